@@ -1,0 +1,120 @@
+//! Errors that say what was found, what was expected, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// Result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, by who can mend it. The exit code of the command follows from the kind.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A picture or a folder that the user named cannot be used.
+    #[error("{}: {found}; expected {expected}{}", path.display(), hint(todo))]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was found there.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What to do, or empty.
+        todo: String,
+    },
+    /// A model or its manifest is missing, damaged, or does not fit.
+    #[error("model {name}: {found}; expected {expected}{}", hint(todo))]
+    Model {
+        /// Name of the model, or path of its file.
+        name: String,
+        /// What was found.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What to do, or empty.
+        todo: String,
+    },
+    /// A result cannot be written.
+    #[error("{}: cannot write: {cause}; free space, or choose another folder with --out", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// The configuration cannot be used.
+    #[error("config {origin}: {found}{}", hint(todo))]
+    Config {
+        /// File that it came from.
+        origin: String,
+        /// What was found, with its place.
+        found: String,
+        /// What to do, or empty.
+        todo: String,
+    },
+    /// A source of frames is missing or broke.
+    #[error("source {name}: {found}{}", hint(todo))]
+    Source {
+        /// Name of the source.
+        name: String,
+        /// What was found.
+        found: String,
+        /// What to do, or empty.
+        todo: String,
+    },
+    /// A fault of the software itself: please report it.
+    #[error("internal error in {place}: {found}; this is a fault of bloodseg, please report it")]
+    Internal {
+        /// Where.
+        place: &'static str,
+        /// What.
+        found: String,
+    },
+}
+
+fn hint(todo: &str) -> String {
+    if todo.is_empty() { String::new() } else { format!(". {todo}") }
+}
+
+impl Error {
+    /// An [`Error::Input`].
+    pub fn input(path: &Path, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+        Self::Input {
+            path: path.to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+            todo: todo.to_string(),
+        }
+    }
+
+    /// An [`Error::Model`].
+    pub fn model(name: impl ToString, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+        Self::Model {
+            name: name.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+            todo: todo.to_string(),
+        }
+    }
+
+    /// An [`Error::Output`].
+    pub fn output(path: &Path, cause: impl ToString) -> Self {
+        Self::Output { path: path.to_owned(), cause: cause.to_string() }
+    }
+
+    /// An [`Error::Internal`].
+    pub fn internal(place: &'static str, found: impl ToString) -> Self {
+        Self::Internal { place, found: found.to_string() }
+    }
+
+    /// Exit code of the process: stable, documented in `bloodseg --help`.
+    /// 2 is left to the command line parser.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Input { .. } => 3,
+            Self::Model { .. } => 4,
+            Self::Output { .. } => 5,
+            Self::Config { .. } => 6,
+            Self::Source { .. } => 7,
+            Self::Internal { .. } => 70,
+        }
+    }
+}

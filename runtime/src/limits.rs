@@ -1,0 +1,67 @@
+//! Every limit of the software, in one file, with their relations checked at compile time.
+
+/// Edge of a low-resolution tile, in sensor pixels: what the super-resolution net reads.
+pub const TILE_PX: u32 = 64;
+
+/// Linear factor of the super-resolution.
+pub const SCALE: u32 = 4;
+
+/// Edge of a super-resolved tile, in pixels: what the segmentation net reads.
+pub const TILE_SR_PX: u32 = TILE_PX * SCALE;
+
+/// Pixels by which neighbouring tiles overlap, on the low-resolution grid.
+pub const TILE_OVERLAP_PX: u32 = 24;
+
+/// Outermost pixels of a tile that are never used where a neighbour covers them,
+/// because the nets saw padding instead of picture there.
+pub const TILE_RIM_PX: u32 = 4;
+
+/// Tile offsets are multiples of this, so that the strides of both nets meet the same pixels in every tile.
+pub const TILE_ALIGN_PX: u32 = 4;
+
+/// Largest width or height of a picture that is read for tiling, in pixels.
+pub const MAX_PICTURE_SIDE_PX: u32 = 16_384;
+
+/// Most pixels of a picture that is cut into tiles. The outputs have 16 times as many.
+pub const MAX_TILED_PX: u64 = 2 * 1024 * 1024;
+
+/// Most pixels of a full-resolution picture that is shrunk before it is read (`--whole-field`, `eval`).
+pub const MAX_WHOLE_FIELD_PX: u64 = 64 * 1024 * 1024;
+
+/// Most bytes that decoding one picture may take.
+pub const MAX_DECODE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Largest picture file that is opened, in bytes.
+pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Most cells in one picture: labels are 16 bit and 0 is the background.
+pub const MAX_CELLS: usize = u16::MAX as usize;
+
+/// Frames that wait between the camera and the pipeline; one more, and the oldest is dropped.
+pub const FRAME_QUEUE_LEN: usize = 4;
+
+/// Largest frame that a source may deliver to `run`, in pixels.
+pub const MAX_FRAME_PX: u64 = 1024 * 1024;
+
+/// Largest model file that is opened, in bytes.
+pub const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Largest manifest or config file that is opened, in bytes.
+pub const MAX_TEXT_BYTES: u64 = 256 * 1024;
+
+/// Edge of the square that the reference preparation resizes the high-resolution target to.
+pub const REFERENCE_HR_PX: u32 = 256;
+
+/// Edge of the square that the reference preparation resizes the low-resolution input to.
+pub const REFERENCE_LR_PX: u32 = 64;
+
+const _: () = {
+    assert!(REFERENCE_HR_PX == REFERENCE_LR_PX * SCALE);
+    assert!(TILE_PX.is_multiple_of(TILE_ALIGN_PX));
+    assert!((TILE_PX - TILE_OVERLAP_PX).is_multiple_of(TILE_ALIGN_PX));
+    assert!(TILE_RIM_PX * 2 < TILE_OVERLAP_PX);
+    assert!(TILE_OVERLAP_PX * 2 <= TILE_PX);
+    assert!(MAX_TILED_PX <= MAX_WHOLE_FIELD_PX);
+    assert!(MAX_WHOLE_FIELD_PX * 3 <= MAX_DECODE_BYTES);
+    assert!(MAX_FRAME_PX <= MAX_TILED_PX);
+};
