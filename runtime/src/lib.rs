@@ -6,3 +6,4 @@ pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod model;
+pub mod smear;

@@ -43,6 +43,9 @@ pub const FRAME_QUEUE_LEN: usize = 4;
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
+/// Longest shorter side of a rendered smear, in pixels.
+pub const MAX_SMEAR_SIDE_PX: u32 = 4096;
+
 /// Largest model file that is opened, in bytes.
 pub const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
 

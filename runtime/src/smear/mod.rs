@@ -1,0 +1,41 @@
+//! Synthetic Giemsa-stained thin blood smears, rendered from a seed, with exact instance labels.
+//!
+//! Cells are laid on a [canvas] as optical density, which adds where they overlap; lamp, lens and sensor
+//! ([optics]) make a picture of it. Used by the simulated camera, by the tests, and to write sets of
+//! fields whose truth is known without an annotator.
+
+mod canvas;
+mod draw;
+mod layout;
+pub mod optics;
+mod outline;
+mod parasite;
+mod platelet;
+mod red_cell;
+mod render;
+pub mod set;
+pub mod spec;
+pub mod stain;
+mod texture;
+mod truth;
+mod white_cell;
+
+use image::{GrayImage, ImageBuffer, Luma, RgbImage};
+
+pub use render::render;
+pub use set::write_set;
+pub use spec::SmearSpec;
+
+/// Labels of cells, 16 bit: 0 = background, cells 1..=n in raster order of their first pixel.
+pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
+
+/// A rendered field. All three have one size.
+#[derive(Debug, Clone)]
+pub struct Smear {
+    /// What the camera saw, RGB.
+    pub picture: RgbImage,
+    /// Which cell each pixel belongs to: red and white cells, no platelets.
+    pub labels: Labels,
+    /// 255 inside cells, 0 elsewhere and on the thin cut between touching cells.
+    pub mask: GrayImage,
+}

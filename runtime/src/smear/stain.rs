@@ -1,0 +1,60 @@
+//! Giemsa as optical density: what each part of a blood cell absorbs in red, green and blue.
+//!
+//! Densities add where things lie over each other, light falls as `exp(-density)` (Beer and Lambert);
+//! this is why two overlapping cells are darker than either.
+
+use super::draw::Draw;
+
+/// Optical density (natural logarithm) in R, G, B.
+pub(crate) type Density = [f64; 3];
+
+/// The stain of one smear.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stain {
+    /// Rim of a red cell.
+    pub red_cell: [f64; 3],
+    /// Nucleus of a white cell and chromatin of a parasite.
+    pub nucleus: [f64; 3],
+    /// Cytoplasm of a white cell or of a parasite.
+    pub cytoplasm: [f64; 3],
+    /// Platelet.
+    pub platelet: [f64; 3],
+}
+
+impl Stain {
+    /// Violet red cells on white, a well-differentiated stain.
+    pub const VIOLET: Self = Self::of([0.62, 0.80, 0.26]);
+    /// Slate-blue, stained long and too alkaline.
+    pub const SLATE: Self = Self::of([1.02, 0.93, 0.52]);
+    /// Indigo, between the two.
+    pub const INDIGO: Self = Self::of([0.98, 1.10, 0.56]);
+    /// Faded.
+    pub const PALE: Self = Self::of([0.24, 0.31, 0.09]);
+    /// Grey-green, as a cheap camera under a yellow lamp sees it.
+    pub const DIM: Self = Self::of([0.31, 0.22, 0.17]);
+
+    const fn of(red_cell: [f64; 3]) -> Self {
+        Self { red_cell, nucleus: [0.95, 1.75, 0.55], cytoplasm: [0.38, 0.62, 0.18], platelet: [0.40, 0.75, 0.22] }
+    }
+
+    /// The same stain, taken up more or less, a little off in colour.
+    pub(crate) fn varied(mut self, draw: &mut Draw) -> Self {
+        let uptake = draw.between(0.85, 1.15);
+        for part in [&mut self.red_cell, &mut self.nucleus, &mut self.cytoplasm, &mut self.platelet] {
+            for channel in part.iter_mut() {
+                *channel *= uptake * draw.between(0.92, 1.08);
+            }
+        }
+        self
+    }
+}
+
+/// `density` times `amount`.
+pub(crate) fn times(density: Density, amount: f64) -> Density {
+    density.map(|channel| channel * amount)
+}
+
+/// The sum of two densities: one thing over another.
+pub(crate) fn plus(a: Density, b: Density) -> Density {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+}
