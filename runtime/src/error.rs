@@ -20,6 +20,16 @@ pub enum Error {
         /// What to do, or empty.
         todo: String,
     },
+    /// A picture cannot be worked on, before its path is known; see [`Error::at`].
+    #[error("picture: {found}; expected {expected}{}", hint(todo))]
+    Picture {
+        /// What was found.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What to do, or empty.
+        todo: String,
+    },
     /// A model or its manifest is missing, damaged, or does not fit.
     #[error("model {name}: {found}; expected {expected}{}", hint(todo))]
     Model {
@@ -85,6 +95,19 @@ impl Error {
         }
     }
 
+    /// An [`Error::Picture`].
+    pub fn picture(found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+        Self::Picture { found: found.to_string(), expected: expected.to_string(), todo: todo.to_string() }
+    }
+
+    /// Names the file of an [`Error::Picture`]; every other error stays as it is.
+    pub fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Picture { found, expected, todo } => Self::Input { path: path.to_owned(), found, expected, todo },
+            other => other,
+        }
+    }
+
     /// An [`Error::Model`].
     pub fn model(name: impl ToString, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
         Self::Model {
@@ -109,7 +132,7 @@ impl Error {
     /// 2 is left to the command line parser.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Input { .. } => 3,
+            Self::Input { .. } | Self::Picture { .. } => 3,
             Self::Model { .. } => 4,
             Self::Output { .. } => 5,
             Self::Config { .. } => 6,

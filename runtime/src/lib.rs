@@ -1,9 +1,19 @@
 //! bloodseg: low-resolution microscope frames in, blood cells with measures out.
 //!
-//! The folders are the way of the data: [`frame`] -> tile -> super-resolution -> segmentation -> cells -> records.
+//! The folders are the way of the data: [`frame`] -> [`tile`] -> [`super_resolution`] -> [`segmentation`] ->
+//! [`cells`] -> [`records`]; [`pipeline`] is the steps in a row.
 
+pub mod cells;
+pub mod cli;
+pub mod config;
+pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod model;
+pub mod pipeline;
+pub mod records;
+pub mod segmentation;
 pub mod smear;
+pub mod super_resolution;
+pub mod tile;

@@ -49,6 +49,15 @@ pub const MAX_SMEAR_SIDE_PX: u32 = 4096;
 /// Largest model file that is opened, in bytes.
 pub const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Most nodes of a model's graph.
+pub const MAX_GRAPH_NODES: usize = 4096;
+
+/// Greatest number that may stand in a model's graph as a dimension, a stride or the like.
+pub const MAX_GRAPH_DIM: i64 = 4096;
+
+/// Most bytes that the tensors between a model's layers may take while it runs.
+pub const MAX_ACTIVATION_BYTES: u64 = 512 * 1024 * 1024;
+
 /// Largest manifest or config file that is opened, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 256 * 1024;
 

@@ -1,4 +1,6 @@
 //! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
 
+pub mod decode;
+pub mod planes;
 pub mod reference;
 pub mod resize;

@@ -1,0 +1,71 @@
+//! The arguments that all commands share; those of one command are in its own file.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::{config::ConfigArgs, segment::SegmentArgs};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+   0  all done
+   2  the command line is wrong
+   3  a picture or folder cannot be used (the others were still done)
+   4  a model is missing, damaged, or does not fit
+   5  a result cannot be written
+   6  the config file is wrong
+   7  a source of frames is missing or broke
+  70  a fault of bloodseg itself
+
+Examples:
+  bloodseg segment smear.png --out results
+  bloodseg segment frames/ --out results --um-per-px 2.0
+  bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg config print > bloodseg.toml";
+
+/// Counts blood cells in low-resolution microscope frames.
+///
+/// Each 64x64 tile is super-resolved to 256x256 and segmented there; single cells come out with their measures.
+/// Not a medical device.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
+pub(super) struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Folder with ssr.onnx, ssr.toml, unet.onnx and unet.toml, instead of the built-in models
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) models: Option<PathBuf>,
+
+    /// Config file; `bloodseg config print` shows one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Say more on stderr; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Print errors and results alone, no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// One variant a command.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Find the cells in pictures: a table of cells, and for each picture the super-resolved picture, mask, labels and overlay
+    Segment(SegmentArgs),
+    /// Show the commented default configuration, or check a config file
+    Config(ConfigArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! The command line: one file a command. The only place that prints.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod config;
+mod inputs;
+mod print;
+mod segment;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use log::LevelFilter;
+
+use crate::error::Result;
+use args::{Args, Command};
+use session::Session;
+
+/// Parses the command line, does what it says, and turns the outcome into an exit code.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let level = match (args.quiet, args.verbose) {
+        (true, _) => LevelFilter::Error,
+        (_, 0) => LevelFilter::Warn,
+        (_, 1) => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    };
+    // The engine's own messages are about its insides.
+    env_logger::Builder::new().filter_module("bloodseg", level).format_timestamp(None).init();
+    match dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::problem(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(args: &Args) -> Result<()> {
+    let session = Session::begin(args)?;
+    match &args.command {
+        Command::Segment(args) => segment::run(&session, args),
+        Command::Config(args) => config::run(args),
+    }
+}

@@ -1,0 +1,142 @@
+//! `bloodseg segment`: pictures in, cells out.
+
+use std::{
+    io::{IsTerminal, stderr},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{
+    inputs::{self, Input},
+    print,
+    session::Session,
+};
+use crate::{
+    error::{Error, Result},
+    frame::{decode, reference},
+    limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
+    pipeline::{Analysis, Pipeline},
+    records::{atomic::AtomicFile, pictures, table::CellTable},
+};
+
+/// Arguments of `segment`.
+///
+/// For `a.png` of W x H the results are a.sr.png, a.mask.png (0 or 255), a.labels.png (16 bit, one number a
+/// cell) and a.overlay.png, all of 4W x 4H, and one cells.csv for the call.
+#[derive(Debug, Args)]
+pub(super) struct SegmentArgs {
+    /// Pictures (PNG, JPEG, TIFF, BMP; 8 or 16 bit) or folders of them
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+
+    /// Folder for the results; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Edge of one pixel of the input in the specimen, in micrometres: adds columns in micrometres to the table
+    #[arg(long, value_name = "UM", value_parser = above_zero)]
+    um_per_px: Option<f64>,
+
+    /// Shrink each picture first: its centre square to 64x64, for fields at full resolution
+    #[arg(long)]
+    whole_field: bool,
+
+    /// Read the folders inside folders too
+    #[arg(long)]
+    recursive: bool,
+}
+
+fn above_zero(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("expected a number above 0".into()),
+    }
+}
+
+/// Runs the command. A picture that cannot be used is reported and left out; the rest is done.
+///
+/// # Errors
+/// The first of such pictures at the end; anything about models or results at once.
+pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
+    let inputs = inputs::collect(&args.inputs, args.recursive)?;
+    let out = session.out(args.out.as_ref())?;
+    inputs::check_apart(&inputs, &out)?;
+    let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
+
+    let table_path = out.join("cells.csv");
+    let failed = |e: &dyn std::fmt::Display| Error::output(&table_path, e);
+    let mut table = CellTable::begin(AtomicFile::create(&table_path)?, um_per_px.is_some()).map_err(|e| failed(&e))?;
+    let mut pipeline = session.pipeline()?;
+
+    let bar = progress(inputs.len(), session.quiet);
+    let mut refused = Vec::new();
+    for input in &inputs {
+        match segment(&mut pipeline, input, args.whole_field, &out) {
+            Ok((analysis, size_px)) => {
+                let name = input.path.file_name().unwrap_or_default().to_string_lossy();
+                let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
+                table.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
+                bar.suspend(|| print::line(summary(&name, &analysis)));
+            }
+            Err(error @ Error::Input { .. }) => {
+                bar.suspend(|| print::problem(&error));
+                refused.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if refused.len() < inputs.len() {
+        table.end().map_err(|e| failed(&e))?.commit()?;
+    }
+    match refused.into_iter().next() {
+        None => Ok(()),
+        Some(first) => Err(first),
+    }
+}
+
+/// How large a super-resolved pixel is in pixels of the file.
+struct SizePx {
+    per_sr_px: f64,
+}
+
+fn segment(pipeline: &mut Pipeline, input: &Input, whole_field: bool, out: &Path) -> Result<(Analysis, SizePx)> {
+    let (picture, shrunk) = read(&input.path, whole_field)?;
+    let analysis = pipeline.analyse(&picture).map_err(|e| e.at(&input.path))?;
+    pictures::write(out, &input.stem, &analysis)?;
+    Ok((analysis, SizePx { per_sr_px: shrunk / f64::from(SCALE) }))
+}
+
+/// The picture that the sensor saw, and how many pixels of the file make one of it.
+fn read(path: &Path, whole_field: bool) -> Result<(RgbImage, f64)> {
+    if !whole_field {
+        return Ok((decode::read_picture(path, MAX_TILED_PX)?, 1.0));
+    }
+    let field = reference::prepare(&decode::read_picture(path, MAX_WHOLE_FIELD_PX)?).map_err(|e| e.at(path))?;
+    Ok((field.lr, f64::from(field.square_px) / f64::from(REFERENCE_LR_PX)))
+}
+
+fn summary(name: &str, analysis: &Analysis) -> String {
+    let times = analysis.times;
+    let (cells, tiles) = (analysis.cells.len(), analysis.tiles);
+    format!(
+        "{name}: {cells} cells, {tiles} tile{}, ssr {:.1} ms, unet {:.1} ms, cells {:.1} ms, total {:.1} ms",
+        if tiles == 1 { "" } else { "s" },
+        times.ssr_ms,
+        times.unet_ms,
+        times.cells_ms,
+        times.total_ms
+    )
+}
+
+fn progress(pictures: usize, quiet: bool) -> ProgressBar {
+    if quiet || pictures < 2 || !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left");
+    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

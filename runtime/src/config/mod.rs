@@ -1,0 +1,236 @@
+//! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
+
+mod suggest;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    error::{Error, Result},
+    limits::MAX_TEXT_BYTES,
+};
+
+/// The commented file that says what every key means and what holds without it.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+/// All that can be configured.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[models]`
+    pub models: ModelsSection,
+    /// `[output]`
+    pub output: OutputSection,
+    /// `[optics]`
+    pub optics: OpticsSection,
+    /// `[source.NAME]`
+    pub source: BTreeMap<String, Source>,
+}
+
+/// Where the models are.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelsSection {
+    /// Folder of the four files; the built-in models without it.
+    pub dir: Option<PathBuf>,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSection {
+    /// Folder for results where `--out` is not given.
+    pub dir: Option<PathBuf>,
+}
+
+/// The microscope.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpticsSection {
+    /// Edge of a pixel of the sensor's picture in the specimen.
+    pub um_per_px: Option<f64>,
+}
+
+/// What kind of source of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// A camera of this machine.
+    Camera,
+    /// The pictures of a folder, by name.
+    Folder,
+    /// The simulated camera.
+    Demo,
+}
+
+/// One source of frames.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// What it is.
+    pub kind: SourceKind,
+    /// Folder of the pictures; for [`SourceKind::Folder`] alone, and needed there.
+    pub path: Option<PathBuf>,
+    /// Device file; for [`SourceKind::Camera`] alone.
+    pub device: Option<PathBuf>,
+    /// Frames a second; above 0.
+    pub fps: Option<f64>,
+    /// Seed of the simulated smears; for [`SourceKind::Demo`] alone.
+    pub seed: Option<u64>,
+}
+
+impl Config {
+    /// Reads a config file.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the line, and the likely meant word for an unknown one.
+    pub fn load(path: &Path) -> Result<Self> {
+        let origin = path.display().to_string();
+        let fault = |found: String, todo: &str| Error::Config { origin: origin.clone(), found, todo: todo.into() };
+        let known = std::fs::metadata(path).map_err(|e| fault(e.to_string(), "Check --config"))?;
+        if !known.is_file() || known.len() > MAX_TEXT_BYTES {
+            return Err(fault(format!("not a text file of at most {MAX_TEXT_BYTES} bytes"), "Check --config"));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| fault(e.to_string(), "Check --config"))?;
+        let mut config = Self::parse(&text, &origin)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let paths = config.source.values_mut().map(|source| &mut source.path);
+        for path in paths.chain([&mut config.models.dir, &mut config.output.dir]).flatten() {
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a config file; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, origin: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            Error::Config {
+                origin: format!("{origin}, line {line}"),
+                found: e.message().trim().to_owned(),
+                todo: suggest::likely(e.message()).map_or_else(
+                    || "See `bloodseg config print`".to_owned(),
+                    |word| format!("Did you mean `{word}`? See `bloodseg config print`"),
+                ),
+            }
+        })?;
+        match config.fault() {
+            Some(found) => {
+                Err(Error::Config { origin: origin.to_owned(), found, todo: "See `bloodseg config print`".to_owned() })
+            }
+            None => Ok(config),
+        }
+    }
+
+    /// What a value says that no type forbids.
+    fn fault(&self) -> Option<String> {
+        if let Some(um) = self.optics.um_per_px.filter(|um| !is_positive(*um)) {
+            return Some(format!("optics.um_per_px = {um}, expected a number above 0"));
+        }
+        self.source.iter().find_map(|(name, source)| {
+            let place = format!("source.{name}");
+            let misplaced = |key: &str, kind: &str| Some(format!("{place}: `{key}` is for kind = \"{kind}\" alone"));
+            match source {
+                Source { fps: Some(fps), .. } if !is_positive(*fps) => {
+                    Some(format!("{place}: fps = {fps}, expected a number above 0"))
+                }
+                Source { kind: SourceKind::Folder, path: None, .. } => Some(format!("{place}: `path` is missing")),
+                Source { kind: SourceKind::Camera | SourceKind::Demo, path: Some(_), .. } => {
+                    misplaced("path", "folder")
+                }
+                Source { kind: SourceKind::Folder | SourceKind::Demo, device: Some(_), .. } => {
+                    misplaced("device", "camera")
+                }
+                Source { kind: SourceKind::Folder | SourceKind::Camera, seed: Some(_), .. } => {
+                    misplaced("seed", "demo")
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let error = Config::parse(text, "test").unwrap_err();
+        assert_eq!(error.exit_code(), 6);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_default_file_says_what_holds_without_it() {
+        assert_eq!(Config::parse(DEFAULT, "default").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn every_example_of_the_default_file_is_valid() {
+        let uncommented: String = DEFAULT
+            .lines()
+            .filter_map(|line| {
+                let body = line.strip_prefix("# ").unwrap_or(line);
+                let is_toml = body.starts_with('[')
+                    || (body.contains(" = ") && !body.starts_with("kind = \""))
+                    || (body.starts_with("kind = ") && !body.contains(':'));
+                is_toml.then(|| format!("{body}\n"))
+            })
+            .collect();
+        let config = Config::parse(&uncommented, "examples").unwrap();
+        assert_eq!(config.source.len(), 3);
+        assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
+        let message = refusal("[optics]\n\num_per_pixel = 2.0\n");
+        assert!(message.contains("line 3") && message.contains("Did you mean `um_per_px`"), "{message}");
+        assert!(refusal("[optic]\n").contains("Did you mean `optics`"));
+        assert!(refusal("[source.a]\nkind = \"folders\"\npath = \"x\"").contains("Did you mean `folder`"));
+        assert!(!refusal("[zzzzzz]\n").contains("Did you mean"));
+    }
+
+    #[test]
+    fn values_that_mean_nothing_are_refused() {
+        for (text, wanted) in [
+            ("[optics]\num_per_px = 0.0", "above 0"),
+            ("[optics]\num_per_px = nan", "above 0"),
+            ("[optics]\num_per_px = \"2\"", "line 2"),
+            ("[source.a]\nkind = \"folder\"", "`path` is missing"),
+            ("[source.a]\nkind = \"demo\"\nfps = -1.0", "fps"),
+            ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is for"),
+            ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is for"),
+            ("[source.a]\npath = \"x\"", "kind"),
+            ("[models", "line 1"),
+        ] {
+            let message = refusal(text);
+            assert!(message.contains(wanted), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn paths_start_at_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, "[models]\ndir = \"m\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.models.dir, Some(folder.path().join("m")));
+        assert_eq!(config.source["a"].path, Some(PathBuf::from("/abs")));
+        assert_eq!(Config::load(folder.path()).unwrap_err().exit_code(), 6);
+        assert_eq!(Config::load(&folder.path().join("none")).unwrap_err().exit_code(), 6);
+    }
+}

@@ -1,0 +1,138 @@
+//! What is inside a graph, looked at once it is decoded and before the engine plans with it.
+//!
+//! A manifest can be swapped together with its model. So the numbers that the engine takes on trust are
+//! checked here: each of these has been seen to end the process or to run and give nonsense.
+
+use std::collections::BTreeSet;
+
+use tract_core::prelude::Framework;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{
+    attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto::dimension, type_proto,
+};
+
+use super::fault;
+use crate::{
+    error::{Error, Result},
+    limits::{MAX_GRAPH_DIM, MAX_GRAPH_NODES},
+    model::{gate, manifest::Tensor, store::Model},
+};
+
+/// Decodes the model's ONNX file and checks the graph.
+pub(super) fn decode(model: &Model) -> Result<ModelProto> {
+    let name = &model.manifest.name;
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &model.onnx[..]).map_err(|e| fault(name, &e))?;
+    match proto.graph.as_ref() {
+        None => Err(Error::model(name, "no graph", "an ONNX graph", "")),
+        Some(graph) => check(graph, &proto, model).map(|()| proto.clone()),
+    }
+}
+
+fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
+    let manifest = &model.manifest;
+    let fault = |found: String, expected: &str| Err(Error::model(&manifest.name, found, expected, ""));
+    if proto.opset_import.iter().any(|set| !set.domain.is_empty() || set.version != i64::from(manifest.opset)) {
+        return fault("another operator set".into(), &format!("opset {} alone", manifest.opset));
+    }
+    if !proto.functions.is_empty() || !graph.sparse_initializer.is_empty() {
+        return fault("functions or sparse weights".into(), "neither");
+    }
+    if graph.node.len() > MAX_GRAPH_NODES {
+        return fault(format!("{} nodes", graph.node.len()), &format!("at most {MAX_GRAPH_NODES}"));
+    }
+    let operators: BTreeSet<&str> = graph.node.iter().map(|node| node.op_type.as_str()).collect();
+    let listed: BTreeSet<&str> = manifest.operators.iter().map(String::as_str).collect();
+    if operators != listed {
+        return fault(format!("operators {operators:?}"), &format!("{listed:?}, as its manifest says"));
+    }
+    for node in &graph.node {
+        if !node.domain.is_empty() || !gate::OPERATORS.contains(&node.op_type.as_str()) {
+            return fault(format!("operator {}.{}", node.domain, node.op_type), "none but the listed ones");
+        }
+        for attribute in &node.attribute {
+            check_attribute(attribute, node).or_else(|found| fault(found, "sensible attributes"))?;
+        }
+    }
+    for weights in &graph.initializer {
+        check_weights(weights).or_else(|found| fault(found, "sensible weights"))?;
+    }
+    for (at, values, tensor) in [("input", &graph.input, &manifest.input), ("output", &graph.output, &manifest.output)]
+    {
+        match values.as_slice() {
+            [value] if is_as(value, tensor) => {}
+            _ => {
+                return fault(
+                    format!("{at} unlike the manifest's"),
+                    &format!("one, {} of {:?}", tensor.name, tensor.shape),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Words and small integers alone; those that divide or stride are not 0.
+fn check_attribute(attribute: &AttributeProto, node: &NodeProto) -> std::result::Result<(), String> {
+    let place = || format!("{} of {} {}", attribute.name, node.op_type, node.name);
+    let numbers = match AttributeType::try_from(attribute.r#type) {
+        Ok(AttributeType::String) => return Ok(()),
+        Ok(AttributeType::Int) => std::slice::from_ref(&attribute.i),
+        Ok(AttributeType::Ints) => attribute.ints.as_slice(),
+        _ => return Err(format!("{}: neither a word nor an integer", place())),
+    };
+    let least = match attribute.name.as_str() {
+        "strides" | "dilations" | "kernel_shape" | "blocksize" | "group" => 1,
+        // Axes count from the end.
+        "axis" => -4,
+        _ => 0,
+    };
+    match numbers.iter().find(|number| !(least..=MAX_GRAPH_DIM).contains(*number)) {
+        Some(number) => Err(format!("{}: {number}", place())),
+        None => Ok(()),
+    }
+}
+
+/// Dimensions that the data fill, and scales that are numbers above 0.
+fn check_weights(weights: &TensorProto) -> std::result::Result<(), String> {
+    let name = &weights.name;
+    if weights.data_location.unwrap_or(0) != 0 || !weights.external_data.is_empty() {
+        return Err(format!("{name}: weights outside the file"));
+    }
+    if weights.dims.iter().any(|&dim| !(1..=MAX_GRAPH_DIM).contains(&dim)) {
+        return Err(format!("{name}: shape {:?}", weights.dims));
+    }
+    let elements = weights.dims.iter().try_fold(1_i64, |product, &dim| product.checked_mul(dim)).unwrap_or(i64::MAX);
+    let (bytes_each, listed) = match DataType::try_from(weights.data_type) {
+        Ok(DataType::Float) => (4, weights.float_data.len()),
+        Ok(DataType::Int64) => (8, weights.int64_data.len()),
+        Ok(DataType::Int32) => (4, weights.int32_data.len()),
+        Ok(DataType::Int8 | DataType::Uint8) => (1, weights.int32_data.len()),
+        _ => return Err(format!("{name}: element type {}", weights.data_type)),
+    };
+    let held = if weights.raw_data.is_empty() { listed } else { weights.raw_data.len() / bytes_each };
+    if i64::try_from(held) != Ok(elements) {
+        return Err(format!("{name}: {held} elements for shape {:?}", weights.dims));
+    }
+    if weights.data_type == DataType::Float as i32 {
+        let raw = weights.raw_data.chunks_exact(4).filter_map(|four| four.try_into().ok()).map(f32::from_le_bytes);
+        // The only floats of an int8 model are its scales.
+        let mut scales = raw.chain(weights.float_data.iter().copied());
+        if let Some(bad) = scales.find(|scale| !(scale.is_normal() && *scale > 0.0)) {
+            return Err(format!("{name}: the scale {bad}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_as(value: &ValueInfoProto, tensor: &Tensor) -> bool {
+    let Some(type_proto::Value::TensorType(found)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        return false;
+    };
+    let shape = found.shape.iter().flat_map(|shape| &shape.dim).map(|dim| match &dim.value {
+        Some(dimension::Value::DimValue(size)) => usize::try_from(*size).ok(),
+        _ => None,
+    });
+    value.name == tensor.name
+        && found.elem_type == DataType::Uint8 as i32
+        && shape.eq(tensor.shape.iter().map(|&size| Some(size)))
+}

@@ -1,0 +1,106 @@
+//! The engine on the fixture's models, and on spoiled ones.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use tract_onnx::pb::{AttributeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
+
+use super::{
+    Engine,
+    fixture::{self, Draft, int, ints},
+};
+use crate::error::Result;
+
+fn load(draft: &Draft) -> Result<Engine> {
+    fixture::try_take(draft).and_then(|model| Engine::load(&model, 64, 64))
+}
+
+fn refusal(spoil: impl Fn(&mut Draft)) -> String {
+    let mut draft = fixture::ssr();
+    spoil(&mut draft);
+    let error = load(&draft).unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+    error.to_string()
+}
+
+#[test]
+fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
+    let models = fixture::models();
+    models.ssr.verify(&mut Engine::load(&models.ssr, 64, 64).unwrap()).unwrap();
+    models.unet.verify(&mut Engine::load(&models.unet, 256, 256).unwrap()).unwrap();
+    let mut other = models.ssr.clone();
+    other.manifest.golden.seed += 1;
+    let error = other.verify(&mut Engine::load(&other, 64, 64).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("golden output"), "{error}");
+}
+
+#[test]
+fn a_graph_runs_at_another_size_than_its_own() {
+    let models = fixture::models();
+    let mut engine = Engine::load(&models.ssr, 32, 48).unwrap();
+    assert_eq!((engine.input_shape(), engine.output_shape()), ([1, 3, 32, 48], [1, 3, 128, 192]));
+    let input: Vec<u8> = (0..3 * 32 * 48).map(|i| (i % 253) as u8).collect();
+    let mut output = vec![0; 3 * 128 * 192];
+    for _ in 0..2 {
+        output.fill(0);
+        engine.run(&input, &mut output).unwrap();
+        for (at, level) in output.iter().enumerate() {
+            let (channel, y, x) = (at / (128 * 192), at / 192 % 128, at % 192);
+            assert_eq!(*level, input[channel * 32 * 48 + y / 4 * 48 + x / 4]);
+        }
+    }
+    assert!(engine.activation_bytes() >= 3 * 128 * 192);
+}
+
+#[test]
+fn buffers_of_a_wrong_length_are_refused() {
+    let mut engine = load(&fixture::ssr()).unwrap();
+    assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().exit_code(), 70);
+}
+
+#[test]
+fn a_graph_with_another_content_than_its_manifest_is_refused() {
+    assert!(refusal(|draft| draft.manifest.operators.push("Relu".into())).contains("operators"));
+    assert!(refusal(|draft| draft.manifest.operators.clear()).contains("operators"));
+    assert!(refusal(|draft| draft.manifest.opset = 18).contains("operator set"));
+    assert!(refusal(|draft| draft.manifest.input.name = "other".into()).contains("input unlike"));
+    assert!(refusal(|draft| draft.graph.output.clear()).contains("output unlike"));
+    assert!(refusal(|draft| draft.graph.node[0].domain = "com.microsoft".into()).contains("com.microsoft"));
+}
+
+#[test]
+fn numbers_that_break_the_engine_never_reach_it() {
+    assert!(refusal(|draft| draft.graph.node[5].attribute[1] = int("blocksize", 0)).contains("blocksize"));
+    assert!(refusal(|draft| draft.graph.node[3].attribute.push(ints("strides", &[0, 1]))).contains("strides"));
+    assert!(refusal(|draft| draft.graph.node[3].attribute.push(ints("pads", &[1 << 40, 0, 0, 0]))).contains("pads"));
+    assert!(refusal(|draft| draft.graph.node[3].attribute.push(ints("pads", &[-1, 0, 0, 0]))).contains("pads"));
+    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let bytes = scale.to_le_bytes();
+        assert!(refusal(|draft| draft.graph.initializer[0].raw_data = bytes.into()).contains("scale"));
+    }
+    assert!(refusal(|draft| draft.graph.initializer[4].dims = vec![48, 3, 1 << 40, 1]).contains("shape"));
+    assert!(refusal(|draft| draft.graph.initializer[4].dims = vec![48, 3, 0, 1]).contains("shape"));
+    assert!(refusal(|draft| draft.graph.initializer[4].raw_data.truncate(5)).contains("elements"));
+    assert!(refusal(|draft| draft.graph.initializer[4].data_type = DataType::String as i32).contains("element type"));
+    let tensor =
+        AttributeProto { t: Some(TensorProto::default()), r#type: AttributeType::Tensor as i32, ..int("value", 0) };
+    assert!(refusal(|draft| draft.graph.node[0].attribute.push(tensor.clone())).contains("neither a word"));
+}
+
+#[test]
+fn a_graph_that_does_not_fit_together_is_an_error() {
+    refusal(|draft| draft.graph.node[3].input[1] = "nowhere".into());
+    refusal(|draft| draft.graph.node[3].attribute[0] = ints("kernel_shape", &[3, 3]));
+    refusal(|draft| draft.graph.node[5].attribute[1] = int("blocksize", 2));
+    refusal(|draft| drop(draft.graph.node.remove(0)));
+    refusal(|draft| draft.graph.initializer.clear());
+}
+
+#[test]
+fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
+    let (_, onnx) = fixture::files(&fixture::ssr());
+    for bytes in [vec![], vec![0xff; 40], onnx[..onnx.len() / 2].to_vec()] {
+        let mut model = fixture::take(&fixture::ssr());
+        model.onnx = bytes.into();
+        assert_eq!(Engine::load(&model, 64, 64).unwrap_err().exit_code(), 4);
+    }
+}

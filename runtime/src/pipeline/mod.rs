@@ -1,0 +1,238 @@
+//! The steps in a row: a picture in, cells out.
+
+use std::time::Instant;
+
+use image::{GrayImage, RgbImage, imageops};
+
+use crate::{
+    cells::{self, Cell, Labels},
+    error::{Error, Result},
+    limits::{MAX_TILED_PX, SCALE, TILE_PX, TILE_SR_PX},
+    model::{manifest::CellRule, store::Models},
+    segmentation::{CellMaps, Segmenter},
+    super_resolution::SuperResolution,
+    tile::{grid::Grid, stitch::Stitch},
+};
+
+/// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The super-resolved picture.
+    pub sr: RgbImage,
+    /// The maps that the cells were read off.
+    pub maps: CellMaps,
+    /// One number a cell.
+    pub labels: Labels,
+    /// The cells' measures, in order of their labels.
+    pub cells: Vec<Cell>,
+    /// Where the time went.
+    pub times: StageTimes,
+    /// Tiles that each net ran.
+    pub tiles: u32,
+}
+
+/// Milliseconds of each stage, summed over the tiles of one picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageTimes {
+    /// The super-resolution net.
+    pub ssr_ms: f64,
+    /// The segmentation net.
+    pub unet_ms: f64,
+    /// Cutting, padding and stitching tiles.
+    pub tiling_ms: f64,
+    /// Maps to labels to measures.
+    pub cells_ms: f64,
+    /// All of it.
+    pub total_ms: f64,
+}
+
+/// Both nets, loaded and checked once.
+#[derive(Debug)]
+pub struct Pipeline {
+    super_resolution: SuperResolution,
+    segmenter: Segmenter,
+    rule: CellRule,
+}
+
+impl Pipeline {
+    /// Loads both nets and checks their golden outputs.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one cannot run or computes something else than the trainer did.
+    pub fn load(models: &Models) -> Result<Self> {
+        let rule =
+            models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
+        Ok(Self {
+            super_resolution: SuperResolution::load(&models.ssr)?,
+            segmenter: Segmenter::load(&models.unet)?,
+            rule,
+        })
+    }
+
+    /// How cells are read off the maps.
+    pub fn rule(&self) -> CellRule {
+        self.rule
+    }
+
+    /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
+    ///
+    /// The whole picture is super-resolved and stitched before it is segmented, so that the segmenter never sees the
+    /// edge of a tile; cells are found once, on the stitched maps.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
+    pub fn analyse(&mut self, picture: &RgbImage) -> Result<Analysis> {
+        let (width, height) = picture.dimensions();
+        if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
+            let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
+            return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Cut it"));
+        }
+        let start = Instant::now();
+        let mut times = StageTimes::default();
+        let grid = Grid::over(width, height);
+        let sr = self.super_resolve(&grid, picture, &mut times)?;
+        let maps = self.segment(&grid, &sr, &mut times)?;
+
+        // The padding goes before the cells are found: a cell at the picture's edge touches its border.
+        let (width, height) = (width * SCALE, height * SCALE);
+        let sr = cut(sr, width, height);
+        let maps = CellMaps { foreground: cut(maps.foreground, width, height), core: cut(maps.core, width, height) };
+
+        let before = Instant::now();
+        let labels = cells::split(&maps, &self.rule)?;
+        let cells = cells::measure(&labels, &maps);
+        times.cells_ms = ms_since(before);
+        times.total_ms = ms_since(start);
+        times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
+        let tiles = u32::try_from(grid.tiles()).map_err(|e| Error::internal("pipeline", e))?;
+        Ok(Analysis { sr, maps, labels, cells, times, tiles })
+    }
+
+    fn super_resolve(&mut self, grid: &Grid, picture: &RgbImage, times: &mut StageTimes) -> Result<RgbImage> {
+        let padded = grid.pad(picture);
+        let mut stitch = Stitch::new(grid, 3);
+        for &y in &grid.ys {
+            for &x in &grid.xs {
+                let tile = imageops::crop_imm(padded.as_ref(), x, y, TILE_PX, TILE_PX).to_image();
+                let before = Instant::now();
+                let sr = self.super_resolution.run(&tile)?;
+                times.ssr_ms += ms_since(before);
+                stitch.place(&sr)?;
+            }
+        }
+        RgbImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
+            .ok_or_else(|| Error::internal("pipeline", "buffer size"))
+    }
+
+    fn segment(&mut self, grid: &Grid, sr: &RgbImage, times: &mut StageTimes) -> Result<CellMaps> {
+        let mut foreground = Stitch::new(grid, 1);
+        let mut core = Stitch::new(grid, 1);
+        for &y in &grid.ys {
+            for &x in &grid.xs {
+                let tile = imageops::crop_imm(sr, x * SCALE, y * SCALE, TILE_SR_PX, TILE_SR_PX).to_image();
+                let before = Instant::now();
+                let maps = self.segmenter.run(&tile)?;
+                times.unet_ms += ms_since(before);
+                foreground.place(&maps.foreground)?;
+                core.place(&maps.core)?;
+            }
+        }
+        let map = |stitch: Stitch| {
+            GrayImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
+                .ok_or_else(|| Error::internal("pipeline", "buffer size"))
+        };
+        Ok(CellMaps { foreground: map(foreground)?, core: map(core)? })
+    }
+}
+
+fn ms_since(before: Instant) -> f64 {
+    before.elapsed().as_secs_f64() * 1e3
+}
+
+/// The upper left `width` x `height` of a picture; the picture itself when it is no larger.
+fn cut<P: image::Pixel<Subpixel = u8> + 'static>(
+    picture: image::ImageBuffer<P, Vec<u8>>,
+    width: u32,
+    height: u32,
+) -> image::ImageBuffer<P, Vec<u8>> {
+    if picture.dimensions() == (width, height) {
+        picture
+    } else {
+        imageops::crop_imm(&picture, 0, 0, width, height).to_image()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::Rgb;
+
+    use super::*;
+    use crate::engine::fixture;
+
+    /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
+    fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let far = |(cx, cy): &(f64, f64)| (f64::from(x) + 0.5 - cx).hypot(f64::from(y) + 0.5 - cy);
+            let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
+            let red = if nearest < 6.0 { (nearest / 6.0 * 100.0) as u8 } else { 240 };
+            Rgb([red, 200, 220])
+        })
+    }
+
+    #[test]
+    fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
+        let analysis = pipeline.analyse(&picture).unwrap();
+        assert_eq!((analysis.tiles, analysis.sr.dimensions()), (6, (452, 264)));
+        for (x, y, pixel) in analysis.sr.enumerate_pixels() {
+            let from = picture.get_pixel(x / 4, y / 4);
+            assert_eq!(pixel, from);
+            assert_eq!(analysis.maps.foreground.get_pixel(x, y).0[0], 255 - from.0[0]);
+        }
+        assert_eq!(analysis.maps.core, analysis.maps.foreground);
+    }
+
+    #[test]
+    fn each_cell_comes_once_whatever_tiles_it_lies_in() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let places: Vec<(f64, f64)> = (0..8)
+            .flat_map(|i| (0..5).map(move |j| (f64::from(i) * 20.0 + 10.0, f64::from(j) * 20.0 + 10.0)))
+            .collect();
+        let analysis = pipeline.analyse(&smear(160, 100, &places)).unwrap();
+        assert_eq!(analysis.cells.len(), places.len());
+        for (x, y) in places {
+            assert!(analysis.cells.iter().any(|cell| (cell.x_px - 4.0 * x).hypot(cell.y_px - 4.0 * y) < 1.0));
+        }
+    }
+
+    #[test]
+    fn a_cell_at_the_edge_of_a_small_padded_picture_touches_the_border() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let analysis = pipeline.analyse(&smear(30, 21, &[(10.0, 10.0), (29.0, 19.0)])).unwrap();
+        let borders: Vec<bool> = analysis.cells.iter().map(|cell| cell.touches_border).collect();
+        assert_eq!((analysis.labels.dimensions(), borders), ((120, 84), vec![false, true]));
+    }
+
+    #[test]
+    fn flat_pictures_and_a_single_pixel_have_an_answer_and_an_empty_one_an_error() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        for (picture, cells) in [
+            (RgbImage::new(64, 64), 1),
+            (RgbImage::from_pixel(70, 40, Rgb([255; 3])), 0),
+            (RgbImage::from_pixel(1, 1, Rgb([255; 3])), 0),
+        ] {
+            assert_eq!(pipeline.analyse(&picture).unwrap().cells.len(), cells);
+        }
+        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().exit_code(), 3);
+        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_pipeline_can_move_to_another_thread() {
+        fn moves<T: Send>() {}
+        moves::<Pipeline>();
+    }
+}
