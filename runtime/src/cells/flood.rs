@@ -86,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_meet_at_the_valley() {
+    fn regions_meet_at_the_valley_and_it_goes_to_the_higher_slope() {
         let core = [9, 8, 7, 6, 2, 7, 9];
-        assert_eq!(grow(&core, &[true; 7], 7, &[0, 6]), [1, 1, 1, 1, 1, 2, 2]);
+        assert_eq!(grow(&core, &[true; 7], 7, &[0, 6]), [1, 1, 1, 1, 2, 2, 2]);
     }
 
     #[test]
