@@ -1,8 +1,10 @@
 //! bloodseg: low-resolution microscope frames in, blood cells with measures out.
 //!
-//! The folders are the way of the data: [`frame`] -> [`tile`] -> [`super_resolution`] -> [`segmentation`] ->
-//! [`cells`] -> [`records`]; [`pipeline`] is the steps in a row.
+//! The folders are the way of the data: [`camera`] -> [`frame`] -> [`tile`] -> [`super_resolution`] ->
+//! [`segmentation`] -> [`cells`] -> [`records`]; [`pipeline`] is the steps in a row. [`smear`] renders pictures
+//! whose cells are known.
 
+pub mod camera;
 pub mod cells;
 pub mod cli;
 pub mod config;

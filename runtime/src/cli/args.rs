@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{config::ConfigArgs, segment::SegmentArgs};
+use super::{config::ConfigArgs, run::RunArgs, segment::SegmentArgs};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -21,6 +21,8 @@ Examples:
   bloodseg segment smear.png --out results
   bloodseg segment frames/ --out results --um-per-px 2.0
   bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg run demo
+  bloodseg run frames/ --fps 5 --out results
   bloodseg config print > bloodseg.toml";
 
 /// Counts blood cells in low-resolution microscope frames.
@@ -56,6 +58,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Find the cells in pictures: a table of cells, and for each picture the super-resolved picture, mask, labels and overlay
     Segment(SegmentArgs),
+    /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
+    Run(RunArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
 }

@@ -6,6 +6,7 @@ mod args;
 mod config;
 mod inputs;
 mod print;
+mod run;
 mod segment;
 mod session;
 
@@ -42,6 +43,7 @@ fn dispatch(args: &Args) -> Result<()> {
     let session = Session::begin(args)?;
     match &args.command {
         Command::Segment(args) => segment::run(&session, args),
+        Command::Run(args) => run::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct SegmentArgs {
     recursive: bool,
 }
 
-fn above_zero(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("expected a number above 0".into()),

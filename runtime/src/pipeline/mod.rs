@@ -1,4 +1,8 @@
-//! The steps in a row: a picture in, cells out.
+//! The steps in a row: a picture in, cells out. [`run`] does so with the frames of a live source.
+
+pub mod queue;
+pub mod run;
+pub mod stop;
 
 use std::time::Instant;
 

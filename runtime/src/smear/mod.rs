@@ -5,7 +5,7 @@
 //! fields whose truth is known without an annotator.
 
 mod canvas;
-mod draw;
+pub(crate) mod draw;
 mod layout;
 pub mod optics;
 mod outline;
@@ -20,14 +20,13 @@ mod texture;
 mod truth;
 mod white_cell;
 
-use image::{GrayImage, ImageBuffer, Luma, RgbImage};
+use image::{GrayImage, RgbImage};
+
+use crate::cells::Labels;
 
 pub use render::render;
 pub use set::write_set;
 pub use spec::SmearSpec;
-
-/// Labels of cells, 16 bit: 0 = background, cells 1..=n in raster order of their first pixel.
-pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// A rendered field. All three have one size.
 #[derive(Debug, Clone)]

@@ -58,7 +58,7 @@ impl SmearSpec {
             height_px,
             scale: f64::from(width_px.min(height_px)) / 1200.0,
             cell_diameter_px: 92.0,
-            red_cells_per_mpx: 43.0,
+            red_cells_per_mpx: 38.0,
             white_cells_per_mpx: 0.4,
             platelets_per_mpx: 5.0,
             heaping: 0.45,

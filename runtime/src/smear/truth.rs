@@ -3,7 +3,8 @@
 use image::{GrayImage, Luma};
 use imageproc::region_labelling::{Connectivity, connected_components};
 
-use super::{Labels, canvas::Canvas};
+use super::canvas::Canvas;
+use crate::cells::Labels;
 
 /// Labels 1..=n in raster order of their first pixel; a cell is one 4-connected piece, its largest.
 pub(crate) fn labels(canvas: &Canvas) -> Labels {

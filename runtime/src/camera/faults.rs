@@ -1,0 +1,86 @@
+//! A source that misbehaves, for tests: a seeded wrapper around a real one.
+
+use std::time::Duration;
+
+use image::imageops;
+
+use super::{Frame, FrameSource, Next, Pacing};
+use crate::{error::Result, smear::draw::Draw};
+
+/// How often what goes wrong; shares from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Faults {
+    /// Frames that never arrive.
+    pub lost: f64,
+    /// Frames that arrive late.
+    pub delayed: f64,
+    /// By how much they are late.
+    pub delay: Duration,
+    /// Frames that arrive cut off.
+    pub torn: f64,
+}
+
+/// A source whose frames are lost, delayed and torn.
+#[derive(Debug)]
+pub struct Faulty<S> {
+    source: S,
+    faults: Faults,
+    draw: Draw,
+    held: Option<(Frame, Duration)>,
+}
+
+impl<S: FrameSource> Faulty<S> {
+    /// Wraps a source; the same seed makes the same faults.
+    pub fn new(source: S, faults: Faults, seed: u64) -> Self {
+        Self { source, faults, draw: Draw::new(seed, 200), held: None }
+    }
+}
+
+impl<S: FrameSource> FrameSource for Faulty<S> {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn describe(&self) -> String {
+        format!("{}, with faults", self.source.describe())
+    }
+
+    fn pacing(&self) -> Pacing {
+        self.source.pacing()
+    }
+
+    fn frame_size_px(&self) -> Option<(u32, u32)> {
+        self.source.frame_size_px()
+    }
+
+    fn um_per_px(&self) -> Option<f64> {
+        self.source.um_per_px()
+    }
+
+    fn next_frame(&mut self, now: Duration) -> Result<Next> {
+        if let Some((frame, due)) = self.held.take() {
+            if now < due {
+                self.held = Some((frame, due));
+                return Ok(Next::Wait(due));
+            }
+            return Ok(Next::Frame(frame));
+        }
+        let mut frame = match self.source.next_frame(now)? {
+            Next::Frame(frame) => frame,
+            other => return Ok(other),
+        };
+        if self.draw.chance(self.faults.lost) {
+            return Ok(Next::Wait(now));
+        }
+        if self.draw.chance(self.faults.torn) {
+            let (width, height) = frame.picture.dimensions();
+            frame.picture = imageops::crop_imm(&frame.picture, 0, 0, width, height / 2).to_image();
+        }
+        if self.draw.chance(self.faults.delayed) {
+            let due = now + self.faults.delay;
+            self.held = Some((frame, due));
+            return Ok(Next::Wait(due));
+        }
+        Ok(Next::Frame(frame))
+    }
+}

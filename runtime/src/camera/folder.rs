@@ -1,0 +1,207 @@
+//! A folder replayed as frames, sorted by name.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{Clockwork, Frame, FrameSource, Next, Pacing};
+use crate::{
+    error::{Error, Result},
+    frame::{
+        decode::{EXTENSIONS, looks_like_picture, read_picture},
+        reference,
+    },
+    limits::{MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
+    records::pictures,
+};
+
+/// How a folder is replayed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Replay {
+    /// Frames a second, as a live source; without it each frame waits until it is analysed.
+    pub fps: Option<f64>,
+    /// Begin again at the end.
+    pub repeat: bool,
+    /// Shrink each picture to 64x64 by the reference preparation.
+    pub whole_field: bool,
+}
+
+/// The pictures of a folder.
+#[derive(Debug)]
+pub struct Folder {
+    name: String,
+    paths: Vec<PathBuf>,
+    at: usize,
+    number: u64,
+    /// Pictures in a row that could not be read.
+    unreadable: usize,
+    replay: Replay,
+    clock: Option<Clockwork>,
+}
+
+impl Folder {
+    /// Lists the pictures of a folder; none is opened yet. Results of bloodseg among them are left out.
+    ///
+    /// # Errors
+    /// [`Error::Source`] for a folder that cannot be read or has no pictures.
+    pub fn open(name: &str, path: &Path, replay: Replay) -> Result<Self> {
+        let fault = |found: String, todo: &str| Error::Source {
+            name: name.to_owned(),
+            found: format!("{}: {found}", path.display()),
+            todo: todo.to_owned(),
+        };
+        let entries = std::fs::read_dir(path).map_err(|e| fault(e.to_string(), "Name a folder that can be read"))?;
+        let mut paths: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file() && looks_like_picture(path) && !pictures::is_result(path))
+            .collect();
+        if paths.is_empty() {
+            let todo = format!("Name a folder of pictures ({})", EXTENSIONS.join(", "));
+            return Err(fault("a folder without pictures".into(), &todo));
+        }
+        paths.sort();
+        let clock = replay.fps.map(Clockwork::new);
+        Ok(Self { name: name.to_owned(), paths, at: 0, number: 0, unreadable: 0, replay, clock })
+    }
+
+    fn read(&self, path: &Path) -> Result<image::RgbImage> {
+        if self.replay.whole_field {
+            Ok(reference::prepare(&read_picture(path, MAX_WHOLE_FIELD_PX)?)?.lr)
+        } else {
+            read_picture(path, MAX_FRAME_PX)
+        }
+    }
+}
+
+impl FrameSource for Folder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn describe(&self) -> String {
+        let pace = match self.replay.fps {
+            Some(fps) => format!("{fps} frames/s"),
+            None => "each waits for the one before".to_owned(),
+        };
+        let again = if self.replay.repeat { ", over and over" } else { "" };
+        format!("folder of {} pictures by name, {pace}{again}", self.paths.len())
+    }
+
+    fn pacing(&self) -> Pacing {
+        if self.clock.is_some() { Pacing::Live } else { Pacing::Lossless }
+    }
+
+    fn next_frame(&mut self, now: Duration) -> Result<Next> {
+        if self.at == self.paths.len() {
+            if !self.replay.repeat {
+                return Ok(Next::End);
+            }
+            self.at = 0;
+        }
+        if self.unreadable >= self.paths.len() {
+            return Err(Error::Source {
+                name: self.name.clone(),
+                found: format!("none of its {} pictures can be used", self.paths.len()),
+                todo: "The warnings say why".into(),
+            });
+        }
+        if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
+            return Ok(Next::Wait(due));
+        }
+        let path = &self.paths[self.at];
+        self.at += 1;
+        match self.read(path) {
+            Ok(picture) => {
+                self.unreadable = 0;
+                self.number += 1;
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(Next::Frame(Frame { number: self.number, name, picture }))
+            }
+            Err(error) => {
+                self.unreadable += 1;
+                Ok(Next::Unreadable(error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, level) in [("b.png", 2), ("a.png", 1), ("a.sr.png", 9)] {
+            RgbImage::from_pixel(8, 6, Rgb([level; 3])).save(folder.path().join(name)).unwrap();
+        }
+        std::fs::write(folder.path().join("aa.png"), "no picture").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+        folder
+    }
+
+    fn told(next: Next) -> String {
+        match next {
+            Next::Frame(frame) => format!("{} {} {}", frame.number, frame.name, frame.picture.get_pixel(0, 0).0[0]),
+            Next::Unreadable(error) => format!("unreadable {}", error.exit_code()),
+            Next::Wait(due) => format!("wait {}", due.as_millis()),
+            Next::End => "end".into(),
+        }
+    }
+
+    fn take(source: &mut Folder, count: usize) -> Vec<String> {
+        (0..count).map(|_| told(source.next_frame(Duration::ZERO).unwrap())).collect()
+    }
+
+    #[test]
+    fn frames_come_by_name_and_bad_ones_are_told() {
+        let folder = folder();
+        let mut source = Folder::open("x", folder.path(), Replay::default()).unwrap();
+        assert_eq!(source.pacing(), Pacing::Lossless);
+        assert_eq!(take(&mut source, 5), ["1 a.png 1", "unreadable 3", "2 b.png 2", "end", "end"]);
+    }
+
+    #[test]
+    fn a_repeated_folder_goes_on_and_a_paced_one_waits() {
+        let folder = folder();
+        let replay = Replay { repeat: true, ..Replay::default() };
+        let mut source = Folder::open("x", folder.path(), replay).unwrap();
+        assert_eq!(take(&mut source, 4), ["1 a.png 1", "unreadable 3", "2 b.png 2", "3 a.png 1"]);
+        let mut source = Folder::open("x", folder.path(), Replay { fps: Some(2.0), ..replay }).unwrap();
+        assert_eq!(source.pacing(), Pacing::Live);
+        assert_eq!(take(&mut source, 2), ["1 a.png 1", "wait 500"]);
+    }
+
+    #[test]
+    fn a_folder_of_rubbish_ends_in_an_error_even_when_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.png"), "x").unwrap();
+        let replay = Replay { repeat: true, ..Replay::default() };
+        let mut source = Folder::open("x", folder.path(), replay).unwrap();
+        assert_eq!(take(&mut source, 1), ["unreadable 3"]);
+        assert_eq!(source.next_frame(Duration::ZERO).unwrap_err().exit_code(), 7);
+    }
+
+    #[test]
+    fn no_folder_and_an_empty_one_are_source_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("none")] {
+            assert_eq!(Folder::open("x", &path, Replay::default()).unwrap_err().exit_code(), 7);
+        }
+    }
+
+    #[test]
+    fn a_whole_field_is_shrunk_to_a_tile() {
+        let folder = tempfile::tempdir().unwrap();
+        RgbImage::new(300, 260).save(folder.path().join("a.png")).unwrap();
+        let replay = Replay { whole_field: true, ..Replay::default() };
+        let mut source = Folder::open("x", folder.path(), replay).unwrap();
+        let next = source.next_frame(Duration::ZERO).unwrap();
+        assert!(matches!(next, Next::Frame(frame) if frame.picture.dimensions() == (64, 64)));
+    }
+}

@@ -1,0 +1,122 @@
+//! Sources of frames: a folder replayed, the simulated `demo`, and (named, not yet driven) cameras.
+//!
+//! A source never reads the clock and never sleeps: the time comes in as an argument, and a source that has
+//! nothing yet says from when on it will. So tests run hours of camera in no time.
+
+pub mod demo;
+pub mod device;
+pub mod faults;
+pub mod folder;
+pub mod open;
+
+use std::{fmt, time::Duration};
+
+use image::RgbImage;
+
+use crate::error::{Error, Result};
+
+/// One frame, as it came from its source.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// 1 for the first frame that the source delivered.
+    pub number: u64,
+    /// Name for tables and files: a file name, or the source's name and the frame's number.
+    pub name: String,
+    /// RGB, of any size.
+    pub picture: RgbImage,
+}
+
+/// What a source has at the moment.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame.
+    Frame(Frame),
+    /// Nothing before this time; ask again then.
+    Wait(Duration),
+    /// Something that should have been a frame; the source goes on with the next one.
+    Unreadable(Error),
+    /// No more frames, ever.
+    End,
+}
+
+/// What happens when frames come faster than they are analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// Frames come when they come: the oldest waiting one is dropped.
+    Live,
+    /// The source waits: every frame is analysed.
+    Lossless,
+}
+
+/// Where frames come from.
+pub trait FrameSource: fmt::Debug + Send {
+    /// Short name, as the user gave it.
+    fn name(&self) -> &str;
+
+    /// One line on what it is, for the user.
+    fn describe(&self) -> String;
+
+    /// Whether it can wait.
+    fn pacing(&self) -> Pacing;
+
+    /// Width and height of every whole frame in pixels, where the source knows; others are torn.
+    fn frame_size_px(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// Edge of a pixel of its frames in the specimen, in micrometres, where the source knows.
+    fn um_per_px(&self) -> Option<f64> {
+        None
+    }
+
+    /// The next frame, if there is one at `now`, the time since the run began.
+    /// Returns soon: at most one frame is read or rendered a call.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when the source is lost. A single bad frame is [`Next::Unreadable`] instead.
+    fn next_frame(&mut self, now: Duration) -> Result<Next>;
+}
+
+/// When frames are due, at a steady rate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clockwork {
+    period: Duration,
+    due: Duration,
+}
+
+impl Clockwork {
+    /// A frame every `1 / fps` seconds; `fps` above 0 (absurd values are brought into reach).
+    pub(crate) fn new(fps: f64) -> Self {
+        Self { period: Duration::from_secs_f64(1.0 / fps.clamp(1e-3, 1e4)), due: Duration::ZERO }
+    }
+
+    /// Nothing when a frame is due at `now`, which is then taken; else the time to wait for.
+    /// Who comes late gets one frame, not all that were missed.
+    pub(crate) fn take(&mut self, now: Duration) -> Option<Duration> {
+        if now < self.due {
+            return Some(self.due);
+        }
+        self.due += self.period;
+        if self.due <= now {
+            self.due = now + self.period;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clockwork_keeps_its_beat_and_forgets_what_was_missed() {
+        let ms = Duration::from_millis;
+        let mut clock = Clockwork::new(10.0);
+        assert_eq!(clock.take(ms(0)), None);
+        assert_eq!(clock.take(ms(1)), Some(ms(100)));
+        assert_eq!(clock.take(ms(130)), None);
+        assert_eq!(clock.take(ms(131)), Some(ms(200)));
+        assert_eq!(clock.take(ms(1000)), None);
+        assert_eq!(clock.take(ms(1000)), Some(ms(1100)));
+    }
+}

@@ -1,0 +1,141 @@
+//! From the name that the user gave to a source.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    FrameSource, demo,
+    demo::Demo,
+    device,
+    folder::{Folder, Replay},
+};
+use crate::{
+    config::{Config, Source, SourceKind},
+    error::{Error, Result},
+};
+
+/// Seed of the simulated camera when none is given.
+pub const DEFAULT_SEED: u64 = 1;
+
+/// What the command line says about a source; it goes before the config.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Wish {
+    /// Frames a second.
+    pub fps: Option<f64>,
+    /// Seed of a simulated camera.
+    pub seed: Option<u64>,
+    /// Begin again at the end of a folder.
+    pub repeat: bool,
+    /// Shrink the pictures of a folder by the reference preparation.
+    pub whole_field: bool,
+}
+
+/// Opens a source: a name from the config, else `demo`, a folder, or a camera.
+///
+/// # Errors
+/// [`Error::Source`] with the sources that there are.
+pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {
+    if let Some(source) = config.source.get(name) {
+        return configured(name, source, config, wish);
+    }
+    if name == "demo" {
+        let (seed, fps) = (wish.seed.unwrap_or(DEFAULT_SEED), wish.fps.unwrap_or(demo::DEFAULT_FPS));
+        return Ok(Box::new(Demo::new(name, seed, fps)));
+    }
+    if Path::new(name).is_dir() {
+        let short = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
+        let short = if short.is_empty() { "folder" } else { &short };
+        return Ok(Box::new(Folder::open(short, Path::new(name), replay(wish, None))?));
+    }
+    if device::is_camera_name(name) {
+        return Err(camera(name, &device::device_of(name), config));
+    }
+    let found = if Path::new(name).exists() { "a file, not a folder" } else { "no such source or folder" };
+    let known = config.source.keys().map(String::as_str).chain(["demo"]);
+    let near = known.map(|known| (strsim::damerau_levenshtein(known, name), known)).min().filter(|near| near.0 <= 2);
+    let near = near.map_or_else(String::new, |near| format!("Did you mean `{}`? ", near.1));
+    let single = if Path::new(name).is_file() { "Single pictures are for `bloodseg segment`. " } else { "" };
+    Err(Error::Source {
+        name: name.to_owned(),
+        found: found.to_owned(),
+        todo: format!("{near}{single}Sources that can be used: {}", usable(config)),
+    })
+}
+
+fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {
+    match source.kind {
+        SourceKind::Demo => {
+            let seed = wish.seed.or(source.seed).unwrap_or(DEFAULT_SEED);
+            let fps = wish.fps.or(source.fps).unwrap_or(demo::DEFAULT_FPS);
+            Ok(Box::new(Demo::new(name, seed, fps)))
+        }
+        SourceKind::Folder => {
+            let path = source.path.as_deref().unwrap_or(Path::new(""));
+            Ok(Box::new(Folder::open(name, path, replay(wish, source.fps))?))
+        }
+        SourceKind::Camera => {
+            let device = source.device.clone().unwrap_or_else(|| PathBuf::from("/dev/video0"));
+            Err(camera(name, &device, config))
+        }
+    }
+}
+
+fn replay(wish: Wish, fps: Option<f64>) -> Replay {
+    Replay { fps: wish.fps.or(fps), repeat: wish.repeat, whole_field: wish.whole_field }
+}
+
+fn camera(name: &str, path: &Path, config: &Config) -> Error {
+    device::unusable(name, path, &device::find(Path::new("/dev")), &usable(config))
+}
+
+/// The sources that can be run, for messages.
+fn usable(config: &Config) -> String {
+    let named = config.source.iter().filter(|(_, source)| source.kind != SourceKind::Camera);
+    let mut names: Vec<String> = named.map(|(name, _)| name.clone()).filter(|name| name != "demo").collect();
+    names.push("demo (simulated camera)".into());
+    names.push("any folder of pictures".into());
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn refusal(name: &str, config: &str) -> String {
+        let error = open(name, &Config::parse(config, "test").unwrap(), Wish::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_config_goes_before_what_is_built_in() {
+        let config = Config::parse("[source.demo]\nkind = \"camera\"\ndevice = \"/dev/video9\"", "test").unwrap();
+        let text = open("demo", &config, Wish::default()).unwrap_err().to_string();
+        assert!(text.contains("/dev/video9"), "{text}");
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_config() {
+        let config = Config::parse("[source.x]\nkind = \"demo\"\nfps = 3.0\nseed = 5", "test").unwrap();
+        let told = |wish| open("x", &config, wish).unwrap().describe();
+        assert!(told(Wish::default()).contains("3 frames/s, seed 5"));
+        assert!(told(Wish { fps: Some(7.5), seed: Some(6), ..Wish::default() }).contains("7.5 frames/s, seed 6"));
+    }
+
+    #[test]
+    fn a_camera_says_what_was_looked_for_and_what_there_is() {
+        let text = refusal("camera7", "[source.mine]\nkind = \"folder\"\npath = \"x\"");
+        for part in ["/dev/video7", "mine", "demo", "folder"] {
+            assert!(text.contains(part), "{part} not in: {text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion() {
+        assert!(refusal("dmeo", "").contains("Did you mean `demo`"));
+        assert!(!refusal("something else", "").contains("Did you mean"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(refusal(&file.path().to_string_lossy(), "").contains("segment"));
+    }
+}

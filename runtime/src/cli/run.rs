@@ -1,0 +1,178 @@
+//! `bloodseg run`: a source of frames, analysed as they come.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use clap::Args;
+
+use super::{print, segment::above_zero, session::Session};
+use crate::{
+    camera::open::{Wish, open},
+    error::{Error, Result},
+    pipeline::{
+        Analysis,
+        run::{self, Counts, Ended, Event, Outcome},
+        stop::Stop,
+    },
+    records::{run_log::RunLog, utc},
+};
+
+/// Frames of the demo when --frames is not given: a look, not a load.
+const DEMO_FRAMES: u64 = 50;
+
+/// Arguments of `run`.
+///
+/// Prints one line a frame and adds to cells.csv (a row a cell) and frames.csv (a row a frame) in the results folder.
+/// Ends with the source, after --frames, or on Ctrl-C.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// A source of the config, a folder of pictures, or `demo`
+    #[arg(value_name = "SOURCE")]
+    source: String,
+
+    /// Folder for the results, gone on with when it has some [default: results/SOURCE-TIME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// End after this many frames [default: 50 for demo, no end for others]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    frames: Option<u64>,
+
+    /// Frames a second; a folder then no longer waits for the analysis but drops what comes too fast
+    #[arg(long, value_name = "F", value_parser = above_zero)]
+    fps: Option<f64>,
+
+    /// Edge of one pixel of the frames in the specimen, in micrometres
+    #[arg(long, value_name = "UM", value_parser = above_zero, conflicts_with = "whole_field")]
+    um_per_px: Option<f64>,
+
+    /// Seed of the simulated camera
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+
+    /// Save the pictures of every N-th frame; those of the last are always saved
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    save_every: Option<u64>,
+
+    /// Begin a folder again at its end
+    #[arg(long)]
+    repeat: bool,
+
+    /// Shrink the pictures of a folder first: the centre square to 64x64, for fields at full resolution
+    #[arg(long)]
+    whole_field: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the source, of the models and of the results; the frames before are kept.
+pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
+    let wish = Wish { fps: args.fps, seed: args.seed, repeat: args.repeat, whole_field: args.whole_field };
+    let mut source = open(&args.source, &session.config, wish)?;
+    let mut pipeline = session.pipeline()?;
+    let started_utc = utc::stamp(SystemTime::now());
+    let out = args.out.clone().unwrap_or_else(|| {
+        let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
+        results.join(format!("{}-{started_utc}", source.name()))
+    });
+    // A pitch of the file's pixels says nothing of a picture that was shrunk first.
+    let pitch = args.um_per_px.or(session.config.optics.um_per_px);
+    let um_per_px = source.um_per_px().filter(|_| args.um_per_px.is_none()).or(pitch.filter(|_| !args.whole_field));
+    let mut log = RunLog::open(&out, &started_utc, um_per_px, args.save_every)?;
+    let stop = stop_on_signals()?;
+
+    print::line(format_args!("source   {}: {}", source.name(), source.describe()));
+    print::line(format_args!("results  {}", out.display()));
+    let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
+    let (start, mut cells) = (Instant::now(), 0_u64);
+    let outcome = run::run(
+        source.as_mut(),
+        most_frames,
+        &stop,
+        |picture| pipeline.analyse(picture),
+        |event| match event {
+            Event::Analysed(frame, analysis, dropped) => {
+                cells += analysis.cells.len() as u64;
+                if !session.quiet {
+                    print::line(frame_line(frame.number, &analysis, dropped));
+                }
+                log.record(&frame, analysis, dropped)
+            }
+            Event::Failed(frame, error) => {
+                print::problem(format_args!("frame {} ({}): {error}", frame.number, frame.name));
+                Ok(())
+            }
+        },
+    );
+    // What was recorded is kept even when the run broke.
+    let overlay = log.end();
+    print::line(summary(&outcome, cells, start.elapsed().as_secs_f64()));
+    print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
+    if let Ok(Some(overlay)) = &overlay {
+        print::line(format_args!("look at  {}", overlay.display()));
+    }
+    if args.source == "demo" {
+        print::line("next     bloodseg run FOLDER for frames of your own, bloodseg segment PICTURE --out DIR for one");
+    }
+    match outcome.ended {
+        Ended::Broke(error) => Err(error),
+        _ => overlay.map(|_| ()).and_then(|()| some_frame(source.name(), outcome.counts)),
+    }
+}
+
+/// A run in which nothing at all could be read is no success.
+fn some_frame(name: &str, counts: Counts) -> Result<()> {
+    if counts.captured > 0 || counts.unreadable == 0 {
+        return Ok(());
+    }
+    Err(Error::Source {
+        name: name.to_owned(),
+        found: format!("none of its {} pictures can be used", counts.unreadable),
+        todo: "The warnings say why".into(),
+    })
+}
+
+/// Ctrl-C and SIGTERM ask for a clean end; a second time, the process ends at once.
+fn stop_on_signals() -> Result<Arc<Stop>> {
+    let stop = Arc::new(Stop::default());
+    let raised = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if raised.raise() {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::internal("signal handler", e))?;
+    Ok(stop)
+}
+
+fn frame_line(number: u64, analysis: &Analysis, dropped: u64) -> String {
+    let times = analysis.times;
+    format!(
+        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}",
+        analysis.cells.len(),
+        times.ssr_ms,
+        times.unet_ms,
+        times.cells_ms,
+        times.total_ms,
+    )
+}
+
+fn summary(outcome: &Outcome, cells: u64, seconds: f64) -> String {
+    let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
+    let why = match &outcome.ended {
+        Ended::SourceEnded => "the source ended",
+        Ended::EnoughFrames => "enough frames",
+        Ended::Stopped => "stopped",
+        Ended::Broke(_) => "broke off",
+    };
+    let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
+    let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
+    format!(
+        "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
+         {unreadable} unreadable; {cells} cells, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
+    )
+}

@@ -1,0 +1,44 @@
+//! The wish to stop, which a signal handler raises and everything that waits hears.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Raised once, never lowered.
+#[derive(Debug, Default)]
+pub struct Stop {
+    raised: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Asks everything to stop; tells whether it had been asked before.
+    pub fn raise(&self) -> bool {
+        let before = std::mem::replace(&mut *self.lock(), true);
+        self.changed.notify_all();
+        before
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_raised(&self) -> bool {
+        *self.lock()
+    }
+
+    /// Sleeps for `pause`, or less when a stop is asked for.
+    pub fn sleep(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut raised = self.lock();
+        while !*raised {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            raised = self.changed.wait_timeout(raised, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
