@@ -41,8 +41,29 @@ fn resize(
         Error::internal("resize", format!("{from_width}x{from_height} to {width}x{height}: {e}"))
     };
     let from = ImageRef::new(from_width, from_height, bytes, pixel).map_err(|e| fault(&e))?;
-    let mut to = Image::new(width, height, pixel);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-    Resizer::new().resize(&from, &mut to, &options).map_err(|e| fault(&e))?;
+    // Overshoot is clipped to 8 bit between the two passes, so their order shows. Pillow takes the rows first; the
+    // resizer by itself would take the columns first, so each pass is a call of its own.
+    let mut narrowed = Image::new(width, from_height, pixel);
+    Resizer::new().resize(&from, &mut narrowed, &options).map_err(|e| fault(&e))?;
+    let mut to = Image::new(width, height, pixel);
+    Resizer::new().resize(&narrowed, &mut to, &options).map_err(|e| fault(&e))?;
     Ok(to.into_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use image::Luma;
+
+    #[test]
+    fn rows_are_resized_before_columns() {
+        let picture = GrayImage::from_fn(5, 7, |x, y| Luma([if x > 2 || y < 3 { 255 } else { 0 }]));
+        let at_once = resize_gray(&picture, 11, 13).unwrap();
+        let rows = resize_gray(&picture, 11, 7).unwrap();
+        assert_eq!(at_once, resize_gray(&rows, 11, 13).unwrap());
+        let columns = resize_gray(&picture, 5, 13).unwrap();
+        assert_ne!(at_once, resize_gray(&columns, 11, 13).unwrap(), "the case does not tell the orders apart");
+    }
 }
