@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod limits;
+pub mod measures;
 pub mod model;
 pub mod pipeline;
 pub mod records;
