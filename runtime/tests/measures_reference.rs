@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use bloodseg::{
+    cells::Labels,
     frame::{
         reference::{Field, mask_hr, mask_square, prepare},
         resize::resize_rgb,
     },
-    measures::{Labels, foreground, instances, mean, psnr, reference_cells, ssim, truth},
+    measures::{foreground, instances, mean, psnr, reference_cells, ssim, truth},
 };
 use image::{GrayImage, Luma};
 use imageproc::region_labelling::{Connectivity, connected_components};

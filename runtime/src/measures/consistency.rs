@@ -6,9 +6,9 @@
 use image::{Luma, RgbImage};
 
 use crate::{
+    cells::Labels,
     error::{Error, Result},
     frame::resize::shrink_area_rgb,
-    measures::Labels,
 };
 
 /// Mean absolute difference a pixel of the low-resolution picture, over its three channels, in levels (0..=255).

@@ -1,6 +1,6 @@
 //! How far the int8 models on the device have drifted from the float models of the trainer, on the same input.
 
-use crate::{error::Result, measures::Labels, measures::instances::match_instances};
+use crate::{cells::Labels, error::Result, measures::instances::match_instances};
 
 /// Difference of the areas of cells that both models found.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use image::Luma;
 
-use crate::{error::Result, measures::Labels, measures::same_size};
+use crate::{cells::Labels, error::Result, measures::same_size};
 
 /// Smaller instances are ignored on both sides, in pixels of the 256x256 grid.
 pub const LEAST_AREA_PX: u32 = 12;

@@ -13,12 +13,7 @@ pub mod reference_cells;
 pub mod ssim;
 pub mod truth;
 
-use image::{ImageBuffer, Luma};
-
 use crate::error::{Error, Result};
-
-/// One number a pixel: 0 is the background, every other number one instance.
-pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// A mask's pixel is foreground when its level is above this.
 pub const FOREGROUND_ABOVE: u8 = 127;

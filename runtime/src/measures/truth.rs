@@ -7,10 +7,10 @@ use image::{GrayImage, Luma};
 use imageproc::region_labelling::{Connectivity, connected_components};
 
 use crate::{
+    cells::Labels,
     error::{Error, Result},
     frame::reference::centre_square,
     measures::FOREGROUND_ABOVE,
-    measures::Labels,
 };
 
 /// A component of fewer pixels is no cell, in a mask of [`REFERENCE_PX`].
