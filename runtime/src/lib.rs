@@ -4,6 +4,10 @@
 //! [`segmentation`] -> [`cells`] -> [`records`]; [`pipeline`] is the steps in a row. [`smear`] renders pictures
 //! whose cells are known.
 
+// The fixture of the tests is shared with the integration tests, where the library has this name.
+#[cfg(test)]
+extern crate self as bloodseg;
+
 pub mod camera;
 pub mod cells;
 pub mod cli;

@@ -56,7 +56,12 @@ pub(super) struct Args {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Find the cells in pictures: a table of cells, and for each picture the super-resolved picture, mask, labels and overlay
+    /// Find the cells in pictures
+    ///
+    /// For `a.png` of W x H the results are a.sr.png (super-resolved), a.mask.png (0 or 255), a.labels.png (16 bit,
+    /// one number a cell) and a.overlay.png (outlines), all of 4W x 4H, and one cells.csv for the call. Pictures
+    /// larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A picture that cannot be
+    /// used is reported and left out; the exit code is then 3.
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
     Run(RunArgs),

@@ -23,9 +23,6 @@ use crate::{
 };
 
 /// Arguments of `segment`.
-///
-/// For `a.png` of W x H the results are a.sr.png, a.mask.png (0 or 255), a.labels.png (16 bit, one number a
-/// cell) and a.overlay.png, all of 4W x 4H, and one cells.csv for the call.
 #[derive(Debug, Args)]
 pub(super) struct SegmentArgs {
     /// Pictures (PNG, JPEG, TIFF, BMP; 8 or 16 bit) or folders of them
@@ -37,7 +34,7 @@ pub(super) struct SegmentArgs {
     out: Option<PathBuf>,
 
     /// Edge of one pixel of the input in the specimen, in micrometres: adds columns in micrometres to the table
-    #[arg(long, value_name = "UM", value_parser = above_zero)]
+    #[arg(long, value_name = "UM", value_parser = above_zero, allow_negative_numbers = true)]
     um_per_px: Option<f64>,
 
     /// Shrink each picture first: its centre square to 64x64, for fields at full resolution

@@ -2,6 +2,7 @@
 
 mod check;
 #[cfg(test)]
+#[path = "../../tests/fixture/mod.rs"]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

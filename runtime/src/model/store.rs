@@ -72,9 +72,27 @@ impl Models {
     /// The models that the binary carries.
     ///
     /// # Errors
-    /// [`Error::Model`] when the build carries none.
+    /// [`Error::Model`] when the build carries none, or files that do not fit each other.
+    #[cfg(built_in_models)]
     pub fn embedded() -> Result<Self> {
-        Err(Error::model("built-in", "none in this build", "a build with models", "Give --models DIR"))
+        let ssr = include_bytes!("../../../models/ssr.onnx").as_slice();
+        let unet = include_bytes!("../../../models/unet.onnx").as_slice();
+        let ssr_text = include_str!("../../../models/ssr.toml");
+        let unet_text = include_str!("../../../models/unet.toml");
+        Ok(Self {
+            ssr: Model::new(ssr_text, Cow::Borrowed(ssr), Role::SuperResolution, "built-in ssr")?,
+            unet: Model::new(unet_text, Cow::Borrowed(unet), Role::Segmentation, "built-in unet")?,
+        })
+    }
+
+    /// The models that the binary carries: none, in a build from a tree without them.
+    ///
+    /// # Errors
+    /// [`Error::Model`] always.
+    #[cfg(not(built_in_models))]
+    pub fn embedded() -> Result<Self> {
+        let todo = "Give --models DIR, or build with the four files in models/";
+        Err(Error::model("built-in", "none in this build", "a build with models", todo))
     }
 
     /// Loads `ssr.toml`, `ssr.onnx`, `unet.toml` and `unet.onnx` of a folder.

@@ -86,7 +86,7 @@ mod tests {
         #[test]
         fn tiles_cover_overlap_and_are_aligned(width in 1_u32..700, height in 1_u32..700) {
             let grid = Grid::over(width, height);
-            prop_assert!(grid.width >= width && grid.width - width < 64 && grid.width % 4 == 0);
+            prop_assert!(grid.width >= width && grid.width - width < 64 && grid.width.is_multiple_of(4));
             for (offsets, side) in [(&grid.xs, grid.width), (&grid.ys, grid.height)] {
                 prop_assert_eq!((offsets.first(), offsets.last()), (Some(&0), Some(&(side - TILE_PX))));
                 for pair in offsets.windows(2) {
