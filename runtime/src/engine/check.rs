@@ -53,8 +53,12 @@ fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
             check_attribute(attribute, node).or_else(|found| fault(found, "sensible attributes"))?;
         }
     }
+    let quantizers =
+        graph.node.iter().filter(|node| matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear"));
+    let scales: BTreeSet<&str> = quantizers.filter_map(|node| node.input.get(1)).map(String::as_str).collect();
     for weights in &graph.initializer {
-        check_weights(weights).or_else(|found| fault(found, "sensible weights"))?;
+        check_weights(weights, scales.contains(weights.name.as_str()))
+            .or_else(|found| fault(found, "sensible weights"))?;
     }
     for (at, values, tensor) in [("input", &graph.input, &manifest.input), ("output", &graph.output, &manifest.output)]
     {
@@ -92,8 +96,8 @@ fn check_attribute(attribute: &AttributeProto, node: &NodeProto) -> std::result:
     }
 }
 
-/// Dimensions that the data fill, and scales that are numbers above 0.
-fn check_weights(weights: &TensorProto) -> std::result::Result<(), String> {
+/// Dimensions that the data fill, floats that are numbers, and scales that are above 0.
+fn check_weights(weights: &TensorProto, is_scale: bool) -> std::result::Result<(), String> {
     let name = &weights.name;
     if weights.data_location.unwrap_or(0) != 0 || !weights.external_data.is_empty() {
         return Err(format!("{name}: weights outside the file"));
@@ -115,10 +119,10 @@ fn check_weights(weights: &TensorProto) -> std::result::Result<(), String> {
     }
     if weights.data_type == DataType::Float as i32 {
         let raw = weights.raw_data.chunks_exact(4).filter_map(|four| four.try_into().ok()).map(f32::from_le_bytes);
-        // The only floats of an int8 model are its scales.
-        let mut scales = raw.chain(weights.float_data.iter().copied());
-        if let Some(bad) = scales.find(|scale| !(scale.is_normal() && *scale > 0.0)) {
-            return Err(format!("{name}: the scale {bad}"));
+        let what = if is_scale { "scale" } else { "value" };
+        let is_bad = |value: &f32| if is_scale { !value.is_normal() || *value < 0.0 } else { !value.is_finite() };
+        if let Some(bad) = raw.chain(weights.float_data.iter().copied()).find(is_bad) {
+            return Err(format!("{name}: the {what} {bad}"));
         }
     }
     Ok(())

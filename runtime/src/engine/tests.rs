@@ -77,6 +77,16 @@ fn numbers_that_break_the_engine_never_reach_it() {
         let bytes = scale.to_le_bytes();
         assert!(refusal(|draft| draft.graph.initializer[0].raw_data = bytes.into()).contains("scale"));
     }
+    let floats = |value: f32| TensorProto {
+        name: "loose".into(),
+        data_type: DataType::Float as i32,
+        raw_data: value.to_le_bytes().into(),
+        ..Default::default()
+    };
+    assert!(refusal(|draft| draft.graph.initializer.push(floats(f32::NAN))).contains("the value NaN"));
+    let mut draft = fixture::ssr();
+    draft.graph.initializer.push(floats(-1.0));
+    load(&draft).unwrap();
     assert!(refusal(|draft| draft.graph.initializer[4].dims = vec![48, 3, 1 << 40, 1]).contains("shape"));
     assert!(refusal(|draft| draft.graph.initializer[4].dims = vec![48, 3, 0, 1]).contains("shape"));
     assert!(refusal(|draft| draft.graph.initializer[4].raw_data.truncate(5)).contains("elements"));
