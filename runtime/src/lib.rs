@@ -8,15 +8,18 @@
 #[cfg(test)]
 extern crate self as bloodseg;
 
+pub mod bench;
 pub mod camera;
 pub mod cells;
 pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod evaluation;
 pub mod frame;
 pub mod limits;
 pub mod measures;
+pub mod memory;
 pub mod model;
 pub mod pipeline;
 pub mod records;

@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use bloodseg::memory::counting::Counting;
+
+/// Counted, so that `bench` can tell what the heap really takes.
+#[global_allocator]
+static HEAP: Counting = Counting;
+
 fn main() -> ExitCode {
     bloodseg::cli::run()
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{config::ConfigArgs, run::RunArgs, segment::SegmentArgs};
+use super::{bench::BenchArgs, config::ConfigArgs, eval::EvalArgs, run::RunArgs, segment::SegmentArgs};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -23,6 +23,8 @@ Examples:
   bloodseg segment field-1200px.jpg --out results --whole-field
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
+  bloodseg eval data/synth --out worst
+  bloodseg bench --json
   bloodseg config print > bloodseg.toml";
 
 /// Counts blood cells in low-resolution microscope frames.
@@ -65,6 +67,10 @@ pub(super) enum Command {
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
     Run(RunArgs),
+    /// Measure the models on fields with masks: every figure beside its baseline
+    Eval(EvalArgs),
+    /// Measure times and memory on this machine
+    Bench(BenchArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod bench;
 mod config;
+mod eval;
 mod inputs;
 mod print;
 mod run;
@@ -44,6 +46,8 @@ fn dispatch(args: &Args) -> Result<()> {
     match &args.command {
         Command::Segment(args) => segment::run(&session, args),
         Command::Run(args) => run::run(&session, args),
+        Command::Eval(args) => eval::run(&session, args),
+        Command::Bench(args) => bench::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }

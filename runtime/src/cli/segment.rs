@@ -1,13 +1,9 @@
 //! `bloodseg segment`: pictures in, cells out.
 
-use std::{
-    io::{IsTerminal, stderr},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     inputs::{self, Input},
@@ -68,7 +64,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let mut table = CellTable::begin(AtomicFile::create(&table_path)?, um_per_px.is_some()).map_err(|e| failed(&e))?;
     let mut pipeline = session.pipeline()?;
 
-    let bar = progress(inputs.len(), session.quiet);
+    let bar = print::progress(inputs.len(), "pictures", session.quiet);
     let mut refused = Vec::new();
     for input in &inputs {
         match segment(&mut pipeline, input, args.whole_field, &out) {
@@ -128,12 +124,4 @@ fn summary(name: &str, analysis: &Analysis) -> String {
         times.cells_ms,
         times.total_ms
     )
-}
-
-fn progress(pictures: usize, quiet: bool) -> ProgressBar {
-    if quiet || pictures < 2 || !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left");
-    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

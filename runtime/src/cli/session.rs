@@ -1,6 +1,6 @@
 //! What every command begins with: the config, the models.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Args;
 use crate::{
@@ -37,6 +37,11 @@ impl Session {
             Some(folder) => Models::load(folder),
             None => Models::embedded(),
         }
+    }
+
+    /// The folder that the models come from; none for the built-in ones.
+    pub(super) fn models_dir(&self) -> Option<&Path> {
+        self.models.as_deref()
     }
 
     /// Both nets, checked and ready.

@@ -45,6 +45,14 @@ pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
     png(&overlay, &outlined(&analysis.sr, &analysis.labels), size, ExtendedColorType::Rgb8)
 }
 
+/// Writes a picture as PNG; it appears whole or not at all.
+///
+/// # Errors
+/// [`Error::Output`] when it cannot be written.
+pub fn write_rgb(path: &Path, picture: &RgbImage) -> Result<()> {
+    png(path, picture, picture.dimensions(), ExtendedColorType::Rgb8)
+}
+
 /// Writes one PNG. `bytes` are rows from the top; 16-bit samples in the machine's own order.
 fn png(path: &Path, bytes: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) -> Result<()> {
     let mut file = AtomicFile::create(path)?;

@@ -1,0 +1,215 @@
+//! How long each stage takes and how much memory a run needs.
+//!
+//! The nets are timed by themselves, one tile a run on one thread, tensors already laid out: what the engine takes.
+//! Cells are timed on the maps of a rendered smear, because their work depends on what is in the picture. Tiles per
+//! second are those of the whole pipeline. Times are told, never judged.
+
+mod timings;
+
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use serde::Serialize;
+
+pub use timings::Timings;
+
+use crate::{
+    cells,
+    engine::Engine,
+    error::Result,
+    frame::{planes, reference},
+    limits::{TILE_PX, TILE_SR_PX},
+    memory::{counting, resident},
+    model::store::Models,
+    pipeline::Pipeline,
+    smear,
+};
+
+/// Runs before the clock starts: the first ones meet cold caches and pages that are not there yet.
+const WARM_UP_TILES: u32 = 2;
+
+/// Fewest runs of a stage, whatever the time.
+const LEAST_TILES: u32 = 3;
+
+/// Fields that are rendered for the input, and the seed of their set.
+const FIELDS: u32 = 4;
+const SEED: u64 = 1;
+
+/// When a stage has been run often enough: at either limit, but after three runs at least.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effort {
+    /// Most runs of each stage.
+    pub tiles: u32,
+    /// Most time for each stage.
+    pub time: Duration,
+}
+
+/// What was measured. The names are the keys of `bench --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BenchReport {
+    /// Median of one tile, one thread, engine alone.
+    pub ssr_ms: f64,
+    /// Median of one tile, one thread, engine alone.
+    pub unet_ms: f64,
+    /// Median of one tile: maps to labels to measures.
+    pub cells_ms: f64,
+    /// Through the whole pipeline, one after the other.
+    pub tiles_per_s: f64,
+    /// Greatest heap while tiles run, models included; `None` where the heap is not counted.
+    pub peak_heap_bytes: Option<usize>,
+    /// Heap between tiles, models included.
+    pub live_heap_bytes: Option<usize>,
+    /// Greatest heap while the models are loaded.
+    pub load_peak_heap_bytes: Option<usize>,
+    /// Greatest resident set of the process, loading included; `None` where the system does not tell.
+    pub peak_rss_kib: Option<u64>,
+    /// Allocations of one tile in the pipeline, mean.
+    pub allocations_per_tile: Option<f64>,
+    /// Load time of both models, checks included.
+    pub load_ms: f64,
+    /// Every stage in full.
+    pub stages: Stages,
+}
+
+/// Times of the stages, a tile.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stages {
+    /// The super-resolution net alone.
+    pub ssr: Timings,
+    /// The segmentation net alone.
+    pub unet: Timings,
+    /// Cells.
+    pub cells: Timings,
+    /// A tile through the whole pipeline.
+    pub pipeline: Timings,
+}
+
+/// Runs every stage on rendered tiles.
+///
+/// # Errors
+/// Those of the models.
+pub fn run(models: &Models, effort: Effort) -> Result<BenchReport> {
+    let tiles = tiles()?;
+    counting::restart_peak();
+    let before = Instant::now();
+    let mut pipeline = Pipeline::load(models)?;
+    let load_ms = ms(before.elapsed());
+    let load_peak_heap_bytes = counting::heap().map(|heap| heap.peak_bytes);
+
+    // The pipeline first, so that the engines of the single stages are not in its memory.
+    let whole = measure_pipeline(&mut pipeline, &tiles, effort)?;
+    let analyses = tiles.iter().map(|tile| pipeline.analyse(tile)).collect::<Result<Vec<_>>>()?;
+    let rule = pipeline.rule();
+    let cells = timed(effort, |at| {
+        let maps = &analyses[at % analyses.len()].maps;
+        let labels = cells::split(maps, &rule)?;
+        std::hint::black_box(cells::measure(&labels, maps));
+        Ok(())
+    })?;
+    drop(pipeline);
+    let ssr = net(Engine::load(&models.ssr, TILE_PX as usize, TILE_PX as usize)?, tiles.iter(), effort)?;
+    let unet = Engine::load(&models.unet, TILE_SR_PX as usize, TILE_SR_PX as usize)?;
+    let unet = net(unet, analyses.iter().map(|analysis| &analysis.sr), effort)?;
+    Ok(BenchReport {
+        ssr_ms: ssr.median_ms,
+        unet_ms: unet.median_ms,
+        cells_ms: cells.median_ms,
+        tiles_per_s: 1e3 * f64::from(whole.timings.runs) / whole.timings.total_ms,
+        peak_heap_bytes: whole.peak_heap_bytes,
+        live_heap_bytes: whole.live_heap_bytes,
+        load_peak_heap_bytes,
+        peak_rss_kib: resident::peak_rss_kib(),
+        allocations_per_tile: whole.allocations_per_tile,
+        load_ms,
+        stages: Stages { ssr, unet, cells, pipeline: whole.timings },
+    })
+}
+
+/// Low-resolution tiles with cells in them: rendered fields after the reference preparation.
+fn tiles() -> Result<Vec<RgbImage>> {
+    (0..FIELDS).map(|index| Ok(reference::prepare(&smear::set::field(index, SEED, 512).picture)?.lr)).collect()
+}
+
+struct Whole {
+    timings: Timings,
+    peak_heap_bytes: Option<usize>,
+    live_heap_bytes: Option<usize>,
+    allocations_per_tile: Option<f64>,
+}
+
+fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort) -> Result<Whole> {
+    counting::restart_peak();
+    let before = counting::heap();
+    let timings = timed(effort, |at| {
+        std::hint::black_box(pipeline.analyse(&tiles[at % tiles.len()])?);
+        Ok(())
+    })?;
+    let after = counting::heap();
+    let runs = f64::from(timings.runs + WARM_UP_TILES);
+    Ok(Whole {
+        timings,
+        peak_heap_bytes: after.map(|heap| heap.peak_bytes),
+        live_heap_bytes: after.map(|heap| heap.live_bytes),
+        allocations_per_tile: before
+            .zip(after)
+            .map(|(before, after)| (after.allocations - before.allocations) as f64 / runs),
+    })
+}
+
+/// Times a net by itself.
+fn net<'a>(mut engine: Engine, pictures: impl Iterator<Item = &'a RgbImage>, effort: Effort) -> Result<Timings> {
+    let mut output = vec![0; engine.output_shape().iter().product()];
+    let mut inputs = Vec::new();
+    for picture in pictures {
+        let mut input = vec![0; engine.input_shape().iter().product()];
+        planes::split(picture, &mut input)?;
+        inputs.push(input);
+    }
+    timed(effort, |at| engine.run(&inputs[at % inputs.len()], &mut output))
+}
+
+/// Warms up, then runs `stage` with a rising number until the effort is spent.
+fn timed(effort: Effort, mut stage: impl FnMut(usize) -> Result<()>) -> Result<Timings> {
+    for at in 0..WARM_UP_TILES {
+        stage(at as usize)?;
+    }
+    let most = effort.tiles.max(LEAST_TILES);
+    let mut times_ms = Vec::with_capacity(most as usize);
+    let begin = Instant::now();
+    for at in 0..most {
+        if at >= LEAST_TILES && begin.elapsed() >= effort.time {
+            break;
+        }
+        let before = Instant::now();
+        stage(at as usize)?;
+        times_ms.push(ms(before.elapsed()));
+    }
+    Ok(Timings::of(times_ms))
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn runs(effort: Effort) -> (u32, u32) {
+        let mut calls = 0;
+        let timings = timed(effort, |_| {
+            calls += 1;
+            Ok(())
+        });
+        (timings.unwrap().runs, calls)
+    }
+
+    #[test]
+    fn either_limit_ends_a_stage_but_not_before_three_runs() {
+        let long = Duration::from_secs(600);
+        assert_eq!(runs(Effort { tiles: 7, time: long }), (7, 9));
+        assert_eq!(runs(Effort { tiles: 0, time: long }), (3, 5));
+        assert_eq!(runs(Effort { tiles: 1000, time: Duration::ZERO }), (3, 5));
+    }
+}

@@ -1,0 +1,55 @@
+//! Many runs of one stage in a few figures.
+
+use serde::Serialize;
+
+/// Milliseconds of one stage. The percentiles are of the nearest rank: times that were really measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Timings {
+    /// Half of the runs took no longer.
+    pub median_ms: f64,
+    /// 95 of 100 runs took no longer.
+    pub p95_ms: f64,
+    /// The longest run.
+    pub max_ms: f64,
+    /// All runs together.
+    pub total_ms: f64,
+    /// Number of runs.
+    pub runs: u32,
+}
+
+impl Timings {
+    /// Sums up the times of single runs; all zero without any.
+    pub fn of(mut times_ms: Vec<f64>) -> Self {
+        times_ms.sort_by(f64::total_cmp);
+        let percentile = |share: f64| {
+            let rank = (share * times_ms.len() as f64).ceil() as usize;
+            times_ms.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+        };
+        Self {
+            median_ms: percentile(0.5),
+            p95_ms: percentile(0.95),
+            max_ms: percentile(1.0),
+            total_ms: times_ms.iter().sum(),
+            runs: times_ms.len() as u32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_of_a_hundred_times() {
+        let timings = Timings::of((1..=100).rev().map(f64::from).collect());
+        assert_eq!((timings.median_ms, timings.p95_ms, timings.max_ms), (50.0, 95.0, 100.0));
+        assert_eq!((timings.total_ms, timings.runs), (5050.0, 100));
+    }
+
+    #[test]
+    fn one_time_is_all_of_them_and_none_is_zero() {
+        let one = Timings::of(vec![4.0]);
+        assert_eq!((one.median_ms, one.p95_ms, one.max_ms, one.runs), (4.0, 4.0, 4.0, 1));
+        assert_eq!(Timings::of(vec![]).max_ms, 0.0);
+    }
+}

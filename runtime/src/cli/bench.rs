@@ -1,0 +1,69 @@
+//! `bloodseg bench`: times and memory on this machine.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{print, session::Session};
+use crate::{
+    bench::{self, BenchReport, Effort, Timings},
+    error::{Error, Result},
+};
+
+/// Arguments of `bench`.
+///
+/// The input is rendered: no file is needed. ssr and unet are the engine alone, one tile a run on one thread; pipeline
+/// is a whole 64x64 frame, from picture to cells.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// Most runs of each stage; at least three are made
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tiles: u32,
+
+    /// Most seconds for each stage
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the models.
+pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
+    let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
+    let report = bench::run(&session.models()?, effort)?;
+    if args.json {
+        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("bench", e))?);
+    } else {
+        table(&report);
+    }
+    Ok(())
+}
+
+fn table(report: &BenchReport) {
+    print::line(format_args!("{:<10}{:>11}{:>11}{:>11}{:>8}", "stage", "median ms", "p95 ms", "max ms", "runs"));
+    let row = |name: &str, times: &Timings| {
+        let Timings { median_ms, p95_ms, max_ms, runs, .. } = times;
+        print::line(format_args!("{name:<10}{median_ms:>11.3}{p95_ms:>11.3}{max_ms:>11.3}{runs:>8}"));
+    };
+    let stages = &report.stages;
+    row("ssr", &stages.ssr);
+    row("unet", &stages.unet);
+    row("cells", &stages.cells);
+    row("pipeline", &stages.pipeline);
+    let mib =
+        |bytes: Option<usize>| bytes.map_or("unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / 1048576.0));
+    print::line(format_args!("tiles per second      {:.2}", report.tiles_per_s));
+    print::line(format_args!("models loaded in      {:.0} ms", report.load_ms));
+    print::line(format_args!("peak heap             {}", mib(report.peak_heap_bytes)));
+    print::line(format_args!("  between tiles       {}", mib(report.live_heap_bytes)));
+    print::line(format_args!("  while loading       {}", mib(report.load_peak_heap_bytes)));
+    let rss = report.peak_rss_kib.map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0));
+    print::line(format_args!("peak resident memory  {rss}"));
+    let allocations = report.allocations_per_tile.map_or("unknown".into(), |count| format!("{count:.0}"));
+    print::line(format_args!("allocations per tile  {allocations}"));
+}

@@ -1,0 +1,101 @@
+//! `bloodseg eval`: every figure on a folder of fields with masks.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{print, session::Session};
+use crate::{
+    error::{Error, Result},
+    evaluation::{self, crops::CellCrops, method::Methods, panel, report::Report, set::FieldSet, table},
+    model::store::Models,
+    records::pictures,
+};
+
+/// Arguments of `eval`.
+///
+/// DIR holds full-resolution fields: img/NAME.png (or .jpg) with mask/NAME.png. Each goes through the reference
+/// preparation (centre square, bicubic to 64x64) and the models; every figure stands beside its bicubic baseline.
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// Folder with img/ and mask/
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+
+    /// Write pictures of the worst fields here: low resolution, super-resolved, high resolution, outlines (true green,
+    /// predicted magenta, both white)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Number of fields that --out shows
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "out")]
+    worst: usize,
+
+    /// Write a picture of every true cell beside the prediction here, and cells.csv with one row each
+    #[arg(long, value_name = "DIR")]
+    cells: Option<PathBuf>,
+
+    /// Folder with the float twins of the models, for the drift rows; the models' own folder is searched for `float/`
+    #[arg(long, value_name = "DIR")]
+    float_models: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The first field that cannot be used: a mean over the others would be another figure.
+pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
+    let set = FieldSet::open(&args.folder)?;
+    let float = match &args.float_models {
+        Some(folder) => Some(Models::load(folder)?),
+        None => match session.models_dir().map(|folder| folder.join("float")) {
+            Some(folder) if has_models(&folder) => Some(Models::load(&folder)?),
+            _ => None,
+        },
+    };
+    let mut methods = Methods::load(&session.models()?, float.as_ref())?;
+    let mut crops = args.cells.clone().map(CellCrops::begin).transpose()?;
+
+    let bar = print::progress(set.pairs().len(), "fields", session.quiet);
+    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answer| {
+        if let Some(crops) = &mut crops {
+            crops.add(field, answer)?;
+        }
+        bar.inc(1);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    if let Some(crops) = crops {
+        crops.end()?;
+    }
+    if let Some(folder) = &args.out {
+        write_worst(&set, &mut methods, &report, args.worst, folder)?;
+    }
+    if args.json {
+        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
+    } else {
+        print::line(table::render(&report).trim_end());
+    }
+    Ok(())
+}
+
+fn has_models(folder: &Path) -> bool {
+    ["ssr.onnx", "unet.onnx"].iter().all(|name| folder.join(name).is_file())
+}
+
+/// The worst fields go through the nets again: keeping the pictures of all would need memory without bound.
+fn write_worst(set: &FieldSet, methods: &mut Methods<'_>, report: &Report, most: usize, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+    for (place, pair) in (1..).zip(report.worst(most).into_iter().filter_map(|name| set.pair(name))) {
+        let field = pair.load()?;
+        let answer = methods.model.answer(&field.lr)?;
+        let path = folder.join(format!("worst_{place:02}_{}.png", pair.name));
+        pictures::write_rgb(&path, &panel::of_field(&field, &answer))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Evaluation: a folder of full-resolution fields with masks goes through the nets, and every figure of
+//! [`crate::measures`] comes out beside its baselines.
+//!
+//! ```text
+//! set (img/, mask/) -> EvalField (reference preparation) -> Method (lr -> sr, labels) -> FieldScore -> Report
+//! ```
+//!
+//! [`evaluate`] is what `bloodseg eval` calls; the trainer calls it too, with methods of its own where it has them.
+
+pub mod crops;
+pub mod method;
+pub mod panel;
+pub mod report;
+pub mod score;
+pub mod set;
+pub mod table;
+
+use crate::{
+    error::Result,
+    evaluation::{
+        method::{Answer, Methods, perfect_mask},
+        report::{FieldReport, Report},
+        score::{FieldScore, summary},
+        set::{EvalField, FieldSet},
+    },
+    measures::drift::{AreaDrift, Drift, area_drift},
+};
+
+/// Evaluates every field of `set`. `each` is shown each field with the answer of `methods.model`, in order, so that it
+/// can write pictures or show progress; one field at a time is in memory.
+///
+/// # Errors
+/// Those of an unreadable field, of the nets, and of `each`; the first ends the evaluation, since a mean over the fields
+/// that happened to be readable is no figure.
+pub fn evaluate(
+    set: &FieldSet,
+    methods: &mut Methods<'_>,
+    each: &mut dyn FnMut(&EvalField, &Answer) -> Result<()>,
+) -> Result<Report> {
+    let mut per_field = Vec::new();
+    let (mut model, mut bicubic, mut perfect, mut float) = (vec![], vec![], vec![], vec![]);
+    let mut areas = AreaDrift::default();
+    let mut annotated_cells = 0;
+    for pair in set.pairs() {
+        let field = pair.load()?;
+        annotated_cells += field.annotated_cells;
+        let answer = methods.model.answer(&field.lr)?;
+        let of_model = FieldScore::of(&field, &answer)?;
+        let of_bicubic = FieldScore::of(&field, &methods.bicubic.answer(&field.lr)?)?;
+        let mut report = FieldReport {
+            field: field.name.clone(),
+            model: of_model.figures(),
+            bicubic: of_bicubic.figures(),
+            float: None,
+        };
+        if let Some(method) = &mut methods.float {
+            let float_answer = method.answer(&field.lr)?;
+            let of_float = FieldScore::of(&field, &float_answer)?;
+            areas.add(&area_drift(&float_answer.labels, &answer.labels)?);
+            report.float = Some(of_float.figures());
+            float.push(of_float);
+        }
+        perfect.push(FieldScore::of_labels(&field, &perfect_mask(&field)?)?);
+        model.push(of_model);
+        bicubic.push(of_bicubic);
+        each(&field, &answer)?;
+        per_field.push(report);
+    }
+    let (figures, float) = (summary(&model), (!float.is_empty()).then(|| summary(&float)));
+    let drift = float.as_ref().map(|float| {
+        let difference = |int8: Option<f64>, float: Option<f64>| Some(int8? - float?);
+        Drift {
+            psnr_db: difference(figures.psnr_db, float.psnr_db),
+            dice: difference(figures.dice, float.dice),
+            ap50: difference(figures.ap50, float.ap50),
+            area_px: areas.mean_px(),
+        }
+    });
+    Ok(Report {
+        fields: per_field.len(),
+        annotated_cells,
+        figures,
+        bicubic: summary(&bicubic),
+        perfect_mask: summary(&perfect),
+        float,
+        drift,
+        per_field,
+    })
+}

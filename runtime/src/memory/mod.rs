@@ -1,0 +1,4 @@
+//! What the process takes of the heap and of the machine's memory.
+
+pub mod counting;
+pub mod resident;
