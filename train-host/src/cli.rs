@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    device::DeviceChoice,
+    recipe::settings::{Places, Settings},
+};
+
+/// Trains, quantizes and exports the models of bloodseg.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more; twice for everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train the super-resolution net, 64x64 to 256x256, and export models/ssr.onnx.
+    Ssr(TrainArguments),
+    /// Train the segmentation net on what models/ssr.onnx puts out, and export models/unet.onnx.
+    Unet(TrainArguments),
+}
+
+/// Flags of both trainings. What is left out takes the recipe's default.
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// Data set: a folder with train_tmp and val_tmp, each with img and mask.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data: PathBuf,
+    /// Folder of the checkpoints and the log [default: ssr_model_checkpoints or unet_model_checkpoints].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Folder of the exported models.
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+    /// Folder of made training data, which may be deleted at any time [default: <out>/cache].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Go on after the last checkpoint of --out.
+    #[arg(long)]
+    pub resume: bool,
+    /// Train nothing: export the best checkpoint of --out again.
+    #[arg(long, conflicts_with = "resume")]
+    pub export_only: bool,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Epochs in all.
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u32>,
+    /// How many of them, the last, train through the quantization [default: a quarter].
+    #[arg(long, value_name = "N")]
+    pub quantized_epochs: Option<u32>,
+    /// Random windows to learn from; an epoch sees each once.
+    #[arg(long, value_name = "N")]
+    pub windows: Option<usize>,
+    /// Samples a step.
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Greatest learning rate.
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+}
+
+impl TrainArguments {
+    /// The recipe's defaults with the flags put in.
+    pub fn settings(&self, defaults: Settings) -> Settings {
+        let epochs = self.epochs.unwrap_or(defaults.epochs);
+        let quarter = if self.epochs.is_some() { epochs.div_ceil(4) } else { defaults.quantized_epochs };
+        Settings {
+            seed: self.seed.unwrap_or(defaults.seed),
+            epochs,
+            quantized_epochs: self.quantized_epochs.unwrap_or(quarter),
+            windows: self.windows.unwrap_or(defaults.windows),
+            batch: self.batch.unwrap_or(defaults.batch),
+            learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
+            ..defaults
+        }
+    }
+
+    /// The folders, with the default names for the net `name`.
+    pub fn places(&self, name: &str) -> Places {
+        let checkpoints = self.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_model_checkpoints")));
+        Places {
+            data: self.data.clone(),
+            cache: self.cache.clone().unwrap_or_else(|| checkpoints.join("cache")),
+            checkpoints,
+            models: self.models.clone(),
+        }
+    }
+}
+
+impl Arguments {
+    /// Starts the log on standard error; RUST_LOG overrides the flags.
+    pub fn start_log(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "info",
+            (_, 1) => "debug",
+            _ => "trace",
+        };
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).format_target(false).init();
+    }
+}

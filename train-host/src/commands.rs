@@ -1,0 +1,153 @@
+//! One function a command.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use bloodseg::model::manifest::{Role, Training};
+use indicatif::ParallelProgressIterator;
+use rayon::prelude::*;
+use tch::Device;
+
+use crate::{
+    cli::{Command, TrainArguments},
+    data::{
+        field::Field,
+        layout::{Pair, Split, hold_back, pairs},
+        pitch,
+        set::SampleSet,
+        super_resolved,
+    },
+    device,
+    export::bundle::{About, export},
+    progress,
+    recipe::{
+        checkpoint::{State, best_file},
+        settings::{Places, Settings},
+        ssr::{self, Ssr},
+        train::{Figures, Task, train},
+        unet::{self, Unet},
+    },
+};
+
+/// Runs a command.
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Ssr(arguments) => train_ssr(&arguments),
+        Command::Unet(arguments) => train_unet(&arguments),
+    }
+}
+
+/// The fields of a data set by what they are for.
+struct Fields {
+    trained: Vec<Field>,
+    held_back: Vec<Field>,
+    reported: Vec<Field>,
+}
+
+impl Fields {
+    fn read(data: &Path) -> Result<Self> {
+        let (trained, held_back) = hold_back(pairs(data, Split::Train)?);
+        let reported = pairs(data, Split::Val)?;
+        log::info!("fields: {} to train, {} held back, {} reported", trained.len(), held_back.len(), reported.len());
+        Ok(Self { trained: read(&trained)?, held_back: read(&held_back)?, reported: read(&reported)? })
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "BBBC041 malaria thin smears with the masks of Depto et al. (2021); {} fields trained on, {} of train_tmp held back to choose the epoch, {} of val_tmp reported",
+            self.trained.len(),
+            self.held_back.len(),
+            self.reported.len()
+        )
+    }
+}
+
+fn read(pairs: &[Pair]) -> Result<Vec<Field>> {
+    let bar = progress::bar(pairs.len() as u64, "fields");
+    pairs.par_iter().progress_with(bar).map(Field::read).collect()
+}
+
+fn train_ssr(arguments: &TrainArguments) -> Result<()> {
+    let (settings, places) = (arguments.settings(ssr::defaults()), arguments.places("ssr"));
+    let device = device::pick(arguments.device)?;
+    let fields = Fields::read(&places.data)?;
+    let task = Ssr::new(
+        SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?,
+        SampleSet::reference(&fields.held_back)?,
+        SampleSet::reference(&fields.reported)?,
+        device,
+    );
+    let meaning = "RGB picture of four times the edge, sRGB levels";
+    finish(&task, arguments, &settings, &places, &fields, device, (Role::SuperResolution, meaning))
+}
+
+fn train_unet(arguments: &TrainArguments) -> Result<()> {
+    let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
+    let device = device::pick(arguments.device)?;
+    let fields = Fields::read(&places.data)?;
+    let windows = SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?;
+    let task = Unet::new(
+        super_resolved::replace(windows, &places)?,
+        super_resolved::replace(SampleSet::reference(&fields.held_back)?, &places)?,
+        super_resolved::replace(SampleSet::reference(&fields.reported)?, &places)?,
+        device,
+    );
+    let meaning = "channel 0 foreground, channel 1 core (depth inside a cell); 128 is probability one half, a level is 1/16 logit";
+    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))
+}
+
+/// Trains (or takes the best checkpoint as it is), validates and exports.
+fn finish(
+    task: &dyn Task,
+    arguments: &TrainArguments,
+    settings: &Settings,
+    places: &Places,
+    fields: &Fields,
+    device: Device,
+    (role, meaning): (Role, &str),
+) -> Result<()> {
+    let state = if arguments.export_only {
+        State::read(&best_file(&places.checkpoints), task.net(), device)?
+    } else {
+        train(task, settings, &places.checkpoints, device, arguments.resume)?
+    };
+    let grids = state.grids.as_ref().context("the best checkpoint is not quantized")?;
+    let figures: Figures = task.validate(&state.average, Some(grids))?;
+    let name = task.net().name;
+    let about = About {
+        role,
+        output_meaning: meaning.into(),
+        pitch: pitch::estimate(&fields.trained),
+        cells: task.cell_rule(&state.average, grids)?,
+        training: Training {
+            command: format!(
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {}",
+                settings.seed,
+                settings.epochs,
+                settings.quantized_epochs,
+                settings.windows,
+                settings.batch,
+                settings.learning_rate
+            ),
+            seed: settings.seed,
+            epochs: settings.epochs,
+            steps: settings.steps(),
+            data: fields.describe(),
+            licence: "CC BY-NC-SA 3.0 (images of BBBC041): attribution, non-commercial, share-alike".into(),
+            parameters: 0,
+            macs: 0,
+        },
+        figures: figures.iter().map(|(name, value)| ((*name).to_owned(), (value * 1e5).round() / 1e5)).collect(),
+        figures_from: format!("train-host {name}, int8, after the best epoch ({} of {})", state.epoch, settings.epochs),
+    };
+    let manifest = export(task.net(), &state.average, grids, &about, &places.models)?;
+    log::info!(
+        "{}: {} bytes, {} parameters, {} MAC a tile; {:?}",
+        places.models.join(&manifest.file).display(),
+        manifest.size_bytes,
+        manifest.training.parameters,
+        manifest.training.macs,
+        figures
+    );
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Many samples as tensors, made once from a seed and kept in a cache file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use bloodseg::model::golden::sha256;
+use image::{GrayImage, RgbImage};
+use indicatif::ParallelProgressIterator;
+use rand::RngExt;
+use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng};
+use rayon::prelude::*;
+use tch::{Kind, Tensor};
+
+use super::{
+    degrade::degrade,
+    field::Field,
+    window::{Sample, Window},
+};
+use crate::progress;
+
+/// Samples as `u8` tensors on the CPU, batch first.
+#[derive(Debug)]
+pub struct SampleSet {
+    /// `[N, 3, 64, 64]`.
+    pub lr: Tensor,
+    /// `[N, 3, 256, 256]`.
+    pub hr: Tensor,
+    /// `[N, 1, 256, 256]`, 0 or 255.
+    pub foreground: Tensor,
+    /// `[N, 1, 256, 256]`, 0 to 255.
+    pub core: Tensor,
+}
+
+/// Version of what this file makes: part of the cache's key.
+const RECIPE: u32 = 1;
+
+impl SampleSet {
+    /// `count` random windows of `fields`, degraded, from `seed`; read from `cache` where they lie there.
+    pub fn windows(fields: &[Field], count: usize, seed: u64, cache: &Path) -> Result<Self> {
+        let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+        let digests: Vec<String> = fields.iter().map(|f| sha256(f.picture.as_raw())).collect();
+        let key = sha256(format!("{RECIPE} {count} {seed} {names:?} {digests:?}").as_bytes());
+        let file = cache.join(format!("windows-{}.safetensors", &key[..16]));
+        if file.is_file() {
+            match Self::read(&file) {
+                Ok(set) if set.len() == count as i64 => return Ok(set),
+                Ok(_) => log::warn!("{}: wrong length, made again", file.display()),
+                Err(e) => log::warn!("{}: {e:#}, made again", file.display()),
+            }
+        }
+        let bar = progress::bar(count as u64, "windows");
+        let samples: Vec<Sample> = (0..count)
+            .into_par_iter()
+            .progress_with(bar)
+            .map(|index| {
+                // A generator a sample, so that the set does not depend on the number of threads.
+                let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
+                let field = &fields[rng.random_range(0..fields.len())];
+                let mut sample = Window::draw(field, &mut rng).cut(field)?;
+                degrade(&mut sample, &mut rng)?;
+                Ok(sample)
+            })
+            .collect::<Result<_>>()?;
+        let set = Self::from_samples(&samples);
+        set.write(&file)?;
+        Ok(set)
+    }
+
+    /// The reference preparation of every field, in order.
+    pub fn reference(fields: &[Field]) -> Result<Self> {
+        let samples: Vec<Sample> =
+            fields.par_iter().map(|field| Window::reference(field).cut(field)).collect::<Result<_>>()?;
+        Ok(Self::from_samples(&samples))
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> i64 {
+        self.lr.size()[0]
+    }
+
+    fn from_samples(samples: &[Sample]) -> Self {
+        let rgb = |pick: fn(&Sample) -> &RgbImage| rgb_batch(samples.iter().map(pick));
+        let gray = |pick: fn(&Sample) -> &GrayImage| gray_batch(samples.iter().map(pick));
+        Self { lr: rgb(|s| &s.lr), hr: rgb(|s| &s.hr), foreground: gray(|s| &s.foreground), core: gray(|s| &s.core) }
+    }
+
+    fn read(file: &Path) -> Result<Self> {
+        let mut tensors = Tensor::read_safetensors(file)?.into_iter().collect::<std::collections::BTreeMap<_, _>>();
+        let mut take = |name: &str| tensors.remove(name).with_context(|| format!("no tensor '{name}'"));
+        let set = Self { lr: take("lr")?, hr: take("hr")?, foreground: take("foreground")?, core: take("core")? };
+        let count = set.len();
+        ensure!(set.lr.size() == [count, 3, 64, 64] && set.hr.size() == [count, 3, 256, 256], "unexpected shapes");
+        ensure!(set.lr.kind() == Kind::Uint8, "unexpected type");
+        Ok(set)
+    }
+
+    fn write(&self, file: &Path) -> Result<()> {
+        let tensors = [("lr", &self.lr), ("hr", &self.hr), ("foreground", &self.foreground), ("core", &self.core)];
+        write_tensors(&tensors, file)
+    }
+}
+
+/// Writes named tensors to a safetensors file in one step: a half-written file never has the name.
+pub fn write_tensors<T: AsRef<Tensor>>(tensors: &[(&str, T)], file: &Path) -> Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    }
+    let partial: PathBuf = file.with_extension("partial");
+    Tensor::write_safetensors(tensors, &partial).with_context(|| format!("{}: cannot write", partial.display()))?;
+    std::fs::rename(&partial, file).with_context(|| format!("{}: cannot rename", partial.display()))
+}
+
+/// Pictures to a `[N, 3, H, W]` tensor of levels.
+pub fn rgb_batch<'a>(pictures: impl Iterator<Item = &'a RgbImage>) -> Tensor {
+    let planes: Vec<Tensor> = pictures
+        .map(|p| {
+            let size = [i64::from(p.height()), i64::from(p.width()), 3];
+            Tensor::from_slice(p.as_raw().as_slice()).view(size).permute([2, 0, 1])
+        })
+        .collect();
+    Tensor::stack(&planes, 0).contiguous()
+}
+
+/// Grey pictures to a `[N, 1, H, W]` tensor of levels.
+pub fn gray_batch<'a>(pictures: impl Iterator<Item = &'a GrayImage>) -> Tensor {
+    let planes: Vec<Tensor> = pictures
+        .map(|p| Tensor::from_slice(p.as_raw().as_slice()).view([1, i64::from(p.height()), i64::from(p.width())]))
+        .collect();
+    Tensor::stack(&planes, 0)
+}
+
+/// One `[3, H, W]` tensor of levels to a picture.
+pub fn to_rgb(levels: &Tensor) -> Result<RgbImage> {
+    let size = levels.size();
+    let bytes = Vec::<u8>::try_from(levels.permute([1, 2, 0]).contiguous().view([-1]))?;
+    RgbImage::from_raw(size[2] as u32, size[1] as u32, bytes).context("size of a picture")
+}
+
+/// One `[H, W]` tensor of levels to a grey picture.
+pub fn to_gray(levels: &Tensor) -> Result<GrayImage> {
+    let size = levels.size();
+    let bytes = Vec::<u8>::try_from(levels.contiguous().view([-1]))?;
+    GrayImage::from_raw(size[1] as u32, size[0] as u32, bytes).context("size of a picture")
+}

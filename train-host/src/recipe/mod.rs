@@ -1,0 +1,12 @@
+//! How the nets are trained.
+
+pub mod adam;
+pub mod checkpoint;
+pub mod log;
+pub mod settings;
+pub mod ssr;
+pub mod train;
+pub mod unet;
+
+#[cfg(test)]
+mod tests;

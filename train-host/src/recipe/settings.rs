@@ -1,0 +1,129 @@
+//! Every hyper-parameter of a run, on one screen.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// What decides a run's result. Kept beside the checkpoints, so that a run is resumed only as what it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Epochs in all.
+    pub epochs: u32,
+    /// The last of these epochs train through the quantization.
+    pub quantized_epochs: u32,
+    /// Random windows that are made once; an epoch sees each of them once.
+    pub windows: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Learning rate after the warm-up; it falls to a hundredth along a cosine.
+    pub learning_rate: f64,
+    /// Steps over which the learning rate rises from zero.
+    pub warmup_steps: u64,
+    /// Decay of the moving average of the weights, which is what is validated and exported.
+    pub average_decay: f64,
+}
+
+impl Settings {
+    /// Steps an epoch; a last batch that is not full is left out.
+    pub fn steps_per_epoch(&self) -> u64 {
+        (self.windows / self.batch) as u64
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> u64 {
+        self.steps_per_epoch() * u64::from(self.epochs)
+    }
+
+    /// Whether an epoch (from 0) trains through the quantization.
+    pub fn is_quantized(&self, epoch: u32) -> bool {
+        epoch + self.quantized_epochs >= self.epochs
+    }
+
+    /// The learning rate of a step.
+    pub fn learning_rate_at(&self, step: u64) -> f64 {
+        if step < self.warmup_steps {
+            return self.learning_rate * (step + 1) as f64 / self.warmup_steps as f64;
+        }
+        let done = (step - self.warmup_steps) as f64 / (self.steps().saturating_sub(self.warmup_steps)).max(1) as f64;
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        self.learning_rate * (0.01 + 0.99 * cosine)
+    }
+
+    /// Refuses values that cannot train.
+    pub fn check(&self) -> Result<()> {
+        if self.epochs == 0 || self.quantized_epochs == 0 || self.quantized_epochs > self.epochs {
+            bail!("--epochs {} with {} quantized: expected at least one of each", self.epochs, self.quantized_epochs);
+        }
+        if self.batch == 0 || self.windows < self.batch {
+            bail!("--batch {} of --windows {}: expected at least one full batch", self.batch, self.windows);
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            bail!("--learning-rate {}: expected a number above zero", self.learning_rate);
+        }
+        Ok(())
+    }
+}
+
+/// Where a run reads and writes, which does not change its result.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The data set.
+    pub data: PathBuf,
+    /// Checkpoints, log and settings.
+    pub checkpoints: PathBuf,
+    /// Made data that can be made again.
+    pub cache: PathBuf,
+    /// The exported models.
+    pub models: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            seed: 1,
+            epochs: 4,
+            quantized_epochs: 1,
+            windows: 70,
+            batch: 16,
+            learning_rate: 1e-3,
+            warmup_steps: 4,
+            average_decay: 0.99,
+        }
+    }
+
+    #[test]
+    fn the_rate_rises_then_falls_to_a_hundredth() {
+        let s = settings();
+        assert_eq!((s.steps_per_epoch(), s.steps()), (4, 16));
+        let rates: Vec<f64> = (0..16).map(|step| s.learning_rate_at(step)).collect();
+        assert!(rates[..4].is_sorted() && rates[3..].is_sorted_by(|a, b| a >= b), "{rates:?}");
+        assert!((rates[3] - 1e-3).abs() < 1e-12);
+        assert!((s.learning_rate_at(16) - 1e-5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_last_epochs_are_quantized() {
+        let s = settings();
+        assert_eq!([0, 1, 2, 3].map(|epoch| s.is_quantized(epoch)), [false, false, false, true]);
+    }
+
+    #[test]
+    fn values_that_cannot_train_are_refused() {
+        assert!(settings().check().is_ok());
+        for bad in [
+            Settings { epochs: 0, ..settings() },
+            Settings { quantized_epochs: 5, ..settings() },
+            Settings { windows: 15, ..settings() },
+            Settings { batch: 0, ..settings() },
+            Settings { learning_rate: f64::NAN, ..settings() },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+}

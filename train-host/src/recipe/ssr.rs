@@ -1,0 +1,124 @@
+//! `train-host ssr`: the super-resolution net.
+
+use anyhow::Result;
+use tch::{Device, Kind, Tensor};
+
+use super::{
+    settings::Settings,
+    train::{Figures, Task},
+};
+use crate::{
+    data::set::SampleSet,
+    net::{
+        Net,
+        forward::{forward, to_levels, to_real},
+        grids::{Grid, Grids},
+        params::Params,
+        ssr,
+    },
+};
+
+/// The defaults of the recipe.
+pub fn defaults() -> Settings {
+    Settings {
+        seed: 1,
+        epochs: 24,
+        quantized_epochs: 6,
+        windows: 4096,
+        batch: 16,
+        learning_rate: 2e-3,
+        warmup_steps: 200,
+        average_decay: 0.999,
+    }
+}
+
+/// Training samples, and the fields that figures are measured on.
+#[derive(Debug)]
+pub struct Ssr {
+    net: Net,
+    device: Device,
+    windows: SampleSet,
+    held_back: SampleSet,
+    reported: SampleSet,
+}
+
+impl Ssr {
+    /// A task over made samples.
+    pub fn new(windows: SampleSet, held_back: SampleSet, reported: SampleSet, device: Device) -> Self {
+        Self { net: ssr::net(), device, windows, held_back, reported }
+    }
+
+    fn psnr_db(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> f64 {
+        let _no_grad = tch::no_grad_guard();
+        let input = to_real(&set.lr.to_device(self.device), Grid::PICTURE);
+        let output = forward(&self.net, params, grids, &input);
+        let levels = to_levels(&output, Grid::PICTURE).to_kind(Kind::Double);
+        let error =
+            (levels - set.hr.to_device(self.device)).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+        ((error / (255.0 * 255.0)).log10() * -10.0).mean(Kind::Double).double_value(&[])
+    }
+}
+
+impl Task for Ssr {
+    fn net(&self) -> &Net {
+        &self.net
+    }
+
+    fn output_grid(&self) -> Grid {
+        Grid::PICTURE
+    }
+
+    fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>) {
+        let turns = Turns::draw(rows.size()[0]);
+        (turns.apply(&self.windows.lr.index_select(0, rows)), vec![turns.apply(&self.windows.hr.index_select(0, rows))])
+    }
+
+    /// Charbonnier's smooth absolute error (Lai et al., 2017) while in float; then the squared error, which
+    /// is what PSNR measures.
+    fn loss(&self, output: &Tensor, targets: &[Tensor], quantized: bool) -> Tensor {
+        let error = output - to_real(&targets[0], Grid::PICTURE);
+        if quantized {
+            error.square().mean(Kind::Float) * 20.0
+        } else {
+            (error.square() + 1e-6).sqrt().mean(Kind::Float)
+        }
+    }
+
+    fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures> {
+        Ok(vec![
+            ("held_back_psnr_db", self.psnr_db(&self.held_back, params, grids)),
+            ("val_psnr_db", self.psnr_db(&self.reported, params, grids)),
+        ])
+    }
+
+    fn select(&self) -> &'static str {
+        "held_back_psnr_db"
+    }
+}
+
+/// A random one of the eight turns and flips of the square for each sample of a batch.
+#[derive(Debug)]
+pub struct Turns(Vec<i64>);
+
+impl Turns {
+    /// Draws from libtorch's generator.
+    pub fn draw(samples: i64) -> Self {
+        let drawn = Tensor::randint(8, [samples], (Kind::Int64, Device::Cpu));
+        Self((0..samples).map(|index| drawn.int64_value(&[index])).collect())
+    }
+
+    /// Turns each sample of `[N, C, H, W]`.
+    pub fn apply(&self, batch: &Tensor) -> Tensor {
+        let turned: Vec<Tensor> = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(index, turn)| {
+                let sample = batch.select(0, index as i64);
+                let sample = if turn & 4 == 0 { sample } else { sample.flip([2]) };
+                sample.rot90(turn & 3, [1, 2])
+            })
+            .collect();
+        Tensor::stack(&turned, 0)
+    }
+}

@@ -1,0 +1,127 @@
+//! The recipe on a data set so small that it trains within seconds.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use image::{Luma, Rgb, RgbImage};
+use tch::Device;
+
+use super::{
+    checkpoint::{State, best_file, file, last_epoch},
+    settings::Settings,
+    ssr::Ssr,
+    train::{Task, train},
+    unet::Unet,
+};
+use crate::data::{
+    field::{Field, core_map},
+    set::SampleSet,
+};
+
+/// A field of 256 px with a grid of disks.
+fn field(shift: u32) -> Field {
+    let mask = image::GrayImage::from_fn(256, 256, |x, y| {
+        let (dx, dy) = (f64::from((x + shift) % 40) - 20.0, f64::from(y % 36) - 18.0);
+        Luma([if dx.hypot(dy) < 12.0 { 255 } else { 0 }])
+    });
+    let picture = RgbImage::from_fn(256, 256, |x, y| {
+        if mask.get_pixel(x, y).0[0] > 0 { Rgb([180, 120, 130]) } else { Rgb([230, 220, 210]) }
+    });
+    Field { name: format!("field{shift}"), core: core_map(&mask), picture, mask }
+}
+
+fn settings(epochs: u32) -> Settings {
+    Settings {
+        seed: 9,
+        epochs,
+        quantized_epochs: 2,
+        windows: 128,
+        batch: 32,
+        learning_rate: 2e-3,
+        warmup_steps: 2,
+        average_decay: 0.9,
+    }
+}
+
+fn ssr(cache: &Path) -> Ssr {
+    let fields = [field(0), field(7)];
+    let held_back = SampleSet::reference(&[field(3)]).unwrap();
+    let reported = SampleSet::reference(&[field(5)]).unwrap();
+    Ssr::new(SampleSet::windows(&fields, 128, 1, cache).unwrap(), held_back, reported, Device::Cpu)
+}
+
+#[test]
+fn an_interrupted_run_resumes_to_the_same_figures() {
+    let root = tempfile::tempdir().unwrap();
+    let task = ssr(&root.path().join("cache"));
+    let (whole, parts) = (root.path().join("whole"), root.path().join("parts"));
+    train(&task, &settings(4), &whole, Device::Cpu, false).unwrap();
+    train(&task, &settings(4), &parts, Device::Cpu, false).unwrap();
+    // As if the power had failed after the second epoch (float) and after the third (quantized).
+    for kept in [2, 3] {
+        for epoch in kept + 1..=4 {
+            std::fs::remove_file(file(&parts, epoch)).unwrap();
+        }
+        train(&task, &settings(4), &parts, Device::Cpu, true).unwrap();
+        let log = |folder: &Path| std::fs::read_to_string(folder.join("log.csv")).unwrap();
+        assert_eq!(log(&whole), log(&parts));
+        assert_eq!(std::fs::read(file(&whole, 4)).unwrap(), std::fs::read(file(&parts, 4)).unwrap());
+    }
+}
+
+#[test]
+fn a_run_is_not_overwritten_nor_resumed_as_another() {
+    let root = tempfile::tempdir().unwrap();
+    let task = ssr(&root.path().join("cache"));
+    let folder = root.path().join("run");
+    let say = |settings: &Settings, resume| {
+        format!("{:#}", train(&task, settings, &folder, Device::Cpu, resume).unwrap_err())
+    };
+    assert!(say(&settings(2), true).contains("no checkpoint"));
+    train(&task, &settings(2), &folder, Device::Cpu, false).unwrap();
+    assert_eq!(last_epoch(&folder), Some(2));
+    assert!(say(&settings(2), false).contains("--resume"));
+    assert!(say(&settings(3), true).contains("same flags"));
+}
+
+#[test]
+fn damaged_checkpoints_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let task = ssr(&root.path().join("cache"));
+    let folder = root.path().join("run");
+    train(&task, &settings(2), &folder, Device::Cpu, false).unwrap();
+    let best = best_file(&folder);
+    assert!(State::read(&best, &crate::net::unet::net(), Device::Cpu).is_err(), "a checkpoint of another net");
+    let bytes = std::fs::read(&best).unwrap();
+    for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&best, &bytes[..cut]).unwrap();
+        assert!(State::read(&best, task.net(), Device::Cpu).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn the_segmenter_learns_disks() {
+    let root = tempfile::tempdir().unwrap();
+    let set = |fields: &[Field]| SampleSet::reference(fields).unwrap();
+    let windows = SampleSet::windows(&[field(0), field(7)], 128, 1, root.path()).unwrap();
+    let task = Unet::new(windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
+    let settings = Settings { batch: 8, ..settings(5) };
+    let state = train(&task, &settings, &root.path().join("run"), Device::Cpu, false).unwrap();
+    let figures = task.validate(&state.average, state.grids.as_ref()).unwrap();
+    let dice = figures.iter().find(|f| f.0 == "val_dice").unwrap().1;
+    assert!(dice > 0.9, "{figures:?}");
+}
+
+#[test]
+fn made_windows_are_the_same_from_the_cache_and_anew() {
+    let root = tempfile::tempdir().unwrap();
+    let fields = [field(0), field(7)];
+    let make = |folder: &str| SampleSet::windows(&fields, 16, 5, &root.path().join(folder)).unwrap();
+    let (first, cached, anew) = (make("a"), make("a"), make("b"));
+    for other in [&cached, &anew] {
+        assert_eq!(first.lr, other.lr);
+        assert_eq!(first.hr, other.hr);
+        assert_eq!(first.core, other.core);
+    }
+    assert_ne!(first.lr, SampleSet::windows(&fields, 16, 6, root.path()).unwrap().lr);
+}
