@@ -1,20 +1,11 @@
-//! Trains, quantizes and exports the models of bloodseg.
-
-mod cli;
-mod commands;
-mod data;
-mod device;
-mod export;
-mod net;
-mod progress;
-mod quant;
-mod recipe;
+//! Parses, dispatches, maps an error to an exit code.
 
 use clap::Parser;
+use train_host::{cli::Arguments, commands, device};
 
 fn main() -> std::process::ExitCode {
     device::load_cuda();
-    let arguments = cli::Arguments::parse();
+    let arguments = Arguments::parse();
     arguments.start_log();
     match commands::run(arguments.command) {
         Ok(()) => std::process::ExitCode::SUCCESS,

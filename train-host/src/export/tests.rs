@@ -34,6 +34,7 @@ fn referee(model: &Path, input: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn random_net(net: &Net, output: Grid) -> (Params, Grids, Tensor) {
+    let _turn = crate::generator();
     tch::manual_seed(11);
     let params = params::init(net, Device::Cpu);
     let shape = [1, 3, net.input_px, net.input_px];

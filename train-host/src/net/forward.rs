@@ -131,6 +131,7 @@ mod tests {
 
     #[test]
     fn quantized_values_lie_on_their_grids() {
+        let _turn = crate::generator();
         tch::manual_seed(3);
         for (net, output) in [(ssr::net(), Grid::PICTURE), (unet::net(), Grid::MAP)] {
             let params = crate::net::params::init(&net, Device::Cpu);
@@ -147,6 +148,7 @@ mod tests {
 
     #[test]
     fn gradients_pass_the_quantization() {
+        let _turn = crate::generator();
         tch::manual_seed(4);
         let net = unet::net();
         let params: Params = crate::net::params::init(&net, Device::Cpu)
@@ -163,6 +165,7 @@ mod tests {
 
     #[test]
     fn quantization_costs_little() {
+        let _turn = crate::generator();
         tch::manual_seed(5);
         let net = ssr::net();
         let params = crate::net::params::init(&net, Device::Cpu);

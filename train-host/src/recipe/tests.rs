@@ -36,7 +36,7 @@ fn settings(epochs: u32) -> Settings {
         epochs,
         quantized_epochs: 2,
         windows: 128,
-        batch: 32,
+        batch: 64,
         learning_rate: 2e-3,
         warmup_steps: 2,
         average_decay: 0.9,
@@ -52,6 +52,7 @@ fn ssr(cache: &Path) -> Ssr {
 
 #[test]
 fn an_interrupted_run_resumes_to_the_same_figures() {
+    let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
     let (whole, parts) = (root.path().join("whole"), root.path().join("parts"));
@@ -71,6 +72,7 @@ fn an_interrupted_run_resumes_to_the_same_figures() {
 
 #[test]
 fn a_run_is_not_overwritten_nor_resumed_as_another() {
+    let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
     let folder = root.path().join("run");
@@ -86,6 +88,7 @@ fn a_run_is_not_overwritten_nor_resumed_as_another() {
 
 #[test]
 fn damaged_checkpoints_are_refused() {
+    let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
     let folder = root.path().join("run");
@@ -101,11 +104,12 @@ fn damaged_checkpoints_are_refused() {
 
 #[test]
 fn the_segmenter_learns_disks() {
+    let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| SampleSet::reference(fields).unwrap();
     let windows = SampleSet::windows(&[field(0), field(7)], 128, 1, root.path()).unwrap();
     let task = Unet::new(windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
-    let settings = Settings { batch: 8, ..settings(5) };
+    let settings = Settings { batch: 16, ..settings(6) };
     let state = train(&task, &settings, &root.path().join("run"), Device::Cpu, false).unwrap();
     let figures = task.validate(&state.average, state.grids.as_ref()).unwrap();
     let dice = figures.iter().find(|f| f.0 == "val_dice").unwrap().1;
@@ -114,6 +118,7 @@ fn the_segmenter_learns_disks() {
 
 #[test]
 fn made_windows_are_the_same_from_the_cache_and_anew() {
+    let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let fields = [field(0), field(7)];
     let make = |folder: &str| SampleSet::windows(&fields, 16, 5, &root.path().join(folder)).unwrap();
