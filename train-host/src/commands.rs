@@ -25,7 +25,7 @@ use crate::{
         settings::{Places, Settings},
         ssr::{self, Ssr},
         train::{Figures, Task, train},
-        unet::{self, Unet},
+        unet::{self, Measured, Unet},
     },
 };
 
@@ -88,12 +88,17 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let windows = SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?;
     let task = Unet::new(
         super_resolved::replace(windows, &places)?,
-        super_resolved::replace(SampleSet::reference(&fields.held_back)?, &places)?,
-        super_resolved::replace(SampleSet::reference(&fields.reported)?, &places)?,
+        measured(&fields.held_back, &places)?,
+        measured(&fields.reported, &places)?,
         device,
     );
     let meaning = "channel 0 foreground, channel 1 core (depth inside a cell); 128 is probability one half, a level is 1/16 logit";
     finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))
+}
+
+/// The reference windows of fields, super-resolved, with their true cells.
+fn measured(fields: &[Field], places: &Places) -> Result<Measured> {
+    Measured::new(super_resolved::replace(SampleSet::reference(fields)?, places)?, fields)
 }
 
 /// Trains (or takes the best checkpoint as it is), validates and exports.

@@ -1,6 +1,7 @@
 //! How the nets are trained.
 
 pub mod adam;
+pub mod cells;
 pub mod checkpoint;
 pub mod log;
 pub mod settings;

@@ -1,15 +1,17 @@
 //! `train-host unet`: the segmentation net, on what the super-resolution really puts out.
 
 use anyhow::Result;
+use bloodseg::{cells::Labels, model::manifest::CellRule};
 use tch::{Device, Kind, Tensor};
 
 use super::{
+    cells::{FIRST_RULE, choose_rule, figures, truths},
     settings::Settings,
     ssr::Turns,
     train::{Figures, Task},
 };
 use crate::{
-    data::set::SampleSet,
+    data::{field::Field, set::SampleSet},
     net::{
         Net,
         forward::{forward, to_levels, to_real},
@@ -23,8 +25,8 @@ use crate::{
 pub fn defaults() -> Settings {
     Settings {
         seed: 1,
-        epochs: 24,
-        quantized_epochs: 6,
+        epochs: 16,
+        quantized_epochs: 4,
         windows: 4096,
         batch: 16,
         learning_rate: 2e-3,
@@ -33,19 +35,33 @@ pub fn defaults() -> Settings {
     }
 }
 
-/// Training samples whose `hr` is the super-resolved picture, and the fields that figures are measured on.
+/// Fields that figures are measured on: their samples, and their true cells.
+#[derive(Debug)]
+pub struct Measured {
+    set: SampleSet,
+    truths: Vec<Labels>,
+}
+
+impl Measured {
+    /// `set` holds the reference window of each field, its `hr` super-resolved.
+    pub fn new(set: SampleSet, fields: &[Field]) -> Result<Self> {
+        Ok(Self { set, truths: truths(fields)? })
+    }
+}
+
+/// Training samples whose `hr` is the super-resolved picture, and what figures are measured on.
 #[derive(Debug)]
 pub struct Unet {
     net: Net,
     device: Device,
     windows: SampleSet,
-    held_back: SampleSet,
-    reported: SampleSet,
+    held_back: Measured,
+    reported: Measured,
 }
 
 impl Unet {
     /// A task over super-resolved samples.
-    pub fn new(windows: SampleSet, held_back: SampleSet, reported: SampleSet, device: Device) -> Self {
+    pub fn new(windows: SampleSet, held_back: Measured, reported: Measured, device: Device) -> Self {
         Self { net: unet::net(), device, windows, held_back, reported }
     }
 
@@ -56,17 +72,16 @@ impl Unet {
         to_levels(&forward(&self.net, params, grids, &input), Grid::MAP).to_device(Device::Cpu)
     }
 
-    fn figures(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> [f64; 2] {
-        let maps = self.maps(set, params, grids);
-        let predicted = maps.select(1, 0).gt(128);
-        let truth = set.foreground.select(1, 0).gt(127);
+    /// Dice of the foreground, and AP50 and count error of the cells, by a rule.
+    fn figures(&self, on: &Measured, params: &Params, grids: Option<&Grids>, rule: &CellRule) -> Result<[f64; 3]> {
+        let maps = self.maps(&on.set, params, grids);
+        let predicted = maps.select(1, 0).gt(f64::from(rule.foreground_level));
+        let truth = on.set.foreground.select(1, 0).gt(127);
         let sum = |t: &Tensor| t.to_kind(Kind::Double).sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Double);
         let both = sum(&predicted.logical_and(&truth));
         let dice = (&both * 2.0 / (sum(&predicted) + sum(&truth) + 1e-9)).mean(Kind::Double).double_value(&[]);
-        let depth = to_real(&maps.select(1, 1), Grid::MAP).sigmoid();
-        let wanted = set.core.select(1, 0).to_kind(Kind::Float) / 255.0;
-        let error = (depth - wanted).abs().mean(Kind::Double).double_value(&[]);
-        [dice, error]
+        let cells = figures(&maps, &on.truths, rule)?;
+        Ok([dice, cells.ap50, cells.count_error])
     }
 }
 
@@ -101,17 +116,25 @@ impl Task for Unet {
     }
 
     fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures> {
-        let [held_dice, held_depth] = self.figures(&self.held_back, params, grids);
-        let [dice, depth] = self.figures(&self.reported, params, grids);
+        let held_back = self.figures(&self.held_back, params, grids, &FIRST_RULE)?;
+        let reported = self.figures(&self.reported, params, grids, &FIRST_RULE)?;
         Ok(vec![
-            ("held_back_dice", held_dice),
-            ("held_back_core_error", held_depth),
-            ("val_dice", dice),
-            ("val_core_error", depth),
+            ("held_back_score", held_back[0] + held_back[1]),
+            ("held_back_dice", held_back[0]),
+            ("held_back_ap50", held_back[1]),
+            ("held_back_count_error", held_back[2]),
+            ("val_dice", reported[0]),
+            ("val_ap50", reported[1]),
+            ("val_count_error", reported[2]),
         ])
     }
 
     fn select(&self) -> &'static str {
-        "held_back_dice"
+        "held_back_score"
+    }
+
+    fn cell_rule(&self, params: &Params, grids: &Grids) -> Result<Option<CellRule>> {
+        let maps = self.maps(&self.held_back.set, params, Some(grids));
+        choose_rule(&maps, &self.held_back.truths).map(Some)
     }
 }
