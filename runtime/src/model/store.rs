@@ -46,6 +46,19 @@ impl Model {
         Ok(Self { manifest, onnx })
     }
 
+    /// Loads `<name>.toml` and `<name>.onnx` of a folder, through the gate.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one is missing, damaged, or not what it should be.
+    pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
+        let text_path = folder.join(name).with_extension("toml");
+        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?)
+            .map_err(|_| Error::model(text_path.display(), "bytes that are no text", "a manifest", ""))?;
+        let path = folder.join(name).with_extension("onnx");
+        let onnx = read(&path, MAX_MODEL_BYTES)?;
+        Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
+    }
+
     /// Runs the golden input through `engine`, which must have been loaded at the manifest's shape, and compares the hash of what comes out.
     ///
     /// # Errors
@@ -100,17 +113,11 @@ impl Models {
     /// # Errors
     /// [`Error::Model`] when one is missing, damaged, or not what it should be.
     pub fn load(folder: &Path) -> Result<Self> {
-        Ok(Self { ssr: load(folder, "ssr", Role::SuperResolution)?, unet: load(folder, "unet", Role::Segmentation)? })
+        Ok(Self {
+            ssr: Model::load(folder, "ssr", Role::SuperResolution)?,
+            unet: Model::load(folder, "unet", Role::Segmentation)?,
+        })
     }
-}
-
-fn load(folder: &Path, name: &str, role: Role) -> Result<Model> {
-    let text_path = folder.join(name).with_extension("toml");
-    let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?)
-        .map_err(|_| Error::model(text_path.display(), "bytes that are no text", "a manifest", ""))?;
-    let path = folder.join(name).with_extension("onnx");
-    let onnx = read(&path, MAX_MODEL_BYTES)?;
-    Model::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
 }
 
 fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {

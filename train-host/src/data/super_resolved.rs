@@ -16,7 +16,8 @@ use crate::{progress, recipe::settings::Places};
 
 /// Puts the super-resolved inputs in the place of `hr`; kept in the cache by the model's hash.
 pub fn replace(set: SampleSet, places: &Places) -> Result<SampleSet> {
-    let model = Model::load(&places.models, "ssr", Role::SuperResolution).context("train-host unet needs the super-resolution: run train-host ssr first")?;
+    let model = Model::load(&places.models, "ssr", Role::SuperResolution)
+        .context("train-host unet needs the super-resolution: run train-host ssr first")?;
     let inputs = Vec::<u8>::try_from(set.lr.contiguous().view([-1]))?;
     let key = sha256(format!("{} {}", model.manifest.sha256, sha256(&inputs)).as_bytes());
     let file = places.cache.join(format!("super-resolved-{}.safetensors", &key[..16]));

@@ -18,7 +18,8 @@ use tch::Tensor;
 use crate::data::{field::Field, set::to_gray};
 
 /// The rule that figures are measured with until one is chosen.
-pub const FIRST_RULE: CellRule = CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, least_area_px: 12 };
+pub const FIRST_RULE: CellRule =
+    CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, least_area_px: 12 };
 
 /// Figures of the cells of several fields.
 #[derive(Debug, Clone, Copy)]

@@ -25,8 +25,8 @@ use crate::{
 pub fn defaults() -> Settings {
     Settings {
         seed: 1,
-        epochs: 16,
-        quantized_epochs: 4,
+        epochs: 10,
+        quantized_epochs: 3,
         windows: 4096,
         batch: 16,
         learning_rate: 2e-3,
