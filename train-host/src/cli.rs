@@ -31,6 +31,25 @@ pub enum Command {
     Ssr(TrainArguments),
     /// Train the segmentation net on what models/ssr.onnx puts out, and export models/unet.onnx.
     Unet(TrainArguments),
+    /// Render synthetic smear fields with exact masks and labels, as a data set of our own.
+    Synth(SynthArguments),
+}
+
+/// Flags of `synth`.
+#[derive(Debug, Args)]
+pub struct SynthArguments {
+    /// Folder that gets img, mask and labels.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Fields to render.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub count: u32,
+    /// Seed: the same one gives the same fields.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Edge of a field in pixels, 256 to 4096.
+    #[arg(long, value_name = "PX", default_value_t = 640)]
+    pub size: u32,
 }
 
 /// Flags of both trainings. What is left out takes the recipe's default.

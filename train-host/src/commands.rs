@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tch::Device;
 
 use crate::{
-    cli::{Command, TrainArguments},
+    cli::{Command, SynthArguments, TrainArguments},
     data::{
         field::Field,
         layout::{Pair, Split, hold_back, pairs},
@@ -34,7 +34,15 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Ssr(arguments) => train_ssr(&arguments),
         Command::Unet(arguments) => train_unet(&arguments),
+        Command::Synth(arguments) => synth(&arguments),
     }
+}
+
+fn synth(arguments: &SynthArguments) -> Result<()> {
+    let SynthArguments { out, count, seed, size } = arguments;
+    let written = bloodseg::smear::write_set(out, *count, *seed, *size)?;
+    log::info!("{}: {} fields of {size} px, with img, mask and labels", out.display(), written.len());
+    Ok(())
 }
 
 /// The fields of a data set by what they are for.
