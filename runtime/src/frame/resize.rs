@@ -1,8 +1,9 @@
 //! Resizing of 8-bit pictures, the one copy that the runtime and the trainer share.
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x3},
 };
 use image::{GrayImage, RgbImage};
 
@@ -13,26 +14,26 @@ use crate::error::{Error, Result};
 /// Catmull-Rom (a = -0.5), widened by the shrink factor, in fixed point: Pillow's `BICUBIC`
 /// (Keys, "Cubic convolution interpolation for digital image processing", 1981).
 pub fn resize_rgb(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage> {
-    let bytes = resize(picture.as_raw(), picture.dimensions(), PixelType::U8x3, FilterType::CatmullRom, width, height)?;
+    let bytes = resize::<U8x3>(picture.as_raw(), picture.dimensions(), FilterType::CatmullRom, width, height)?;
     RgbImage::from_raw(width, height, bytes).ok_or_else(|| Error::internal("resize_rgb", "buffer size"))
 }
 
 /// Bicubic resize of a grey picture; see [`resize_rgb`].
 pub fn resize_gray(picture: &GrayImage, width: u32, height: u32) -> Result<GrayImage> {
-    let bytes = resize(picture.as_raw(), picture.dimensions(), PixelType::U8, FilterType::CatmullRom, width, height)?;
+    let bytes = resize::<U8>(picture.as_raw(), picture.dimensions(), FilterType::CatmullRom, width, height)?;
     GrayImage::from_raw(width, height, bytes).ok_or_else(|| Error::internal("resize_gray", "buffer size"))
 }
 
 /// Shrinks an RGB picture by averaging areas (box filter).
 pub fn shrink_area_rgb(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage> {
-    let bytes = resize(picture.as_raw(), picture.dimensions(), PixelType::U8x3, FilterType::Box, width, height)?;
+    let bytes = resize::<U8x3>(picture.as_raw(), picture.dimensions(), FilterType::Box, width, height)?;
     RgbImage::from_raw(width, height, bytes).ok_or_else(|| Error::internal("shrink_area_rgb", "buffer size"))
 }
 
-fn resize(
+// By pixel type: the resizer's untyped call would compile its kernels for every type there is.
+fn resize<P: PixelTrait>(
     bytes: &[u8],
     (from_width, from_height): (u32, u32),
-    pixel: PixelType,
     filter: FilterType,
     width: u32,
     height: u32,
@@ -40,15 +41,18 @@ fn resize(
     let fault = |e: &dyn std::fmt::Display| {
         Error::internal("resize", format!("{from_width}x{from_height} to {width}x{height}: {e}"))
     };
-    let from = ImageRef::new(from_width, from_height, bytes, pixel).map_err(|e| fault(&e))?;
+    let from = TypedImageRef::<P>::from_buffer(from_width, from_height, bytes).map_err(|e| fault(&e))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+    let length = |width: u32, height: u32| width as usize * height as usize * P::size();
     // Overshoot is clipped to 8 bit between the two passes, so their order shows. Pillow takes the rows first; the
     // resizer by itself would take the columns first, so each pass is a call of its own.
-    let mut narrowed = Image::new(width, from_height, pixel);
-    Resizer::new().resize(&from, &mut narrowed, &options).map_err(|e| fault(&e))?;
-    let mut to = Image::new(width, height, pixel);
-    Resizer::new().resize(&narrowed, &mut to, &options).map_err(|e| fault(&e))?;
-    Ok(to.into_vec())
+    let mut narrowed_bytes = vec![0; length(width, from_height)];
+    let mut narrowed = TypedImage::<P>::from_buffer(width, from_height, &mut narrowed_bytes).map_err(|e| fault(&e))?;
+    Resizer::new().resize_typed(&from, &mut narrowed, &options).map_err(|e| fault(&e))?;
+    let mut to_bytes = vec![0; length(width, height)];
+    let mut to = TypedImage::<P>::from_buffer(width, height, &mut to_bytes).map_err(|e| fault(&e))?;
+    Resizer::new().resize_typed(&narrowed, &mut to, &options).map_err(|e| fault(&e))?;
+    Ok(to_bytes)
 }
 
 #[cfg(test)]
