@@ -43,7 +43,7 @@ impl SampleSet {
         let file = cache.join(format!("windows-{}.safetensors", &key[..16]));
         if file.is_file() {
             match Self::read(&file) {
-                Ok(set) if set.len() == count as i64 => return Ok(set),
+                Ok(set) if set.count() == count as i64 => return Ok(set),
                 Ok(_) => log::warn!("{}: wrong length, made again", file.display()),
                 Err(e) => log::warn!("{}: {e:#}, made again", file.display()),
             }
@@ -74,7 +74,7 @@ impl SampleSet {
     }
 
     /// Number of samples.
-    pub fn len(&self) -> i64 {
+    pub fn count(&self) -> i64 {
         self.lr.size()[0]
     }
 
@@ -88,7 +88,7 @@ impl SampleSet {
         let mut tensors = Tensor::read_safetensors(file)?.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         let mut take = |name: &str| tensors.remove(name).with_context(|| format!("no tensor '{name}'"));
         let set = Self { lr: take("lr")?, hr: take("hr")?, foreground: take("foreground")?, core: take("core")? };
-        let count = set.len();
+        let count = set.count();
         ensure!(set.lr.size() == [count, 3, 64, 64] && set.hr.size() == [count, 3, 256, 256], "unexpected shapes");
         ensure!(set.lr.kind() == Kind::Uint8, "unexpected type");
         Ok(set)

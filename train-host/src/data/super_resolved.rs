@@ -27,8 +27,8 @@ pub fn replace(set: SampleSet, places: &Places) -> Result<SampleSet> {
     {
         return Ok(SampleSet { hr, ..set });
     }
-    let bar = progress::bar(set.len() as u64, "super-resolving");
-    let pictures: Vec<RgbImage> = (0..set.len())
+    let bar = progress::bar(set.count() as u64, "super-resolving");
+    let pictures: Vec<RgbImage> = (0..set.count())
         .map(|index| to_rgb(&set.lr.get(index)))
         .collect::<Result<Vec<_>>>()?
         .into_par_iter()
