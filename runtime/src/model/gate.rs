@@ -13,9 +13,9 @@ use crate::{
     limits::{MAX_MODEL_BYTES, SCALE, TILE_PX, TILE_SR_PX},
 };
 
-/// Operators that a model may consist of.
-pub const OPERATORS: [&str; 8] =
-    ["Add", "Concat", "Conv", "DepthToSpace", "DequantizeLinear", "QuantizeLinear", "Relu", "SpaceToDepth"];
+/// Operators that a model may consist of. `Identity` names values in the float twins that `eval` measures the drift with.
+pub const OPERATORS: [&str; 9] =
+    ["Add", "Concat", "Conv", "DepthToSpace", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu", "SpaceToDepth"];
 
 /// ONNX operator sets that the engine is known to read rightly.
 pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=18;
