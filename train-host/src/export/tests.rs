@@ -101,3 +101,17 @@ fn sums_that_floats_cannot_hold_are_refused() {
     let error = write(&net, &params, &grids, Form::Quantized).unwrap_err();
     assert!(format!("{error:#}").contains("head"), "{error:#}");
 }
+
+#[test]
+fn the_committed_models_answer_as_their_manifests_say() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    for name in ["ssr", "unet"] {
+        let text = std::fs::read_to_string(models.join(name).with_extension("toml")).unwrap();
+        let manifest = bloodseg::model::manifest::Manifest::parse(&text, name).unwrap();
+        let file = models.join(&manifest.file);
+        assert_eq!(golden::sha256(&std::fs::read(&file).unwrap()), manifest.sha256);
+        let input = golden::input(manifest.golden.seed, manifest.input.shape.iter().product());
+        let Some(output) = referee(&file, &input) else { return };
+        assert_eq!(golden::sha256(&output), manifest.golden.output_sha256, "{name}: onnxruntime against libtorch");
+    }
+}
