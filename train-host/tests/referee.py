@@ -1,6 +1,7 @@
 """Checks an ONNX file with onnx.checker and runs it in onnxruntime.
 
-referee.py MODEL INPUT OUTPUT   u8 bytes in and out; the shapes come from the graph
+referee.py MODEL INPUT OUTPUT TOLERANCE   u8 bytes in and out; the shapes come from the graph;
+TOLERANCE levels may lie between onnxruntime with and without its optimisations
 """
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-model, source, target = sys.argv[1:]
+model, source, target, tolerance = sys.argv[1:]
 onnx.checker.check_model(model, full_check=True)
 outputs = []
 for level in ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL"):
@@ -20,5 +21,6 @@ for level in ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL"):
     (output,) = session.run(None, {edge.name: values})
     assert output.dtype == np.uint8, output.dtype
     outputs.append(output)
-assert np.array_equal(*outputs), "onnxruntime's own optimisations change the output"
+difference = np.abs(outputs[0].astype(int) - outputs[1].astype(int)).max()
+assert difference <= int(tolerance), f"onnxruntime's own optimisations change the output by {difference}"
 outputs[0].tofile(target)

@@ -35,8 +35,8 @@ fn settings(epochs: u32) -> Settings {
         seed: 9,
         epochs,
         quantized_epochs: 2,
-        windows: 128,
-        batch: 64,
+        windows: 48,
+        batch: 16,
         learning_rate: 2e-3,
         warmup_steps: 2,
         average_decay: 0.9,
@@ -47,7 +47,7 @@ fn ssr(cache: &Path) -> Ssr {
     let fields = [field(0), field(7)];
     let held_back = SampleSet::reference(&[field(3)]).unwrap();
     let reported = SampleSet::reference(&[field(5)]).unwrap();
-    Ssr::new(SampleSet::windows(&fields, 128, 1, cache).unwrap(), held_back, reported, Device::Cpu)
+    Ssr::new(SampleSet::windows(&fields, 48, 1, cache).unwrap(), held_back, reported, Device::Cpu)
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn the_segmenter_learns_disks() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
-    let windows = SampleSet::windows(&[field(0), field(7)], 128, 1, root.path()).unwrap();
+    let windows = SampleSet::windows(&[field(0), field(7)], 96, 1, root.path()).unwrap();
     let task = Unet::new(windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
-    let settings = Settings { batch: 16, ..settings(6) };
+    let settings = Settings { windows: 96, ..settings(8) };
     let state = train(&task, &settings, &root.path().join("run"), Device::Cpu, false).unwrap();
     let figures = task.validate(&state.average, state.grids.as_ref()).unwrap();
     let figure = |name: &str| figures.iter().find(|f| f.0 == name).unwrap().1;

@@ -56,12 +56,12 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
     let log_file = folder.join("log.csv");
     let (mut state, mut rows) =
         if resume { load(net, settings, folder, device)? } else { fresh(net, settings, folder, device)? };
-    let first_sets: Vec<Tensor> = calibration_inputs(task, device);
+    let calibration: Vec<Tensor> = calibration_inputs(task, settings.windows, device);
 
     for epoch in state.epoch..settings.epochs {
         let quantized = settings.is_quantized(epoch);
         if quantized && state.grids.is_none() {
-            state.grids = Some(calibrate(net, &state.params, Grid::PICTURE, task.output_grid(), &first_sets));
+            state.grids = Some(calibrate(net, &state.params, Grid::PICTURE, task.output_grid(), &calibration));
         }
         // Seeded anew each epoch: a resumed run draws what the uninterrupted one drew.
         tch::manual_seed((settings.seed << 20) as i64 ^ i64::from(epoch));
@@ -175,10 +175,12 @@ fn update_average(average: &mut Params, params: &Params, decay: f64, step: u64) 
     }
 }
 
-fn calibration_inputs(task: &dyn Task, device: Device) -> Vec<Tensor> {
-    (0..CALIBRATION_SAMPLES / 16)
-        .map(|index| {
-            let rows = Tensor::arange_start(index * 16, (index + 1) * 16, (Kind::Int64, Device::Cpu));
+fn calibration_inputs(task: &dyn Task, windows: usize, device: Device) -> Vec<Tensor> {
+    let samples = CALIBRATION_SAMPLES.min(windows as i64);
+    (0..samples)
+        .step_by(16)
+        .map(|first| {
+            let rows = Tensor::arange_start(first, (first + 16).min(samples), (Kind::Int64, Device::Cpu));
             to_real(&task.batch(&rows).0.to_device(device), Grid::PICTURE)
         })
         .collect()
