@@ -152,6 +152,9 @@ fn load(net: &Net, settings: &Settings, folder: &Path, device: Device) -> Result
     }
     let mut state = State::read(&checkpoint::file(folder, epoch), net, device)?;
     state.params = trainable(state.params);
+    // Leaves libtorch's generator where a fresh run leaves it: the calibration draws the same samples.
+    tch::manual_seed(settings.seed as i64);
+    drop(params::init(net, device));
     let rows = log::read(&folder.join("log.csv"), epoch)?;
     ::log::info!("resumed after epoch {epoch}");
     Ok((state, rows))
