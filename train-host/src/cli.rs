@@ -64,7 +64,7 @@ pub struct TrainArguments {
     /// Folder of the exported models.
     #[arg(long, value_name = "DIR", default_value = "models")]
     pub models: PathBuf,
-    /// Folder of made training data, which may be deleted at any time [default: <out>/cache].
+    /// Folder of made training data, which may be deleted at any time [default: cache in --out].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
     /// Go on after the last checkpoint of --out.

@@ -1,6 +1,6 @@
 //! Cells: the maps of the segmentation net become one label a cell, and the labels become measures.
 //!
-//! [`split`] finds the peaks of the core map and grows them inside the foreground; [`measure`] looks at
+//! [`split()`] finds the peaks of the core map and grows them inside the foreground; [`measure()`] looks at
 //! what has grown. All is integer up to the measures, so the labels are the same on every machine.
 
 mod flood;

@@ -1,6 +1,6 @@
 //! Synthetic Giemsa-stained thin blood smears, rendered from a seed, with exact instance labels.
 //!
-//! Cells are laid on a [canvas] as optical density, which adds where they overlap; lamp, lens and sensor
+//! Cells are laid on a canvas as optical density, which adds where they overlap; lamp, lens and sensor
 //! ([optics]) make a picture of it. Used by the simulated camera, by the tests, and to write sets of
 //! fields whose truth is known without an annotator.
 
