@@ -324,3 +324,15 @@ fn a_closed_pipe_is_no_fault() {
     drop(child.stdout.take());
     Answer::of(&child.wait_with_output().unwrap()).done();
 }
+
+#[test]
+fn a_pitch_far_from_the_models_is_pointed_out() {
+    let bench = Bench::new();
+    bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
+    let far = bench.segment(&["a.png", "--um-per-px", "0.07"]);
+    far.done();
+    assert!(far.stderr.contains("--whole-field"), "{}", far.stderr);
+    let near = bench.segment(&["a.png", "--um-per-px", "1.2"]);
+    near.done();
+    assert!(!near.stderr.contains("--whole-field"), "{}", near.stderr);
+}

@@ -69,13 +69,19 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     for input in &inputs {
         match segment(&mut pipeline, input, args.whole_field, &out) {
             Ok((analysis, size_px)) => {
+                if let Some(doubt) = doubt(&pipeline, &analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
+                    log::warn!("{}: {doubt}", input.path.display());
+                }
                 let name = input.path.file_name().unwrap_or_default().to_string_lossy();
                 let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
                 table.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
                 bar.suspend(|| print::line(summary(&name, &analysis)));
             }
             Err(error @ Error::Input { .. }) => {
-                bar.suspend(|| print::problem(&error));
+                // A single one is reported once, by the end of the command.
+                if inputs.len() > 1 {
+                    bar.suspend(|| print::problem(&error));
+                }
                 refused.push(error);
             }
             Err(error) => return Err(error),
@@ -86,9 +92,36 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     if refused.len() < inputs.len() {
         table.end().map_err(|e| failed(&e))?.commit()?;
     }
-    match refused.into_iter().next() {
-        None => Ok(()),
-        Some(first) => Err(first),
+    match refused.len() {
+        0 => Ok(()),
+        1 if inputs.len() == 1 => Err(refused.remove(0)),
+        count => Err(Error::Input {
+            path: out,
+            found: format!("{count} of {} pictures could not be used, as said above", inputs.len()),
+            expected: "pictures alone".into(),
+            todo: "The others are done".into(),
+        }),
+    }
+}
+
+/// Pictures of more tiles than this are hardly what a low-resolution sensor saw.
+const MANY_TILES: u32 = 64;
+
+/// What speaks against reading a picture at the models' magnification.
+fn doubt(pipeline: &Pipeline, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
+    let pitch = pipeline.pitch();
+    match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
+        Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
+            "{um:.3} um a pixel; the models are for {} to {} um. Counts are not to be relied on: shrink the picture, or \
+             use --whole-field for a field at full resolution",
+            pitch.least_um_per_px, pitch.greatest_um_per_px
+        )),
+        None if analysis.tiles > MANY_TILES => Some(format!(
+            "cut into {} tiles; the models expect cells of about 5 px. If this is a field at full resolution, use \
+             --whole-field",
+            analysis.tiles
+        )),
+        _ => None,
     }
 }
 

@@ -12,7 +12,10 @@ use crate::{
     cells::{self, Cell, Labels},
     error::{Error, Result},
     limits::{MAX_TILED_PX, SCALE, TILE_PX, TILE_SR_PX},
-    model::{manifest::CellRule, store::Models},
+    model::{
+        manifest::{CellRule, Pitch},
+        store::Models,
+    },
     segmentation::{CellMaps, Segmenter},
     super_resolution::SuperResolution,
     tile::{grid::Grid, stitch::Stitch},
@@ -56,6 +59,7 @@ pub struct Pipeline {
     super_resolution: SuperResolution,
     segmenter: Segmenter,
     rule: CellRule,
+    pitch: Pitch,
 }
 
 impl Pipeline {
@@ -70,12 +74,18 @@ impl Pipeline {
             super_resolution: SuperResolution::load(&models.ssr)?,
             segmenter: Segmenter::load(&models.unet)?,
             rule,
+            pitch: models.unet.manifest.pitch.clone(),
         })
     }
 
     /// How cells are read off the maps.
     pub fn rule(&self) -> CellRule {
         self.rule
+    }
+
+    /// The pitch that the segmenter was trained for.
+    pub fn pitch(&self) -> &Pitch {
+        &self.pitch
     }
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
