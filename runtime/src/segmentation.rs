@@ -5,9 +5,9 @@ use image::{GrayImage, RgbImage};
 use crate::{
     engine::Engine,
     error::{Error, Result},
-    frame::planes,
+    frame::{normalise::Normalisation, planes},
     limits::TILE_SR_PX,
-    model::store::Model,
+    model::{manifest::Preparation, store::Model},
 };
 
 /// What the segmentation net says of every pixel of the super-resolved grid.
@@ -25,6 +25,7 @@ pub struct CellMaps {
 #[derive(Debug)]
 pub struct Segmenter {
     engine: Engine,
+    preparation: Preparation,
     width: u32,
     height: u32,
     input: Vec<u8>,
@@ -50,18 +51,27 @@ impl Segmenter {
         let engine = Engine::load(model, height as usize, width as usize)?;
         let input = vec![0; engine.input_shape().iter().product()];
         let output = vec![0; engine.output_shape().iter().product()];
-        Ok(Self { engine, width, height, input, output })
+        Ok(Self { engine, preparation: model.manifest.preparation, width, height, input, output })
     }
 
-    /// Segments one super-resolved picture.
+    /// Prepares the super-resolved picture of a whole frame, as the net learned to see it.
+    pub fn prepare(&self, frame: &RgbImage, sr: &RgbImage) -> RgbImage {
+        let mut prepared = sr.clone();
+        if self.preparation == Preparation::NormalisedFrame {
+            Normalisation::of(frame).apply(&mut prepared);
+        }
+        prepared
+    }
+
+    /// Segments one super-resolved picture, or a tile of one, that [`Self::prepare`] prepared.
     ///
     /// # Errors
     /// [`Error::Internal`] for a picture of another size than the net was loaded for.
-    pub fn run(&mut self, sr: &RgbImage) -> Result<CellMaps> {
-        if sr.dimensions() != (self.width, self.height) {
-            return Err(Error::internal("segmentation", format!("a picture of {:?}", sr.dimensions())));
+    pub fn run(&mut self, prepared: &RgbImage) -> Result<CellMaps> {
+        if prepared.dimensions() != (self.width, self.height) {
+            return Err(Error::internal("segmentation", format!("a picture of {:?}", prepared.dimensions())));
         }
-        planes::split(sr, &mut self.input)?;
+        planes::split(prepared, &mut self.input)?;
         self.engine.run(&self.input, &mut self.output)?;
         let (foreground, core) = self.output.split_at(self.output.len() / 2);
         let map = |plane: &[u8]| {

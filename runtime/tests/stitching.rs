@@ -58,7 +58,8 @@ fn a_field_in_tiles_has_the_cells_of_the_whole_field() {
     assert_eq!(in_tiles.tiles, 9);
 
     let sr = SuperResolution::load_for(&models.ssr, EDGE, EDGE).unwrap().run(&field).unwrap();
-    let maps = Segmenter::load_for(&models.unet, EDGE * 4, EDGE * 4).unwrap().run(&sr).unwrap();
+    let mut segmenter = Segmenter::load_for(&models.unet, EDGE * 4, EDGE * 4).unwrap();
+    let maps = segmenter.run(&segmenter.prepare(&field, &sr)).unwrap();
     let whole = cells::split(&maps, &models.unet.manifest.cells.unwrap()).unwrap();
 
     let (tiles, whole_cells) = (in_tiles.cells.len(), cells::measure(&whole, &maps).len());

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     device::DeviceChoice,
-    recipe::settings::{Places, Settings},
+    recipe::settings::{Places, Precision, Settings},
 };
 
 /// Trains, quantizes and exports the models of bloodseg.
@@ -31,6 +31,10 @@ pub enum Command {
     Ssr(TrainArguments),
     /// Train the segmentation net on what models/ssr.onnx puts out, and export models/unet.onnx.
     Unet(TrainArguments),
+    /// Train segmenters on different pictures with the same settings, and write one table of what each part is worth:
+    /// nearest, bicubic, super-resolution in float and in int8, no super-resolution, with and without the splitting of
+    /// cells. Needs models/ssr.onnx. Finished trainings in --out are taken as they are.
+    Ablate(TrainArguments),
     /// Render synthetic smear fields with exact masks and labels, as a data set of our own.
     Synth(SynthArguments),
 }
@@ -94,6 +98,9 @@ pub struct TrainArguments {
     /// Greatest learning rate.
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
+    /// What the convolutions of the training steps are computed in.
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
 }
 
 impl TrainArguments {
@@ -108,6 +115,7 @@ impl TrainArguments {
             windows: self.windows.unwrap_or(defaults.windows),
             batch: self.batch.unwrap_or(defaults.batch),
             learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
+            precision: self.precision.unwrap_or(defaults.precision),
             ..defaults
         }
     }

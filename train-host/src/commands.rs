@@ -14,13 +14,15 @@ use crate::{
         field::Field,
         layout::{Pair, Split, hold_back, pairs},
         pitch,
+        seen::Enlarged,
         set::SampleSet,
-        super_resolved,
+        window::Window,
     },
     device,
     export::bundle::{About, export},
-    progress,
+    net, progress,
     recipe::{
+        ablate,
         checkpoint::{State, best_file},
         settings::{Places, Settings},
         ssr::{self, Ssr},
@@ -34,6 +36,7 @@ pub fn run(command: Command) -> Result<()> {
     match command {
         Command::Ssr(arguments) => train_ssr(&arguments),
         Command::Unet(arguments) => train_unet(&arguments),
+        Command::Ablate(arguments) => run_ablation(&arguments),
         Command::Synth(arguments) => synth(&arguments),
     }
 }
@@ -94,19 +97,42 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let device = device::pick(arguments.device)?;
     let fields = Fields::read(&places.data)?;
     let windows = SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?;
+    let enlarged = Enlarged::by_net(&places)?;
     let task = Unet::new(
-        super_resolved::replace(windows, &places)?,
-        measured(&fields.held_back, &places)?,
-        measured(&fields.reported, &places)?,
+        net::unet::net(),
+        enlarged.replace(windows, &places)?,
+        measured(&at_all_magnifications(&fields.held_back), &enlarged, &places)?,
+        measured(&fields.reported, &enlarged, &places)?,
         device,
     );
     let meaning = "channel 0 foreground, channel 1 core (depth inside a cell); 128 is probability one half, a level is 1/16 logit";
     finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))
 }
 
-/// The reference windows of fields, super-resolved, with their true cells.
-fn measured(fields: &[Field], places: &Places) -> Result<Measured> {
-    Measured::new(super_resolved::replace(SampleSet::reference(fields)?, places)?, fields)
+fn run_ablation(arguments: &TrainArguments) -> Result<()> {
+    let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("ablation"));
+    let device = device::pick(arguments.device)?;
+    let Fields { trained, held_back, reported } = Fields::read(&places.data)?;
+    let held_back = at_all_magnifications(&held_back);
+    let fields = ablate::Fields { trained: &trained, held_back: &held_back, reported: &reported };
+    let rows = ablate::ablate(fields, &settings, &places, device)?;
+    ablate::write(&rows, &places.checkpoints)?;
+    log::info!("{}:\n{}", places.checkpoints.join("ablation.md").display(), ablate::markdown(&rows));
+    Ok(())
+}
+
+/// Magnifications at which the held-back fields choose: the segmenter has to part cells at each of them.
+const HELD_BACK_MAGNIFICATIONS: [f64; 3] = [0.7, 1.0, 1.4];
+
+fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
+    let pairs: Vec<(&Field, f64)> =
+        HELD_BACK_MAGNIFICATIONS.iter().flat_map(|m| fields.iter().map(move |field| (field, *m))).collect();
+    pairs.into_par_iter().map(|(field, m)| Window::magnified(field, m).field(field)).collect()
+}
+
+/// The reference windows of fields, as the segmenter sees them, with their true cells.
+fn measured(fields: &[Field], enlarged: &Enlarged, places: &Places) -> Result<Measured> {
+    Measured::new(enlarged.replace(SampleSet::reference(fields)?, places)?, fields)
 }
 
 /// Trains (or takes the best checkpoint as it is), validates and exports.
@@ -134,13 +160,14 @@ fn finish(
         cells: task.cell_rule(&state.average, grids)?,
         training: Training {
             command: format!(
-                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {}",
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}",
                 settings.seed,
                 settings.epochs,
                 settings.quantized_epochs,
                 settings.windows,
                 settings.batch,
-                settings.learning_rate
+                settings.learning_rate,
+                settings.precision.name()
             ),
             seed: settings.seed,
             epochs: settings.epochs,

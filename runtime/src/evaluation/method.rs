@@ -101,7 +101,8 @@ impl Method for Nets {
             Some(net) => net.run(lr)?,
             None => resize_rgb(lr, lr.width() * SCALE, lr.height() * SCALE)?,
         };
-        let labels = cells::split(&self.segmenter.run(&sr)?, &self.rule)?;
+        let maps = self.segmenter.run(&self.segmenter.prepare(lr, &sr))?;
+        let labels = cells::split(&maps, &self.rule)?;
         Ok(Answer { sr, labels })
     }
 }

@@ -35,6 +35,17 @@ pub struct Tensor {
     pub meaning: String,
 }
 
+/// What is done to a picture before a model sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preparation {
+    /// Nothing.
+    #[default]
+    AsIs,
+    /// Lamp and stain are normalised by those of the whole frame: [`crate::frame::normalise`].
+    NormalisedFrame,
+}
+
 /// The pitch, that is the size of a low-resolution pixel, that a model was trained for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +130,9 @@ pub struct Manifest {
     pub opset: u32,
     /// Operators that occur, sorted.
     pub operators: Vec<String>,
+    /// What is done to a picture before it is the input.
+    #[serde(default)]
+    pub preparation: Preparation,
     /// The input.
     pub input: Tensor,
     /// The output.

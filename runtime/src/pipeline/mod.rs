@@ -105,7 +105,7 @@ impl Pipeline {
         let mut times = StageTimes::default();
         let grid = Grid::over(width, height);
         let sr = self.super_resolve(&grid, picture, &mut times)?;
-        let maps = self.segment(&grid, &sr, &mut times)?;
+        let maps = self.segment(&grid, &self.segmenter.prepare(picture, &sr), &mut times)?;
 
         // The padding goes before the cells are found: a cell at the picture's edge touches its border.
         let (width, height) = (width * SCALE, height * SCALE);
@@ -138,12 +138,12 @@ impl Pipeline {
             .ok_or_else(|| Error::internal("pipeline", "buffer size"))
     }
 
-    fn segment(&mut self, grid: &Grid, sr: &RgbImage, times: &mut StageTimes) -> Result<CellMaps> {
+    fn segment(&mut self, grid: &Grid, prepared: &RgbImage, times: &mut StageTimes) -> Result<CellMaps> {
         let mut foreground = Stitch::new(grid, 1);
         let mut core = Stitch::new(grid, 1);
         for &y in &grid.ys {
             for &x in &grid.xs {
-                let tile = imageops::crop_imm(sr, x * SCALE, y * SCALE, TILE_SR_PX, TILE_SR_PX).to_image();
+                let tile = imageops::crop_imm(prepared, x * SCALE, y * SCALE, TILE_SR_PX, TILE_SR_PX).to_image();
                 let before = Instant::now();
                 let maps = self.segmenter.run(&tile)?;
                 times.unet_ms += ms_since(before);

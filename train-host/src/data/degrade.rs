@@ -8,23 +8,36 @@ use rand::{Rng, RngExt};
 use super::window::Sample;
 
 /// Share of the samples whose stain and light are changed.
-const STAIN_SHARE: f64 = 0.5;
-/// Share of the inputs that are blurred, and the greatest standard deviation in low-resolution pixels.
-const BLUR_SHARE: f64 = 0.2;
-const BLUR_PX: f32 = 0.6;
-/// Share of the inputs with sensor noise, and its greatest standard deviation in levels.
-const NOISE_SHARE: f64 = 0.35;
-const NOISE_LEVELS: f64 = 3.0;
-/// Share of the inputs that went through JPEG, and the qualities.
-const JPEG_SHARE: f64 = 0.15;
-const JPEG_QUALITY: std::ops::RangeInclusive<u8> = 70..=95;
+const STAIN_SHARE: f64 = 0.6;
+/// Share of the samples whose light falls off to one side or to the corners, and the greatest loss of light.
+const FALL_OFF_SHARE: f64 = 0.25;
+const FALL_OFF: f64 = 0.35;
+/// Share of the inputs that come as they are, without faults of optics and sensor.
+const CLEAN_SHARE: f64 = 0.4;
+/// Of the others: share that is blurred, and the greatest standard deviation in low-resolution pixels.
+const BLUR_SHARE: f64 = 0.4;
+const BLUR_PX: f32 = 1.0;
+/// Share with sensor noise, and its greatest standard deviation in levels.
+const NOISE_SHARE: f64 = 0.6;
+const NOISE_LEVELS: f64 = 7.0;
+/// Share that went through JPEG, and the qualities.
+const JPEG_SHARE: f64 = 0.25;
+const JPEG_QUALITY: std::ops::RangeInclusive<u8> = 45..=95;
 
-/// Changes a sample: stain and light on input and target alike, sensor faults on the input alone.
+/// Changes a sample: stain and light on input and target alike, faults of optics and sensor on the input alone.
 pub fn degrade(sample: &mut Sample, rng: &mut impl Rng) -> Result<()> {
     if rng.random_bool(STAIN_SHARE) {
         let stain = Stain::draw(rng);
         stain.apply(&mut sample.lr);
         stain.apply(&mut sample.hr);
+    }
+    if rng.random_bool(FALL_OFF_SHARE) {
+        let fall_off = FallOff::draw(rng);
+        fall_off.apply(&mut sample.lr);
+        fall_off.apply(&mut sample.hr);
+    }
+    if rng.random_bool(CLEAN_SHARE) {
+        return Ok(());
     }
     if rng.random_bool(BLUR_SHARE) {
         sample.lr = gaussian_blur_f32(&sample.lr, rng.random_range(0.25..=BLUR_PX));
@@ -38,6 +51,32 @@ pub fn degrade(sample: &mut Sample, rng: &mut impl Rng) -> Result<()> {
     Ok(())
 }
 
+/// Light that falls off quadratically from a brightest point.
+#[derive(Debug, Clone, Copy)]
+struct FallOff {
+    /// Brightest point and the loss a unit of squared distance, in edges of the picture.
+    x: f64,
+    y: f64,
+    loss: f64,
+}
+
+impl FallOff {
+    fn draw(rng: &mut impl Rng) -> Self {
+        let (x, y) = (rng.random_range(-0.2..=1.2), rng.random_range(-0.2..=1.2));
+        let farthest = f64::max(x, 1.0 - x).powi(2) + f64::max(y, 1.0 - y).powi(2);
+        Self { x, y, loss: rng.random_range(0.0..=FALL_OFF) / farthest }
+    }
+
+    fn apply(self, picture: &mut RgbImage) {
+        let edge = f64::from(picture.width());
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            let far = ((f64::from(x) + 0.5) / edge - self.x).powi(2) + ((f64::from(y) + 0.5) / edge - self.y).powi(2);
+            let light = 1.0 - self.loss * far;
+            pixel.0 = pixel.0.map(|level| (f64::from(level) * light).round() as u8);
+        }
+    }
+}
+
 /// An affine change of the optical densities (Beer-Lambert: -ln of the transmitted light), as stain
 /// strength, dye colour and lamp change them.
 #[derive(Debug, Clone)]
@@ -48,19 +87,21 @@ struct Stain {
 
 impl Stain {
     fn draw(rng: &mut impl Rng) -> Self {
-        let strength = rng.random_range(0.75..=1.3);
+        // From pale to deep.
+        let strength = rng.random_range(0.4f64.ln()..=1.5f64.ln()).exp();
         let mut mix = [[0.0; 3]; 3];
         for (row, line) in mix.iter_mut().enumerate() {
             for (column, weight) in line.iter_mut().enumerate() {
                 *weight = if row == column {
-                    strength * rng.random_range(0.88..=1.12)
+                    strength * rng.random_range(0.8..=1.25)
                 } else {
-                    rng.random_range(-0.08..=0.08)
+                    strength * rng.random_range(-0.15..=0.15)
                 };
             }
         }
-        let lamp = rng.random_range(-0.12..=0.12);
-        let shift = std::array::from_fn(|_| lamp + rng.random_range(-0.06..=0.06));
+        // A density of -0.2 is light that clips, 0.6 half the light.
+        let lamp = rng.random_range(-0.15..=0.6);
+        let shift = std::array::from_fn(|_| lamp + rng.random_range(-0.12..=0.12));
         Self { mix, shift }
     }
 

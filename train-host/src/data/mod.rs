@@ -4,6 +4,7 @@ pub mod degrade;
 pub mod field;
 pub mod layout;
 pub mod pitch;
+pub mod seen;
 pub mod set;
-pub mod super_resolved;
+pub mod turns;
 pub mod window;

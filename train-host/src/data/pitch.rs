@@ -4,7 +4,7 @@ use bloodseg::{limits::REFERENCE_LR_PX, model::manifest::Pitch};
 
 use super::{
     field::{Field, cell_areas_px},
-    window::LEAST_EDGE,
+    window::EDGES,
 };
 
 /// Diameter of a red cell in a dry thin smear, in micrometres (reference range 6.2 to 8.2).
@@ -28,8 +28,8 @@ pub fn estimate(fields: &[Field]) -> Pitch {
     let round = |x: f64| (x * 1000.0).round() / 1000.0;
     Pitch {
         um_per_px: round(um_per_px),
-        least_um_per_px: round(um_per_px * LEAST_EDGE),
-        greatest_um_per_px: round(um_per_px),
+        least_um_per_px: round(um_per_px * EDGES.0),
+        greatest_um_per_px: round(um_per_px * EDGES.1),
         source: format!(
             "estimated: the median cell of the training fields ({median_px:.2} px on the 64x64 grid) taken as {RED_CELL_UM} um"
         ),

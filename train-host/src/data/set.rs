@@ -23,7 +23,7 @@ use crate::progress;
 pub struct SampleSet {
     /// `[N, 3, 64, 64]`.
     pub lr: Tensor,
-    /// `[N, 3, 256, 256]`.
+    /// `[N, 3, 256, 256]`; for a segmenter what it sees instead, see [`super::seen`].
     pub hr: Tensor,
     /// `[N, 1, 256, 256]`, 0 or 255.
     pub foreground: Tensor,
@@ -32,7 +32,7 @@ pub struct SampleSet {
 }
 
 /// Version of what this file makes: part of the cache's key.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 impl SampleSet {
     /// `count` random windows of `fields`, degraded, from `seed`; read from `cache` where they lie there.
@@ -57,6 +57,7 @@ impl SampleSet {
                 let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
                 let field = &fields[rng.random_range(0..fields.len())];
                 let mut sample = Window::draw(field, &mut rng).cut(field)?;
+                sample.turn(&mut rng);
                 degrade(&mut sample, &mut rng)?;
                 Ok(sample)
             })
@@ -76,6 +77,16 @@ impl SampleSet {
     /// Number of samples.
     pub fn count(&self) -> i64 {
         self.lr.size()[0]
+    }
+
+    /// The same tensors once more, not copied.
+    pub fn shallow_clone(&self) -> Self {
+        Self {
+            lr: self.lr.shallow_clone(),
+            hr: self.hr.shallow_clone(),
+            foreground: self.foreground.shallow_clone(),
+            core: self.core.shallow_clone(),
+        }
     }
 
     fn from_samples(samples: &[Sample]) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result};
 use bloodseg::model::{
     golden,
-    manifest::{CellRule, FORMAT, Golden, Manifest, Pitch, Role, Tensor as Edge, Training},
+    manifest::{CellRule, FORMAT, Golden, Manifest, Pitch, Preparation, Role, Tensor as Edge, Training},
 };
 use tch::Tensor;
 
@@ -82,6 +82,10 @@ fn manifest(net: &Net, _grids: &Grids, written: &Written, about: &About) -> Mani
         sha256: golden::sha256(&written.bytes),
         opset: OPSET as u32,
         operators: written.operators.clone(),
+        preparation: match about.role {
+            Role::SuperResolution => Preparation::AsIs,
+            Role::Segmentation => Preparation::NormalisedFrame,
+        },
         input: Edge {
             name: INPUT_NAME.into(),
             dtype: "u8".into(),

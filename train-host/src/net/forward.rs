@@ -8,17 +8,22 @@ use super::{
     params::Params,
 };
 
-/// Space to depth in ONNX's order: `[N, C, H, W]` to `[N, n * n * C, H / n, W / n]`.
+/// Space to depth in ONNX's order: `[N, C, H, W]` to `[N, n * n * C, H / n, W / n]`. Channels lie innermost in memory,
+/// which is where libtorch's convolutions on a CPU want them.
 pub fn space_to_depth(x: &Tensor, n: i64) -> Tensor {
     let (b, c, h, w) = shape4(x);
-    x.view([b, c, h / n, n, w / n, n]).permute([0, 3, 5, 1, 2, 4]).reshape([b, c * n * n, h / n, w / n])
+    let rows = x.permute([0, 2, 3, 1]).reshape([b, h / n, n, w / n, n, c]);
+    let packed = rows.permute([0, 1, 3, 2, 4, 5]).reshape([b, h / n, w / n, n * n * c]);
+    packed.permute([0, 3, 1, 2])
 }
 
 /// Depth to space in ONNX's DCR order, the inverse of [`space_to_depth`].
 pub fn depth_to_space(x: &Tensor, n: i64) -> Tensor {
     let (b, c, h, w) = shape4(x);
     let c = c / (n * n);
-    x.reshape([b, n, n, c, h, w]).permute([0, 3, 4, 1, 5, 2]).reshape([b, c, h * n, w * n])
+    let rows = x.permute([0, 2, 3, 1]).reshape([b, h, w, n, n, c]);
+    let spread = rows.permute([0, 1, 3, 2, 4, 5]).reshape([b, h * n, w * n, c]);
+    spread.permute([0, 3, 1, 2])
 }
 
 fn shape4(x: &Tensor) -> (i64, i64, i64, i64) {
@@ -27,8 +32,14 @@ fn shape4(x: &Tensor) -> (i64, i64, i64, i64) {
 }
 
 /// Rounds to a grid in the forward pass and passes the gradient where nothing saturates.
+///
+/// Whole-tensor operations, as libtorch's own fake quantization is not vectorised on a CPU. The last sum is exact: its
+/// terms are equal but for less than a step.
 fn snap(x: &Tensor, grid: Grid) -> Tensor {
-    x.fake_quantize_per_tensor_affine(grid.scale(), i64::from(grid.zero_point), 0, 255)
+    let (scale, zero) = (grid.scale(), f64::from(grid.zero_point));
+    let inside = x.clamp(-zero * scale, (255.0 - zero) * scale);
+    let rest = tch::no_grad(|| (&inside / scale).round() * scale - &inside);
+    inside + rest
 }
 
 /// Rounds weights `[out, in, k, k]` to -127..=127 steps of their channel.
@@ -51,8 +62,12 @@ fn snap_bias(bias: &Tensor, exponents: &[i32], input: Grid) -> Tensor {
 ///
 /// With `grids` every convolution and sum is rounded to its grid, which is exactly what the exported model
 /// computes; the input must lie on its own grid already.
+///
+/// Convolutions are computed in the type of `input`. `f32` is exact. `BFloat16` is for training alone: 8-bit levels and
+/// weights are exact in it, but each sum is rounded to 8 bits; the last layer and sums of values are `f32` always.
 pub fn values(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor) -> Vec<Tensor> {
     let mut values = vec![input.shallow_clone()];
+    let computed = input.kind();
     for (index, layer) in net.layers.iter().enumerate() {
         let x = &values[layer.input];
         let grid = grids.map(|g| g.values[index + 1]);
@@ -61,18 +76,20 @@ pub fn values(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor)
                 let weight = &params[&format!("{}.weight", layer.name)];
                 let bias = &params[&format!("{}.bias", layer.name)];
                 let pad = [kernel / 2, kernel / 2];
+                let sum = |weight: &Tensor, bias: &Tensor| {
+                    let (weight, bias) = (weight.to_kind(computed), bias.to_kind(computed));
+                    x.to_kind(computed).conv2d(&weight, Some(&bias), [stride, stride], pad, [1, 1], 1)
+                };
                 match grids {
                     Some(g) => {
                         let exponents = &g.weights[layer.name];
                         let weight = snap_weight(weight, exponents);
                         let bias = snap_bias(bias, exponents, g.values[layer.input]);
-                        let sum = x.conv2d(&weight, Some(&bias), [stride, stride], pad, [1, 1], 1);
-                        snap(&sum, g.values[index + 1])
+                        let snapped = snap(&sum(&weight, &bias), g.values[index + 1]);
+                        if sign == Sign::Positive { snapped.to_kind(computed) } else { snapped }
                     }
-                    None => {
-                        let sum = x.conv2d(weight, Some(bias), [stride, stride], pad, [1, 1], 1);
-                        if sign == Sign::Positive { sum.relu() } else { sum }
-                    }
+                    None if sign == Sign::Positive => sum(weight, bias).relu(),
+                    None => sum(weight, bias).to_kind(Kind::Float),
                 }
             }
             Op::SpaceToDepth(n) => space_to_depth(x, n),
@@ -80,7 +97,7 @@ pub fn values(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor)
             Op::Concat(other) => Tensor::cat(&[x, &values[other]], 1),
             Op::Repeat(n) => x.repeat([1, n, 1, 1]),
             Op::AddOnGridOf(other) => {
-                let sum = x + &values[other];
+                let sum = x.to_kind(Kind::Float) + values[other].to_kind(Kind::Float);
                 match grid {
                     Some(grid) => snap(&sum, grid),
                     None => sum,

@@ -5,6 +5,7 @@ pub mod forward;
 pub mod grids;
 pub mod params;
 pub mod ssr;
+pub mod straight;
 pub mod unet;
 
 /// Number of a value: 0 is the input, value `i + 1` is what layer `i` puts out.

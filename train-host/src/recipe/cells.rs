@@ -61,9 +61,9 @@ pub fn figures(maps: &Tensor, truths: &[Labels], rule: &CellRule) -> Result<Cell
 /// count error.
 pub fn choose_rule(maps: &Tensor, truths: &[Labels]) -> Result<CellRule> {
     let mut best: Option<(f64, CellRule)> = None;
-    for foreground_level in [120, 124, 128, 132, 136] {
-        for peak_level in [104, 112, 120, 128, 136, 144, 152] {
-            for saddle_depth in [2, 3, 4, 6, 8, 11, 15, 20] {
+    for foreground_level in [120, 124, 128, 132, 136, 140] {
+        for peak_level in [104, 116, 128, 140, 152] {
+            for saddle_depth in [1, 2, 3, 4, 6, 8, 11, 15] {
                 let rule = CellRule { foreground_level, peak_level, saddle_depth, ..FIRST_RULE };
                 let f = figures(maps, truths, &rule)?;
                 let score = f.ap50 + f.pq - f.count_error;

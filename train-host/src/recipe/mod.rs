@@ -1,5 +1,6 @@
 //! How the nets are trained.
 
+pub mod ablate;
 pub mod adam;
 pub mod cells;
 pub mod checkpoint;

@@ -4,11 +4,11 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    settings::Settings,
+    settings::{Precision, Settings},
     train::{Figures, Task},
 };
 use crate::{
-    data::set::SampleSet,
+    data::{set::SampleSet, turns::Turn},
     net::{
         Net,
         forward::{forward, to_levels, to_real},
@@ -22,13 +22,14 @@ use crate::{
 pub fn defaults() -> Settings {
     Settings {
         seed: 1,
-        epochs: 24,
-        quantized_epochs: 6,
-        windows: 4096,
+        epochs: 20,
+        quantized_epochs: 5,
+        windows: 8192,
         batch: 16,
         learning_rate: 2e-3,
         warmup_steps: 200,
         average_decay: 0.999,
+        precision: Precision::Bf16,
     }
 }
 
@@ -69,8 +70,9 @@ impl Task for Ssr {
     }
 
     fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>) {
-        let turns = Turns::draw(rows.size()[0]);
-        (turns.apply(&self.windows.lr.index_select(0, rows)), vec![turns.apply(&self.windows.hr.index_select(0, rows))])
+        let turn = Turn::draw();
+        let pick = |t: &Tensor| turn.apply(&t.index_select(0, rows));
+        (pick(&self.windows.lr), vec![pick(&self.windows.hr)])
     }
 
     /// Charbonnier's smooth absolute error (Lai et al., 2017) while in float; then the squared error, which
@@ -93,32 +95,5 @@ impl Task for Ssr {
 
     fn select(&self) -> &'static str {
         "held_back_psnr_db"
-    }
-}
-
-/// A random one of the eight turns and flips of the square for each sample of a batch.
-#[derive(Debug)]
-pub struct Turns(Vec<i64>);
-
-impl Turns {
-    /// Draws from libtorch's generator.
-    pub fn draw(samples: i64) -> Self {
-        let drawn = Tensor::randint(8, [samples], (Kind::Int64, Device::Cpu));
-        Self((0..samples).map(|index| drawn.int64_value(&[index])).collect())
-    }
-
-    /// Turns each sample of `[N, C, H, W]`.
-    pub fn apply(&self, batch: &Tensor) -> Tensor {
-        let turned: Vec<Tensor> = self
-            .0
-            .iter()
-            .enumerate()
-            .map(|(index, turn)| {
-                let sample = batch.select(0, index as i64);
-                let sample = if turn & 4 == 0 { sample } else { sample.flip([2]) };
-                sample.rot90(turn & 3, [1, 2])
-            })
-            .collect();
-        Tensor::stack(&turned, 0)
     }
 }

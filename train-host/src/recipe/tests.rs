@@ -8,7 +8,7 @@ use tch::Device;
 
 use super::{
     checkpoint::{State, best_file, file, last_epoch},
-    settings::Settings,
+    settings::{Precision, Settings},
     ssr::Ssr,
     train::{Task, train},
     unet::{Measured, Unet},
@@ -40,6 +40,7 @@ fn settings(epochs: u32) -> Settings {
         learning_rate: 2e-3,
         warmup_steps: 2,
         average_decay: 0.9,
+        precision: Precision::F32,
     }
 }
 
@@ -108,7 +109,7 @@ fn the_segmenter_learns_disks() {
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
     let windows = SampleSet::windows(&[field(0), field(7)], 96, 1, root.path()).unwrap();
-    let task = Unet::new(windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
+    let task = Unet::new(crate::net::unet::net(), windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
     let settings = Settings { windows: 96, ..settings(8) };
     let state = train(&task, &settings, &root.path().join("run"), Device::Cpu, false).unwrap();
     let figures = task.validate(&state.average, state.grids.as_ref()).unwrap();

@@ -75,7 +75,8 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
             let step = u64::from(epoch) * settings.steps_per_epoch() + index;
             let rows = order.narrow(0, index as i64 * settings.batch as i64, settings.batch as i64);
             let (input, targets) = task.batch(&rows);
-            let input = channels_last(&to_real(&input.to_device(device), Grid::PICTURE));
+            let input =
+                channels_last(&to_real(&input.to_device(device), Grid::PICTURE).to_kind(settings.precision.kind()));
             let targets: Vec<Tensor> = targets.iter().map(|t| t.to_device(device)).collect();
             let output = forward(net, &state.params, state.grids.as_ref(), &input);
             let loss = task.loss(&output, &targets, quantized);

@@ -6,18 +6,16 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     cells::{FIRST_RULE, choose_rule, figures, truths},
-    settings::Settings,
-    ssr::Turns,
+    settings::{Precision, Settings},
     train::{Figures, Task},
 };
 use crate::{
-    data::{field::Field, set::SampleSet},
+    data::{field::Field, set::SampleSet, turns::Turn},
     net::{
         Net,
         forward::{forward, to_levels, to_real},
         grids::{Grid, Grids},
         params::Params,
-        unet,
     },
 };
 
@@ -25,13 +23,14 @@ use crate::{
 pub fn defaults() -> Settings {
     Settings {
         seed: 1,
-        epochs: 10,
-        quantized_epochs: 3,
-        windows: 4096,
+        epochs: 24,
+        quantized_epochs: 6,
+        windows: 8192,
         batch: 16,
         learning_rate: 2e-3,
         warmup_steps: 200,
         average_decay: 0.999,
+        precision: Precision::Bf16,
     }
 }
 
@@ -43,13 +42,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// `set` holds the reference window of each field, its `hr` super-resolved.
+    /// `set` holds the reference window of each field, its `hr` what the segmenter sees.
     pub fn new(set: SampleSet, fields: &[Field]) -> Result<Self> {
         Ok(Self { set, truths: truths(fields)? })
     }
 }
 
-/// Training samples whose `hr` is the super-resolved picture, and what figures are measured on.
+/// Training samples whose `hr` is what the segmenter sees, and what figures are measured on.
 #[derive(Debug)]
 pub struct Unet {
     net: Net,
@@ -60,9 +59,9 @@ pub struct Unet {
 }
 
 impl Unet {
-    /// A task over super-resolved samples.
-    pub fn new(windows: SampleSet, held_back: Measured, reported: Measured, device: Device) -> Self {
-        Self { net: unet::net(), device, windows, held_back, reported }
+    /// A task over samples whose `hr` is what the segmenter sees.
+    pub fn new(net: Net, windows: SampleSet, held_back: Measured, reported: Measured, device: Device) -> Self {
+        Self { net, device, windows, held_back, reported }
     }
 
     /// The maps of a set as levels `[N, 2, 256, 256]` on the CPU.
@@ -95,8 +94,8 @@ impl Task for Unet {
     }
 
     fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>) {
-        let turns = Turns::draw(rows.size()[0]);
-        let pick = |t: &Tensor| turns.apply(&t.index_select(0, rows));
+        let turn = Turn::draw();
+        let pick = |t: &Tensor| turn.apply(&t.index_select(0, rows));
         (pick(&self.windows.hr), vec![pick(&self.windows.foreground), pick(&self.windows.core)])
     }
 
