@@ -8,6 +8,7 @@
 //! [`evaluate`] is what `bloodseg eval` calls; the trainer calls it too, with methods of its own where it has them.
 
 pub mod crops;
+pub mod disturb;
 pub mod method;
 pub mod panel;
 pub mod report;
