@@ -2,5 +2,6 @@
 
 pub mod decode;
 pub mod planes;
+pub mod quality;
 pub mod reference;
 pub mod resize;
