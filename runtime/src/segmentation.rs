@@ -21,6 +21,13 @@ pub struct CellMaps {
     pub core: GrayImage,
 }
 
+impl CellMaps {
+    /// Maps of a picture without cells.
+    pub fn empty(width: u32, height: u32) -> Self {
+        Self { foreground: GrayImage::new(width, height), core: GrayImage::new(width, height) }
+    }
+}
+
 /// The net, ready for pictures of one size; its buffers are made once.
 #[derive(Debug)]
 pub struct Segmenter {

@@ -261,6 +261,45 @@ fn the_table_has_a_line_a_field_and_the_baselines() {
 }
 
 #[test]
+fn a_blurred_field_costs_its_cells_unless_any_quality_will_do() {
+    let set = small_set(&["a.png", "b.png"]);
+    let blurred = image::imageops::blur(&image::open(set.path().join("img/b.png")).unwrap().to_rgb8(), 24.0);
+    blurred.save(set.path().join("img/b.png")).unwrap();
+    let gated = report(&eval(set.path(), &[&"--json"]));
+    let verdicts = [0, 1].map(|field| gated["per_field"][field]["quality"]["verdict"].clone());
+    assert_eq!(verdicts, ["good", "out_of_focus"]);
+    assert_eq!(gated["per_field"][1]["model"]["predicted_cells"], 0);
+    assert_eq!(gated["figures"]["count_error"], 0.5);
+    let any = report(&eval(set.path(), &[&"--json", &"--any-quality"]));
+    assert!(any["per_field"][1]["model"]["predicted_cells"].as_u64() > Some(0));
+    assert_eq!(any["per_field"][1]["quality"], gated["per_field"][1]["quality"]);
+    let text = String::from_utf8(eval(set.path(), &[]).stdout).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("b ") && line.ends_with("out of focus")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("mean") && line.ends_with("1 good")), "{text}");
+}
+
+#[test]
+fn robustness_has_its_table_and_its_rows_in_json() {
+    let set = small_set(&["a.png"]);
+    let text = String::from_utf8(eval(set.path(), &[&"--robustness"]).stdout).unwrap();
+    for start in ["none", "blur", "noise", "under-exposure", "over-exposure", "JPEG", "colour cast", "pale stain"] {
+        assert_eq!(text.lines().filter(|line| line.starts_with(start)).count(), 1, "{start} in\n{text}");
+    }
+    let plain = report(&eval(set.path(), &[&"--json"]));
+    let report = report(&eval(set.path(), &[&"--json", &"--robustness"]));
+    let rows = report["robustness"].as_array().unwrap();
+    assert_eq!(rows.len(), 33);
+    assert!(rows[0]["disturbance"].is_null());
+    assert_eq!((&rows[4]["disturbance"], &rows[4]["strength"]), (&"blur".into(), &2.0.into()));
+    assert_eq!(rows[32]["disturbance"], "magnification");
+    for name in ["dice", "ap50", "pq", "count_error"] {
+        assert_eq!(rows[0]["gated"][name], report["figures"][name], "{name}");
+    }
+    assert_eq!(plain["figures"], report["figures"]);
+    assert!(plain.get("robustness").is_none());
+}
+
+#[test]
 fn a_missing_folder_of_float_models_is_a_model_error() {
     let set = small_set(&["a.png"]);
     let output = eval(set.path(), &[&"--float-models", &set.path().join("none")]);

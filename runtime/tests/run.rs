@@ -123,6 +123,8 @@ fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
     assert_eq!(counts(&text(&done.stdout)), [12, 12, 0, 0, 1]);
     assert!(text(&done.stderr).contains("05b.png"));
     let first = rows(out.join("frames.csv"));
+    assert!(text(&done.stdout).contains("quality  12 frames not counted: 12 empty"), "{}", text(&done.stdout));
+    assert!(first[0].contains("dropped,verdict,sharpness") && first[1..].iter().all(|row| row.contains(",empty,,")));
     let named: Vec<&str> = first[1..].iter().map(|row| row.split(',').nth(2).unwrap()).collect();
     assert_eq!(named, names);
     for (stem, saved) in [("03", false), ("04", true), ("09", true), ("11", true)] {

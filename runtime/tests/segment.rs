@@ -117,7 +117,7 @@ fn a_picture_becomes_four_pictures_and_a_table() {
     let mut names: Vec<_> =
         std::fs::read_dir(bench.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png", "cells.csv"]);
+    assert_eq!(names, ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png", "cells.csv", "frames.csv"]);
     let open = |name: &str| image::open(bench.path("out").join(name)).unwrap();
     for name in ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png"] {
         assert_eq!((open(name).width(), open(name).height()), (400, 280), "{name}");
@@ -207,9 +207,43 @@ fn odd_but_true_pictures_are_done() {
     for flags in [&[][..], &["--whole-field"]] {
         let answer = bench.segment(&[&names, flags].concat());
         answer.done();
+        assert!(
+            answer.stdout.contains("white.png: over-exposed") && answer.stdout.contains("black.png: under-exposed")
+        );
+        assert!(answer.stdout.contains("strip.png: empty"), "{}", answer.stdout);
+        assert_eq!(bench.table().len(), 1, "the header alone");
+        let answer = bench.segment(&[&names, flags, &["--any-quality"]].concat());
+        answer.done();
         assert!(answer.stdout.contains("white.png: 0 cells") && answer.stdout.contains("black.png: 1 cells"));
+        assert!(answer.stderr.contains("counted all the same"), "{}", answer.stderr);
         assert_eq!(bench.table().len(), 2, "the header and the one black cell");
     }
+}
+
+#[test]
+fn a_blurred_picture_is_reported_as_such_and_the_others_are_counted() {
+    let bench = Bench::new();
+    let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);
+    bench.picture("in/blurred.png", &image::imageops::blur(&sharp, 3.0));
+    bench.picture("in/sharp.png", &sharp);
+    let answer = bench.segment(&["in"]);
+    answer.done();
+    assert!(answer.stdout.contains("sharp.png: 2 cells"), "{}", answer.stdout);
+    let line = answer.stdout.lines().find(|line| line.starts_with("blurred.png: out of focus (sharpness ")).unwrap();
+    assert!(line.ends_with("): no cells counted") && line.contains("expected at least"), "{line}");
+    assert_eq!(bench.table().len(), 3);
+    assert!(bench.path("out/blurred.sr.png").is_file());
+    let labels = image::open(bench.path("out/blurred.labels.png")).unwrap().into_luma16();
+    assert!(labels.iter().all(|&label| label == 0));
+
+    let mut frames = csv::Reader::from_path(bench.path("out/frames.csv")).unwrap();
+    let heads: Vec<String> = frames.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(heads[..5], ["image", "cells", "verdict", "sharpness", "contrast_levels"]);
+    let rows: Vec<csv::StringRecord> = frames.records().map(|row| row.unwrap()).collect();
+    let seen: Vec<[&str; 3]> = rows.iter().map(|row| [&row[0], &row[1], &row[2]]).collect();
+    assert_eq!(seen, [["blurred.png", "0", "out_of_focus"], ["sharp.png", "2", "good"]]);
+    let sharpness: Vec<f64> = rows.iter().map(|row| row[3].parse().unwrap()).collect();
+    assert!(sharpness[0] < sharpness[1]);
 }
 
 #[test]

@@ -60,10 +60,11 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Find the cells in pictures
     ///
-    /// For `a.png` of W x H the results are a.sr.png (super-resolved), a.mask.png (0 or 255), a.labels.png (16 bit,
-    /// one number a cell) and a.overlay.png (outlines), all of 4W x 4H, and one cells.csv for the call. Pictures
-    /// larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A picture that cannot be
-    /// used is reported and left out; the exit code is then 3.
+    /// For `a.png` of W x H the results are a.sr.png (super-resolved), a.mask.png (0 or 255), a.labels.png (16 bit, one
+    /// number a cell) and a.overlay.png (outlines), all of 4W x 4H, and for the call one cells.csv, with a row a cell,
+    /// and one frames.csv, with a row a picture. A picture that is out of focus, empty, or badly exposed is reported as
+    /// such, without cells. Pictures larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A
+    /// picture that cannot be used is reported and left out; the exit code is then 3.
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
     Run(RunArgs),

@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{print, session::Session};
 use crate::{
     error::{Error, Result},
     evaluation::{self, crops::CellCrops, method::Methods, panel, report::Report, set::FieldSet, table},
+    evaluation::{
+        robustness::{self, RobustnessRow},
+        robustness_table,
+    },
     model::store::Models,
     records::pictures,
 };
@@ -42,6 +47,24 @@ pub(super) struct EvalArgs {
     /// Folder with the float twins of the models, for the drift rows; the models' own folder is searched for `float/`
     #[arg(long, value_name = "DIR")]
     float_models: Option<PathBuf>,
+
+    /// Count cells also in fields that are out of focus, empty, or badly exposed
+    #[arg(long)]
+    any_quality: bool,
+
+    /// Measure the models also on fields that are blurred, noisy, badly exposed, compressed, off in colour, pale, or
+    /// magnified otherwise, each in four strengths; takes as long as 33 evaluations
+    #[arg(long)]
+    robustness: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    robustness: Option<&'a [RobustnessRow]>,
 }
 
 /// Runs the command.
@@ -58,6 +81,10 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
         },
     };
     let mut methods = Methods::load(&session.models()?, float.as_ref())?;
+    let robustness = if args.robustness { Some(disturb(session, &set, &mut methods)?) } else { None };
+    if !args.any_quality {
+        methods = methods.gated();
+    }
     let mut crops = args.cells.clone().map(CellCrops::begin).transpose()?;
 
     let bar = print::progress(set.pairs().len(), "fields", session.quiet);
@@ -77,11 +104,23 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
         write_worst(&set, &mut methods, &report, args.worst, folder)?;
     }
     if args.json {
-        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
+        let printed = Printed { report: &report, robustness: robustness.as_deref() };
+        print::line(serde_json::to_string_pretty(&printed).map_err(|e| Error::internal("eval", e))?);
     } else {
         print::line(table::render(&report).trim_end());
+        if let Some(rows) = &robustness {
+            print::line(format_args!("\n{}", robustness_table::render(rows).trim_end()));
+        }
     }
     Ok(())
+}
+
+/// The model on the disturbed fields, while it is not behind the gate: each row has the figures of both.
+fn disturb(session: &Session, set: &FieldSet, methods: &mut Methods<'_>) -> Result<Vec<RobustnessRow>> {
+    let bar = print::progress(robustness::runs(set.pairs().len()), "disturbed fields", session.quiet);
+    let rows = robustness::robustness(set, methods.model.as_mut(), &mut || bar.inc(1));
+    bar.finish_and_clear();
+    rows
 }
 
 fn has_models(folder: &Path) -> bool {

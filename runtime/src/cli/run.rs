@@ -1,6 +1,7 @@
 //! `bloodseg run`: a source of frames, analysed as they come.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -12,6 +13,7 @@ use super::{print, segment::above_zero, session::Session};
 use crate::{
     camera::open::{Wish, open},
     error::{Error, Result},
+    frame::quality::Verdict,
     pipeline::{
         Analysis,
         run::{self, Counts, Ended, Event, Outcome},
@@ -64,6 +66,10 @@ pub(super) struct RunArgs {
     /// Shrink the pictures of a folder first: the centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
+
+    /// Count cells also in frames that are out of focus, empty, or badly exposed
+    #[arg(long)]
+    any_quality: bool,
 }
 
 /// Runs the command.
@@ -89,16 +95,22 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     print::line(format_args!("results  {}", out.display()));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let (start, mut cells) = (Instant::now(), 0_u64);
+    let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
     let outcome = run::run(
         source.as_mut(),
         most_frames,
         &stop,
-        |picture| pipeline.analyse(picture),
+        |picture| if args.any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) },
         |event| match event {
             Event::Analysed(frame, analysis, dropped) => {
                 cells += analysis.cells.len() as u64;
-                if !session.quiet {
+                *verdicts.entry(analysis.quality.verdict).or_default() += 1;
+                let counted = args.any_quality || analysis.quality.verdict.is_good();
+                if !session.quiet && counted {
                     print::line(frame_line(frame.number, &analysis, dropped));
+                } else if !session.quiet {
+                    let (number, reason) = (frame.number, analysis.quality.reason());
+                    print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
                 }
                 log.record(&frame, analysis, dropped)
             }
@@ -111,6 +123,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
     print::line(summary(&outcome, cells, start.elapsed().as_secs_f64()));
+    if let Some(quality) = quality_line(&verdicts, args.any_quality) {
+        print::line(quality);
+    }
     print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
     if let Ok(Some(overlay)) = &overlay {
         print::line(format_args!("look at  {}", overlay.display()));
@@ -122,6 +137,15 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         Ended::Broke(error) => Err(error),
         _ => overlay.map(|_| ()).and_then(|()| some_frame(source.name(), outcome.counts)),
     }
+}
+
+/// How many frames were not good, by what they were; nothing when all were.
+fn quality_line(verdicts: &BTreeMap<Verdict, u64>, any_quality: bool) -> Option<String> {
+    let bad: Vec<(&Verdict, &u64)> = verdicts.iter().filter(|(verdict, _)| !verdict.is_good()).collect();
+    let count: u64 = bad.iter().map(|(_, count)| **count).sum();
+    let each: Vec<String> = bad.iter().map(|(verdict, count)| format!("{count} {}", verdict.words())).collect();
+    let done = if any_quality { "not good, and counted all the same" } else { "not counted" };
+    (count > 0).then(|| format!("quality  {count} frames {done}: {}", each.join(", ")))
 }
 
 /// A run in which nothing at all could be read is no success.

@@ -15,7 +15,12 @@ use crate::{
     frame::{decode, reference},
     limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
     pipeline::{Analysis, Pipeline},
-    records::{atomic::AtomicFile, pictures, table::CellTable},
+    records::{
+        atomic::AtomicFile,
+        frames::{self, FrameTable},
+        pictures,
+        table::CellTable,
+    },
 };
 
 /// Arguments of `segment`.
@@ -40,6 +45,10 @@ pub(super) struct SegmentArgs {
     /// Read the folders inside folders too
     #[arg(long)]
     recursive: bool,
+
+    /// Count cells also where a picture is out of focus, empty, or badly exposed
+    #[arg(long)]
+    any_quality: bool,
 }
 
 pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
@@ -62,12 +71,15 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let table_path = out.join("cells.csv");
     let failed = |e: &dyn std::fmt::Display| Error::output(&table_path, e);
     let mut table = CellTable::begin(AtomicFile::create(&table_path)?, um_per_px.is_some()).map_err(|e| failed(&e))?;
+    let frames_path = out.join(frames::TABLE);
+    let failed_frames = |e: &dyn std::fmt::Display| Error::output(&frames_path, e);
+    let mut frames = FrameTable::begin(AtomicFile::create(&frames_path)?).map_err(|e| failed_frames(&e))?;
     let mut pipeline = session.pipeline()?;
 
     let bar = print::progress(inputs.len(), "pictures", session.quiet);
     let mut refused = Vec::new();
     for input in &inputs {
-        match segment(&mut pipeline, input, args.whole_field, &out) {
+        match segment(&mut pipeline, input, args, &out) {
             Ok((analysis, size_px)) => {
                 if let Some(doubt) = doubt(&pipeline, &analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
                     log::warn!("{}: {doubt}", input.path.display());
@@ -75,7 +87,17 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
                 let name = input.path.file_name().unwrap_or_default().to_string_lossy();
                 let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
                 table.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
-                bar.suspend(|| print::line(summary(&name, &analysis)));
+                frames.add(&name, &analysis).map_err(|e| failed_frames(&e))?;
+                let good = analysis.quality.verdict.is_good();
+                if good || args.any_quality {
+                    bar.suspend(|| print::line(summary(&name, &analysis)));
+                } else {
+                    let reason = analysis.quality.reason();
+                    bar.suspend(|| print::line(format_args!("{name}: {reason}: no cells counted")));
+                }
+                if !good && args.any_quality {
+                    log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
+                }
             }
             Err(error @ Error::Input { .. }) => {
                 // A single one is reported once, by the end of the command.
@@ -91,6 +113,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     bar.finish_and_clear();
     if refused.len() < inputs.len() {
         table.end().map_err(|e| failed(&e))?.commit()?;
+        frames.end().map_err(|e| failed_frames(&e))?.commit()?;
     }
     match refused.len() {
         0 => Ok(()),
@@ -130,9 +153,10 @@ struct SizePx {
     per_sr_px: f64,
 }
 
-fn segment(pipeline: &mut Pipeline, input: &Input, whole_field: bool, out: &Path) -> Result<(Analysis, SizePx)> {
-    let (picture, shrunk) = read(&input.path, whole_field)?;
-    let analysis = pipeline.analyse(&picture).map_err(|e| e.at(&input.path))?;
+fn segment(pipeline: &mut Pipeline, input: &Input, args: &SegmentArgs, out: &Path) -> Result<(Analysis, SizePx)> {
+    let (picture, shrunk) = read(&input.path, args.whole_field)?;
+    let analysis = if args.any_quality { pipeline.analyse_any(&picture) } else { pipeline.analyse(&picture) };
+    let analysis = analysis.map_err(|e| e.at(&input.path))?;
     pictures::write(out, &input.stem, &analysis)?;
     Ok((analysis, SizePx { per_sr_px: shrunk / f64::from(SCALE) }))
 }

@@ -5,12 +5,19 @@
 //! set (img/, mask/) -> EvalField (reference preparation) -> Method (lr -> sr, labels) -> FieldScore -> Report
 //! ```
 //!
+//! Frames are judged as on the device ([`crate::frame::quality`]); [`gated`] makes a verdict that is not good cost the
+//! cells. [`robustness`] disturbs the fields first.
+//!
 //! [`evaluate`] is what `bloodseg eval` calls; the trainer calls it too, with methods of its own where it has them.
 
 pub mod crops;
+pub mod disturb;
+pub mod gated;
 pub mod method;
 pub mod panel;
 pub mod report;
+pub mod robustness;
+pub mod robustness_table;
 pub mod score;
 pub mod set;
 pub mod table;
@@ -23,6 +30,7 @@ use crate::{
         score::{FieldScore, summary},
         set::{EvalField, FieldSet},
     },
+    frame::quality,
     measures::drift::{AreaDrift, Drift, area_drift},
 };
 
@@ -49,6 +57,7 @@ pub fn evaluate(
         let of_bicubic = FieldScore::of(&field, &methods.bicubic.answer(&field.lr)?)?;
         let mut report = FieldReport {
             field: field.name.clone(),
+            quality: quality::judge(&field.lr),
             model: of_model.figures(),
             bicubic: of_bicubic.figures(),
             float: None,

@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use crate::{evaluation::score::Figures, measures::drift::Drift};
+use crate::{evaluation::score::Figures, frame::quality::Quality, measures::drift::Drift};
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldReport {
     /// Stem of its files.
     pub field: String,
+    /// Whether its low-resolution picture shows cells that can be counted.
+    pub quality: Quality,
     /// Of the models.
     pub model: Figures,
     /// Of the same segmenter on the bicubic picture.

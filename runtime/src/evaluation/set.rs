@@ -125,6 +125,15 @@ impl Pair {
     /// # Errors
     /// [`Error::Input`] where one cannot be read, is smaller than 256x256, or where the two differ in size.
     pub fn load(&self) -> Result<EvalField> {
+        let (picture, mask) = self.read()?;
+        self.prepare(&picture, &mask)
+    }
+
+    /// Reads the two files.
+    ///
+    /// # Errors
+    /// As [`Pair::load`].
+    pub fn read(&self) -> Result<(RgbImage, GrayImage)> {
         let picture = read_picture(&self.picture, MAX_WHOLE_FIELD_PX)?;
         let mask = read_mask(&self.mask)?;
         let size = |(width, height): (u32, u32)| format!("{width}x{height} pixels");
@@ -136,8 +145,16 @@ impl Pair {
             let expected = format!("{}, as its picture has", size(picture.dimensions()));
             return Err(Error::input(&self.mask, size(mask.dimensions()), expected, ""));
         }
-        let field = prepare(&picture).map_err(|e| e.at(&self.picture))?;
-        let square = mask_square(&mask);
+        Ok((picture, mask))
+    }
+
+    /// Prepares a picture and its mask, of one size: those of the files, or a part of them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a mask with too many instances.
+    pub fn prepare(&self, picture: &RgbImage, mask: &GrayImage) -> Result<EvalField> {
+        let field = prepare(picture).map_err(|e| e.at(&self.picture))?;
+        let square = mask_square(mask);
         let instances = truth::instances(&square)?;
         Ok(EvalField {
             name: self.name.clone(),

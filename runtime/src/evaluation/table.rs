@@ -67,16 +67,23 @@ fn per_field(report: &Report) -> Vec<Vec<String>> {
             "true",
             "found",
             "count err",
+            "quality",
         ]
         .map(str::to_owned)
         .to_vec(),
     ];
-    let fields = report.per_field.iter().map(|field| (field.field.as_str(), &field.model, &field.bicubic));
-    for (name, model, bicubic) in fields.chain([("mean", &report.figures, &report.bicubic)]) {
+    let fields = report
+        .per_field
+        .iter()
+        .map(|field| (field.field.as_str(), &field.model, &field.bicubic, field.quality.verdict.words().to_owned()));
+    let good = report.per_field.iter().filter(|field| field.quality.verdict.is_good()).count();
+    let good = format!("{good} good");
+    for (name, model, bicubic, quality) in fields.chain([("mean", &report.figures, &report.bicubic, good)]) {
         let mut row = vec![name.to_owned()];
         row.extend([plain(model.psnr_db, 2), plain(bicubic.psnr_db, 2), plain(model.ssim, 4), plain(bicubic.ssim, 4)]);
         row.extend(FIGURES[2..10].iter().map(|(_, figure, places)| plain(figure(model), *places)));
         row.extend([model.true_cells.to_string(), model.predicted_cells.to_string(), plain(model.count_error, 3)]);
+        row.push(quality);
         rows.push(row);
     }
     rows
@@ -96,7 +103,7 @@ fn whole_set(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-fn plain(value: Option<f64>, places: usize) -> String {
+pub(super) fn plain(value: Option<f64>, places: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
 }
 
@@ -105,7 +112,7 @@ fn signed(value: Option<f64>, places: usize) -> String {
 }
 
 /// Columns two spaces apart: the first to the left, the others to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -132,6 +139,7 @@ mod tests {
         let bicubic = Figures { psnr_db: Some(24.0), ..Figures::default() };
         let field = |name: &str, ap50| FieldReport {
             field: name.into(),
+            quality: Default::default(),
             model: Figures { ap50, ..model },
             bicubic,
             float: None,

@@ -3,5 +3,6 @@
 pub mod decode;
 pub mod normalise;
 pub mod planes;
+pub mod quality;
 pub mod reference;
 pub mod resize;

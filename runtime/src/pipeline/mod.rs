@@ -11,6 +11,7 @@ use image::{GrayImage, RgbImage, imageops};
 use crate::{
     cells::{self, Cell, Labels},
     error::{Error, Result},
+    frame::quality::{self, Quality},
     limits::{MAX_TILED_PX, SCALE, TILE_PX, TILE_SR_PX},
     model::{
         manifest::{CellRule, Pitch},
@@ -24,6 +25,8 @@ use crate::{
 /// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
 #[derive(Debug, Clone)]
 pub struct Analysis {
+    /// Whether the picture shows cells that can be counted; see [`Pipeline::analyse`].
+    pub quality: Quality,
     /// The super-resolved picture.
     pub sr: RgbImage,
     /// The maps that the cells were read off.
@@ -34,7 +37,7 @@ pub struct Analysis {
     pub cells: Vec<Cell>,
     /// Where the time went.
     pub times: StageTimes,
-    /// Tiles that each net ran.
+    /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.
     pub tiles: u32,
 }
 
@@ -90,12 +93,27 @@ impl Pipeline {
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
     ///
+    /// The picture is judged first ([`quality::judge`]). When it is not good the analysis has no cells, and maps and
+    /// labels without any; it is super-resolved all the same, so that one can look.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
+    pub fn analyse(&mut self, picture: &RgbImage) -> Result<Analysis> {
+        self.analyse_as(picture, false)
+    }
+
+    /// The same, but cells are counted whatever the verdict says.
+    ///
     /// The whole picture is super-resolved and stitched before it is segmented, so that the segmenter never sees the
     /// edge of a tile; cells are found once, on the stitched maps.
     ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
-    pub fn analyse(&mut self, picture: &RgbImage) -> Result<Analysis> {
+    pub fn analyse_any(&mut self, picture: &RgbImage) -> Result<Analysis> {
+        self.analyse_as(picture, true)
+    }
+
+    fn analyse_as(&mut self, picture: &RgbImage, any_quality: bool) -> Result<Analysis> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
             let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
@@ -103,9 +121,14 @@ impl Pipeline {
         }
         let start = Instant::now();
         let mut times = StageTimes::default();
+        let quality = quality::judge(picture);
         let grid = Grid::over(width, height);
         let sr = self.super_resolve(&grid, picture, &mut times)?;
-        let maps = self.segment(&grid, &self.segmenter.prepare(picture, &sr), &mut times)?;
+        let maps = if any_quality || quality.verdict.is_good() {
+            self.segment(&grid, &self.segmenter.prepare(picture, &sr), &mut times)?
+        } else {
+            CellMaps::empty(sr.width(), sr.height())
+        };
 
         // The padding goes before the cells are found: a cell at the picture's edge touches its border.
         let (width, height) = (width * SCALE, height * SCALE);
@@ -119,7 +142,7 @@ impl Pipeline {
         times.total_ms = ms_since(start);
         times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
         let tiles = u32::try_from(grid.tiles()).map_err(|e| Error::internal("pipeline", e))?;
-        Ok(Analysis { sr, maps, labels, cells, times, tiles })
+        Ok(Analysis { quality, sr, maps, labels, cells, times, tiles })
     }
 
     fn super_resolve(&mut self, grid: &Grid, picture: &RgbImage, times: &mut StageTimes) -> Result<RgbImage> {
@@ -183,7 +206,7 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::engine::fixture;
+    use crate::{engine::fixture, frame::quality::Verdict};
 
     /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
     fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
@@ -199,7 +222,7 @@ mod tests {
     fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
-        let analysis = pipeline.analyse(&picture).unwrap();
+        let analysis = pipeline.analyse_any(&picture).unwrap();
         assert_eq!((analysis.tiles, analysis.sr.dimensions()), (6, (452, 264)));
         for (x, y, pixel) in analysis.sr.enumerate_pixels() {
             let from = picture.get_pixel(x / 4, y / 4);
@@ -238,10 +261,29 @@ mod tests {
             (RgbImage::from_pixel(70, 40, Rgb([255; 3])), 0),
             (RgbImage::from_pixel(1, 1, Rgb([255; 3])), 0),
         ] {
-            assert_eq!(pipeline.analyse(&picture).unwrap().cells.len(), cells);
+            assert_eq!(pipeline.analyse_any(&picture).unwrap().cells.len(), cells);
+            let gated = pipeline.analyse(&picture).unwrap();
+            assert!(!gated.quality.verdict.is_good() && gated.cells.is_empty(), "{:?}", gated.quality);
         }
         assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().exit_code(), 3);
         assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_picture_that_is_not_good_has_a_verdict_and_a_look_but_no_cells() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);
+        let blurred = imageops::blur(&sharp, 3.0);
+        let good = pipeline.analyse(&sharp).unwrap();
+        assert_eq!((good.quality.verdict, good.cells.len()), (Verdict::Good, 2));
+        let gated = pipeline.analyse(&blurred).unwrap();
+        assert_eq!((gated.quality.verdict, gated.cells.len()), (Verdict::OutOfFocus, 0));
+        assert!(gated.labels.iter().all(|&label| label == 0) && gated.times.unet_ms == 0.0);
+        assert_eq!(gated.labels.dimensions(), (256, 256));
+        assert_eq!(gated.sr.get_pixel(80, 80), blurred.get_pixel(20, 20));
+        let any = pipeline.analyse_any(&blurred).unwrap();
+        assert_eq!((any.quality, any.sr), (gated.quality, gated.sr));
+        assert!(!any.cells.is_empty());
     }
 
     #[test]

@@ -95,6 +95,7 @@ mod tests {
         let maps = CellMaps { foreground: GrayImage::new(8, 4), core: GrayImage::new(8, 4) };
         let sr = RgbImage::from_pixel(8, 4, Rgb([9, 8, 7]));
         let analysis = Analysis {
+            quality: Default::default(),
             sr: sr.clone(),
             maps,
             labels: labels.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{append::AppendedTable, pictures, table::CellTable};
+use super::{append::AppendedTable, frames, pictures, table::CellTable};
 use crate::{
     camera::Frame,
     error::{Error, Result},
@@ -10,9 +10,10 @@ use crate::{
     pipeline::Analysis,
 };
 
-/// First line of `frames.csv`: run by its start (UTC), the frame in it, milliseconds of each stage, and the frames
-/// dropped in this run so far.
-pub const FRAMES_HEADER: &str = "started_utc,frame,image,cells,ssr_ms,unet_ms,tiling_ms,cells_ms,total_ms,dropped";
+/// Columns of `frames.csv`: run by its start (UTC), the frame in it, milliseconds of each stage, and the frames dropped
+/// in this run so far. The columns of [`frames::QUALITY_COLUMNS`] follow.
+pub const FRAMES_COLUMNS: [&str; 10] =
+    ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
 
 /// The results of one run.
 #[derive(Debug)]
@@ -48,7 +49,10 @@ impl RunLog {
             um_per_px,
             save_every,
             cells: AppendedTable::open(&cells, header.trim_end())?,
-            frames: AppendedTable::open(&folder.join("frames.csv"), FRAMES_HEADER)?,
+            frames: AppendedTable::open(
+                &folder.join(frames::TABLE),
+                &[FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat().join(","),
+            )?,
             latest: None,
             recorded: 0,
         })
@@ -68,19 +72,19 @@ impl RunLog {
         let times = analysis.times;
         let mut row = csv::Writer::from_writer(Vec::new());
         let ms = |ms: f64| format!("{ms:.3}");
-        row.write_record([
-            &self.started_utc,
-            &frame.number.to_string(),
-            &frame.name,
-            &analysis.cells.len().to_string(),
-            &ms(times.ssr_ms),
-            &ms(times.unet_ms),
-            &ms(times.tiling_ms),
-            &ms(times.cells_ms),
-            &ms(times.total_ms),
-            &dropped.to_string(),
-        ])
-        .map_err(|e| failed(&e))?;
+        let of_run = [
+            self.started_utc.clone(),
+            frame.number.to_string(),
+            frame.name.clone(),
+            analysis.cells.len().to_string(),
+            ms(times.ssr_ms),
+            ms(times.unet_ms),
+            ms(times.tiling_ms),
+            ms(times.cells_ms),
+            ms(times.total_ms),
+            dropped.to_string(),
+        ];
+        row.write_record(of_run.iter().chain(&frames::quality_fields(&analysis.quality))).map_err(|e| failed(&e))?;
         let row = row.into_inner().map_err(|e| failed(&e))?;
         self.cells.add(&cells)?;
         self.frames.add(&row)?;

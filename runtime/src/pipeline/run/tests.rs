@@ -61,6 +61,7 @@ impl FrameSource for Burst {
 
 fn analysis(_: &RgbImage) -> Result<Analysis> {
     Ok(Analysis {
+        quality: Default::default(),
         sr: RgbImage::new(1, 1),
         maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
         labels: Labels::new(1, 1),
