@@ -64,6 +64,9 @@ pub(super) enum Command {
     /// one number a cell) and a.overlay.png (outlines), all of 4W x 4H, and one cells.csv for the call. Pictures
     /// larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A picture that cannot be
     /// used is reported and left out; the exit code is then 3.
+    ///
+    /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
+    /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
     Run(RunArgs),

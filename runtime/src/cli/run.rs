@@ -8,7 +8,11 @@ use std::{
 
 use clap::Args;
 
-use super::{print, segment::above_zero, session::Session};
+use super::{
+    print,
+    segment::{above_zero, unsupported},
+    session::Session,
+};
 use crate::{
     camera::open::{Wish, open},
     error::{Error, Result},
@@ -88,7 +92,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
     print::line(format_args!("results  {}", out.display()));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
-    let (start, mut cells) = (Instant::now(), 0_u64);
+    let (start, mut cells, mut unsupported) = (Instant::now(), 0_u64, 0_u64);
     let outcome = run::run(
         source.as_mut(),
         most_frames,
@@ -97,6 +101,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         |event| match event {
             Event::Analysed(frame, analysis, dropped) => {
                 cells += analysis.cells.len() as u64;
+                unsupported += analysis.unsupported_cells() as u64;
                 if !session.quiet {
                     print::line(frame_line(frame.number, &analysis, dropped));
                 }
@@ -110,7 +115,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     );
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
-    print::line(summary(&outcome, cells, start.elapsed().as_secs_f64()));
+    print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
     print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
     if let Ok(Some(overlay)) = &overlay {
         print::line(format_args!("look at  {}", overlay.display()));
@@ -152,16 +157,17 @@ fn stop_on_signals() -> Result<Arc<Stop>> {
 fn frame_line(number: u64, analysis: &Analysis, dropped: u64) -> String {
     let times = analysis.times;
     format!(
-        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}",
+        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}{}",
         analysis.cells.len(),
         times.ssr_ms,
         times.unet_ms,
         times.cells_ms,
         times.total_ms,
+        unsupported(analysis).map_or_else(String::new, |count| format!("  {count}")),
     )
 }
 
-fn summary(outcome: &Outcome, cells: u64, seconds: f64) -> String {
+fn summary(outcome: &Outcome, [cells, unsupported]: [u64; 2], seconds: f64) -> String {
     let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
     let why = match &outcome.ended {
         Ended::SourceEnded => "the source ended",
@@ -171,8 +177,9 @@ fn summary(outcome: &Outcome, cells: u64, seconds: f64) -> String {
     };
     let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
+    let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
     format!(
         "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
-         {unreadable} unreadable; {cells} cells, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
+         {unreadable} unreadable; {cells} cells{unsupported}, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
     )
 }
