@@ -7,7 +7,7 @@ use clap::Args;
 use super::{print, session::Session};
 use crate::{
     error::{Error, Result},
-    evaluation::{self, crops::CellCrops, method::Methods, panel, report::Report, set::FieldSet, table},
+    evaluation::{self, crops::CellCrops, method::Methods, panel, report::Report, set::FieldSet, table, worst_cells},
     model::store::Models,
     records::pictures,
 };
@@ -26,8 +26,8 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     json: bool,
 
-    /// Write pictures of the worst fields here: low resolution, super-resolved, high resolution, outlines (true green,
-    /// predicted magenta, both white)
+    /// Write pictures of the worst fields and of the ten worst cells here: low resolution, super-resolved, high
+    /// resolution, outlines (true green, predicted magenta, both white)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -35,7 +35,8 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "N", default_value_t = 3, requires = "out")]
     worst: usize,
 
-    /// Write a picture of every true cell beside the prediction here, and cells.csv with one row each
+    /// Write a picture of every true cell beside the prediction here, and cells.csv with one row each: fit, agreement
+    /// with the input, drift of its area
     #[arg(long, value_name = "DIR")]
     cells: Option<PathBuf>,
 
@@ -61,9 +62,9 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     let mut crops = args.cells.clone().map(CellCrops::begin).transpose()?;
 
     let bar = print::progress(set.pairs().len(), "fields", session.quiet);
-    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answer| {
+    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answers| {
         if let Some(crops) = &mut crops {
-            crops.add(field, answer)?;
+            crops.add(field, answers)?;
         }
         bar.inc(1);
         Ok(())
@@ -75,6 +76,7 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     }
     if let Some(folder) = &args.out {
         write_worst(&set, &mut methods, &report, args.worst, folder)?;
+        worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells, folder)?;
     }
     if args.json {
         print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
