@@ -13,9 +13,12 @@ use bloodseg::{
     cells::Labels,
     error::Result,
     evaluation::{
+        crops::{self, CellCrops},
         evaluate,
         method::{Answer, Method, Methods},
+        panel,
         set::FieldSet,
+        worst_cells::{self, WorstCell},
     },
     frame::resize::resize_rgb,
 };
@@ -84,8 +87,9 @@ fn a_method_that_finds_three_of_four_cells_scores_three_quarters() {
     let folder = small_set(&["b.png", "a.png"]);
     let set = FieldSet::open(folder.path()).unwrap();
     let mut seen = Vec::new();
-    let report = evaluate(&set, &mut fakes(3, None), &mut |field, answer| {
-        seen.push((field.name.clone(), answer.sr.dimensions()));
+    let report = evaluate(&set, &mut fakes(3, None), &mut |field, answers| {
+        assert!(answers.float.is_none());
+        seen.push((field.name.clone(), answers.model.sr.dimensions()));
         Ok(())
     })
     .unwrap();
@@ -105,13 +109,92 @@ fn drift_is_model_minus_float() {
     let folder = small_set(&["a.png"]);
     let set = FieldSet::open(folder.path()).unwrap();
     let float = Fake { found: 4, narrow: 2 };
-    let drift = evaluate(&set, &mut fakes(3, Some(float)), &mut |_, _| Ok(())).unwrap().drift.unwrap();
+    let mut float_cells = 0;
+    let report = evaluate(&set, &mut fakes(3, Some(float)), &mut |_, answers| {
+        let float = answers.float.as_ref().unwrap();
+        float_cells = float.labels.as_raw().iter().copied().max().unwrap();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(float_cells, 4);
+    let drift = report.drift.unwrap();
+    assert_eq!(report.per_field[0].drift, Some(drift), "of a set of one field");
     assert_eq!(drift.ap50, Some(-0.25));
     assert_eq!(drift.psnr_db, Some(0.0));
     assert_eq!(drift.area_px, Some(64.0)); // two columns of 32
     let dice = |both: f64, one: f64| 2.0 * both / (one + 4096.0);
     let expected = dice(3072.0, 3072.0) - dice(3840.0, 3840.0);
     assert!((drift.dice.unwrap() - expected).abs() < 1e-12);
+}
+
+/// As [`Fake`], but it paints the first cell black, which it is not in any field.
+struct Painter(Fake);
+
+impl Method for Painter {
+    fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
+        let mut answer = self.0.answer(lr)?;
+        for (pixel, label) in answer.sr.pixels_mut().zip(answer.labels.pixels()) {
+            if label.0[0] == 1 {
+                *pixel = Rgb([0; 3]);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+#[test]
+fn fields_and_cells_tell_what_the_input_does_not_bear_out_and_how_areas_drift() {
+    let (folder, out) = (small_set(&["a.png", "b.png"]), tempfile::tempdir().unwrap());
+    let set = FieldSet::open(folder.path()).unwrap();
+    let mut methods = fakes(3, Some(Fake { found: 2, narrow: 2 }));
+    methods.model = Box::new(Painter(Fake { found: 3, narrow: 0 }));
+    let mut crops = CellCrops::begin(out.path().to_owned()).unwrap();
+    let report = evaluate(&set, &mut methods, &mut |field, answers| crops.add(field, answers)).unwrap();
+    crops.end().unwrap();
+
+    for field in &report.per_field {
+        assert_eq!(field.model.unsupported_cells, Some(1));
+        assert_eq!(field.float.unwrap().unsupported_cells, Some(0));
+        let drift = field.drift.unwrap();
+        assert_eq!((drift.ap50, drift.area_px), (Some(0.25), Some(64.0)));
+        assert!(drift.psnr_db.unwrap() < 0.0, "{drift:?}");
+    }
+    assert_eq!((report.figures.unsupported_cells, report.perfect_mask.unsupported_cells), (Some(2), None));
+
+    let mut table = csv::Reader::from_path(out.path().join("cells.csv")).unwrap();
+    assert_eq!(table.headers().unwrap().iter().collect::<Vec<_>>(), crops::COLUMNS);
+    let rows: Vec<csv::StringRecord> = table.records().map(|row| row.unwrap()).collect();
+    let told = |at: usize| (&rows[at][1], &rows[at][9], &rows[at][10], rows[at][8].parse::<f64>().ok());
+    // Columns 8 to 10: consistency_levels, supported, area_drift_px; 64 px are two columns of 32.
+    for field in [0, 4] {
+        assert!(matches!(told(field), ("1", "false", "64", Some(levels)) if levels > 50.0), "{:?}", told(field));
+        assert!(matches!(told(field + 1), ("2", "true", "64", Some(levels)) if levels < 10.0), "{:?}", told(field + 1));
+        assert!(matches!(told(field + 2), ("3", "true", "", Some(_))), "the twin does not find it");
+        assert!(matches!(told(field + 3), ("4", "", "", None)), "nobody finds it");
+    }
+}
+
+#[test]
+fn the_worst_cells_are_those_that_nobody_found_and_they_can_be_drawn_by_any_method() {
+    let (folder, out) = (small_set(&["a.png", "b.png"]), tempfile::tempdir().unwrap());
+    let set = FieldSet::open(folder.path()).unwrap();
+    let mut methods = fakes(3, None);
+    let report = evaluate(&set, &mut methods, &mut |_, _| Ok(())).unwrap();
+    let told: Vec<_> = report.worst_cells.iter().map(|cell| (cell.field.as_str(), cell.cell, cell.iou)).collect();
+    assert_eq!(told[..3], [("a", 4, 0.0), ("b", 4, 0.0), ("a", 1, 1.0)]);
+    assert_eq!(told.len(), 8, "there are no more");
+
+    let folder = out.path().join("made");
+    worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells[..2], &folder).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["worst_cell_01.png", "worst_cell_02.png"]);
+    let panel = image::open(folder.join("worst_cell_01.png")).unwrap().into_rgb8();
+    let has = |colour: Rgb<u8>| panel.pixels().any(|pixel| *pixel == colour);
+    assert!(has(panel::TRUE_OUTLINE) && !has(panel::PREDICTED_OUTLINE), "a missed cell has no prediction");
+
+    let stranger = WorstCell { cell: 99, ..report.worst_cells[0].clone() };
+    assert_eq!(worst_cells::write(&set, methods.model.as_mut(), &[stranger], &folder).unwrap_err().exit_code(), 70);
 }
 
 fn bloodseg(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {
@@ -214,7 +297,15 @@ fn pictures_and_the_table_of_cells_agree_with_the_figures() {
     assert_eq!(report["figures"]["ap50"], 11.0 / 13.0);
 
     let pictures: Vec<PathBuf> = std::fs::read_dir(&worst).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(pictures.len(), 2);
+    assert_eq!(pictures.len(), 2 + 10);
+    let found = &report["worst_cells"][0];
+    assert_eq!((&found["field"], &found["cell"], &found["iou"]), (&"a".into(), &4.into(), &0.0.into()));
+    assert_eq!((&found["true_area_px"], &found["matched"]), (&900.into(), &false.into()));
+    for place in 1..=10 {
+        let picture = image::open(worst.join(format!("worst_cell_{place:02}.png"))).unwrap();
+        let edge_px = if place == 1 { 30 + 12 } else { 32 + 12 };
+        assert_eq!((picture.width(), picture.height()), (4 * 8 * edge_px, 8 * edge_px), "{place}");
+    }
     assert_eq!(image::image_dimensions(worst.join("worst_01_a.png")).unwrap(), (2048, 512));
 
     let mut table = csv::Reader::from_path(cells.join("cells.csv")).unwrap();
@@ -232,6 +323,9 @@ fn pictures_and_the_table_of_cells_agree_with_the_figures() {
             assert_eq!(&row[at("predicted_area_px")], found, "{row:?}");
         }
         assert_eq!(&row[at("true_diameter_px")], if hidden { "33.85" } else { "36.11" });
+        let own = if hidden { ("", "") } else { ("0.00", "true") };
+        assert_eq!((&row[at("consistency_levels")], &row[at("supported")]), own, "{row:?}");
+        assert_eq!(&row[at("area_drift_px")], "", "there are no float twins");
     }
 }
 
@@ -244,6 +338,7 @@ fn float_twins_beside_the_models_are_found() {
     assert_eq!(report["float"], report["figures"]);
     for name in ["psnr_db", "dice", "ap50", "area_px"] {
         assert_eq!(report["drift"][name], 0.0, "{name}");
+        assert_eq!(report["per_field"][0]["drift"][name], 0.0, "{name}");
     }
 }
 
@@ -253,7 +348,11 @@ fn the_table_has_a_line_a_field_and_the_baselines() {
     let output = eval(set.path(), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for start in ["first", "second", "mean", "PSNR dB", "SSIM", "AP50", "PQ", "count error"] {
+    for name in ["first", "second"] {
+        let lines = text.lines().filter(|line| line.split("  ").next().unwrap().trim() == name);
+        assert_eq!(lines.count(), 2, "{name}: its figures, and its honesty, in\n{text}");
+    }
+    for start in ["honesty", "all", "mean", "PSNR dB", "SSIM", "AP50", "PQ", "count error"] {
         let lines = text.lines().filter(|line| line.split("  ").next() == Some(start));
         assert_eq!(lines.count(), 1, "{start} in\n{text}");
     }

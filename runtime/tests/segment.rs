@@ -64,6 +64,24 @@ impl Bench {
         let text = std::fs::read_to_string(self.path("out/cells.csv")).unwrap();
         text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
     }
+
+    /// A cell of the table; row 0 is the header.
+    fn text(&self, row: usize, column: &str) -> String {
+        let table = self.table();
+        let at = table[0].iter().position(|name| name == column).unwrap();
+        table[row][at].clone()
+    }
+
+    fn value(&self, row: usize, column: &str) -> f64 {
+        self.text(row, column).parse().unwrap()
+    }
+
+    /// Puts another super-resolution in the place of the one that repeats pixels.
+    fn super_resolve_by(&self, draft: &fixture::Draft) {
+        let (text, onnx) = fixture::files(draft);
+        self.write("models/ssr.toml", text.as_bytes());
+        self.write("models/ssr.onnx", &onnx);
+    }
 }
 
 struct Answer {
@@ -126,14 +144,49 @@ fn a_picture_becomes_four_pictures_and_a_table() {
     assert_eq!([labels[(80, 80)], labels[(280, 160)], labels[(5, 5)]], [Luma([1]), Luma([2]), Luma([0])]);
     let table = bench.table();
     assert_eq!(table.len(), 3);
-    let value = |row: usize, column: &str| -> f64 {
-        let at = table[0].iter().position(|name| name == column).unwrap();
-        table[row][at].parse().unwrap()
-    };
+    let value = |row: usize, column: &str| bench.value(row, column);
     assert!((value(1, "x_px") - 80.0).abs() < 1.0 && (value(2, "y_px") - 160.0).abs() < 1.0);
     // A fine pixel is a quarter of the input's 2 um.
     assert!((value(1, "x_um") - value(1, "x_px") * 0.5).abs() < 0.01);
     assert!((value(1, "area_um2") - value(1, "area_px") * 0.25).abs() < 0.01);
+}
+
+/// Disks of low red, which the camera saw, and one of low green alone, of which the inventive net makes a cell.
+fn smear_with_a_trap(places: &[(f64, f64)], trap: (f64, f64)) -> RgbImage {
+    let mut picture = smear(100, 70, places);
+    let trapped = smear(100, 70, &[trap]);
+    for (to, from) in picture.pixels_mut().zip(trapped.pixels()) {
+        to.0[1] = if from.0[0] < 240 { from.0[0] } else { 255 };
+    }
+    picture
+}
+
+#[test]
+fn a_cell_that_only_the_super_resolution_shows_is_flagged_and_no_other() {
+    let bench = Bench::new();
+    let trap = (46.0, 48.0);
+    bench.picture("a.png", &smear_with_a_trap(&[(20.0, 20.0), (72.0, 30.0)], trap));
+    let honest = bench.segment(&["a.png"]);
+    honest.done();
+    assert!(honest.stdout.contains("a.png: 2 cells, 4 tiles"), "{}", honest.stdout);
+    assert_eq!([1, 2].map(|row| bench.text(row, "supported")), ["true", "true"]);
+    assert_eq!([1, 2].map(|row| bench.text(row, "consistency_levels")), ["0.00", "0.00"]);
+
+    bench.super_resolve_by(&fixture::inventive_ssr());
+    let invented = bench.segment(&["a.png"]);
+    invented.done();
+    assert!(invented.stdout.contains("a.png: 3 cells (1 unsupported), 4 tiles"), "{}", invented.stdout);
+    let overlay = image::open(bench.path("out/a.overlay.png")).unwrap().into_rgb8();
+    for row in 1..=3 {
+        let (x_px, y_px) = (bench.value(row, "x_px"), bench.value(row, "y_px"));
+        let trapped = (x_px - 4.0 * trap.0).hypot(y_px - 4.0 * trap.1) < 2.0;
+        assert_eq!(bench.text(row, "supported"), (!trapped).to_string(), "row {row}");
+        assert_eq!(bench.value(row, "consistency_levels") > 30.0, trapped, "row {row}");
+        let around = image::imageops::crop_imm(&overlay, x_px as u32 - 28, y_px as u32 - 28, 56, 56).to_image();
+        let count = |colour: [u8; 3]| around.pixels().filter(|pixel| pixel.0 == colour).count();
+        let (green, orange) = (count([0, 220, 60]), count([255, 140, 0]));
+        assert!(if trapped { green == 0 && orange > 200 } else { green > 80 && orange == 0 }, "{green} {orange}");
+    }
 }
 
 #[test]
@@ -255,11 +308,10 @@ fn a_whole_field_is_its_centre_square_at_64_px_and_keeps_its_scale() {
     bench.segment(&["field.png", "--whole-field", "--um-per-px", "0.1"]).done();
     let sr = image::open(bench.path("out/field.sr.png")).unwrap();
     assert_eq!((sr.width(), sr.height()), (256, 256));
-    let row = &bench.table()[1];
-    let (x_px, x_um): (f64, f64) = (row[2].parse().unwrap(), row[11].parse().unwrap());
-    assert!((x_px - 80.0).abs() < 2.0, "{row:?}");
+    let (x_px, x_um) = (bench.value(1, "x_px"), bench.value(1, "x_um"));
+    assert!((x_px - 80.0).abs() < 2.0, "{x_px}");
     // 640 pixels of 0.1 um are 256 fine ones of 0.25 um.
-    assert!((x_um - x_px * 0.25).abs() < 0.01, "{row:?}");
+    assert!((x_um - x_px * 0.25).abs() < 0.01, "{x_um}");
 }
 
 #[test]
@@ -305,9 +357,7 @@ fn a_model_that_is_cut_off_swapped_or_missing_is_a_model_error() {
     // A hash that is true of the file, and an output that is not the trainer's.
     let mut draft = fixture::ssr();
     draft.manifest.golden.seed += 1;
-    let (text, onnx) = fixture::files(&draft);
-    bench.write("models/ssr.toml", text.as_bytes());
-    bench.write("models/ssr.onnx", &onnx);
+    bench.super_resolve_by(&draft);
     bench.segment(&["a.png"]).refused(4, &["golden output"]);
     assert!(!bench.path("out/cells.csv").exists());
 }
@@ -318,8 +368,7 @@ fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.write("c/b.toml", b"[models]\ndir = \"../models\"\n[output]\ndir = \"../out\"\n[optics]\num_per_px = 4\n");
     bench.call(&["segment", "a.png", "--config", "c/b.toml"]).done();
-    let row = &bench.table()[1];
-    assert!((row[2].parse::<f64>().unwrap() - row[11].parse::<f64>().unwrap()).abs() < 0.01, "{row:?}");
+    assert!((bench.value(1, "x_px") - bench.value(1, "x_um")).abs() < 0.01);
     bench.call(&["config", "check", "c/b.toml"]).done();
 
     bench.write("bad.toml", b"[optics]\num_per_pixel = 2.0\n");

@@ -19,6 +19,7 @@ use crate::{
     error::Result,
     frame::{planes, reference},
     limits::{TILE_PX, TILE_SR_PX},
+    measures::consistency::Consistency,
     memory::{counting, resident},
     model::store::Models,
     pipeline::Pipeline,
@@ -101,9 +102,10 @@ pub fn run(models: &Models, effort: Effort) -> Result<BenchReport> {
     let analyses = tiles.iter().map(|tile| pipeline.analyse(tile)).collect::<Result<Vec<_>>>()?;
     let rule = pipeline.rule();
     let cells = timed(effort, |at| {
-        let maps = &analyses[at % analyses.len()].maps;
-        let labels = cells::split(maps, &rule)?;
-        std::hint::black_box(cells::measure(&labels, maps));
+        let (tile, analysis) = (&tiles[at % tiles.len()], &analyses[at % analyses.len()]);
+        let labels = cells::split(&analysis.maps, &rule)?;
+        let consistency = Consistency::new(tile, &analysis.sr)?;
+        std::hint::black_box(cells::measure(&labels, &analysis.maps, &consistency)?);
         Ok(())
     })?;
     drop(pipeline);

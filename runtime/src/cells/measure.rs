@@ -3,7 +3,11 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use super::{Cell, Labels};
-use crate::segmentation::CellMaps;
+use crate::{
+    error::Result,
+    measures::{consistency::Consistency, support::CellConsistency},
+    segmentation::CellMaps,
+};
 
 /// Levels of the maps a unit of logit; 128 is logit 0.
 const LEVELS_A_LOGIT: f64 = 16.0;
@@ -31,8 +35,12 @@ struct Sums {
 /// - perimeter: Crofton's formula with four directions, `pi/8 * (n_0 + n_90 + (n_45 + n_135) / sqrt 2)`, where
 ///   `n` counts where lines through the pixels' centres cross the outline (Legland et al., "Computation of
 ///   Minkowski measures on 2D and 3D binary images", 2007); right for disks, 5 % low for an upright square;
-/// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels.
-pub fn measure(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
+/// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels;
+/// - consistency: of the super-resolved picture that `maps` and `labels` are of with what was read.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] when `consistency` is of a picture of another size.
+pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
     let (width, height) = labels.dimensions();
     let greatest = labels.as_raw().iter().copied().max().unwrap_or(0);
     let mut sums = vec![Sums::default(); usize::from(greatest)];
@@ -61,10 +69,11 @@ pub fn measure(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
         of.yy += y * y;
         of.xy += x * y;
     }
-    (1..).zip(&sums).filter(|(_, of)| of.area > 0).map(|(label, of)| cell(label, of)).collect()
+    let cells = (1..).zip(sums.iter().zip(consistency.cells(labels)?)).filter(|(_, (of, _))| of.area > 0);
+    Ok(cells.map(|(label, (of, consistency))| cell(label, of, consistency)).collect())
 }
 
-fn cell(label: u16, of: &Sums) -> Cell {
+fn cell(label: u16, of: &Sums, consistency: CellConsistency) -> Cell {
     let area = f64::from(of.area);
     // A variance times the squared area, exact in integers: no cancellation far from the origin.
     let moment = |product: u64, a: u64, b: u64| {
@@ -86,6 +95,7 @@ fn cell(label: u16, of: &Sums) -> Cell {
         eccentricity: (1.0 - (mean - spread) / (mean + spread)).clamp(0.0, 1.0).sqrt(),
         touches_border: of.touches_border,
         confidence: of.probability / area,
+        consistency,
     }
 }
 
@@ -93,7 +103,7 @@ fn cell(label: u16, of: &Sums) -> Cell {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use image::{GrayImage, Luma};
+    use image::{GrayImage, Luma, Rgb, RgbImage};
 
     use super::*;
 
@@ -102,10 +112,16 @@ mod tests {
         CellMaps { foreground: map.clone(), core: map }
     }
 
+    /// Measures with a picture that says what was read.
+    fn measured(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
+        let picture = RgbImage::new(labels.width(), labels.height());
+        measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
+    }
+
     fn one(width: u32, height: u32, inside: impl Fn(f64, f64) -> bool) -> Cell {
         let labels =
             Labels::from_fn(width, height, |x, y| Luma([u16::from(inside(f64::from(x) + 0.5, f64::from(y) + 0.5))]));
-        let cells = measure(&labels, &maps(&labels, 128));
+        let cells = measured(&labels, &maps(&labels, 128));
         assert_eq!(cells.len(), 1);
         cells.into_iter().next().unwrap()
     }
@@ -146,17 +162,31 @@ mod tests {
     #[test]
     fn confidence_is_the_mean_probability() {
         let labels = Labels::from_pixel(2, 2, Luma([1]));
-        assert_eq!(measure(&labels, &maps(&labels, 128))[0].confidence, 0.5);
-        let sure = measure(&labels, &maps(&labels, 176))[0].confidence;
+        assert_eq!(measured(&labels, &maps(&labels, 128))[0].confidence, 0.5);
+        let sure = measured(&labels, &maps(&labels, 176))[0].confidence;
         assert!((sure - 1.0 / (1.0 + (-3.0_f64).exp())).abs() < 1e-12);
     }
 
     #[test]
     fn touching_cells_are_measured_apart_and_a_missing_label_is_skipped() {
         let labels = Labels::from_raw(4, 1, vec![1, 1, 3, 3]).unwrap();
-        let cells = measure(&labels, &maps(&labels, 200));
+        let cells = measured(&labels, &maps(&labels, 200));
         assert_eq!(cells.iter().map(|cell| (cell.label, cell.x_px)).collect::<Vec<_>>(), [(1, 1.0), (3, 3.0)]);
         assert_eq!(cells[0].perimeter_px, cells[1].perimeter_px);
+    }
+
+    #[test]
+    fn each_cell_has_its_own_consistency() {
+        let labels = Labels::from_fn(24, 16, |x, _| Luma([[1, 0, 3][x as usize / 8]]));
+        let read = RgbImage::from_pixel(6, 4, Rgb([200; 3]));
+        let sr = RgbImage::from_fn(24, 16, |x, _| Rgb([if x < 8 { 200 } else { 140 }; 3]));
+        let consistency = Consistency::new(&read, &sr).unwrap();
+        let cells = measure(&labels, &maps(&labels, 200), &consistency).unwrap();
+        let told: Vec<_> =
+            cells.iter().map(|cell| (cell.label, cell.consistency.levels, cell.consistency.supported())).collect();
+        assert_eq!(told, [(1, 0.0, true), (3, 60.0, false)]);
+        let other = Labels::new(23, 16);
+        assert_eq!(measure(&other, &maps(&other, 200), &consistency).unwrap_err().exit_code(), 70);
     }
 
     #[test]

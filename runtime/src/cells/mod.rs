@@ -15,6 +15,8 @@ use image::{ImageBuffer, Luma};
 pub use measure::measure;
 pub use split::{mask, split};
 
+use crate::measures::support::CellConsistency;
+
 /// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
 pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
@@ -44,4 +46,7 @@ pub struct Cell {
     pub touches_border: bool,
     /// Mean foreground probability of the cell's pixels, 0.5..=1 with the usual foreground level.
     pub confidence: f64,
+    /// How far the super-resolved picture differs from what was read over the cell, and whether what was read bears
+    /// the cell out; see [`crate::measures::support`].
+    pub consistency: CellConsistency,
 }

@@ -65,6 +65,9 @@ pub(super) enum Command {
     /// and one frames.csv, with a row a picture. A picture that is out of focus, empty, or badly exposed is reported as
     /// such, without cells. Pictures larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A
     /// picture that cannot be used is reported and left out; the exit code is then 3.
+    ///
+    /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
+    /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
     Run(RunArgs),

@@ -8,10 +8,16 @@ use serde::Serialize;
 use super::{print, session::Session};
 use crate::{
     error::{Error, Result},
-    evaluation::{self, crops::CellCrops, method::Methods, panel, report::Report, set::FieldSet, table},
     evaluation::{
+        self,
+        crops::CellCrops,
+        method::Methods,
+        panel,
+        report::Report,
         robustness::{self, RobustnessRow},
         robustness_table,
+        set::FieldSet,
+        table, worst_cells,
     },
     model::store::Models,
     records::pictures,
@@ -31,8 +37,8 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     json: bool,
 
-    /// Write pictures of the worst fields here: low resolution, super-resolved, high resolution, outlines (true green,
-    /// predicted magenta, both white)
+    /// Write pictures of the worst fields and of the ten worst cells here: low resolution, super-resolved, high
+    /// resolution, outlines (true green, predicted magenta, both white)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -40,7 +46,8 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "N", default_value_t = 3, requires = "out")]
     worst: usize,
 
-    /// Write a picture of every true cell beside the prediction here, and cells.csv with one row each
+    /// Write a picture of every true cell beside the prediction here, and cells.csv with one row each: fit, agreement
+    /// with the input, drift of its area
     #[arg(long, value_name = "DIR")]
     cells: Option<PathBuf>,
 
@@ -88,9 +95,9 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     let mut crops = args.cells.clone().map(CellCrops::begin).transpose()?;
 
     let bar = print::progress(set.pairs().len(), "fields", session.quiet);
-    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answer| {
+    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answers| {
         if let Some(crops) = &mut crops {
-            crops.add(field, answer)?;
+            crops.add(field, answers)?;
         }
         bar.inc(1);
         Ok(())
@@ -102,6 +109,7 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     }
     if let Some(folder) = &args.out {
         write_worst(&set, &mut methods, &report, args.worst, folder)?;
+        worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells, folder)?;
     }
     if args.json {
         let printed = Printed { report: &report, robustness: robustness.as_deref() };

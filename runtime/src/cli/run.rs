@@ -9,7 +9,11 @@ use std::{
 
 use clap::Args;
 
-use super::{print, segment::above_zero, session::Session};
+use super::{
+    print,
+    segment::{above_zero, unsupported},
+    session::Session,
+};
 use crate::{
     camera::open::{Wish, open},
     error::{Error, Result},
@@ -94,7 +98,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
     print::line(format_args!("results  {}", out.display()));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
-    let (start, mut cells) = (Instant::now(), 0_u64);
+    let (start, mut cells, mut unsupported) = (Instant::now(), 0_u64, 0_u64);
     let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
     let outcome = run::run(
         source.as_mut(),
@@ -104,6 +108,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         |event| match event {
             Event::Analysed(frame, analysis, dropped) => {
                 cells += analysis.cells.len() as u64;
+                unsupported += analysis.unsupported_cells() as u64;
                 *verdicts.entry(analysis.quality.verdict).or_default() += 1;
                 let counted = args.any_quality || analysis.quality.verdict.is_good();
                 if !session.quiet && counted {
@@ -122,7 +127,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     );
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
-    print::line(summary(&outcome, cells, start.elapsed().as_secs_f64()));
+    print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
     if let Some(quality) = quality_line(&verdicts, args.any_quality) {
         print::line(quality);
     }
@@ -176,16 +181,17 @@ fn stop_on_signals() -> Result<Arc<Stop>> {
 fn frame_line(number: u64, analysis: &Analysis, dropped: u64) -> String {
     let times = analysis.times;
     format!(
-        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}",
+        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}{}",
         analysis.cells.len(),
         times.ssr_ms,
         times.unet_ms,
         times.cells_ms,
         times.total_ms,
+        unsupported(analysis).map_or_else(String::new, |count| format!("  {count}")),
     )
 }
 
-fn summary(outcome: &Outcome, cells: u64, seconds: f64) -> String {
+fn summary(outcome: &Outcome, [cells, unsupported]: [u64; 2], seconds: f64) -> String {
     let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
     let why = match &outcome.ended {
         Ended::SourceEnded => "the source ended",
@@ -195,8 +201,9 @@ fn summary(outcome: &Outcome, cells: u64, seconds: f64) -> String {
     };
     let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
+    let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
     format!(
         "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
-         {unreadable} unreadable; {cells} cells, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
+         {unreadable} unreadable; {cells} cells{unsupported}, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
     )
 }

@@ -1,11 +1,11 @@
 //! Every true cell beside the prediction: one picture and one row of `cells.csv` each.
 
-use std::{f64::consts::PI, io::Write, path::PathBuf};
+use std::{collections::BTreeMap, f64::consts::PI, io::Write, path::PathBuf};
 
 use crate::{
     error::{Error, Result},
-    evaluation::{method::Answer, panel, set::EvalField},
-    measures::instances::nearest,
+    evaluation::{method::Answers, panel, set::EvalField},
+    measures::{consistency::Consistency, drift::cell_area_drift_px, instances::nearest},
     records::{atomic::AtomicFile, pictures::write_rgb},
 };
 
@@ -13,8 +13,10 @@ use crate::{
 pub const TABLE: &str = "cells.csv";
 
 /// Columns of the table. `iou` is that with the predicted cell that fits best, matched or not; areas and diameters are
-/// of the 256x256 grid, a diameter being that of the disk of the same area.
-pub const COLUMNS: [&str; 9] = [
+/// of the 256x256 grid, a diameter being that of the disk of the same area. Of that predicted cell are also
+/// `consistency_levels`, `supported` (see [`crate::measures::support`]), and `area_drift_px`: its area less that of the
+/// float twin's cell that it matches. All three are empty where there is no such cell.
+pub const COLUMNS: [&str; 12] = [
     "field",
     "cell",
     "matched",
@@ -23,6 +25,9 @@ pub const COLUMNS: [&str; 9] = [
     "predicted_area_px",
     "true_diameter_px",
     "predicted_diameter_px",
+    "consistency_levels",
+    "supported",
+    "area_drift_px",
     "picture",
 ];
 
@@ -50,11 +55,19 @@ impl CellCrops {
     ///
     /// # Errors
     /// [`Error::Output`] when a file cannot be written.
-    pub fn add(&mut self, field: &EvalField, answer: &Answer) -> Result<()> {
+    pub fn add(&mut self, field: &EvalField, answers: &Answers) -> Result<()> {
+        let answer = &answers.model;
+        let consistency = Consistency::new(&field.lr, &answer.sr)?.cells(&answer.labels)?;
+        let drift_px = match &answers.float {
+            Some(float) => cell_area_drift_px(&float.labels, &answer.labels)?,
+            None => BTreeMap::new(),
+        };
         for cell in nearest(&field.truth, &answer.labels)? {
             let Some(crop) = panel::of_cell(field, answer, cell.truth) else { continue };
             let name = format!("{}_{:04}.png", field.name, cell.truth);
             write_rgb(&self.folder.join(&name), &crop)?;
+            let own = cell.predicted.and_then(|label| consistency.get(usize::from(label).checked_sub(1)?));
+            let drift_px = cell.predicted.and_then(|label| drift_px.get(&label));
             self.row(&[
                 field.name.clone(),
                 cell.truth.to_string(),
@@ -64,6 +77,9 @@ impl CellCrops {
                 cell.predicted_area_px.to_string(),
                 format!("{:.2}", diameter_px(cell.truth_area_px)),
                 format!("{:.2}", diameter_px(cell.predicted_area_px)),
+                own.map_or_else(String::new, |own| format!("{:.2}", own.levels)),
+                own.map_or_else(String::new, |own| own.supported().to_string()),
+                drift_px.map_or_else(String::new, i64::to_string),
                 name,
             ])?;
         }
@@ -81,7 +97,7 @@ impl CellCrops {
         file.commit()
     }
 
-    fn row(&mut self, cells: &[String; 9]) -> Result<()> {
+    fn row(&mut self, cells: &[String; COLUMNS.len()]) -> Result<()> {
         self.table.write_record(cells).map_err(|e| Error::output(&self.folder.join(TABLE), e))
     }
 }

@@ -25,6 +25,15 @@ pub struct Answer {
     pub labels: Labels,
 }
 
+/// What the methods that are not baselines make of one field.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// Of the models that are evaluated.
+    pub model: Answer,
+    /// Of their float twins, where there are any.
+    pub float: Option<Answer>,
+}
+
 /// A way from a low-resolution picture to cells.
 pub trait Method {
     /// Analyses a picture of 64x64.

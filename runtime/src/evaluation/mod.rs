@@ -21,21 +21,23 @@ pub mod robustness_table;
 pub mod score;
 pub mod set;
 pub mod table;
+pub mod worst_cells;
 
 use crate::{
     error::Result,
     evaluation::{
-        method::{Answer, Methods, perfect_mask},
+        method::{Answers, Methods, perfect_mask},
         report::{FieldReport, Report},
-        score::{FieldScore, summary},
+        score::{FieldScore, Figures, summary},
         set::{EvalField, FieldSet},
+        worst_cells::{WORST_CELLS, WorstCells},
     },
     frame::quality,
     measures::drift::{AreaDrift, Drift, area_drift},
 };
 
-/// Evaluates every field of `set`. `each` is shown each field with the answer of `methods.model`, in order, so that it
-/// can write pictures or show progress; one field at a time is in memory.
+/// Evaluates every field of `set`. `each` is shown each field with the answers of `methods.model` and of
+/// `methods.float`, in order, so that it can write pictures or show progress; one field at a time is in memory.
 ///
 /// # Errors
 /// Those of an unreadable field, of the nets, and of `each`; the first ends the evaluation, since a mean over the fields
@@ -43,17 +45,20 @@ use crate::{
 pub fn evaluate(
     set: &FieldSet,
     methods: &mut Methods<'_>,
-    each: &mut dyn FnMut(&EvalField, &Answer) -> Result<()>,
+    each: &mut dyn FnMut(&EvalField, &Answers) -> Result<()>,
 ) -> Result<Report> {
     let mut per_field = Vec::new();
     let (mut model, mut bicubic, mut perfect, mut float) = (vec![], vec![], vec![], vec![]);
-    let mut areas = AreaDrift::default();
+    let (mut areas, mut worst) = (AreaDrift::default(), WorstCells::new(WORST_CELLS));
     let mut annotated_cells = 0;
     for pair in set.pairs() {
         let field = pair.load()?;
         annotated_cells += field.annotated_cells;
-        let answer = methods.model.answer(&field.lr)?;
-        let of_model = FieldScore::of(&field, &answer)?;
+        let answers = Answers {
+            model: methods.model.answer(&field.lr)?,
+            float: methods.float.as_mut().map(|method| method.answer(&field.lr)).transpose()?,
+        };
+        let of_model = FieldScore::of(&field, &answers.model)?;
         let of_bicubic = FieldScore::of(&field, &methods.bicubic.answer(&field.lr)?)?;
         let mut report = FieldReport {
             field: field.name.clone(),
@@ -61,30 +66,25 @@ pub fn evaluate(
             model: of_model.figures(),
             bicubic: of_bicubic.figures(),
             float: None,
+            drift: None,
         };
-        if let Some(method) = &mut methods.float {
-            let float_answer = method.answer(&field.lr)?;
-            let of_float = FieldScore::of(&field, &float_answer)?;
-            areas.add(&area_drift(&float_answer.labels, &answer.labels)?);
+        if let Some(answer) = &answers.float {
+            let of_float = FieldScore::of(&field, answer)?;
+            let of_areas = area_drift(&answer.labels, &answers.model.labels)?;
             report.float = Some(of_float.figures());
+            report.drift = Some(drift(&of_model.figures(), &of_float.figures(), &of_areas));
+            areas.add(&of_areas);
             float.push(of_float);
         }
         perfect.push(FieldScore::of_labels(&field, &perfect_mask(&field)?)?);
         model.push(of_model);
         bicubic.push(of_bicubic);
-        each(&field, &answer)?;
+        worst.add(&field, &answers.model)?;
+        each(&field, &answers)?;
         per_field.push(report);
     }
     let (figures, float) = (summary(&model), (!float.is_empty()).then(|| summary(&float)));
-    let drift = float.as_ref().map(|float| {
-        let difference = |int8: Option<f64>, float: Option<f64>| Some(int8? - float?);
-        Drift {
-            psnr_db: difference(figures.psnr_db, float.psnr_db),
-            dice: difference(figures.dice, float.dice),
-            ap50: difference(figures.ap50, float.ap50),
-            area_px: areas.mean_px(),
-        }
-    });
+    let drift = float.as_ref().map(|float| drift(&figures, float, &areas));
     Ok(Report {
         fields: per_field.len(),
         annotated_cells,
@@ -94,5 +94,16 @@ pub fn evaluate(
         float,
         drift,
         per_field,
+        worst_cells: worst.into_cells(),
     })
+}
+
+fn drift(int8: &Figures, float: &Figures, areas: &AreaDrift) -> Drift {
+    let difference = |int8: Option<f64>, float: Option<f64>| Some(int8? - float?);
+    Drift {
+        psnr_db: difference(int8.psnr_db, float.psnr_db),
+        dice: difference(int8.dice, float.dice),
+        ap50: difference(int8.ap50, float.ap50),
+        area_px: areas.mean_px(),
+    }
 }

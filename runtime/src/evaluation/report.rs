@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{evaluation::score::Figures, frame::quality::Quality, measures::drift::Drift};
+use crate::{
+    evaluation::{score::Figures, worst_cells::WorstCell},
+    frame::quality::Quality,
+    measures::drift::Drift,
+};
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,6 +21,8 @@ pub struct FieldReport {
     pub bicubic: Figures,
     /// Of the float twins.
     pub float: Option<Figures>,
+    /// Models minus float twins.
+    pub drift: Option<Drift>,
 }
 
 /// A set of fields. The names are the keys of `eval --json`.
@@ -38,6 +44,8 @@ pub struct Report {
     pub drift: Option<Drift>,
     /// Every field, sorted by name.
     pub per_field: Vec<FieldReport>,
+    /// The true cells that the models found worst, at most [`crate::evaluation::worst_cells::WORST_CELLS`].
+    pub worst_cells: Vec<WorstCell>,
 }
 
 impl Report {

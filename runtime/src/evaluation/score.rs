@@ -47,6 +47,8 @@ pub struct Figures {
     pub consistency_levels: Option<f64>,
     /// The same over cells, each cell weighing the same, levels.
     pub cell_consistency_levels: Option<f64>,
+    /// Predicted cells that the input does not bear out; see [`crate::measures::support`].
+    pub unsupported_cells: Option<u64>,
     /// True instances of at least 12 px.
     pub true_cells: u64,
     /// Predicted instances of at least 12 px.
@@ -70,12 +72,15 @@ impl FieldScore {
     pub fn of(field: &EvalField, answer: &Answer) -> Result<Self> {
         let mut score = Self::of_labels(field, &answer.labels)?;
         let consistency = Consistency::new(&field.lr, &answer.sr)?;
-        let cells = consistency.cell_levels(&answer.labels)?;
-        score.cell_consistency = (cells.iter().sum(), cells.len() as u64);
+        let cells = consistency.cells(&answer.labels)?;
+        let unsupported = cells.iter().filter(|cell| !cell.supported()).count() as u64;
+        let levels = || cells.iter().map(|cell| cell.levels);
+        score.cell_consistency = (levels().sum(), cells.len() as u64);
         score.own.psnr_db = Some(psnr_db(&field.hr, &answer.sr)?);
         score.own.ssim = Some(ssim(&field.hr, &answer.sr)?);
         score.own.consistency_levels = Some(consistency.tile_levels());
-        score.own.cell_consistency_levels = mean(cells);
+        score.own.cell_consistency_levels = mean(levels());
+        score.own.unsupported_cells = Some(unsupported);
         Ok(score)
     }
 
@@ -112,8 +117,8 @@ impl FieldScore {
     }
 }
 
-/// The figures of a set: means over fields, but AP50 and PQ of the summed instances, and figures a cell over all cells
-/// of all fields.
+/// The figures of a set: means over fields, but AP50 and PQ of the summed instances, figures a cell over all cells of
+/// all fields, and counts summed.
 pub fn summary(scores: &[FieldScore]) -> Figures {
     let over_fields = |figure: fn(&Figures) -> Option<f64>| mean(scores.iter().filter_map(|score| figure(&score.own)));
     let (mut sums, mut reference) = (InstanceSums::default(), ReferenceCells::default());
@@ -138,6 +143,7 @@ pub fn summary(scores: &[FieldScore]) -> Figures {
         count_error: over_fields(|own| own.count_error),
         consistency_levels: over_fields(|own| own.consistency_levels),
         cell_consistency_levels: (cells > 0).then(|| consistency_sum / cells as f64),
+        unsupported_cells: scores.iter().filter_map(|score| score.own.unsupported_cells).reduce(|a, b| a + b),
         true_cells: scores.iter().map(|score| score.own.true_cells).sum(),
         predicted_cells: scores.iter().map(|score| score.own.predicted_cells).sum(),
     }
@@ -171,6 +177,8 @@ mod tests {
             FieldScore::of(&field, &answer).unwrap()
         };
         let (half, all) = (score(8, 4), score(2, 2));
+        // The picture of the case is white where what was read is black.
+        assert_eq!((half.figures().unsupported_cells, half.figures().cell_consistency_levels), (Some(4), Some(255.0)));
         assert_eq!(half.figures().ap50, Some(0.5));
         assert_eq!(half.figures().recall, Some(0.5));
         assert_eq!(half.figures().consistency_levels, Some(255.0));
@@ -180,7 +188,11 @@ mod tests {
         assert_eq!(both.recall, Some(0.75));
         assert_eq!(both.count_error, Some(0.25));
         assert_eq!(both.reference_cell_iou, Some(0.6));
-        assert_eq!((both.true_cells, both.predicted_cells), (10, 6));
+        assert_eq!((both.true_cells, both.predicted_cells, both.unsupported_cells), (10, 6, Some(6)));
+        assert_eq!(
+            summary(&[FieldScore::of_labels(&case(1, 1).0, &case(1, 1).1.labels).unwrap()]).unsupported_cells,
+            None
+        );
         assert_eq!(both.psnr_db, Some(0.0));
     }
 

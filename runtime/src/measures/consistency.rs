@@ -3,20 +3,30 @@
 //! The picture is shrunk back by averaging areas and compared with what was read, without any truth: the figure is
 //! there on the device too.
 
-use image::{Luma, RgbImage};
+use image::{Luma, Rgb, RgbImage};
 
 use crate::{
     cells::Labels,
     error::{Error, Result},
     frame::resize::shrink_area_rgb,
+    measures::support::CellConsistency,
 };
 
-/// Mean absolute difference a pixel of the low-resolution picture, over its three channels, in levels (0..=255).
+/// The picture shrunk back less what was read: a difference a channel of each low-resolution pixel, in levels
+/// (-255..=255). The figures of consistency are means of its amounts over the three channels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Consistency {
     width: u32,
     height: u32,
-    error_levels: Vec<f64>,
+    difference_levels: Vec<[i16; 3]>,
+}
+
+/// Sums over the pixels of one cell.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    amount_levels: f64,
+    difference_levels: [i64; 3],
+    pixels: u32,
 }
 
 impl Consistency {
@@ -31,46 +41,65 @@ impl Consistency {
             ));
         }
         let shrunk = shrink_area_rgb(sr, width, height)?;
-        let error_levels = lr
-            .pixels()
-            .zip(shrunk.pixels())
-            .map(|(a, b)| a.0.iter().zip(&b.0).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 3.0)
-            .collect();
-        Ok(Self { width, height, error_levels })
+        let difference = |read: &Rgb<u8>, shrunk: &Rgb<u8>| {
+            std::array::from_fn(|channel| i16::from(shrunk.0[channel]) - i16::from(read.0[channel]))
+        };
+        let difference_levels = lr.pixels().zip(shrunk.pixels()).map(|(read, back)| difference(read, back)).collect();
+        Ok(Self { width, height, difference_levels })
     }
 
     /// Mean over the picture, in levels.
     pub fn tile_levels(&self) -> f64 {
-        self.error_levels.iter().sum::<f64>() / self.error_levels.len() as f64
+        self.difference_levels.iter().map(amount_levels).sum::<f64>() / self.difference_levels.len() as f64
     }
 
-    /// Mean over each cell, in levels: entry `n - 1` is that of label `n`. A low-resolution pixel weighs as much as the
-    /// cell covers of it; a label that no pixel bears has 0.
+    /// Each cell by itself: entry `n - 1` is that of label `n`. A low-resolution pixel weighs as much as the cell covers
+    /// of it; a label that no pixel bears has 0 everywhere.
     ///
     /// `labels` lie on a grid that is a whole multiple of the low-resolution picture.
-    pub fn cell_levels(&self, labels: &Labels) -> Result<Vec<f64>> {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they do not.
+    pub fn cells(&self, labels: &Labels) -> Result<Vec<CellConsistency>> {
         let (across, down) = (labels.width() / self.width, labels.height() / self.height);
         if (across * self.width, down * self.height) != labels.dimensions() || across == 0 || down == 0 {
             return Err(Error::internal("consistency", "labels are no whole multiple of the picture"));
         }
-        let mut sums: Vec<(f64, u32)> = Vec::new();
+        let mut sums: Vec<Sums> = Vec::new();
         for (x, y, &Luma([label])) in labels.enumerate_pixels() {
             let Some(at) = usize::from(label).checked_sub(1) else { continue };
             if sums.len() <= at {
-                sums.resize(at + 1, (0.0, 0));
+                sums.resize(at + 1, Sums::default());
             }
-            sums[at].0 += self.error_levels[((y / down) * self.width + x / across) as usize];
-            sums[at].1 += 1;
+            let difference = &self.difference_levels[((y / down) * self.width + x / across) as usize];
+            sums[at].amount_levels += amount_levels(difference);
+            for (sum, &difference) in sums[at].difference_levels.iter_mut().zip(difference) {
+                *sum += i64::from(difference);
+            }
+            sums[at].pixels += 1;
         }
-        Ok(sums.into_iter().map(|(sum, count)| sum / f64::from(count.max(1))).collect())
+        let of_cell = |of: Sums| {
+            let pixels = f64::from(of.pixels.max(1));
+            CellConsistency {
+                levels: of.amount_levels / pixels,
+                offset_levels: of.difference_levels.iter().fold(0.0, |most: f64, sum| most.max(sum.abs() as f64))
+                    / pixels,
+                input_px: f64::from(of.pixels) / f64::from(across * down),
+            }
+        };
+        Ok(sums.into_iter().map(of_cell).collect())
     }
+}
+
+/// Mean amount over the channels, in levels.
+fn amount_levels(difference_levels: &[i16; 3]) -> f64 {
+    f64::from(difference_levels.iter().map(|level| i32::from(level.abs())).sum::<i32>()) / 3.0
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use image::Rgb;
 
     #[test]
     fn a_picture_enlarged_by_repeating_pixels_is_consistent() {
@@ -92,14 +121,35 @@ mod tests {
         assert_eq!(found.tile_levels(), 5.0);
         // cell 1 left, cell 3 with one of its four columns on the right
         let labels = Labels::from_fn(8, 4, |x, _| Luma([[1, 3, 3, 3, 3, 0, 0, 0][x as usize]]));
-        assert_eq!(found.cell_levels(&labels).unwrap(), [0.0, 0.0, 2.5]);
+        let cells = found.cells(&labels).unwrap();
+        assert_eq!(cells.iter().map(|cell| cell.levels).collect::<Vec<_>>(), [0.0, 0.0, 2.5]);
+        // 30 levels of green on a quarter of the cell, which covers a whole pixel of the input.
+        assert_eq!((cells[2].offset_levels, cells[2].input_px), (7.5, 1.0));
+        assert_eq!((cells[1].offset_levels, cells[1].input_px, cells[1].supported()), (0.0, 0.0, true));
+    }
+
+    #[test]
+    fn ups_and_downs_leave_no_offset() {
+        let lr = RgbImage::from_fn(4, 4, |x, y| Rgb([if (x + y) % 2 == 0 { 80 } else { 120 }; 3]));
+        let flat = RgbImage::from_pixel(16, 16, Rgb([100; 3]));
+        let cells = Consistency::new(&lr, &flat).unwrap().cells(&Labels::from_pixel(16, 16, Luma([1]))).unwrap();
+        assert_eq!(cells, [CellConsistency { levels: 20.0, offset_levels: 0.0, input_px: 16.0 }]);
+    }
+
+    #[test]
+    fn the_offset_is_that_of_the_channel_where_it_is_greatest_in_either_direction() {
+        let lr = RgbImage::from_pixel(2, 2, Rgb([100, 100, 100]));
+        let sr = RgbImage::from_pixel(8, 8, Rgb([110, 70, 100]));
+        let cells = Consistency::new(&lr, &sr).unwrap().cells(&Labels::from_pixel(8, 8, Luma([1]))).unwrap();
+        assert_eq!(cells[0].offset_levels, 30.0);
+        assert!(!cells[0].supported());
     }
 
     #[test]
     fn odd_sizes_are_refused() {
         assert!(Consistency::new(&RgbImage::new(2, 2), &RgbImage::new(8, 7)).is_err());
         let fine = Consistency::new(&RgbImage::new(2, 2), &RgbImage::new(8, 8)).unwrap();
-        assert!(fine.cell_levels(&Labels::new(7, 8)).is_err());
-        assert!(fine.cell_levels(&Labels::new(1, 1)).is_err());
+        assert!(fine.cells(&Labels::new(7, 8)).is_err());
+        assert!(fine.cells(&Labels::new(1, 1)).is_err());
     }
 }

@@ -1,6 +1,12 @@
 //! How far the int8 models on the device have drifted from the float models of the trainer, on the same input.
 
-use crate::{cells::Labels, error::Result, measures::instances::match_instances};
+use std::collections::BTreeMap;
+
+use crate::{
+    cells::Labels,
+    error::Result,
+    measures::instances::{Match, match_instances},
+};
 
 /// Difference of the areas of cells that both models found.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,24 +30,30 @@ impl AreaDrift {
     }
 }
 
-/// Matches the cells of two models in one field, as [`match_instances`] does, and compares their areas.
-pub fn area_drift(float: &Labels, int8: &Labels) -> Result<AreaDrift> {
+/// Matches the cells of two models in one field, as [`match_instances`] does, and compares their areas: int8 minus float
+/// by the label of the int8 cell, in pixels of the super-resolved grid. A cell that the float model did not find is not
+/// among them.
+pub fn cell_area_drift_px(float: &Labels, int8: &Labels) -> Result<BTreeMap<u16, i64>> {
     let pairs = match_instances(float, int8)?.pairs;
+    let difference = |pair: &Match| i64::from(pair.predicted_area_px) - i64::from(pair.truth_area_px);
+    Ok(pairs.iter().map(|pair| (pair.predicted, difference(pair))).collect())
+}
+
+/// The same, summed over the field.
+pub fn area_drift(float: &Labels, int8: &Labels) -> Result<AreaDrift> {
+    let differences = cell_area_drift_px(float, int8)?;
     Ok(AreaDrift {
-        cells: pairs.len() as u64,
-        difference_sum_px: pairs
-            .iter()
-            .map(|pair| f64::from(pair.truth_area_px.abs_diff(pair.predicted_area_px)))
-            .sum(),
+        cells: differences.len() as u64,
+        difference_sum_px: differences.values().map(|difference| difference.unsigned_abs() as f64).sum(),
     })
 }
 
-/// int8 minus float of the figures of a whole set: negative is worse.
+/// int8 minus float of the figures of a field or of a whole set: negative is worse. Of a set, means are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Drift {
-    /// Difference of the mean PSNR.
+    /// Difference of PSNR, dB.
     pub psnr_db: Option<f64>,
-    /// Difference of the mean Dice.
+    /// Difference of Dice.
     pub dice: Option<f64>,
     /// Difference of AP50.
     pub ap50: Option<f64>,
@@ -63,7 +75,10 @@ mod tests {
                 Luma([if y < heights[bar] { bar as u16 + 1 } else { 0 }])
             })
         };
-        let mut drift = area_drift(&bars([10, 10, 10]), &bars([10, 13, 2])).unwrap();
+        let (float, int8) = (bars([10, 10, 10]), bars([10, 13, 2]));
+        assert_eq!(cell_area_drift_px(&float, &int8).unwrap(), BTreeMap::from([(1, 0), (2, 30)]));
+        assert_eq!(cell_area_drift_px(&int8, &float).unwrap()[&2], -30);
+        let mut drift = area_drift(&float, &int8).unwrap();
         assert_eq!(drift, AreaDrift { cells: 2, difference_sum_px: 30.0 });
         assert_eq!(drift.mean_px(), Some(15.0));
         drift.add(&AreaDrift { cells: 1, difference_sum_px: 0.0 });

@@ -11,6 +11,7 @@ pub mod instances;
 pub mod psnr;
 pub mod reference_cells;
 pub mod ssim;
+pub mod support;
 pub mod truth;
 
 use crate::error::{Error, Result};

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     frame::quality::{self, Quality},
     limits::{MAX_TILED_PX, SCALE, TILE_PX, TILE_SR_PX},
+    measures::consistency::Consistency,
     model::{
         manifest::{CellRule, Pitch},
         store::Models,
@@ -41,6 +42,13 @@ pub struct Analysis {
     pub tiles: u32,
 }
 
+impl Analysis {
+    /// Number of cells that the picture as it was read does not bear out; see [`crate::measures::support`].
+    pub fn unsupported_cells(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
+    }
+}
+
 /// Milliseconds of each stage, summed over the tiles of one picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StageTimes {
@@ -50,7 +58,7 @@ pub struct StageTimes {
     pub unet_ms: f64,
     /// Cutting, padding and stitching tiles.
     pub tiling_ms: f64,
-    /// Maps to labels to measures.
+    /// Maps to labels to measures, and the comparison with what was read.
     pub cells_ms: f64,
     /// All of it.
     pub total_ms: f64,
@@ -137,7 +145,7 @@ impl Pipeline {
 
         let before = Instant::now();
         let labels = cells::split(&maps, &self.rule)?;
-        let cells = cells::measure(&labels, &maps);
+        let cells = cells::measure(&labels, &maps, &Consistency::new(picture, &sr)?)?;
         times.cells_ms = ms_since(before);
         times.total_ms = ms_since(start);
         times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
@@ -229,6 +237,9 @@ mod tests {
             assert_eq!(pixel, from);
             assert_eq!(analysis.maps.foreground.get_pixel(x, y).0[0], 255 - from.0[0]);
         }
+        // What only repeats the input differs from it nowhere, whatever the tiles.
+        assert!(!analysis.cells.is_empty() && analysis.unsupported_cells() == 0);
+        assert!(analysis.cells.iter().all(|cell| cell.consistency.levels == 0.0));
         assert_eq!(analysis.maps.core, analysis.maps.foreground);
     }
 

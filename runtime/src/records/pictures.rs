@@ -1,6 +1,8 @@
-//! The pictures of an analysis: super-resolved, mask, labels, and outlines over the first.
+//! The pictures of an analysis: super-resolved, mask, labels, and outlines over the first, where cells that the input
+//! does not bear out stand out by colour and hatching.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -19,6 +21,13 @@ pub const SUFFIXES: [&str; 4] = [".sr.png", ".mask.png", ".labels.png", ".overla
 
 /// Colour of the outlines: far from every stain.
 const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
+
+/// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
+/// where colours are hard to tell apart.
+const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
+
+/// Pixels from one line of the hatching to the next.
+const HATCH_PX: u32 = 6;
 
 /// Paths of the four pictures for `stem` in `folder`, in the order of [`SUFFIXES`].
 pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {
@@ -42,7 +51,9 @@ pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
     png(&sr, &analysis.sr, size, ExtendedColorType::Rgb8)?;
     png(&mask, &cells::mask(&analysis.labels), size, ExtendedColorType::L8)?;
     png(&labels, &levels, size, ExtendedColorType::L16)?;
-    png(&overlay, &outlined(&analysis.sr, &analysis.labels), size, ExtendedColorType::Rgb8)
+    let unsupported: BTreeSet<u16> =
+        analysis.cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect();
+    png(&overlay, &outlined(&analysis.sr, &analysis.labels, &unsupported), size, ExtendedColorType::Rgb8)
 }
 
 /// Writes a picture as PNG; it appears whole or not at all.
@@ -61,18 +72,21 @@ fn png(path: &Path, bytes: &[u8], (width, height): (u32, u32), colour: ExtendedC
     file.commit()
 }
 
-/// `picture` with the outermost pixels of every cell coloured. The two must be of one size.
-pub fn outlined(picture: &RgbImage, labels: &Labels) -> RgbImage {
+/// `picture` with the outermost pixels of every cell coloured, those of the labels in `unsupported` in another colour and
+/// hatched. Picture and labels must be of one size.
+pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>) -> RgbImage {
     let mut outlined = picture.clone();
     for (x, y, pixel) in outlined.enumerate_pixels_mut() {
         let label = |x: u32, y: u32| labels.get_pixel_checked(x, y).map(|label| label.0[0]);
         let here = label(x, y);
-        if here.is_none_or(|here| here == 0) {
-            continue;
-        }
+        let Some(number) = here.filter(|&number| number != 0) else { continue };
+        let doubtful = unsupported.contains(&number);
         let beside = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
         // The picture's border is no outline: the cell may go on behind it.
-        if beside.into_iter().any(|(x, y)| label(x, y).is_some_and(|there| Some(there) != here)) {
+        let outermost = beside.into_iter().any(|(x, y)| label(x, y).is_some_and(|there| Some(there) != here));
+        if doubtful && (outermost || (x + y).is_multiple_of(HATCH_PX)) {
+            *pixel = UNSUPPORTED;
+        } else if outermost {
             *pixel = OUTLINE;
         }
     }
@@ -119,9 +133,26 @@ mod tests {
     #[test]
     fn touching_cells_are_parted_by_their_outlines() {
         let labels = Labels::from_raw(6, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
-        let marked = outlined(&RgbImage::new(6, 1), &labels);
+        let marked = outlined(&RgbImage::new(6, 1), &labels, &BTreeSet::new());
         let at: Vec<bool> = marked.pixels().map(|pixel| *pixel == OUTLINE).collect();
         assert_eq!(at, [false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_cell_without_support_is_hatched_in_a_colour_of_its_own() {
+        let labels = Labels::from_fn(30, 12, |x, y| {
+            let row = (1..11).contains(&y);
+            Luma([if row && (1..14).contains(&x) { 1 } else { u16::from(row && (16..29).contains(&x)) * 2 }])
+        });
+        let marked = outlined(&RgbImage::new(30, 12), &labels, &BTreeSet::from([2]));
+        let count = |colour, columns: std::ops::Range<u32>| {
+            marked.enumerate_pixels().filter(|(x, _, pixel)| columns.contains(x) && **pixel == colour).count()
+        };
+        let outline = 2 * (13 + 10) - 4;
+        assert_eq!((count(OUTLINE, 0..15), count(UNSUPPORTED, 0..15)), (outline, 0));
+        assert_eq!(count(OUTLINE, 15..30), 0);
+        assert!(count(UNSUPPORTED, 15..30) > outline + 10);
+        assert_eq!(marked.get_pixel(20, 5).0, [0; 3], "the picture is seen between the lines");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use crate::cells::Cell;
 
-/// Columns that are always there.
-pub const COLUMNS: [&str; 11] = [
+/// Columns that are always there. `consistency_levels` is the mean difference over the cell between the super-resolved
+/// picture shrunk back and what was read; `supported` is false for a cell that what was read does not bear out.
+pub const COLUMNS: [&str; 13] = [
     "image",
     "cell",
     "x_px",
@@ -17,6 +18,8 @@ pub const COLUMNS: [&str; 11] = [
     "eccentricity",
     "touches_border",
     "confidence",
+    "consistency_levels",
+    "supported",
 ];
 
 /// Columns that follow when the pitch is known.
@@ -64,6 +67,8 @@ impl<W: Write> CellTable<W> {
                 format!("{:.4}", cell.eccentricity),
                 cell.touches_border.to_string(),
                 format!("{:.4}", cell.confidence),
+                format!("{:.2}", cell.consistency.levels),
+                cell.consistency.supported().to_string(),
             ];
             if self.with_um {
                 let lengths =
@@ -100,6 +105,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use crate::measures::support::CellConsistency;
 
     fn cell() -> Cell {
         Cell {
@@ -113,6 +119,7 @@ mod tests {
             eccentricity: 0.5,
             touches_border: false,
             confidence: 0.875,
+            consistency: CellConsistency { levels: 1.666, offset_levels: 0.5, input_px: 6.25 },
         }
     }
 
@@ -126,8 +133,9 @@ mod tests {
     fn a_table_without_a_pitch_has_pixels_alone() {
         assert_eq!(
             table(None, false),
-            "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence\n\
-             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750\n"
+            "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
+             consistency_levels,supported\n\
+             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true\n"
         );
     }
 
@@ -135,9 +143,19 @@ mod tests {
     fn a_pitch_adds_micrometres_and_areas_are_squared() {
         let text = table(Some(0.5), true);
         let (header, row) = text.trim_end().split_once('\n').unwrap();
-        assert!(header.ends_with("confidence,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"), "{header}");
-        assert!(row.ends_with("0.8750,5.063,10.250,25.000,5.642,18.000"), "{row}");
-        assert!(table(None, true).trim_end().ends_with("0.8750,,,,,"));
+        assert!(header.ends_with("supported,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"), "{header}");
+        assert!(row.ends_with("true,5.063,10.250,25.000,5.642,18.000"), "{row}");
+        assert!(table(None, true).trim_end().ends_with("true,,,,,"));
+    }
+
+    #[test]
+    fn a_cell_without_support_is_told() {
+        let mut cell = cell();
+        cell.consistency = CellConsistency { levels: 61.0, offset_levels: 80.0, input_px: 6.25 };
+        let mut table = CellTable::begin(Vec::new(), false).unwrap();
+        table.add("a.png", &[cell], None).unwrap();
+        let text = String::from_utf8(table.end().unwrap()).unwrap();
+        assert!(text.ends_with(",0.8750,61.00,false\n"), "{text}");
     }
 
     #[test]
