@@ -11,6 +11,7 @@ use tch::Device;
 use crate::{
     cli::{Command, SynthArguments, TrainArguments},
     data::{
+        degrade::Mixture,
         field::Field,
         layout::{Pair, Split, hold_back, pairs},
         pitch,
@@ -83,7 +84,7 @@ fn train_ssr(arguments: &TrainArguments) -> Result<()> {
     let device = device::pick(arguments.device)?;
     let fields = Fields::read(&places.data)?;
     let task = Ssr::new(
-        SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?,
+        SampleSet::windows(&fields.trained, &Mixture::PICTURES, settings.windows, settings.seed, &places.cache)?,
         SampleSet::reference(&fields.held_back)?,
         SampleSet::reference(&fields.reported)?,
         device,
@@ -96,7 +97,7 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
     let device = device::pick(arguments.device)?;
     let fields = Fields::read(&places.data)?;
-    let windows = SampleSet::windows(&fields.trained, settings.windows, settings.seed, &places.cache)?;
+    let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache)?;
     let enlarged = Enlarged::by_net(&places)?;
     let task = Unet::new(
         net::unet::net(),

@@ -7,14 +7,29 @@ use rand::{Rng, RngExt};
 
 use super::window::Sample;
 
-/// Share of the samples whose stain and light are changed.
-const STAIN_SHARE: f64 = 0.6;
-/// Share of the samples whose light falls off to one side or to the corners, and the greatest loss of light.
-const FALL_OFF_SHARE: f64 = 0.25;
+/// How often what happens to a sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mixture {
+    /// Share of the windows that are near the whole field; the others have any magnification.
+    pub usual_share: f64,
+    /// Share of the samples whose stain and light are changed.
+    pub stain_share: f64,
+    /// Share of the samples whose light falls off to one side or to the corners.
+    pub fall_off_share: f64,
+    /// Share of the inputs that come as they are, without faults of optics and sensor.
+    pub clean_share: f64,
+}
+
+impl Mixture {
+    /// For the super-resolution, which has to be true to what the camera saw, and sees more of the usual.
+    pub const PICTURES: Self = Self { usual_share: 0.7, stain_share: 0.4, fall_off_share: 0.15, clean_share: 0.75 };
+    /// For the segmenter, which has to hold wherever it is put.
+    pub const CELLS: Self = Self { usual_share: 0.5, stain_share: 0.6, fall_off_share: 0.25, clean_share: 0.4 };
+}
+
+/// Greatest loss of light.
 const FALL_OFF: f64 = 0.35;
-/// Share of the inputs that come as they are, without faults of optics and sensor.
-const CLEAN_SHARE: f64 = 0.4;
-/// Of the others: share that is blurred, and the greatest standard deviation in low-resolution pixels.
+/// Of the inputs with faults: share that is blurred, and the greatest standard deviation in low-resolution pixels.
 const BLUR_SHARE: f64 = 0.4;
 const BLUR_PX: f32 = 1.0;
 /// Share with sensor noise, and its greatest standard deviation in levels.
@@ -25,18 +40,18 @@ const JPEG_SHARE: f64 = 0.25;
 const JPEG_QUALITY: std::ops::RangeInclusive<u8> = 45..=95;
 
 /// Changes a sample: stain and light on input and target alike, faults of optics and sensor on the input alone.
-pub fn degrade(sample: &mut Sample, rng: &mut impl Rng) -> Result<()> {
-    if rng.random_bool(STAIN_SHARE) {
+pub fn degrade(sample: &mut Sample, mixture: &Mixture, rng: &mut impl Rng) -> Result<()> {
+    if rng.random_bool(mixture.stain_share) {
         let stain = Stain::draw(rng);
         stain.apply(&mut sample.lr);
         stain.apply(&mut sample.hr);
     }
-    if rng.random_bool(FALL_OFF_SHARE) {
+    if rng.random_bool(mixture.fall_off_share) {
         let fall_off = FallOff::draw(rng);
         fall_off.apply(&mut sample.lr);
         fall_off.apply(&mut sample.hr);
     }
-    if rng.random_bool(CLEAN_SHARE) {
+    if rng.random_bool(mixture.clean_share) {
         return Ok(());
     }
     if rng.random_bool(BLUR_SHARE) {

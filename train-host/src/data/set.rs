@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
 use super::{
-    degrade::degrade,
+    degrade::{Mixture, degrade},
     field::Field,
     window::{Sample, Window},
 };
@@ -35,11 +35,11 @@ pub struct SampleSet {
 const RECIPE: u32 = 2;
 
 impl SampleSet {
-    /// `count` random windows of `fields`, degraded, from `seed`; read from `cache` where they lie there.
-    pub fn windows(fields: &[Field], count: usize, seed: u64, cache: &Path) -> Result<Self> {
+    /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` where they lie there.
+    pub fn windows(fields: &[Field], mixture: &Mixture, count: usize, seed: u64, cache: &Path) -> Result<Self> {
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let digests: Vec<String> = fields.iter().map(|f| sha256(f.picture.as_raw())).collect();
-        let key = sha256(format!("{RECIPE} {count} {seed} {names:?} {digests:?}").as_bytes());
+        let key = sha256(format!("{RECIPE} {mixture:?} {count} {seed} {names:?} {digests:?}").as_bytes());
         let file = cache.join(format!("windows-{}.safetensors", &key[..16]));
         if file.is_file() {
             match Self::read(&file) {
@@ -56,9 +56,9 @@ impl SampleSet {
                 // A generator a sample, so that the set does not depend on the number of threads.
                 let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
                 let field = &fields[rng.random_range(0..fields.len())];
-                let mut sample = Window::draw(field, &mut rng).cut(field)?;
+                let mut sample = Window::draw(field, mixture.usual_share, &mut rng).cut(field)?;
                 sample.turn(&mut rng);
-                degrade(&mut sample, &mut rng)?;
+                degrade(&mut sample, mixture, &mut rng)?;
                 Ok(sample)
             })
             .collect::<Result<_>>()?;

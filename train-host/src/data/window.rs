@@ -13,8 +13,7 @@ use super::field::{Field, core_map};
 /// Least and greatest edge of a window as a fraction of the field's shorter side: magnifications of two to a half.
 pub const EDGES: (f64, f64) = (0.5, 2.1);
 
-/// Share of the windows that are near the whole field, as the reference preparation takes it, and their edges.
-const USUAL_SHARE: f64 = 0.5;
+/// Edges of the windows that are near the whole field, as the reference preparation takes it.
 const USUAL_EDGES: (f64, f64) = (0.85, 1.15);
 
 /// A square of a field, in its pixels. It may reach past the field, which is mirrored there.
@@ -60,12 +59,12 @@ impl Sample {
 }
 
 impl Window {
-    /// Draws a window: half of them about as large as the field's shorter side, the others from [`EDGES`] with
+    /// Draws a window: a share of them about as large as the field's shorter side, the others from [`EDGES`] with
     /// uniform logarithm; the place uniform over the whole field, so that the sides that the centre crop loses are
     /// learned from too.
-    pub fn draw(field: &Field, rng: &mut impl Rng) -> Self {
+    pub fn draw(field: &Field, usual_share: f64, rng: &mut impl Rng) -> Self {
         let (width, height) = field.picture.dimensions();
-        let fraction = if rng.random_bool(USUAL_SHARE) {
+        let fraction = if rng.random_bool(usual_share) {
             rng.random_range(USUAL_EDGES.0..=USUAL_EDGES.1)
         } else {
             rng.random_range(EDGES.0.ln()..=EDGES.1.ln()).exp()
@@ -116,9 +115,23 @@ impl Window {
     }
 
     fn crop<P: Pixel + 'static>(self, from: &ImageBuffer<P, Vec<P::Subpixel>>) -> ImageBuffer<P, Vec<P::Subpixel>> {
-        let columns = mirrored(self.x, self.edge, from.width());
-        let rows = mirrored(self.y, self.edge, from.height());
-        ImageBuffer::from_fn(self.edge, self.edge, |x, y| *from.get_pixel(columns[x as usize], rows[y as usize]))
+        let (columns, rows) = (mirrored(self.x, self.edge, from.width()), mirrored(self.y, self.edge, from.height()));
+        let channels = usize::from(P::CHANNEL_COUNT);
+        let whole_rows = self.x >= 0 && self.x + i64::from(self.edge) <= i64::from(from.width());
+        let mut to = ImageBuffer::new(self.edge, self.edge);
+        for (row, line) in rows.into_iter().zip(to.chunks_exact_mut(self.edge as usize * channels)) {
+            let from = &from.as_raw()[row as usize * from.width() as usize * channels..];
+            if whole_rows {
+                let first = columns[0] as usize * channels;
+                line.copy_from_slice(&from[first..first + line.len()]);
+            } else {
+                for (column, pixel) in columns.iter().zip(line.chunks_exact_mut(channels)) {
+                    let first = *column as usize * channels;
+                    pixel.copy_from_slice(&from[first..first + channels]);
+                }
+            }
+        }
+        to
     }
 }
 

@@ -6,13 +6,13 @@
 
 use super::{INPUT, Net, Op};
 
-const WIDTH: i64 = 24;
+const WIDTH: i64 = 32;
 
 /// The net.
 pub fn net() -> Net {
     let mut net = Net::new("ssr", 3, 64);
     let mut features = net.conv_relu("head", INPUT, WIDTH, 5, 1);
-    for name in ["body1", "body2", "body3", "body4", "body5", "body6"] {
+    for name in ["body1", "body2", "body3"] {
         features = net.conv_relu(name, features, WIDTH, 3, 1);
     }
     let residual = net.conv("residual", features, 48, 3);

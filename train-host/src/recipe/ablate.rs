@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     data::{
+        degrade::Mixture,
         field::Field,
         seen::Enlarged,
         set::{SampleSet, to_gray, to_rgb},
@@ -91,7 +92,8 @@ struct Segmenter {
 
 /// Trains what is missing in `places.checkpoints`, and measures every row on the reported fields.
 pub fn ablate(fields: Fields<'_>, settings: &Settings, places: &Places, device: Device) -> Result<Vec<Row>> {
-    let windows = || SampleSet::windows(fields.trained, settings.windows, settings.seed, &places.cache);
+    let windows =
+        || SampleSet::windows(fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache);
     let segmenter = |name: &'static str, net: Net, enlarged: &Enlarged| -> Result<Segmenter> {
         let measured = |of: &[Field]| Measured::new(enlarged.replace(SampleSet::reference(of)?, places)?, of);
         let task = Unet::new(

@@ -22,8 +22,8 @@ use crate::{
 pub fn defaults() -> Settings {
     Settings {
         seed: 1,
-        epochs: 20,
-        quantized_epochs: 5,
+        epochs: 24,
+        quantized_epochs: 6,
         windows: 8192,
         batch: 16,
         learning_rate: 2e-3,

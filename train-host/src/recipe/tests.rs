@@ -14,6 +14,7 @@ use super::{
     unet::{Measured, Unet},
 };
 use crate::data::{
+    degrade::Mixture,
     field::{Field, core_map},
     set::SampleSet,
 };
@@ -48,7 +49,7 @@ fn ssr(cache: &Path) -> Ssr {
     let fields = [field(0), field(7)];
     let held_back = SampleSet::reference(&[field(3)]).unwrap();
     let reported = SampleSet::reference(&[field(5)]).unwrap();
-    Ssr::new(SampleSet::windows(&fields, 48, 1, cache).unwrap(), held_back, reported, Device::Cpu)
+    Ssr::new(SampleSet::windows(&fields, &Mixture::CELLS, 48, 1, cache).unwrap(), held_back, reported, Device::Cpu)
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn the_segmenter_learns_disks() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
-    let windows = SampleSet::windows(&[field(0), field(7)], 96, 1, root.path()).unwrap();
+    let windows = SampleSet::windows(&[field(0), field(7)], &Mixture::CELLS, 96, 1, root.path()).unwrap();
     let task = Unet::new(crate::net::unet::net(), windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
     let settings = Settings { windows: 96, ..settings(8) };
     let state = train(&task, &settings, &root.path().join("run"), Device::Cpu, false).unwrap();
@@ -122,12 +123,12 @@ fn made_windows_are_the_same_from_the_cache_and_anew() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let fields = [field(0), field(7)];
-    let make = |folder: &str| SampleSet::windows(&fields, 16, 5, &root.path().join(folder)).unwrap();
+    let make = |folder: &str| SampleSet::windows(&fields, &Mixture::CELLS, 16, 5, &root.path().join(folder)).unwrap();
     let (first, cached, anew) = (make("a"), make("a"), make("b"));
     for other in [&cached, &anew] {
         assert_eq!(first.lr, other.lr);
         assert_eq!(first.hr, other.hr);
         assert_eq!(first.core, other.core);
     }
-    assert_ne!(first.lr, SampleSet::windows(&fields, 16, 6, root.path()).unwrap().lr);
+    assert_ne!(first.lr, SampleSet::windows(&fields, &Mixture::CELLS, 16, 6, root.path()).unwrap().lr);
 }
