@@ -3,6 +3,7 @@
 pub mod adam;
 pub mod cells;
 pub mod checkpoint;
+pub mod curves;
 pub mod log;
 pub mod settings;
 pub mod ssr;
