@@ -3,6 +3,7 @@
 pub mod degrade;
 pub mod field;
 pub mod layout;
+pub mod near_duplicates;
 pub mod pitch;
 pub mod set;
 pub mod super_resolved;
