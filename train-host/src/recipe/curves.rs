@@ -77,8 +77,8 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel, rows: &[Row]) 
     let (first, last) = (0.5, rows.len() as f64 + 0.5);
     let (least, greatest) = range(rows, panel);
     let mut chart = ChartBuilder::on(area)
-        .caption(panel.title, ("sans-serif", 16).into_font())
         .margin(8)
+        .margin_top(36)
         .margin_right(24)
         .x_label_area_size(32)
         .y_label_area_size(56)
@@ -107,6 +107,7 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel, rows: &[Row]) 
             chart.draw_series(LineSeries::new(run, colour))?;
         }
     }
+    area.draw(&Text::new(panel.title, (64, 12), ("sans-serif", 16)))?;
     for (line, (text, colour)) in legend(panel, rows).into_iter().enumerate() {
         let at = (PANEL_PX.0 as i32 - 24 - 110 * (line as i32 + 1), 12);
         area.draw(&Text::new(text, at, ("sans-serif", 13).into_font().color(&colour)))?;
