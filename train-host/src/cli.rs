@@ -35,8 +35,18 @@ pub enum Command {
     /// nearest, bicubic, super-resolution in float and in int8, no super-resolution, with and without the splitting of
     /// cells. Needs models/ssr.onnx. Finished trainings in --out are taken as they are.
     Ablate(TrainArguments),
+    /// Group the training fields by their stain, for --leave-out-stain; with -v their names too.
+    Stains(StainsArguments),
     /// Render synthetic smear fields with exact masks and labels, as a data set of our own.
     Synth(SynthArguments),
+}
+
+/// Flags of `stains`.
+#[derive(Debug, Args)]
+pub struct StainsArguments {
+    /// Data set: a folder with train_tmp, which has img and mask.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub data: PathBuf,
 }
 
 /// Flags of `synth`.
@@ -62,12 +72,16 @@ pub struct TrainArguments {
     /// Data set: a folder with train_tmp and val_tmp, each with img and mask.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
+    /// Neither train on nor hold back the fields of this stain, and report them in the place of val_tmp;
+    /// `train-host stains` lists the numbers. The default folders are then named after it.
+    #[arg(long, value_name = "N")]
+    pub leave_out_stain: Option<usize>,
     /// Folder of the checkpoints and the log [default: ssr_model_checkpoints or unet_model_checkpoints].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Folder of the exported models.
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    pub models: PathBuf,
+    /// Folder of the exported models [default: models].
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
     /// Folder of made training data, which may be deleted at any time [default: cache in --out].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
@@ -122,12 +136,15 @@ impl TrainArguments {
 
     /// The folders, with the default names for the net `name`.
     pub fn places(&self, name: &str) -> Places {
-        let checkpoints = self.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_model_checkpoints")));
+        // Models that a stain is kept from are made to be measured, not to be shipped by mistake.
+        let without = self.leave_out_stain.map(|number| format!("_without_stain_{number}")).unwrap_or_default();
+        let or_named = |given: &Option<PathBuf>, name: String| given.clone().unwrap_or_else(|| PathBuf::from(name));
+        let checkpoints = or_named(&self.out, format!("{name}_model_checkpoints{without}"));
         Places {
             data: self.data.clone(),
             cache: self.cache.clone().unwrap_or_else(|| checkpoints.join("cache")),
             checkpoints,
-            models: self.models.clone(),
+            models: or_named(&self.models, format!("models{without}")),
         }
     }
 }

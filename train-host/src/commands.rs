@@ -1,30 +1,38 @@
 //! One function a command.
 
-use std::path::Path;
+use std::io::Write;
 
 use anyhow::{Context, Result};
-use bloodseg::model::manifest::{Role, Training};
-use indicatif::ParallelProgressIterator;
+use bloodseg::{
+    evaluation::{self, method::Methods, set::FieldSet, worst_cells},
+    model::{
+        manifest::{Role, Training},
+        store::Models,
+    },
+};
 use rayon::prelude::*;
 use tch::Device;
 
 use crate::{
-    cli::{Command, SynthArguments, TrainArguments},
+    cli::{Command, StainsArguments, SynthArguments, TrainArguments},
     data::{
         degrade::Mixture,
+        division::{Division, read_fields},
         field::Field,
-        layout::{Pair, Split, hold_back, pairs},
+        layout::Split,
         pitch,
         seen::Enlarged,
         set::SampleSet,
+        stains,
         window::Window,
     },
     device,
     export::bundle::{About, export},
-    net, progress,
+    net,
     recipe::{
         ablate,
         checkpoint::{State, best_file},
+        curves, log as run_log,
         settings::{Places, Settings},
         ssr::{self, Ssr},
         train::{Figures, Task, train},
@@ -38,6 +46,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Ssr(arguments) => train_ssr(&arguments),
         Command::Unet(arguments) => train_unet(&arguments),
         Command::Ablate(arguments) => run_ablation(&arguments),
+        Command::Stains(arguments) => stains(&arguments),
         Command::Synth(arguments) => synth(&arguments),
     }
 }
@@ -49,40 +58,18 @@ fn synth(arguments: &SynthArguments) -> Result<()> {
     Ok(())
 }
 
-/// The fields of a data set by what they are for.
-struct Fields {
-    trained: Vec<Field>,
-    held_back: Vec<Field>,
-    reported: Vec<Field>,
-}
-
-impl Fields {
-    fn read(data: &Path) -> Result<Self> {
-        let (trained, held_back) = hold_back(pairs(data, Split::Train)?);
-        let reported = pairs(data, Split::Val)?;
-        log::info!("fields: {} to train, {} held back, {} reported", trained.len(), held_back.len(), reported.len());
-        Ok(Self { trained: read(&trained)?, held_back: read(&held_back)?, reported: read(&reported)? })
-    }
-
-    fn describe(&self) -> String {
-        format!(
-            "BBBC041 malaria thin smears with the masks of Depto et al. (2021); {} fields trained on, {} of train_tmp held back to choose the epoch, {} of val_tmp reported",
-            self.trained.len(),
-            self.held_back.len(),
-            self.reported.len()
-        )
-    }
-}
-
-fn read(pairs: &[Pair]) -> Result<Vec<Field>> {
-    let bar = progress::bar(pairs.len() as u64, "fields");
-    pairs.par_iter().progress_with(bar).map(Field::read).collect()
+fn stains(arguments: &StainsArguments) -> Result<()> {
+    let fields = read_fields(&arguments.data, Split::Train)?;
+    let groups = stains::groups(&fields.iter().map(stains::features).collect::<Vec<_>>());
+    let names: Vec<String> = fields.into_iter().map(|field| field.name).collect();
+    let table = stains::table(&groups, &names, log::log_enabled!(log::Level::Debug));
+    std::io::stdout().write_all(table.as_bytes()).context("standard output: cannot write")
 }
 
 fn train_ssr(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(ssr::defaults()), arguments.places("ssr"));
     let device = device::pick(arguments.device)?;
-    let fields = Fields::read(&places.data)?;
+    let fields = Division::read(&places.data, arguments.leave_out_stain)?;
     let task = Ssr::new(
         SampleSet::windows(&fields.trained, &Mixture::PICTURES, settings.windows, settings.seed, &places.cache)?,
         SampleSet::reference(&fields.held_back)?,
@@ -96,7 +83,7 @@ fn train_ssr(arguments: &TrainArguments) -> Result<()> {
 fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
     let device = device::pick(arguments.device)?;
-    let fields = Fields::read(&places.data)?;
+    let fields = Division::read(&places.data, arguments.leave_out_stain)?;
     let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache)?;
     let enlarged = Enlarged::by_net(&places)?;
     let task = Unet::new(
@@ -107,15 +94,30 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
         device,
     );
     let meaning = "channel 0 foreground, channel 1 core (depth inside a cell); 128 is probability one half, a level is 1/16 logit";
-    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))
+    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))?;
+    match arguments.leave_out_stain {
+        None => show_worst_cells(&places),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Pictures of the ten worst cells of the reported split, to look at; they show the data set and stay out of models/.
+fn show_worst_cells(places: &Places) -> Result<()> {
+    let set = FieldSet::open(&places.data.join(Split::Val.folder()))?;
+    let mut methods = Methods::load(&Models::load(&places.models)?, None)?;
+    let report = evaluation::evaluate(&set, &mut methods, &mut |_, _| Ok(()))?;
+    let folder = places.checkpoints.join("worst_cells");
+    worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells, &folder)?;
+    log::info!("{}: the worst cells of the reported fields", folder.display());
+    Ok(())
 }
 
 fn run_ablation(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("ablation"));
     let device = device::pick(arguments.device)?;
-    let Fields { trained, held_back, reported } = Fields::read(&places.data)?;
-    let held_back = at_all_magnifications(&held_back);
-    let fields = ablate::Fields { trained: &trained, held_back: &held_back, reported: &reported };
+    let division = Division::read(&places.data, arguments.leave_out_stain)?;
+    let held_back = at_all_magnifications(&division.held_back);
+    let fields = ablate::Fields { trained: &division.trained, held_back: &held_back, reported: &division.reported };
     let rows = ablate::ablate(fields, &settings, &places, device)?;
     ablate::write(&rows, &places.checkpoints)?;
     log::info!("{}:\n{}", places.checkpoints.join("ablation.md").display(), ablate::markdown(&rows));
@@ -142,10 +144,11 @@ fn finish(
     arguments: &TrainArguments,
     settings: &Settings,
     places: &Places,
-    fields: &Fields,
+    fields: &Division,
     device: Device,
     (role, meaning): (Role, &str),
 ) -> Result<()> {
+    fields.keep(&places.checkpoints, arguments.resume || arguments.export_only)?;
     let state = if arguments.export_only {
         State::read(&best_file(&places.checkpoints), task.net(), device)?
     } else {
@@ -161,14 +164,15 @@ fn finish(
         cells: task.cell_rule(&state.average, grids)?,
         training: Training {
             command: format!(
-                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}",
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}",
                 settings.seed,
                 settings.epochs,
                 settings.quantized_epochs,
                 settings.windows,
                 settings.batch,
                 settings.learning_rate,
-                settings.precision.name()
+                settings.precision.name(),
+                arguments.leave_out_stain.map(|number| format!(" --leave-out-stain {number}")).unwrap_or_default()
             ),
             seed: settings.seed,
             epochs: settings.epochs,
@@ -179,9 +183,21 @@ fn finish(
             macs: 0,
         },
         figures: figures.iter().map(|(name, value)| ((*name).to_owned(), (value * 1e5).round() / 1e5)).collect(),
-        figures_from: format!("train-host {name}, int8, after the best epoch ({} of {})", state.epoch, settings.epochs),
+        figures_from: format!(
+            "train-host {name}, int8, after the best epoch ({} of {}){}",
+            state.epoch,
+            settings.epochs,
+            fields.reported_is().map(|what| format!("; {what}")).unwrap_or_default()
+        ),
     };
     let manifest = export(task.net(), &state.average, grids, &about, &places.models)?;
+    let log_file = places.checkpoints.join("log.csv");
+    if log_file.is_file() {
+        let rows = run_log::read(&log_file, settings.epochs)?;
+        curves::write(&rows, &places.models.join(format!("curves-{name}.svg")))?;
+    } else {
+        log::warn!("{}: no such file, so that no curves are drawn", log_file.display());
+    }
     log::info!(
         "{}: {} bytes, {} parameters, {} MAC a tile; {:?}",
         places.models.join(&manifest.file).display(),

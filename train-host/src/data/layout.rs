@@ -11,6 +11,8 @@ pub enum Split {
     Train,
     /// Reported.
     Val,
+    /// For others to judge by; never read but to make sure that none of it is in another split.
+    Test,
 }
 
 impl Split {
@@ -19,6 +21,7 @@ impl Split {
         match self {
             Self::Train => "train_tmp",
             Self::Val => "val_tmp",
+            Self::Test => "test_tmp",
         }
     }
 }
@@ -40,23 +43,8 @@ pub struct Pair {
 /// A missing folder, a split without pictures, or a picture without a mask.
 pub fn pairs(data: &Path, split: Split) -> Result<Vec<Pair>> {
     let folder = data.join(split.folder());
-    let pictures = folder.join("img");
-    let entries = std::fs::read_dir(&pictures).with_context(|| {
-        format!(
-            "{}: no such folder; expected --data to name a folder that holds {}/img and {}/mask (see data/README.md)",
-            pictures.display(),
-            split.folder(),
-            split.folder()
-        )
-    })?;
     let mut pairs = Vec::new();
-    for entry in entries {
-        let picture = entry.with_context(|| format!("{}: cannot list", pictures.display()))?.path();
-        let extension = picture.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if !matches!(extension.as_str(), "png" | "jpg" | "jpeg") {
-            log::warn!("{}: skipped, neither PNG nor JPEG", picture.display());
-            continue;
-        }
+    for picture in pictures(data, split)? {
         let Some(name) = picture.file_stem().map(|s| s.to_string_lossy().into_owned()) else { continue };
         let mask = folder.join("mask").join(format!("{name}.png"));
         if !mask.is_file() {
@@ -64,22 +52,50 @@ pub fn pairs(data: &Path, split: Split) -> Result<Vec<Pair>> {
         }
         pairs.push(Pair { name, picture, mask });
     }
-    if pairs.is_empty() {
-        bail!("{}: no PNG or JPEG pictures in it", pictures.display());
-    }
     pairs.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(twins) = pairs.windows(2).find(|w| w[0].name == w[1].name) {
-        bail!("{}: two pictures share the name {}", pictures.display(), twins[0].name);
+        bail!("{}: two pictures share the name {}", folder.join("img").display(), twins[0].name);
     }
     Ok(pairs)
+}
+
+/// All pictures of a split, with or without masks, sorted.
+///
+/// # Errors
+/// A missing folder, or a split without pictures.
+pub fn pictures(data: &Path, split: Split) -> Result<Vec<PathBuf>> {
+    let folder = data.join(split.folder()).join("img");
+    let entries = std::fs::read_dir(&folder).with_context(|| {
+        format!(
+            "{}: no such folder; expected --data to name a folder that holds {}/img and {}/mask (see data/README.md)",
+            folder.display(),
+            split.folder(),
+            split.folder()
+        )
+    })?;
+    let mut pictures = Vec::new();
+    for entry in entries {
+        let picture = entry.with_context(|| format!("{}: cannot list", folder.display()))?.path();
+        let extension = picture.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if matches!(extension.as_str(), "png" | "jpg" | "jpeg") {
+            pictures.push(picture);
+        } else {
+            log::warn!("{}: skipped, neither PNG nor JPEG", picture.display());
+        }
+    }
+    if pictures.is_empty() {
+        bail!("{}: no PNG or JPEG pictures in it", folder.display());
+    }
+    pictures.sort();
+    Ok(pictures)
 }
 
 /// Fields of the training split that are held back to choose the best epoch: every tenth.
 ///
 /// The reported split is never looked at for a choice.
-pub fn hold_back(pairs: Vec<Pair>) -> (Vec<Pair>, Vec<Pair>) {
-    let (chosen, trained): (Vec<_>, Vec<_>) = pairs.into_iter().enumerate().partition(|(index, _)| index % 10 == 9);
-    let strip = |pairs: Vec<(usize, Pair)>| pairs.into_iter().map(|(_, pair)| pair).collect();
+pub fn hold_back<T>(fields: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let (chosen, trained): (Vec<_>, Vec<_>) = fields.into_iter().enumerate().partition(|(index, _)| index % 10 == 9);
+    let strip = |fields: Vec<(usize, T)>| fields.into_iter().map(|(_, field)| field).collect();
     (strip(trained), strip(chosen))
 }
 
@@ -117,8 +133,7 @@ mod tests {
 
     #[test]
     fn every_tenth_field_is_held_back() {
-        let pair = |n: usize| Pair { name: n.to_string(), picture: "p".into(), mask: "m".into() };
-        let (trained, held_back) = hold_back((0..25).map(pair).collect());
+        let (trained, held_back) = hold_back((0..25).collect());
         assert_eq!((trained.len(), held_back.len()), (23, 2));
         assert!(held_back.iter().all(|h| !trained.contains(h)));
     }

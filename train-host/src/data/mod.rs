@@ -1,10 +1,13 @@
 //! Training data: the layout on disk, fields, random windows of them, and sets of windows ready for a net.
 
 pub mod degrade;
+pub mod division;
 pub mod field;
 pub mod layout;
+pub mod near_duplicates;
 pub mod pitch;
 pub mod seen;
 pub mod set;
+pub mod stains;
 pub mod turns;
 pub mod window;

@@ -4,6 +4,7 @@ pub mod ablate;
 pub mod adam;
 pub mod cells;
 pub mod checkpoint;
+pub mod curves;
 pub mod log;
 pub mod settings;
 pub mod ssr;

@@ -117,6 +117,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
             state.write(&checkpoint::best_file(folder))?;
         }
         log::write(&log_file, &rows)?;
+        super::curves::write(&rows, &folder.join("curves.svg"))?;
     }
     State::read(&checkpoint::best_file(folder), net, device)
 }

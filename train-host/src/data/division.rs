@@ -1,0 +1,319 @@
+//! Which fields of a data set are trained on, which choose the epoch, and which are reported; and that no field, nor a
+//! near-duplicate of one, is in two of these.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use bloodseg::{frame::decode::read_picture, limits::MAX_WHOLE_FIELD_PX};
+use indicatif::ParallelProgressIterator;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    field::Field,
+    layout::{Pair, Split, hold_back, pairs, pictures},
+    near_duplicates::{LIMIT, Thumbnail, find, refuse},
+    stains,
+};
+use crate::{progress, recipe::checkpoint::last_epoch};
+
+/// The fields of a data set by what they are for.
+#[derive(Debug)]
+pub struct Division {
+    /// Trained on.
+    pub trained: Vec<Field>,
+    /// Of `train_tmp`, not trained on: they choose the epoch.
+    pub held_back: Vec<Field>,
+    /// Reported: `val_tmp`, or the stain that is left out.
+    pub reported: Vec<Field>,
+    /// Number of the stain that is left out, and of how many.
+    left_out: Option<(usize, usize)>,
+}
+
+/// A field and what it is found again by.
+type Entry = (Field, Thumbnail);
+
+impl Division {
+    /// Reads `train_tmp` and `val_tmp`, and looks at `test_tmp` where there is one.
+    ///
+    /// With `leave_out_stain` the fields of that group of [`stains`] are neither trained on nor held back, and are
+    /// reported in the place of `val_tmp`.
+    ///
+    /// # Errors
+    /// What [`pairs`] and [`Field::read`] refuse, near-duplicates in two splits, a stain that is none, fewer than ten
+    /// fields to train on and hold back.
+    pub fn read(data: &Path, leave_out_stain: Option<usize>) -> Result<Self> {
+        let mut train = read(&pairs(data, Split::Train)?)?;
+        let val = read(&pairs(data, Split::Val)?)?;
+        let test = thumbnails_of_test(data)?;
+        refuse(&thumbnails(&train), &thumbnails(&val))?;
+        refuse(&thumbnails(&train), &test.iter().collect::<Vec<_>>())?;
+        refuse(&thumbnails(&val), &test.iter().collect::<Vec<_>>())?;
+
+        let (mut reported, mut left_out) = (val, None);
+        if let Some(number) = leave_out_stain {
+            let groups = stains::groups(&train.iter().map(|(field, _)| stains::features(field)).collect::<Vec<_>>());
+            let members = stains::pick(&groups, number)?.members.clone();
+            let (of_group, rest): (Vec<_>, Vec<_>) =
+                train.into_iter().enumerate().partition(|(index, _)| members.contains(index));
+            reported = of_group.into_iter().map(|(_, entry)| entry).collect();
+            train = rest.into_iter().map(|(_, entry)| entry).collect();
+            refuse(&thumbnails(&train), &thumbnails(&reported))?;
+            left_out = Some((number, groups.len()));
+        }
+        ensure!(
+            train.len() >= 10,
+            "{}: {} fields to train on; expected at least 10, as every tenth is held back",
+            data.join(Split::Train.folder()).display(),
+            train.len()
+        );
+        let (trained, held_back) = part(train)?;
+        log::info!("fields: {} to train, {} held back, {} reported", trained.len(), held_back.len(), reported.len());
+        Ok(Self { trained: fields(trained), held_back: fields(held_back), reported: fields(reported), left_out })
+    }
+
+    /// What was trained, held back and reported, for the manifest.
+    pub fn describe(&self) -> String {
+        let reported = match self.left_out {
+            None => format!("{} of val_tmp reported", self.reported.len()),
+            Some((number, groups)) => format!(
+                "reported in the place of val_tmp: the {} fields of train_tmp of stain {number} of {groups}, left out of both",
+                self.reported.len()
+            ),
+        };
+        format!(
+            "BBBC041 malaria thin smears with the masks of Depto et al. (2021); {} fields trained on, {} of train_tmp held back to choose the epoch, {reported}",
+            self.trained.len(),
+            self.held_back.len(),
+        )
+    }
+
+    /// What the figures called `val_` are of, where that is not `val_tmp`.
+    pub fn reported_is(&self) -> Option<String> {
+        self.left_out.map(|(number, _)| format!("val_ is stain {number}, left out of the training, not val_tmp"))
+    }
+
+    /// Writes the names of the fields beside the checkpoints of a run that begins; of one that goes on, makes sure
+    /// that it was begun with the same.
+    ///
+    /// # Errors
+    /// Other fields than those of the run, a file that cannot be read or written.
+    pub fn keep(&self, checkpoints: &Path, goes_on: bool) -> Result<()> {
+        let file = checkpoints.join("fields.toml");
+        let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect();
+        let own =
+            Names { trained: names(&self.trained), held_back: names(&self.held_back), reported: names(&self.reported) };
+        if goes_on && file.is_file() {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot read", file.display()))?;
+            let begun: Names =
+                toml::from_str(&text).with_context(|| format!("{}: not the fields of a run", file.display()))?;
+            if begun != own {
+                bail!(
+                    "{}: the run was begun with other fields; give the same --data and --leave-out-stain",
+                    file.display()
+                );
+            }
+        } else if last_epoch(checkpoints).is_none() {
+            std::fs::create_dir_all(checkpoints)
+                .with_context(|| format!("{}: cannot make the folder", checkpoints.display()))?;
+            std::fs::write(&file, toml::to_string(&own)?)
+                .with_context(|| format!("{}: cannot write", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The names of the fields of a run.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Names {
+    trained: Vec<String>,
+    held_back: Vec<String>,
+    reported: Vec<String>,
+}
+
+/// Reads fields alone, without looking for near-duplicates.
+pub fn read_fields(data: &Path, split: Split) -> Result<Vec<Field>> {
+    let pairs = pairs(data, split)?;
+    let bar = progress::bar(pairs.len() as u64, "fields");
+    pairs.par_iter().progress_with(bar).map(Field::read).collect()
+}
+
+fn read(pairs: &[Pair]) -> Result<Vec<Entry>> {
+    let bar = progress::bar(pairs.len() as u64, "fields");
+    let entry = |pair: &Pair| {
+        let field = Field::read(pair)?;
+        let thumbnail = Thumbnail::new(pair.picture.clone(), &field.picture);
+        Ok((field, thumbnail))
+    };
+    pairs.par_iter().progress_with(bar).map(entry).collect()
+}
+
+/// `test_tmp` is looked at for near-duplicates alone; its masks are not opened.
+fn thumbnails_of_test(data: &Path) -> Result<Vec<Thumbnail>> {
+    if !data.join(Split::Test.folder()).join("img").is_dir() {
+        return Ok(Vec::new());
+    }
+    let thumbnail = |file: PathBuf| Ok(Thumbnail::new(file.clone(), &read_picture(&file, MAX_WHOLE_FIELD_PX)?));
+    pictures(data, Split::Test)?.into_par_iter().map(thumbnail).collect()
+}
+
+fn thumbnails(entries: &[Entry]) -> Vec<&Thumbnail> {
+    entries.iter().map(|(_, thumbnail)| thumbnail).collect()
+}
+
+fn fields(entries: Vec<Entry>) -> Vec<Field> {
+    entries.into_iter().map(|(field, _)| field).collect()
+}
+
+/// Holds fields back. One that shows the same as a field trained on is trained on too: nothing is lost by it but a
+/// field to choose by, while a choice by fields that were learned would favour the epoch that learned them by heart.
+fn part(train: Vec<Entry>) -> Result<(Vec<Entry>, Vec<Entry>)> {
+    let (mut trained, mut held_back) = hold_back(train);
+    loop {
+        let mut parted = BTreeMap::new();
+        for pair in find(&thumbnails(&held_back), &thumbnails(&trained)) {
+            parted.entry(pair.one).or_insert(pair);
+        }
+        if parted.is_empty() {
+            break;
+        }
+        // From the last, so that the indices before it stay.
+        for (index, pair) in parted.into_iter().rev() {
+            let moved = held_back.remove(index);
+            log::warn!(
+                "{}: trained on instead of held back: similarity {:.2} (limit {LIMIT:.2}) to {}",
+                moved.1.file.display(),
+                pair.similarity,
+                trained[pair.other].1.file.display()
+            );
+            trained.push(moved);
+        }
+    }
+    trained.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    if held_back.is_empty() {
+        bail!("every field that would be held back shows the same as one trained on; take the near-duplicates out");
+    }
+    Ok((trained, held_back))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use bloodseg::smear::write_set;
+    use image::{DynamicImage, imageops};
+
+    use super::*;
+
+    /// A data set of `train` fields to train on and two to report.
+    fn rendered(train: u32) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        write_set(&root.path().join("train_tmp"), train, 1, 256).unwrap();
+        write_set(&root.path().join("val_tmp"), 2, 2, 256).unwrap();
+        root
+    }
+
+    /// Puts a turned copy of a field of `train_tmp` into the folder `to` under the name `name`.
+    fn turn(root: &Path, from: &str, to: &str, name: &str) {
+        let train = root.join("train_tmp");
+        for part in ["img", "mask"] {
+            let folder = root.join(to).join(part);
+            fs::create_dir_all(&folder).unwrap();
+            let turned = imageops::rotate90(&image::open(train.join(part).join(from)).unwrap().into_rgb8());
+            // Both kinds of files that may hold the name.
+            let _ = fs::remove_file(folder.join(name).with_extension("jpg"));
+            DynamicImage::ImageRgb8(turned).save(folder.join(name)).unwrap();
+        }
+    }
+
+    fn names(fields: &[Field]) -> Vec<&str> {
+        fields.iter().map(|field| field.name.as_str()).collect()
+    }
+
+    #[test]
+    fn fields_are_divided_and_different_ones_pass() {
+        let root = rendered(12);
+        let division = Division::read(root.path(), None).unwrap();
+        assert_eq!((division.trained.len(), names(&division.held_back)), (11, vec!["smear_0009"]));
+        assert_eq!(names(&division.reported), ["smear_0000", "smear_0001"]);
+        assert!(division.describe().contains("2 of val_tmp reported") && division.reported_is().is_none());
+    }
+
+    #[test]
+    fn a_field_in_two_splits_is_refused() {
+        for to in ["val_tmp", "test_tmp"] {
+            let root = rendered(10);
+            turn(root.path(), "smear_0004.png", to, "copy.png");
+            let text = format!("{:#}", Division::read(root.path(), None).unwrap_err());
+            let (one, other) =
+                (root.path().join("train_tmp/img/smear_0004.png"), root.path().join(to).join("img/copy.png"));
+            assert!(text.contains(&format!("{} and {}", one.display(), other.display())), "{text}");
+        }
+    }
+
+    #[test]
+    fn test_fields_need_no_masks() {
+        let root = rendered(10);
+        turn(root.path(), "smear_0004.png", "test_tmp", "copy.png");
+        fs::remove_dir_all(root.path().join("test_tmp/mask")).unwrap();
+        assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("copy.png"));
+    }
+
+    #[test]
+    fn near_duplicates_are_not_parted_by_holding_back() {
+        let root = rendered(20);
+        turn(root.path(), "smear_0004.png", "train_tmp", "smear_0009.png");
+        let division = Division::read(root.path(), None).unwrap();
+        assert_eq!(names(&division.held_back), ["smear_0019"]);
+        assert_eq!(division.trained.len(), 19);
+        assert!(division.trained.is_sorted_by(|a, b| a.name < b.name));
+        // A chain: the last one shows the same as the one that was moved.
+        turn(root.path(), "smear_0009.png", "train_tmp", "smear_0019.png");
+        assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("held back"));
+    }
+
+    #[test]
+    fn a_stain_left_out_is_reported_and_nowhere_else() {
+        let root = rendered(24);
+        let fields = read_fields(root.path(), Split::Train).unwrap();
+        let groups = stains::groups(&fields.iter().map(stains::features).collect::<Vec<_>>());
+        let number = groups.len();
+        let left_out: Vec<&str> = groups[number - 1].members.iter().map(|index| fields[*index].name.as_str()).collect();
+        let division = Division::read(root.path(), Some(number)).unwrap();
+        assert_eq!(names(&division.reported), left_out);
+        for kept in [&division.trained, &division.held_back] {
+            assert!(!kept.is_empty() && kept.iter().all(|field| !left_out.contains(&field.name.as_str())));
+        }
+        assert_eq!(division.trained.len() + division.held_back.len() + left_out.len(), 24);
+        assert!(division.describe().contains(&format!("stain {number} of {number}")));
+        assert!(division.reported_is().unwrap().contains("not val_tmp"));
+        let text = Division::read(root.path(), Some(number + 1)).unwrap_err().to_string();
+        assert!(text.contains("no such group"), "{text}");
+    }
+
+    #[test]
+    fn too_few_fields_to_hold_one_back_are_refused() {
+        let root = rendered(9);
+        assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("at least 10"));
+    }
+
+    #[test]
+    fn a_run_goes_on_with_its_own_fields_alone() {
+        let root = rendered(12);
+        let run = root.path().join("run");
+        let whole = Division::read(root.path(), None).unwrap();
+        whole.keep(&run, false).unwrap();
+        whole.keep(&run, true).unwrap();
+        fs::remove_file(root.path().join("train_tmp/img/smear_0002.png")).unwrap();
+        let less = Division::read(root.path(), None).unwrap();
+        assert!(less.keep(&run, true).unwrap_err().to_string().contains("--leave-out-stain"));
+        // A run that lies there is not written over; the training refuses it.
+        fs::write(run.join("epoch-0001.safetensors"), b"").unwrap();
+        less.keep(&run, false).unwrap();
+        whole.keep(&run, true).unwrap();
+    }
+}
