@@ -73,6 +73,22 @@ fn an_interrupted_run_resumes_to_the_same_figures() {
 }
 
 #[test]
+fn the_same_seed_gives_the_same_weights_in_either_precision() {
+    let _turn = crate::generator();
+    let root = tempfile::tempdir().unwrap();
+    let task = ssr(&root.path().join("cache"));
+    for precision in [Precision::F32, Precision::Bf16] {
+        let settings = Settings { precision, ..settings(3) };
+        let weights = |run: &str| {
+            let folder = root.path().join(format!("{}-{run}", precision.name()));
+            train(&task, &settings, &folder, Device::Cpu, false).unwrap();
+            std::fs::read(file(&folder, 3)).unwrap()
+        };
+        assert_eq!(weights("once"), weights("again"), "{precision:?}");
+    }
+}
+
+#[test]
 fn a_run_is_not_overwritten_nor_resumed_as_another() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
