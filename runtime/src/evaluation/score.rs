@@ -9,6 +9,7 @@ use crate::{
     measures::{
         consistency::Consistency,
         foreground::overlap,
+        inside::inside,
         instances::{InstanceSums, Matches, match_instances},
         mean,
         psnr::psnr_db,
@@ -43,6 +44,12 @@ pub struct Figures {
     pub pq: Option<f64>,
     /// |predicted - true| / true.
     pub count_error: Option<f64>,
+    /// AP50 of the instances that do not touch the edge of the picture.
+    pub inside_ap50: Option<f64>,
+    /// Panoptic quality of the instances that do not touch the edge of the picture.
+    pub inside_pq: Option<f64>,
+    /// Count error of the instances that do not touch the edge of the picture.
+    pub inside_count_error: Option<f64>,
     /// Mean absolute difference between the picture shrunk back and the input, levels.
     pub consistency_levels: Option<f64>,
     /// The same over cells, each cell weighing the same, levels.
@@ -60,6 +67,7 @@ pub struct Figures {
 pub struct FieldScore {
     own: Figures,
     sums: InstanceSums,
+    inside: InstanceSums,
     reference: ReferenceCells,
     cell_consistency: (f64, u64),
 }
@@ -94,6 +102,7 @@ impl FieldScore {
         let reference = reference_cells(&field.mask, &mask)?;
         let matches: Matches = match_instances(&field.truth, labels)?;
         let sums = matches.sums();
+        let inside = inside(&field.truth, labels)?;
         let own = Figures {
             precision: Some(foreground.precision()),
             recall: Some(foreground.recall()),
@@ -104,11 +113,14 @@ impl FieldScore {
             ap50: sums.ap50(),
             pq: sums.pq(),
             count_error: matches.count_error(),
+            inside_ap50: inside.sums.ap50(),
+            inside_pq: inside.sums.pq(),
+            inside_count_error: inside.count_error(),
             true_cells: u64::from(matches.truths),
             predicted_cells: u64::from(matches.predictions),
             ..Figures::default()
         };
-        Ok(Self { own, sums, reference, cell_consistency: (0.0, 0) })
+        Ok(Self { own, sums, inside: inside.sums, reference, cell_consistency: (0.0, 0) })
     }
 
     /// The figures of this field alone.
@@ -121,10 +133,12 @@ impl FieldScore {
 /// all fields, and counts summed.
 pub fn summary(scores: &[FieldScore]) -> Figures {
     let over_fields = |figure: fn(&Figures) -> Option<f64>| mean(scores.iter().filter_map(|score| figure(&score.own)));
-    let (mut sums, mut reference) = (InstanceSums::default(), ReferenceCells::default());
+    let (mut sums, mut inside) = (InstanceSums::default(), InstanceSums::default());
+    let mut reference = ReferenceCells::default();
     let (mut consistency_sum, mut cells) = (0.0, 0);
     for score in scores {
         sums.add(&score.sums);
+        inside.add(&score.inside);
         reference.add(&score.reference);
         consistency_sum += score.cell_consistency.0;
         cells += score.cell_consistency.1;
@@ -141,6 +155,9 @@ pub fn summary(scores: &[FieldScore]) -> Figures {
         ap50: sums.ap50(),
         pq: sums.pq(),
         count_error: over_fields(|own| own.count_error),
+        inside_ap50: inside.ap50(),
+        inside_pq: inside.pq(),
+        inside_count_error: over_fields(|own| own.inside_count_error),
         consistency_levels: over_fields(|own| own.consistency_levels),
         cell_consistency_levels: (cells > 0).then(|| consistency_sum / cells as f64),
         unsupported_cells: scores.iter().filter_map(|score| score.own.unsupported_cells).reduce(|a, b| a + b),

@@ -8,7 +8,7 @@ use crate::evaluation::{report::Report, score::Figures};
 type Figure = (&'static str, fn(&Figures) -> Option<f64>, usize);
 
 /// Name, figure, decimal places; in the order in which they are shown.
-const FIGURES: [Figure; 14] = [
+const FIGURES: [Figure; 17] = [
     ("PSNR dB", |f| f.psnr_db, 2),
     ("SSIM", |f| f.ssim, 4),
     ("precision", |f| f.precision, 4),
@@ -20,6 +20,9 @@ const FIGURES: [Figure; 14] = [
     ("AP50", |f| f.ap50, 4),
     ("PQ", |f| f.pq, 4),
     ("count error", |f| f.count_error, 4),
+    ("AP50, edge left out", |f| f.inside_ap50, 4),
+    ("PQ, edge left out", |f| f.inside_pq, 4),
+    ("count error, edge left out", |f| f.inside_count_error, 4),
     ("consistency, levels", |f| f.consistency_levels, 2),
     ("cell consistency, levels", |f| f.cell_consistency_levels, 2),
     ("unsupported cells", |f| f.unsupported_cells.map(|count| count as f64), 0),
@@ -50,7 +53,8 @@ pub fn render(report: &Report) -> String {
     let _ = write!(
         text,
         "\n{} fields, {} annotated cells. bicubic: the same segmenter on the bicubic picture. perfect mask: the true \
-         foreground, cells being its components. consistency: the super-resolved picture shrunk back less the input; \
+         foreground, cells being its components. edge left out: cells that touch the edge of the field are ignored on both \
+         sides. consistency: the super-resolved picture shrunk back less the input; \
          an unsupported cell is one that the input does not bear out.\n",
         report.fields, report.annotated_cells
     );

@@ -123,7 +123,7 @@ pub fn nearest(truth: &Labels, predicted: &Labels) -> Result<Vec<Nearest>> {
 }
 
 /// Area of each label in pixels, background left out.
-fn areas_px(labels: &Labels) -> BTreeMap<u16, u32> {
+pub(super) fn areas_px(labels: &Labels) -> BTreeMap<u16, u32> {
     let mut areas = BTreeMap::new();
     for &Luma([label]) in labels.pixels() {
         if label != 0 {

@@ -7,6 +7,7 @@
 pub mod consistency;
 pub mod drift;
 pub mod foreground;
+pub mod inside;
 pub mod instances;
 pub mod psnr;
 pub mod reference_cells;

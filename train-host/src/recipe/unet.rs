@@ -5,7 +5,7 @@ use bloodseg::{cells::Labels, model::manifest::CellRule};
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    cells::{FIRST_RULE, choose_rule, figures, truths},
+    cells::{FIRST_RULE, choose_rule, figures, mean_dice, truths},
     settings::{Precision, Settings},
     train::{Figures, Task},
 };
@@ -74,11 +74,7 @@ impl Unet {
     /// Dice of the foreground, and AP50 and count error of the cells, by a rule.
     fn figures(&self, on: &Measured, params: &Params, grids: Option<&Grids>, rule: &CellRule) -> Result<[f64; 3]> {
         let maps = self.maps(&on.set, params, grids);
-        let predicted = maps.select(1, 0).gt(f64::from(rule.foreground_level));
-        let truth = on.set.foreground.select(1, 0).gt(127);
-        let sum = |t: &Tensor| t.to_kind(Kind::Double).sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Double);
-        let both = sum(&predicted.logical_and(&truth));
-        let dice = (&both * 2.0 / (sum(&predicted) + sum(&truth) + 1e-9)).mean(Kind::Double).double_value(&[]);
+        let dice = mean_dice(&maps, &on.set.foreground, rule.foreground_level);
         let cells = figures(&maps, &on.truths, rule)?;
         Ok([dice, cells.ap50, cells.count_error])
     }
@@ -134,6 +130,6 @@ impl Task for Unet {
 
     fn cell_rule(&self, params: &Params, grids: &Grids) -> Result<Option<CellRule>> {
         let maps = self.maps(&self.held_back.set, params, Some(grids));
-        choose_rule(&maps, &self.held_back.truths).map(Some)
+        choose_rule(&maps, &self.held_back.set.foreground, &self.held_back.truths).map(Some)
     }
 }
