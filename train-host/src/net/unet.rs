@@ -3,31 +3,56 @@
 //! A U-Net (Ronneberger et al., 2015) of plain convolutions behind a space-to-depth, so that nothing is
 //! computed on the large grid; pixel shuffles instead of upsampling, strides instead of pooling.
 
-use super::{INPUT, Net, Op};
+use super::{INPUT, Net, Op, Value};
+
+/// Output channels of the layers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Widths {
+    /// Edge of the first kernel.
+    pub(super) first_kernel: i64,
+    /// On the 64x64 grid.
+    pub(super) fine: i64,
+    /// On the 32x32 grid.
+    pub(super) middle: i64,
+    /// On the 16x16 grid.
+    pub(super) coarse: i64,
+    /// Before the shuffle from 16x16 to 32x32.
+    pub(super) up_middle: i64,
+    /// Before the shuffle from 32x32 to 64x64.
+    pub(super) up_fine: i64,
+}
 
 /// The net.
 pub fn net() -> Net {
     let mut net = Net::new("unet", 3, 256);
     let packed = net.push("pack", INPUT, Op::SpaceToDepth(4));
-    let fine = net.conv_relu("fine1", packed, 32, 3, 1);
-    let fine = net.conv_relu("fine2", fine, 32, 3, 1);
-    let middle = net.conv_relu("middle1", fine, 48, 3, 2);
-    let middle = net.conv_relu("middle2", middle, 48, 3, 1);
-    let coarse = net.conv_relu("coarse1", middle, 64, 3, 2);
-    let coarse = net.conv_relu("coarse2", coarse, 64, 3, 1);
-    let coarse = net.conv_relu("coarse3", coarse, 64, 3, 1);
+    let widths = Widths { first_kernel: 3, fine: 32, middle: 48, coarse: 64, up_middle: 96, up_fine: 64 };
+    with_body(net, packed, widths)
+}
 
-    let up = net.conv_relu("up_middle", coarse, 96, 1, 1);
+/// Appends everything from a value on the 64x64 grid to the two maps of 256x256.
+pub(super) fn with_body(mut net: Net, input: Value, widths: Widths) -> Net {
+    let Widths { first_kernel, fine: fine_width, middle: middle_width, coarse: coarse_width, up_middle, up_fine } =
+        widths;
+    let fine = net.conv_relu("fine1", input, fine_width, first_kernel, 1);
+    let fine = net.conv_relu("fine2", fine, fine_width, 3, 1);
+    let middle = net.conv_relu("middle1", fine, middle_width, 3, 2);
+    let middle = net.conv_relu("middle2", middle, middle_width, 3, 1);
+    let coarse = net.conv_relu("coarse1", middle, coarse_width, 3, 2);
+    let coarse = net.conv_relu("coarse2", coarse, coarse_width, 3, 1);
+    let coarse = net.conv_relu("coarse3", coarse, coarse_width, 3, 1);
+
+    let up = net.conv_relu("up_middle", coarse, up_middle, 1, 1);
     let up = net.push("up_middle_shuffle", up, Op::DepthToSpace(2));
     let joined = net.push("join_middle", middle, Op::Concat(up));
-    let middle = net.conv_relu("middle3", joined, 48, 3, 1);
-    let middle = net.conv_relu("middle4", middle, 48, 3, 1);
+    let middle = net.conv_relu("middle3", joined, middle_width, 3, 1);
+    let middle = net.conv_relu("middle4", middle, middle_width, 3, 1);
 
-    let up = net.conv_relu("up_fine", middle, 64, 1, 1);
+    let up = net.conv_relu("up_fine", middle, up_fine, 1, 1);
     let up = net.push("up_fine_shuffle", up, Op::DepthToSpace(2));
     let joined = net.push("join_fine", fine, Op::Concat(up));
-    let fine = net.conv_relu("fine3", joined, 32, 3, 1);
-    let fine = net.conv_relu("fine4", fine, 32, 3, 1);
+    let fine = net.conv_relu("fine3", joined, fine_width, 3, 1);
+    let fine = net.conv_relu("fine4", fine, fine_width, 3, 1);
     let maps = net.conv("maps", fine, 32, 1);
     net.push("unpack", maps, Op::DepthToSpace(4));
     net
