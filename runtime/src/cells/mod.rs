@@ -3,6 +3,7 @@
 //! [`split()`] finds the peaks of the core map and grows them inside the foreground; [`measure()`] looks at
 //! what has grown. All is integer up to the measures, so the labels are the same on every machine.
 
+mod components;
 mod flood;
 mod measure;
 mod peaks;
@@ -12,6 +13,7 @@ mod split;
 
 use image::{ImageBuffer, Luma};
 
+pub use components::components;
 pub use measure::measure;
 pub use split::{mask, split};
 

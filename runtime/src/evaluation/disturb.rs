@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    frame::reference::centre_square,
+    frame::{mirror::mirrored, reference::centre_square},
     smear::draw::Draw,
 };
 
@@ -142,13 +142,6 @@ pub fn magnified<P: Pixel>(
         from + mirrored(place, edge)
     };
     ImageBuffer::from_fn(size, size, |x, y| *picture.get_pixel(at(x, left), at(y, top)))
-}
-
-/// The place in `0..edge` that a place beyond it is the mirror image of; the outermost pixels are repeated.
-fn mirrored(place: i64, edge: u32) -> u32 {
-    let edge = i64::from(edge);
-    let place = place.rem_euclid(2 * edge);
-    place.min(2 * edge - 1 - place) as u32
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Ways from a low-resolution picture to cells, which an evaluation compares.
 
-use image::{GrayImage, Luma, RgbImage};
-use imageproc::region_labelling::{Connectivity, connected_components};
+use image::RgbImage;
 
 use crate::{
     cells::{self, Labels},
@@ -121,13 +120,5 @@ impl Method for Nets {
 /// # Errors
 /// [`Error::Internal`] alone.
 pub fn perfect_mask(field: &EvalField) -> Result<Labels> {
-    let (width, height) = field.mask.dimensions();
-    let mask =
-        GrayImage::from_fn(width, height, |x, y| Luma([u8::from(field.mask.get_pixel(x, y).0[0] > FOREGROUND_ABOVE)]));
-    let components = connected_components(&mask, Connectivity::Four, Luma([0]));
-    let labels = components
-        .pixels()
-        .map(|&Luma([label])| u16::try_from(label).map_err(|e| Error::internal("perfect_mask", e)))
-        .collect::<Result<_>>()?;
-    Labels::from_raw(width, height, labels).ok_or_else(|| Error::internal("perfect_mask", "buffer size"))
+    cells::components(&field.mask, FOREGROUND_ABOVE)
 }

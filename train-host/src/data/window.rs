@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use bloodseg::{
-    frame::resize::{resize_gray, resize_rgb},
+    frame::{
+        mirror::mirrored,
+        resize::{resize_gray, resize_rgb},
+    },
     limits::{REFERENCE_HR_PX, REFERENCE_LR_PX},
 };
 use image::{GrayImage, ImageBuffer, Luma, Pixel, RgbImage, imageops};
@@ -115,7 +118,7 @@ impl Window {
     }
 
     fn crop<P: Pixel + 'static>(self, from: &ImageBuffer<P, Vec<P::Subpixel>>) -> ImageBuffer<P, Vec<P::Subpixel>> {
-        let (columns, rows) = (mirrored(self.x, self.edge, from.width()), mirrored(self.y, self.edge, from.height()));
+        let (columns, rows) = (places(self.x, self.edge, from.width()), places(self.y, self.edge, from.height()));
         let channels = usize::from(P::CHANNEL_COUNT);
         let whole_rows = self.x >= 0 && self.x + i64::from(self.edge) <= i64::from(from.width());
         let mut to = ImageBuffer::new(self.edge, self.edge);
@@ -136,14 +139,8 @@ impl Window {
 }
 
 /// The places along a side of `side` pixels that a window from `from` on covers, mirrored past both ends.
-fn mirrored(from: i64, edge: u32, side: u32) -> Vec<u32> {
-    let side = i64::from(side);
-    (from..from + i64::from(edge))
-        .map(|place| {
-            let place = place.rem_euclid(2 * side);
-            place.min(2 * side - 1 - place) as u32
-        })
-        .collect()
+fn places(from: i64, edge: u32, side: u32) -> Vec<u32> {
+    (from..from + i64::from(edge)).map(|place| mirrored(place, side)).collect()
 }
 
 #[cfg(test)]
@@ -152,8 +149,8 @@ mod tests {
 
     #[test]
     fn places_past_the_ends_are_mirrored() {
-        assert_eq!(mirrored(-2, 9, 3), [1, 0, 0, 1, 2, 2, 1, 0, 0]);
-        assert_eq!(mirrored(1, 2, 3), [1, 2]);
+        assert_eq!(places(-2, 9, 3), [1, 0, 0, 1, 2, 2, 1, 0, 0]);
+        assert_eq!(places(1, 2, 3), [1, 2]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bloodseg::{
-    cells::{Labels, split},
+    cells::{Labels, components, split},
     measures::{
         foreground::overlap,
         instances::{InstanceSums, match_instances},
@@ -18,8 +18,7 @@ use bloodseg::{
     model::manifest::CellRule,
     segmentation::CellMaps,
 };
-use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
+use image::GrayImage;
 use tch::{Device, Tensor};
 
 use super::{
@@ -200,17 +199,6 @@ fn mean_psnr_db(wanted: &Tensor, pictures: &Tensor) -> Result<Option<f64>> {
         .map(|index| Ok(psnr_db(&to_rgb(&wanted.get(index))?, &to_rgb(&pictures.get(index))?)?))
         .collect::<Result<Vec<f64>>>()?;
     Ok(mean(each))
-}
-
-/// One label a 4-connected component of the foreground.
-fn components(foreground: &GrayImage, above: u8) -> Result<Labels> {
-    let binary = GrayImage::from_fn(foreground.width(), foreground.height(), |x, y| {
-        Luma([u8::from(foreground.get_pixel(x, y).0[0] > above)])
-    });
-    let labelled = connected_components(&binary, Connectivity::Four, Luma([0]));
-    let labels =
-        labelled.pixels().map(|l| u16::try_from(l.0[0])).collect::<Result<Vec<_>, _>>().context("components")?;
-    Labels::from_raw(foreground.width(), foreground.height(), labels).context("size of a label picture")
 }
 
 /// The table as Markdown.
