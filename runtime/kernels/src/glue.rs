@@ -1,0 +1,260 @@
+//! What stands between convolutions: it moves levels, compares them, or adds them.
+
+use crate::{map::Shape, requant::round_half_even};
+
+/// Order of the channels that become a block of pixels; the names are ONNX's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Place in the block first, channel second.
+    DepthColumnRow,
+    /// Channel first, place in the block second.
+    ColumnRowDepth,
+}
+
+/// Blocks of `block` x `block` pixels become channels: place in the block first, channel second.
+pub fn space_to_depth(shape: Shape, block: usize, input: &[u8], output: &mut [u8]) {
+    let run = block * shape.channels;
+    let packed = block * run;
+    for (y, row) in input.chunks_exact(shape.row_bytes()).enumerate() {
+        let within = y % block * run;
+        let to = &mut output[y / block * (shape.width / block) * packed..];
+        for (to, from) in to.chunks_exact_mut(packed).zip(row.chunks_exact(run)) {
+            copy(&mut to[within..within + run], from);
+        }
+    }
+}
+
+/// The inverse: `shape` is the input's, its channels are a multiple of `block * block`.
+pub fn depth_to_space(shape: Shape, block: usize, order: Order, input: &[u8], output: &mut [u8]) {
+    let channels = shape.channels / (block * block);
+    let run = block * channels;
+    for (y, row) in input.chunks_exact(shape.row_bytes()).enumerate() {
+        let rows = &mut output[y * block * shape.width * run..][..block * shape.width * run];
+        for (within, to) in rows.chunks_exact_mut(shape.width * run).enumerate() {
+            for (to, from) in to.chunks_exact_mut(run).zip(row.chunks_exact(shape.channels)) {
+                match order {
+                    Order::DepthColumnRow => copy(to, &from[within * run..][..run]),
+                    Order::ColumnRowDepth => {
+                        for (at, to) in to.iter_mut().enumerate() {
+                            *to = from[at % channels * block * block + within * block + at / channels];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A short copy; the usual lengths are constants, so that they become moves and not calls.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match (to.len(), from.len()) {
+        (12, 12) => to.copy_from_slice(&from[..12]),
+        (8, 8) => to.copy_from_slice(&from[..8]),
+        (32, 32) => to.copy_from_slice(&from[..32]),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Writes a map of `channels` channels a pixel into channels `first..` of pixels of `pitch` channels.
+pub fn place_channels(input: &[u8], channels: usize, output: &mut [u8], pitch: usize, first: usize) {
+    for (to, from) in output.chunks_exact_mut(pitch).zip(input.chunks_exact(channels)) {
+        copy(&mut to[first..first + channels], from);
+    }
+}
+
+/// Greatest level of each window; `shape` is the input's, no padding.
+pub fn max_pool(shape: Shape, window: usize, stride: usize, input: &[u8], output: &mut [u8]) {
+    let (height, width) = ((shape.height - window) / stride + 1, (shape.width - window) / stride + 1);
+    for y in 0..height {
+        for x in 0..width {
+            let to = &mut output[(y * width + x) * shape.channels..][..shape.channels];
+            to.fill(0);
+            for row in y * stride..y * stride + window {
+                for column in x * stride..x * stride + window {
+                    let from = &input[(row * shape.width + column) * shape.channels..][..shape.channels];
+                    for (to, from) in to.iter_mut().zip(from) {
+                        *to = (*to).max(*from);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Each pixel `factor` x `factor` times.
+pub fn repeat_pixels(shape: Shape, factor: usize, input: &[u8], output: &mut [u8]) {
+    for (rows, row) in
+        output.chunks_exact_mut(factor * factor * shape.row_bytes()).zip(input.chunks_exact(shape.row_bytes()))
+    {
+        for to in rows.chunks_exact_mut(factor * shape.row_bytes()) {
+            for (to, from) in to.chunks_exact_mut(factor * shape.channels).zip(row.chunks_exact(shape.channels)) {
+                for to in to.chunks_exact_mut(shape.channels) {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+    }
+}
+
+/// Planes of rows, as ONNX's tensors lie, to pixels.
+pub fn from_planes(shape: Shape, input: &[u8], output: &mut [u8]) {
+    let pixels = shape.height * shape.width;
+    for (channel, plane) in input.chunks_exact(pixels).enumerate() {
+        for (to, from) in output.chunks_exact_mut(shape.channels).zip(plane) {
+            to[channel] = *from;
+        }
+    }
+}
+
+/// Pixels to planes of rows.
+pub fn to_planes(shape: Shape, input: &[u8], output: &mut [u8]) {
+    let pixels = shape.height * shape.width;
+    for (channel, plane) in output.chunks_exact_mut(pixels).enumerate() {
+        for (to, from) in plane.iter_mut().zip(input.chunks_exact(shape.channels)) {
+            *to = from[channel];
+        }
+    }
+}
+
+/// Levels of a grid: `real = scale * (level - zero_point)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    /// The step.
+    pub scale: f32,
+    /// Level of zero.
+    pub zero_point: u8,
+}
+
+/// The sum of two maps on a third grid: both in real numbers, one addition, one rounding, as ONNX defines it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Add {
+    /// Grids of the terms.
+    pub terms: [Grid; 2],
+    /// Grid of the sum.
+    pub sum: Grid,
+}
+
+/// Most channels that [`Add::run`] repeats the second term to.
+pub const MAX_REPEATED: usize = 256;
+
+impl Add {
+    /// `output = a + b`. `b` has `channels / repeats` channels a pixel, which are taken `repeats` times over; `channels`
+    /// are those of `a`, at most [`MAX_REPEATED`] when anything is repeated.
+    pub fn run(&self, a: &[u8], b: &[u8], channels: usize, repeats: usize, output: &mut [u8]) {
+        if repeats == 1 {
+            self.levels(a, b, output);
+            return;
+        }
+        let mut repeated = [0; MAX_REPEATED];
+        let repeated = &mut repeated[..channels];
+        let once = channels / repeats;
+        for ((to, a), b) in output.chunks_exact_mut(channels).zip(a.chunks_exact(channels)).zip(b.chunks_exact(once)) {
+            for to in repeated.chunks_exact_mut(once) {
+                to.copy_from_slice(b);
+            }
+            self.levels(a, repeated, to);
+        }
+    }
+
+    #[inline]
+    fn levels(&self, a: &[u8], b: &[u8], output: &mut [u8]) {
+        let [first, second] = self.terms;
+        let real = |level: u8, grid: Grid| (i32::from(level) - i32::from(grid.zero_point)) as f32 * grid.scale;
+        let (steps, zero) = (self.sum.scale.recip(), i32::from(self.sum.zero_point));
+        for ((to, a), b) in output.iter_mut().zip(a).zip(b) {
+            let sum = real(*a, first) + real(*b, second);
+            *to = (round_half_even(sum * steps) + zero).clamp(0, 255) as u8;
+        }
+    }
+}
+
+/// The levels of one grid on another, no lower than `lowest`.
+pub fn rescale_table(from: Grid, to: Grid, lowest: u8) -> [u8; 256] {
+    let steps = to.scale.recip();
+    std::array::from_fn(|level| {
+        let real = (level as i32 - i32::from(from.zero_point)) as f32 * from.scale;
+        (round_half_even(real * steps) + i32::from(to.zero_point)).clamp(i32::from(lowest), 255) as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(shape: Shape) -> Vec<u8> {
+        (0..shape.bytes()).map(|at| (at * 7 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn depth_and_space_follow_the_onnx_definition() {
+        // ONNX's own example: 8 channels of 2x3 in blocks of 2, levels 0, 1, 2 ... in planes.
+        let shape = Shape::new(2, 3, 8);
+        let planes: Vec<u8> = (0..48).collect();
+        let mut pixels = vec![0; 48];
+        from_planes(shape, &planes, &mut pixels);
+        let mut spread = vec![0; 48];
+        let mut first_rows = Vec::new();
+        for order in [Order::DepthColumnRow, Order::ColumnRowDepth] {
+            depth_to_space(shape, 2, order, &pixels, &mut spread);
+            let mut planes = vec![0; 48];
+            to_planes(Shape::new(4, 6, 2), &spread, &mut planes);
+            first_rows.push(planes[..6].to_vec());
+        }
+        assert_eq!(first_rows, [[0, 12, 1, 13, 2, 14], [0, 6, 1, 7, 2, 8]]);
+        depth_to_space(shape, 2, Order::DepthColumnRow, &pixels, &mut spread);
+        let mut back = vec![0; 48];
+        space_to_depth(Shape::new(4, 6, 2), 2, &spread, &mut back);
+        assert_eq!(back, pixels);
+    }
+
+    #[test]
+    fn planes_and_pixels_are_inverse() {
+        let shape = Shape::new(3, 5, 7);
+        let (map, mut planes, mut back) = (numbered(shape), vec![0; 105], vec![0; 105]);
+        to_planes(shape, &map, &mut planes);
+        from_planes(shape, &planes, &mut back);
+        assert_eq!(back, map);
+        assert_ne!(planes, map);
+    }
+
+    #[test]
+    fn the_greatest_of_a_window_and_repeated_pixels() {
+        let mut pooled = vec![0; 2];
+        max_pool(Shape::new(2, 4, 1), 2, 2, &[1, 9, 3, 4, 5, 6, 7, 8], &mut pooled);
+        assert_eq!(pooled, [9, 8]);
+        let mut repeated = vec![0; 8];
+        repeat_pixels(Shape::new(1, 2, 1), 2, &[5, 6], &mut repeated);
+        assert_eq!(repeated, [5, 5, 6, 6, 5, 5, 6, 6]);
+    }
+
+    #[test]
+    fn channels_are_placed_beside_each_other() {
+        let mut joined = vec![0; 6];
+        place_channels(&[1, 2], 1, &mut joined, 3, 0);
+        place_channels(&[3, 4, 5, 6], 2, &mut joined, 3, 1);
+        assert_eq!(joined, [1, 3, 4, 2, 5, 6]);
+    }
+
+    #[test]
+    fn sums_are_rounded_once_and_saturate() {
+        let grid = |scale, zero_point| Grid { scale, zero_point };
+        let add = Add { terms: [grid(0.25, 128), grid(0.5, 0)], sum: grid(0.5, 128) };
+        let mut sums = [0; 4];
+        // 1 quarter is half a step and goes to the even level, 3 quarters go to 2 steps
+        add.run(&[129, 131, 255, 0], &[0, 0, 255, 0], 4, 1, &mut sums);
+        assert_eq!(sums, [128, 130, 255, 64]);
+        // one pixel of four channels, onto which the two of the other are laid twice
+        let mut repeated = [0; 4];
+        add.run(&[128; 4], &[1, 2], 4, 2, &mut repeated);
+        assert_eq!(repeated, [129, 130, 129, 130]);
+    }
+
+    #[test]
+    fn a_table_of_one_grid_on_itself_changes_nothing() {
+        let grid = Grid { scale: 0.125, zero_point: 128 };
+        assert!(rescale_table(grid, grid, 0).iter().enumerate().all(|(level, to)| level == usize::from(*to)));
+        assert_eq!(rescale_table(grid, Grid { scale: 0.25, zero_point: 0 }, 0)[130], 1);
+        assert_eq!(rescale_table(grid, grid, 128)[3], 128);
+    }
+}
