@@ -43,6 +43,15 @@ pub const FRAME_QUEUE_LEN: usize = 4;
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
+/// Most tiles that are worked on at a time, an arena and a core each.
+pub const MAX_WORKERS: usize = 2;
+
+/// Bytes that the writers of the tables hold back.
+pub const RECORD_BUFFER_BYTES: u64 = 64 * 1024;
+
+/// Bytes of a thread's stack that are touched, as `budget` reckons.
+pub const THREAD_STACK_BYTES: u64 = 128 * 1024;
+
 /// Longest shorter side of a rendered smear, in pixels.
 pub const MAX_SMEAR_SIDE_PX: u32 = 4096;
 

@@ -3,9 +3,9 @@
 use image::{GrayImage, RgbImage};
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, Setup},
     error::{Error, Result},
-    frame::{normalise::Normalisation, planes},
+    frame::normalise::Normalisation,
     limits::TILE_SR_PX,
     model::{manifest::Preparation, store::Model},
 };
@@ -35,7 +35,7 @@ pub struct Segmenter {
     preparation: Preparation,
     width: u32,
     height: u32,
-    input: Vec<u8>,
+    /// Both maps of a pixel together, as the engine puts them out.
     output: Vec<u8>,
 }
 
@@ -44,8 +44,8 @@ impl Segmenter {
     ///
     /// # Errors
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
-    pub fn load(model: &Model) -> Result<Self> {
-        let mut this = Self::load_for(model, TILE_SR_PX, TILE_SR_PX)?;
+    pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
+        let mut this = Self::load_at(model, TILE_SR_PX, TILE_SR_PX, setup)?;
         model.verify(&mut this.engine)?;
         Ok(this)
     }
@@ -55,10 +55,27 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Model`] when the model cannot run at that size.
     pub fn load_for(model: &Model, width: u32, height: u32) -> Result<Self> {
-        let engine = Engine::load(model, height as usize, width as usize)?;
-        let input = vec![0; engine.input_shape().iter().product()];
+        Self::load_at(model, width, height, &Setup::default())
+    }
+
+    fn load_at(model: &Model, width: u32, height: u32, setup: &Setup) -> Result<Self> {
+        let engine = Engine::load(model, height as usize, width as usize, setup)?;
         let output = vec![0; engine.output_shape().iter().product()];
-        Ok(Self { engine, preparation: model.manifest.preparation, width, height, input, output })
+        Ok(Self { engine, preparation: model.manifest.preparation, width, height, output })
+    }
+
+    /// The same net for another thread.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the engine cannot be set up again.
+    pub fn another(&self) -> Result<Self> {
+        let output = vec![0; self.output.len()];
+        Ok(Self { engine: self.engine.another()?, output, ..*self })
+    }
+
+    /// The engine that runs it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Prepares the super-resolved picture of a whole frame, as the net learned to see it.
@@ -75,16 +92,25 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Internal`] for a picture of another size than the net was loaded for.
     pub fn run(&mut self, prepared: &RgbImage) -> Result<CellMaps> {
-        if prepared.dimensions() != (self.width, self.height) {
+        let mut maps = CellMaps::empty(self.width, self.height);
+        self.run_into(prepared, &mut maps)?;
+        Ok(maps)
+    }
+
+    /// The same, into maps of the same size.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_into(&mut self, prepared: &RgbImage, maps: &mut CellMaps) -> Result<()> {
+        let dimensions = (self.width, self.height);
+        if [prepared.dimensions(), maps.foreground.dimensions(), maps.core.dimensions()] != [dimensions; 3] {
             return Err(Error::internal("segmentation", format!("a picture of {:?}", prepared.dimensions())));
         }
-        planes::split(prepared, &mut self.input)?;
-        self.engine.run(&self.input, &mut self.output)?;
-        let (foreground, core) = self.output.split_at(self.output.len() / 2);
-        let map = |plane: &[u8]| {
-            GrayImage::from_raw(self.width, self.height, plane.to_vec())
-                .ok_or_else(|| Error::internal("segmentation", "buffer size"))
-        };
-        Ok(CellMaps { foreground: map(foreground)?, core: map(core)? })
+        self.engine.run(prepared.as_raw(), &mut self.output)?;
+        let levels = self.output.chunks_exact(2);
+        for ((both, foreground), core) in levels.zip(maps.foreground.iter_mut()).zip(maps.core.iter_mut()) {
+            (*foreground, *core) = (both[0], both[1]);
+        }
+        Ok(())
     }
 }

@@ -3,21 +3,18 @@
 use image::RgbImage;
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, Setup},
     error::{Error, Result},
-    frame::planes,
     limits::{SCALE, TILE_PX},
     model::store::Model,
 };
 
-/// The net, ready for tiles of one size; its buffers are made once.
+/// The net, ready for tiles of one size.
 #[derive(Debug)]
 pub struct SuperResolution {
     engine: Engine,
     width: u32,
     height: u32,
-    input: Vec<u8>,
-    output: Vec<u8>,
 }
 
 impl SuperResolution {
@@ -25,8 +22,8 @@ impl SuperResolution {
     ///
     /// # Errors
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
-    pub fn load(model: &Model) -> Result<Self> {
-        let mut this = Self::load_for(model, TILE_PX, TILE_PX)?;
+    pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
+        let mut this = Self::load_at(model, TILE_PX, TILE_PX, setup)?;
         model.verify(&mut this.engine)?;
         Ok(this)
     }
@@ -36,22 +33,46 @@ impl SuperResolution {
     /// # Errors
     /// [`Error::Model`] when the model cannot run at that size.
     pub fn load_for(model: &Model, width: u32, height: u32) -> Result<Self> {
-        let engine = Engine::load(model, height as usize, width as usize)?;
-        let input = vec![0; engine.input_shape().iter().product()];
-        let output = vec![0; engine.output_shape().iter().product()];
-        Ok(Self { engine, width, height, input, output })
+        Self::load_at(model, width, height, &Setup::default())
     }
 
-    /// Super-resolves one tile, RGB 0..=255 both ways.
+    fn load_at(model: &Model, width: u32, height: u32, setup: &Setup) -> Result<Self> {
+        Ok(Self { engine: Engine::load(model, height as usize, width as usize, setup)?, width, height })
+    }
+
+    /// The same net for another thread.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the engine cannot be set up again.
+    pub fn another(&self) -> Result<Self> {
+        Ok(Self { engine: self.engine.another()?, ..*self })
+    }
+
+    /// The engine that runs it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Super-resolves one tile, RGB 0..=255 both ways; `sr` is four times as wide and high.
     ///
     /// # Errors
     /// [`Error::Internal`] for a tile of another size than the net was loaded for.
-    pub fn run(&mut self, tile: &RgbImage) -> Result<RgbImage> {
-        if tile.dimensions() != (self.width, self.height) {
-            return Err(Error::internal("super_resolution", format!("a tile of {:?}", tile.dimensions())));
+    pub fn run_into(&mut self, tile: &RgbImage, sr: &mut RgbImage) -> Result<()> {
+        let dimensions = (self.width * SCALE, self.height * SCALE);
+        if tile.dimensions() != (self.width, self.height) || sr.dimensions() != dimensions {
+            let found = format!("a tile of {:?} to {:?}", tile.dimensions(), sr.dimensions());
+            return Err(Error::internal("super_resolution", found));
         }
-        planes::split(tile, &mut self.input)?;
-        self.engine.run(&self.input, &mut self.output)?;
-        planes::join(&self.output, self.width * SCALE, self.height * SCALE)
+        self.engine.run(tile.as_raw(), sr)
+    }
+
+    /// The same, to a new picture.
+    ///
+    /// # Errors
+    /// As [`Self::run_into`].
+    pub fn run(&mut self, tile: &RgbImage) -> Result<RgbImage> {
+        let mut sr = RgbImage::new(self.width * SCALE, self.height * SCALE);
+        self.run_into(tile, &mut sr)?;
+        Ok(sr)
     }
 }

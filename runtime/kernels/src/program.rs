@@ -233,10 +233,6 @@ impl Planned {
                     *to = table[usize::from(*from)];
                 }
             }),
-            Step::FromPlanes => {
-                self.unary(arena, inputs, outputs, |from, to, _| glue::from_planes(self.write.1, from, to))
-            }
-            Step::ToPlanes => self.unary(arena, inputs, outputs, |from, to, _| glue::to_planes(shape, from, to)),
             Step::Copy => self.unary(arena, inputs, outputs, |from, to, _| to.copy_from_slice(from)),
             Step::Concat => {
                 let pitch = self.write.1.channels;

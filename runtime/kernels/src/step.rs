@@ -48,10 +48,6 @@ pub enum Step {
     },
     /// Each level by a table: another grid, a ReLU.
     Table(Box<[u8; 256]>),
-    /// Planes of rows to pixels.
-    FromPlanes,
-    /// Pixels to planes of rows.
-    ToPlanes,
     /// The same map again.
     Copy,
 }

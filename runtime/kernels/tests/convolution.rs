@@ -79,7 +79,14 @@ fn noise(seed: u64, count: usize) -> Vec<u8> {
     (0..count).map(|_| next()).collect()
 }
 
-fn conv(input: Shape, out_channels: usize, kernel: [usize; 2], stride: [usize; 2], pads: [usize; 4], seed: u64) -> Conv {
+fn conv(
+    input: Shape,
+    out_channels: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pads: [usize; 4],
+    seed: u64,
+) -> Conv {
     let taps = input.channels * kernel[0] * kernel[1];
     let drawn = noise(seed, out_channels * 3 + 4);
     // Sums of random weights spread like the root of their number: most levels are inside the range, some saturate.

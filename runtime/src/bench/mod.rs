@@ -15,9 +15,9 @@ pub use timings::Timings;
 
 use crate::{
     cells,
-    engine::Engine,
+    engine::{Engine, Setup},
     error::Result,
-    frame::{planes, reference},
+    frame::reference,
     limits::{TILE_PX, TILE_SR_PX},
     measures::consistency::Consistency,
     memory::{counting, resident},
@@ -68,6 +68,18 @@ pub struct BenchReport {
     pub allocations_per_tile: Option<f64>,
     /// Load time of both models, checks included.
     pub load_ms: f64,
+    /// Kernel of the convolutions.
+    pub kernel: &'static str,
+    /// Arena that both nets share, a thread.
+    pub arena_bytes: usize,
+    /// Packed weights of both nets.
+    pub weight_bytes: usize,
+    /// Nodes that stock tract runs, operation and name; none when all is in integers.
+    pub stock_nodes: Vec<String>,
+    /// Median of the super-resolution net up to its last convolution: without the repeated input and the shuffle.
+    pub ssr_body_ms: f64,
+    /// Median of the segmentation net up to its last convolution.
+    pub unet_body_ms: f64,
     /// Every stage in full.
     pub stages: Stages,
 }
@@ -89,11 +101,11 @@ pub struct Stages {
 ///
 /// # Errors
 /// Those of the models.
-pub fn run(models: &Models, effort: Effort) -> Result<BenchReport> {
+pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport> {
     let tiles = tiles()?;
     counting::restart_peak();
     let before = Instant::now();
-    let mut pipeline = Pipeline::load(models)?;
+    let mut pipeline = Pipeline::load_with(models, setup, 1)?;
     let load_ms = ms(before.elapsed());
     let load_peak_heap_bytes = counting::heap().map(|heap| heap.peak_bytes);
 
@@ -108,10 +120,18 @@ pub fn run(models: &Models, effort: Effort) -> Result<BenchReport> {
         std::hint::black_box(cells::measure(&labels, &analysis.maps, &consistency)?);
         Ok(())
     })?;
+    let [ssr_figures, unet_figures] = pipeline.workers().figures();
+    let stock_nodes = [ssr_figures, unet_figures].iter().flat_map(|figures| figures.stock_nodes.clone()).collect();
+    let weight_bytes = ssr_figures.weight_bytes + unet_figures.weight_bytes;
+    let arena_bytes = pipeline.workers().arena_bytes();
     drop(pipeline);
-    let ssr = net(Engine::load(&models.ssr, TILE_PX as usize, TILE_PX as usize)?, tiles.iter(), effort)?;
-    let unet = Engine::load(&models.unet, TILE_SR_PX as usize, TILE_SR_PX as usize)?;
-    let unet = net(unet, analyses.iter().map(|analysis| &analysis.sr), effort)?;
+    let (edge, sr_edge) = (TILE_PX as usize, TILE_SR_PX as usize);
+    let srs: Vec<&RgbImage> = analyses.iter().map(|analysis| &analysis.sr).collect();
+    let lrs: Vec<&RgbImage> = tiles.iter().collect();
+    let ssr = net(Engine::load(&models.ssr, edge, edge, setup)?, &lrs, effort)?;
+    let ssr_body = net(Engine::load_body(&models.ssr, edge, edge, setup)?, &lrs, effort)?;
+    let unet = net(Engine::load(&models.unet, sr_edge, sr_edge, setup)?, &srs, effort)?;
+    let unet_body = net(Engine::load_body(&models.unet, sr_edge, sr_edge, setup)?, &srs, effort)?;
     Ok(BenchReport {
         ssr_ms: ssr.median_ms,
         unet_ms: unet.median_ms,
@@ -123,6 +143,12 @@ pub fn run(models: &Models, effort: Effort) -> Result<BenchReport> {
         peak_rss_kib: resident::peak_rss_kib(),
         allocations_per_tile: whole.allocations_per_tile,
         load_ms,
+        kernel: setup.kernel(),
+        arena_bytes,
+        weight_bytes,
+        stock_nodes,
+        ssr_body_ms: ssr_body.median_ms,
+        unet_body_ms: unet_body.median_ms,
         stages: Stages { ssr, unet, cells, pipeline: whole.timings },
     })
 }
@@ -159,15 +185,9 @@ fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort)
 }
 
 /// Times a net by itself.
-fn net<'a>(mut engine: Engine, pictures: impl Iterator<Item = &'a RgbImage>, effort: Effort) -> Result<Timings> {
+fn net(mut engine: Engine, pictures: &[&RgbImage], effort: Effort) -> Result<Timings> {
     let mut output = vec![0; engine.output_shape().iter().product()];
-    let mut inputs = Vec::new();
-    for picture in pictures {
-        let mut input = vec![0; engine.input_shape().iter().product()];
-        planes::split(picture, &mut input)?;
-        inputs.push(input);
-    }
-    timed(effort, |at| engine.run(&inputs[at % inputs.len()], &mut output))
+    timed(effort, |at| engine.run(pictures[at % pictures.len()].as_raw(), &mut output))
 }
 
 /// Warms up, then runs `stage` with a rising number until the effort is spent.

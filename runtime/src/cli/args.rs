@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{bench::BenchArgs, config::ConfigArgs, eval::EvalArgs, run::RunArgs, segment::SegmentArgs};
+use super::{
+    bench::BenchArgs, budget::BudgetArgs, config::ConfigArgs, eval::EvalArgs, run::RunArgs, segment::SegmentArgs,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -75,6 +77,8 @@ pub(super) enum Command {
     Eval(EvalArgs),
     /// Measure times and memory on this machine
     Bench(BenchArgs),
+    /// Tell what a run will need of the memory, line by line
+    Budget(BudgetArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
 }

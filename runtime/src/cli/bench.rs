@@ -7,6 +7,7 @@ use clap::Args;
 use super::{print, session::Session};
 use crate::{
     bench::{self, BenchReport, Effort, Timings},
+    engine::Setup,
     error::{Error, Result},
 };
 
@@ -27,6 +28,10 @@ pub(super) struct BenchArgs {
     /// Most seconds for each stage
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+
+    /// Take this kernel for the convolutions [default: the fastest of this processor]
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
 }
 
 /// Runs the command.
@@ -35,7 +40,8 @@ pub(super) struct BenchArgs {
 /// Those of the models.
 pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
     let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
-    let report = bench::run(&session.models()?, effort)?;
+    let setup = args.kernel.as_deref().map_or_else(|| Ok(Setup::default()), Setup::with_kernel)?;
+    let report = bench::run(&session.models()?, effort, &setup)?;
     if args.json {
         print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("bench", e))?);
     } else {
@@ -57,11 +63,24 @@ fn table(report: &BenchReport) {
     row("pipeline", &stages.pipeline);
     let mib =
         |bytes: Option<usize>| bytes.map_or("unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / 1048576.0));
+    let stock = match report.stock_nodes.as_slice() {
+        [] => "none: all is in integers".to_owned(),
+        nodes => format!("{} ({})", nodes.len(), nodes.join(", ")),
+    };
+    print::line(format_args!("kernel                {}", report.kernel));
+    print::line(format_args!("nodes in stock tract  {stock}"));
+    print::line(format_args!(
+        "convolutions alone    ssr {:.3} ms, unet {:.3} ms",
+        report.ssr_body_ms, report.unet_body_ms
+    ));
     print::line(format_args!("tiles per second      {:.2}", report.tiles_per_s));
     print::line(format_args!("models loaded in      {:.0} ms", report.load_ms));
     print::line(format_args!("peak heap             {}", mib(report.peak_heap_bytes)));
     print::line(format_args!("  between tiles       {}", mib(report.live_heap_bytes)));
     print::line(format_args!("  while loading       {}", mib(report.load_peak_heap_bytes)));
+    let kib = |bytes: usize| format!("{:.0} KiB", bytes as f64 / 1024.0);
+    print::line(format_args!("arena of both nets    {}", kib(report.arena_bytes)));
+    print::line(format_args!("packed weights        {}", kib(report.weight_bytes)));
     let rss = report.peak_rss_kib.map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0));
     print::line(format_args!("peak resident memory  {rss}"));
     let allocations = report.allocations_per_tile.map_or("unknown".into(), |count| format!("{count:.0}"));

@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod budget;
 mod config;
 mod eval;
 mod inputs;
@@ -48,6 +49,7 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Run(args) => run::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
+        Command::Budget(args) => budget::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }

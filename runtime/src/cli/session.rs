@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::args::Args;
 use crate::{
     config::Config,
+    engine::Setup,
     error::{Error, Result},
+    limits::MAX_WORKERS,
     model::store::Models,
     pipeline::Pipeline,
 };
@@ -48,7 +50,9 @@ impl Session {
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
         let models = self.models()?;
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
-        Pipeline::load(&models)
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS));
+        Pipeline::load_with(&models, &Setup::default(), threads)
     }
 
     /// The folder for results: `--out`, else the config's; made when it is not there.

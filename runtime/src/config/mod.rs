@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
-    limits::MAX_TEXT_BYTES,
+    limits::{MAX_TEXT_BYTES, MAX_WORKERS},
 };
 
 /// The commented file that says what every key means and what holds without it.
@@ -27,6 +27,8 @@ pub struct Config {
     pub output: OutputSection,
     /// `[optics]`
     pub optics: OpticsSection,
+    /// `[budget]`
+    pub budget: BudgetSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -53,6 +55,16 @@ pub struct OutputSection {
 pub struct OpticsSection {
     /// Edge of a pixel of the sensor's picture in the specimen.
     pub um_per_px: Option<f64>,
+}
+
+/// What the process may take.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetSection {
+    /// Memory in all, in MiB; `run` does not start where it needs more.
+    pub total_mib: Option<f64>,
+    /// Threads for the tiles of a frame; as many as there are cores, two at most, without it.
+    pub threads: Option<usize>,
 }
 
 /// What kind of source of frames.
@@ -133,6 +145,12 @@ impl Config {
     fn fault(&self) -> Option<String> {
         if let Some(um) = self.optics.um_per_px.filter(|um| !is_positive(*um)) {
             return Some(format!("optics.um_per_px = {um}, expected a number above 0"));
+        }
+        if let Some(mib) = self.budget.total_mib.filter(|mib| !is_positive(*mib)) {
+            return Some(format!("budget.total_mib = {mib}, expected a number above 0"));
+        }
+        if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
+            return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
         }
         self.source.iter().find_map(|(name, source)| {
             let place = format!("source.{name}");
@@ -215,6 +233,8 @@ mod tests {
             ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is for"),
             ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is for"),
             ("[source.a]\npath = \"x\"", "kind"),
+            ("[budget]\ntotal_mib = 0", "budget.total_mib"),
+            ("[budget]\nthreads = 99", "budget.threads"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);

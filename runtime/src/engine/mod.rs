@@ -1,16 +1,28 @@
 //! The engine: runs a model on bytes. The one module that knows tract.
+//!
+//! tract reads, types and plans the graph; what it would run as floats around a convolution is put into integers first
+//! ([`lower`]), with kernels that suit the processor and an arena that is planned before the first run. What is not
+//! recognised stays tract's.
 
 mod check;
 #[cfg(test)]
 #[path = "../../tests/fixture/mod.rs"]
 pub(crate) mod fixture;
+mod integer_net;
+mod lower;
+mod recognise;
+mod setup;
 #[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bloodseg_kernels::program::Program;
 use tract_core::{ops::konst::Const, prelude::*};
 use tract_onnx::prelude::InferenceModelExt;
+
+pub use integer_net::Arenas;
+pub use setup::Setup;
 
 use crate::{
     error::{Error, Result},
@@ -23,9 +35,31 @@ use crate::{
 pub struct Engine {
     name: String,
     state: TypedSimpleState,
+    /// The input tensor, used again and again.
+    input: Arc<Tensor>,
     input_shape: [usize; 4],
     output_shape: [usize; 4],
-    activation_bytes: u64,
+    figures: Figures,
+}
+
+/// What a loaded model is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// Name of the kernel of its convolutions.
+    pub kernel: &'static str,
+    /// Most bytes that the maps between the layers take at a time: the arena of the integer nets, or what stock tract
+    /// will allocate where that is more.
+    pub activation_bytes: u64,
+    /// Bytes of the arena that its integer nets run in.
+    pub arena_bytes: usize,
+    /// Bytes of the packed weights.
+    pub weight_bytes: usize,
+    /// Bytes of the tensors that are kept for inputs and outputs.
+    pub edge_bytes: usize,
+    /// Multiplications that the integer nets make a run.
+    pub multiplies: u64,
+    /// Nodes that stock tract runs, operation and name.
+    pub stock_nodes: Vec<String>,
 }
 
 impl Engine {
@@ -35,52 +69,82 @@ impl Engine {
     /// # Errors
     /// [`Error::Model`] when the graph is not what the manifest says, cannot be planned, or would need more than
     /// [`MAX_ACTIVATION_BYTES`].
-    pub fn load(model: &Model, height: usize, width: usize) -> Result<Self> {
+    pub fn load(model: &Model, height: usize, width: usize, setup: &Setup) -> Result<Self> {
+        let scale = gate::scale(model.manifest.role);
+        let output_shape = [1, height * scale, width * scale, model.manifest.output.shape[1]];
+        let engine = Self::load_part(model, height, width, setup, false)?;
+        if engine.output_shape == output_shape {
+            return Ok(engine);
+        }
+        let found = format!("output {:?}", engine.output_shape);
+        Err(Error::model(&model.manifest.name, found, format!("u8 of {output_shape:?}"), ""))
+    }
+
+    /// The same, but the net ends with the levels of its last convolution: what is left to measure where an engine is
+    /// judged by its convolutions alone.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], and for a net without a convolution that is recognised.
+    pub fn load_body(model: &Model, height: usize, width: usize, setup: &Setup) -> Result<Self> {
+        Self::load_part(model, height, width, setup, true)
+    }
+
+    fn load_part(model: &Model, height: usize, width: usize, setup: &Setup, body: bool) -> Result<Self> {
         let name = &model.manifest.name;
         let graph = check::decode(model)?;
-        let scale = gate::scale(model.manifest.role);
-        let input_shape = [1, model.manifest.input.shape[1], height, width];
-        let output_shape = [1, model.manifest.output.shape[1], height * scale, width * scale];
+        let channels = model.manifest.input.shape[1];
+        let input_shape = [1, height, width, channels];
         // The gate and the checks leave nothing known that panics in the planner; should it meet an unknown, a
         // model must still not end the process.
-        let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, input_shape)));
-        let plan = match planned {
-            Ok(Ok(plan)) => plan,
+        let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, [1, channels, height, width], setup, body)));
+        let (plan, programs) = match planned {
+            Ok(Ok(planned)) => planned,
             Ok(Err(e)) => return Err(fault(name, &e)),
             Err(_) => {
                 return Err(Error::model(name, "a graph that the engine cannot plan", "one made by train-host", ""));
             }
         };
         let fact = plan.model().output_fact(0).map_err(|e| fault(name, &e))?;
-        let found = (fact.datum_type, fact.shape.as_concrete());
-        if found != (u8::datum_type(), Some(&output_shape[..])) {
-            return Err(Error::model(name, format!("output {fact:?}"), format!("u8 of {output_shape:?}"), ""));
-        }
-        let activation_bytes = activation_bytes(&plan).map_err(|e| fault(name, &e))?;
-        if activation_bytes > MAX_ACTIVATION_BYTES {
-            let found = format!("a graph that needs {activation_bytes} bytes to run");
+        let output_shape = fact.shape.as_concrete().and_then(|shape| <[usize; 4]>::try_from(shape).ok());
+        let Some(output_shape) = output_shape.filter(|_| fact.datum_type == u8::datum_type()) else {
+            return Err(Error::model(name, format!("output {fact:?}"), "a map of u8", ""));
+        };
+        let figures = figures(&plan, &programs, setup).map_err(|e| fault(name, &e))?;
+        if figures.activation_bytes > MAX_ACTIVATION_BYTES {
+            let found = format!("a graph that needs {} bytes to run", figures.activation_bytes);
             return Err(Error::model(name, found, format!("at most {MAX_ACTIVATION_BYTES} bytes"), ""));
         }
         let state = plan.spawn().map_err(|e| fault(name, &e))?;
-        Ok(Self { name: name.clone(), state, input_shape, output_shape, activation_bytes })
+        let input = Tensor::zero::<u8>(&input_shape).map_err(|e| fault(name, &e))?.into_arc_tensor();
+        Ok(Self { name: name.clone(), state, input, input_shape, output_shape, figures })
     }
 
-    /// Shape of the input, `[1, channels, height, width]`.
+    /// The same model for another thread: weights are shared, buffers are not.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when tract cannot set up another state.
+    pub fn another(&self) -> Result<Self> {
+        let state = self.state.plan().spawn().map_err(|e| fault(&self.name, &e))?;
+        let input = Tensor::zero::<u8>(&self.input_shape).map_err(|e| fault(&self.name, &e))?.into_arc_tensor();
+        Ok(Self { name: self.name.clone(), state, input, figures: self.figures.clone(), ..*self })
+    }
+
+    /// Shape of the input, `[1, height, width, channels]`.
     pub fn input_shape(&self) -> [usize; 4] {
         self.input_shape
     }
 
-    /// Shape of the output, `[1, channels, height, width]`.
+    /// Shape of the output, `[1, height, width, channels]`.
     pub fn output_shape(&self) -> [usize; 4] {
         self.output_shape
     }
 
-    /// Most bytes that the tensors between the layers take at a time, from the plan.
-    pub fn activation_bytes(&self) -> u64 {
-        self.activation_bytes
+    /// What it is made of.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
-    /// Runs the model: `input` and `output` hold one byte an element, planes of rows.
+    /// Runs the model: `input` and `output` hold one byte an element, the channels of a pixel together.
     ///
     /// # Errors
     /// [`Error::Internal`] when a buffer has the wrong length, [`Error::Model`] when the engine fails.
@@ -94,34 +158,65 @@ impl Engine {
     }
 
     fn try_run(&mut self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
-        let input = Tensor::from_shape(&self.input_shape, input)?;
-        let outputs = self.state.run(tvec!(input.into_tvalue()))?;
-        let view = outputs[0].to_plain_array_view::<u8>()?;
-        for (to, from) in output.iter_mut().zip(view.iter()) {
-            *to = *from;
+        match Arc::get_mut(&mut self.input) {
+            Some(tensor) => tensor.try_as_plain_ram_mut()?.as_slice_mut::<u8>()?.copy_from_slice(input),
+            // A run that failed may have kept it.
+            None => self.input = Tensor::from_shape(&self.input_shape, input)?.into_arc_tensor(),
         }
+        let outputs = self.state.run(tvec!(self.input.clone().into_tvalue()))?;
+        let view = outputs[0].try_as_plain_ram()?;
+        output.copy_from_slice(view.as_slice::<u8>()?);
         Ok(())
     }
 }
 
-fn plan(graph: &tract_onnx::pb::ModelProto, input_shape: [usize; 4]) -> TractResult<Arc<TypedRunnableModel>> {
-    tract_onnx::onnx()
+type Planned = (Arc<TypedRunnableModel>, Vec<Arc<Program>>);
+
+fn plan(
+    graph: &tract_onnx::pb::ModelProto,
+    input_shape: [usize; 4],
+    setup: &Setup,
+    body: bool,
+) -> TractResult<Planned> {
+    let mut typed = tract_onnx::onnx()
         // The graph names the shapes of one size; ours may be another.
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true)
         .model_for_proto_model(graph)?
         .with_input_fact(0, u8::fact(input_shape).into())?
-        .into_optimized()?
-        .into_runnable()
+        .into_typed()?;
+    if body {
+        let last = lower::last_convolution(&typed)?;
+        typed.select_output_outlets(&[last])?;
+    }
+    let lowered = lower::lower(&typed, setup.kernel, &setup.arenas)?;
+    let mut model = lowered.model;
+    if !lower::stock_nodes(&model)?.is_empty() {
+        model = model.into_optimized()?;
+    }
+    Ok((model.into_runnable()?, lowered.programs))
 }
 
-fn activation_bytes(plan: &TypedRunnableModel) -> TractResult<u64> {
+fn figures(plan: &TypedRunnableModel, programs: &[Arc<Program>], setup: &Setup) -> TractResult<Figures> {
     let usage = plan.model().eval_tmp_memory_usage(plan.order_without_consts(), |node| !node.op_is::<Const>())?;
     let mut most = 0;
     for (_, bytes) in usage {
         most = most.max(bytes.to_i64()?.max(0) as u64);
     }
-    Ok(most)
+    let arena_bytes = programs.iter().map(|program| program.arena_bytes()).max().unwrap_or(0);
+    let mut edge_bytes = 0;
+    for outlet in plan.model().input_outlets()?.iter().chain(plan.model().output_outlets()?) {
+        edge_bytes += plan.model().outlet_fact(*outlet)?.shape.volume().to_i64()?.max(0) as usize;
+    }
+    Ok(Figures {
+        kernel: setup.kernel.name(),
+        activation_bytes: most.max(arena_bytes as u64),
+        arena_bytes,
+        weight_bytes: programs.iter().map(|program| program.weight_bytes()).sum(),
+        edge_bytes,
+        multiplies: programs.iter().map(|program| program.multiplies()).sum(),
+        stock_nodes: lower::stock_nodes(plan.model())?,
+    })
 }
 
 fn fault(name: &str, error: &TractError) -> Error {

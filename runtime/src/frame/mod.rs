@@ -3,7 +3,6 @@
 pub mod decode;
 pub mod mirror;
 pub mod normalise;
-pub mod planes;
 pub mod quality;
 pub mod reference;
 pub mod resize;

@@ -23,3 +23,27 @@ pub fn input(seed: u64, len: usize) -> Vec<u8> {
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// Planes of rows, as the trainer and ONNX lay tensors, to the channels of a pixel together, as the engine has them.
+pub fn to_pixels(planes: &[u8], channels: usize) -> Vec<u8> {
+    let pixels = planes.len() / channels.max(1);
+    (0..pixels * channels).map(|at| planes[at % channels * pixels + at / channels]).collect()
+}
+
+/// The inverse of [`to_pixels`].
+pub fn to_planes(pixels: &[u8], channels: usize) -> Vec<u8> {
+    let count = pixels.len() / channels.max(1);
+    (0..count * channels).map(|at| pixels[at % count * channels + at / count]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{to_pixels, to_planes};
+
+    #[test]
+    fn planes_and_pixels_are_inverse() {
+        assert_eq!(to_pixels(&[1, 2, 3, 4, 5, 6], 3), [1, 3, 5, 2, 4, 6]);
+        assert_eq!(to_planes(&to_pixels(&[1, 2, 3, 4, 5, 6], 3), 3), [1, 2, 3, 4, 5, 6]);
+        assert!(to_pixels(&[], 3).is_empty() && to_planes(&[], 2).is_empty());
+    }
+}

@@ -65,10 +65,11 @@ impl Model {
     /// [`Error::Model`] when another hash comes out: the engine does not compute what the trainer computed.
     pub fn verify(&self, engine: &mut Engine) -> Result<()> {
         let golden = &self.manifest.golden;
+        let ([.., channels], [.., made]) = (engine.input_shape(), engine.output_shape());
         let input = golden::input(golden.seed, engine.input_shape().iter().product());
         let mut output = vec![0; engine.output_shape().iter().product()];
-        engine.run(&input, &mut output)?;
-        let found = golden::sha256(&output);
+        engine.run(&golden::to_pixels(&input, channels), &mut output)?;
+        let found = golden::sha256(&golden::to_planes(&output, made));
         if found == golden.output_sha256 {
             return Ok(());
         }

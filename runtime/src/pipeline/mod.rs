@@ -3,6 +3,7 @@
 pub mod queue;
 pub mod run;
 pub mod stop;
+mod workers;
 
 use std::time::Instant;
 
@@ -10,18 +11,19 @@ use image::{GrayImage, RgbImage, imageops};
 
 use crate::{
     cells::{self, Cell, Labels},
+    engine::Setup,
     error::{Error, Result},
     frame::quality::{self, Quality},
-    limits::{MAX_TILED_PX, SCALE, TILE_PX, TILE_SR_PX},
+    limits::{MAX_TILED_PX, SCALE},
     measures::consistency::Consistency,
     model::{
         manifest::{CellRule, Pitch},
         store::Models,
     },
-    segmentation::{CellMaps, Segmenter},
-    super_resolution::SuperResolution,
+    segmentation::CellMaps,
     tile::{grid::Grid, stitch::Stitch},
 };
+pub use workers::Workers;
 
 /// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
 #[derive(Debug, Clone)]
@@ -67,8 +69,7 @@ pub struct StageTimes {
 /// Both nets, loaded and checked once.
 #[derive(Debug)]
 pub struct Pipeline {
-    super_resolution: SuperResolution,
-    segmenter: Segmenter,
+    workers: Workers,
     rule: CellRule,
     pitch: Pitch,
 }
@@ -79,14 +80,18 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Model`] when one cannot run or computes something else than the trainer did.
     pub fn load(models: &Models) -> Result<Self> {
+        Self::load_with(models, &Setup::default(), 1)
+    }
+
+    /// The same with a kernel of one's choice, and with as many threads for the tiles of a picture (1 to
+    /// [`crate::limits::MAX_WORKERS`]); what comes out does not depend on either.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn load_with(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
         let rule =
             models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
-        Ok(Self {
-            super_resolution: SuperResolution::load(&models.ssr)?,
-            segmenter: Segmenter::load(&models.unet)?,
-            rule,
-            pitch: models.unet.manifest.pitch.clone(),
-        })
+        Ok(Self { workers: Workers::load(models, setup, threads)?, rule, pitch: models.unet.manifest.pitch.clone() })
     }
 
     /// How cells are read off the maps.
@@ -97,6 +102,11 @@ impl Pipeline {
     /// The pitch that the segmenter was trained for.
     pub fn pitch(&self) -> &Pitch {
         &self.pitch
+    }
+
+    /// The nets.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
@@ -133,7 +143,7 @@ impl Pipeline {
         let grid = Grid::over(width, height);
         let sr = self.super_resolve(&grid, picture, &mut times)?;
         let maps = if any_quality || quality.verdict.is_good() {
-            self.segment(&grid, &self.segmenter.prepare(picture, &sr), &mut times)?
+            self.segment(&grid, &self.workers.prepare(picture, &sr), &mut times)?
         } else {
             CellMaps::empty(sr.width(), sr.height())
         };
@@ -156,15 +166,7 @@ impl Pipeline {
     fn super_resolve(&mut self, grid: &Grid, picture: &RgbImage, times: &mut StageTimes) -> Result<RgbImage> {
         let padded = grid.pad(picture);
         let mut stitch = Stitch::new(grid, 3);
-        for &y in &grid.ys {
-            for &x in &grid.xs {
-                let tile = imageops::crop_imm(padded.as_ref(), x, y, TILE_PX, TILE_PX).to_image();
-                let before = Instant::now();
-                let sr = self.super_resolution.run(&tile)?;
-                times.ssr_ms += ms_since(before);
-                stitch.place(&sr)?;
-            }
-        }
+        times.ssr_ms += self.workers.super_resolve(grid, &padded, |tile| stitch.place(tile))?;
         RgbImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
             .ok_or_else(|| Error::internal("pipeline", "buffer size"))
     }
@@ -172,16 +174,10 @@ impl Pipeline {
     fn segment(&mut self, grid: &Grid, prepared: &RgbImage, times: &mut StageTimes) -> Result<CellMaps> {
         let mut foreground = Stitch::new(grid, 1);
         let mut core = Stitch::new(grid, 1);
-        for &y in &grid.ys {
-            for &x in &grid.xs {
-                let tile = imageops::crop_imm(prepared, x * SCALE, y * SCALE, TILE_SR_PX, TILE_SR_PX).to_image();
-                let before = Instant::now();
-                let maps = self.segmenter.run(&tile)?;
-                times.unet_ms += ms_since(before);
-                foreground.place(&maps.foreground)?;
-                core.place(&maps.core)?;
-            }
-        }
+        times.unet_ms += self.workers.segment(grid, prepared, |maps| {
+            foreground.place(&maps.foreground)?;
+            core.place(&maps.core)
+        })?;
         let map = |stitch: Stitch| {
             GrayImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
                 .ok_or_else(|| Error::internal("pipeline", "buffer size"))

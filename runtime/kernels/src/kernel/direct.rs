@@ -57,8 +57,7 @@ impl Lines {
         if self.channels == self.input.channels {
             micro.widen(&levels[..pixels * self.channels], self.zero_point, inside);
         } else {
-            for (lanes, levels) in
-                inside.chunks_exact_mut(self.channels).zip(levels.chunks_exact(self.input.channels))
+            for (lanes, levels) in inside.chunks_exact_mut(self.channels).zip(levels.chunks_exact(self.input.channels))
             {
                 let (there, padding) = lanes.split_at_mut(levels.len());
                 for (lane, level) in there.iter_mut().zip(levels) {

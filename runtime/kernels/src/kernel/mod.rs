@@ -15,6 +15,8 @@ mod avx2;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod sdot;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use std::fmt::Debug;
 
@@ -56,6 +58,9 @@ pub fn available() -> Vec<&'static dyn Kernel> {
     let mut kernels: Vec<&'static dyn Kernel> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
+        if vnni::is_available() {
+            kernels.push(&vnni::KERNEL);
+        }
         if avx2::is_available() {
             kernels.push(&avx2::KERNEL);
         }

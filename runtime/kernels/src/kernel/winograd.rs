@@ -86,7 +86,15 @@ impl<M: Micro> Winograd<M> {
     }
 
     /// One strip: `tiles` tiles from tile `first` of a row of tiles on.
-    fn strip(&self, lines: [&[i16]; 4], first: usize, tiles: usize, rows: Rows2<'_>, patches: &mut [i16], sums: &mut [i32]) {
+    fn strip(
+        &self,
+        lines: [&[i16]; 4],
+        first: usize,
+        tiles: usize,
+        rows: Rows2<'_>,
+        patches: &mut [i16],
+        sums: &mut [i32],
+    ) {
         let channels = self.lines.channels;
         let stride = tiles * channels;
         let lines = lines.map(|line| &line[2 * first * channels..]);
@@ -124,7 +132,8 @@ fn pack<M: Micro>(conv: &Conv, channels: usize) -> Vec<i16> {
     for block in 0..conv.blocks() {
         for channel in 0..conv.input.channels {
             for out in 0..BLOCK {
-                let taps = |row: usize, column: usize| i16::from(conv.weight(block * BLOCK + out, channel, row, column));
+                let taps =
+                    |row: usize, column: usize| i16::from(conv.weight(block * BLOCK + out, channel, row, column));
                 let transformed = transform_weight(taps);
                 for (component, weight) in transformed.into_iter().enumerate() {
                     let group = ((block * COMPONENTS + component) * channels + channel) / M::GROUP;

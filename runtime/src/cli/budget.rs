@@ -1,0 +1,58 @@
+//! `bloodseg budget`: what a run will need of the memory.
+
+use clap::Args;
+
+use super::{print, session::Session};
+use crate::{
+    error::{Error, Result},
+    limits::{MAX_FRAME_PX, TILE_PX},
+    memory::budget::Budget,
+};
+
+/// Arguments of `budget`.
+///
+/// Loads the models and analyses one frame, so that the figures are those of this machine. `run` asks the same before it
+/// starts where the config has `[budget] total_mib`.
+#[derive(Debug, Args)]
+pub(super) struct BudgetArgs {
+    /// Size of the frames that are analysed, in pixels
+    #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = size)]
+    frame: [u32; 2],
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+fn size(text: &str) -> std::result::Result<[u32; 2], String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
+    match sides {
+        Some([w, h]) if w > 0 && h > 0 && u64::from(w) * u64::from(h) <= MAX_FRAME_PX => Ok([w, h]),
+        _ => Err(format!("expected WxH, like {TILE_PX}x{TILE_PX}, of at most {MAX_FRAME_PX} pixels")),
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the models; [`Error::Config`] where the config allows less than is needed.
+pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
+    let budget = of(session, args.frame)?;
+    if args.json {
+        print::line(serde_json::to_string_pretty(&budget).map_err(|e| Error::internal("budget", e))?);
+    } else {
+        print::line(&budget);
+    }
+    check(session, &budget)
+}
+
+/// The need of a run on frames of a size.
+pub(super) fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
+    let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
+    Budget::of(&mut session.pipeline()?, frame, code_bytes)
+}
+
+/// Refuses a budget that is more than the config allows.
+pub(super) fn check(session: &Session, budget: &Budget) -> Result<()> {
+    session.config.budget.total_mib.map_or(Ok(()), |total_mib| budget.check(total_mib, "budget"))
+}
