@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Clockwork, Frame, FrameSource, Next, Pacing,
+    Clockwork, Frame, FrameSource, Next, Pacing, Sensor,
     counters::CameraCounters,
     device::{Device, Fault, Format, OrFault, Settings, negotiate},
     intake::{Intake, Refusal, Region, Scale},
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    frame::flat_field::FlatField,
     limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL, FRAME_POOL_LEN},
 };
 
@@ -25,11 +26,13 @@ pub struct Wanted {
     pub settings: Settings,
     /// Region of interest of the sensor's frames.
     pub region: Option<Region>,
+    /// The lamp's unevenness, taken out of the sensor's frames before everything else.
+    pub flat_field: Option<FlatField>,
     /// Edge of a pixel of the sensor's frames in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
     /// Shrink the whole field to one tile even though the pitch is known.
     pub whole_field: bool,
-    /// Hand on the sensor's frames as they are: no region, no resize.
+    /// Hand on the sensor's frames, or the region of them, in their own size.
     pub as_is: bool,
 }
 
@@ -184,8 +187,7 @@ fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, format: Format) -> OrF
         (Some(um_per_px), Some(target)) if !wanted.whole_field => Scale::Factor(target / um_per_px),
         _ => Scale::WholeField,
     };
-    let region = wanted.region.filter(|_| !wanted.as_is);
-    Intake::new(format, region, scale, FRAME_POOL_LEN)
+    Intake::new(format, wanted.region, wanted.flat_field.clone(), scale, FRAME_POOL_LEN)
         .map_err(|e| Fault::Refused { found: e.to_string(), todo: String::new() })
 }
 
@@ -209,7 +211,8 @@ impl FrameSource for Camera {
                  `bloodseg calibrate` measures the pitch"
             ),
         };
-        format!("camera {}, {}; {becomes}", self.path.display(), told(self.intake.format()))
+        let flat = if self.wanted.flat_field.is_some() { ", flat-field corrected" } else { "" };
+        format!("camera {}, {}{flat}; {becomes}", self.path.display(), told(self.intake.format()))
     }
 
     fn pacing(&self) -> Pacing {
@@ -223,6 +226,11 @@ impl FrameSource for Camera {
 
     fn um_per_px(&self) -> Option<f64> {
         self.wanted.um_per_px.map(|um| um * self.intake.factor())
+    }
+
+    fn sensor(&self) -> Option<Sensor> {
+        let Format { width_px, height_px, .. } = *self.intake.format();
+        Some(Sensor { device: self.path.clone(), size_px: (width_px, height_px) })
     }
 
     fn resample_to(&mut self, um_per_px: f64) -> Result<()> {

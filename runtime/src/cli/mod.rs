@@ -4,8 +4,11 @@
 
 mod args;
 mod bench;
+mod cameras;
 mod config;
 mod eval;
+mod flatfield;
+mod frames;
 mod inputs;
 mod print;
 mod run;
@@ -48,6 +51,8 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Run(args) => run::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
+        Command::Cameras(args) => cameras::run(args),
+        Command::Flatfield(args) => flatfield::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }
