@@ -7,7 +7,10 @@ use std::{
     process::{Command, Output},
 };
 
-use bloodseg::frame::flat_field::FlatField;
+use bloodseg::{
+    camera::{FrameSource, demo::Demo},
+    frame::flat_field::FlatField,
+};
 use image::{Rgb, RgbImage};
 
 fn output(args: &[&str], folder: &Path) -> Output {
@@ -63,4 +66,26 @@ fn a_flat_field_that_is_damaged_is_told_before_anything_else() {
     let done = output(&["run", "camera0", "--config", "c.toml"], folder.path());
     assert_eq!(done.status.code(), Some(3));
     assert!(text(&done.stderr).contains("x.flat") && text(&done.stderr).contains("sha256"), "{}", text(&done.stderr));
+}
+
+#[test]
+fn the_pitch_of_the_demo_is_measured_and_that_of_an_empty_field_is_refused() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
+        eprintln!("skipped: no models in models/");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let done = output(&["calibrate", "demo", "--fps", "100"], folder.path());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let told = text(&done.stdout);
+    let line = told.lines().find(|line| line.starts_with("um_per_px = ")).expect("a line for the config");
+    let found: f64 = line.trim_start_matches("um_per_px = ").parse().unwrap();
+    let wanted = Demo::new("demo", 1, 10.0).um_per_px().unwrap();
+    assert!((found / wanted - 1.0).abs() < 0.08, "{found}, the demo has {wanted}");
+    assert!(told.contains("95 % confidence") && told.contains("[optics]"), "{told}");
+
+    empty_fields(folder.path());
+    let done = output(&["calibrate", "empty"], folder.path());
+    assert_eq!(done.status.code(), Some(7));
+    assert!(text(&done.stderr).contains("does not allow"), "{}", text(&done.stderr));
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    bench::BenchArgs, cameras::CamerasArgs, config::ConfigArgs, eval::EvalArgs, flatfield::FlatFieldArgs, run::RunArgs,
-    segment::SegmentArgs,
+    bench::BenchArgs, calibrate::CalibrateArgs, cameras::CamerasArgs, config::ConfigArgs, eval::EvalArgs,
+    flatfield::FlatFieldArgs, run::RunArgs, segment::SegmentArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -27,6 +27,7 @@ Examples:
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
   bloodseg cameras
+  bloodseg calibrate camera0
   bloodseg flatfield camera0 --out camera0.flat
   bloodseg run camera0 --config bloodseg.toml --out results
   bloodseg eval data/synth --out worst
@@ -83,6 +84,8 @@ pub(super) enum Command {
     Bench(BenchArgs),
     /// List the cameras of this machine: formats, sizes, controls
     Cameras(CamerasArgs),
+    /// Estimate the pitch of a source, um a pixel, from the size of its red cells
+    Calibrate(CalibrateArgs),
     /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
     Flatfield(FlatFieldArgs),
     /// Show the commented default configuration, or check a config file
