@@ -1,7 +1,7 @@
 //! The pitch of a camera from what it sees: red cells have a known size.
 //!
 //! The cells of a few frames are measured by the models, at the magnification that these know; which one that is, a
-//! [rough] look at the frame tells first. The median of the diameters is that of a red cell, 7.5 um on a dry smear. Where
+//! rough look at the frame tells first. The median of the diameters is that of a red cell, 7.5 um on a dry smear. Where
 //! the field does not allow to say so, there is no answer but a reason.
 
 mod rough;

@@ -73,10 +73,8 @@ mod tests {
 
     #[test]
     fn cells_of_any_size_are_told_within_a_third() {
-        for (width, height, scale) in
-            [(640, 480, 0.4), (640, 480, 1.0), (1000, 800, 0.8), (320, 240, 0.15), (64, 64, 0.06)]
-        {
-            for seed in 1..4 {
+        for (width, height, scale) in [(480, 360, 0.8), (640, 480, 0.4), (320, 240, 0.15), (64, 64, 0.06)] {
+            for seed in 1..3 {
                 let spec = SmearSpec { scale, ..SmearSpec::varied(width, height, seed) };
                 let picture = smear::render(&spec, seed).picture;
                 let (found, wanted) = (diameter_px(&picture).unwrap().unwrap(), spec.cell_diameter_px * scale);

@@ -1,6 +1,6 @@
 //! Smears of known pitch, and fields that allow no answer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
 fn pipeline() -> Option<Pipeline> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     if !folder.join("unet.onnx").is_file() {
-        eprintln!("skipped: no models in models/");
         return None;
     }
     Some(Pipeline::load(&Models::load(&folder).unwrap()).unwrap())
@@ -34,11 +33,10 @@ fn calibrate(pipeline: &mut Pipeline, frames: &[RgbImage]) -> Result<Estimate> {
 #[test]
 fn the_pitch_of_rendered_smears_is_found_at_any_magnification() {
     let Some(mut pipeline) = pipeline() else { return };
-    for (width, height, scale, count) in [(640, 480, 0.4, 4), (800, 600, 0.7, 8), (320, 240, 0.15, 4)] {
+    for (width, height, scale, count) in [(640, 480, 0.4, 4), (640, 480, 0.6, 7), (320, 240, 0.15, 4)] {
         let estimate = calibrate(&mut pipeline, &frames(width, height, scale, count)).unwrap();
         let wanted = RED_CELL_UM / (SmearSpec::field(1, 1).cell_diameter_px * scale);
         let off = estimate.um_per_px / wanted - 1.0;
-        eprintln!("{width}x{height} at {scale}: {estimate:?}, {:.1} % off", off * 100.0);
         assert!(off.abs() < 0.08, "{estimate:?} where {wanted} was rendered");
         let (low, high) = estimate.interval_um_per_px;
         assert!(low < estimate.um_per_px && estimate.um_per_px < high);
@@ -53,7 +51,8 @@ fn fields_that_do_not_allow_it_are_refused_with_the_reason() {
     assert!(refusal(&smears[..2]).contains("2 good frames of 2"));
     for blur_px in [14.0, 25.0] {
         let blurred: Vec<RgbImage> = smears.iter().map(|frame| image::imageops::fast_blur(frame, blur_px)).collect();
-        eprintln!("blurred by {blur_px} px: {}", refusal(&blurred));
+        let text = refusal(&blurred);
+        assert!(text.contains("good frames of 3") && text.contains("out of focus"), "{text}");
     }
     let text = refusal(&[RgbImage::new(64, 64), RgbImage::new(1, 1), RgbImage::new(200, 3)]);
     assert!(text.contains("0 good frames of 3"), "{text}");

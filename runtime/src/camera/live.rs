@@ -17,6 +17,9 @@ use crate::{
     limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL, FRAME_POOL_LEN},
 };
 
+/// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.
+const MOST_ENLARGED: f64 = 2.0;
+
 /// What is wanted of a camera.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
@@ -71,7 +74,7 @@ impl Camera {
             wanted,
             target_um_per_px: None,
             intake,
-            link: Link::opened_at(Duration::ZERO),
+            link: Link::begun(),
             counters: CameraCounters::default(),
             number: 0,
             pace,
@@ -94,10 +97,15 @@ impl Camera {
                 log::warn!("{}: lost: {fault}; it is looked for until it is back", self.name);
                 self.part(now)
             }
+            Ok(false) if self.link.silent(now) => {
+                self.counters.stalled += 1;
+                log::warn!("{}: no frame for too long; it is opened anew", self.name);
+                self.part(now)
+            }
             // The time is that of the call, and the wait is over by now: come again at once.
             Ok(false) => Next::Wait(now + CAMERA_POLL),
             Ok(true) => {
-                self.link.heard(now);
+                self.link.heard();
                 match taken {
                     None => {
                         self.counters.skipped += 1;
@@ -147,7 +155,7 @@ impl Camera {
         match start(self.device.as_mut(), &self.wanted).and_then(|format| self.go_on_with(format)) {
             Ok(()) => {
                 self.counters.reopened += 1;
-                self.link.opened(now);
+                self.link.opened();
                 log::warn!("{}: opened again ({})", self.name, told(self.intake.format()));
             }
             Err(fault) => {
@@ -235,6 +243,13 @@ impl FrameSource for Camera {
 
     fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
         self.target_um_per_px = Some(um_per_px);
+        if let Some(own) = self.wanted.um_per_px.filter(|own| *own > MOST_ENLARGED * um_per_px) {
+            log::warn!(
+                "{}: a pixel of {own:.3} um is coarse for models of {um_per_px:.3} um; use a stronger objective or a \
+                 larger frame size",
+                self.name
+            );
+        }
         let fault =
             |fault: Fault| Error::Source { name: self.name.clone(), found: fault.to_string(), todo: String::new() };
         self.intake = intake(&self.wanted, self.target_um_per_px, *self.intake.format()).map_err(fault)?;
@@ -250,11 +265,6 @@ impl FrameSource for Camera {
             Act::Read => self.read(now),
             Act::Open => self.reopen(now),
             Act::Wait(until) => Next::Wait(until),
-            Act::GiveUp => {
-                self.counters.stalled += 1;
-                log::warn!("{}: no frame for too long; it is opened anew", self.name);
-                self.part(now)
-            }
         })
     }
 }
