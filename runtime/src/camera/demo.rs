@@ -122,7 +122,7 @@ impl FrameSource for Demo {
         self.number += 1;
         let number = self.number;
         let name = format!("{}_{}_{number:06}", self.name, self.seed);
-        Ok(Next::Frame(Frame { number, name, picture: self.expose(number)?.into() }))
+        Ok(Next::Frame(Frame { number, name: name.into(), picture: self.expose(number)?.into() }))
     }
 }
 

@@ -126,7 +126,7 @@ impl FrameSource for Folder {
                 self.unreadable = 0;
                 self.number += 1;
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Next::Frame(Frame { number: self.number, name, picture: picture.into() }))
+                Ok(Next::Frame(Frame { number: self.number, name: name.into(), picture: picture.into() }))
             }
             Err(error) => {
                 self.unreadable += 1;

@@ -2,12 +2,13 @@
 //!
 //! Once it was opened it never ends by itself. What goes wrong is told, counted, and tried again.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     Clockwork, Frame, FrameSource, Next, Pacing, Sensor,
     counters::CameraCounters,
     device::{Device, Fault, Format, OrFault, Settings, negotiate},
+    frame_name::FrameName,
     intake::{Intake, Refusal, Region, Scale},
     link::{Act, Link},
 };
@@ -52,6 +53,8 @@ pub struct Camera {
     link: Link,
     counters: CameraCounters,
     number: u64,
+    /// What frames are named after.
+    frames_name: Arc<str>,
     pace: Option<Clockwork>,
     wrong_size_in_a_row: u32,
     /// The stream was given up because its frames changed; that is already counted.
@@ -77,6 +80,7 @@ impl Camera {
             link: Link::begun(),
             counters: CameraCounters::default(),
             number: 0,
+            frames_name: name.into(),
             pace,
             wrong_size_in_a_row: 0,
             changed: false,
@@ -115,7 +119,8 @@ impl Camera {
                         self.wrong_size_in_a_row = 0;
                         self.counters.frames += 1;
                         self.number += 1;
-                        let (name, number) = (format!("{}_{:06}", self.name, self.number), self.number);
+                        let number = self.number;
+                        let name = FrameName::Numbered(Arc::clone(&self.frames_name), number);
                         Next::Frame(Frame { number, name, picture })
                     }
                     Some(Err(refusal)) => self.refuse(now, &refusal),

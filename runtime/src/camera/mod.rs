@@ -8,6 +8,7 @@ pub mod demo;
 pub mod device;
 pub mod faults;
 pub mod folder;
+pub mod frame_name;
 pub mod intake;
 pub mod link;
 pub mod live;
@@ -18,6 +19,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::error::{Error, Result};
 use counters::CameraCounters;
+use frame_name::FrameName;
 use pool::Picture;
 
 /// One frame, as it came from its source.
@@ -26,7 +28,7 @@ pub struct Frame {
     /// 1 for the first frame that the source delivered.
     pub number: u64,
     /// Name for tables and files: a file name, or the source's name and the frame's number.
-    pub name: String,
+    pub name: FrameName,
     /// RGB, of any size.
     pub picture: Picture,
 }

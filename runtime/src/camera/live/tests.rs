@@ -52,7 +52,7 @@ fn frames_come_named_and_numbered_at_one_tile() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [1, 2].map(|n| Deed::Frame(grey(80, 60, n))));
     let mut camera = camera(&script, Wanted::default());
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
-    assert_eq!((frame.number, frame.name.as_str()), (1, "camera0_000001"));
+    assert_eq!((frame.number, frame.name.to_string()), (1, "camera0_000001".to_owned()));
     assert_eq!((frame.picture.dimensions(), *frame.picture.get_pixel(9, 9)), ((64, 64), Rgb([1; 3])));
     assert!(matches!(camera.next_frame(Duration::ZERO).unwrap(), Next::Frame(frame) if frame.number == 2));
     let text = camera.describe();
