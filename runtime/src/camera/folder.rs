@@ -12,7 +12,7 @@ use crate::{
         decode::{EXTENSIONS, looks_like_picture, read_picture},
         reference,
     },
-    limits::{MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
+    limits::{MAX_CAMERA_PX, MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
     records::pictures,
 };
 
@@ -25,6 +25,10 @@ pub struct Replay {
     pub repeat: bool,
     /// Shrink each picture to 64x64 by the reference preparation.
     pub whole_field: bool,
+    /// Hand on pictures that are too large to be analysed too.
+    pub as_is: bool,
+    /// Edge of a pixel of the pictures as they are in the specimen, in micrometres.
+    pub um_per_px: Option<f64>,
 }
 
 /// The pictures of a folder.
@@ -70,7 +74,7 @@ impl Folder {
         if self.replay.whole_field {
             Ok(reference::prepare(&read_picture(path, MAX_WHOLE_FIELD_PX)?)?.lr)
         } else {
-            read_picture(path, MAX_FRAME_PX)
+            read_picture(path, if self.replay.as_is { MAX_CAMERA_PX } else { MAX_FRAME_PX })
         }
     }
 }
@@ -91,6 +95,11 @@ impl FrameSource for Folder {
 
     fn pacing(&self) -> Pacing {
         if self.clock.is_some() { Pacing::Live } else { Pacing::Lossless }
+    }
+
+    // Pictures of a folder may differ in size: how much each is shrunk to a whole field is not one figure.
+    fn um_per_px(&self) -> Option<f64> {
+        self.replay.um_per_px.filter(|_| !self.replay.whole_field)
     }
 
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
@@ -117,7 +126,7 @@ impl FrameSource for Folder {
                 self.unreadable = 0;
                 self.number += 1;
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Next::Frame(Frame { number: self.number, name, picture }))
+                Ok(Next::Frame(Frame { number: self.number, name: name.into(), picture: picture.into() }))
             }
             Err(error) => {
                 self.unreadable += 1;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    bench::BenchArgs, budget::BudgetArgs, config::ConfigArgs, eval::EvalArgs, run::RunArgs, segment::SegmentArgs,
+    bench::BenchArgs, budget::BudgetArgs, calibrate::CalibrateArgs, cameras::CamerasArgs, config::ConfigArgs,
+    eval::EvalArgs, flatfield::FlatFieldArgs, run::RunArgs, segment::SegmentArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -25,6 +26,10 @@ Examples:
   bloodseg segment field-1200px.jpg --out results --whole-field
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
+  bloodseg cameras
+  bloodseg calibrate camera0
+  bloodseg flatfield camera0 --out camera0.flat
+  bloodseg run camera0 --config bloodseg.toml --out results
   bloodseg eval data/synth --out worst
   bloodseg bench --json
   bloodseg config print > bloodseg.toml";
@@ -71,7 +76,7 @@ pub(super) enum Command {
     /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
     /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
     Segment(SegmentArgs),
-    /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
+    /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
     Run(RunArgs),
     /// Measure the models on fields with masks: every figure beside its baseline
     Eval(EvalArgs),
@@ -79,6 +84,12 @@ pub(super) enum Command {
     Bench(BenchArgs),
     /// Tell what a run will need of the memory, line by line
     Budget(BudgetArgs),
+    /// List the cameras of this machine: formats, sizes, controls
+    Cameras(CamerasArgs),
+    /// Estimate the pitch of a source, um a pixel, from the size of its red cells
+    Calibrate(CalibrateArgs),
+    /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
+    Flatfield(FlatFieldArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
 }

@@ -5,8 +5,12 @@
 mod args;
 mod bench;
 mod budget;
+mod calibrate;
+mod cameras;
 mod config;
 mod eval;
+mod flatfield;
+mod frames;
 mod inputs;
 mod print;
 mod run;
@@ -50,6 +54,9 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),
+        Command::Calibrate(args) => calibrate::run(&session, args),
+        Command::Cameras(args) => cameras::run(args),
+        Command::Flatfield(args) => flatfield::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }

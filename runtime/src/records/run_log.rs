@@ -64,9 +64,10 @@ impl RunLog {
     /// [`Error::Output`] when something cannot be written.
     pub fn record(&mut self, frame: &Frame, analysis: Box<Analysis>, dropped: u64) -> Result<()> {
         let failed = |e: &dyn std::fmt::Display| Error::output(&self.folder, e);
+        let name = frame.name.to_string();
         let mut cells = CellTable::resume(Vec::new(), self.um_per_px.is_some());
         let um_per_sr_px = self.um_per_px.map(|um| um / f64::from(SCALE));
-        cells.add(&frame.name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
+        cells.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
         let cells = cells.end().map_err(|e| failed(&e))?;
 
         let times = analysis.times;
@@ -75,7 +76,7 @@ impl RunLog {
         let of_run = [
             self.started_utc.clone(),
             frame.number.to_string(),
-            frame.name.clone(),
+            name.clone(),
             analysis.cells.len().to_string(),
             ms(times.ssr_ms),
             ms(times.unet_ms),
@@ -90,7 +91,7 @@ impl RunLog {
         self.frames.add(&row)?;
 
         self.recorded += 1;
-        let stem = Path::new(&frame.name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if self.save_every.is_some_and(|every| self.recorded.is_multiple_of(every)) {
             pictures::write(&self.folder, &stem, &analysis)?;
         }

@@ -1,0 +1,145 @@
+//! Whether there is a stream: the state machine of a camera that comes and goes.
+//!
+//! ```text
+//!                    a frame came: tries = 0
+//!                         ┌────┐
+//!  opened at first        │    ▼
+//!  ──────────────────▶ Streaming ── lost, stalled, format changed ──▶ Parted ──┐
+//!                          ▲                                          │   ▲    │ refused:
+//!                          └──────────────── opened ──────────────────┘   └────┘ wait longer
+//! ```
+//!
+//! Time comes in as an argument. Only a frame proves that all is well again: a device that opens and stalls is tried more
+//! and more slowly, like one that is not there.
+
+use std::time::Duration;
+
+use crate::limits::{CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, CAMERA_STALL};
+
+/// What is to be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Ask the device for a frame.
+    Read,
+    /// Open the device.
+    Open,
+    /// Nothing before this time.
+    Wait(Duration),
+}
+
+/// The state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// There is a stream.
+    Streaming {
+        /// Since when the device has been asked in vain; nothing after a frame, and before the first question.
+        silent_since: Option<Duration>,
+        /// Openings since the last frame.
+        tries: u32,
+    },
+    /// There is none.
+    Parted {
+        /// When the device is tried next.
+        retry_at: Duration,
+        /// Openings and refusals since the last frame.
+        tries: u32,
+    },
+}
+
+impl Link {
+    /// A stream that begins.
+    pub fn begun() -> Self {
+        Self::Streaming { silent_since: None, tries: 0 }
+    }
+
+    /// What is to be done at `now`.
+    pub fn act(&self, now: Duration) -> Act {
+        match *self {
+            Self::Streaming { .. } => Act::Read,
+            Self::Parted { retry_at, .. } if now >= retry_at => Act::Open,
+            Self::Parted { retry_at, .. } => Act::Wait(retry_at),
+        }
+    }
+
+    /// A frame came, good or not: the device is alive.
+    pub fn heard(&mut self) {
+        *self = Self::begun();
+    }
+
+    /// The device was asked and had no frame. Tells whether that has gone on for so long that the stream is to be given
+    /// up. Time in which nobody asks does not count: who takes long over a frame is not the device's fault.
+    pub fn silent(&mut self, now: Duration) -> bool {
+        match self {
+            Self::Streaming { silent_since, .. } => {
+                now.saturating_sub(*silent_since.get_or_insert(now)) >= CAMERA_STALL
+            }
+            Self::Parted { .. } => false,
+        }
+    }
+
+    /// The stream is over, or an opening was refused.
+    pub fn parted(&mut self, now: Duration) {
+        let tries = self.tries();
+        *self = Self::Parted { retry_at: now + pause(tries), tries: tries.saturating_add(1) };
+    }
+
+    /// The device was opened.
+    pub fn opened(&mut self) {
+        *self = Self::Streaming { silent_since: None, tries: self.tries() };
+    }
+
+    /// Openings and refusals since the last frame.
+    pub fn tries(&self) -> u32 {
+        match *self {
+            Self::Streaming { tries, .. } | Self::Parted { tries, .. } => tries,
+        }
+    }
+}
+
+/// How long to wait after so many tries in vain.
+fn pause(tries: u32) -> Duration {
+    CAMERA_RETRY_LEAST.saturating_mul(1 << tries.min(16)).min(CAMERA_RETRY_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn s(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_stream_is_read_until_it_is_silent_for_too_long() {
+        let mut link = Link::begun();
+        assert!(!link.silent(s(10.0)) && !link.silent(s(10.0) + CAMERA_STALL - s(0.1)));
+        assert!(link.silent(s(10.0) + CAMERA_STALL));
+        link.heard();
+        assert!(!link.silent(s(100.0)) && link.act(s(100.0)) == Act::Read);
+    }
+
+    #[test]
+    fn a_lost_device_is_tried_more_and_more_slowly_until_a_frame_comes() {
+        let mut link = Link::begun();
+        let (mut now, mut pauses) = (s(1.0), Vec::new());
+        link.parted(now);
+        for _ in 0..40 {
+            let Act::Wait(until) = link.act(now) else { panic!("{link:?}") };
+            assert_eq!(link.act(until), Act::Open);
+            pauses.push(until - now);
+            now = until;
+            link.parted(now);
+        }
+        assert!(pauses.is_sorted() && pauses[0] == CAMERA_RETRY_LEAST && pauses[39] == CAMERA_RETRY_MOST);
+        // Opening alone is not enough.
+        link.opened();
+        link.parted(now + CAMERA_STALL);
+        assert_eq!(link.act(now + CAMERA_STALL), Act::Wait(now + CAMERA_STALL + CAMERA_RETRY_MOST));
+        link.opened();
+        link.heard();
+        link.parted(now);
+        assert_eq!(link.act(now), Act::Wait(now + CAMERA_RETRY_LEAST));
+    }
+}
