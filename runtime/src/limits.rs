@@ -1,5 +1,7 @@
 //! Every limit of the software, in one file, with their relations checked at compile time.
 
+use std::time::Duration;
+
 /// Edge of a low-resolution tile, in sensor pixels: what the super-resolution net reads.
 pub const TILE_PX: u32 = 64;
 
@@ -40,6 +42,37 @@ pub const MAX_CELLS: usize = u16::MAX as usize;
 /// Frames that wait between the camera and the pipeline; one more, and the oldest is dropped.
 pub const FRAME_QUEUE_LEN: usize = 4;
 
+/// Pictures that frames of a live camera are made in, allocated once: those that wait, the one that is analysed, and the one
+/// that is being made.
+pub const FRAME_POOL_LEN: usize = FRAME_QUEUE_LEN + 2;
+
+/// Largest frame that is read from a camera, in pixels. It is shrunk row by row on its way.
+pub const MAX_CAMERA_PX: u64 = 16 * 1024 * 1024;
+
+/// Largest width or height of a camera's frame, in pixels.
+pub const MAX_CAMERA_SIDE_PX: u32 = 8192;
+
+/// Most formats, and most sizes of one, that a camera is asked for.
+pub const MAX_CAMERA_OFFERS: usize = 64;
+
+/// Most controls that a camera is asked for.
+pub const MAX_CAMERA_CONTROLS: usize = 256;
+
+/// Longest time that a camera is waited for at a stretch.
+pub const CAMERA_POLL: Duration = Duration::from_millis(100);
+
+/// A camera that gives no frame for so long is opened anew.
+pub const CAMERA_STALL: Duration = Duration::from_secs(5);
+
+/// Time until a lost camera is first tried again; each try in vain doubles it.
+pub const CAMERA_RETRY_LEAST: Duration = Duration::from_millis(250);
+
+/// Longest time between two tries.
+pub const CAMERA_RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// So many frames of another size in a row are a change of format.
+pub const CAMERA_FORMAT_PATIENCE: u32 = 3;
+
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
@@ -76,4 +109,11 @@ const _: () = {
     assert!(MAX_TILED_PX <= MAX_WHOLE_FIELD_PX);
     assert!(MAX_WHOLE_FIELD_PX * 3 <= MAX_DECODE_BYTES);
     assert!(MAX_FRAME_PX <= MAX_TILED_PX);
+    // One picture is analysed and one is made while the queue is full.
+    assert!(FRAME_POOL_LEN >= FRAME_QUEUE_LEN + 2);
+    assert!(MAX_CAMERA_PX <= MAX_WHOLE_FIELD_PX);
+    // Sizes in bytes are counted in 32 bits.
+    assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
+    assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
+    assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
 };

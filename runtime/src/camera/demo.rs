@@ -64,6 +64,11 @@ impl Demo {
         }
     }
 
+    /// With another pitch than its own, in micrometres a pixel, where one is given.
+    pub fn with_pitch(self, um_per_px: Option<f64>) -> Self {
+        Self { um_per_px: um_per_px.unwrap_or(self.um_per_px), ..self }
+    }
+
     /// Upper left corner of the field of frame `number` on the smear, in its pixels.
     fn place_px(&self, number: u64) -> (u32, u32) {
         let sway = |frames: f64, start: f64, room_px: u32| {
@@ -117,7 +122,7 @@ impl FrameSource for Demo {
         self.number += 1;
         let number = self.number;
         let name = format!("{}_{}_{number:06}", self.name, self.seed);
-        Ok(Next::Frame(Frame { number, name, picture: self.expose(number)? }))
+        Ok(Next::Frame(Frame { number, name, picture: self.expose(number)?.into() }))
     }
 }
 
@@ -130,7 +135,7 @@ mod tests {
     fn frames(demo: &mut Demo, count: u64) -> Vec<RgbImage> {
         (0..count)
             .map(|n| match demo.next_frame(Duration::from_secs(n)).unwrap() {
-                Next::Frame(frame) => frame.picture,
+                Next::Frame(frame) => RgbImage::clone(&frame.picture),
                 other => panic!("{other:?}"),
             })
             .collect()

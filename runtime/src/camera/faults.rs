@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use image::imageops;
 
-use super::{Frame, FrameSource, Next, Pacing};
+use super::{Frame, FrameSource, Next, Pacing, counters::CameraCounters};
 use crate::{error::Result, smear::draw::Draw};
 
 /// How often what goes wrong; shares from 0 to 1.
@@ -57,6 +57,14 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.um_per_px()
     }
 
+    fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
+        self.source.resample_to(um_per_px)
+    }
+
+    fn counters(&self) -> Option<CameraCounters> {
+        self.source.counters()
+    }
+
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
         if let Some((frame, due)) = self.held.take() {
             if now < due {
@@ -74,7 +82,7 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         }
         if self.draw.chance(self.faults.torn) {
             let (width, height) = frame.picture.dimensions();
-            frame.picture = imageops::crop_imm(&frame.picture, 0, 0, width, height / 2).to_image();
+            frame.picture = imageops::crop_imm(&*frame.picture, 0, 0, width, height / 2).to_image().into();
         }
         if self.draw.chance(self.faults.delayed) {
             let due = now + self.faults.delay;

@@ -25,6 +25,8 @@ pub struct Replay {
     pub repeat: bool,
     /// Shrink each picture to 64x64 by the reference preparation.
     pub whole_field: bool,
+    /// Edge of a pixel of the pictures as they are in the specimen, in micrometres.
+    pub um_per_px: Option<f64>,
 }
 
 /// The pictures of a folder.
@@ -93,6 +95,11 @@ impl FrameSource for Folder {
         if self.clock.is_some() { Pacing::Live } else { Pacing::Lossless }
     }
 
+    // Pictures of a folder may differ in size: how much each is shrunk to a whole field is not one figure.
+    fn um_per_px(&self) -> Option<f64> {
+        self.replay.um_per_px.filter(|_| !self.replay.whole_field)
+    }
+
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
         if self.at == self.paths.len() {
             if !self.replay.repeat {
@@ -117,7 +124,7 @@ impl FrameSource for Folder {
                 self.unreadable = 0;
                 self.number += 1;
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Next::Frame(Frame { number: self.number, name, picture }))
+                Ok(Next::Frame(Frame { number: self.number, name, picture: picture.into() }))
             }
             Err(error) => {
                 self.unreadable += 1;

@@ -1,19 +1,24 @@
-//! Sources of frames: a folder replayed, the simulated `demo`, and (named, not yet driven) cameras.
+//! Sources of frames: cameras, a folder replayed, the simulated `demo`.
 //!
 //! A source never reads the clock and never sleeps: the time comes in as an argument, and a source that has
 //! nothing yet says from when on it will. So tests run hours of camera in no time.
 
+pub mod counters;
 pub mod demo;
 pub mod device;
 pub mod faults;
 pub mod folder;
+pub mod intake;
+pub mod link;
+pub mod live;
 pub mod open;
+pub mod pool;
 
 use std::{fmt, time::Duration};
 
-use image::RgbImage;
-
 use crate::error::{Error, Result};
+use counters::CameraCounters;
+use pool::Picture;
 
 /// One frame, as it came from its source.
 #[derive(Debug, Clone)]
@@ -23,7 +28,7 @@ pub struct Frame {
     /// Name for tables and files: a file name, or the source's name and the frame's number.
     pub name: String,
     /// RGB, of any size.
-    pub picture: RgbImage,
+    pub picture: Picture,
 }
 
 /// What a source has at the moment.
@@ -69,6 +74,20 @@ pub trait FrameSource: fmt::Debug + Send {
         None
     }
 
+    /// Asks a source that knows the pitch of its frames to resample them to another, in micrometres a pixel, above 0.
+    /// Others leave their frames as they are; [`FrameSource::um_per_px`] tells what came of it.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when the frames would have no pixels or too many.
+    fn resample_to(&mut self, _um_per_px: f64) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it went through, where it counts that.
+    fn counters(&self) -> Option<CameraCounters> {
+        None
+    }
+
     /// The next frame, if there is one at `now`, the time since the run began.
     /// Returns soon: at most one frame is read or rendered a call.
     ///
@@ -88,6 +107,11 @@ impl Clockwork {
     /// A frame every `1 / fps` seconds; `fps` above 0 (absurd values are brought into reach).
     pub(crate) fn new(fps: f64) -> Self {
         Self { period: Duration::from_secs_f64(1.0 / fps.clamp(1e-3, 1e4)), due: Duration::ZERO }
+    }
+
+    /// Time from frame to frame.
+    pub(crate) fn period(&self) -> Duration {
+        self.period
     }
 
     /// Nothing when a frame is due at `now`, which is then taken; else the time to wait for.

@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use super::{
     FrameSource, demo,
     demo::Demo,
-    device,
+    device::{Device, OrFault, Settings, names},
     folder::{Folder, Replay},
+    intake::Region,
+    live::{Camera, Wanted},
 };
 use crate::{
-    config::{Config, Source, SourceKind},
+    config::{Config, RegionSection, Source, SourceKind},
     error::{Error, Result},
 };
+
+/// The camera that is meant when no device is named.
+const FIRST_CAMERA: &str = "/dev/video0";
 
 /// Seed of the simulated camera when none is given.
 pub const DEFAULT_SEED: u64 = 1;
@@ -25,8 +30,12 @@ pub struct Wish {
     pub seed: Option<u64>,
     /// Begin again at the end of a folder.
     pub repeat: bool,
-    /// Shrink the pictures of a folder by the reference preparation.
+    /// Shrink the pictures of a folder or camera by the reference preparation.
     pub whole_field: bool,
+    /// Edge of a pixel in the specimen, in micrometres: of a camera's sensor, or of a folder's pictures as they are.
+    pub um_per_px: Option<f64>,
+    /// Hand on a camera's frames as the sensor gives them.
+    pub as_is: bool,
 }
 
 /// Opens a source: a name from the config, else `demo`, a folder, or a camera.
@@ -39,15 +48,15 @@ pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSour
     }
     if name == "demo" {
         let (seed, fps) = (wish.seed.unwrap_or(DEFAULT_SEED), wish.fps.unwrap_or(demo::DEFAULT_FPS));
-        return Ok(Box::new(Demo::new(name, seed, fps)));
+        return Ok(Box::new(Demo::new(name, seed, fps).with_pitch(wish.um_per_px)));
     }
     if Path::new(name).is_dir() {
         let short = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
         let short = if short.is_empty() { "folder" } else { &short };
-        return Ok(Box::new(Folder::open(short, Path::new(name), replay(wish, None))?));
+        return Ok(Box::new(Folder::open(short, Path::new(name), replay(config, wish, None))?));
     }
-    if device::is_camera_name(name) {
-        return Err(camera(name, &device::device_of(name), config));
+    if names::is_camera_name(name) {
+        return camera(name, &names::device_of(name), wanted(config, None, wish), config);
     }
     let found = if Path::new(name).exists() { "a file, not a folder" } else { "no such source or folder" };
     let known = config.source.keys().map(String::as_str).chain(["demo"]);
@@ -66,31 +75,73 @@ fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Resul
         SourceKind::Demo => {
             let seed = wish.seed.or(source.seed).unwrap_or(DEFAULT_SEED);
             let fps = wish.fps.or(source.fps).unwrap_or(demo::DEFAULT_FPS);
-            Ok(Box::new(Demo::new(name, seed, fps)))
+            Ok(Box::new(Demo::new(name, seed, fps).with_pitch(wish.um_per_px)))
         }
         SourceKind::Folder => {
             let path = source.path.as_deref().unwrap_or(Path::new(""));
-            Ok(Box::new(Folder::open(name, path, replay(wish, source.fps))?))
+            Ok(Box::new(Folder::open(name, path, replay(config, wish, source.fps))?))
         }
         SourceKind::Camera => {
-            let device = source.device.clone().unwrap_or_else(|| PathBuf::from("/dev/video0"));
-            Err(camera(name, &device, config))
+            let device = source.device.clone().unwrap_or_else(|| PathBuf::from(FIRST_CAMERA));
+            camera(name, &device, wanted(config, Some(source), wish), config)
         }
     }
 }
 
-fn replay(wish: Wish, fps: Option<f64>) -> Replay {
-    Replay { fps: wish.fps.or(fps), repeat: wish.repeat, whole_field: wish.whole_field }
+fn replay(config: &Config, wish: Wish, fps: Option<f64>) -> Replay {
+    Replay {
+        fps: wish.fps.or(fps),
+        repeat: wish.repeat,
+        whole_field: wish.whole_field,
+        um_per_px: wish.um_per_px.or(config.optics.um_per_px),
+    }
 }
 
-fn camera(name: &str, path: &Path, config: &Config) -> Error {
-    device::unusable(name, path, &device::find(Path::new("/dev")), &usable(config))
+/// What is wanted of a camera: the command line goes before its section, that before `[optics]`.
+fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Wanted {
+    let region = |region: RegionSection| Region {
+        x_px: region.x_px,
+        y_px: region.y_px,
+        width_px: region.width_px,
+        height_px: region.height_px,
+    };
+    Wanted {
+        size_px: source.and_then(|source| source.width_px.zip(source.height_px)),
+        settings: Settings {
+            fps: wish.fps.or(source.and_then(|source| source.fps)),
+            exposure_us: source.and_then(|source| source.exposure_us),
+            gain: source.and_then(|source| source.gain),
+        },
+        region: source.and_then(|source| source.region).map(region),
+        um_per_px: wish.um_per_px.or(source.and_then(|source| source.um_per_px)).or(config.optics.um_per_px),
+        whole_field: wish.whole_field,
+        as_is: wish.as_is,
+    }
+}
+
+fn camera(name: &str, path: &Path, wanted: Wanted, config: &Config) -> Result<Box<dyn FrameSource>> {
+    // The name is part of the names of files.
+    let short = if name.contains('/') { name.rsplit('/').next().unwrap_or(name) } else { name };
+    let opened = hardware(path).and_then(|device| Camera::open(short, path.to_owned(), device, wanted));
+    match opened {
+        Ok(camera) => Ok(Box::new(camera)),
+        Err(fault) => Err(names::unusable(name, path, &fault, &names::find(Path::new("/dev")), &usable(config))),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn hardware(path: &Path) -> OrFault<Box<dyn Device>> {
+    Ok(Box::new(super::device::v4l2::V4l2::new(path)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hardware(_path: &Path) -> OrFault<Box<dyn Device>> {
+    Err(super::device::Fault::Gone("cameras are read on Linux alone".into()))
 }
 
 /// The sources that can be run, for messages.
 fn usable(config: &Config) -> String {
-    let named = config.source.iter().filter(|(_, source)| source.kind != SourceKind::Camera);
-    let mut names: Vec<String> = named.map(|(name, _)| name.clone()).filter(|name| name != "demo").collect();
+    let mut names: Vec<String> = config.source.keys().filter(|name| *name != "demo").cloned().collect();
     names.push("demo (simulated camera)".into());
     names.push("any folder of pictures".into());
     names.join(", ")

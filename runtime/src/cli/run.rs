@@ -35,7 +35,7 @@ const DEMO_FRAMES: u64 = 50;
 /// Ends with the source, after --frames, or on Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// A source of the config, a folder of pictures, or `demo`
+    /// A source of the config, a folder of pictures, a camera (`camera0` is /dev/video0), or `demo`
     #[arg(value_name = "SOURCE")]
     source: String,
 
@@ -51,7 +51,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "F", value_parser = above_zero)]
     fps: Option<f64>,
 
-    /// Edge of one pixel of the frames in the specimen, in micrometres
+    /// Edge of one pixel of the frames in the specimen, in micrometres; a camera's frames are then resized to the pitch
+    /// of the models
     #[arg(long, value_name = "UM", value_parser = above_zero, conflicts_with = "whole_field")]
     um_per_px: Option<f64>,
 
@@ -67,7 +68,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     repeat: bool,
 
-    /// Shrink the pictures of a folder first: the centre square to 64x64, for fields at full resolution
+    /// Shrink the pictures of a folder or camera first: the centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
 
@@ -81,18 +82,23 @@ pub(super) struct RunArgs {
 /// # Errors
 /// Those of the source, of the models and of the results; the frames before are kept.
 pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
-    let wish = Wish { fps: args.fps, seed: args.seed, repeat: args.repeat, whole_field: args.whole_field };
+    let wish = Wish {
+        fps: args.fps,
+        seed: args.seed,
+        repeat: args.repeat,
+        whole_field: args.whole_field,
+        um_per_px: args.um_per_px,
+        as_is: false,
+    };
     let mut source = open(&args.source, &session.config, wish)?;
     let mut pipeline = session.pipeline()?;
+    source.resample_to(pipeline.pitch().um_per_px)?;
     let started_utc = utc::stamp(SystemTime::now());
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{started_utc}", source.name()))
     });
-    // A pitch of the file's pixels says nothing of a picture that was shrunk first.
-    let pitch = args.um_per_px.or(session.config.optics.um_per_px);
-    let um_per_px = source.um_per_px().filter(|_| args.um_per_px.is_none()).or(pitch.filter(|_| !args.whole_field));
-    let mut log = RunLog::open(&out, &started_utc, um_per_px, args.save_every)?;
+    let mut log = RunLog::open(&out, &started_utc, source.um_per_px(), args.save_every)?;
     let stop = stop_on_signals()?;
 
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
@@ -128,6 +134,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
+    if let Some(counters) = source.counters() {
+        print::line(format_args!("camera   {counters}"));
+    }
     if let Some(quality) = quality_line(&verdicts, args.any_quality) {
         print::line(quality);
     }
@@ -160,7 +169,7 @@ fn some_frame(name: &str, counts: Counts) -> Result<()> {
     }
     Err(Error::Source {
         name: name.to_owned(),
-        found: format!("none of its {} pictures can be used", counts.unreadable),
+        found: format!("none of its {} frames can be used", counts.unreadable),
         todo: "The warnings say why".into(),
     })
 }

@@ -81,6 +81,32 @@ pub struct Source {
     pub fps: Option<f64>,
     /// Seed of the simulated smears; for [`SourceKind::Demo`] alone.
     pub seed: Option<u64>,
+    /// Width of the sensor's frames; with `height_px`, for [`SourceKind::Camera`] alone, as all that follow.
+    pub width_px: Option<u32>,
+    /// Height of the sensor's frames.
+    pub height_px: Option<u32>,
+    /// Exposure time, above 0.
+    pub exposure_us: Option<u32>,
+    /// Gain in the driver's unit.
+    pub gain: Option<i32>,
+    /// Part of the sensor's frames that is read.
+    pub region: Option<RegionSection>,
+    /// Edge of a pixel of the sensor's frames in the specimen; needs `width_px` and `height_px`, for which it holds.
+    pub um_per_px: Option<f64>,
+}
+
+/// A rectangle of the sensor's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionSection {
+    /// Left edge.
+    pub x_px: u32,
+    /// Upper edge.
+    pub y_px: u32,
+    /// Width, above 0.
+    pub width_px: u32,
+    /// Height, above 0.
+    pub height_px: u32,
 }
 
 impl Config {
@@ -134,26 +160,67 @@ impl Config {
         if let Some(um) = self.optics.um_per_px.filter(|um| !is_positive(*um)) {
             return Some(format!("optics.um_per_px = {um}, expected a number above 0"));
         }
-        self.source.iter().find_map(|(name, source)| {
-            let place = format!("source.{name}");
-            let misplaced = |key: &str, kind: &str| Some(format!("{place}: `{key}` is for kind = \"{kind}\" alone"));
-            match source {
-                Source { fps: Some(fps), .. } if !is_positive(*fps) => {
-                    Some(format!("{place}: fps = {fps}, expected a number above 0"))
-                }
-                Source { kind: SourceKind::Folder, path: None, .. } => Some(format!("{place}: `path` is missing")),
-                Source { kind: SourceKind::Camera | SourceKind::Demo, path: Some(_), .. } => {
-                    misplaced("path", "folder")
-                }
-                Source { kind: SourceKind::Folder | SourceKind::Demo, device: Some(_), .. } => {
-                    misplaced("device", "camera")
-                }
-                Source { kind: SourceKind::Folder | SourceKind::Camera, seed: Some(_), .. } => {
-                    misplaced("seed", "demo")
-                }
-                _ => None,
+        self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
+    }
+}
+
+impl Source {
+    fn fault(&self) -> Option<String> {
+        let misplaced = self.keys_of_one_kind().into_iter().find(|(_, kind, is_set)| *is_set && *kind != self.kind);
+        if let Some((key, kind, _)) = misplaced {
+            return Some(format!("`{key}` is for kind = \"{}\" alone", kind.name()));
+        }
+        if let Some(fps) = self.fps.filter(|fps| !is_positive(*fps)) {
+            return Some(format!("fps = {fps}, expected a number above 0"));
+        }
+        if self.kind == SourceKind::Folder && self.path.is_none() {
+            return Some("`path` is missing".into());
+        }
+        if self.width_px.is_some() != self.height_px.is_some() {
+            return Some("width_px and height_px belong together, and one is missing".into());
+        }
+        if let Some(um) = self.um_per_px {
+            if !is_positive(um) {
+                return Some(format!("um_per_px = {um}, expected a number above 0"));
             }
-        })
+            if self.width_px.is_none() {
+                return Some("um_per_px holds for one frame size alone: give width_px and height_px too".into());
+            }
+        }
+        let region_px = self.region.map(|region| [region.width_px, region.height_px]);
+        [self.width_px, self.height_px, self.exposure_us]
+            .into_iter()
+            .flatten()
+            .chain(region_px.into_iter().flatten())
+            .any(|value| value == 0)
+            .then(|| "a size or time of 0, expected a number above 0".into())
+    }
+
+    /// Keys that stand for one kind of source alone, and whether they are set.
+    fn keys_of_one_kind(&self) -> [(&'static str, SourceKind, bool); 9] {
+        use SourceKind::{Camera, Demo, Folder};
+        [
+            ("path", Folder, self.path.is_some()),
+            ("seed", Demo, self.seed.is_some()),
+            ("device", Camera, self.device.is_some()),
+            ("width_px", Camera, self.width_px.is_some()),
+            ("height_px", Camera, self.height_px.is_some()),
+            ("exposure_us", Camera, self.exposure_us.is_some()),
+            ("gain", Camera, self.gain.is_some()),
+            ("region", Camera, self.region.is_some()),
+            ("um_per_px", Camera, self.um_per_px.is_some()),
+        ]
+    }
+}
+
+impl SourceKind {
+    /// The word for it in the file.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Folder => "folder",
+            Self::Demo => "demo",
+        }
     }
 }
 
@@ -192,6 +259,7 @@ mod tests {
             .collect();
         let config = Config::parse(&uncommented, "examples").unwrap();
         assert_eq!(config.source.len(), 3);
+        assert!(config.source["camera0"].region.is_some() && config.source["camera0"].um_per_px.is_some());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
     }
 
@@ -214,6 +282,12 @@ mod tests {
             ("[source.a]\nkind = \"demo\"\nfps = -1.0", "fps"),
             ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is for"),
             ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is for"),
+            ("[source.a]\nkind = \"folder\"\npath = \"x\"\ngain = 1", "`gain` is for kind = \"camera\""),
+            ("[source.a]\nkind = \"camera\"\nwidth_px = 640", "belong together"),
+            ("[source.a]\nkind = \"camera\"\nwidth_px = 640\nheight_px = 0", "above 0"),
+            ("[source.a]\nkind = \"camera\"\num_per_px = 1.0", "frame size"),
+            ("[source.a]\nkind = \"camera\"\nexposure_us = -1", "line 3"),
+            ("[source.a.region]\nx_px = 1", "missing"),
             ("[source.a]\npath = \"x\"", "kind"),
             ("[models", "line 1"),
         ] {

@@ -7,3 +7,4 @@ pub mod planes;
 pub mod quality;
 pub mod reference;
 pub mod resize;
+pub mod row_resize;

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn frame(number: u64) -> Frame {
-        Frame { number, name: number.to_string(), picture: RgbImage::new(1, 1) }
+        Frame { number, name: number.to_string(), picture: RgbImage::new(1, 1).into() }
     }
 
     fn drain(queue: &FrameQueue) -> Vec<u64> {

@@ -13,13 +13,16 @@ use image::RgbImage;
 
 use super::{Analysis, queue::FrameQueue, stop::Stop};
 use crate::{
-    camera::{Frame, FrameSource, Next},
+    camera::{Frame, FrameSource, Next, Pacing},
     error::{Error, Result},
     limits::MAX_FRAME_PX,
 };
 
 /// Longest time that a source is left alone, so that it notices what changes around it.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// So many frames in a row that a live source could not read are told each; then each time their number has doubled.
+const LOGGED_IN_A_ROW: u64 = 8;
 
 /// Frames, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,6 +145,7 @@ fn capture(
 ) -> Ended {
     let start = Instant::now();
     let pacing = source.pacing();
+    let mut in_a_row = 0_u64;
     loop {
         if most_frames.is_some_and(|most| captured.load(Ordering::Relaxed) >= most) {
             return Ended::EnoughFrames;
@@ -153,6 +157,7 @@ fn capture(
         match source.next_frame(start.elapsed()) {
             Ok(Next::Frame(frame)) => {
                 captured.fetch_add(1, Ordering::Relaxed);
+                in_a_row = 0;
                 queue.push(frame, pacing);
             }
             Ok(Next::Wait(due)) => {
@@ -160,7 +165,11 @@ fn capture(
             }
             Ok(Next::Unreadable(error)) => {
                 unreadable.fetch_add(1, Ordering::Relaxed);
-                log::warn!("frame left out: {error}");
+                in_a_row += 1;
+                // A camera with a bad cable must not fill the log; a folder's pictures are named each.
+                if pacing == Pacing::Lossless || in_a_row <= LOGGED_IN_A_ROW || in_a_row.is_power_of_two() {
+                    log::warn!("frame left out: {error}");
+                }
             }
             Ok(Next::End) => return Ended::SourceEnded,
             Err(error) => return Ended::Broke(error),

@@ -55,7 +55,7 @@ impl FrameSource for Burst {
         if self.number.is_multiple_of(self.unreadable_every) {
             return Ok(Next::Unreadable(Error::picture("rubbish", "a picture", "")));
         }
-        Ok(Next::Frame(Frame { number: self.number, name: String::new(), picture: RgbImage::new(8, 8) }))
+        Ok(Next::Frame(Frame { number: self.number, name: String::new(), picture: RgbImage::new(8, 8).into() }))
     }
 }
 

@@ -1,7 +1,8 @@
-//! Cameras of the machine. They are looked for and named; this version cannot capture from them yet, and says so.
+//! Names of the machine's cameras.
 
 use std::path::{Path, PathBuf};
 
+use super::Fault;
 use crate::error::Error;
 
 /// Whether a name means a camera although no config names it: `camera0`, `/dev/video0`.
@@ -29,18 +30,20 @@ pub fn find(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Why a camera cannot be used, with the devices that were looked for and the sources that can.
-pub fn unusable(name: &str, device: &Path, found: &[PathBuf], sources: &str) -> Error {
+pub fn unusable(name: &str, device: &Path, fault: &Fault, found: &[PathBuf], sources: &str) -> Error {
     let there: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
     let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
-    let state = if found.iter().any(|path| path == device) {
-        "the device is there, but this version cannot capture from cameras yet"
-    } else {
-        "no such device, and this version cannot capture from cameras yet"
+    let todo = match fault {
+        Fault::Refused { todo, .. } if !todo.is_empty() => format!("{todo}. "),
+        _ => "Check that the camera is plugged in. ".to_owned(),
+    };
+    let found = match fault {
+        Fault::Gone(found) | Fault::Refused { found, .. } => found,
     };
     Error::Source {
         name: name.to_owned(),
-        found: format!("looked for {} among /dev/video*: {there}; {state}", device.display()),
-        todo: format!("Sources that can be used: {sources}"),
+        found: format!("{}: {found}; among /dev/video* {there}", device.display()),
+        todo: format!("{todo}Sources that can be used: {sources}"),
     }
 }
 
@@ -70,10 +73,17 @@ mod tests {
 
     #[test]
     fn the_message_says_what_was_looked_for_and_what_is_there() {
-        let error = unusable("camera0", Path::new("/dev/video0"), &["/dev/video2".into()], "demo, FOLDER");
+        let gone = Fault::Gone("no such device".into());
+        let error = unusable("camera0", Path::new("/dev/video0"), &gone, &["/dev/video2".into()], "demo, FOLDER");
         let text = error.to_string();
         assert_eq!(error.exit_code(), 7);
         assert!(text.contains("/dev/video0") && text.contains("/dev/video2") && text.contains("demo"), "{text}");
-        assert!(text.contains("no such device"), "{text}");
+        assert!(text.contains("no such device") && text.contains("plugged in"), "{text}");
+        let busy = Fault::Refused { found: "busy".into(), todo: "End the other program".into() };
+        let text = unusable("camera0", Path::new("/dev/video0"), &busy, &[], "demo").to_string();
+        assert!(
+            text.contains("there is none") && text.contains("busy") && text.contains("End the other program"),
+            "{text}"
+        );
     }
 }

@@ -1,0 +1,60 @@
+//! What a camera went through, counted.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Events of one camera since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CameraCounters {
+    /// Frames that were handed on.
+    pub frames: u64,
+    /// Frames that came sooner than the rate that was asked for; not read.
+    pub skipped: u64,
+    /// Frames of another size than the stream's.
+    pub wrong_size: u64,
+    /// JPEG frames that are cut off or broken.
+    pub torn: u64,
+    /// Frames that the driver itself called damaged.
+    pub damaged: u64,
+    /// Frames for which no picture of the pool was free.
+    pub no_buffer: u64,
+    /// Times that the device was lost.
+    pub lost: u64,
+    /// Times that no frame came for so long that the device was opened anew.
+    pub stalled: u64,
+    /// Times that the stream's format changed.
+    pub format_changes: u64,
+    /// Tries to open the device again that failed.
+    pub refused: u64,
+    /// Times that the device was opened again.
+    pub reopened: u64,
+}
+
+impl CameraCounters {
+    /// Frames that should have been pictures and were not.
+    pub fn left_out(&self) -> u64 {
+        self.wrong_size + self.torn + self.damaged + self.no_buffer
+    }
+}
+
+impl fmt::Display for CameraCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} frames, {} skipped; left out: {} of wrong size, {} torn, {} damaged, {} without a buffer; {} lost, \
+             {} stalled, {} format changes, {} tries refused, {} reopened",
+            self.frames,
+            self.skipped,
+            self.wrong_size,
+            self.torn,
+            self.damaged,
+            self.no_buffer,
+            self.lost,
+            self.stalled,
+            self.format_changes,
+            self.refused,
+            self.reopened
+        )
+    }
+}

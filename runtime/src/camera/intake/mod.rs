@@ -1,0 +1,211 @@
+//! From a frame in the driver's memory to a picture on the grid of the nets, row by row, in memory that is there from the
+//! start.
+//!
+//! checked -> decoded to RGB -> region of interest -> flat field -> resized into a picture of the pool.
+
+pub mod colour;
+pub mod jpeg;
+
+use crate::{
+    camera::{
+        device::{Format, RawFrame, layout::Layout},
+        pool::{FramePool, Picture},
+    },
+    error::{Error, Result},
+    frame::{
+        reference::centre_square,
+        row_resize::{RowResize, Side},
+    },
+    limits::{MAX_FRAME_PX, REFERENCE_LR_PX},
+};
+use colour::Weights;
+use jpeg::{JpegFault, JpegReader};
+
+/// A rectangle of the sensor's picture, in its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// Left edge.
+    pub x_px: u32,
+    /// Upper edge.
+    pub y_px: u32,
+    /// Width, above 0.
+    pub width_px: u32,
+    /// Height, above 0.
+    pub height_px: u32,
+}
+
+/// What becomes of the sensor's picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// It stays as it is.
+    AsIs,
+    /// One pixel of the result is this many of the sensor, above 0, in x and in y.
+    Factor(f64),
+    /// The centre square becomes one tile, as in the reference preparation.
+    WholeField,
+}
+
+/// Why a frame did not become a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The driver says so.
+    Damaged,
+    /// Another size than the stream's.
+    WrongSize(String),
+    /// A JPEG picture that is cut off or broken.
+    Torn(String),
+    /// All pictures of the pool are in use.
+    NoBuffer,
+}
+
+impl Refusal {
+    /// In words: what was found, what was expected.
+    pub fn error(&self) -> Error {
+        match self {
+            Self::Damaged => Error::picture("a frame that the driver calls damaged", "a whole one", "Check the cable"),
+            Self::WrongSize(found) => Error::picture(
+                found,
+                "the size that the stream began with",
+                "Check that no other program sets the camera",
+            ),
+            Self::Torn(found) => {
+                Error::picture(format!("a torn JPEG frame: {found}"), "a whole one", "Check the cable")
+            }
+            Self::NoBuffer => Error::picture("a frame for which no memory is free", "a free picture of the pool", ""),
+        }
+    }
+}
+
+/// A stream's frames become pictures here.
+#[derive(Debug)]
+pub struct Intake {
+    format: Format,
+    region: Region,
+    weights: Weights,
+    jpeg: Option<JpegReader>,
+    resize: RowResize,
+    /// RGB of one row of the frame, in whole pairs of pixels.
+    row: Vec<u8>,
+    pool: FramePool,
+    size_px: (u32, u32),
+    factor: f64,
+}
+
+impl Intake {
+    /// Takes all the memory that a stream of `format` needs, with `pictures` pictures in the pool. Without a region all
+    /// of the frame is read.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for a region that is not inside the frame, and for a result of more than [`MAX_FRAME_PX`]
+    /// pixels (which [`Scale::AsIs`] may have) or of none.
+    pub fn new(format: Format, region: Option<Region>, scale: Scale, pictures: usize) -> Result<Self> {
+        let (width, height) = (format.width_px, format.height_px);
+        let mut region = region.unwrap_or(Region { x_px: 0, y_px: 0, width_px: width, height_px: height });
+        let ends = [(region.x_px, region.width_px, width), (region.y_px, region.height_px, height)];
+        if ends.iter().any(|&(start, length, side)| length == 0 || u64::from(start) + u64::from(length) > side.into()) {
+            let Region { x_px, y_px, width_px, height_px } = region;
+            return Err(Error::picture(
+                format!("a region of {width_px}x{height_px} pixels at {x_px}, {y_px}"),
+                format!("one inside the frame of {width}x{height} pixels"),
+                "Mend x_px, y_px, width_px and height_px of the source's region",
+            ));
+        }
+        if scale == Scale::WholeField {
+            let (x, y, edge) = centre_square(region.width_px, region.height_px);
+            region = Region { x_px: region.x_px + x, y_px: region.y_px + y, width_px: edge, height_px: edge };
+        }
+        let side = |from_px: u32| match scale {
+            Scale::AsIs => Side::whole(from_px, from_px),
+            Scale::Factor(factor) => Side::middle(from_px, factor),
+            Scale::WholeField => Side::whole(from_px, REFERENCE_LR_PX),
+        };
+        let (across, down) = (side(region.width_px), side(region.height_px));
+        let size_px = (across.to_px, down.to_px);
+        if scale != Scale::AsIs && u64::from(size_px.0) * u64::from(size_px.1) > MAX_FRAME_PX {
+            return Err(Error::picture(
+                format!("frames that would be resized to {}x{} pixels", size_px.0, size_px.1),
+                format!("at most {MAX_FRAME_PX} pixels"),
+                "Check um_per_px, or set a region of interest",
+            ));
+        }
+        let jpeg = (format.layout == Layout::Mjpeg)
+            .then(|| JpegReader::new((width, height), (format.most_bytes as usize).min(3 * (width * height) as usize)));
+        Ok(Self {
+            format,
+            region,
+            weights: Weights::of(format.range),
+            jpeg,
+            resize: RowResize::new(across, down)?,
+            row: vec![0; 3 * width.next_multiple_of(2) as usize],
+            pool: FramePool::new(size_px.0, size_px.1, pictures),
+            size_px,
+            factor: across.factor,
+        })
+    }
+
+    /// The stream's format.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// Width and height of the pictures in pixels.
+    pub fn size_px(&self) -> (u32, u32) {
+        self.size_px
+    }
+
+    /// Pixels of the sensor for one of a picture.
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
+    /// Makes a picture of a frame.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the next frame may be fine.
+    pub fn take(&mut self, raw: RawFrame<'_>) -> std::result::Result<Picture, Refusal> {
+        if raw.damaged {
+            return Err(Refusal::Damaged);
+        }
+        let Self { format, region, weights, jpeg, resize, row, pool, .. } = self;
+        let height = format.height_px;
+        let (pixels, stride) = match jpeg {
+            Some(reader) => match reader.read(raw.bytes) {
+                Ok(pixels) => (pixels, 3 * format.width_px as usize),
+                Err(JpegFault::Torn(found)) => return Err(Refusal::Torn(found)),
+                Err(JpegFault::WrongSize(width, height)) => {
+                    return Err(Refusal::WrongSize(format!("a JPEG frame of {width}x{height} pixels")));
+                }
+            },
+            None => {
+                let stride = format.stride_bytes as usize;
+                let least = format.layout.frame_bytes(height, stride).unwrap_or(usize::MAX);
+                let most = least.max(format.most_bytes as usize);
+                if !(least..=most).contains(&raw.bytes.len()) {
+                    let found = format!("a frame of {} bytes where {least} were expected", raw.bytes.len());
+                    return Err(Refusal::WrongSize(found));
+                }
+                (raw.bytes, stride)
+            }
+        };
+        let mut picture = pool.lend().ok_or(Refusal::NoBuffer)?;
+        let (x, width) = (region.x_px as usize, region.width_px as usize);
+        resize.begin();
+        for y in (region.y_px as usize..).take(region.height_px as usize) {
+            if format.layout == Layout::Mjpeg {
+                let from = pixels.get(y * stride..).unwrap_or_default();
+                for (to, from) in row.iter_mut().zip(from) {
+                    *to = *from;
+                }
+            } else {
+                colour::row(format.layout, weights, pixels, height, stride, y, row);
+            }
+            let row = row.get(3 * x..3 * (x + width)).unwrap_or_default();
+            // Sizes were settled when the stream began; what does not fit is no frame of it.
+            resize.row(row, &mut picture).map_err(|e| Refusal::WrongSize(e.to_string()))?;
+        }
+        Ok(picture)
+    }
+}
+
+#[cfg(test)]
+mod tests;

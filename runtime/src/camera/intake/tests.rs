@@ -1,0 +1,90 @@
+//! Each layout, with regions, against plain arithmetic.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use image::{Rgb, RgbImage, imageops};
+
+use super::*;
+use crate::{camera::device::layout::Range, frame::reference};
+
+fn format(layout: Layout, width_px: u32, height_px: u32, stride_bytes: u32) -> Format {
+    let most = layout.frame_bytes(height_px, stride_bytes as usize).unwrap_or(1 << 20) as u32;
+    Format { layout, width_px, height_px, stride_bytes, most_bytes: most, range: Range::Full }
+}
+
+fn take(intake: &mut Intake, bytes: &[u8]) -> RgbImage {
+    RgbImage::clone(&intake.take(RawFrame { bytes, damaged: false }).unwrap())
+}
+
+/// Rows of brightness `x + 10 y` with padding at their ends.
+fn luma(width: u32, height: u32, stride: u32) -> Vec<u8> {
+    (0..height).flat_map(|y| (0..stride).map(move |x| if x < width { (x + 10 * y) as u8 } else { 201 })).collect()
+}
+
+fn wanted(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([(x + 10 * y) as u8; 3]))
+}
+
+#[test]
+fn strides_odd_sizes_and_regions() {
+    let frames: [(Layout, u32, Vec<u8>); 3] = [
+        (Layout::Grey, 9, luma(7, 5, 9)),
+        (Layout::Nv12, 8, [luma(7, 5, 8), vec![128; 3 * 8]].concat()),
+        (Layout::Yuyv, 20, luma(8, 5, 10).iter().flat_map(|y| [*y, 128]).collect()),
+    ];
+    for (layout, stride, bytes) in frames {
+        let mut whole = Intake::new(format(layout, 7, 5, stride), None, Scale::AsIs, 1).unwrap();
+        assert_eq!(take(&mut whole, &bytes), wanted(7, 5), "{layout}");
+        assert_eq!(take(&mut whole, &bytes), wanted(7, 5), "{layout}, again");
+        let region = Region { x_px: 3, y_px: 1, width_px: 4, height_px: 4 };
+        let mut part = Intake::new(format(layout, 7, 5, stride), Some(region), Scale::AsIs, 1).unwrap();
+        let cut = imageops::crop_imm(&wanted(7, 5), 3, 1, 4, 4).to_image();
+        assert_eq!(take(&mut part, &bytes), cut, "{layout}");
+    }
+}
+
+#[test]
+fn the_whole_field_is_the_reference_preparation() {
+    let (width, height) = (200, 150);
+    let levels: Vec<u8> = (0..width * height).map(|at| (at * 7919 % 251) as u8).collect();
+    let mut intake = Intake::new(format(Layout::Grey, width, height, width), None, Scale::WholeField, 1).unwrap();
+    let picture = RgbImage::from_fn(width, height, |x, y| Rgb([levels[(y * width + x) as usize]; 3]));
+    let (mine, reference) = (take(&mut intake, &levels), reference::prepare(&picture).unwrap().lr);
+    assert!(mine.as_raw().iter().zip(reference.as_raw()).all(|(a, b)| a.abs_diff(*b) <= 1));
+    assert_eq!((intake.size_px(), intake.factor()), ((64, 64), 150.0 / 64.0));
+}
+
+#[test]
+fn a_picture_goes_back_when_it_is_dropped() {
+    let mut intake = Intake::new(format(Layout::Grey, 4, 4, 4), None, Scale::AsIs, 1).unwrap();
+    let raw = RawFrame { bytes: &[1; 16], damaged: false };
+    let held = intake.take(raw).unwrap();
+    assert_eq!(intake.take(raw).unwrap_err(), Refusal::NoBuffer);
+    drop(held);
+    assert!(intake.take(raw).is_ok());
+}
+
+#[test]
+fn what_would_be_nothing_or_too_much_is_refused() {
+    let of = |scale| Intake::new(format(Layout::Grey, 640, 480, 640), None, scale, 1).map(|intake| intake.size_px());
+    assert_eq!(of(Scale::Factor(2.0)).unwrap(), (320, 240));
+    for factor in [1000.0, 0.01, 0.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(of(Scale::Factor(factor)).unwrap_err().exit_code(), 3, "{factor}");
+    }
+    for region in [(0, 0, 0, 4), (637, 0, 4, 4), (u32::MAX, 0, u32::MAX, 4)] {
+        let (x_px, y_px, width_px, height_px) = region;
+        let region = Some(Region { x_px, y_px, width_px, height_px });
+        assert!(Intake::new(format(Layout::Grey, 640, 480, 640), region, Scale::AsIs, 1).is_err());
+    }
+}
+
+#[test]
+fn refusals_say_what_was_found() {
+    let all = [
+        Refusal::Damaged,
+        Refusal::WrongSize("a frame of 3 bytes".into()),
+        Refusal::Torn("cut off".into()),
+        Refusal::NoBuffer,
+    ];
+    assert!(all.iter().all(|refusal| refusal.error().exit_code() == 3));
+}

@@ -1,0 +1,255 @@
+//! A camera as a source of frames: device, [link](super::link) and [intake](super::intake) put together.
+//!
+//! Once it was opened it never ends by itself. What goes wrong is told, counted, and tried again.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    Clockwork, Frame, FrameSource, Next, Pacing,
+    counters::CameraCounters,
+    device::{Device, Fault, Format, OrFault, Settings, negotiate},
+    intake::{Intake, Refusal, Region, Scale},
+    link::{Act, Link},
+};
+use crate::{
+    error::{Error, Result},
+    limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL, FRAME_POOL_LEN},
+};
+
+/// What is wanted of a camera.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wanted {
+    /// Width and height of the sensor's frames in pixels; chosen without it.
+    pub size_px: Option<(u32, u32)>,
+    /// Rate, exposure, gain.
+    pub settings: Settings,
+    /// Region of interest of the sensor's frames.
+    pub region: Option<Region>,
+    /// Edge of a pixel of the sensor's frames in the specimen, in micrometres.
+    pub um_per_px: Option<f64>,
+    /// Shrink the whole field to one tile even though the pitch is known.
+    pub whole_field: bool,
+    /// Hand on the sensor's frames as they are: no region, no resize.
+    pub as_is: bool,
+}
+
+/// A camera that was opened once.
+#[derive(Debug)]
+pub struct Camera {
+    name: String,
+    path: PathBuf,
+    device: Box<dyn Device>,
+    wanted: Wanted,
+    /// Pitch that frames are brought to, in micrometres a pixel, where that of the sensor is known.
+    target_um_per_px: Option<f64>,
+    intake: Intake,
+    link: Link,
+    counters: CameraCounters,
+    number: u64,
+    pace: Option<Clockwork>,
+    wrong_size_in_a_row: u32,
+    /// The stream was given up because its frames changed; that is already counted.
+    changed: bool,
+}
+
+impl Camera {
+    /// Opens a device and starts its stream. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Fault`] when it is not there or refuses what is wanted.
+    pub fn open(name: &str, path: PathBuf, mut device: Box<dyn Device>, wanted: Wanted) -> OrFault<Self> {
+        let format = start(device.as_mut(), &wanted)?;
+        let intake = intake(&wanted, None, format)?;
+        let pace = wanted.settings.fps.map(Clockwork::new);
+        Ok(Self {
+            name: name.to_owned(),
+            path,
+            device,
+            wanted,
+            target_um_per_px: None,
+            intake,
+            link: Link::opened_at(Duration::ZERO),
+            counters: CameraCounters::default(),
+            number: 0,
+            pace,
+            wrong_size_in_a_row: 0,
+            changed: false,
+        })
+    }
+
+    fn read(&mut self, now: Duration) -> Next {
+        let Self { device, intake, pace, .. } = self;
+        let mut taken = None;
+        let came = device.next_frame(CAMERA_POLL, &mut |raw| {
+            // Half a period of tolerance, so that a camera that already has the wanted rate loses no frame to jitter.
+            let early = pace.as_mut().is_some_and(|pace| pace.take(now + pace.period() / 2).is_some());
+            taken = (!early).then(|| intake.take(raw));
+        });
+        match came {
+            Err(fault) => {
+                self.counters.lost += 1;
+                log::warn!("{}: lost: {fault}; it is looked for until it is back", self.name);
+                self.part(now)
+            }
+            // The time is that of the call, and the wait is over by now: come again at once.
+            Ok(false) => Next::Wait(now + CAMERA_POLL),
+            Ok(true) => {
+                self.link.heard(now);
+                match taken {
+                    None => {
+                        self.counters.skipped += 1;
+                        Next::Wait(now)
+                    }
+                    Some(Ok(picture)) => {
+                        self.wrong_size_in_a_row = 0;
+                        self.counters.frames += 1;
+                        self.number += 1;
+                        let (name, number) = (format!("{}_{:06}", self.name, self.number), self.number);
+                        Next::Frame(Frame { number, name, picture })
+                    }
+                    Some(Err(refusal)) => self.refuse(now, &refusal),
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, now: Duration, refusal: &Refusal) -> Next {
+        match refusal {
+            Refusal::Damaged => self.counters.damaged += 1,
+            Refusal::Torn(_) => self.counters.torn += 1,
+            Refusal::NoBuffer => self.counters.no_buffer += 1,
+            Refusal::WrongSize(found) => {
+                self.counters.wrong_size += 1;
+                self.wrong_size_in_a_row += 1;
+                if self.wrong_size_in_a_row >= CAMERA_FORMAT_PATIENCE {
+                    self.counters.format_changes += 1;
+                    self.changed = true;
+                    log::warn!("{}: its format changed ({found}); it is opened anew", self.name);
+                    self.part(now);
+                }
+            }
+        }
+        Next::Unreadable(refusal.error())
+    }
+
+    /// Gives the stream up; it is tried again later.
+    fn part(&mut self, now: Duration) -> Next {
+        self.device.close();
+        self.wrong_size_in_a_row = 0;
+        self.link.parted(now);
+        Next::Wait(now)
+    }
+
+    fn reopen(&mut self, now: Duration) -> Next {
+        match start(self.device.as_mut(), &self.wanted).and_then(|format| self.go_on_with(format)) {
+            Ok(()) => {
+                self.counters.reopened += 1;
+                self.link.opened(now);
+                log::warn!("{}: opened again ({})", self.name, told(self.intake.format()));
+            }
+            Err(fault) => {
+                self.counters.refused += 1;
+                self.device.close();
+                // Once is news; a box without its camera must not fill its log.
+                let level = if self.link.tries() <= 1 { log::Level::Warn } else { log::Level::Debug };
+                log::log!(level, "{}: still not there: {fault}", self.name);
+                self.link.parted(now);
+            }
+        }
+        Next::Wait(now)
+    }
+
+    fn go_on_with(&mut self, format: Format) -> OrFault<()> {
+        if format != *self.intake.format() {
+            self.intake = intake(&self.wanted, self.target_um_per_px, format)?;
+            self.counters.format_changes += u64::from(!self.changed);
+        }
+        self.changed = false;
+        Ok(())
+    }
+}
+
+fn start(device: &mut dyn Device, wanted: &Wanted) -> OrFault<Format> {
+    let offers = device.offers()?;
+    let (layout, size_px) = negotiate::choose(&offers, wanted.size_px)?;
+    let format = device.start(layout, size_px, &wanted.settings)?;
+    negotiate::check_granted(&format, wanted.size_px)?;
+    Ok(format)
+}
+
+/// Takes the memory for a stream.
+fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, format: Format) -> OrFault<Intake> {
+    let scale = match (wanted.um_per_px, target_um_per_px) {
+        _ if wanted.as_is => Scale::AsIs,
+        (Some(um_per_px), Some(target)) if !wanted.whole_field => Scale::Factor(target / um_per_px),
+        _ => Scale::WholeField,
+    };
+    let region = wanted.region.filter(|_| !wanted.as_is);
+    Intake::new(format, region, scale, FRAME_POOL_LEN)
+        .map_err(|e| Fault::Refused { found: e.to_string(), todo: String::new() })
+}
+
+fn told(format: &Format) -> String {
+    let Format { layout, width_px, height_px, range, .. } = format;
+    format!("{layout} {width_px}x{height_px}, {range}")
+}
+
+impl FrameSource for Camera {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn describe(&self) -> String {
+        let (width, height) = self.intake.size_px();
+        let becomes = match (self.um_per_px(), self.wanted.as_is) {
+            (_, true) => "as it is".to_owned(),
+            (Some(um), _) => format!("resized to {width}x{height} px of {um:.3} um"),
+            (None, _) => format!(
+                "its pitch is not known, so the whole field (the centre square) becomes {width}x{height} px; \
+                 `bloodseg calibrate` measures the pitch"
+            ),
+        };
+        format!("camera {}, {}; {becomes}", self.path.display(), told(self.intake.format()))
+    }
+
+    fn pacing(&self) -> Pacing {
+        Pacing::Live
+    }
+
+    // A camera may come back with another format: what is whole is checked here, frame by frame.
+    fn frame_size_px(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn um_per_px(&self) -> Option<f64> {
+        self.wanted.um_per_px.map(|um| um * self.intake.factor())
+    }
+
+    fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
+        self.target_um_per_px = Some(um_per_px);
+        let fault =
+            |fault: Fault| Error::Source { name: self.name.clone(), found: fault.to_string(), todo: String::new() };
+        self.intake = intake(&self.wanted, self.target_um_per_px, *self.intake.format()).map_err(fault)?;
+        Ok(())
+    }
+
+    fn counters(&self) -> Option<CameraCounters> {
+        Some(self.counters)
+    }
+
+    fn next_frame(&mut self, now: Duration) -> Result<Next> {
+        Ok(match self.link.act(now) {
+            Act::Read => self.read(now),
+            Act::Open => self.reopen(now),
+            Act::Wait(until) => Next::Wait(until),
+            Act::GiveUp => {
+                self.counters.stalled += 1;
+                log::warn!("{}: no frame for too long; it is opened anew", self.name);
+                self.part(now)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! Bicubic resize of a picture that comes row by row, into memory that is there from the start.
+//!
+//! The same filter as [`crate::frame::resize`] (Catmull-Rom, a = -0.5, widened by the shrink factor; rows before columns,
+//! 8 bit between), for a camera: no full-size RGB picture is ever held, only as many narrowed rows as one row of the
+//! result needs. Weights are fixed-point integers that are computed once; a frame is integer arithmetic alone, so the
+//! bytes are the same on every processor.
+
+use crate::error::{Error, Result};
+
+/// Fractional bits of a weight. Sums of weights (1.3 at most in magnitude) times 255 stay below 2^31.
+const WEIGHT_BITS: u32 = 22;
+
+/// Half of the filter's width at factor 1, in pixels of the result or of the source, whichever are larger.
+const REACH_PX: f64 = 2.0;
+
+/// Where one side of the result lies on that of the source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Side {
+    /// Pixels of the source.
+    pub from_px: u32,
+    /// Pixels of the result.
+    pub to_px: u32,
+    /// Pixels of the source for one of the result, above 0.
+    pub factor: f64,
+    /// Where the result begins on the source, in its pixels.
+    pub start_px: f64,
+}
+
+impl Side {
+    /// All of the source.
+    pub fn whole(from_px: u32, to_px: u32) -> Self {
+        Self { from_px, to_px, factor: f64::from(from_px) / f64::from(to_px), start_px: 0.0 }
+    }
+
+    /// As many whole pixels of `factor` source pixels each as the source holds, in its middle.
+    pub fn middle(from_px: u32, factor: f64) -> Self {
+        // A little more than whole is a rounding of the factor.
+        let to_px = (f64::from(from_px) / factor + 1e-6).floor() as u32;
+        Self { from_px, to_px, factor, start_px: (f64::from(from_px) - f64::from(to_px) * factor) / 2.0 }
+    }
+}
+
+/// For each pixel of the result: the first source pixel that counts, and the weights from there on.
+#[derive(Debug)]
+struct Taps {
+    spans: Vec<(usize, usize)>,
+    weights: Vec<i32>,
+    /// Weights that are set aside for each pixel.
+    stride: usize,
+}
+
+impl Taps {
+    fn new(side: Side) -> Self {
+        let Side { from_px, to_px, factor, start_px } = side;
+        let width = factor.max(1.0);
+        let reach = REACH_PX * width;
+        let stride = (2.0 * reach).ceil() as usize + 1;
+        let (mut spans, mut weights) = (Vec::new(), vec![0; stride * to_px as usize]);
+        for (to, weights) in weights.chunks_exact_mut(stride).enumerate() {
+            let centre = start_px + (to as f64 + 0.5) * factor;
+            let place = |at: f64| at.clamp(0.0, f64::from(from_px)) as usize;
+            let (first, last) = (place(centre - reach + 0.5), place(centre + reach + 0.5));
+            let count = last.saturating_sub(first).min(stride);
+            let exact: Vec<f64> =
+                (first..first + count).map(|at| catmull_rom((at as f64 + 0.5 - centre) / width)).collect();
+            let sum: f64 = exact.iter().sum();
+            for (weight, exact) in weights.iter_mut().zip(exact) {
+                *weight = (exact / sum * f64::from(1 << WEIGHT_BITS)).round() as i32;
+            }
+            spans.push((first, count));
+        }
+        Self { spans, weights, stride }
+    }
+
+    /// First source pixel and weights of a pixel of the result.
+    fn of(&self, to: usize) -> Option<(usize, &[i32])> {
+        let &(first, count) = self.spans.get(to)?;
+        Some((first, self.weights.get(to * self.stride..)?.get(..count)?))
+    }
+
+    fn most(&self) -> usize {
+        self.spans.iter().map(|span| span.1).max().unwrap_or(0)
+    }
+}
+
+/// The cubic convolution kernel with a = -0.5.
+fn catmull_rom(x: f64) -> f64 {
+    let x = x.abs();
+    if x < 1.0 {
+        (1.5 * x - 2.5) * x * x + 1.0
+    } else if x < 2.0 {
+        ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    } else {
+        0.0
+    }
+}
+
+fn level(sum: i32) -> u8 {
+    (sum >> WEIGHT_BITS).clamp(0, 255) as u8
+}
+
+/// A resize of RGB pictures from one fixed size to another.
+#[derive(Debug)]
+pub struct RowResize {
+    across: Taps,
+    down: Taps,
+    /// Bytes of a row of the source, and of the result.
+    row_bytes: (usize, usize),
+    /// The last narrowed rows: row `y` of the source at `y % ring_rows`.
+    ring: Vec<u8>,
+    ring_rows: usize,
+    sums: Vec<i32>,
+    rows_in: usize,
+    rows_out: usize,
+}
+
+impl RowResize {
+    /// Prepares a resize; this is where memory is taken.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] when either picture has no pixels.
+    pub fn new(across: Side, down: Side) -> Result<Self> {
+        let sides = [across.from_px, across.to_px, down.from_px, down.to_px];
+        if sides.contains(&0) {
+            let found = format!("{}x{} to {}x{} pixels", sides[0], sides[2], sides[1], sides[3]);
+            return Err(Error::picture(found, "at least one pixel", "Choose a larger frame or region"));
+        }
+        let row_bytes = (3 * across.from_px as usize, 3 * across.to_px as usize);
+        let (across, down) = (Taps::new(across), Taps::new(down));
+        let ring_rows = down.most().max(1);
+        let (ring, sums) = (vec![0; ring_rows * row_bytes.1], vec![0; row_bytes.1]);
+        Ok(Self { across, down, row_bytes, ring, ring_rows, sums, rows_in: 0, rows_out: 0 })
+    }
+
+    /// Begins a picture.
+    pub fn begin(&mut self) {
+        self.rows_in = 0;
+        self.rows_out = 0;
+    }
+
+    /// Takes the next row of the source, RGB, and writes the rows that are complete with it to `picture`, the bytes of
+    /// the whole result. A row of another length, and rows after the last, are an internal error.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn row(&mut self, row: &[u8], picture: &mut [u8]) -> Result<()> {
+        if row.len() != self.row_bytes.0 {
+            return Err(Error::internal("row_resize", format!("a row of {} bytes", row.len())));
+        }
+        let slot = self.rows_in % self.ring_rows * self.row_bytes.1;
+        let narrowed = self
+            .ring
+            .get_mut(slot..slot + self.row_bytes.1)
+            .ok_or_else(|| Error::internal("row_resize", "no room for a row"))?;
+        narrow(&self.across, row, narrowed);
+        self.rows_in += 1;
+        while let Some((first, weights)) = self.down.of(self.rows_out) {
+            if first + weights.len() > self.rows_in {
+                break;
+            }
+            self.sums.fill(1 << (WEIGHT_BITS - 1));
+            for (at, weight) in (first..).zip(weights) {
+                let from = self.ring.chunks_exact(self.row_bytes.1).nth(at % self.ring_rows).unwrap_or_default();
+                for (sum, from) in self.sums.iter_mut().zip(from) {
+                    *sum += weight * i32::from(*from);
+                }
+            }
+            let to = picture
+                .chunks_exact_mut(self.row_bytes.1)
+                .nth(self.rows_out)
+                .ok_or_else(|| Error::internal("row_resize", "a picture that is too small"))?;
+            for (to, sum) in to.iter_mut().zip(&self.sums) {
+                *to = level(*sum);
+            }
+            self.rows_out += 1;
+        }
+        Ok(())
+    }
+}
+
+fn narrow(taps: &Taps, row: &[u8], to: &mut [u8]) {
+    for (at, pixel) in to.chunks_exact_mut(3).enumerate() {
+        let Some((first, weights)) = taps.of(at) else { return };
+        let mut sums = [1 << (WEIGHT_BITS - 1); 3];
+        let from = row.get(3 * first..).unwrap_or_default();
+        for (weight, from) in weights.iter().zip(from.chunks_exact(3)) {
+            for (sum, from) in sums.iter_mut().zip(from) {
+                *sum += weight * i32::from(*from);
+            }
+        }
+        for (to, sum) in pixel.iter_mut().zip(sums) {
+            *to = level(sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::{Rgb, RgbImage};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame::resize::resize_rgb;
+
+    fn run(resize: &mut RowResize, picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+        let mut to = RgbImage::new(width, height);
+        resize.begin();
+        for row in picture.as_raw().chunks_exact(picture.width() as usize * 3) {
+            resize.row(row, &mut to).unwrap();
+        }
+        to
+    }
+
+    fn resized(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+        let across = Side::whole(picture.width(), width);
+        let down = Side::whole(picture.height(), height);
+        run(&mut RowResize::new(across, down).unwrap(), picture, width, height)
+    }
+
+    fn textured(width: u32, height: u32, seed: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let hash = (x * 31 + y * 17 + seed).wrapping_mul(0x9e37_79b9) >> 13;
+            Rgb([(hash & 255) as u8, if (x / 5 + y / 7) % 2 == 0 { 255 } else { 0 }, (x * 255 / width) as u8])
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_resize_of_the_reference_preparation(
+            from in (1_u32..150, 1_u32..150), to in (1_u32..90, 1_u32..90), seed in 0_u32..1000
+        ) {
+            let picture = textured(from.0, from.1, seed);
+            let (mine, reference) = (resized(&picture, to.0, to.1), resize_rgb(&picture, to.0, to.1).unwrap());
+            // Two roundings, each with weights of another precision.
+            for (a, b) in mine.as_raw().iter().zip(reference.as_raw()) {
+                prop_assert!(a.abs_diff(*b) <= 2, "{} and {}", a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_itself_changes_nothing_and_flat_stays_flat() {
+        let picture = textured(33, 21, 5);
+        assert_eq!(resized(&picture, 33, 21), picture);
+        let flat = RgbImage::from_pixel(640, 480, Rgb([255, 1, 90]));
+        assert_eq!(resized(&flat, 64, 64), RgbImage::from_pixel(64, 64, Rgb([255, 1, 90])));
+    }
+
+    #[test]
+    fn a_known_factor_keeps_the_middle() {
+        let side = Side::middle(101, 2.0);
+        assert_eq!((side.to_px, side.start_px), (50, 0.5));
+        assert_eq!(Side::middle(100, 1.0), Side::whole(100, 100));
+        assert_eq!(Side::middle(3, 4.0).to_px, 0);
+        let ramp = RgbImage::from_fn(101, 4, |x, _| Rgb([2 * x as u8; 3]));
+        let mut resize = RowResize::new(side, Side::whole(4, 4)).unwrap();
+        // Pixel 10 of the result is centred on 0.5 + 10.5 * 2 = 21.5, the middle of source pixel 21.
+        assert_eq!(run(&mut resize, &ramp, 50, 4).get_pixel(10, 1).0[0], 42);
+    }
+
+    #[test]
+    fn one_resize_serves_picture_after_picture() {
+        let mut resize = RowResize::new(Side::whole(50, 20), Side::whole(40, 10)).unwrap();
+        let (one, two) = (textured(50, 40, 1), textured(50, 40, 2));
+        let first = run(&mut resize, &one, 20, 10);
+        assert_ne!(run(&mut resize, &two, 20, 10), first);
+        assert_eq!(run(&mut resize, &one, 20, 10), first);
+    }
+
+    #[test]
+    fn what_cannot_be_is_an_error() {
+        assert_eq!(RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().exit_code(), 3);
+        let mut resize = RowResize::new(Side::whole(4, 2), Side::whole(4, 2)).unwrap();
+        assert!(resize.row(&[0; 11], &mut [0; 12]).is_err());
+        assert!((0..4).map(|_| resize.row(&[0; 12], &mut [0; 6])).any(|row| row.is_err()));
+    }
+}
