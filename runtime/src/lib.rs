@@ -9,6 +9,7 @@
 extern crate self as bloodseg;
 
 pub mod bench;
+pub mod calibration;
 pub mod camera;
 pub mod cells;
 pub mod cli;

@@ -79,6 +79,12 @@ pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 /// Longest shorter side of a rendered smear, in pixels.
 pub const MAX_SMEAR_SIDE_PX: u32 = 4096;
 
+/// Largest flat-field file that is opened, in bytes: enough for any frame of [`MAX_CAMERA_PX`].
+pub const MAX_FLAT_FIELD_BYTES: u64 = 1024 * 1024;
+
+/// Longest side of the part of a frame that a calibration analyses, on the grid of the nets, in pixels.
+pub const CALIBRATION_SIDE_PX: u32 = 144;
+
 /// Largest model file that is opened, in bytes.
 pub const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
 

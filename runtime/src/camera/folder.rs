@@ -12,7 +12,7 @@ use crate::{
         decode::{EXTENSIONS, looks_like_picture, read_picture},
         reference,
     },
-    limits::{MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
+    limits::{MAX_CAMERA_PX, MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
     records::pictures,
 };
 
@@ -25,6 +25,8 @@ pub struct Replay {
     pub repeat: bool,
     /// Shrink each picture to 64x64 by the reference preparation.
     pub whole_field: bool,
+    /// Hand on pictures that are too large to be analysed too.
+    pub as_is: bool,
     /// Edge of a pixel of the pictures as they are in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
 }
@@ -72,7 +74,7 @@ impl Folder {
         if self.replay.whole_field {
             Ok(reference::prepare(&read_picture(path, MAX_WHOLE_FIELD_PX)?)?.lr)
         } else {
-            read_picture(path, MAX_FRAME_PX)
+            read_picture(path, if self.replay.as_is { MAX_CAMERA_PX } else { MAX_FRAME_PX })
         }
     }
 }

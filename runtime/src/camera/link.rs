@@ -1,14 +1,12 @@
 //! Whether there is a stream: the state machine of a camera that comes and goes.
 //!
 //! ```text
-//!            a frame came (tries = 0)
-//!             ┌────┐
-//!             │    ▼
-//!        ┌─ Streaming ──── lost, stalled, format changed ───┐
-//!        │      ▲                                           ▼
-//!   opened      └────────────── opened ─────────────── Parted ─┐
-//!   at first                                               ▲   │ refused: wait twice as long
-//!                                                          └───┘
+//!                    a frame came: tries = 0
+//!                         ┌────┐
+//!  opened at first        │    ▼
+//!  ──────────────────▶ Streaming ── lost, stalled, format changed ──▶ Parted ──┐
+//!                          ▲                                          │   ▲    │ refused:
+//!                          └──────────────── opened ──────────────────┘   └────┘ wait longer
 //! ```
 //!
 //! Time comes in as an argument. Only a frame proves that all is well again: a device that opens and stalls is tried more
@@ -23,8 +21,6 @@ use crate::limits::{CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, CAMERA_STALL};
 pub enum Act {
     /// Ask the device for a frame.
     Read,
-    /// No frame has come for too long: give the stream up.
-    GiveUp,
     /// Open the device.
     Open,
     /// Nothing before this time.
@@ -36,8 +32,8 @@ pub enum Act {
 pub enum Link {
     /// There is a stream.
     Streaming {
-        /// When the last frame came, or the stream began.
-        heard: Duration,
+        /// Since when the device has been asked in vain; nothing after a frame, and before the first question.
+        silent_since: Option<Duration>,
         /// Openings since the last frame.
         tries: u32,
     },
@@ -51,15 +47,14 @@ pub enum Link {
 }
 
 impl Link {
-    /// A stream that begins at `now`.
-    pub fn opened_at(now: Duration) -> Self {
-        Self::Streaming { heard: now, tries: 0 }
+    /// A stream that begins.
+    pub fn begun() -> Self {
+        Self::Streaming { silent_since: None, tries: 0 }
     }
 
     /// What is to be done at `now`.
     pub fn act(&self, now: Duration) -> Act {
         match *self {
-            Self::Streaming { heard, .. } if now.saturating_sub(heard) >= CAMERA_STALL => Act::GiveUp,
             Self::Streaming { .. } => Act::Read,
             Self::Parted { retry_at, .. } if now >= retry_at => Act::Open,
             Self::Parted { retry_at, .. } => Act::Wait(retry_at),
@@ -67,8 +62,19 @@ impl Link {
     }
 
     /// A frame came, good or not: the device is alive.
-    pub fn heard(&mut self, now: Duration) {
-        *self = Self::Streaming { heard: now, tries: 0 };
+    pub fn heard(&mut self) {
+        *self = Self::begun();
+    }
+
+    /// The device was asked and had no frame. Tells whether that has gone on for so long that the stream is to be given
+    /// up. Time in which nobody asks does not count: who takes long over a frame is not the device's fault.
+    pub fn silent(&mut self, now: Duration) -> bool {
+        match self {
+            Self::Streaming { silent_since, .. } => {
+                now.saturating_sub(*silent_since.get_or_insert(now)) >= CAMERA_STALL
+            }
+            Self::Parted { .. } => false,
+        }
     }
 
     /// The stream is over, or an opening was refused.
@@ -78,8 +84,8 @@ impl Link {
     }
 
     /// The device was opened.
-    pub fn opened(&mut self, now: Duration) {
-        *self = Self::Streaming { heard: now, tries: self.tries() };
+    pub fn opened(&mut self) {
+        *self = Self::Streaming { silent_since: None, tries: self.tries() };
     }
 
     /// Openings and refusals since the last frame.
@@ -107,16 +113,16 @@ mod tests {
 
     #[test]
     fn a_stream_is_read_until_it_is_silent_for_too_long() {
-        let mut link = Link::opened_at(s(10.0));
-        assert_eq!(link.act(s(10.0) + CAMERA_STALL - s(0.1)), Act::Read);
-        assert_eq!(link.act(s(10.0) + CAMERA_STALL), Act::GiveUp);
-        link.heard(s(12.0));
-        assert_eq!(link.act(s(11.9) + CAMERA_STALL), Act::Read);
+        let mut link = Link::begun();
+        assert!(!link.silent(s(10.0)) && !link.silent(s(10.0) + CAMERA_STALL - s(0.1)));
+        assert!(link.silent(s(10.0) + CAMERA_STALL));
+        link.heard();
+        assert!(!link.silent(s(100.0)) && link.act(s(100.0)) == Act::Read);
     }
 
     #[test]
     fn a_lost_device_is_tried_more_and_more_slowly_until_a_frame_comes() {
-        let mut link = Link::opened_at(s(0.0));
+        let mut link = Link::begun();
         let (mut now, mut pauses) = (s(1.0), Vec::new());
         link.parted(now);
         for _ in 0..40 {
@@ -128,11 +134,11 @@ mod tests {
         }
         assert!(pauses.is_sorted() && pauses[0] == CAMERA_RETRY_LEAST && pauses[39] == CAMERA_RETRY_MOST);
         // Opening alone is not enough.
-        link.opened(now);
+        link.opened();
         link.parted(now + CAMERA_STALL);
         assert_eq!(link.act(now + CAMERA_STALL), Act::Wait(now + CAMERA_STALL + CAMERA_RETRY_MOST));
-        link.opened(now);
-        link.heard(now);
+        link.opened();
+        link.heard();
         link.parted(now);
         assert_eq!(link.act(now), Act::Wait(now + CAMERA_RETRY_LEAST));
     }

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Clockwork, Frame, FrameSource, Next, Pacing,
+    Clockwork, Frame, FrameSource, Next, Pacing, Sensor,
     counters::CameraCounters,
     device::{Device, Fault, Format, OrFault, Settings, negotiate},
     intake::{Intake, Refusal, Region, Scale},
@@ -13,8 +13,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    frame::flat_field::FlatField,
     limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL, FRAME_POOL_LEN},
 };
+
+/// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.
+const MOST_ENLARGED: f64 = 2.0;
 
 /// What is wanted of a camera.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,11 +29,13 @@ pub struct Wanted {
     pub settings: Settings,
     /// Region of interest of the sensor's frames.
     pub region: Option<Region>,
+    /// The lamp's unevenness, taken out of the sensor's frames before everything else.
+    pub flat_field: Option<FlatField>,
     /// Edge of a pixel of the sensor's frames in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
     /// Shrink the whole field to one tile even though the pitch is known.
     pub whole_field: bool,
-    /// Hand on the sensor's frames as they are: no region, no resize.
+    /// Hand on the sensor's frames, or the region of them, in their own size.
     pub as_is: bool,
 }
 
@@ -68,7 +74,7 @@ impl Camera {
             wanted,
             target_um_per_px: None,
             intake,
-            link: Link::opened_at(Duration::ZERO),
+            link: Link::begun(),
             counters: CameraCounters::default(),
             number: 0,
             pace,
@@ -91,10 +97,15 @@ impl Camera {
                 log::warn!("{}: lost: {fault}; it is looked for until it is back", self.name);
                 self.part(now)
             }
+            Ok(false) if self.link.silent(now) => {
+                self.counters.stalled += 1;
+                log::warn!("{}: no frame for too long; it is opened anew", self.name);
+                self.part(now)
+            }
             // The time is that of the call, and the wait is over by now: come again at once.
             Ok(false) => Next::Wait(now + CAMERA_POLL),
             Ok(true) => {
-                self.link.heard(now);
+                self.link.heard();
                 match taken {
                     None => {
                         self.counters.skipped += 1;
@@ -144,7 +155,7 @@ impl Camera {
         match start(self.device.as_mut(), &self.wanted).and_then(|format| self.go_on_with(format)) {
             Ok(()) => {
                 self.counters.reopened += 1;
-                self.link.opened(now);
+                self.link.opened();
                 log::warn!("{}: opened again ({})", self.name, told(self.intake.format()));
             }
             Err(fault) => {
@@ -184,8 +195,7 @@ fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, format: Format) -> OrF
         (Some(um_per_px), Some(target)) if !wanted.whole_field => Scale::Factor(target / um_per_px),
         _ => Scale::WholeField,
     };
-    let region = wanted.region.filter(|_| !wanted.as_is);
-    Intake::new(format, region, scale, FRAME_POOL_LEN)
+    Intake::new(format, wanted.region, wanted.flat_field.clone(), scale, FRAME_POOL_LEN)
         .map_err(|e| Fault::Refused { found: e.to_string(), todo: String::new() })
 }
 
@@ -209,7 +219,8 @@ impl FrameSource for Camera {
                  `bloodseg calibrate` measures the pitch"
             ),
         };
-        format!("camera {}, {}; {becomes}", self.path.display(), told(self.intake.format()))
+        let flat = if self.wanted.flat_field.is_some() { ", flat-field corrected" } else { "" };
+        format!("camera {}, {}{flat}; {becomes}", self.path.display(), told(self.intake.format()))
     }
 
     fn pacing(&self) -> Pacing {
@@ -225,8 +236,20 @@ impl FrameSource for Camera {
         self.wanted.um_per_px.map(|um| um * self.intake.factor())
     }
 
+    fn sensor(&self) -> Option<Sensor> {
+        let Format { width_px, height_px, .. } = *self.intake.format();
+        Some(Sensor { device: self.path.clone(), size_px: (width_px, height_px) })
+    }
+
     fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
         self.target_um_per_px = Some(um_per_px);
+        if let Some(own) = self.wanted.um_per_px.filter(|own| *own > MOST_ENLARGED * um_per_px) {
+            log::warn!(
+                "{}: a pixel of {own:.3} um is coarse for models of {um_per_px:.3} um; use a stronger objective or a \
+                 larger frame size",
+                self.name
+            );
+        }
         let fault =
             |fault: Fault| Error::Source { name: self.name.clone(), found: fault.to_string(), todo: String::new() };
         self.intake = intake(&self.wanted, self.target_um_per_px, *self.intake.format()).map_err(fault)?;
@@ -242,11 +265,6 @@ impl FrameSource for Camera {
             Act::Read => self.read(now),
             Act::Open => self.reopen(now),
             Act::Wait(until) => Next::Wait(until),
-            Act::GiveUp => {
-                self.counters.stalled += 1;
-                log::warn!("{}: no frame for too long; it is opened anew", self.name);
-                self.part(now)
-            }
         })
     }
 }

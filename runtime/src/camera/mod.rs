@@ -14,7 +14,7 @@ pub mod live;
 pub mod open;
 pub mod pool;
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use crate::error::{Error, Result};
 use counters::CameraCounters;
@@ -53,6 +53,15 @@ pub enum Pacing {
     Lossless,
 }
 
+/// What a config has to name so that a camera gives the same frames again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sensor {
+    /// The device file.
+    pub device: PathBuf,
+    /// Width and height of its frames in pixels, before a region is cut out.
+    pub size_px: (u32, u32),
+}
+
 /// Where frames come from.
 pub trait FrameSource: fmt::Debug + Send {
     /// Short name, as the user gave it.
@@ -81,6 +90,11 @@ pub trait FrameSource: fmt::Debug + Send {
     /// [`Error::Source`] when the frames would have no pixels or too many.
     fn resample_to(&mut self, _um_per_px: f64) -> Result<()> {
         Ok(())
+    }
+
+    /// The sensor behind it, of a camera.
+    fn sensor(&self) -> Option<Sensor> {
+        None
     }
 
     /// What it went through, where it counts that.

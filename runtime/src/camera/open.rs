@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{Config, RegionSection, Source, SourceKind},
     error::{Error, Result},
+    frame::flat_field::FlatField,
 };
 
 /// The camera that is meant when no device is named.
@@ -34,7 +35,7 @@ pub struct Wish {
     pub whole_field: bool,
     /// Edge of a pixel in the specimen, in micrometres: of a camera's sensor, or of a folder's pictures as they are.
     pub um_per_px: Option<f64>,
-    /// Hand on a camera's frames as the sensor gives them.
+    /// Hand on a camera's frames, and pictures of a folder, in their own size.
     pub as_is: bool,
 }
 
@@ -56,7 +57,7 @@ pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSour
         return Ok(Box::new(Folder::open(short, Path::new(name), replay(config, wish, None))?));
     }
     if names::is_camera_name(name) {
-        return camera(name, &names::device_of(name), wanted(config, None, wish), config);
+        return camera(name, &names::device_of(name), wanted(config, None, wish)?, config);
     }
     let found = if Path::new(name).exists() { "a file, not a folder" } else { "no such source or folder" };
     let known = config.source.keys().map(String::as_str).chain(["demo"]);
@@ -83,7 +84,7 @@ fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Resul
         }
         SourceKind::Camera => {
             let device = source.device.clone().unwrap_or_else(|| PathBuf::from(FIRST_CAMERA));
-            camera(name, &device, wanted(config, Some(source), wish), config)
+            camera(name, &device, wanted(config, Some(source), wish)?, config)
         }
     }
 }
@@ -93,19 +94,23 @@ fn replay(config: &Config, wish: Wish, fps: Option<f64>) -> Replay {
         fps: wish.fps.or(fps),
         repeat: wish.repeat,
         whole_field: wish.whole_field,
+        as_is: wish.as_is,
         um_per_px: wish.um_per_px.or(config.optics.um_per_px),
     }
 }
 
 /// What is wanted of a camera: the command line goes before its section, that before `[optics]`.
-fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Wanted {
+///
+/// # Errors
+/// Those of the flat field's file.
+fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Result<Wanted> {
     let region = |region: RegionSection| Region {
         x_px: region.x_px,
         y_px: region.y_px,
         width_px: region.width_px,
         height_px: region.height_px,
     };
-    Wanted {
+    Ok(Wanted {
         size_px: source.and_then(|source| source.width_px.zip(source.height_px)),
         settings: Settings {
             fps: wish.fps.or(source.and_then(|source| source.fps)),
@@ -113,10 +118,11 @@ fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Wanted {
             gain: source.and_then(|source| source.gain),
         },
         region: source.and_then(|source| source.region).map(region),
+        flat_field: source.and_then(|source| source.flatfield.as_deref()).map(FlatField::read).transpose()?,
         um_per_px: wish.um_per_px.or(source.and_then(|source| source.um_per_px)).or(config.optics.um_per_px),
         whole_field: wish.whole_field,
         as_is: wish.as_is,
-    }
+    })
 }
 
 fn camera(name: &str, path: &Path, wanted: Wanted, config: &Config) -> Result<Box<dyn FrameSource>> {

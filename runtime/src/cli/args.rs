@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{bench::BenchArgs, config::ConfigArgs, eval::EvalArgs, run::RunArgs, segment::SegmentArgs};
+use super::{
+    bench::BenchArgs, calibrate::CalibrateArgs, cameras::CamerasArgs, config::ConfigArgs, eval::EvalArgs,
+    flatfield::FlatFieldArgs, run::RunArgs, segment::SegmentArgs,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -23,6 +26,10 @@ Examples:
   bloodseg segment field-1200px.jpg --out results --whole-field
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
+  bloodseg cameras
+  bloodseg calibrate camera0
+  bloodseg flatfield camera0 --out camera0.flat
+  bloodseg run camera0 --config bloodseg.toml --out results
   bloodseg eval data/synth --out worst
   bloodseg bench --json
   bloodseg config print > bloodseg.toml";
@@ -69,12 +76,18 @@ pub(super) enum Command {
     /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
     /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
     Segment(SegmentArgs),
-    /// Analyse the frames of a source as they come: a camera of the config, a folder, or `demo`
+    /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
     Run(RunArgs),
     /// Measure the models on fields with masks: every figure beside its baseline
     Eval(EvalArgs),
     /// Measure times and memory on this machine
     Bench(BenchArgs),
+    /// List the cameras of this machine: formats, sizes, controls
+    Cameras(CamerasArgs),
+    /// Estimate the pitch of a source, um a pixel, from the size of its red cells
+    Calibrate(CalibrateArgs),
+    /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
+    Flatfield(FlatFieldArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
 }

@@ -4,8 +4,12 @@
 
 mod args;
 mod bench;
+mod calibrate;
+mod cameras;
 mod config;
 mod eval;
+mod flatfield;
+mod frames;
 mod inputs;
 mod print;
 mod run;
@@ -48,6 +52,9 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Run(args) => run::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
+        Command::Calibrate(args) => calibrate::run(&session, args),
+        Command::Cameras(args) => cameras::run(args),
+        Command::Flatfield(args) => flatfield::run(&session, args),
         Command::Config(args) => config::run(args),
     }
 }

@@ -91,6 +91,8 @@ pub struct Source {
     pub gain: Option<i32>,
     /// Part of the sensor's frames that is read.
     pub region: Option<RegionSection>,
+    /// File of the flat field, as `bloodseg flatfield` writes it.
+    pub flatfield: Option<PathBuf>,
     /// Edge of a pixel of the sensor's frames in the specimen; needs `width_px` and `height_px`, for which it holds.
     pub um_per_px: Option<f64>,
 }
@@ -124,7 +126,7 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|e| fault(e.to_string(), "Check --config"))?;
         let mut config = Self::parse(&text, &origin)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = config.source.values_mut().map(|source| &mut source.path);
+        let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
         for path in paths.chain([&mut config.models.dir, &mut config.output.dir]).flatten() {
             *path = folder.join(&*path);
         }
@@ -197,7 +199,7 @@ impl Source {
     }
 
     /// Keys that stand for one kind of source alone, and whether they are set.
-    fn keys_of_one_kind(&self) -> [(&'static str, SourceKind, bool); 9] {
+    fn keys_of_one_kind(&self) -> [(&'static str, SourceKind, bool); 10] {
         use SourceKind::{Camera, Demo, Folder};
         [
             ("path", Folder, self.path.is_some()),
@@ -208,6 +210,7 @@ impl Source {
             ("exposure_us", Camera, self.exposure_us.is_some()),
             ("gain", Camera, self.gain.is_some()),
             ("region", Camera, self.region.is_some()),
+            ("flatfield", Camera, self.flatfield.is_some()),
             ("um_per_px", Camera, self.um_per_px.is_some()),
         ]
     }

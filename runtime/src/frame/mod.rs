@@ -1,6 +1,7 @@
 //! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
 
 pub mod decode;
+pub mod flat_field;
 pub mod mirror;
 pub mod normalise;
 pub mod planes;

@@ -67,7 +67,11 @@ impl Taps {
             for (weight, exact) in weights.iter_mut().zip(exact) {
                 *weight = (exact / sum * f64::from(1 << WEIGHT_BITS)).round() as i32;
             }
-            spans.push((first, count));
+            // Weights of nothing at both ends: a factor of 1 is a mere copy.
+            let idle = weights.iter().take_while(|weight| **weight == 0).count().min(count.saturating_sub(1));
+            weights.rotate_left(idle);
+            let busy = weights.iter().rposition(|weight| *weight != 0).map_or(1, |last| last + 1);
+            spans.push((first + idle, busy.min(count - idle)));
         }
         Self { spans, weights, stride }
     }

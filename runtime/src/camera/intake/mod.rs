@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     frame::{
+        flat_field::FlatField,
         reference::centre_square,
         row_resize::{RowResize, Side},
     },
@@ -81,6 +82,7 @@ impl Refusal {
 pub struct Intake {
     format: Format,
     region: Region,
+    flat_field: Option<FlatField>,
     weights: Weights,
     jpeg: Option<JpegReader>,
     resize: RowResize,
@@ -93,12 +95,18 @@ pub struct Intake {
 
 impl Intake {
     /// Takes all the memory that a stream of `format` needs, with `pictures` pictures in the pool. Without a region all
-    /// of the frame is read.
+    /// of the frame is read; without a flat field its light stays as it is.
     ///
     /// # Errors
-    /// [`Error::Picture`] for a region that is not inside the frame, and for a result of more than [`MAX_FRAME_PX`]
+    /// [`Error::Picture`] for a region that is not inside the frame, a flat field of another size than the frame, and for a result of more than [`MAX_FRAME_PX`]
     /// pixels (which [`Scale::AsIs`] may have) or of none.
-    pub fn new(format: Format, region: Option<Region>, scale: Scale, pictures: usize) -> Result<Self> {
+    pub fn new(
+        format: Format,
+        region: Option<Region>,
+        flat_field: Option<FlatField>,
+        scale: Scale,
+        pictures: usize,
+    ) -> Result<Self> {
         let (width, height) = (format.width_px, format.height_px);
         let mut region = region.unwrap_or(Region { x_px: 0, y_px: 0, width_px: width, height_px: height });
         let ends = [(region.x_px, region.width_px, width), (region.y_px, region.height_px, height)];
@@ -108,6 +116,13 @@ impl Intake {
                 format!("a region of {width_px}x{height_px} pixels at {x_px}, {y_px}"),
                 format!("one inside the frame of {width}x{height} pixels"),
                 "Mend x_px, y_px, width_px and height_px of the source's region",
+            ));
+        }
+        if let Some(made_for) = flat_field.as_ref().map(FlatField::size_px).filter(|size| *size != (width, height)) {
+            return Err(Error::picture(
+                format!("a flat field for frames of {}x{} pixels", made_for.0, made_for.1),
+                format!("one for {width}x{height} pixels, which the camera gives"),
+                "Measure it anew with `bloodseg flatfield`, or set width_px and height_px to its size",
             ));
         }
         if scale == Scale::WholeField {
@@ -133,6 +148,7 @@ impl Intake {
         Ok(Self {
             format,
             region,
+            flat_field,
             weights: Weights::of(format.range),
             jpeg,
             resize: RowResize::new(across, down)?,
@@ -166,7 +182,7 @@ impl Intake {
         if raw.damaged {
             return Err(Refusal::Damaged);
         }
-        let Self { format, region, weights, jpeg, resize, row, pool, .. } = self;
+        let Self { format, region, flat_field, weights, jpeg, resize, row, pool, .. } = self;
         let height = format.height_px;
         let (pixels, stride) = match jpeg {
             Some(reader) => match reader.read(raw.bytes) {
@@ -199,7 +215,10 @@ impl Intake {
             } else {
                 colour::row(format.layout, weights, pixels, height, stride, y, row);
             }
-            let row = row.get(3 * x..3 * (x + width)).unwrap_or_default();
+            let row = row.get_mut(3 * x..3 * (x + width)).unwrap_or_default();
+            if let Some(flat_field) = flat_field {
+                flat_field.correct(y as u32, region.x_px, row);
+            }
             // Sizes were settled when the stream began; what does not fit is no frame of it.
             resize.row(row, &mut picture).map_err(|e| Refusal::WrongSize(e.to_string()))?;
         }
