@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{print, session::Session};
 use crate::{
-    bench::{self, BenchReport, Effort, Timings},
+    bench::{self, BenchReport, Effort, Timings, alone},
     error::{Error, Result},
 };
 
@@ -27,6 +27,18 @@ pub(super) struct BenchArgs {
     /// Most seconds for each stage
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+
+    /// Load this net alone, run it exactly --tiles times, and print nothing: for instruction counters and profilers
+    #[arg(long, value_name = "NET", conflicts_with_all = ["json", "seconds"])]
+    engine: Option<Net>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Net {
+    /// Super-resolution
+    Ssr,
+    /// Segmentation
+    Unet,
 }
 
 /// Runs the command.
@@ -34,6 +46,13 @@ pub(super) struct BenchArgs {
 /// # Errors
 /// Those of the models.
 pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
+    if let Some(net) = args.engine {
+        let net = match net {
+            Net::Ssr => alone::Net::Ssr,
+            Net::Unet => alone::Net::Unet,
+        };
+        return alone::run(&session.models()?, net, args.tiles);
+    }
     let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
     let report = bench::run(&session.models()?, effort)?;
     if args.json {

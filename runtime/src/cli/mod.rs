@@ -11,10 +11,12 @@ mod eval;
 mod flatfield;
 mod frames;
 mod inputs;
+mod manual;
 mod print;
 mod run;
 mod segment;
 mod session;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -56,5 +58,10 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Cameras(args) => cameras::run(args),
         Command::Flatfield(args) => flatfield::run(&session, args),
         Command::Config(args) => config::run(args),
+        Command::Man(args) => manual::man(args),
+        Command::Completions(args) => {
+            manual::completions(args);
+            Ok(())
+        }
     }
 }
