@@ -41,6 +41,9 @@ fn json_has_every_key_and_its_figures_agree() {
     assert!(of("live_heap_bytes") <= of("peak_heap_bytes"));
     assert!(of("peak_heap_bytes") > 256.0 * 256.0 * 3.0);
     assert!(of("allocations_per_tile") >= 1.0);
+    assert!(of("arena_bytes") > 0.0 && of("arena_bytes") < 3.0 * 1048576.0 && of("weight_bytes") > 0.0);
+    assert!(of("ssr_body_ms") > 0.0 && report["kernel"].is_string());
+    assert_eq!(report["stock_nodes"], serde_json::json!([]));
     if cfg!(target_os = "linux") {
         assert!(of("peak_rss_kib") > 1024.0);
     }
@@ -61,4 +64,45 @@ fn senseless_efforts_are_refused() {
     for args in [["--tiles", "0"], ["--seconds", "0"], ["--tiles", "many"]] {
         assert_eq!(bench(&args).status.code(), Some(2));
     }
+}
+
+#[test]
+fn a_kernel_can_be_forced_and_an_unknown_one_is_refused() {
+    let effort = ["--json", "--tiles", "1", "--seconds", "1", "--kernel"];
+    let run = |kernel: &str| bench(&[&effort[..], &[kernel]].concat());
+    let report: Value = serde_json::from_slice(&run("portable").stdout).unwrap();
+    assert_eq!((&report["kernel"], &report["stock_nodes"]), (&"portable".into(), &serde_json::json!([])));
+    let unknown = run("abacus");
+    assert_eq!(unknown.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("portable"));
+}
+
+/// `bloodseg` with a config file of this text.
+fn with_config(text: &str, args: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));
+    command.arg("--config").arg(config).args(args).current_dir(folder.path()).output().unwrap()
+}
+
+#[test]
+fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
+    let output = with_config("", &["budget", "--json", "--frame", "100x70"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = report["lines"].as_array().unwrap();
+    for what in ["packed weights", "arenas", "frames that wait", "analysis of a frame", "program and built-in models"] {
+        let line = lines.iter().find(|line| line["what"] == what).unwrap_or_else(|| panic!("{what} in {report}"));
+        assert!(line["bytes"].as_u64().unwrap() > 0, "{line}");
+    }
+    let table = with_config("", &["budget"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("in all"));
+
+    let refused = with_config("[budget]\ntotal_mib = 2.5", &["run", "demo", "--frames", "1"]);
+    assert_eq!(refused.status.code(), Some(6));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("total_mib = 2.5") && message.contains("program and built-in models"), "{message}");
+    let enough = with_config("[budget]\ntotal_mib = 900.0\nthreads = 1", &["run", "demo", "--frames", "1"]);
+    assert!(enough.status.success(), "{}", String::from_utf8_lossy(&enough.stderr));
 }

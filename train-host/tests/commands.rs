@@ -7,7 +7,10 @@ use std::{
     process::{Command, Output},
 };
 
-use bloodseg::{engine::Engine, model::store::Models};
+use bloodseg::{
+    engine::{Engine, Setup},
+    model::store::Models,
+};
 
 /// Runs the binary in `folder`, so that default folders are made there.
 fn call<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Output {
@@ -130,7 +133,7 @@ fn both_nets_are_trained_and_the_runtime_takes_them() {
     }
     let models = Models::load(&folder.path().join("models")).unwrap();
     for (model, edge) in [(&models.ssr, 64), (&models.unet, 256)] {
-        model.verify(&mut Engine::load(model, edge, edge).unwrap()).unwrap();
+        model.verify(&mut Engine::load(model, edge, edge, &Setup::default()).unwrap()).unwrap();
         assert!(model.manifest.training.data.contains("2 of val_tmp reported"));
     }
     let svg = std::fs::read_to_string(folder.path().join("models/curves-unet.svg")).unwrap();

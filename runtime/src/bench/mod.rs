@@ -4,6 +4,7 @@
 //! Cells are timed on the maps of a rendered smear, because their work depends on what is in the picture. Tiles per
 //! second are those of the whole pipeline. Times are told, never judged.
 
+pub mod alone;
 mod timings;
 
 use std::time::{Duration, Instant};

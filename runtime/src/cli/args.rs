@@ -5,8 +5,16 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    bench::BenchArgs, budget::BudgetArgs, calibrate::CalibrateArgs, cameras::CamerasArgs, config::ConfigArgs,
-    eval::EvalArgs, flatfield::FlatFieldArgs, run::RunArgs, segment::SegmentArgs,
+    bench::BenchArgs,
+    budget::BudgetArgs,
+    calibrate::CalibrateArgs,
+    cameras::CamerasArgs,
+    config::ConfigArgs,
+    eval::EvalArgs,
+    flatfield::FlatFieldArgs,
+    manual::{CompletionsArgs, ManArgs},
+    run::RunArgs,
+    segment::SegmentArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -92,6 +100,10 @@ pub(super) enum Command {
     Flatfield(FlatFieldArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
+    /// Print the manual page, or write a page for each command
+    Man(ManArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{print, session::Session};
 use crate::{
-    bench::{self, BenchReport, Effort, Timings},
+    bench::{self, BenchReport, Effort, Timings, alone},
     engine::Setup,
     error::{Error, Result},
 };
@@ -32,6 +32,18 @@ pub(super) struct BenchArgs {
     /// Take this kernel for the convolutions [default: the fastest of this processor]
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
+
+    /// Load this net alone, run it exactly --tiles times, and print nothing: for instruction counters and profilers
+    #[arg(long, value_name = "NET", conflicts_with_all = ["json", "seconds"])]
+    engine: Option<Net>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Net {
+    /// Super-resolution
+    Ssr,
+    /// Segmentation
+    Unet,
 }
 
 /// Runs the command.
@@ -39,8 +51,15 @@ pub(super) struct BenchArgs {
 /// # Errors
 /// Those of the models.
 pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
-    let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
     let setup = args.kernel.as_deref().map_or_else(|| Ok(Setup::default()), Setup::with_kernel)?;
+    if let Some(net) = args.engine {
+        let net = match net {
+            Net::Ssr => alone::Net::Ssr,
+            Net::Unet => alone::Net::Unet,
+        };
+        return alone::run(&session.models()?, net, args.tiles, &setup);
+    }
+    let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
     let report = bench::run(&session.models()?, effort, &setup)?;
     if args.json {
         print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("bench", e))?);

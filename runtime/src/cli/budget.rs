@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     limits::{MAX_FRAME_PX, TILE_PX},
     memory::budget::Budget,
+    pipeline::Pipeline,
 };
 
 /// Arguments of `budget`.
@@ -47,9 +48,14 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 }
 
 /// The need of a run on frames of a size.
-pub(super) fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
+fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
+    of_pipeline(&mut session.pipeline()?, frame)
+}
+
+/// The same, of a pipeline that is loaded already.
+pub(super) fn of_pipeline(pipeline: &mut Pipeline, frame: [u32; 2]) -> Result<Budget> {
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
-    Budget::of(&mut session.pipeline()?, frame, code_bytes)
+    Budget::of(pipeline, frame, code_bytes)
 }
 
 /// Refuses a budget that is more than the config allows.

@@ -12,10 +12,12 @@ mod eval;
 mod flatfield;
 mod frames;
 mod inputs;
+mod manual;
 mod print;
 mod run;
 mod segment;
 mod session;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -58,5 +60,10 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Cameras(args) => cameras::run(args),
         Command::Flatfield(args) => flatfield::run(&session, args),
         Command::Config(args) => config::run(args),
+        Command::Man(args) => manual::man(args),
+        Command::Completions(args) => {
+            manual::completions(args);
+            Ok(())
+        }
     }
 }

@@ -10,14 +10,16 @@ use std::{
 use clap::Args;
 
 use super::{
-    print,
+    budget, print,
     segment::{above_zero, unsupported},
     session::Session,
+    supervise,
 };
 use crate::{
     camera::open::{Wish, open},
     error::{Error, Result},
     frame::quality::Verdict,
+    limits::TILE_PX,
     pipeline::{
         Analysis,
         run::{self, Counts, Ended, Event, Outcome},
@@ -93,6 +95,11 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     let mut source = open(&args.source, &session.config, wish)?;
     let mut pipeline = session.pipeline()?;
     source.resample_to(pipeline.pitch().um_per_px)?;
+    if session.config.budget.total_mib.is_some() {
+        // A source that does not know the size of its frames is reckoned with single tiles.
+        let size_px = source.frame_size_px().unwrap_or((TILE_PX, TILE_PX));
+        budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
+    }
     let started_utc = utc::stamp(SystemTime::now());
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
@@ -106,31 +113,37 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let (start, mut cells, mut unsupported) = (Instant::now(), 0_u64, 0_u64);
     let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+    supervise::ready();
     let outcome = run::run(
         source.as_mut(),
         most_frames,
         &stop,
         |picture| if args.any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) },
-        |event| match event {
-            Event::Analysed(frame, analysis, dropped) => {
-                cells += analysis.cells.len() as u64;
-                unsupported += analysis.unsupported_cells() as u64;
-                *verdicts.entry(analysis.quality.verdict).or_default() += 1;
-                let counted = args.any_quality || analysis.quality.verdict.is_good();
-                if !session.quiet && counted {
-                    print::line(frame_line(frame.number, &analysis, dropped));
-                } else if !session.quiet {
-                    let (number, reason) = (frame.number, analysis.quality.reason());
-                    print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
+        |event| {
+            supervise::alive();
+            match event {
+                Event::Analysed(frame, analysis, dropped) => {
+                    cells += analysis.cells.len() as u64;
+                    unsupported += analysis.unsupported_cells() as u64;
+                    *verdicts.entry(analysis.quality.verdict).or_default() += 1;
+                    let counted = args.any_quality || analysis.quality.verdict.is_good();
+                    if !session.quiet && counted {
+                        print::line(frame_line(frame.number, &analysis, dropped));
+                    } else if !session.quiet {
+                        let (number, reason) = (frame.number, analysis.quality.reason());
+                        print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
+                    }
+                    log.record(&frame, analysis, dropped)
                 }
-                log.record(&frame, analysis, dropped)
-            }
-            Event::Failed(frame, error) => {
-                print::problem(format_args!("frame {} ({}): {error}", frame.number, frame.name));
-                Ok(())
+                Event::Failed(frame, error) => {
+                    print::problem(format_args!("frame {} ({}): {error}", frame.number, frame.name));
+                    Ok(())
+                }
+                Event::Idle => Ok(()),
             }
         },
     );
+    supervise::stopping();
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));

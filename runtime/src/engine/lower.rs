@@ -33,8 +33,12 @@ pub(super) struct Lowered {
 }
 
 /// Lowers a graph before tract has rewritten it.
-pub(super) fn lower(model: &TypedModel, kernel: &'static dyn Kernel, arenas: &Arc<Arenas>) -> TractResult<Lowered> {
-    let order = order(model)?;
+pub(super) fn lower(
+    model: &TypedModel,
+    kernel: Option<&'static dyn Kernel>,
+    arenas: &Arc<Arenas>,
+) -> TractResult<Lowered> {
+    let order = order(model, kernel.is_some())?;
     let mut rewriting = Rewriting {
         from: model,
         to: TypedModel::default(),
@@ -64,7 +68,7 @@ pub(super) fn last_convolution(model: &TypedModel) -> TractResult<OutletId> {
         Item::Integer(outlet, Recognised { recipe: Recipe::Conv(_), .. }) => Some(*outlet),
         _ => None,
     };
-    order(model)?.iter().rev().find_map(is_convolution).context("no convolution in integers")
+    order(model, true)?.iter().rev().find_map(is_convolution).context("no convolution in integers")
 }
 
 /// A thing to emit.
@@ -95,8 +99,8 @@ impl Item {
     }
 }
 
-/// Everything that the outputs need, each behind what it reads.
-fn order(model: &TypedModel) -> TractResult<Vec<Item>> {
+/// Everything that the outputs need, each behind what it reads; nothing is recognised where `integers` are not wanted.
+fn order(model: &TypedModel, integers: bool) -> TractResult<Vec<Item>> {
     let mut order = Vec::new();
     let mut seen: HashMap<usize, ()> = HashMap::new();
     let mut stack: Vec<(OutletId, Option<Item>)> =
@@ -109,7 +113,7 @@ fn order(model: &TypedModel) -> TractResult<Vec<Item>> {
         if seen.insert(outlet.node, ()).is_some() {
             continue;
         }
-        let item = match recognise(model, outlet) {
+        let item = match recognise(model, outlet).filter(|_| integers) {
             Some(recognised) => Item::Integer(outlet, recognised),
             None => Item::Stock(outlet.node),
         };
@@ -134,7 +138,7 @@ struct Rewriting<'a> {
     to: TypedModel,
     emitted: HashMap<OutletId, Emitted>,
     programs: Vec<Arc<Program>>,
-    kernel: &'static dyn Kernel,
+    kernel: Option<&'static dyn Kernel>,
     arenas: Arc<Arenas>,
 }
 
@@ -199,6 +203,7 @@ impl Rewriting<'_> {
 
     /// One program of a run of recognised values.
     fn emit_integer(&mut self, run: &[&Item], all: &[Item]) -> TractResult<()> {
+        let kernel = self.kernel.context("an integer net without a kernel")?;
         let mut draft = Draft::default();
         let mut values: HashMap<OutletId, Value> = HashMap::new();
         let mut inputs: TVec<OutletId> = tvec![];
@@ -219,7 +224,7 @@ impl Rewriting<'_> {
                 reads.push(value);
             }
             let output = shape(self.from, *outlet).context("an output that is no map")?;
-            values.insert(*outlet, push(&mut draft, &recognised.recipe, &reads, output, self.kernel)?);
+            values.insert(*outlet, push(&mut draft, &recognised.recipe, &reads, output, kernel)?);
         }
         let is_inside = |outlet: &OutletId| run.iter().any(|item| item.node() == outlet.node);
         let made: Vec<OutletId> = run.iter().map(|item| OutletId::new(item.node(), 0)).collect();
@@ -304,3 +309,6 @@ pub(super) fn stock_nodes(model: &TypedModel) -> TractResult<Vec<String>> {
     let nodes = order.into_iter().map(|at| model.node(at)).filter(|node| is_stock(node));
     Ok(nodes.map(|node| format!("{} {}", node.op.name(), node.name)).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,7 +209,7 @@ fn figures(plan: &TypedRunnableModel, programs: &[Arc<Program>], setup: &Setup) 
         edge_bytes += plan.model().outlet_fact(*outlet)?.shape.volume().to_i64()?.max(0) as usize;
     }
     Ok(Figures {
-        kernel: setup.kernel.name(),
+        kernel: setup.kernel(),
         activation_bytes: most.max(arena_bytes as u64),
         arena_bytes,
         weight_bytes: programs.iter().map(|program| program.weight_bytes()).sum(),

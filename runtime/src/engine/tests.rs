@@ -5,13 +5,13 @@
 use tract_onnx::pb::{AttributeProto, TensorProto, attribute_proto::AttributeType, tensor_proto::DataType};
 
 use super::{
-    Engine,
+    Engine, Setup,
     fixture::{self, Draft, int, ints},
 };
 use crate::error::Result;
 
 fn load(draft: &Draft) -> Result<Engine> {
-    fixture::try_take(draft).and_then(|model| Engine::load(&model, 64, 64))
+    fixture::try_take(draft).and_then(|model| Engine::load(&model, 64, 64, &Setup::default()))
 }
 
 fn refusal(spoil: impl Fn(&mut Draft)) -> String {
@@ -25,30 +25,30 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
 #[test]
 fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
     let models = fixture::models();
-    models.ssr.verify(&mut Engine::load(&models.ssr, 64, 64).unwrap()).unwrap();
-    models.unet.verify(&mut Engine::load(&models.unet, 256, 256).unwrap()).unwrap();
+    models.ssr.verify(&mut Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap()).unwrap();
+    models.unet.verify(&mut Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap()).unwrap();
     let mut other = models.ssr.clone();
     other.manifest.golden.seed += 1;
-    let error = other.verify(&mut Engine::load(&other, 64, 64).unwrap()).unwrap_err().to_string();
+    let error = other.verify(&mut Engine::load(&other, 64, 64, &Setup::default()).unwrap()).unwrap_err().to_string();
     assert!(error.contains("golden output"), "{error}");
 }
 
 #[test]
 fn a_graph_runs_at_another_size_than_its_own() {
     let models = fixture::models();
-    let mut engine = Engine::load(&models.ssr, 32, 48).unwrap();
-    assert_eq!((engine.input_shape(), engine.output_shape()), ([1, 3, 32, 48], [1, 3, 128, 192]));
+    let mut engine = Engine::load(&models.ssr, 32, 48, &Setup::default()).unwrap();
+    assert_eq!((engine.input_shape(), engine.output_shape()), ([1, 32, 48, 3], [1, 128, 192, 3]));
     let input: Vec<u8> = (0..3 * 32 * 48).map(|i| (i % 253) as u8).collect();
     let mut output = vec![0; 3 * 128 * 192];
     for _ in 0..2 {
         output.fill(0);
         engine.run(&input, &mut output).unwrap();
         for (at, level) in output.iter().enumerate() {
-            let (channel, y, x) = (at / (128 * 192), at / 192 % 128, at % 192);
-            assert_eq!(*level, input[channel * 32 * 48 + y / 4 * 48 + x / 4]);
+            let (channel, y, x) = (at % 3, at / 3 / 192, at / 3 % 192);
+            assert_eq!(*level, input[(y / 4 * 48 + x / 4) * 3 + channel]);
         }
     }
-    assert!(engine.activation_bytes() >= 3 * 128 * 192);
+    assert!(engine.figures().activation_bytes >= 48 * 32 * 48);
 }
 
 #[test]
@@ -111,6 +111,33 @@ fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
     for bytes in [vec![], vec![0xff; 40], onnx[..onnx.len() / 2].to_vec()] {
         let mut model = fixture::take(&fixture::ssr());
         model.onnx = bytes.into();
-        assert_eq!(Engine::load(&model, 64, 64).unwrap_err().exit_code(), 4);
+        assert_eq!(Engine::load(&model, 64, 64, &Setup::default()).unwrap_err().exit_code(), 4);
     }
+}
+
+#[test]
+fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
+    let models = crate::model::store::Models::embedded().unwrap();
+    for kernel in Setup::kernels() {
+        let setup = Setup::with_kernel(kernel).unwrap();
+        for (model, edge) in [(&models.ssr, 64), (&models.unet, 256)] {
+            let mut engine = Engine::load(model, edge, edge, &setup).unwrap();
+            assert_eq!(engine.figures().kernel, kernel);
+            assert!(engine.figures().stock_nodes.is_empty(), "{:?}", engine.figures().stock_nodes);
+            // The hash is what libtorch made of the input when the model was trained.
+            model.verify(&mut engine).unwrap();
+            model.verify(&mut engine.another().unwrap()).unwrap();
+        }
+        // One arena for both, as planned: 3 MiB are allowed.
+        assert!((1..3 << 20).contains(&setup.arena_bytes()), "{}", setup.arena_bytes());
+    }
+    let error = Setup::with_kernel("abacus").unwrap_err().to_string();
+    assert!(error.contains("abacus") && error.contains("portable"), "{error}");
+}
+
+#[test]
+fn the_body_of_a_net_ends_with_its_last_convolution() {
+    let models = fixture::models();
+    let engine = Engine::load_body(&models.ssr, 64, 64, &Setup::default()).unwrap();
+    assert_eq!(engine.output_shape(), [1, 64, 64, 48]);
 }

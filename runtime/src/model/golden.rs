@@ -26,14 +26,26 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Planes of rows, as the trainer and ONNX lay tensors, to the channels of a pixel together, as the engine has them.
 pub fn to_pixels(planes: &[u8], channels: usize) -> Vec<u8> {
-    let pixels = planes.len() / channels.max(1);
-    (0..pixels * channels).map(|at| planes[at % channels * pixels + at / channels]).collect()
+    let count = planes.len() / channels.max(1);
+    let mut pixels = vec![0; planes.len()];
+    for (channel, plane) in planes.chunks_exact(count.max(1)).enumerate() {
+        for (pixel, level) in pixels.chunks_exact_mut(channels.max(1)).zip(plane) {
+            pixel[channel] = *level;
+        }
+    }
+    pixels
 }
 
 /// The inverse of [`to_pixels`].
 pub fn to_planes(pixels: &[u8], channels: usize) -> Vec<u8> {
     let count = pixels.len() / channels.max(1);
-    (0..count * channels).map(|at| pixels[at % count * channels + at / count]).collect()
+    let mut planes = vec![0; pixels.len()];
+    for (channel, plane) in planes.chunks_exact_mut(count.max(1)).enumerate() {
+        for (level, pixel) in plane.iter_mut().zip(pixels.chunks_exact(channels.max(1))) {
+            *level = pixel[channel];
+        }
+    }
+    planes
 }
 
 #[cfg(test)]

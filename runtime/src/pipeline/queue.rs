@@ -1,7 +1,10 @@
 //! The bounded queue between a source and the analysis: memory for it is there from the start, and a late
 //! frame is dropped and counted, never piled up.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use heapless::Deque;
 
@@ -15,6 +18,17 @@ struct Inner {
     frames: Deque<Frame, FRAME_QUEUE_LEN>,
     dropped: u64,
     closed: bool,
+}
+
+/// What a wait for a frame came to.
+#[derive(Debug)]
+pub enum Popped {
+    /// The oldest frame.
+    Frame(Frame),
+    /// No frame came in time.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
 }
 
 /// At most [`FRAME_QUEUE_LEN`] frames, first in first out.
@@ -69,6 +83,26 @@ impl FrameQueue {
                 return None;
             }
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// As [`Self::pop`], but waits no longer than `patience` for a frame.
+    pub fn pop_within(&self, patience: Duration) -> Popped {
+        let until = Instant::now() + patience;
+        let mut inner = self.lock();
+        loop {
+            if let Some(frame) = inner.frames.pop_front() {
+                self.changed.notify_all();
+                return Popped::Frame(frame);
+            }
+            if inner.closed {
+                return Popped::Closed;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Popped::Nothing;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -141,6 +175,16 @@ mod tests {
             assert_eq!(seen, (1..=100).collect::<Vec<_>>());
         });
         assert_eq!(queue.dropped(), 0);
+    }
+
+    #[test]
+    fn an_empty_queue_is_not_waited_for_for_ever() {
+        let queue = FrameQueue::new();
+        assert!(matches!(queue.pop_within(Duration::from_millis(1)), Popped::Nothing));
+        queue.push(frame(1), Pacing::Live);
+        assert!(matches!(queue.pop_within(Duration::ZERO), Popped::Frame(Frame { number: 1, .. })));
+        queue.close();
+        assert!(matches!(queue.pop_within(Duration::from_secs(3600)), Popped::Closed));
     }
 
     #[test]

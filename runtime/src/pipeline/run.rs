@@ -11,7 +11,11 @@ use std::{
 
 use image::RgbImage;
 
-use super::{Analysis, queue::FrameQueue, stop::Stop};
+use super::{
+    Analysis,
+    queue::{FrameQueue, Popped},
+    stop::Stop,
+};
 use crate::{
     camera::{Frame, FrameSource, Next, Pacing},
     error::{Error, Result},
@@ -68,6 +72,8 @@ pub enum Event {
     Analysed(Frame, Box<Analysis>, u64),
     /// Could not be analysed; the run goes on.
     Failed(Frame, Error),
+    /// No frame came for a second, and the capturing thread is known to live: the sign of life of an idle run.
+    Idle,
 }
 
 /// Runs a source until it ends, `most_frames` are captured, or `stop` is raised.
@@ -85,7 +91,7 @@ pub fn run(
     let queue = FrameQueue::new();
     // The record of an analysis may break the run; the capturing thread must not take that for the user's stop.
     let enough = Stop::default();
-    let (captured, unreadable) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (captured, unreadable, turns) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let mut counts = Counts::default();
     let size_px = source.frame_size_px();
     let mut broke = None;
@@ -93,9 +99,26 @@ pub fn run(
         let capturing = scope.spawn(|| {
             // Closes the queue even when a source panics, so that the analysis never waits for ever.
             let _close = CloseOnDrop(&queue);
-            capture(source, most_frames, &queue, [stop, &enough], &captured, &unreadable)
+            capture(source, most_frames, &queue, [stop, &enough], [&captured, &unreadable, &turns])
         });
-        while let Some(frame) = queue.pop() {
+        let mut turns_before = 0;
+        loop {
+            let frame = match queue.pop_within(LONGEST_NAP) {
+                Popped::Frame(frame) => frame,
+                Popped::Closed => break,
+                Popped::Nothing => {
+                    let turns_now = turns.load(Ordering::Relaxed);
+                    if turns_now != turns_before
+                        && let Err(error) = record(Event::Idle)
+                    {
+                        broke = Some(error);
+                        enough.raise();
+                        queue.abandon();
+                    }
+                    turns_before = turns_now;
+                    continue;
+                }
+            };
             let event = match check(&frame, size_px).and_then(|()| analyse(&frame.picture)) {
                 Ok(analysis) => {
                     counts.analysed += 1;
@@ -140,13 +163,13 @@ fn capture(
     most_frames: Option<u64>,
     queue: &FrameQueue,
     stops: [&Stop; 2],
-    captured: &AtomicU64,
-    unreadable: &AtomicU64,
+    [captured, unreadable, turns]: [&AtomicU64; 3],
 ) -> Ended {
     let start = Instant::now();
     let pacing = source.pacing();
     let mut in_a_row = 0_u64;
     loop {
+        turns.fetch_add(1, Ordering::Relaxed);
         if most_frames.is_some_and(|most| captured.load(Ordering::Relaxed) >= most) {
             return Ended::EnoughFrames;
         }

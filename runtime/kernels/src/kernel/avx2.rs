@@ -325,27 +325,27 @@ unsafe fn transform_output(
         let bias = biases(requant);
         let levels = Levels { requant };
         for tile in 0..tiles {
-            // [half][row][column]
+            // [column][row][half]
             let mut outputs = [[[bias[0]; 2]; 2]; 2];
-            for (half, outputs) in outputs.iter_mut().enumerate() {
-                let mut rows = [[bias[0]; 2]; 4];
-                for (i, row) in rows.iter_mut().enumerate() {
+            for (half, bias) in bias.into_iter().enumerate() {
+                let row = |i: usize| {
                     let m = |j: usize| _mm256_loadu_si256(from.add(2 * ((4 * i + j) * tiles + tile) + half));
-                    *row = through_a([m(0), m(1), m(2), m(3)]);
-                }
-                for column in 0..2 {
-                    let y = through_a(rows.map(|row| row[column]));
-                    for (row, y) in y.into_iter().enumerate() {
-                        outputs[row][column] = _mm256_add_epi32(_mm256_srai_epi32::<2>(y), bias[half]);
+                    through_a([m(0), m(1), m(2), m(3)])
+                };
+                let rows = [row(0), row(1), row(2), row(3)];
+                for (column, outputs) in outputs.iter_mut().enumerate() {
+                    let sums = through_a(rows.map(|row| row[column]));
+                    for (output, sum) in outputs.iter_mut().zip(sums) {
+                        output[half] = _mm256_add_epi32(_mm256_srai_epi32::<2>(sum), bias);
                     }
                 }
             }
-            for column in 0..2 {
+            for (column, [above, below]) in outputs.into_iter().enumerate() {
                 let pixel = 2 * tile + column;
                 if pixel < pixels {
-                    upper.store(pixel, &levels.of([outputs[0][0][column], outputs[1][0][column]]));
+                    upper.store(pixel, &levels.of(above));
                     if let Some(lower) = lower.as_deref_mut() {
-                        lower.store(pixel, &levels.of([outputs[0][1][column], outputs[1][1][column]]));
+                        lower.store(pixel, &levels.of(below));
                     }
                 }
             }

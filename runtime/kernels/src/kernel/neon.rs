@@ -187,27 +187,27 @@ impl Winograd for Neon {
         unsafe {
             let bias = biases(requant);
             for tile in 0..tiles {
-                // [row][column][quad]
+                // [column][row][quad]
                 let mut outputs = [[[bias[0]; QUADS]; 2]; 2];
-                for quad in 0..QUADS {
+                for (quad, bias) in bias.into_iter().enumerate() {
                     let row = |i: usize| {
                         let m = |j: usize| vld1q_s32(from.add(((4 * i + j) * tiles + tile) * BLOCK + 4 * quad));
                         through_a([m(0), m(1), m(2), m(3)])
                     };
                     let rows = [row(0), row(1), row(2), row(3)];
-                    for column in 0..2 {
-                        let y = through_a(rows.map(|row| row[column]));
-                        for (row, y) in y.into_iter().enumerate() {
-                            outputs[row][column][quad] = vaddq_s32(vshrq_n_s32::<2>(y), bias[quad]);
+                    for (column, outputs) in outputs.iter_mut().enumerate() {
+                        let sums = through_a(rows.map(|row| row[column]));
+                        for (output, sum) in outputs.iter_mut().zip(sums) {
+                            output[quad] = vaddq_s32(vshrq_n_s32::<2>(sum), bias);
                         }
                     }
                 }
-                for column in 0..2 {
+                for (column, [above, below]) in outputs.into_iter().enumerate() {
                     let pixel = 2 * tile + column;
                     if pixel < pixels {
-                        upper.store(pixel, &levels(requant, outputs[0][column]));
+                        upper.store(pixel, &levels(requant, above));
                         if let Some(lower) = lower.as_deref_mut() {
-                            lower.store(pixel, &levels(requant, outputs[1][column]));
+                            lower.store(pixel, &levels(requant, below));
                         }
                     }
                 }

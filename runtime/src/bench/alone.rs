@@ -1,0 +1,40 @@
+//! One net by itself, a fixed number of times and nothing else: what instruction counters and profilers want, who take
+//! the difference of two numbers of runs.
+
+use crate::{
+    engine::{Engine, Setup},
+    error::Result,
+    frame::reference,
+    limits::{TILE_PX, TILE_SR_PX},
+    model::store::Models,
+    smear,
+};
+
+/// One of the two nets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Net {
+    /// Super-resolution.
+    Ssr,
+    /// Segmentation.
+    Unet,
+}
+
+/// Runs a net on a rendered tile, `runs` times after loading it.
+///
+/// # Errors
+/// Those of the models.
+pub fn run(models: &Models, net: Net, runs: u32, setup: &Setup) -> Result<()> {
+    let field = reference::prepare(&smear::set::field(0, super::SEED, 512).picture)?;
+    let (model, picture, edge_px) = match net {
+        Net::Ssr => (&models.ssr, field.lr, TILE_PX as usize),
+        // As large as a super-resolved tile, and with cells.
+        Net::Unet => (&models.unet, field.hr, TILE_SR_PX as usize),
+    };
+    let mut engine = Engine::load(model, edge_px, edge_px, setup)?;
+    let mut output = vec![0; engine.output_shape().iter().product()];
+    for _ in 0..runs {
+        engine.run(picture.as_raw(), &mut output)?;
+    }
+    std::hint::black_box(&output);
+    Ok(())
+}

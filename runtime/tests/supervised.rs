@@ -1,0 +1,77 @@
+//! A run under a supervisor: the protocol of systemd's Type=notify and watchdog, with the test as systemd.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![cfg(target_os = "linux")]
+
+use std::{os::unix::net::UnixDatagram, path::Path, process::Command, time::Duration};
+
+use image::{Rgb, RgbImage};
+
+fn received(socket: &UnixDatagram) -> Vec<String> {
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut messages = Vec::new();
+    let mut bytes = [0; 1024];
+    while let Ok(length) = socket.recv(&mut bytes) {
+        messages.extend(String::from_utf8_lossy(&bytes[..length]).lines().map(str::to_owned));
+    }
+    messages
+}
+
+#[test]
+fn a_run_is_ready_then_alive_after_each_frame_then_stopping() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
+        eprintln!("skipped: no models in models/");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    std::fs::create_dir(folder.path().join("frames")).unwrap();
+    for number in 0..3 {
+        RgbImage::from_pixel(64, 64, Rgb([200; 3])).save(folder.path().join(format!("frames/{number}.png"))).unwrap();
+    }
+    // Half a frame a second: the loop idles for a second and more between two.
+    let done = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
+        .args(["run", "frames", "--fps", "0.5", "--out", "out"])
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let messages = received(&socket);
+    assert_eq!(messages.first().map(String::as_str), Some("READY=1"), "{messages:?}");
+    assert_eq!(messages.last().map(String::as_str), Some("STOPPING=1"), "{messages:?}");
+    let alive = messages.iter().filter(|message| *message == "WATCHDOG=1").count();
+    assert_eq!(alive, messages.len() - 2, "{messages:?}");
+    assert!(alive > 3, "no sign of life while idle: {messages:?}");
+}
+
+#[test]
+fn a_run_that_cannot_begin_is_never_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
+        .args(["run", "no-such-source"])
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(7));
+    assert_eq!(received(&socket), Vec::<String>::new());
+}
+
+#[test]
+fn every_command_has_a_page_and_every_shell_its_completions() {
+    let folder = tempfile::tempdir().unwrap();
+    let bloodseg = |args: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    assert!(bloodseg(&["man"]).contains(".TH bloodseg 1"));
+    bloodseg(&["man", "--out", "pages"]);
+    for page in ["bloodseg.1", "bloodseg-run.1", "bloodseg-segment.1", "bloodseg-config-print.1"] {
+        assert!(folder.path().join("pages").join(page).is_file(), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(bloodseg(&["completions", shell]).contains("whole-field"), "{shell}");
+    }
+}

@@ -1,0 +1,113 @@
+"""Times both nets in bloodseg, onnxruntime and OpenVINO; called by scripts/bench-peers."""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+
+NETS = {"ssr": (1, 3, 64, 64), "unet": (1, 3, 256, 256)}
+
+
+def body(path, folder):
+    """The net up to the quantizer of its last convolution."""
+    model = onnx.load(path)
+    nodes = list(model.graph.node)
+    last = max(at for at, node in enumerate(nodes) if node.op_type == "Conv")
+    quantizer = next(n for n in nodes[last:] if n.op_type == "QuantizeLinear" and n.input[0] == nodes[last].output[0])
+    wanted, kept = {quantizer.output[0]}, []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.insert(0, node)
+            wanted.update(node.input)
+    weights = [w for w in model.graph.initializer if w.name in wanted]
+    output = onnx.helper.make_tensor_value_info(quantizer.output[0], onnx.TensorProto.UINT8, None)
+    graph = onnx.helper.make_graph(kept, model.graph.name, list(model.graph.input), [output], weights)
+    cut = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    target = os.path.join(folder, "body-" + os.path.basename(path))
+    onnx.save(cut, target)
+    return target
+
+
+def median_ms(run, tiles):
+    for _ in range(3):
+        run()
+    times = []
+    for _ in range(tiles):
+        before = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - before))
+    return statistics.median(times)
+
+
+def onnxruntime_run(path, shape, precise):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    if precise:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    values = {session.get_inputs()[0].name: np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)}
+    return lambda: session.run(None, values)
+
+
+def openvino_run(path, shape, hint):
+    settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": hint}
+    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    values = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    return lambda: request.infer([values])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tiles", type=int, default=40)
+    parser.add_argument("--core", type=int, default=0)
+    args = parser.parse_args()
+    os.sched_setaffinity(0, {args.core})
+
+    def ours(kernel, tiles):
+        command = [args.binary, "bench", "--json", "--tiles", str(tiles), "--seconds", "20"]
+        command += ["--kernel", kernel] if kernel else []
+        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    peers = {
+        "onnxruntime, default": lambda path, shape: onnxruntime_run(path, shape, False),
+        "onnxruntime, precise (no saturating sums)": lambda path, shape: onnxruntime_run(path, shape, True),
+        "OpenVINO, latency": lambda path, shape: openvino_run(path, shape, "LATENCY"),
+        "OpenVINO, throughput": lambda path, shape: openvino_run(path, shape, "THROUGHPUT"),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"as they are": {net: f"models/{net}.onnx" for net in NETS}}
+        files["convolutions alone"] = {net: body(path, folder) for net, path in files["as they are"].items()}
+        runs = {
+            (form, name, net): make(files[form][net], shape)
+            for form in files for name, make in peers.items() for net, shape in NETS.items()
+        }
+        times = {}
+        for _ in range(args.rounds):
+            report = ours(None, args.tiles)
+            for form, keys in (("as they are", ("ssr_ms", "unet_ms")), ("convolutions alone", ("ssr_body_ms", "unet_body_ms"))):
+                times.setdefault((form, "bloodseg, " + report["kernel"]), []).append([report[key] for key in keys])
+                for name in peers:
+                    times.setdefault((form, name), []).append([median_ms(runs[form, name, net], args.tiles) for net in NETS])
+        stock = ours("stock", 10)
+        times["as they are", "stock tract, int8"] = [[stock["ssr_ms"], stock["unet_ms"]]] * args.rounds
+    for form in files:
+        print(f"\n{form}: median of {args.rounds} rounds of {args.tiles} runs, one thread\n")
+        print("| engine | ssr ms | unet ms | both ms | bloodseg / this |\n|---|---|---|---|---|")
+        us = next(rows for (f, name), rows in times.items() if f == form and name.startswith("bloodseg"))
+        for (f, name), rows in times.items():
+            if f == form:
+                ssr, unet = (statistics.median(row[at] for row in rows) for at in (0, 1))
+                ratio = statistics.median(sum(a) / sum(b) for a, b in zip(us, rows))
+                print(f"| {name} | {ssr:.2f} | {unet:.2f} | {ssr + unet:.2f} | {ratio:.2f} |")
+
+
+main()

@@ -1,0 +1,19 @@
+"""The peer of scripts/count-peers: runs a model in onnxruntime on one thread, a given number of times."""
+
+import sys
+
+import numpy
+import onnxruntime
+
+model, runs = sys.argv[1], int(sys.argv[2])
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+first = session.get_inputs()[0]
+# Free dimensions are the pictures of a batch and the edges: one tile, 64 pixels for super-resolution, 256 for its result.
+edge = int(sys.argv[3])
+shape = [side if isinstance(side, int) else default for side, default in zip(first.shape, (1, 3, edge, edge))]
+levels = (numpy.arange(int(numpy.prod(shape))) * 37 % 256).astype(numpy.uint8).reshape(shape)
+for _ in range(runs):
+    session.run(None, {first.name: levels})
