@@ -55,6 +55,29 @@ impl Kernel for Avx2 {
         }
         Ok(Box::new(direct::Direct::prepare(*self, conv)?))
     }
+
+    fn saturate(&self, rounds: u32) -> Option<u64> {
+        // SAFETY: the kernel is only handed out where AVX2 is there.
+        Some(unsafe { saturate(rounds) })
+    }
+}
+
+/// Chains of sums that are kept busy: more than the latency of a multiplication times those begun a cycle.
+const CHAINS: usize = 12;
+
+#[target_feature(enable = "avx2")]
+unsafe fn saturate(rounds: u32) -> u64 {
+    let mut sums = [_mm256_set1_epi32(0); CHAINS];
+    let lanes = std::hint::black_box(_mm256_set1_epi16(3));
+    for round in 0..rounds {
+        let weights = _mm256_set1_epi32(round.cast_signed());
+        for sums in &mut sums {
+            // Multiplying by the sum itself keeps the compiler from sharing one product between the chains.
+            *sums = _mm256_add_epi32(weights, _mm256_madd_epi16(*sums, lanes));
+        }
+    }
+    std::hint::black_box(sums);
+    u64::from(rounds) * (CHAINS * LANES) as u64
 }
 
 impl Micro for Avx2 {

@@ -32,6 +32,13 @@ pub trait Kernel: Debug + Send + Sync {
     /// # Errors
     /// [`Unsuitable`] when it is not one that can be computed in integers.
     fn prepare(&self, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable>;
+
+    /// Multiplies and adds in registers and does nothing else, `rounds` times: the processor's peak, to measure a kernel
+    /// by. Gives the number of multiply-accumulates; `None` where no such loop is written.
+    fn saturate(&self, rounds: u32) -> Option<u64> {
+        let _ = rounds;
+        None
+    }
 }
 
 /// A convolution, packed for one kernel.
