@@ -29,7 +29,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
 
-    /// Take this kernel for the convolutions [default: the fastest of this processor]
+    /// Take this kernel for the convolutions; `stock` leaves all to tract [default: the fastest of this processor]
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
 

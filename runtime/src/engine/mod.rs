@@ -22,7 +22,7 @@ use tract_core::{ops::konst::Const, prelude::*};
 use tract_onnx::prelude::InferenceModelExt;
 
 pub use integer_net::Arenas;
-pub use setup::Setup;
+pub use setup::{STOCK, Setup};
 
 use crate::{
     error::{Error, Result},
