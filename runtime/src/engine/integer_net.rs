@@ -137,7 +137,7 @@ impl EvalOp for IntegerNet {
 
 impl TypedOp for IntegerNet {
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(self.outputs.iter().map(|shape| u8::fact(shape)).collect())
+        Ok(self.outputs.iter().map(u8::fact).collect())
     }
 
     as_op!();
