@@ -1,7 +1,7 @@
 //! The engine: runs a model on bytes. The one module that knows tract.
 //!
 //! tract reads, types and plans the graph; what it would run as floats around a convolution is put into integers first
-//! ([`lower`]), with kernels that suit the processor and an arena that is planned before the first run. What is not
+//! (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
 //! recognised stays tract's.
 
 mod check;

@@ -1,8 +1,8 @@
 //! Kernels: the same convolution by what a processor can do.
 //!
 //! A [`Kernel`] prepares a convolution once, weights packed for its own instructions, and runs it often. Inside, a kernel
-//! is a [`micro::Micro`]: the few loops that touch vectors. What surrounds them is shared and safe: [`direct`] walks rows,
-//! [`winograd`] walks tiles of 2x2 outputs. Unsafe code is in the files of single instruction sets alone.
+//! is a `Micro`: the few loops that touch vectors. What surrounds them is shared and safe: `direct` walks rows,
+//! `winograd` walks tiles of 2x2 outputs. Unsafe code is in the files of single instruction sets alone.
 
 mod direct;
 mod micro;
