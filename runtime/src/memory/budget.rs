@@ -13,6 +13,7 @@ use crate::{
     limits::{FRAME_QUEUE_LEN, RECORD_BUFFER_BYTES, THREAD_STACK_BYTES},
     model::golden,
     pipeline::Pipeline,
+    tile::grid::Grid,
 };
 
 /// One thing that takes memory.
@@ -44,7 +45,8 @@ impl Budget {
         let arena_bytes = pipeline.workers().arena_bytes() as u64;
         let figures = pipeline.workers().figures();
         let weight_bytes: u64 = figures.iter().map(|figures| figures.weight_bytes as u64).sum();
-        let edge_bytes: u64 = figures.iter().map(|figures| 3 * figures.edge_bytes as u64).sum();
+        // Each input and output is there twice: as a tensor of the engine and as a worker's picture or maps.
+        let edge_bytes: u64 = figures.iter().map(|figures| 2 * figures.edge_bytes as u64).sum();
         let noise = golden::input(1, frame_bytes as usize);
         let frame = RgbImage::from_raw(width, height, noise)
             .ok_or_else(|| Error::internal("budget", "a frame of the wrong length"))?;
@@ -56,7 +58,9 @@ impl Budget {
         let (kept, transient) = before.zip(counting::heap()).map_or((0, 0), |(before, after)| {
             (before.live_bytes as u64, (after.peak_bytes - before.live_bytes.min(after.peak_bytes)) as u64)
         });
-        let known = weight_bytes + threads * (arena_bytes + edge_bytes) + frame_bytes;
+        // A frame of one tile has set up one worker alone, whatever is allowed.
+        let set_up = threads.min(Grid::over(width, height).tiles() as u64);
+        let known = weight_bytes + set_up * (arena_bytes + edge_bytes) + frame_bytes;
         let line = |what, bytes, how: String| Line { what, bytes, how };
         let waiting = FRAME_QUEUE_LEN as u64 + 2;
         let lines = vec![

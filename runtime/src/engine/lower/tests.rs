@@ -39,7 +39,7 @@ impl Graph {
         self.wire(ElementWiseOp(Box::new(op), None), &[real])
     }
 
-    /// A 3x3 convolution with a scale an output channel; `divided` weights are no whole steps of it.
+    /// A 3x3 convolution with a scale an output channel.
     fn conv(&mut self, real: OutletId, channels: [usize; 2], group: usize) -> OutletId {
         let [from, to] = channels;
         let name = |what: &str, model: &TypedModel| format!("{what}{}", model.nodes().len());
