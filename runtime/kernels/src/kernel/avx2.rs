@@ -15,7 +15,8 @@ use std::arch::x86_64::{
 };
 
 use super::{
-    Kernel, Prepared, direct,
+    Kernel, Prepared,
+    form::{Form, Wide},
     micro::{Block, Micro, Rows, Winograd},
     winograd,
 };
@@ -50,10 +51,7 @@ impl Kernel for Avx2 {
     }
 
     fn prepare(&self, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable> {
-        if winograd::pays(conv) {
-            return Ok(Box::new(winograd::Winograd::prepare(*self, conv)?));
-        }
-        Ok(Box::new(direct::Direct::prepare(*self, conv)?))
+        winograd::prepare(*self, conv)
     }
 
     fn saturate(&self, rounds: u32) -> Option<u64> {
@@ -81,23 +79,10 @@ unsafe fn saturate(rounds: u32) -> u64 {
 }
 
 impl Micro for Avx2 {
-    type Lane = i16;
-    type Weight = i16;
+    type Form = Wide;
 
     const NAME: &'static str = "avx2";
     const GROUP: usize = 2;
-
-    fn weight(weight: i8) -> i16 {
-        i16::from(weight)
-    }
-
-    fn taken_off(zero_point: u8) -> i32 {
-        i32::from(zero_point)
-    }
-
-    fn lane(level: u8, zero_point: u8) -> i16 {
-        i16::from(level) - i16::from(zero_point)
-    }
 
     fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
         // SAFETY: the kernel is only handed out where AVX2 is there.
@@ -105,8 +90,8 @@ impl Micro for Avx2 {
     }
 
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
-        check(rows, weights);
-        assert!(block.fits(rows.pixels), "{block:?} for {} pixels", rows.pixels);
+        rows.check(weights.len());
+        block.check(rows.pixels);
         // SAFETY: the kernel is only handed out where AVX2 is there; the checks above are what the function asks for.
         unsafe { convolve(rows, weights, requant, block) }
     }
@@ -121,7 +106,7 @@ impl Winograd for Avx2 {
     }
 
     fn products(self, rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]) {
-        check(rows, weights);
+        rows.check(weights.len());
         assert!(sums.len() >= rows.pixels * BLOCK);
         // SAFETY: AVX2 is there as above; the checks are what the function asks for.
         unsafe { products(rows, weights, sums) }
@@ -142,10 +127,6 @@ impl Winograd for Avx2 {
     }
 }
 
-fn check(rows: &Rows<'_, i16>, weights: &[i16]) {
-    assert!(rows.fits() && weights.len() >= rows.lines.len() * rows.run * BLOCK, "{} weights", weights.len());
-}
-
 #[target_feature(enable = "avx2")]
 unsafe fn widen(levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
     let zero = _mm256_set1_epi16(i16::from(zero_point));
@@ -158,13 +139,13 @@ unsafe fn widen(levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
         }
     }
     for (lane, level) in lanes[whole..].iter_mut().zip(&levels[whole..]) {
-        *lane = Avx2::lane(*level, zero_point);
+        *lane = Wide::lane(*level, zero_point);
     }
 }
 
 /// Sums of `P` pixels from `pixel` on, 8 channels a vector.
 ///
-/// Asks that `rows.fits()`, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
+/// Asks for what [`Rows::check`] makes sure of, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
 #[target_feature(enable = "avx2")]
 #[inline]
 unsafe fn accumulate<const P: usize>(
@@ -231,7 +212,7 @@ unsafe fn biases(requant: &Requant) -> [__m256i; 2] {
     unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
 }
 
-/// Asks for what [`check`] checks, and that the block fits.
+/// Asks for what [`Rows::check`] makes sure of, and that the block fits.
 #[target_feature(enable = "avx2")]
 unsafe fn convolve(rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
     // SAFETY: AVX2 is enabled for this function; pixels stay below `rows.pixels` by the bounds of the loops.
@@ -253,7 +234,7 @@ unsafe fn convolve(rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, blo
     }
 }
 
-/// Asks for what [`check`] checks, and for [`BLOCK`] sums a pixel.
+/// Asks for what [`Rows::check`] makes sure of, and for [`BLOCK`] sums a pixel.
 #[target_feature(enable = "avx2")]
 unsafe fn products(rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]) {
     let zero = [_mm256_set1_epi32(0); 2];

@@ -6,7 +6,8 @@
 
 use super::{
     Prepared,
-    micro::{Block, LANES, Micro, Rows},
+    form::Form,
+    micro::{Block, LANES, Lane, Micro, Rows, Weight},
 };
 use crate::{
     arena::{Packed, aligned},
@@ -36,13 +37,13 @@ impl Lines {
 
     /// Bytes of a line, up to a cache line.
     pub(super) fn bytes<M: Micro>(&self) -> usize {
-        aligned(self.lanes * size_of::<M::Lane>())
+        aligned(self.lanes * size_of::<Lane<M>>())
     }
 
     /// Makes the line of row `row`, counted from the first row of the map; rows outside are padding.
-    pub(super) fn fill<M: Micro>(&self, micro: M, map: &[u8], row: isize, line: &mut [M::Lane]) {
+    pub(super) fn fill<M: Micro>(&self, micro: M, map: &[u8], row: isize, line: &mut [Lane<M>]) {
         let line = &mut line[..self.lanes];
-        let zero = M::lane(self.zero_point, self.zero_point);
+        let zero = M::Form::lane(self.zero_point, self.zero_point);
         let Some(row) = usize::try_from(row).ok().filter(|row| *row < self.input.height) else {
             line.fill(zero);
             return;
@@ -61,7 +62,7 @@ impl Lines {
             {
                 let (there, padding) = lanes.split_at_mut(levels.len());
                 for (lane, level) in there.iter_mut().zip(levels) {
-                    *lane = M::lane(*level, self.zero_point);
+                    *lane = M::Form::lane(*level, self.zero_point);
                 }
                 padding.fill(zero);
             }
@@ -97,14 +98,14 @@ impl<M: Micro> Direct<M> {
             stride: conv.stride,
             top: conv.pads[0],
             weights: Packed::of(&pack::<M>(conv, lines.channels)),
-            requants: conv.requants(M::taken_off(conv.input_zero)),
+            requants: conv.requants(M::Form::taken_off(conv.input_zero)),
             multiplies: conv.macs(),
         })
     }
 }
 
 /// Weights as [`Micro`] says, a block of output channels after another.
-fn pack<M: Micro>(conv: &Conv, channels: usize) -> Vec<M::Weight> {
+fn pack<M: Micro>(conv: &Conv, channels: usize) -> Vec<Weight<M>> {
     let [kh, kw] = conv.kernel;
     let lanes = kh * kw * channels;
     let mut packed = Vec::with_capacity(conv.blocks() * lanes * BLOCK);
@@ -114,7 +115,7 @@ fn pack<M: Micro>(conv: &Conv, channels: usize) -> Vec<M::Weight> {
                 for at in 0..M::GROUP {
                     let lane = group * M::GROUP + at;
                     let (tap, channel) = (lane / channels, lane % channels);
-                    packed.push(M::weight(conv.weight(block * BLOCK + out, channel, tap / kw, tap % kw)));
+                    packed.push(M::Form::weight(conv.weight(block * BLOCK + out, channel, tap / kw, tap % kw)));
                 }
             }
         }
@@ -138,7 +139,7 @@ impl<M: Micro> Prepared for Direct<M> {
     fn run(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]) {
         let rows = self.kernel[0];
         let line_bytes = self.lines.bytes::<M>();
-        let weights = self.weights.get::<M::Weight>();
+        let weights = self.weights.get::<Weight<M>>();
         let run = self.kernel[1] * self.lines.channels;
         let block_weights = rows * run * BLOCK;
         // The ring: the line of input row r lies in slot (r + top) modulo the rows of the kernel.

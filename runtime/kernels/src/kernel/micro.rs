@@ -2,8 +2,7 @@
 
 use std::fmt::Debug;
 
-use bytemuck::{AnyBitPattern, NoUninit};
-
+use super::form::{Form, Wide};
 use crate::requant::{BLOCK, Requant};
 
 /// Input rows that a row of outputs is made of, as lanes: levels in the form that a kernel multiplies.
@@ -20,10 +19,15 @@ pub(super) struct Rows<'a, L> {
 }
 
 impl<L> Rows<'_, L> {
-    /// Whether every lane that is read is there.
-    pub(super) fn fits(&self) -> bool {
+    /// Makes sure that every lane that is read is there, and [`BLOCK`] weights for each lane of a pixel.
+    ///
+    /// # Panics
+    /// Where they are not.
+    pub(super) fn check(&self, weights: usize) {
         let lanes = self.pixels.saturating_sub(1) * self.step + self.run;
-        self.pixels > 0 && self.run.is_multiple_of(LANES) && self.lines.iter().all(|line| line.len() >= lanes)
+        let is_there = self.lines.iter().all(|line| line.len() >= lanes);
+        assert!(is_there && self.pixels > 0 && self.run.is_multiple_of(LANES), "{} lanes a pixel", self.run);
+        assert!(weights >= self.lines.len() * self.run * BLOCK, "{weights} weights");
     }
 }
 
@@ -39,10 +43,13 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Whether `pixels` fit.
-    pub(super) fn fits(&self, pixels: usize) -> bool {
+    /// Makes sure that `pixels` fit.
+    ///
+    /// # Panics
+    /// Where they do not.
+    pub(super) fn check(&self, pixels: usize) {
         let levels = pixels.saturating_sub(1) * self.pitch + self.channels;
-        self.levels.len() >= levels && (1..=BLOCK).contains(&self.channels)
+        assert!(self.levels.len() >= levels && (1..=BLOCK).contains(&self.channels), "{pixels} pixels");
     }
 
     /// Stores the levels of one pixel.
@@ -57,6 +64,12 @@ impl Block<'_> {
     }
 }
 
+/// A level in the form that a kernel multiplies.
+pub(super) type Lane<M> = <<M as Micro>::Form as Form>::Lane;
+
+/// A weight in the form that a kernel multiplies.
+pub(super) type Weight<M> = <<M as Micro>::Form as Form>::Weight;
+
 /// Channels of a line are padded to a multiple of this.
 pub(super) const LANES: usize = 4;
 
@@ -64,38 +77,27 @@ pub(super) const LANES: usize = 4;
 ///
 /// Packed weights lie as `[lane / GROUP][BLOCK][lane % GROUP]`, lanes in the order of kernel row, kernel column, channel.
 pub(super) trait Micro: Debug + Copy + Send + Sync + 'static {
-    /// A level in the form that is multiplied.
-    type Lane: AnyBitPattern + NoUninit + Default + Debug;
-    /// A weight in that form.
-    type Weight: AnyBitPattern + NoUninit + Debug + Send + Sync;
+    /// What it multiplies.
+    type Form: Form;
 
     /// Name of the kernel.
     const NAME: &'static str;
     /// Lanes that one multiplication takes together: 1, 2 or 4.
     const GROUP: usize;
 
-    /// A weight, converted.
-    fn weight(weight: i8) -> Self::Weight;
-
-    /// What is taken off a level when it becomes a lane, for an input whose zero is at `zero_point`.
-    fn taken_off(zero_point: u8) -> i32;
-
-    /// The lane of a level.
-    fn lane(level: u8, zero_point: u8) -> Self::Lane;
-
     /// Levels to lanes, one for one.
-    fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [Self::Lane]) {
+    fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [Lane<Self>]) {
         for (lane, level) in lanes.iter_mut().zip(levels) {
-            *lane = Self::lane(*level, zero_point);
+            *lane = Self::Form::lane(*level, zero_point);
         }
     }
 
     /// A row of output pixels for one block of channels.
-    fn convolve(self, rows: &Rows<'_, Self::Lane>, weights: &[Self::Weight], requant: &Requant, block: &mut Block<'_>);
+    fn convolve(self, rows: &Rows<'_, Lane<Self>>, weights: &[Weight<Self>], requant: &Requant, block: &mut Block<'_>);
 }
 
 /// A kernel's vector loops for Winograd's convolution, on 16-bit lanes.
-pub(super) trait Winograd: Micro<Lane = i16, Weight = i16> {
+pub(super) trait Winograd: Micro<Form = Wide> {
     /// `V = B^T d B` of each 4x4 patch `d` whose columns begin every second pixel; see [`super::winograd`].
     ///
     /// `lines` are four rows of pixels with `channels` lanes each; component `(i, j)` of patch `t` goes to

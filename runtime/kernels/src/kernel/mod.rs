@@ -5,6 +5,7 @@
 //! `winograd` walks tiles of 2x2 outputs. Unsafe code is in the files of single instruction sets alone.
 
 mod direct;
+mod form;
 mod micro;
 mod portable;
 mod winograd;

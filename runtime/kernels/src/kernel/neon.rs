@@ -14,7 +14,8 @@ use std::arch::aarch64::{
 };
 
 use super::{
-    Kernel, Prepared, direct,
+    Kernel, Prepared,
+    form::{Form, Wide},
     micro::{Block, Micro, Rows, Winograd},
     winograd,
 };
@@ -48,31 +49,15 @@ impl Kernel for Neon {
     }
 
     fn prepare(&self, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable> {
-        if winograd::pays(conv) {
-            return Ok(Box::new(winograd::Winograd::prepare(*self, conv)?));
-        }
-        Ok(Box::new(direct::Direct::prepare(*self, conv)?))
+        winograd::prepare(*self, conv)
     }
 }
 
 impl Micro for Neon {
-    type Lane = i16;
-    type Weight = i16;
+    type Form = Wide;
 
     const NAME: &'static str = "neon";
     const GROUP: usize = 1;
-
-    fn weight(weight: i8) -> i16 {
-        i16::from(weight)
-    }
-
-    fn taken_off(zero_point: u8) -> i32 {
-        i32::from(zero_point)
-    }
-
-    fn lane(level: u8, zero_point: u8) -> i16 {
-        i16::from(level) - i16::from(zero_point)
-    }
 
     fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
         const WIDE: usize = 2 * LANES;
@@ -89,13 +74,13 @@ impl Micro for Neon {
             }
         }
         for (lane, level) in lanes[whole..].iter_mut().zip(&levels[whole..]) {
-            *lane = Self::lane(*level, zero_point);
+            *lane = Wide::lane(*level, zero_point);
         }
     }
 
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
-        check(rows, weights);
-        assert!(block.fits(rows.pixels), "{block:?} for {} pixels", rows.pixels);
+        rows.check(weights.len());
+        block.check(rows.pixels);
         // SAFETY: the checks above are what the functions ask for; pixels stay below `rows.pixels` by the bounds of the
         // loops.
         unsafe {
@@ -151,7 +136,7 @@ impl Winograd for Neon {
     }
 
     fn products(self, rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]) {
-        check(rows, weights);
+        rows.check(weights.len());
         assert!(sums.len() >= rows.pixels * BLOCK);
         let to = sums.as_mut_ptr();
         // SAFETY: pixels stay below `rows.pixels`, for each of which there is room for 16 sums; the rest is checked above.
@@ -216,14 +201,10 @@ impl Winograd for Neon {
     }
 }
 
-fn check(rows: &Rows<'_, i16>, weights: &[i16]) {
-    assert!(rows.fits() && weights.len() >= rows.lines.len() * rows.run * BLOCK, "{} weights", weights.len());
-}
-
 /// Sums of `P` pixels from `pixel` on.
 ///
 /// # Safety
-/// `rows.fits()`, `pixel + P <= rows.pixels`, and `run * BLOCK` weights a line.
+/// What [`Rows::check`] makes sure of, `pixel + P <= rows.pixels`, and `run * BLOCK` weights a line.
 #[inline]
 unsafe fn accumulate<const P: usize>(
     rows: &Rows<'_, i16>,

@@ -2,6 +2,7 @@
 
 use super::{
     Kernel, Prepared, direct,
+    form::Wide,
     micro::{Block, Micro, Rows},
 };
 use crate::{
@@ -42,23 +43,10 @@ pub(super) fn sums(rows: &Rows<'_, i16>, weights: &[i16], pixel: usize) -> [i32;
 }
 
 impl Micro for Portable {
-    type Lane = i16;
-    type Weight = i16;
+    type Form = Wide;
 
     const NAME: &'static str = "portable";
     const GROUP: usize = 1;
-
-    fn weight(weight: i8) -> i16 {
-        i16::from(weight)
-    }
-
-    fn taken_off(zero_point: u8) -> i32 {
-        i32::from(zero_point)
-    }
-
-    fn lane(level: u8, zero_point: u8) -> i16 {
-        i16::from(level) - i16::from(zero_point)
-    }
 
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
         for pixel in 0..rows.pixels {

@@ -11,6 +11,7 @@ use std::arch::{
 
 use super::{
     Kernel, Prepared, direct,
+    form::Signed,
     micro::{Block, Micro, Rows},
     neon,
 };
@@ -42,9 +43,6 @@ const GROUP: usize = 4;
 /// Vectors of 32-bit sums a block of channels.
 const QUADS: usize = BLOCK / 4;
 
-/// What is taken off a level, so that it fits a signed byte.
-const HALF: u8 = 128;
-
 impl Kernel for Sdot {
     fn name(&self) -> &'static str {
         Self::NAME
@@ -56,27 +54,14 @@ impl Kernel for Sdot {
 }
 
 impl Micro for Sdot {
-    type Lane = i8;
-    type Weight = i8;
+    type Form = Signed;
 
     const NAME: &'static str = "sdot";
     const GROUP: usize = GROUP;
 
-    fn weight(weight: i8) -> i8 {
-        weight
-    }
-
-    fn taken_off(_zero_point: u8) -> i32 {
-        i32::from(HALF)
-    }
-
-    fn lane(level: u8, _zero_point: u8) -> i8 {
-        (level ^ HALF).cast_signed()
-    }
-
     fn convolve(self, rows: &Rows<'_, i8>, weights: &[i8], requant: &Requant, block: &mut Block<'_>) {
-        assert!(rows.fits() && weights.len() >= rows.lines.len() * rows.run * BLOCK, "{} weights", weights.len());
-        assert!(block.fits(rows.pixels), "{block:?} for {} pixels", rows.pixels);
+        rows.check(weights.len());
+        block.check(rows.pixels);
         let bias = neon::biases(requant);
         let mut pixel = 0;
         // SAFETY: the kernel is only handed out where dot products are there; pixels stay below `rows.pixels` by the
@@ -120,7 +105,8 @@ unsafe fn dot<const L: i32>(sum: &mut int32x4_t, a: int8x16_t, b: int8x16_t) {
 /// Sums of `P` pixels from `pixel` on.
 ///
 /// # Safety
-/// Dot products are there, `rows.fits()`, `pixel + P <= rows.pixels`, and `run * BLOCK` weights a line.
+/// Dot products are there, as is what [`Rows::check`] makes sure of, `pixel + P <= rows.pixels`, and `run * BLOCK`
+/// weights a line.
 #[inline]
 unsafe fn accumulate<const P: usize>(
     rows: &Rows<'_, i8>,

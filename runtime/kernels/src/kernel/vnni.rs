@@ -12,6 +12,7 @@ use std::arch::x86_64::{
 
 use super::{
     Kernel, Prepared, direct,
+    form::Unsigned,
     micro::{Block, Micro, Rows},
 };
 use crate::{
@@ -50,31 +51,18 @@ impl Kernel for Vnni {
 }
 
 impl Micro for Vnni {
-    type Lane = u8;
-    type Weight = i8;
+    type Form = Unsigned;
 
     const NAME: &'static str = "vnni";
     const GROUP: usize = GROUP;
-
-    fn weight(weight: i8) -> i8 {
-        weight
-    }
-
-    fn taken_off(_zero_point: u8) -> i32 {
-        0
-    }
-
-    fn lane(level: u8, _zero_point: u8) -> u8 {
-        level
-    }
 
     fn widen(self, levels: &[u8], _zero_point: u8, lanes: &mut [u8]) {
         lanes.copy_from_slice(levels);
     }
 
     fn convolve(self, rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block: &mut Block<'_>) {
-        assert!(rows.fits() && weights.len() >= rows.lines.len() * rows.run * BLOCK, "{} weights", weights.len());
-        assert!(block.fits(rows.pixels), "{block:?} for {} pixels", rows.pixels);
+        rows.check(weights.len());
+        block.check(rows.pixels);
         // SAFETY: the kernel is only handed out where AVX-512 VNNI is there; the checks above are what the function asks
         // for.
         unsafe { convolve(rows, weights, requant, block) }
@@ -104,7 +92,7 @@ unsafe fn convolve(rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block
 
 /// Sums of `P` pixels from `pixel` on, 16 channels a vector.
 ///
-/// Asks that `rows.fits()`, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
+/// Asks for what [`Rows::check`] makes sure of, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
 unsafe fn accumulate<const P: usize>(

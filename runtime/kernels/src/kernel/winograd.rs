@@ -17,7 +17,8 @@
 
 use super::{
     Prepared,
-    direct::Lines,
+    direct::{Direct, Lines},
+    form::Form,
     micro::{Block, Rows, Winograd as Micro},
 };
 use crate::{
@@ -36,8 +37,16 @@ const MOST_TILES: usize = 16;
 /// Fewer input channels than this are not worth the transforms.
 const LEAST_CHANNELS: usize = 16;
 
+/// Packs a convolution for this algorithm where it pays, for the direct one elsewhere.
+///
+/// # Errors
+/// [`Unsuitable`] when it is not one that can be computed in integers.
+pub(super) fn prepare<M: Micro>(micro: M, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable> {
+    Ok(if pays(conv) { Box::new(Winograd::prepare(micro, conv)?) } else { Box::new(Direct::prepare(micro, conv)?) })
+}
+
 /// Whether a convolution has the form, and enough channels to gain by it.
-pub(super) fn pays(conv: &Conv) -> bool {
+fn pays(conv: &Conv) -> bool {
     conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.input.channels >= LEAST_CHANNELS
 }
 
@@ -55,7 +64,7 @@ pub(super) struct Winograd<M> {
 
 impl<M: Micro> Winograd<M> {
     /// Packs a convolution for which [`pays`] holds.
-    pub(super) fn prepare(micro: M, conv: &Conv) -> Result<Self, Unsuitable> {
+    fn prepare(micro: M, conv: &Conv) -> Result<Self, Unsuitable> {
         conv.check()?;
         let output = conv.output();
         let (down, across) = (output.height.div_ceil(2), output.width.div_ceil(2));
@@ -66,7 +75,7 @@ impl<M: Micro> Winograd<M> {
             output,
             top: conv.pads[0],
             weights: Packed::of(&pack::<M>(conv, lines.channels)),
-            requants: conv.requants(M::taken_off(conv.input_zero)),
+            requants: conv.requants(M::Form::taken_off(conv.input_zero)),
             multiplies: (down * across * COMPONENTS * lines.channels * conv.out_channels) as u64,
         })
     }
