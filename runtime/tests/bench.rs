@@ -73,8 +73,10 @@ fn a_kernel_can_be_forced_and_an_unknown_one_is_refused() {
     let report: Value = serde_json::from_slice(&run("portable").stdout).unwrap();
     assert_eq!((&report["kernel"], &report["stock_nodes"]), (&"portable".into(), &serde_json::json!([])));
     let unknown = run("abacus");
-    assert_eq!(unknown.status.code(), Some(6));
+    assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("portable"));
+    let stock: Value = serde_json::from_slice(&run("stock").stdout).unwrap();
+    assert!(stock["stock_nodes"].as_array().is_some_and(|nodes| !nodes.is_empty()) && stock["kernel"] == "stock");
 }
 
 /// `bloodseg` with a config file of this text.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{print, session::Session};
 use crate::{
     bench::{self, BenchReport, Effort, Timings, alone},
-    engine::Setup,
+    engine::{STOCK, Setup},
     error::{Error, Result},
 };
 
@@ -30,8 +30,8 @@ pub(super) struct BenchArgs {
     seconds: u64,
 
     /// Take this kernel for the convolutions; `stock` leaves all to tract [default: the fastest of this processor]
-    #[arg(long, value_name = "NAME")]
-    kernel: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = with_kernel)]
+    kernel: Option<Setup>,
 
     /// Load this net alone, run it exactly --tiles times, and print nothing: for instruction counters and profilers
     #[arg(long, value_name = "NET", conflicts_with_all = ["json", "seconds"])]
@@ -46,12 +46,17 @@ enum Net {
     Unet,
 }
 
+fn with_kernel(name: &str) -> std::result::Result<Setup, String> {
+    let known = Setup::kernels().join(", ");
+    Setup::with_kernel(name).ok_or_else(|| format!("expected one that this processor can run ({known}), or {STOCK}"))
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Those of the models.
 pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
-    let setup = args.kernel.as_deref().map_or_else(|| Ok(Setup::default()), Setup::with_kernel)?;
+    let setup = args.kernel.clone().unwrap_or_default();
     if let Some(net) = args.engine {
         let net = match net {
             Net::Ssr => alone::Net::Ssr,

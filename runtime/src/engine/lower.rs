@@ -19,6 +19,7 @@ use tract_core::{
 };
 
 use super::{
+    constants,
     integer_net::{Arenas, IntegerNet, MAX_EDGES},
     recognise::{Recipe, Recognised, recognise, shape},
 };
@@ -49,7 +50,7 @@ pub(super) fn lower(
     };
     // What depends on nothing comes first, so that it does not part the runs.
     let (first, rest): (Vec<_>, Vec<_>) =
-        order.iter().partition(|item| matches!(item, Item::Stock(node) if model.node(*node).inputs.is_empty()));
+        order.iter().partition(|item| matches!(item, Item::Stock(node) if is_constant(model, *node)));
     for item in first {
         rewriting.emit_stock(item.node())?;
     }
@@ -60,6 +61,11 @@ pub(super) fn lower(
         }
     }
     rewriting.finish()
+}
+
+/// Whether a node depends on nothing that is computed.
+fn is_constant(model: &TypedModel, node: usize) -> bool {
+    model.node(node).inputs.is_empty() || constants::written(model, OutletId::new(node, 0)).is_some()
 }
 
 /// The levels of the last convolution that is recognised.
@@ -163,6 +169,11 @@ impl Rewriting<'_> {
                 }
             };
             self.emitted.insert(outlet, emitted);
+            return Ok(());
+        }
+        if let Some(written) = constants::written(self.from, OutletId::new(node.id, 0)) {
+            let stock = self.to.add_const(&node.name, written.real()?)?;
+            self.emitted.insert(OutletId::new(node.id, 0), Emitted { stock: Some(stock), pixels: None });
             return Ok(());
         }
         let inputs = node.inputs.iter().map(|input| self.stock(*input)).collect::<TractResult<TVec<_>>>()?;

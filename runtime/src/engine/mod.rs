@@ -5,6 +5,7 @@
 //! recognised stays tract's.
 
 mod check;
+mod constants;
 #[cfg(test)]
 #[path = "../../tests/fixture/mod.rs"]
 pub(crate) mod fixture;
@@ -178,7 +179,7 @@ fn plan(
     setup: &Setup,
     body: bool,
 ) -> TractResult<Planned> {
-    let mut typed = tract_onnx::onnx()
+    let mut typed = constants::onnx()
         // The graph names the shapes of one size; ours may be another.
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true)

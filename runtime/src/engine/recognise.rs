@@ -23,6 +23,8 @@ use tract_core::{
     },
 };
 
+use super::constants;
+
 /// How a value is made from others.
 #[derive(Debug)]
 pub(super) enum Recipe {
@@ -192,42 +194,16 @@ fn window(spec: &PoolSpec, input: Shape) -> Option<Window> {
     })
 }
 
-/// `i8` weights, and a scale for each of `channels` output channels, whose products are the weights of the graph.
-///
-/// tract multiplies constants out while it reads a graph; what they were made of stays behind as constants that nothing
-/// reads. So the scales are looked for: any under which every weight is a whole number of -128 to 127 steps, exactly, says
-/// the same as those that the graph was written with.
+/// `i8` weights with zero point 0, and a scale for each of `channels` output channels.
 fn weights(model: &TypedModel, outlet: OutletId, channels: usize) -> Option<(Vec<i8>, Vec<f32>)> {
-    let weights = constant(model, outlet)?;
-    let weights = weights.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?;
-    if channels == 0 || !weights.len().is_multiple_of(channels) {
-        return None;
-    }
-    let is_scale = |node: &&TypedNode| node.op_is::<Const>() && node.outputs.len() == 1;
-    model.nodes().iter().filter(is_scale).find_map(|node| {
-        let konst = node.op_as::<Const>()?.val();
-        let scales = konst.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?;
-        let scales = match scales {
-            [one] => vec![*one; channels],
-            all if all.len() == channels => all.to_vec(),
-            _ => return None,
-        };
-        in_steps(weights, &scales).map(|levels| (levels, scales))
-    })
-}
-
-/// Weights, output channel by output channel, as whole steps of their channel's scale.
-fn in_steps(weights: &[f32], scales: &[f32]) -> Option<Vec<i8>> {
-    if scales.iter().any(|scale| !scale.is_normal() || *scale < 0.0) {
-        return None;
-    }
-    let taps = weights.len() / scales.len();
-    let level = |(at, weight): (usize, &f32)| {
-        let scale = scales[at / taps];
-        let level = (weight / scale).round_ties_even();
-        (level * scale == *weight && (-128.0..=127.0).contains(&level)).then_some(level as i8)
+    let written = constants::written(model, outlet)?;
+    let levels = written.levels.try_as_plain_ram().ok()?.as_slice::<i8>().ok()?.to_vec();
+    let scales = match written.scales.as_slice() {
+        [one] => vec![*one; channels],
+        each if written.axis() == 0 && each.len() == channels => each.to_vec(),
+        _ => return None,
     };
-    weights.iter().enumerate().map(level).collect()
+    written.is_symmetric().then_some((levels, scales))
 }
 
 /// The tensor of a value that depends on nothing.
@@ -238,6 +214,9 @@ pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tenso
     }
     if let Some(konst) = node.op_as::<Const>() {
         return Some(konst.val().clone());
+    }
+    if let Some(written) = constants::written(model, outlet) {
+        return written.real().ok().map(Tensor::into_arc_tensor);
     }
     if node.inputs.is_empty() {
         return None;

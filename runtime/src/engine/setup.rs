@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bloodseg_kernels::kernel::{self, Kernel};
 
 use super::Arenas;
-use crate::error::{Error, Result};
 
 /// Instead of the name of a kernel: no integer nets, tract alone.
 pub const STOCK: &str = "stock";
@@ -26,20 +25,11 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// With the kernel of a name; [`STOCK`] leaves every node to tract, to compare with.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the names of the kernels that this processor can run.
-    pub fn with_kernel(name: &str) -> Result<Self> {
-        if name == STOCK {
-            return Ok(Self { kernel: None, arenas: Arc::default() });
-        }
-        let kernel = kernel::by_name(name).ok_or_else(|| Error::Config {
-            origin: "kernel".into(),
-            found: format!("`{name}`, which this processor cannot run or which there is not"),
-            todo: format!("Choose one of: {}", Self::kernels().join(", ")),
-        })?;
-        Ok(Self { kernel: Some(kernel), arenas: Arc::default() })
+    /// With the kernel of a name; [`STOCK`] leaves every node to tract, to compare with. `None` for a kernel that this
+    /// processor cannot run, or that there is not: [`Self::kernels`] are those it can.
+    pub fn with_kernel(name: &str) -> Option<Self> {
+        let kernel = if name == STOCK { None } else { Some(kernel::by_name(name)?) };
+        Some(Self { kernel, arenas: Arc::default() })
     }
 
     /// Names of the kernels that this processor can run, the fastest first.

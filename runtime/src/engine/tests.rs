@@ -131,8 +131,7 @@ fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
         // One arena for both, as planned: 3 MiB are allowed.
         assert!((1..3 << 20).contains(&setup.arena_bytes()), "{}", setup.arena_bytes());
     }
-    let error = Setup::with_kernel("abacus").unwrap_err().to_string();
-    assert!(error.contains("abacus") && error.contains("portable"), "{error}");
+    assert!(Setup::with_kernel("abacus").is_none());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tract_core::ops::{
 };
 
 use super::*;
-use crate::model::golden;
+use crate::{engine::constants::Dequantized, model::golden};
 
 struct Graph(TypedModel);
 
@@ -42,18 +42,18 @@ impl Graph {
     /// A 3x3 convolution with a scale an output channel.
     fn conv(&mut self, real: OutletId, channels: [usize; 2], group: usize) -> OutletId {
         let [from, to] = channels;
-        let name = |what: &str, model: &TypedModel| format!("{what}{}", model.nodes().len());
         let drawn = golden::input(7, to * from / group * 9);
         let steps: Vec<f32> = (0..to).map(|out| 2f32.powi(-6 - (out % 3) as i32)).collect();
-        let weight = |(at, level): (usize, &u8)| f32::from(level.cast_signed()) * steps[at * to / drawn.len()];
-        let weights: Vec<f32> = drawn.iter().enumerate().map(weight).collect();
-        let weights = Tensor::from_shape(&[to, from / group, 3, 3], &weights).unwrap();
-        let label = name("scale", &self.0);
-        self.0.add_const(label, tensor1(&steps)).unwrap();
-        let label = name("weights", &self.0);
-        let weights = self.0.add_const(label, weights).unwrap();
+        let levels: Vec<i8> = drawn.into_iter().map(u8::cast_signed).collect();
+        let levels = Tensor::from_shape(&[to, from / group, 3, 3], &levels).unwrap();
+        let label = |what: &str, model: &TypedModel| format!("{what}{}", model.nodes().len());
+        let parts = [levels, tensor1(&steps), Tensor::zero::<i8>(&[to]).unwrap()].map(|part| {
+            let label = label("part", &self.0);
+            self.0.add_const(label, part).unwrap()
+        });
+        let weights = self.wire(Dequantized { axis: 0 }, &parts);
         let bias: Vec<f32> = (0..to).map(|out| out as f32 / 16.0 - 0.5).collect();
-        let label = name("bias", &self.0);
+        let label = label("bias", &self.0);
         let bias = self.0.add_const(label, tensor1(&bias)).unwrap();
         let pool_spec = PoolSpec {
             data_format: DataFormat::NCHW,
@@ -74,18 +74,19 @@ fn agree(graph: &Graph, output: OutletId, shape: [usize; 4]) -> Vec<String> {
     let mut model = graph.0.clone();
     model.select_output_outlets(&[output]).unwrap();
     let input = Tensor::from_shape(&shape, &golden::input(3, shape.iter().product())).unwrap();
-    let stock = model.clone().into_optimized().unwrap().into_runnable().unwrap();
-    let wanted = stock.run(tvec!(input.clone().into_tvalue())).unwrap().remove(0).into_tensor();
+    let pixels = input.clone().move_axis(1, 3).unwrap();
+    let run = |model: TypedModel| {
+        let made = model.into_runnable().unwrap().run(tvec!(pixels.clone().into_tvalue())).unwrap();
+        made[0].clone().into_tensor().move_axis(3, 1).unwrap()
+    };
+    let wanted = run(lower(&model, None, &Arc::default()).unwrap().model.into_optimized().unwrap());
     let levels: Vec<u8> = wanted.try_as_plain_ram().unwrap().as_slice::<u8>().unwrap().to_vec();
     assert!(levels.iter().any(|level| *level != levels[0]), "a constant output proves nothing");
     let mut stock_nodes = Vec::new();
     for kernel in kernel::available() {
         let lowered = lower(&model, Some(kernel), &Arc::default()).unwrap();
         stock_nodes = super::stock_nodes(&lowered.model).unwrap();
-        let pixels = input.clone().move_axis(1, 3).unwrap();
-        let found = lowered.model.into_runnable().unwrap().run(tvec!(pixels.into_tvalue())).unwrap();
-        let found = found[0].clone().into_tensor().move_axis(3, 1).unwrap();
-        assert_eq!(found, wanted, "{}", kernel.name());
+        assert_eq!(run(lowered.model), wanted, "{}", kernel.name());
     }
     stock_nodes
 }

@@ -1,0 +1,149 @@
+//! Quantized constants, kept as they are written.
+//!
+//! tract multiplies constants out while it reads a graph: the levels are then lost, and half of the time to load a model
+//! went there. So constants are dequantized by an operation of our own that tract does not see through.
+
+use tract_core::internal::*;
+use tract_onnx::{
+    model::ParsingContext,
+    pb::NodeProto,
+    tract_hir::{
+        infer::{InferenceOp, InferenceResult, InferenceRulesOp, Solver, TensorProxy},
+        internal::check_input_arity,
+    },
+};
+
+const DEQUANTIZE: &str = "DequantizeLinear";
+
+/// The name that tract's own reader of [`DEQUANTIZE`] gets; no operator of ONNX has it.
+const OF_TRACT: &str = "DequantizeLinear of tract";
+
+/// A reader of ONNX that leaves quantized constants alone.
+pub(super) fn onnx() -> tract_onnx::Onnx {
+    let mut onnx = tract_onnx::onnx();
+    if let Some(reader) = onnx.op_register.0.insert(DEQUANTIZE.to_owned(), read) {
+        onnx.op_register.0.insert(OF_TRACT.to_owned(), reader);
+    }
+    onnx
+}
+
+fn read(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
+    let weights = context.model.graph.iter().flat_map(|graph| &graph.initializer);
+    let is_constant = node.input.iter().all(|input| weights.clone().any(|weights| weights.name == *input));
+    if !is_constant || node.input.len() != 3 {
+        let of_tract = context.framework.op_register.0.get(OF_TRACT).context("tract cannot dequantize")?;
+        return of_tract(context, node);
+    }
+    let axis = node.attribute.iter().find(|attribute| attribute.name == "axis").map_or(1, |attribute| attribute.i);
+    Ok((Box::new(Dequantized { axis }), vec![]))
+}
+
+/// Constant levels, scale and zero point: `real = scale * (level - zero_point)`, one scale and zero point for all levels
+/// or one for each place along `axis`, which counts from the end where it is below 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dequantized {
+    pub(super) axis: i64,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) levels: Arc<Tensor>,
+    /// One, or one for each place along the axis.
+    pub(super) scales: Vec<f32>,
+    zero_points: Vec<f32>,
+    axis: usize,
+}
+
+/// The parts of a quantized constant; `None` for everything else.
+pub(super) fn written(model: &TypedModel, outlet: OutletId) -> Option<Written> {
+    let node = model.node(outlet.node);
+    let op = node.op_as::<Dequantized>()?;
+    let part = |at: usize| model.outlet_fact(*node.inputs.get(at)?).ok()?.konst.clone();
+    let floats = |tensor: Arc<Tensor>| {
+        let floats = tensor.cast_to::<f32>().ok()?;
+        Some(floats.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec())
+    };
+    let levels = part(0)?;
+    let rank = levels.rank() as i64;
+    let axis = usize::try_from(if op.axis < 0 { op.axis + rank } else { op.axis }).ok()?;
+    let (scales, zero_points) = (floats(part(1)?)?, floats(part(2)?)?);
+    let along = levels.shape().get(axis).copied();
+    let is_one_or_each = |parts: &[f32]| parts.len() == 1 || Some(parts.len()) == along;
+    (is_one_or_each(&scales) && is_one_or_each(&zero_points)).then_some(Written { levels, scales, zero_points, axis })
+}
+
+impl Written {
+    /// Whether the zero point is 0 everywhere.
+    pub(super) fn is_symmetric(&self) -> bool {
+        self.zero_points.iter().all(|zero_point| *zero_point == 0.0)
+    }
+
+    /// The axis that the scales go along.
+    pub(super) fn axis(&self) -> usize {
+        self.axis
+    }
+
+    /// The real numbers, as ONNX defines them.
+    pub(super) fn real(&self) -> TractResult<Tensor> {
+        let mut real = self.levels.cast_to::<f32>()?.into_owned();
+        let places = self.levels.shape().get(self.axis).copied().unwrap_or(1).max(1);
+        let each: usize = self.levels.shape().iter().skip(self.axis + 1).product();
+        let of = |parts: &[f32], place: usize| if parts.len() == 1 { parts[0] } else { parts[place] };
+        let mut plain = real.try_as_plain_ram_mut()?;
+        for (at, run) in plain.as_slice_mut::<f32>()?.chunks_mut(each.max(1)).enumerate() {
+            let (scale, zero_point) = (of(&self.scales, at % places), of(&self.zero_points, at % places));
+            for number in run {
+                *number = (*number - zero_point) * scale;
+            }
+        }
+        Ok(real)
+    }
+}
+
+impl Op for Dequantized {
+    fn name(&self) -> StaticName {
+        "Dequantized".into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Dequantized {
+    // The pass puts the levels or the real numbers in its place: it never runs, and nothing may fold it.
+    not_out_of_plan!();
+}
+
+impl TypedOp for Dequantized {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(f32::fact(inputs[0].shape.clone())))
+    }
+
+    as_op!();
+}
+
+impl InferenceRulesOp for Dequantized {
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        solver: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, 3)?;
+        solver.equals(&outputs[0].datum_type, f32::datum_type())?;
+        solver.equals(&inputs[0].shape, &outputs[0].shape)
+    }
+
+    fn to_typed(
+        &self,
+        _source: &tract_onnx::prelude::InferenceModel,
+        node: &tract_onnx::tract_hir::infer::InferenceNode,
+        target: &mut TypedModel,
+        mapping: &std::collections::HashMap<OutletId, OutletId>,
+    ) -> TractResult<TVec<OutletId>> {
+        let inputs: TVec<OutletId> = node.inputs.iter().map(|input| mapping[input]).collect();
+        target.wire_node(&node.name, self.clone(), &inputs)
+    }
+
+    as_op!();
+}
