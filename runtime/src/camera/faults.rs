@@ -53,6 +53,10 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.frame_size_px()
     }
 
+    fn usual_size_px(&self) -> Option<(u32, u32)> {
+        self.source.usual_size_px()
+    }
+
     fn um_per_px(&self) -> Option<f64> {
         self.source.um_per_px()
     }

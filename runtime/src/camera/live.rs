@@ -237,6 +237,10 @@ impl FrameSource for Camera {
         None
     }
 
+    fn usual_size_px(&self) -> Option<(u32, u32)> {
+        Some(self.intake.size_px())
+    }
+
     fn um_per_px(&self) -> Option<f64> {
         self.wanted.um_per_px.map(|um| um * self.intake.factor())
     }

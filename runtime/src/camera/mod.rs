@@ -80,6 +80,12 @@ pub trait FrameSource: fmt::Debug + Send {
         None
     }
 
+    /// Width and height that its frames have at the moment, in pixels, where the source knows: what memory is reckoned
+    /// with. Unlike [`Self::frame_size_px`] it is no promise.
+    fn usual_size_px(&self) -> Option<(u32, u32)> {
+        self.frame_size_px()
+    }
+
     /// Edge of a pixel of its frames in the specimen, in micrometres, where the source knows.
     fn um_per_px(&self) -> Option<f64> {
         None

@@ -96,8 +96,8 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     let mut pipeline = session.pipeline()?;
     source.resample_to(pipeline.pitch().um_per_px)?;
     if session.config.budget.total_mib.is_some() {
-        // A source that does not know the size of its frames is reckoned with single tiles.
-        let size_px = source.frame_size_px().unwrap_or((TILE_PX, TILE_PX));
+        // A folder does not know the size of its pictures: it is reckoned with single tiles.
+        let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
         budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
     }
     let started_utc = utc::stamp(SystemTime::now());
