@@ -76,6 +76,9 @@ pub const CAMERA_FORMAT_PATIENCE: u32 = 3;
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
+/// Most inputs, and most outputs, of a part of a graph that runs in integers.
+pub const MAX_NET_EDGES: usize = 8;
+
 /// Most tiles that are worked on at a time, an arena and a core each.
 pub const MAX_WORKERS: usize = 2;
 

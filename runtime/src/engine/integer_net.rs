@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use bloodseg_kernels::{arena::Arena, program::Program};
 use tract_core::internal::*;
 
-use crate::limits::MAX_WORKERS;
+use crate::limits::{MAX_NET_EDGES, MAX_WORKERS};
 
 /// Arenas for the programs of all nets: as many as run at a time. A run takes one and gives it back.
 #[derive(Debug, Default)]
@@ -88,20 +88,20 @@ impl IntegerNet {
     }
 
     fn run(&self, inputs: &[TValue], tensors: &mut [Arc<Tensor>]) -> TractResult<()> {
-        let mut from: heapless::Vec<&[u8], MAX_EDGES> = heapless::Vec::new();
+        let mut from: heapless::Vec<&[u8], MAX_NET_EDGES> = heapless::Vec::new();
         for input in inputs {
             let levels = input.try_as_plain_ram()?.as_slice::<u8>()?;
-            from.push(levels).map_err(|_| format_err!("more than {MAX_EDGES} inputs"))?;
+            from.push(levels).map_err(|_| format_err!("more than {MAX_NET_EDGES} inputs"))?;
         }
-        let mut views: heapless::Vec<_, MAX_EDGES> = heapless::Vec::new();
+        let mut views: heapless::Vec<_, MAX_NET_EDGES> = heapless::Vec::new();
         for tensor in tensors {
             let tensor = Arc::get_mut(tensor).context("an output that is still in use")?;
             let view = tensor.try_as_plain_ram_mut()?;
-            views.push(view).map_err(|_| format_err!("more than {MAX_EDGES} outputs"))?;
+            views.push(view).map_err(|_| format_err!("more than {MAX_NET_EDGES} outputs"))?;
         }
-        let mut to: heapless::Vec<&mut [u8], MAX_EDGES> = heapless::Vec::new();
+        let mut to: heapless::Vec<&mut [u8], MAX_NET_EDGES> = heapless::Vec::new();
         for view in &mut views {
-            to.push(view.as_slice_mut::<u8>()?).map_err(|_| format_err!("more than {MAX_EDGES} outputs"))?;
+            to.push(view.as_slice_mut::<u8>()?).map_err(|_| format_err!("more than {MAX_NET_EDGES} outputs"))?;
         }
         let mut arena = self.arenas.take();
         let ran = self.program.run(&mut arena, &from, &mut to);
@@ -109,9 +109,6 @@ impl IntegerNet {
         Ok(ran?)
     }
 }
-
-/// Most inputs, and most outputs, of one integer net.
-pub(super) const MAX_EDGES: usize = 8;
 
 impl Op for IntegerNet {
     fn name(&self) -> StaticName {

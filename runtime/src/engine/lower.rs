@@ -20,9 +20,10 @@ use tract_core::{
 
 use super::{
     constants,
-    integer_net::{Arenas, IntegerNet, MAX_EDGES},
+    integer_net::{Arenas, IntegerNet},
     recognise::{Recipe, Recognised, recognise, shape},
 };
+use crate::limits::MAX_NET_EDGES;
 
 /// What the pass made of a graph.
 #[derive(Debug)]
@@ -247,7 +248,7 @@ impl Rewriting<'_> {
             .filter(is_inside)
             .collect();
         let outputs: Vec<OutletId> = made.into_iter().filter(|outlet| read_outside.contains(outlet)).collect();
-        ensure!(inputs.len() <= MAX_EDGES && outputs.len() <= MAX_EDGES, "more than {MAX_EDGES} edges");
+        ensure!(inputs.len() <= MAX_NET_EDGES && outputs.len() <= MAX_NET_EDGES, "more than {MAX_NET_EDGES} edges");
         let shapes = outputs.iter().map(|outlet| pixels_shape(draft.shape(values[outlet]))).collect();
         let targets: Vec<Value> = outputs.iter().map(|outlet| values[outlet]).collect();
         let program = Arc::new(draft.finish(&targets));
