@@ -240,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn two_threads_give_what_one_gives() {
+        let picture = RgbImage::from_fn(140, 60, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
+        // Three tiles: the last one has no other beside it.
+        for models in [fixture::models(), Models::embedded().unwrap()] {
+            let run = |threads| {
+                Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap()
+            };
+            let (one, two) = (run(1), run(2));
+            assert_eq!((one.tiles, two.tiles), (3, 3));
+            assert_eq!((one.sr, one.maps, one.labels, one.cells), (two.sr, two.maps, two.labels, two.cells));
+        }
+    }
+
+    #[test]
     fn each_cell_comes_once_whatever_tiles_it_lies_in() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         let places: Vec<(f64, f64)> = (0..8)
