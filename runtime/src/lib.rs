@@ -13,6 +13,7 @@ pub mod calibration;
 pub mod camera;
 pub mod cells;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod error;

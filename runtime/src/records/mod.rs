@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod atomic;
+pub mod frame_record;
 pub mod frames;
 pub mod pictures;
 pub mod run_log;

@@ -1,0 +1,60 @@
+//! What is kept of one frame: all but its pictures.
+
+use std::time::SystemTime;
+
+use crate::{
+    camera::{Frame, frame_name::FrameName},
+    cells::Cell,
+    frame::quality::Quality,
+    pipeline::{Analysis, StageTimes},
+};
+
+/// One analysed frame, ready to be recorded.
+#[derive(Debug, Clone)]
+pub struct FrameRecord {
+    /// Its number in the run: 1 for the first.
+    pub number: u64,
+    /// Its name.
+    pub name: FrameName,
+    /// When it was analysed, by the wall's clock.
+    pub at: SystemTime,
+    /// The judgement of its quality.
+    pub quality: Quality,
+    /// Whether its cells were counted; without, there are none.
+    pub counted: bool,
+    /// Milliseconds of each stage.
+    pub times: StageTimes,
+    /// Tiles that each net ran.
+    pub tiles: u32,
+    /// Frames of the run dropped so far.
+    pub dropped: u64,
+    /// The cells' measures, in order of their labels.
+    pub cells: Vec<Cell>,
+}
+
+impl FrameRecord {
+    /// The record of `analysis`. `spare` is an old record whose memory is used again.
+    pub fn of(
+        frame: &Frame,
+        analysis: &Analysis,
+        counted: bool,
+        dropped: u64,
+        at: SystemTime,
+        spare: Option<Self>,
+    ) -> Self {
+        let mut cells = spare.map(|spare| spare.cells).unwrap_or_default();
+        cells.clear();
+        cells.extend_from_slice(&analysis.cells);
+        Self {
+            number: frame.number,
+            name: frame.name.clone(),
+            at,
+            quality: analysis.quality,
+            counted,
+            times: analysis.times,
+            tiles: analysis.tiles,
+            dropped,
+            cells,
+        }
+    }
+}
