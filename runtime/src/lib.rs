@@ -25,6 +25,7 @@ pub mod memory;
 pub mod model;
 pub mod pipeline;
 pub mod records;
+pub mod run;
 pub mod segmentation;
 pub mod smear;
 pub mod super_resolution;

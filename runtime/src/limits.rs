@@ -73,6 +73,61 @@ pub const CAMERA_RETRY_MOST: Duration = Duration::from_secs(5);
 /// So many frames of another size in a row are a change of format.
 pub const CAMERA_FORMAT_PATIENCE: u32 = 3;
 
+/// Records that wait between the analysis and the disk; of a live source one more, and the oldest is not kept.
+pub const RECORD_QUEUE_LEN: usize = 8;
+
+/// Events of a run that wait for the records.
+pub const EVENT_QUEUE_LEN: usize = 16;
+
+/// Records whose memory goes round: those that wait, the one that is filled, and the one that is written.
+pub const RECORD_POOL_LEN: usize = RECORD_QUEUE_LEN + 2;
+
+/// Longest time that a thread waits for its neighbour or its source before it shows that it lives.
+pub const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// Time between two looks of the supervisor at the stages.
+pub const SUPERVISOR_TICK: Duration = Duration::from_millis(200);
+
+/// A capture that does not move for so long hangs in its driver. The device's own silence is noticed sooner
+/// ([`CAMERA_STALL`]); a picture of a folder takes a slow box some seconds.
+pub const CAPTURE_STALL: Duration = Duration::from_secs(30);
+
+/// An analysis that does not move for so long never will: the slowest boards take some seconds for a frame.
+pub const ANALYSIS_STALL: Duration = Duration::from_secs(45);
+
+/// Records that do not move for so long wait for their disk, which is told.
+pub const RECORDS_STALL: Duration = Duration::from_secs(10);
+
+/// Capture threads that hang in a driver and are left behind, at a time: each holds its pool of pictures.
+pub const MAX_LEFT_BEHIND: usize = 1;
+
+/// Time until a stage that died is started anew; each further death doubles it.
+pub const RESTART_LEAST: Duration = Duration::from_millis(500);
+
+/// Longest time between two starts.
+pub const RESTART_MOST: Duration = Duration::from_secs(30);
+
+/// A stage that went well for so long is forgiven its deaths.
+pub const RESTART_FORGIVEN: Duration = Duration::from_secs(60);
+
+/// Starts in a row after which an analysis or records that die again are given up.
+pub const RESTARTS_IN_VAIN: u32 = 5;
+
+/// So many frames in a row that the analysis refuses are a state of their own.
+pub const REFUSED_IN_A_ROW: u64 = 8;
+
+/// So many unreadable frames in a row are told each; then each time their number has doubled.
+pub const LOGGED_IN_A_ROW: u64 = 8;
+
+/// Least time between two signs of life to the service manager.
+pub const WATCHDOG_LEAST: Duration = Duration::from_millis(500);
+
+/// `WatchdogSec` of the service, for the relations below.
+pub const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Longest time that a run waits for its threads when it was told to stop.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
@@ -134,4 +189,14 @@ const _: () = {
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
+    // One record is filled and one is written while the queue is full.
+    assert!(RECORD_POOL_LEN >= RECORD_QUEUE_LEN + 2);
+    // A silent camera is its own affair long before its thread is taken for lost.
+    assert!(CAMERA_STALL.as_millis() * 2 <= CAPTURE_STALL.as_millis());
+    assert!(LONGEST_NAP.as_millis() * 5 <= RECORDS_STALL.as_millis());
+    // The run helps itself before the service manager helps it, and a pause between starts is no silence.
+    assert!(ANALYSIS_STALL.as_millis() < WATCHDOG.as_millis());
+    assert!(RESTART_MOST.as_millis() + LONGEST_NAP.as_millis() < WATCHDOG.as_millis());
+    assert!(WATCHDOG_LEAST.as_millis() * 10 <= WATCHDOG.as_millis());
+    assert!(RESTART_LEAST.as_millis() < RESTART_MOST.as_millis());
 };

@@ -17,7 +17,7 @@ fn received(socket: &UnixDatagram) -> Vec<String> {
 }
 
 #[test]
-fn a_run_is_ready_then_alive_after_each_frame_then_stopping() {
+fn a_run_is_ready_then_alive_while_it_moves_then_stopping() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;
@@ -36,7 +36,9 @@ fn a_run_is_ready_then_alive_after_each_frame_then_stopping() {
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let messages = received(&socket);
+    let (states, messages): (Vec<_>, Vec<_>) =
+        received(&socket).into_iter().partition(|message| message.starts_with("STATUS="));
+    assert_eq!(states, ["STATUS=running", "STATUS=stopping"]);
     assert_eq!(messages.first().map(String::as_str), Some("READY=1"), "{messages:?}");
     assert_eq!(messages.last().map(String::as_str), Some("STOPPING=1"), "{messages:?}");
     let alive = messages.iter().filter(|message| *message == "WATCHDOG=1").count();

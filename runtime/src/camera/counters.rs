@@ -1,6 +1,6 @@
 //! What a camera went through, counted.
 
-use std::fmt;
+use std::{fmt, ops::Add};
 
 use serde::Serialize;
 
@@ -35,6 +35,26 @@ impl CameraCounters {
     /// Frames that should have been pictures and were not.
     pub fn left_out(&self) -> u64 {
         self.wrong_size + self.torn + self.damaged + self.no_buffer
+    }
+}
+
+impl Add for CameraCounters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            frames: self.frames + other.frames,
+            skipped: self.skipped + other.skipped,
+            wrong_size: self.wrong_size + other.wrong_size,
+            torn: self.torn + other.torn,
+            damaged: self.damaged + other.damaged,
+            no_buffer: self.no_buffer + other.no_buffer,
+            lost: self.lost + other.lost,
+            stalled: self.stalled + other.stalled,
+            format_changes: self.format_changes + other.format_changes,
+            refused: self.refused + other.refused,
+            reopened: self.reopened + other.reopened,
+        }
     }
 }
 

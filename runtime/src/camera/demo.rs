@@ -115,6 +115,10 @@ impl FrameSource for Demo {
         Some(self.um_per_px)
     }
 
+    fn go_on_after(&mut self, number: u64) {
+        self.number = number;
+    }
+
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
         if let Some(due) = self.clock.take(now) {
             return Ok(Next::Wait(due));

@@ -65,6 +65,14 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.resample_to(um_per_px)
     }
 
+    fn go_on_after(&mut self, number: u64) {
+        self.source.go_on_after(number);
+    }
+
+    fn is_away(&self) -> bool {
+        self.source.is_away()
+    }
+
     fn counters(&self) -> Option<CameraCounters> {
         self.source.counters()
     }

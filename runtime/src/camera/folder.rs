@@ -1,6 +1,7 @@
 //! A folder replayed as frames, sorted by name.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -121,7 +122,9 @@ impl FrameSource for Folder {
         }
         let path = &self.paths[self.at];
         self.at += 1;
-        match self.read(path) {
+        // No decoder should panic on a picture; if one does, the next picture can still be read.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(path)));
+        match read.unwrap_or_else(|_| Err(Error::input(path, "a picture that breaks its decoder", "a whole one", ""))) {
             Ok(picture) => {
                 self.unreadable = 0;
                 self.number += 1;

@@ -265,6 +265,14 @@ impl FrameSource for Camera {
         Ok(())
     }
 
+    fn go_on_after(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    fn is_away(&self) -> bool {
+        self.link.tries() > 0
+    }
+
     fn counters(&self) -> Option<CameraCounters> {
         Some(self.counters)
     }

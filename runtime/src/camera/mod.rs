@@ -105,6 +105,15 @@ pub trait FrameSource: fmt::Debug + Send {
         None
     }
 
+    /// Goes on with the numbers of its frames: `number` was the last one before. A source is opened anew when the one
+    /// before it broke, and no two frames of a run may have one name.
+    fn go_on_after(&mut self, _number: u64) {}
+
+    /// Whether its device is away at the moment.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// What it went through, where it counts that.
     fn counters(&self) -> Option<CameraCounters> {
         None

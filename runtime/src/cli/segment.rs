@@ -171,8 +171,8 @@ fn read(path: &Path, whole_field: bool) -> Result<(RgbImage, f64)> {
 }
 
 /// How many cells the input does not bear out; nothing where it bears out all.
-pub(super) fn unsupported(analysis: &Analysis) -> Option<String> {
-    Some(analysis.unsupported_cells()).filter(|&count| count > 0).map(|count| format!("{count} unsupported"))
+pub(super) fn unsupported(count: usize) -> Option<String> {
+    Some(count).filter(|&count| count > 0).map(|count| format!("{count} unsupported"))
 }
 
 fn summary(name: &str, analysis: &Analysis) -> String {
@@ -180,7 +180,7 @@ fn summary(name: &str, analysis: &Analysis) -> String {
     let (cells, tiles) = (analysis.cells.len(), analysis.tiles);
     format!(
         "{name}: {cells} cells{}, {tiles} tile{}, ssr {:.1} ms, unet {:.1} ms, cells {:.1} ms, total {:.1} ms",
-        unsupported(analysis).map_or_else(String::new, |count| format!(" ({count})")),
+        unsupported(analysis.unsupported_cells()).map_or_else(String::new, |count| format!(" ({count})")),
         if tiles == 1 { "" } else { "s" },
         times.ssr_ms,
         times.unet_ms,

@@ -3,22 +3,27 @@
 
 use sd_notify::NotifyState;
 
+use crate::run::Signal;
+
 /// The source and the models are open; frames are analysed from here on.
 pub(super) fn ready() {
-    tell(NotifyState::Ready);
+    notify(NotifyState::Ready);
 }
 
-/// The loop went round: a frame was dealt with, or none came while both threads lived.
-pub(super) fn alive() {
-    tell(NotifyState::Watchdog);
+/// The pipeline moved, or its state is another.
+pub(super) fn tell(signal: Signal) {
+    match signal {
+        Signal::Alive => notify(NotifyState::Watchdog),
+        Signal::Became(state) => notify(NotifyState::Status(&state.to_string())),
+    }
 }
 
 /// The run ends by its own will.
 pub(super) fn stopping() {
-    tell(NotifyState::Stopping);
+    notify(NotifyState::Stopping);
 }
 
-fn tell(state: NotifyState<'_>) {
+fn notify(state: NotifyState<'_>) {
     // A supervisor that went away is no reason to lose frames.
     if let Err(error) = sd_notify::notify(&[state]) {
         log::warn!("the supervisor cannot be told: {error}");

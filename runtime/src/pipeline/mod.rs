@@ -1,8 +1,5 @@
-//! The steps in a row: a picture in, cells out. [`run`] does so with the frames of a live source.
+//! The steps in a row: a picture in, cells out. [`crate::run`] does so with the frames of a source.
 
-pub mod queue;
-pub mod run;
-pub mod stop;
 mod workers;
 
 use std::time::Instant;

@@ -57,4 +57,9 @@ impl FrameRecord {
             cells,
         }
     }
+
+    /// Number of cells that the picture as it was read does not bear out; see [`crate::measures::support`].
+    pub fn unsupported_cells(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
+    }
 }

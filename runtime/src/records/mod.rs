@@ -4,6 +4,7 @@ pub mod append;
 pub mod atomic;
 pub mod frame_record;
 pub mod frames;
+pub mod kept_pictures;
 pub mod pictures;
 pub mod run_log;
 pub mod table;

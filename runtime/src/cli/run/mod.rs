@@ -1,32 +1,24 @@
 //! `bloodseg run`: a source of frames, analysed as they come.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+mod analyst;
+mod lines;
+mod makers;
+mod recorder;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::Args;
 
-use super::{
-    budget, print,
-    segment::{above_zero, unsupported},
-    session::Session,
-    supervise,
-};
+use super::{budget, print, segment::above_zero, session::Session, supervise};
 use crate::{
     camera::open::{Wish, open},
+    clock::{Clock, SystemClock},
     error::{Error, Result},
-    frame::quality::Verdict,
     limits::TILE_PX,
-    pipeline::{
-        Analysis,
-        run::{self, Counts, Ended, Event, Outcome},
-        stop::Stop,
-    },
-    records::{run_log::RunLog, utc},
+    records::utc,
+    run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
 };
+use makers::CliMakers;
 
 /// Frames of the demo when --frames is not given: a look, not a load.
 const DEMO_FRAMES: u64 = 50;
@@ -100,61 +92,37 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
         budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
     }
-    let started_utc = utc::stamp(SystemTime::now());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let started_utc = utc::stamp(clock.wall());
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{started_utc}", source.name()))
     });
-    let mut log = RunLog::open(&out, &started_utc, source.um_per_px(), args.save_every)?;
     let stop = stop_on_signals()?;
-
-    print::line(format_args!("source   {}: {}", source.name(), source.describe()));
+    let name = source.name().to_owned();
+    print::line(format_args!("source   {name}: {}", source.describe()));
     print::line(format_args!("results  {}", out.display()));
+
+    let start = Instant::now();
+    let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
+    let mut makers = CliMakers::new(session, args, wish, &out, started_utc, source.um_per_px(), pipeline);
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
-    let (start, mut cells, mut unsupported) = (Instant::now(), 0_u64, 0_u64);
-    let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+    let crew = Threads::new(&shared);
+    let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;
     supervise::ready();
-    let outcome = run::run(
-        source.as_mut(),
-        most_frames,
-        &stop,
-        |picture| if args.any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) },
-        |event| {
-            supervise::alive();
-            match event {
-                Event::Analysed(frame, analysis, dropped) => {
-                    cells += analysis.cells.len() as u64;
-                    unsupported += analysis.unsupported_cells() as u64;
-                    *verdicts.entry(analysis.quality.verdict).or_default() += 1;
-                    let counted = args.any_quality || analysis.quality.verdict.is_good();
-                    if !session.quiet && counted {
-                        print::line(frame_line(frame.number, &analysis, dropped));
-                    } else if !session.quiet {
-                        let (number, reason) = (frame.number, analysis.quality.reason());
-                        print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
-                    }
-                    log.record(&frame, analysis, dropped)
-                }
-                Event::Failed(frame, error) => {
-                    print::problem(format_args!("frame {} ({}): {error}", frame.number, frame.name));
-                    Ok(())
-                }
-                Event::Idle => Ok(()),
-            }
-        },
-    );
+    let outcome = run.to_the_end(supervise::tell);
     supervise::stopping();
-    // What was recorded is kept even when the run broke.
-    let overlay = log.end();
-    print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
-    if let Some(counters) = source.counters() {
+
+    let tally = makers.tally();
+    print::line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));
+    if let Some(counters) = shared.camera() {
         print::line(format_args!("camera   {counters}"));
     }
-    if let Some(quality) = quality_line(&verdicts, args.any_quality) {
+    if let Some(quality) = lines::quality(&tally, args.any_quality) {
         print::line(quality);
     }
     print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
-    if let Ok(Some(overlay)) = &overlay {
+    if let Some(overlay) = &tally.overlay {
         print::line(format_args!("look at  {}", overlay.display()));
     }
     if args.source == "demo" {
@@ -162,17 +130,8 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),
-        _ => overlay.map(|_| ()).and_then(|()| some_frame(source.name(), outcome.counts)),
+        _ => tally.tables.and_then(|()| some_frame(&name, outcome.counts)),
     }
-}
-
-/// How many frames were not good, by what they were; nothing when all were.
-fn quality_line(verdicts: &BTreeMap<Verdict, u64>, any_quality: bool) -> Option<String> {
-    let bad: Vec<(&Verdict, &u64)> = verdicts.iter().filter(|(verdict, _)| !verdict.is_good()).collect();
-    let count: u64 = bad.iter().map(|(_, count)| **count).sum();
-    let each: Vec<String> = bad.iter().map(|(verdict, count)| format!("{count} {}", verdict.words())).collect();
-    let done = if any_quality { "not good, and counted all the same" } else { "not counted" };
-    (count > 0).then(|| format!("quality  {count} frames {done}: {}", each.join(", ")))
 }
 
 /// A run in which nothing at all could be read is no success.
@@ -198,34 +157,4 @@ fn stop_on_signals() -> Result<Arc<Stop>> {
     })
     .map_err(|e| Error::internal("signal handler", e))?;
     Ok(stop)
-}
-
-fn frame_line(number: u64, analysis: &Analysis, dropped: u64) -> String {
-    let times = analysis.times;
-    format!(
-        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  dropped {dropped}{}",
-        analysis.cells.len(),
-        times.ssr_ms,
-        times.unet_ms,
-        times.cells_ms,
-        times.total_ms,
-        unsupported(analysis).map_or_else(String::new, |count| format!("  {count}")),
-    )
-}
-
-fn summary(outcome: &Outcome, [cells, unsupported]: [u64; 2], seconds: f64) -> String {
-    let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
-    let why = match &outcome.ended {
-        Ended::SourceEnded => "the source ended",
-        Ended::EnoughFrames => "enough frames",
-        Ended::Stopped => "stopped",
-        Ended::Broke(_) => "broke off",
-    };
-    let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
-    let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
-    let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
-    format!(
-        "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
-         {unreadable} unreadable; {cells} cells{unsupported}, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s"
-    )
 }

@@ -1,0 +1,110 @@
+//! The second stage: frames to cells.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    queue::Popped,
+    shared::{Message, Shared},
+    state::Stage,
+    work::{Step, Work},
+};
+use crate::{
+    camera::{Frame, Pacing},
+    error::{Error, Result},
+    limits::MAX_FRAME_PX,
+    pipeline::Analysis,
+    records::frame_record::FrameRecord,
+};
+
+/// Who analyses the frames of a run.
+pub trait Analyst: Send + fmt::Debug {
+    /// Analyses a frame, and tells whether its cells were counted.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] and [`Error::Input`] refuse this frame alone. Any other error means that the analyst is of no
+    /// use any more: another one is made.
+    fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)>;
+
+    /// There will be no more frames.
+    fn end(&mut self) {}
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Analysing {
+    shared: Arc<Shared>,
+    generation: u32,
+    analyst: Box<dyn Analyst>,
+    /// Width and height of every whole frame in pixels, where the source knows.
+    size_px: Option<(u32, u32)>,
+}
+
+impl Analysing {
+    /// Takes over from whoever analysed before.
+    pub fn new(shared: &Arc<Shared>, analyst: Box<dyn Analyst>, size_px: Option<(u32, u32)>) -> Self {
+        Self { generation: shared.hand_over(Stage::Analysis), shared: Arc::clone(shared), analyst, size_px }
+    }
+
+    fn analyse(&mut self, frame: &Frame) -> Result<FrameRecord> {
+        check(frame, self.size_px)?;
+        let (analysis, counted) = self.analyst.analyse(frame)?;
+        let (dropped, at) = (self.shared.frames.dropped(), self.shared.clock.wall());
+        Ok(FrameRecord::of(frame, analysis, counted, dropped, at, self.shared.spares.take()))
+    }
+}
+
+impl Work for Analysing {
+    fn step(&mut self, patience: Duration) -> Step {
+        if !self.shared.turn(Stage::Analysis, self.generation) {
+            return Step::Retired;
+        }
+        // A source that waits is analysed no faster than its records are written; a live one is, and the oldest record
+        // is not kept.
+        if self.shared.pacing == Pacing::Lossless && !self.shared.records.room_within(patience) {
+            return Step::Again;
+        }
+        let frame = match self.shared.frames.pop_within(patience) {
+            Popped::Item(frame) => frame,
+            Popped::Nothing => return Step::Idle,
+            Popped::Closed => {
+                self.analyst.end();
+                return Step::Finished(None);
+            }
+        };
+        self.shared.take_in_hand();
+        match self.analyse(&frame) {
+            Ok(record) => {
+                self.shared.put_down(true);
+                self.shared.records.push(Message::Frame(record), self.shared.pacing);
+                Step::Again
+            }
+            Err(error @ (Error::Picture { .. } | Error::Input { .. })) => {
+                self.shared.put_down(false);
+                let refused = Message::Refused(frame.number, frame.name.to_string(), error.to_string());
+                // Of many refused in a row not every one has to be told.
+                let _ = self.shared.records.offer(refused);
+                Step::Again
+            }
+            Err(error) => {
+                self.shared.put_down(false);
+                Step::Broke(error)
+            }
+        }
+    }
+}
+
+/// Whether a frame is whole and of a size that is analysed.
+fn check(frame: &Frame, size_px: Option<(u32, u32)>) -> Result<()> {
+    let (width, height) = frame.picture.dimensions();
+    if let Some((whole_width, whole_height)) = size_px
+        && (width, height) != (whole_width, whole_height)
+    {
+        let found = format!("a torn frame of {width}x{height} pixels");
+        return Err(Error::picture(found, format!("{whole_width}x{whole_height}"), "Check the camera's cable"));
+    }
+    if u64::from(width) * u64::from(height) > MAX_FRAME_PX {
+        let found = format!("a frame of {width}x{height} pixels");
+        return Err(Error::picture(found, format!("at most {MAX_FRAME_PX} pixels"), "Choose a smaller frame size"));
+    }
+    Ok(())
+}

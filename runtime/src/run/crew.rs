@@ -1,0 +1,136 @@
+//! Who does the work of the stages: threads, in earnest.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    Ended,
+    shared::Shared,
+    state::Stage,
+    work::{Step, Work},
+};
+use crate::{
+    error::{Error, Result},
+    limits::LONGEST_NAP,
+};
+
+/// How the work of a stage came to an end.
+#[derive(Debug)]
+pub enum Exit {
+    /// All was done.
+    Finished(Option<Ended>),
+    /// It panicked, or cannot go on.
+    Died(Error),
+}
+
+/// Who does the work.
+pub trait Crew: fmt::Debug {
+    /// Gives a stage its work. Whoever had it before has been retired.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system gives no thread.
+    fn start(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()>;
+
+    /// Forgets whoever has the work of a stage.
+    fn leave_behind(&mut self, stage: Stage);
+
+    /// How the work of a stage ended, once, when it did.
+    fn exit(&mut self, stage: Stage) -> Option<Exit>;
+
+    /// How many that were left behind have not come back.
+    fn left_behind(&mut self) -> usize;
+
+    /// Lets the stages work for about `time`; less when one of them ended or a stop was asked for.
+    fn work(&mut self, time: Duration);
+}
+
+/// A panic is no reason for the others to die.
+pub(super) fn caught(work: &mut dyn Work, stage: Stage, patience: Duration) -> Step {
+    catch_unwind(AssertUnwindSafe(|| work.step(patience))).unwrap_or_else(|panic| {
+        Step::Broke(Error::internal(stage.name(), format!("panicked: {}", words_of(panic.as_ref()))))
+    })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
+}
+
+#[derive(Debug)]
+struct Hand {
+    thread: JoinHandle<()>,
+    exit: Arc<Mutex<Option<Exit>>>,
+}
+
+/// A thread a stage.
+#[derive(Debug)]
+pub struct Threads {
+    shared: Arc<Shared>,
+    hands: [Option<Hand>; Stage::ALL.len()],
+    lost: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Nobody works yet.
+    pub fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), hands: [const { None }; Stage::ALL.len()], lost: Vec::new() }
+    }
+}
+
+impl Crew for Threads {
+    fn start(&mut self, stage: Stage, mut work: Box<dyn Work>) -> Result<()> {
+        let exit = Arc::new(Mutex::new(None));
+        let (to, shared, supervisor) = (Arc::clone(&exit), Arc::clone(&self.shared), thread::current());
+        let thread = thread::Builder::new()
+            .name(stage.name().to_owned())
+            .spawn(move || {
+                let how = loop {
+                    match caught(work.as_mut(), stage, LONGEST_NAP) {
+                        Step::Again | Step::Idle => {}
+                        Step::Nap(due) => shared.stop.sleep(due.saturating_sub(shared.now()).min(LONGEST_NAP)),
+                        Step::Finished(ended) => break Exit::Finished(ended),
+                        Step::Broke(error) => break Exit::Died(error),
+                        Step::Retired => return,
+                    }
+                };
+                // What the stage holds goes before it is said to have ended: a camera can be opened again then.
+                drop(work);
+                *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+                supervisor.unpark();
+            })
+            .map_err(|e| Error::internal("threads", e))?;
+        self.hands[stage as usize] = Some(Hand { thread, exit });
+        Ok(())
+    }
+
+    fn leave_behind(&mut self, stage: Stage) {
+        self.lost.extend(self.hands[stage as usize].take().map(|hand| hand.thread));
+    }
+
+    fn exit(&mut self, stage: Stage) -> Option<Exit> {
+        let hand = self.hands[stage as usize].as_ref()?;
+        let exit = hand.exit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        exit.or_else(|| {
+            // A panic while the work was dropped.
+            hand.thread.is_finished().then(|| Exit::Died(Error::internal(stage.name(), "its thread is gone")))
+        })
+    }
+
+    fn left_behind(&mut self) -> usize {
+        self.lost.retain(|thread| !thread.is_finished());
+        self.lost.len()
+    }
+
+    fn work(&mut self, time: Duration) {
+        thread::park_timeout(time);
+    }
+}

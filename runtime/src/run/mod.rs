@@ -1,0 +1,330 @@
+//! A run: source -> capture -> frames -> analysis -> records -> disk, for months.
+//!
+//! Three stages, each the loop of a thread, with bounded queues between them, and a supervisor that watches them
+//! ([`supervisor`]) and starts anew what died or hangs. Every frame that the source delivers ends in one of three ways,
+//! so that `captured = analysed + dropped + failed` holds at the end of every run.
+
+pub mod analysis;
+pub mod capture;
+pub mod crew;
+pub mod lockstep;
+pub mod queue;
+pub mod recording;
+pub mod shared;
+pub mod state;
+pub mod stop;
+pub mod supervisor;
+pub mod work;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    camera::FrameSource,
+    error::{Error, Result},
+    limits::{STOP_GRACE, SUPERVISOR_TICK},
+};
+use analysis::{Analysing, Analyst};
+use capture::Capture;
+use crew::{Crew, Exit};
+use recording::{Recorder, Recording};
+use shared::Shared;
+use state::{Stage, State};
+use supervisor::{Life, Order, Seen, Supervisor};
+use work::Work;
+
+/// Frames, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Delivered by the source.
+    pub captured: u64,
+    /// Analysed.
+    pub analysed: u64,
+    /// Dropped because newer ones had come, or because the run was stopped.
+    pub dropped: u64,
+    /// Torn, too large, refused by the analysis, or lost when it broke.
+    pub failed: u64,
+    /// Never became frames: the source could not read them. Not among the captured.
+    pub unreadable: u64,
+    /// Analysed, but their records could not be written. Among the analysed.
+    pub not_kept: u64,
+}
+
+/// Why a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The source has no more frames.
+    SourceEnded,
+    /// As many frames were captured as were asked for.
+    EnoughFrames,
+    /// A stop was asked for.
+    Stopped,
+    /// The source was lost, or a stage could not be helped.
+    Broke(Error),
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Frames, by how they ended.
+    pub counts: Counts,
+    /// Why it ended.
+    pub ended: Ended,
+    /// Stages whose threads did not come back: they may still use what was lent to them.
+    pub hanging: usize,
+}
+
+/// What a run tells the service manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The pipeline moved.
+    Alive,
+    /// The state is another.
+    Became(State),
+}
+
+/// How the stages are made, at first and whenever one has to be made anew. `why` is what the one before died of.
+pub trait Makers: fmt::Debug {
+    /// Opens the source.
+    ///
+    /// # Errors
+    /// Those of the source; it is tried again.
+    fn source(&mut self) -> Result<Box<dyn FrameSource>>;
+
+    /// Loads the models.
+    ///
+    /// # Errors
+    /// Those of the models; it is tried again some times.
+    fn analyst(&mut self, why: Option<&Error>) -> Result<Box<dyn Analyst>>;
+
+    /// Opens the records.
+    ///
+    /// # Errors
+    /// Those of the folder; it is tried again some times.
+    fn recorder(&mut self) -> Result<Box<dyn Recorder>>;
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Run<'a, C> {
+    shared: Arc<Shared>,
+    makers: &'a mut dyn Makers,
+    crew: C,
+    supervisor: Supervisor,
+    most_frames: Option<u64>,
+    size_px: Option<(u32, u32)>,
+    lives: [Life; Stage::ALL.len()],
+    /// What each stage last died of.
+    died_of: [Option<Error>; Stage::ALL.len()],
+    ended: Option<Ended>,
+    stopping_since: Option<Duration>,
+}
+
+impl<'a, C: Crew> Run<'a, C> {
+    /// Begins: `source` first, then others from `makers` if need be.
+    ///
+    /// # Errors
+    /// Those of the first analyst and recorder.
+    pub fn begin(
+        shared: &Arc<Shared>,
+        source: Box<dyn FrameSource>,
+        most_frames: Option<u64>,
+        makers: &'a mut dyn Makers,
+        crew: C,
+    ) -> Result<Self> {
+        let mut run = Self {
+            size_px: source.frame_size_px(),
+            supervisor: Supervisor::new(shared.now()),
+            shared: Arc::clone(shared),
+            makers,
+            crew,
+            most_frames,
+            lives: [Life::Alive; Stage::ALL.len()],
+            died_of: [const { None }; Stage::ALL.len()],
+            ended: None,
+            stopping_since: None,
+        };
+        // Those at the end of the data first: no frame comes before someone waits for it.
+        run.start(Stage::Records)?;
+        run.start(Stage::Analysis)?;
+        run.give(Stage::Capture, Box::new(Capture::new(shared, source, most_frames)))?;
+        Ok(run)
+    }
+
+    /// Runs to the end.
+    pub fn to_the_end(mut self, mut tell: impl FnMut(Signal)) -> Outcome {
+        loop {
+            self.crew.work(SUPERVISOR_TICK);
+            if let Some(outcome) = self.tick(&mut tell) {
+                return outcome;
+            }
+        }
+    }
+
+    /// The crew.
+    pub fn crew(&mut self) -> &mut C {
+        &mut self.crew
+    }
+
+    /// Lets the stages work for about `time`, then looks at them; the outcome when the run is over.
+    pub fn turn(&mut self, time: Duration, tell: &mut impl FnMut(Signal)) -> Option<Outcome> {
+        self.crew.work(time);
+        self.tick(tell)
+    }
+
+    fn tick(&mut self, tell: &mut impl FnMut(Signal)) -> Option<Outcome> {
+        self.bury();
+        let now = self.shared.now();
+        let stopped = self.shared.stop.is_raised();
+        if stopped && self.stopping_since.is_none() {
+            self.stopping_since = Some(now);
+            // A capture that hangs does not keep the others from ending.
+            self.shared.frames.abandon();
+        }
+        if stopped && self.lives[Stage::Analysis as usize] == Life::Dead {
+            self.shared.records.close();
+        }
+        let seen = Stage::ALL.map(|stage| Seen { turns: self.shared.turns(stage), life: self.lives[stage as usize] });
+        let left_behind = self.crew.left_behind();
+        let orders = self.supervisor.tick(now, seen, left_behind, self.shared.amiss(), stopped);
+        for order in orders {
+            match order {
+                Order::FeedWatchdog => tell(Signal::Alive),
+                Order::Became(state) => {
+                    self.shared.set_state(state);
+                    log::info!("{state}");
+                    self.shared.happened("state", state.to_string());
+                    tell(Signal::Became(state));
+                }
+                Order::LeaveBehind(stage) => {
+                    log::warn!("{}: it hangs, and is left behind", stage.name());
+                    self.shared.happened("stalled", stage.name().to_owned());
+                    // Whatever it still does is not counted.
+                    self.shared.hand_over(stage);
+                    self.crew.leave_behind(stage);
+                    self.lives[stage as usize] = Life::Dead;
+                }
+                Order::Restart(stage) => self.restart(stage),
+                Order::GiveUp(stage) => return Some(self.give_up(stage)),
+            }
+        }
+        self.is_over(now).then(|| self.outcome())
+    }
+
+    /// Notes who has ended, and how.
+    fn bury(&mut self) {
+        for stage in Stage::ALL {
+            match self.crew.exit(stage).filter(|_| self.lives[stage as usize] == Life::Alive) {
+                None => {}
+                Some(Exit::Finished(ended)) => {
+                    self.lives[stage as usize] = Life::Finished;
+                    match stage {
+                        Stage::Capture => {
+                            if matches!(ended, Some(Ended::Stopped)) {
+                                self.shared.frames.abandon();
+                            }
+                            self.shared.frames.close();
+                            self.ended = ended;
+                        }
+                        Stage::Analysis => self.shared.records.close(),
+                        Stage::Records => {}
+                    }
+                }
+                Some(Exit::Died(error)) => {
+                    log::error!("{}: {error}", stage.name());
+                    self.shared.happened("died", format!("{}: {error}", stage.name()));
+                    self.shared_loses(stage);
+                    self.lives[stage as usize] = Life::Dead;
+                    self.died_of[stage as usize] = Some(error);
+                }
+            }
+        }
+    }
+
+    /// What a stage that died had in its hands is lost, and counted.
+    fn shared_loses(&self, stage: Stage) {
+        match stage {
+            Stage::Capture => {}
+            Stage::Analysis => self.shared.put_down(false),
+            Stage::Records => self.shared.written(false),
+        }
+    }
+
+    fn restart(&mut self, stage: Stage) {
+        match self.start(stage) {
+            Ok(()) => {
+                log::warn!("{}: started anew", stage.name());
+                self.shared.happened("restarted", stage.name().to_owned());
+            }
+            Err(error) => {
+                log::warn!("{}: cannot be started anew yet: {error}", stage.name());
+                self.lives[stage as usize] = Life::Dead;
+                self.died_of[stage as usize] = Some(error);
+            }
+        }
+    }
+
+    fn start(&mut self, stage: Stage) -> Result<()> {
+        let shared = &self.shared;
+        let work: Box<dyn Work> = match stage {
+            Stage::Capture => Box::new(Capture::new(shared, self.makers.source()?, self.most_frames)),
+            Stage::Analysis => {
+                let why = self.died_of[Stage::Analysis as usize].as_ref();
+                Box::new(Analysing::new(shared, self.makers.analyst(why)?, self.size_px))
+            }
+            Stage::Records => Box::new(Recording::new(shared, self.makers.recorder()?)),
+        };
+        self.give(stage, work)
+    }
+
+    fn give(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()> {
+        self.crew.start(stage, work)?;
+        self.lives[stage as usize] = Life::Alive;
+        Ok(())
+    }
+
+    /// Whether all stages have done what they can.
+    fn is_over(&self, now: Duration) -> bool {
+        if self.lives.iter().all(|life| *life == Life::Finished) {
+            return true;
+        }
+        let Some(since) = self.stopping_since else { return false };
+        let ended = |stage: Stage| self.lives[stage as usize] != Life::Alive;
+        // After a stop nobody is started anew: what is down stays down.
+        Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= STOP_GRACE
+    }
+
+    fn give_up(&mut self, stage: Stage) -> Outcome {
+        let hangs = || Error::internal(stage.name(), "it does not move any more");
+        let error = self.died_of[stage as usize].take().unwrap_or_else(hangs);
+        log::error!("{}: given up: {error}", stage.name());
+        self.shared.happened("given up", format!("{}: {error}", stage.name()));
+        self.ended = Some(Ended::Broke(error));
+        self.shared.stop.raise();
+        self.shared.frames.abandon();
+        self.shared_loses(stage);
+        // What was analysed is written, if the disk answers.
+        self.shared.records.close();
+        let began = self.shared.now();
+        while self.lives[Stage::Records as usize] == Life::Alive
+            && stage != Stage::Records
+            && self.shared.now().saturating_sub(began) < STOP_GRACE
+        {
+            self.crew.work(SUPERVISOR_TICK);
+            self.bury();
+        }
+        self.outcome()
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        self.shared.set_state(State::Stopping);
+        // Whoever hangs with a frame in its hands does not come back in time.
+        self.shared.frames.abandon();
+        self.shared.put_down(false);
+        let hanging = self.lives.iter().filter(|life| **life == Life::Alive).count() + self.crew.left_behind();
+        let ended = self.ended.take().unwrap_or(Ended::Stopped);
+        Outcome { counts: self.shared.counts(), ended, hanging }
+    }
+}
+
+#[cfg(test)]
+mod tests;

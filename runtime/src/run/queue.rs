@@ -1,0 +1,227 @@
+//! The bounded queues between the stages: memory for them is there from the start, and what comes too fast is dropped and
+//! counted, never piled up.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use heapless::Deque;
+
+use crate::camera::Pacing;
+
+#[derive(Debug)]
+struct Inner<T, const N: usize> {
+    items: Deque<T, N>,
+    dropped: u64,
+    closed: bool,
+}
+
+/// What a wait came to.
+#[derive(Debug)]
+pub enum Popped<T> {
+    /// The oldest item.
+    Item(T),
+    /// None came in time.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
+}
+
+/// At most `N` items, first in first out.
+#[derive(Debug)]
+pub struct Queue<T, const N: usize> {
+    inner: Mutex<Inner<T, N>>,
+    changed: Condvar,
+}
+
+impl<T, const N: usize> Default for Queue<T, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const N: usize> Queue<T, N> {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        Self { inner: Mutex::new(Inner { items: Deque::new(), dropped: 0, closed: false }), changed: Condvar::new() }
+    }
+
+    /// Adds an item. When the queue is full, [`Pacing::Live`] drops the oldest and [`Pacing::Lossless`] waits for room.
+    /// What comes to a closed queue is dropped and counted.
+    pub fn push(&self, item: T, pacing: Pacing) {
+        let mut inner = self.lock();
+        while pacing == Pacing::Lossless && inner.items.is_full() && !inner.closed {
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inner.closed {
+            inner.dropped += 1;
+            return;
+        }
+        if inner.items.is_full() && inner.items.pop_front().is_some() {
+            inner.dropped += 1;
+        }
+        // There is room: one was just taken out.
+        if inner.items.push_back(item).is_err() {
+            inner.dropped += 1;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Adds an item where there is room, and tells whether there was. What finds none is not counted.
+    pub fn offer(&self, item: T) -> bool {
+        let mut inner = self.lock();
+        let taken = !inner.closed && inner.items.push_back(item).is_ok();
+        if taken {
+            self.changed.notify_all();
+        }
+        taken
+    }
+
+    /// Takes the oldest item, if there is one.
+    pub fn take(&self) -> Option<T> {
+        match self.pop_within(Duration::ZERO) {
+            Popped::Item(item) => Some(item),
+            Popped::Nothing | Popped::Closed => None,
+        }
+    }
+
+    /// Takes the oldest item, waiting no longer than `patience` for one.
+    pub fn pop_within(&self, patience: Duration) -> Popped<T> {
+        let mut inner = self.lock();
+        let mut until = None;
+        loop {
+            if let Some(item) = inner.items.pop_front() {
+                self.changed.notify_all();
+                return Popped::Item(item);
+            }
+            if inner.closed {
+                return Popped::Closed;
+            }
+            let now = Instant::now();
+            let left = until.get_or_insert(now + patience).saturating_duration_since(now);
+            if left.is_zero() {
+                return Popped::Nothing;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits no longer than `patience` until an item can be added, and tells whether it can. A closed queue takes
+    /// everything, to drop it.
+    pub fn room_within(&self, patience: Duration) -> bool {
+        let mut inner = self.lock();
+        let mut until = None;
+        while inner.items.is_full() && !inner.closed {
+            let now = Instant::now();
+            let left = until.get_or_insert(now + patience).saturating_duration_since(now);
+            if left.is_zero() {
+                return false;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// No more items will come; those that wait can still be taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Closes the queue and drops what waits.
+    pub fn abandon(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.dropped += inner.items.len() as u64;
+        inner.items.clear();
+        self.changed.notify_all();
+    }
+
+    /// Items dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    // Whoever panicked while holding the lock left no half-done change: every change is one step.
+    fn lock(&self) -> MutexGuard<'_, Inner<T, N>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    const LEN: u64 = 4;
+    type Numbers = Queue<u64, { LEN as usize }>;
+
+    fn drain(queue: &Numbers) -> Vec<u64> {
+        queue.close();
+        std::iter::from_fn(|| queue.take()).collect()
+    }
+
+    #[test]
+    fn a_live_queue_drops_the_oldest_and_counts() {
+        let queue = Numbers::new();
+        for number in 1..=10 * LEN {
+            queue.push(number, Pacing::Live);
+        }
+        assert_eq!(drain(&queue), (9 * LEN + 1..=10 * LEN).collect::<Vec<_>>());
+        assert_eq!(queue.dropped(), 9 * LEN);
+    }
+
+    #[test]
+    fn a_lossless_queue_keeps_every_item_in_order() {
+        let queue = Numbers::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1..=100 {
+                    queue.push(number, Pacing::Lossless);
+                }
+                queue.close();
+            });
+            let next = || match queue.pop_within(Duration::from_secs(60)) {
+                Popped::Item(number) => Some(number),
+                Popped::Nothing | Popped::Closed => None,
+            };
+            assert_eq!(std::iter::from_fn(next).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
+        });
+        assert_eq!(queue.dropped(), 0);
+    }
+
+    #[test]
+    fn neither_an_item_nor_room_is_waited_for_for_ever() {
+        let queue = Numbers::new();
+        assert!(matches!(queue.pop_within(Duration::from_millis(1)), Popped::Nothing));
+        for number in 0..LEN {
+            assert!(queue.room_within(Duration::ZERO) && queue.offer(number));
+        }
+        assert!(!queue.room_within(Duration::from_millis(1)) && !queue.offer(9));
+        assert!(matches!(queue.pop_within(Duration::ZERO), Popped::Item(0)));
+        assert!(queue.room_within(Duration::from_secs(3600)));
+        queue.close();
+        assert_eq!(drain(&queue), [1, 2, 3]);
+        assert!(matches!(queue.pop_within(Duration::from_secs(3600)), Popped::Closed));
+        assert!(!queue.offer(1) && queue.dropped() == 0);
+    }
+
+    #[test]
+    fn an_abandoned_queue_frees_who_waits_and_counts_what_is_lost() {
+        let queue = Numbers::new();
+        std::thread::scope(|scope| {
+            let pusher = scope.spawn(|| {
+                for number in 1..=LEN + 3 {
+                    queue.push(number, Pacing::Lossless);
+                }
+            });
+            assert!(matches!(queue.pop_within(Duration::from_secs(60)), Popped::Item(1)));
+            queue.abandon();
+            pusher.join().unwrap();
+        });
+        assert_eq!(queue.take(), None);
+        assert_eq!(queue.dropped(), LEN + 2);
+    }
+}

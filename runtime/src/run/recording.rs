@@ -1,0 +1,78 @@
+//! The last stage: cells to the disk.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    queue::Popped,
+    shared::{Happening, Message, Shared},
+    state::Stage,
+    work::{Step, Work},
+};
+use crate::records::frame_record::FrameRecord;
+
+/// Who records a run.
+pub trait Recorder: Send + fmt::Debug {
+    /// Records a frame, and tells whether it will be there after the power fails in the next moment.
+    fn keep(&mut self, record: &FrameRecord) -> bool;
+
+    /// A frame was refused by the analysis.
+    fn refused(&mut self, number: u64, name: &str, why: &str);
+
+    /// Something happened to the run.
+    fn happened(&mut self, kind: &str, words: &str);
+
+    /// Nothing came for a while.
+    fn idle(&mut self) {}
+
+    /// There will be no more.
+    fn end(&mut self) {}
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Recording {
+    shared: Arc<Shared>,
+    generation: u32,
+    recorder: Box<dyn Recorder>,
+}
+
+impl Recording {
+    /// Takes over from whoever recorded before.
+    pub fn new(shared: &Arc<Shared>, recorder: Box<dyn Recorder>) -> Self {
+        Self { generation: shared.hand_over(Stage::Records), shared: Arc::clone(shared), recorder }
+    }
+}
+
+impl Work for Recording {
+    fn step(&mut self, patience: Duration) -> Step {
+        if !self.shared.turn(Stage::Records, self.generation) {
+            return Step::Retired;
+        }
+        let next = self.shared.records.pop_within(patience);
+        while let Some(Happening { kind, words }) = self.shared.happenings.take() {
+            self.recorder.happened(kind, &words);
+        }
+        match next {
+            Popped::Item(Message::Frame(record)) => {
+                self.shared.take_to_write();
+                let kept = self.recorder.keep(&record);
+                self.shared.written(kept);
+                // There is room for every record that there is.
+                let _ = self.shared.spares.offer(record);
+                Step::Again
+            }
+            Popped::Item(Message::Refused(number, name, why)) => {
+                self.recorder.refused(number, &name, &why);
+                Step::Again
+            }
+            Popped::Nothing => {
+                self.recorder.idle();
+                Step::Idle
+            }
+            Popped::Closed => {
+                self.recorder.end();
+                Step::Finished(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the stages of a run have in common: the queues between them, counts, signs of life.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{
+    Counts,
+    queue::Queue,
+    state::{Reason, Stage, State},
+    stop::Stop,
+};
+use crate::{
+    camera::{Frame, Pacing, counters::CameraCounters},
+    clock::Clock,
+    limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN, REFUSED_IN_A_ROW},
+    records::frame_record::FrameRecord,
+};
+
+/// What goes from the analysis to the records.
+#[derive(Debug)]
+pub enum Message {
+    /// An analysed frame.
+    Frame(FrameRecord),
+    /// A frame that the analysis refused: its number, its name, and why.
+    Refused(u64, String, String),
+}
+
+/// Something that happened to the run.
+#[derive(Debug)]
+pub struct Happening {
+    /// Its kind, one word.
+    pub kind: &'static str,
+    /// What it was.
+    pub words: String,
+}
+
+/// The sign of life of one stage.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// Which of the threads that this stage had is the one that counts.
+    generation: AtomicU32,
+    turns: AtomicU64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Shared {
+    /// Frames between the capture and the analysis.
+    pub frames: Queue<Frame, FRAME_QUEUE_LEN>,
+    /// What is to be recorded.
+    pub records: Queue<Message, RECORD_QUEUE_LEN>,
+    /// What happened, for the records.
+    pub happenings: Queue<Happening, EVENT_QUEUE_LEN>,
+    /// Old records, whose memory is used again.
+    pub spares: Queue<FrameRecord, RECORD_POOL_LEN>,
+    /// The user's wish to stop.
+    pub stop: Arc<Stop>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the source waits for the analysis.
+    pub pacing: Pacing,
+    began: Duration,
+    pulses: [Pulse; Stage::ALL.len()],
+    captured: AtomicU64,
+    unreadable: AtomicU64,
+    analysed: AtomicU64,
+    failed: AtomicU64,
+    not_kept: AtomicU64,
+    refused_in_a_row: AtomicU64,
+    camera_away: AtomicBool,
+    records_fail: AtomicBool,
+    /// The analysis has taken a frame and not yet said what became of it.
+    in_hand: AtomicBool,
+    /// The same of the records.
+    writing: AtomicBool,
+    camera: Mutex<Option<CameraCounters>>,
+    state: Mutex<State>,
+}
+
+impl Shared {
+    /// For a run that begins now.
+    pub fn new(stop: Arc<Stop>, clock: Arc<dyn Clock>, pacing: Pacing) -> Self {
+        Self {
+            frames: Queue::new(),
+            records: Queue::new(),
+            happenings: Queue::new(),
+            spares: Queue::new(),
+            stop,
+            began: clock.elapsed(),
+            clock,
+            pacing,
+            pulses: Default::default(),
+            captured: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            analysed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            not_kept: AtomicU64::new(0),
+            refused_in_a_row: AtomicU64::new(0),
+            camera_away: AtomicBool::new(false),
+            records_fail: AtomicBool::new(false),
+            in_hand: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
+            camera: Mutex::new(None),
+            state: Mutex::new(State::Starting),
+        }
+    }
+
+    /// Time since the run began.
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed().saturating_sub(self.began)
+    }
+
+    /// A new thread for `stage`: the number that it shows with each turn.
+    pub fn hand_over(&self, stage: Stage) -> u32 {
+        self.pulses[stage as usize].generation.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Shows that thread `generation` of `stage` lives, and tells whether it is still the one that counts.
+    pub fn turn(&self, stage: Stage, generation: u32) -> bool {
+        let counts = self.counts_on(stage, generation);
+        if counts {
+            self.pulses[stage as usize].turns.fetch_add(1, Relaxed);
+        }
+        counts
+    }
+
+    /// Whether thread `generation` of `stage` is the one that counts.
+    pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
+        self.pulses[stage as usize].generation.load(Relaxed) == generation
+    }
+
+    /// Turns of a stage so far.
+    pub fn turns(&self, stage: Stage) -> u64 {
+        self.pulses[stage as usize].turns.load(Relaxed)
+    }
+
+    /// Frames by how they ended, so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            captured: self.captured.load(Relaxed),
+            analysed: self.analysed.load(Relaxed),
+            dropped: self.frames.dropped(),
+            failed: self.failed.load(Relaxed),
+            unreadable: self.unreadable.load(Relaxed),
+            not_kept: self.not_kept.load(Relaxed) + self.records.dropped(),
+        }
+    }
+
+    /// What the camera went through, as it last said.
+    pub fn camera(&self) -> Option<CameraCounters> {
+        *lock(&self.camera)
+    }
+
+    /// The state of the run.
+    pub fn state(&self) -> State {
+        *lock(&self.state)
+    }
+
+    /// What the stages complain of, the weightiest of it.
+    pub fn amiss(&self) -> Option<Reason> {
+        let refused = self.refused_in_a_row.load(Relaxed) >= REFUSED_IN_A_ROW;
+        [
+            (self.records_fail.load(Relaxed), Reason::RecordsNotKept),
+            (self.camera_away.load(Relaxed), Reason::CameraAway),
+            (refused, Reason::FramesRefused),
+        ]
+        .into_iter()
+        .find_map(|(is_so, reason)| is_so.then_some(reason))
+    }
+
+    /// Tells the records what happened; what is not written yet and oldest makes room.
+    pub fn happened(&self, kind: &'static str, words: String) {
+        self.happenings.push(Happening { kind, words }, Pacing::Live);
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        *lock(&self.state) = state;
+    }
+
+    pub(super) fn set_camera(&self, counters: Option<CameraCounters>, away: bool) {
+        *lock(&self.camera) = counters;
+        self.camera_away.store(away, Relaxed);
+    }
+
+    /// One more frame; its number.
+    pub(super) fn captured_one(&self) -> u64 {
+        self.captured.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(super) fn unreadable_one(&self) {
+        self.unreadable.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn take_in_hand(&self) {
+        self.in_hand.store(true, Relaxed);
+    }
+
+    /// The frame in hand was analysed, or not. Counts it once, whoever comes to say so.
+    pub(super) fn put_down(&self, analysed: bool) {
+        if !self.in_hand.swap(false, Relaxed) {
+            return;
+        }
+        if analysed {
+            self.analysed.fetch_add(1, Relaxed);
+            self.refused_in_a_row.store(0, Relaxed);
+        } else {
+            self.failed.fetch_add(1, Relaxed);
+            self.refused_in_a_row.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn take_to_write(&self) {
+        self.writing.store(true, Relaxed);
+    }
+
+    /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
+    pub(super) fn written(&self, kept: bool) {
+        if self.writing.swap(false, Relaxed) {
+            self.not_kept.fetch_add(u64::from(!kept), Relaxed);
+            self.records_fail.store(!kept, Relaxed);
+        }
+    }
+}
+
+// Whoever panicked while holding a lock left no half-done change: every change is one step.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

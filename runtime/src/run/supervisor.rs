@@ -1,0 +1,236 @@
+//! Who watches the stages: told at each tick what they did, it says what is to be done. It knows no threads and no
+//! clock, so that years of it are a test.
+//!
+//! - A stage that died is started anew, later and later while it keeps dying.
+//! - A capture that stalls is left behind (its thread may hang in a driver for ever) and another one begins beside it.
+//! - An analysis that stalls cannot be left behind, since its memory is in the budget once: the run is given up, and
+//!   whoever started it starts it again.
+//! - Records that stall wait for their disk: the run goes on without them.
+//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started anew.
+
+use std::time::Duration;
+
+use heapless::Vec as BoundedVec;
+
+use super::state::{Reason, Stage, State};
+use crate::limits::{
+    ANALYSIS_STALL, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN, RESTART_LEAST, RESTART_MOST,
+    RESTARTS_IN_VAIN, WATCHDOG_LEAST,
+};
+
+/// Orders of one tick at most: a restart of each stage, a change of state, the watchdog.
+const MAX_ORDERS: usize = 2 * Stage::ALL.len() + 2;
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Start this stage anew.
+    Restart(Stage),
+    /// Take this stage's thread for lost: whatever it still does is ignored.
+    LeaveBehind(Stage),
+    /// Tell the watchdog that all is well.
+    FeedWatchdog,
+    /// The state is another.
+    Became(State),
+    /// End the run with an error: this stage cannot be helped.
+    GiveUp(Stage),
+}
+
+/// Everything that is to be done at a tick.
+pub type Orders = BoundedVec<Order, MAX_ORDERS>;
+
+/// What a stage was seen to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Times that its loop went round since the run began.
+    pub turns: u64,
+    /// How it is.
+    pub life: Life,
+}
+
+/// How a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// At work.
+    Alive,
+    /// It panicked, or cannot go on.
+    Dead,
+    /// It has done all there was to do.
+    Finished,
+}
+
+/// One stage, as the supervisor remembers it.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    turns: u64,
+    moved_at: Duration,
+    started_at: Duration,
+    /// Starts since it last went well for a while.
+    tries: u32,
+    /// When it is started anew, of a stage that is down.
+    retry_at: Option<Duration>,
+    /// It was started anew and has not moved yet.
+    unproven: bool,
+    fed_turns: u64,
+}
+
+/// The supervisor.
+#[derive(Debug)]
+pub struct Supervisor {
+    state: State,
+    stages: [Watched; Stage::ALL.len()],
+    fed_at: Option<Duration>,
+}
+
+impl Supervisor {
+    /// Begins at `now`, with all stages just started.
+    pub fn new(now: Duration) -> Self {
+        let watched = Watched {
+            turns: 0,
+            moved_at: now,
+            started_at: now,
+            tries: 0,
+            retry_at: None,
+            unproven: true,
+            fed_turns: 0,
+        };
+        Self { state: State::Starting, stages: [watched; Stage::ALL.len()], fed_at: None }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Looks at the stages, in the order of [`Stage::ALL`]. `left_behind` is how many capture threads hang, `amiss` what
+    /// the stages themselves complain of.
+    pub fn tick(
+        &mut self,
+        now: Duration,
+        seen: [Seen; Stage::ALL.len()],
+        left_behind: usize,
+        amiss: Option<Reason>,
+        stopping: bool,
+    ) -> Orders {
+        let mut orders = Orders::new();
+        let mut order = |order| {
+            // There is room for all that one tick can order.
+            let _ = orders.push(order);
+        };
+        let mut stands = None;
+        for (stage, seen) in Stage::ALL.into_iter().zip(seen) {
+            let watched = &mut self.stages[stage as usize];
+            watched.look(now, seen.turns);
+            match (seen.life, watched.retry_at) {
+                (Life::Finished, _) => {}
+                (_, Some(retry_at)) if now >= retry_at && !stopping => {
+                    watched.restarted(now);
+                    order(Order::Restart(stage));
+                }
+                (_, Some(_)) => {}
+                // Frames that nobody captures any more need no capture.
+                (Life::Dead, None) if stopping && stage == Stage::Capture => {}
+                (Life::Dead, None) if watched.is_hopeless(stage) => order(Order::GiveUp(stage)),
+                (Life::Dead, None) => watched.down(now),
+                (Life::Alive, None) if now.saturating_sub(watched.moved_at) >= stall_of(stage) => match stage {
+                    Stage::Capture if left_behind < MAX_LEFT_BEHIND => {
+                        order(Order::LeaveBehind(stage));
+                        watched.down(now);
+                    }
+                    Stage::Capture => stands = Some(Reason::CameraAway),
+                    Stage::Analysis => order(Order::GiveUp(stage)),
+                    Stage::Records => stands = Some(Reason::RecordsStand),
+                },
+                (Life::Alive, None) => {}
+            }
+        }
+        if self.may_feed(now, seen) {
+            order(Order::FeedWatchdog);
+        }
+        let ending = stopping || seen[Stage::Capture as usize].life == Life::Finished;
+        let state = self.judge(amiss.max(stands), ending);
+        if state != self.state {
+            self.state = state;
+            order(Order::Became(state));
+        }
+        orders
+    }
+
+    fn may_feed(&mut self, now: Duration, seen: [Seen; Stage::ALL.len()]) -> bool {
+        if self.fed_at.is_some_and(|fed_at| now.saturating_sub(fed_at) < WATCHDOG_LEAST) {
+            return false;
+        }
+        let moved = |stage: Stage| {
+            let watched = &self.stages[stage as usize];
+            watched.turns != watched.fed_turns || seen[stage as usize].life == Life::Finished
+        };
+        let capture = &self.stages[Stage::Capture as usize];
+        let helped = capture.retry_at.is_some() || capture.tries > 0;
+        if !(moved(Stage::Analysis) && (moved(Stage::Capture) || helped)) {
+            return false;
+        }
+        for watched in &mut self.stages {
+            watched.fed_turns = watched.turns;
+        }
+        self.fed_at = Some(now);
+        true
+    }
+
+    fn judge(&self, amiss: Option<Reason>, ending: bool) -> State {
+        if ending || self.state == State::Stopping {
+            return State::Stopping;
+        }
+        let starting = self.stages.iter().any(|watched| watched.turns == 0 && watched.tries == 0);
+        let recovering = Stage::ALL.into_iter().find(|stage| {
+            let watched = &self.stages[*stage as usize];
+            watched.retry_at.is_some() || (watched.unproven && watched.tries > 0)
+        });
+        match (recovering, amiss) {
+            (Some(stage), _) => State::Recovering(stage),
+            (None, _) if starting => State::Starting,
+            (None, Some(reason)) => State::Degraded(reason),
+            (None, None) => State::Running,
+        }
+    }
+}
+
+impl Watched {
+    fn look(&mut self, now: Duration, turns: u64) {
+        if turns != self.turns {
+            self.turns = turns;
+            self.moved_at = now;
+            self.unproven = false;
+            if self.retry_at.is_none() && now.saturating_sub(self.started_at) >= RESTART_FORGIVEN {
+                self.tries = 0;
+            }
+        }
+    }
+
+    fn down(&mut self, now: Duration) {
+        let pause = RESTART_LEAST.saturating_mul(1 << self.tries.min(16)).min(RESTART_MOST);
+        self.retry_at = Some(now + pause);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    fn restarted(&mut self, now: Duration) {
+        self.retry_at = None;
+        self.unproven = true;
+        (self.started_at, self.moved_at) = (now, now);
+    }
+
+    /// A camera may come back after a year. What dies again and again without it is a fault of the software.
+    fn is_hopeless(&self, stage: Stage) -> bool {
+        stage != Stage::Capture && self.tries >= RESTARTS_IN_VAIN
+    }
+}
+
+fn stall_of(stage: Stage) -> Duration {
+    match stage {
+        Stage::Capture => CAPTURE_STALL,
+        Stage::Analysis => ANALYSIS_STALL,
+        Stage::Records => RECORDS_STALL,
+    }
+}
+
+#[cfg(test)]
+mod tests;

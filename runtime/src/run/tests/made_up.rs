@@ -1,0 +1,281 @@
+//! The parts that the tests make runs of.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use image::{GrayImage, RgbImage};
+
+use super::super::*;
+use crate::{
+    camera::{Clockwork, Frame, Next, Pacing},
+    cells::Labels,
+    clock::{Clock, VirtualClock},
+    pipeline::Analysis,
+    records::frame_record::FrameRecord,
+    segmentation::CellMaps,
+};
+
+/// Where virtual walls begin: 2026.
+pub(super) fn a_day() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+}
+
+/// Gives `left` frames, at a rate or whenever it is asked.
+#[derive(Debug)]
+pub(super) struct Burst {
+    pub(super) left: u64,
+    pub(super) number: u64,
+    pub(super) pacing: Pacing,
+    pub(super) unreadable_every: u64,
+    pub(super) panic_at: u64,
+    pub(super) clock: Option<Clockwork>,
+}
+
+pub(super) fn burst(left: u64, pacing: Pacing) -> Burst {
+    Burst { left, number: 0, pacing, unreadable_every: u64::MAX, panic_at: u64::MAX, clock: None }
+}
+
+impl FrameSource for Burst {
+    fn name(&self) -> &str {
+        "burst"
+    }
+
+    fn describe(&self) -> String {
+        "burst".into()
+    }
+
+    fn pacing(&self) -> Pacing {
+        self.pacing
+    }
+
+    fn frame_size_px(&self) -> Option<(u32, u32)> {
+        Some((8, 8))
+    }
+
+    fn go_on_after(&mut self, number: u64) {
+        self.number = number;
+    }
+
+    fn next_frame(&mut self, now: Duration) -> Result<Next> {
+        if self.left == 0 {
+            return Ok(Next::End);
+        }
+        if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
+            return Ok(Next::Wait(due));
+        }
+        self.left -= 1;
+        self.number += 1;
+        assert!(self.number != self.panic_at, "bang");
+        if self.number.is_multiple_of(self.unreadable_every) {
+            return Ok(Next::Unreadable(Error::picture("rubbish", "a picture", "")));
+        }
+        Ok(Next::Frame(Frame { number: self.number, name: String::new().into(), picture: RgbImage::new(8, 8).into() }))
+    }
+}
+
+/// What an analyst does with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Good,
+    Refused,
+    Broken,
+    Panic,
+}
+
+/// An analyst to whom fates are dealt; all good when none are left.
+#[derive(Debug)]
+pub(super) struct Dealt {
+    pub(super) fates: Arc<Mutex<VecDeque<Fate>>>,
+    pub(super) pause: Duration,
+    pub(super) analysis: Analysis,
+}
+
+pub(super) fn analysis() -> Analysis {
+    Analysis {
+        quality: Default::default(),
+        sr: RgbImage::new(1, 1),
+        maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
+        labels: Labels::new(1, 1),
+        cells: Vec::new(),
+        times: Default::default(),
+        tiles: 1,
+    }
+}
+
+impl Analyst for Dealt {
+    fn analyse(&mut self, _frame: &Frame) -> Result<(&Analysis, bool)> {
+        std::thread::sleep(self.pause);
+        let fate = self.fates.lock().unwrap().pop_front().unwrap_or(Fate::Good);
+        match fate {
+            Fate::Good => Ok((&self.analysis, true)),
+            Fate::Refused => Err(Error::picture("too many cells", "fewer", "")),
+            Fate::Broken => Err(Error::internal("test", "broken")),
+            Fate::Panic => panic!("bang"),
+        }
+    }
+}
+
+/// What was recorded.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) kept: Mutex<Vec<u64>>,
+    pub(super) happened: Mutex<Vec<String>>,
+    pub(super) refused: AtomicU64,
+    pub(super) disk_full: AtomicBool,
+    pub(super) ends: AtomicU64,
+    pub(super) stop_after: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) seen: Arc<Seen>,
+    pub(super) stop: Arc<stop::Stop>,
+    pub(super) panic_at: u64,
+}
+
+impl Recorder for Notes {
+    fn keep(&mut self, record: &FrameRecord) -> bool {
+        assert!(record.number != self.panic_at, "bang");
+        if self.seen.disk_full.load(Relaxed) {
+            return false;
+        }
+        let mut kept = self.seen.kept.lock().unwrap();
+        kept.push(record.number);
+        let after = self.seen.stop_after.load(Relaxed);
+        if after > 0 && kept.len() as u64 >= after {
+            self.stop.raise();
+        }
+        true
+    }
+
+    fn refused(&mut self, _number: u64, _name: &str, _why: &str) {
+        self.seen.refused.fetch_add(1, Relaxed);
+    }
+
+    fn happened(&mut self, kind: &str, words: &str) {
+        self.seen.happened.lock().unwrap().push(format!("{kind} {words}"));
+    }
+
+    fn end(&mut self) {
+        self.seen.ends.fetch_add(1, Relaxed);
+    }
+}
+
+/// Makes the parts; sources after the first come from `sources`, or cannot be opened.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) sources: VecDeque<Box<dyn FrameSource>>,
+    pub(super) fates: Arc<Mutex<VecDeque<Fate>>>,
+    pub(super) pause: Duration,
+    pub(super) seen: Arc<Seen>,
+    pub(super) stop: Arc<stop::Stop>,
+    /// What analysts before died of.
+    pub(super) whys: Vec<String>,
+    /// Number of the record at which the first recorder panics.
+    pub(super) record_bomb: u64,
+}
+
+impl Parts {
+    pub(super) fn new() -> Self {
+        Self {
+            sources: VecDeque::new(),
+            fates: Arc::default(),
+            pause: Duration::ZERO,
+            seen: Arc::default(),
+            stop: Arc::default(),
+            whys: Vec::new(),
+            record_bomb: u64::MAX,
+        }
+    }
+
+    pub(super) fn deal(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.fates.lock().unwrap().extend(fates);
+    }
+
+    pub(super) fn kept(&self) -> Vec<u64> {
+        self.seen.kept.lock().unwrap().clone()
+    }
+
+    pub(super) fn happened(&self) -> String {
+        self.seen.happened.lock().unwrap().join("; ")
+    }
+}
+
+impl Makers for Parts {
+    fn source(&mut self) -> Result<Box<dyn FrameSource>> {
+        let gone = || Error::Source { name: "burst".into(), found: "gone".into(), todo: String::new() };
+        self.sources.pop_front().ok_or_else(gone)
+    }
+
+    fn analyst(&mut self, why: Option<&Error>) -> Result<Box<dyn Analyst>> {
+        self.whys.extend(why.map(Error::to_string));
+        Ok(Box::new(Dealt { fates: Arc::clone(&self.fates), pause: self.pause, analysis: analysis() }))
+    }
+
+    fn recorder(&mut self) -> Result<Box<dyn Recorder>> {
+        let panic_at = std::mem::replace(&mut self.record_bomb, u64::MAX);
+        Ok(Box::new(Notes { seen: Arc::clone(&self.seen), stop: Arc::clone(&self.stop), panic_at }))
+    }
+}
+
+/// A run with threads, to its end.
+pub(super) fn run(source: impl FrameSource + 'static, most_frames: Option<u64>, parts: &mut Parts) -> Outcome {
+    let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::start());
+    let shared = Arc::new(Shared::new(Arc::clone(&parts.stop), clock, source.pacing()));
+    let crew = crew::Threads::new(&shared);
+    let outcome = Run::begin(&shared, Box::new(source), most_frames, parts, crew).unwrap().to_the_end(|_| {});
+    sums_up(outcome.counts);
+    outcome
+}
+
+/// A run in virtual time, and what drives it.
+pub(super) struct Virtual<'a> {
+    pub(super) run: Run<'a, lockstep::Lockstep>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) clock: Arc<VirtualClock>,
+    pub(super) states: Vec<State>,
+    pub(super) fed_at: Vec<Duration>,
+}
+
+impl<'a> Virtual<'a> {
+    pub(super) fn begin(source: impl FrameSource + 'static, parts: &'a mut dyn Makers, stop: &Arc<stop::Stop>) -> Self {
+        let clock = Arc::new(VirtualClock::at(a_day()));
+        let shared = Arc::new(Shared::new(Arc::clone(stop), Arc::clone(&clock) as Arc<dyn Clock>, source.pacing()));
+        let crew = lockstep::Lockstep::new(&clock);
+        let run = Run::begin(&shared, Box::new(source), None, parts, crew).unwrap();
+        Self { run, shared, clock, states: Vec::new(), fed_at: Vec::new() }
+    }
+
+    /// Lets time pass; the outcome when the run is over before.
+    pub(super) fn pass(&mut self, time: Duration) -> Option<Outcome> {
+        let until = self.shared.now() + time;
+        while self.shared.now() < until {
+            let Self { run, states, fed_at, shared, .. } = self;
+            let outcome = run.turn(crate::limits::SUPERVISOR_TICK, &mut |signal| match signal {
+                Signal::Alive => fed_at.push(shared.now()),
+                Signal::Became(state) => states.push(state),
+            });
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+        None
+    }
+
+    /// Longest silence that the service manager heard.
+    pub(super) fn longest_silence(&self) -> Duration {
+        let ends = std::iter::once(Duration::ZERO).chain(self.fed_at.iter().copied()).chain([self.shared.now()]);
+        let times: Vec<_> = ends.collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+}
+
+pub(super) fn sums_up(counts: Counts) {
+    assert_eq!(counts.captured, counts.analysed + counts.dropped + counts.failed, "{counts:?}");
+}

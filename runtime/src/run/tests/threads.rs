@@ -1,0 +1,123 @@
+//! Runs with threads.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use super::{
+    super::*,
+    made_up::{Fate, Parts, burst, run},
+};
+use crate::camera::{
+    Next, Pacing,
+    faults::{Faults, Faulty},
+};
+
+#[test]
+fn every_frame_of_a_source_that_waits_is_recorded_in_order() {
+    let mut parts = Parts::new();
+    let source = super::made_up::Burst { unreadable_every: 10, ..burst(100, Pacing::Lossless) };
+    let outcome = run(source, None, &mut parts);
+    assert!(matches!(outcome.ended, Ended::SourceEnded));
+    assert_eq!(outcome.counts, Counts { captured: 90, analysed: 90, unreadable: 10, ..Counts::default() });
+    assert_eq!(parts.kept(), (1..=90).collect::<Vec<_>>());
+    assert_eq!((parts.seen.ends.load(Relaxed), outcome.hanging), (1, 0));
+}
+
+#[test]
+fn ten_times_too_many_frames_are_dropped_oldest_first_and_counted() {
+    let mut parts = Parts { pause: Duration::from_millis(20), ..Parts::new() };
+    let outcome = run(burst(1000, Pacing::Live), None, &mut parts);
+    assert_eq!(outcome.counts.captured, 1000);
+    assert!(outcome.counts.dropped > 0 && outcome.counts.analysed > 0, "{:?}", outcome.counts);
+    let kept = parts.kept();
+    assert!(kept.is_sorted());
+    assert!(kept.ends_with(&[997, 998, 999, 1000]), "the newest are kept: {kept:?}");
+}
+
+#[test]
+fn enough_frames_are_enough() {
+    let outcome = run(burst(u64::MAX, Pacing::Lossless), Some(7), &mut Parts::new());
+    assert!(matches!(outcome.ended, Ended::EnoughFrames));
+    assert_eq!(outcome.counts, Counts { captured: 7, analysed: 7, ..Counts::default() });
+}
+
+#[test]
+fn a_stop_ends_an_endless_source_and_the_counts_sum_up() {
+    for pacing in [Pacing::Live, Pacing::Lossless] {
+        let mut parts = Parts::new();
+        parts.seen.stop_after.store(1, Relaxed);
+        let outcome = run(burst(u64::MAX, pacing), None, &mut parts);
+        assert!(matches!(outcome.ended, Ended::Stopped), "{outcome:?}");
+        assert!(!parts.kept().is_empty() && outcome.hanging == 0, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_refused_frame_is_counted_and_the_run_goes_on() {
+    let mut parts = Parts::new();
+    parts.deal([Fate::Good, Fate::Refused]);
+    let outcome = run(burst(3, Pacing::Lossless), None, &mut parts);
+    assert_eq!(outcome.counts, Counts { captured: 3, analysed: 2, failed: 1, ..Counts::default() });
+    assert_eq!(parts.seen.refused.load(Relaxed), 1);
+}
+
+#[test]
+fn an_analysis_that_panics_loses_its_frame_alone() {
+    let mut parts = Parts::new();
+    parts.deal([Fate::Good, Fate::Panic, Fate::Good, Fate::Broken]);
+    let outcome = run(burst(6, Pacing::Lossless), None, &mut parts);
+    assert_eq!(outcome.counts, Counts { captured: 6, analysed: 4, failed: 2, ..Counts::default() });
+    assert!(matches!(outcome.ended, Ended::SourceEnded));
+    assert_eq!(parts.kept(), [1, 3, 5, 6]);
+    assert!(parts.whys[0].contains("bang") && parts.whys[1].contains("broken"), "{:?}", parts.whys);
+    assert!(parts.happened().contains("restarted analysis"), "{}", parts.happened());
+}
+
+#[test]
+fn lost_late_and_torn_frames_break_nothing() {
+    let faults = Faults { lost: 0.2, delayed: 0.2, delay: Duration::from_millis(1), torn: 0.3 };
+    let mut parts = Parts::new();
+    let outcome = run(Faulty::new(burst(200, Pacing::Lossless), faults, 4), None, &mut parts);
+    assert!((20..=90).contains(&outcome.counts.failed), "{:?}", outcome.counts);
+    assert!(outcome.counts.captured < 190 && outcome.counts.dropped == 0, "{:?}", outcome.counts);
+}
+
+#[test]
+fn a_source_that_panics_is_opened_anew_and_goes_on_with_its_numbers() {
+    let mut parts = Parts::new();
+    parts.sources.push_back(Box::new(burst(3, Pacing::Lossless)));
+    let first = super::made_up::Burst { panic_at: 3, ..burst(10, Pacing::Lossless) };
+    let outcome = run(first, None, &mut parts);
+    assert!(matches!(outcome.ended, Ended::SourceEnded), "{outcome:?}");
+    assert_eq!(parts.kept(), [1, 2, 3, 4, 5]);
+    assert!(parts.happened().contains("died capture"), "{}", parts.happened());
+}
+
+#[test]
+fn a_source_that_is_lost_ends_the_run() {
+    #[derive(Debug)]
+    struct Lost;
+    impl FrameSource for Lost {
+        fn name(&self) -> &str {
+            "lost"
+        }
+        fn describe(&self) -> String {
+            String::new()
+        }
+        fn pacing(&self) -> Pacing {
+            Pacing::Lossless
+        }
+        fn next_frame(&mut self, _now: Duration) -> Result<Next> {
+            Err(Error::Source { name: "lost".into(), found: "nothing".into(), todo: String::new() })
+        }
+    }
+    let outcome = run(Lost, None, &mut Parts::new());
+    assert!(matches!(outcome.ended, Ended::Broke(Error::Source { .. })));
+}
+
+#[test]
+fn a_recorder_that_panics_loses_its_record_alone() {
+    let mut parts = Parts { record_bomb: 2, ..Parts::new() };
+    let outcome = run(burst(5, Pacing::Lossless), None, &mut parts);
+    assert_eq!(parts.kept(), [1, 3, 4, 5]);
+    assert_eq!((outcome.counts.analysed, outcome.counts.not_kept), (5, 1));
+}

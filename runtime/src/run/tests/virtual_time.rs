@@ -1,0 +1,177 @@
+//! Runs in virtual time: hours in milliseconds, the same each time.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use super::{
+    super::{state::Reason, *},
+    made_up::{Burst, Fate, Parts, Virtual, burst, sums_up},
+};
+use crate::{
+    camera::{Clockwork, Pacing},
+    limits::{ANALYSIS_STALL, CAPTURE_STALL, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn every_second() -> Burst {
+    Burst { clock: Some(Clockwork::new(1.0)), ..burst(u64::MAX, Pacing::Live) }
+}
+
+#[test]
+fn three_days_at_a_frame_a_second_are_recorded_whole() {
+    let mut parts = Parts::new();
+    let stop = Arc::clone(&parts.stop);
+    let seen = Arc::clone(&parts.seen);
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    assert!(it.pass(72 * HOUR).is_none());
+    assert_eq!(it.states, [State::Running]);
+    assert!(it.longest_silence() < WATCHDOG, "{:?}", it.longest_silence());
+    let counts = it.shared.counts();
+    assert!((259_199..=259_201).contains(&counts.analysed), "{counts:?}");
+    assert_eq!((counts.dropped, counts.failed, counts.not_kept), (0, 0, 0));
+    stop.raise();
+    let outcome = it.pass(HOUR).unwrap();
+    sums_up(outcome.counts);
+    assert_eq!(seen.kept.lock().unwrap().len() as u64, outcome.counts.analysed);
+}
+
+#[test]
+fn a_wall_that_jumps_by_years_disturbs_nothing() {
+    let mut parts = Parts::new();
+    let stop = Arc::clone(&parts.stop);
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    for years in [60_u64, 0, 120, 5, 200] {
+        it.clock.set_wall(UNIX_EPOCH + Duration::from_secs(years * 365 * 86_400));
+        assert!(it.pass(HOUR).is_none());
+    }
+    assert_eq!(it.states, [State::Running]);
+    assert!((18_000..=18_001).contains(&it.shared.counts().analysed), "{:?}", it.shared.counts());
+}
+
+#[test]
+fn a_capture_that_hangs_is_replaced_and_the_rest_lives() {
+    let mut parts = Parts::new();
+    parts.sources.push_back(Box::new(every_second()));
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(10));
+    let hang = it.shared.now() + HOUR;
+    it.run.crew().hang(Stage::Capture, hang);
+    it.pass(CAPTURE_STALL + Duration::from_secs(20));
+    assert_eq!(it.states, [State::Running, State::Recovering(Stage::Capture), State::Running]);
+    assert!(it.longest_silence() < WATCHDOG);
+    let before = it.shared.counts().analysed;
+    it.pass(Duration::from_secs(100));
+    assert!(it.shared.counts().analysed >= before + 99);
+    let kept = seen.kept.lock().unwrap();
+    assert!(kept.windows(2).all(|pair| pair[1] == pair[0] + 1), "numbers go on: {kept:?}");
+    drop(kept);
+    assert!(seen.happened.lock().unwrap().iter().any(|line| line == "stalled capture"));
+}
+
+#[test]
+fn an_analysis_that_hangs_is_given_up_with_what_was_recorded() {
+    let mut parts = Parts::new();
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(10));
+    it.run.crew().hang(Stage::Analysis, HOUR * 1000);
+    let outcome = it.pass(ANALYSIS_STALL + Duration::from_secs(10)).expect("given up");
+    assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { place: "analysis", .. })), "{outcome:?}");
+    sums_up(outcome.counts);
+    assert!(it.shared.now() < WATCHDOG, "the run helps itself before the service manager does");
+    assert_eq!(seen.ends.load(Relaxed), 1);
+    assert!(seen.happened.lock().unwrap().iter().any(|line| line.starts_with("given up analysis")));
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_a_state_and_analysis_goes_on() {
+    let mut parts = Parts::new();
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(10));
+    let hang = it.shared.now() + Duration::from_secs(100);
+    it.run.crew().hang(Stage::Records, hang);
+    it.pass(RECORDS_STALL + Duration::from_secs(30));
+    assert_eq!(it.states, [State::Running, State::Degraded(Reason::RecordsStand)]);
+    it.pass(Duration::from_secs(100));
+    assert_eq!(it.states.last(), Some(&State::Running));
+    let counts = it.shared.counts();
+    assert!(counts.analysed >= 139 && counts.dropped == 0, "{counts:?}");
+    assert!((80..=95).contains(&counts.not_kept), "what found no room is counted: {counts:?}");
+    assert_eq!(seen.kept.lock().unwrap().len() as u64, counts.analysed - counts.not_kept);
+    assert!(it.longest_silence() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_full_disk_is_a_state_that_ends_when_there_is_room() {
+    let mut parts = Parts::new();
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(10));
+    seen.disk_full.store(true, Relaxed);
+    it.pass(Duration::from_secs(50));
+    assert_eq!(it.states, [State::Running, State::Degraded(Reason::RecordsNotKept)]);
+    seen.disk_full.store(false, Relaxed);
+    it.pass(Duration::from_secs(10));
+    assert_eq!(it.states.last(), Some(&State::Running));
+    assert!((49..=51).contains(&it.shared.counts().not_kept), "{:?}", it.shared.counts());
+}
+
+#[test]
+fn an_analysis_that_breaks_at_every_frame_is_given_up_with_its_reason() {
+    let mut parts = Parts::new();
+    parts.deal([Fate::Broken; 100]);
+    let stop = Arc::clone(&parts.stop);
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    let outcome = it.pass(HOUR).expect("given up");
+    assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { place: "test", .. })), "{outcome:?}");
+    sums_up(outcome.counts);
+    assert_eq!(outcome.counts.failed, u64::from(RESTARTS_IN_VAIN) + 1);
+    assert_eq!(parts.whys.len() as u32, RESTARTS_IN_VAIN);
+}
+
+#[test]
+fn refused_frames_are_a_state_when_there_are_many_in_a_row() {
+    let mut parts = Parts::new();
+    parts.deal([Fate::Refused; 30]);
+    let stop = Arc::clone(&parts.stop);
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(20));
+    assert_eq!(it.states.last(), Some(&State::Degraded(Reason::FramesRefused)));
+    it.pass(Duration::from_secs(20));
+    assert_eq!(it.states.last(), Some(&State::Running));
+}
+
+#[test]
+fn a_stop_while_everything_hangs_ends_within_the_grace() {
+    let mut parts = Parts::new();
+    let stop = Arc::clone(&parts.stop);
+    let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+    it.pass(Duration::from_secs(5));
+    for stage in Stage::ALL {
+        it.run.crew().hang(stage, HOUR * 1000);
+    }
+    stop.raise();
+    let outcome = it.pass(crate::limits::STOP_GRACE + Duration::from_secs(1)).expect("ended");
+    assert!(outcome.hanging > 0);
+    sums_up(outcome.counts);
+}
+
+#[test]
+fn the_same_run_twice_is_the_same() {
+    let once = || {
+        let mut parts = Parts::new();
+        parts.deal([Fate::Good, Fate::Panic, Fate::Refused, Fate::Good, Fate::Broken]);
+        let stop = Arc::clone(&parts.stop);
+        let mut it = Virtual::begin(every_second(), &mut parts, &stop);
+        it.pass(HOUR);
+        let told = (it.states.clone(), it.fed_at.clone(), it.shared.counts());
+        drop(it);
+        (told, parts.kept(), parts.happened())
+    };
+    assert_eq!(once(), once());
+}
