@@ -10,8 +10,12 @@ use super::{
     made_up::{Burst, Fate, Parts, Virtual, burst, sums_up},
 };
 use crate::{
-    camera::{Clockwork, Pacing},
-    limits::{ANALYSIS_STALL, CAPTURE_STALL, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
+    camera::{
+        Clockwork, Pacing,
+        device::scripted::{Deed, Scripted, offer},
+        live::{Camera, Wanted},
+    },
+    limits::{ANALYSIS_STALL, CAPTURE_STALL, FRAME_QUEUE_LEN, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -174,4 +178,51 @@ fn the_same_run_twice_is_the_same() {
         (told, parts.kept(), parts.happened())
     };
     assert_eq!(once(), once());
+}
+
+#[test]
+fn a_thousand_unplugs_lose_no_frame_that_came_and_leave_the_run_running() {
+    const UNPLUGS: u32 = 1000;
+    // A frame between two, away for none to six openings; then it stays.
+    let deeds = (0..UNPLUGS).flat_map(|n| [Deed::Frame([90, 128].repeat(80 * 60)), Deed::Unplug(n % 7)]);
+    let script = Scripted::new(offer(b"YUYV", 80, 60), deeds.chain([Deed::Frame([90, 128].repeat(80 * 60))]));
+    let camera = Camera::open("camera0", "/dev/video0".into(), Box::new(script), Wanted::default()).unwrap();
+    let mut parts = Parts::new();
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let mut it = Virtual::begin(camera, &mut parts, &stop);
+    while it.shared.counts().captured <= u64::from(UNPLUGS) {
+        assert!(it.pass(Duration::from_secs(1)).is_none() && it.shared.now() < 10 * HOUR, "{:?}", it.shared.camera());
+    }
+    let camera = it.shared.camera().unwrap();
+    assert_eq!((camera.lost, camera.frames), (u64::from(UNPLUGS), u64::from(UNPLUGS) + 1));
+    assert_eq!(camera.reopened, u64::from(UNPLUGS));
+    assert_eq!(*seen.kept.lock().unwrap(), (1..=u64::from(UNPLUGS) + 1).collect::<Vec<_>>());
+    assert!(it.longest_silence() < WATCHDOG);
+    assert!(it.states.contains(&State::Degraded(Reason::CameraAway)), "{:?}", it.states);
+    assert!(it.states.iter().all(|state| !matches!(state, State::Recovering(_))), "a cable is no fault of a stage");
+    let counts = it.shared.counts();
+    assert_eq!((counts.dropped, counts.failed, counts.not_kept), (0, 0, 0));
+}
+
+#[test]
+fn a_frame_that_is_analysed_is_never_older_than_the_queue_is_long() {
+    let mut parts = Parts::new();
+    let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
+    let fast = Burst { clock: Some(Clockwork::new(10.0)), ..burst(u64::MAX, Pacing::Live) };
+    let mut it = Virtual::begin(fast, &mut parts, &stop);
+    // The analysis has time for one look a second, at ten frames a second.
+    for _ in 0..600 {
+        let hang = it.shared.now() + Duration::from_secs(1);
+        it.run.crew().hang(Stage::Analysis, hang);
+        assert!(it.pass(Duration::from_secs(1)).is_none());
+        let captured = it.shared.counts().captured;
+        if let Some(newest) = seen.kept.lock().unwrap().last() {
+            assert!(captured - newest <= 10 + FRAME_QUEUE_LEN as u64, "{newest} of {captured}");
+        }
+    }
+    let kept = seen.kept.lock().unwrap();
+    let counts = it.shared.counts();
+    assert!(counts.dropped > counts.analysed && kept.is_sorted(), "{counts:?}");
+    let waiting = counts.captured - counts.analysed - counts.dropped - counts.failed;
+    assert!(waiting <= FRAME_QUEUE_LEN as u64, "{counts:?}");
 }
