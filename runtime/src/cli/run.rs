@@ -22,7 +22,7 @@ use crate::{
     limits::TILE_PX,
     pipeline::{
         Analysis,
-        run::{self, Counts, Ended, Event, Outcome},
+        run::{self, Analyser, Counts, Ended, Event, Outcome},
         stop::Stop,
     },
     records::{run_log::RunLog, utc},
@@ -118,7 +118,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         source.as_mut(),
         most_frames,
         &stop,
-        |picture| if args.any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) },
+        &mut Analyser { pipeline: &mut pipeline, any_quality: args.any_quality },
         |event| {
             supervise::alive();
             match event {
@@ -128,7 +128,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
                     *verdicts.entry(analysis.quality.verdict).or_default() += 1;
                     let counted = args.any_quality || analysis.quality.verdict.is_good();
                     if !session.quiet && counted {
-                        print::line(frame_line(frame.number, &analysis, dropped));
+                        print::line(frame_line(frame.number, analysis, dropped));
                     } else if !session.quiet {
                         let (number, reason) = (frame.number, analysis.quality.reason());
                         print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
@@ -145,7 +145,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     );
     supervise::stopping();
     // What was recorded is kept even when the run broke.
-    let overlay = log.end();
+    let overlay = log.end(pipeline.latest());
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
     if let Some(counters) = source.counters() {
         print::line(format_args!("camera   {counters}"));

@@ -12,7 +12,7 @@ use std::{
 use image::RgbImage;
 
 use super::{
-    Analysis,
+    Analysis, Pipeline,
     queue::{FrameQueue, Popped},
     stop::Stop,
 };
@@ -67,13 +67,37 @@ pub struct Outcome {
 
 /// What becomes of a frame; `record` is called for each.
 #[derive(Debug)]
-pub enum Event {
+pub enum Event<'a> {
     /// Analysed; with the number of frames dropped so far.
-    Analysed(Frame, Box<Analysis>, u64),
+    Analysed(Frame, &'a Analysis, u64),
     /// Could not be analysed; the run goes on.
     Failed(Frame, Error),
     /// No frame came for a second, and the capturing thread is known to live: the sign of life of an idle run.
     Idle,
+}
+
+/// What a run asks for each picture; the answer is looked at before the next question.
+pub trait Analyse {
+    /// Analyses a picture.
+    ///
+    /// # Errors
+    /// Those of the analysis.
+    fn analyse(&mut self, picture: &RgbImage) -> Result<&Analysis>;
+}
+
+/// A pipeline, and whether it counts cells whatever the verdict says.
+#[derive(Debug)]
+pub struct Analyser<'a> {
+    /// The pipeline.
+    pub pipeline: &'a mut Pipeline,
+    /// Whether frames that are not good are counted too.
+    pub any_quality: bool,
+}
+
+impl Analyse for Analyser<'_> {
+    fn analyse(&mut self, picture: &RgbImage) -> Result<&Analysis> {
+        if self.any_quality { self.pipeline.analyse_any(picture) } else { self.pipeline.analyse(picture) }
+    }
 }
 
 /// Runs a source until it ends, `most_frames` are captured, or `stop` is raised.
@@ -85,8 +109,8 @@ pub fn run(
     source: &mut dyn FrameSource,
     most_frames: Option<u64>,
     stop: &Stop,
-    mut analyse: impl FnMut(&RgbImage) -> Result<Analysis>,
-    mut record: impl FnMut(Event) -> Result<()>,
+    analysis: &mut impl Analyse,
+    mut record: impl FnMut(Event<'_>) -> Result<()>,
 ) -> Outcome {
     let queue = FrameQueue::new();
     // The record of an analysis may break the run; the capturing thread must not take that for the user's stop.
@@ -119,10 +143,10 @@ pub fn run(
                     continue;
                 }
             };
-            let event = match check(&frame, size_px).and_then(|()| analyse(&frame.picture)) {
+            let event = match check(&frame, size_px).and_then(|()| analysis.analyse(&frame.picture)) {
                 Ok(analysis) => {
                     counts.analysed += 1;
-                    Ok(Event::Analysed(frame, Box::new(analysis), queue.dropped()))
+                    Ok(Event::Analysed(frame, analysis, queue.dropped()))
                 }
                 Err(error @ (Error::Picture { .. } | Error::Input { .. })) => {
                     counts.failed += 1;

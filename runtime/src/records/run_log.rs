@@ -24,8 +24,8 @@ pub struct RunLog {
     save_every: Option<u64>,
     cells: AppendedTable,
     frames: AppendedTable,
-    /// The last analysis, until it is clear whether it was the last.
-    latest: Option<(String, Box<Analysis>)>,
+    /// What the pictures of the last frame are called.
+    latest_stem: Option<String>,
     recorded: u64,
 }
 
@@ -53,7 +53,7 @@ impl RunLog {
                 &folder.join(frames::TABLE),
                 &[FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat().join(","),
             )?,
-            latest: None,
+            latest_stem: None,
             recorded: 0,
         })
     }
@@ -62,7 +62,7 @@ impl RunLog {
     ///
     /// # Errors
     /// [`Error::Output`] when something cannot be written.
-    pub fn record(&mut self, frame: &Frame, analysis: Box<Analysis>, dropped: u64) -> Result<()> {
+    pub fn record(&mut self, frame: &Frame, analysis: &Analysis, dropped: u64) -> Result<()> {
         let failed = |e: &dyn std::fmt::Display| Error::output(&self.folder, e);
         let name = frame.name.to_string();
         let mut cells = CellTable::resume(Vec::new(), self.um_per_px.is_some());
@@ -93,21 +93,21 @@ impl RunLog {
         self.recorded += 1;
         let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if self.save_every.is_some_and(|every| self.recorded.is_multiple_of(every)) {
-            pictures::write(&self.folder, &stem, &analysis)?;
+            pictures::write(&self.folder, &stem, analysis)?;
         }
-        self.latest = Some((stem, analysis));
+        self.latest_stem = Some(stem);
         Ok(())
     }
 
-    /// Writes the pictures of the last frame, brings the tables to the disk, and tells where the overlay is.
+    /// Writes the pictures of the last frame, whose analysis is `latest`, brings the tables to the disk, and tells where the overlay is.
     ///
     /// # Errors
     /// [`Error::Output`] when something cannot be written.
-    pub fn end(self) -> Result<Option<PathBuf>> {
+    pub fn end(self, latest: Option<&Analysis>) -> Result<Option<PathBuf>> {
         self.cells.keep()?;
         self.frames.keep()?;
-        let Some((stem, analysis)) = self.latest else { return Ok(None) };
-        pictures::write(&self.folder, &stem, &analysis)?;
+        let Some((stem, analysis)) = self.latest_stem.zip(latest) else { return Ok(None) };
+        pictures::write(&self.folder, &stem, analysis)?;
         Ok(Some(self.folder.join(format!("{stem}.overlay.png"))))
     }
 }

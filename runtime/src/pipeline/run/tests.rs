@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 use super::*;
 use crate::{
@@ -12,8 +12,6 @@ use crate::{
         Pacing,
         faults::{Faults, Faulty},
     },
-    cells::Labels,
-    segmentation::CellMaps,
 };
 
 /// Gives `left` frames, one whenever it is asked.
@@ -59,16 +57,21 @@ impl FrameSource for Burst {
     }
 }
 
-fn analysis(_: &RgbImage) -> Result<Analysis> {
-    Ok(Analysis {
-        quality: Default::default(),
-        sr: RgbImage::new(1, 1),
-        maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
-        labels: Labels::new(1, 1),
-        cells: Vec::new(),
-        times: Default::default(),
-        tiles: 1,
-    })
+/// Says of every picture what its function says, and that it has no cells.
+struct Answers<F>(F, Analysis);
+
+impl<F: FnMut() -> Result<()>> Analyse for Answers<F> {
+    fn analyse(&mut self, _: &RgbImage) -> Result<&Analysis> {
+        self.0().map(|()| &self.1)
+    }
+}
+
+fn answers<F: FnMut() -> Result<()>>(answer: F) -> Answers<F> {
+    Answers(answer, Analysis::default())
+}
+
+fn analysis() -> Answers<fn() -> Result<()>> {
+    answers(|| Ok(()))
 }
 
 fn sums_up(counts: Counts) {
@@ -79,7 +82,7 @@ fn sums_up(counts: Counts) {
 fn every_frame_of_a_source_that_waits_is_analysed_in_order() {
     let mut seen = Vec::new();
     let mut source = Burst { unreadable_every: 10, ..burst(40, Pacing::Lossless) };
-    let outcome = run(&mut source, None, &Stop::default(), analysis, |event| {
+    let outcome = run(&mut source, None, &Stop::default(), &mut analysis(), |event| {
         if let Event::Analysed(frame, ..) = event {
             seen.push(frame.number);
         }
@@ -94,11 +97,11 @@ fn every_frame_of_a_source_that_waits_is_analysed_in_order() {
 #[test]
 fn ten_times_too_many_frames_are_dropped_oldest_first_and_counted() {
     let mut seen = Vec::new();
-    let slow = |picture: &RgbImage| {
+    let mut slow = answers(|| {
         std::thread::sleep(Duration::from_millis(20));
-        analysis(picture)
-    };
-    let outcome = run(&mut burst(1000, Pacing::Live), None, &Stop::default(), slow, |event| {
+        Ok(())
+    });
+    let outcome = run(&mut burst(1000, Pacing::Live), None, &Stop::default(), &mut slow, |event| {
         if let Event::Analysed(frame, ..) = event {
             seen.push(frame.number);
         }
@@ -113,7 +116,7 @@ fn ten_times_too_many_frames_are_dropped_oldest_first_and_counted() {
 
 #[test]
 fn enough_frames_are_enough() {
-    let outcome = run(&mut burst(u64::MAX, Pacing::Lossless), Some(7), &Stop::default(), analysis, |_| Ok(()));
+    let outcome = run(&mut burst(u64::MAX, Pacing::Lossless), Some(7), &Stop::default(), &mut analysis(), |_| Ok(()));
     assert!(matches!(outcome.ended, Ended::EnoughFrames));
     assert_eq!(outcome.counts, Counts { captured: 7, analysed: 7, ..Counts::default() });
 }
@@ -122,7 +125,7 @@ fn enough_frames_are_enough() {
 fn a_stop_ends_an_endless_source_and_the_counts_sum_up() {
     for pacing in [Pacing::Live, Pacing::Lossless] {
         let stop = Stop::default();
-        let outcome = run(&mut burst(u64::MAX, pacing), None, &stop, analysis, |event| {
+        let outcome = run(&mut burst(u64::MAX, pacing), None, &stop, &mut analysis(), |event| {
             if matches!(event, Event::Analysed(..)) {
                 stop.raise();
             }
@@ -137,23 +140,23 @@ fn a_stop_ends_an_endless_source_and_the_counts_sum_up() {
 #[test]
 fn a_refused_frame_is_counted_and_a_broken_analysis_ends_the_run() {
     let mut calls = 0;
-    let refuse = |picture: &RgbImage| {
+    let mut refuse = answers(|| {
         calls += 1;
-        if calls == 2 { Err(Error::picture("too many cells", "fewer", "")) } else { analysis(picture) }
-    };
-    let outcome = run(&mut burst(3, Pacing::Lossless), None, &Stop::default(), refuse, |_| Ok(()));
+        if calls == 2 { Err(Error::picture("too many cells", "fewer", "")) } else { Ok(()) }
+    });
+    let outcome = run(&mut burst(3, Pacing::Lossless), None, &Stop::default(), &mut refuse, |_| Ok(()));
     assert_eq!(outcome.counts, Counts { captured: 3, analysed: 2, failed: 1, ..Counts::default() });
 
-    let broken = |_: &RgbImage| Err(Error::internal("test", "broken"));
-    let outcome = run(&mut burst(u64::MAX, Pacing::Lossless), None, &Stop::default(), broken, |_| Ok(()));
+    let mut broken = answers(|| Err(Error::internal("test", "broken")));
+    let outcome = run(&mut burst(u64::MAX, Pacing::Lossless), None, &Stop::default(), &mut broken, |_| Ok(()));
     assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { .. })));
     sums_up(outcome.counts);
 }
 
 #[test]
 fn records_that_cannot_be_written_end_the_run() {
-    let full = |_| Err(Error::output(std::path::Path::new("x"), "no space"));
-    let outcome = run(&mut burst(u64::MAX, Pacing::Live), None, &Stop::default(), analysis, full);
+    let full = |_: Event<'_>| Err(Error::output(std::path::Path::new("x"), "no space"));
+    let outcome = run(&mut burst(u64::MAX, Pacing::Live), None, &Stop::default(), &mut analysis(), full);
     assert!(matches!(outcome.ended, Ended::Broke(Error::Output { .. })));
     sums_up(outcome.counts);
 }
@@ -163,7 +166,7 @@ fn lost_late_and_torn_frames_break_nothing() {
     let faults = Faults { lost: 0.2, delayed: 0.2, delay: Duration::from_millis(1), torn: 0.3 };
     let mut source = Faulty::new(burst(200, Pacing::Lossless), faults, 4);
     let mut torn = 0;
-    let outcome = run(&mut source, None, &Stop::default(), analysis, |event| {
+    let outcome = run(&mut source, None, &Stop::default(), &mut analysis(), |event| {
         if let Event::Failed(_, error) = event {
             assert!(error.to_string().contains("torn"), "{error}");
             torn += 1;
@@ -194,6 +197,6 @@ fn a_source_that_panics_is_an_error_not_a_hang() {
             panic!("bang")
         }
     }
-    let outcome = run(&mut Bomb, None, &Stop::default(), analysis, |_| Ok(()));
+    let outcome = run(&mut Bomb, None, &Stop::default(), &mut analysis(), |_| Ok(()));
     assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { .. })));
 }
