@@ -13,7 +13,7 @@ use crate::{
 /// What the segmentation net says of every pixel of the super-resolved grid.
 ///
 /// Levels are logits in steps of 1/16: 128 is probability one half, above is more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CellMaps {
     /// How surely the pixel belongs to a cell.
     pub foreground: GrayImage,
@@ -78,13 +78,23 @@ impl Segmenter {
         &self.engine
     }
 
+    /// Bytes of its own buffers.
+    pub fn buffer_bytes(&self) -> usize {
+        self.output.len()
+    }
+
     /// Prepares the super-resolved picture of a whole frame, as the net learned to see it.
     pub fn prepare(&self, frame: &RgbImage, sr: &RgbImage) -> RgbImage {
         let mut prepared = sr.clone();
-        if self.preparation == Preparation::NormalisedFrame {
-            Normalisation::of(frame).apply(&mut prepared);
-        }
+        self.prepare_in_place(frame, &mut prepared);
         prepared
+    }
+
+    /// The same, in the picture's own memory.
+    pub fn prepare_in_place(&self, frame: &RgbImage, sr: &mut RgbImage) {
+        if self.preparation == Preparation::NormalisedFrame {
+            Normalisation::of(frame).apply(sr);
+        }
     }
 
     /// Segments one super-resolved picture, or a tile of one, that [`Self::prepare`] prepared.

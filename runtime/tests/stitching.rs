@@ -54,7 +54,8 @@ fn a_field_in_tiles_has_the_cells_of_the_whole_field() {
         return;
     };
     let field = field();
-    let in_tiles = Pipeline::load(&models).unwrap().analyse(&field).unwrap();
+    let mut pipeline = Pipeline::load(&models).unwrap();
+    let in_tiles = pipeline.analyse(&field).unwrap();
     assert_eq!(in_tiles.tiles, 9);
 
     let sr = SuperResolution::load_for(&models.ssr, EDGE, EDGE).unwrap().run(&field).unwrap();

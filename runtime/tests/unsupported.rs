@@ -115,7 +115,7 @@ fn exactly_the_painted_cell_is_flagged_in_what_the_models_make() {
         for lr in [field.lr.clone(), noisy(&field.lr, 5.0, seed)] {
             let analysis = pipeline.analyse(&lr).unwrap();
             assert_eq!(analysis.unsupported_cells(), 0, "{}", field.name);
-            let (mut sr, mut labels) = (analysis.sr, analysis.labels);
+            let (mut sr, mut labels) = (analysis.sr.clone(), analysis.labels.clone());
             let Some(painted) = paint(&mut sr, &mut labels) else { continue };
             assert_eq!(unsupported(&lr, &sr, &labels), [painted], "{}", field.name);
         }

@@ -112,13 +112,17 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
 
     // The pipeline first, so that the engines of the single stages are not in its memory.
     let whole = measure_pipeline(&mut pipeline, &tiles, effort)?;
-    let analyses = tiles.iter().map(|tile| pipeline.analyse(tile)).collect::<Result<Vec<_>>>()?;
+    let analyses = tiles.iter().map(|tile| pipeline.analyse(tile).cloned()).collect::<Result<Vec<_>>>()?;
     let rule = pipeline.rule();
+    let (mut splitter, mut measurer, mut consistency) =
+        (cells::Splitter::default(), cells::Measurer::default(), Consistency::default());
+    let (mut labels, mut found) = (cells::Labels::default(), Vec::new());
     let cells = timed(effort, |at| {
         let (tile, analysis) = (&tiles[at % tiles.len()], &analyses[at % analyses.len()]);
-        let labels = cells::split(&analysis.maps, &rule)?;
-        let consistency = Consistency::new(tile, &analysis.sr)?;
-        std::hint::black_box(cells::measure(&labels, &analysis.maps, &consistency)?);
+        splitter.split(&analysis.maps, &rule, &mut labels)?;
+        consistency.compare(tile, &analysis.sr)?;
+        measurer.measure(&labels, &analysis.maps, &consistency, analysis.cells.len(), &mut found)?;
+        std::hint::black_box(&found);
         Ok(())
     })?;
     let [ssr_figures, unet_figures] = pipeline.workers().figures();

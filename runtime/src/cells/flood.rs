@@ -21,16 +21,28 @@ pub(super) fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<I
     .flatten()
 }
 
-/// Queue of pixels by level, highest first, first in first out within a level.
-struct Levels {
-    head: [u32; 256],
-    tail: [u32; 256],
-    next: Vec<u32>,
+/// What is known of a pixel before the flooding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// Background.
+    Outside,
+    /// Foreground.
+    Inside,
+    /// Foreground that a cell grows from.
+    Peak,
 }
 
-impl Levels {
-    fn new(pixels: usize) -> Self {
-        Self { head: [NONE; 256], tail: [NONE; 256], next: vec![NONE; pixels] }
+/// Queue of pixels by level, highest first, first in first out within a level.
+struct Levels<'a> {
+    head: [u32; 256],
+    tail: [u32; 256],
+    next: &'a mut [u32],
+}
+
+impl<'a> Levels<'a> {
+    fn new(next: &'a mut [u32]) -> Self {
+        next.fill(NONE);
+        Self { head: [NONE; 256], tail: [NONE; 256], next }
     }
 
     fn push(&mut self, level: u8, pixel: u32) {
@@ -56,53 +68,67 @@ impl Levels {
     }
 }
 
-/// Grows each of `markers` (pixel indices) inside the foreground; returns for each pixel the number of its
-/// marker from 1, or 0 outside. Every foreground component that holds a marker is filled.
-pub(super) fn grow(core: &[u8], inside: &[bool], width: usize, markers: &[u32]) -> Vec<u32> {
-    let mut labels = vec![0; core.len()];
-    let mut queue = Levels::new(core.len());
-    for (number, &marker) in (1..).zip(markers) {
-        labels[marker as usize] = number;
-        queue.push(core[marker as usize], marker);
+/// Grows each peak inside the foreground, and gives the number of peaks; `grown` then has for each pixel the number of its
+/// peak, from 1 in raster order, or 0 outside. Every foreground component that holds a peak is filled. `next` is memory to
+/// work in. All are as long as `core`.
+pub(super) fn grow(core: &[u8], ground: &[Ground], width: usize, grown: &mut [u32], next: &mut [u32]) -> usize {
+    grown.fill(0);
+    let mut queue = Levels::new(next);
+    let peaks = ground.iter().enumerate().filter(|(_, ground)| **ground == Ground::Peak);
+    let mut count = 0;
+    for (number, (peak, _)) in (1..).zip(peaks) {
+        grown[peak] = number;
+        queue.push(core[peak], peak as u32);
+        count = number as usize;
     }
     for level in (0..=u8::MAX).rev() {
         while let Some(pixel) = queue.pop(level) {
             let at = pixel as usize;
-            let label = labels[at];
+            let label = grown[at];
             for neighbour in neighbours(at, width, core.len()) {
-                if inside[neighbour] && labels[neighbour] == 0 {
-                    labels[neighbour] = label;
+                if ground[neighbour] != Ground::Outside && grown[neighbour] == 0 {
+                    grown[neighbour] = label;
                     // A higher pixel behind a lower one is flooded at the level that leads to it.
                     queue.push(core[neighbour].min(level), neighbour as u32);
                 }
             }
         }
     }
-    labels
+    count
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What grows from `peaks`, in memory that others have left.
+    fn grown(core: &[u8], inside: &[bool], width: usize, peaks: &[usize]) -> Vec<u32> {
+        let mut ground: Vec<Ground> =
+            inside.iter().map(|inside| if *inside { Ground::Inside } else { Ground::Outside }).collect();
+        peaks.iter().for_each(|&peak| ground[peak] = Ground::Peak);
+        let (mut grown, mut next) = (vec![7; core.len()], vec![3; core.len()]);
+        assert_eq!(grow(core, &ground, width, &mut grown, &mut next), peaks.len());
+        grown
+    }
+
     #[test]
     fn regions_meet_at_the_valley_and_it_goes_to_the_higher_slope() {
         let core = [9, 8, 7, 6, 2, 7, 9];
-        assert_eq!(grow(&core, &[true; 7], 7, &[0, 6]), [1, 1, 1, 1, 2, 2, 2]);
+        assert_eq!(grown(&core, &[true; 7], 7, &[0, 6]), [1, 1, 1, 1, 2, 2, 2]);
     }
 
     #[test]
     fn a_flat_floor_is_shared_by_distance() {
         let core = [0; 9];
-        let labels = grow(&core, &[true; 9], 9, &[0, 8]);
+        let labels = grown(&core, &[true; 9], 9, &[0, 8]);
         assert_eq!(labels, [1, 1, 1, 1, 1, 2, 2, 2, 2]);
     }
 
     #[test]
     fn nothing_leaves_the_foreground() {
         let inside = [true, true, false, true, true, false];
-        assert_eq!(grow(&[5; 6], &inside, 3, &[0]), [1, 1, 0, 1, 1, 0]);
-        assert_eq!(grow(&[5; 6], &[true, false, true, true, false, true], 3, &[2]), [0, 0, 1, 0, 0, 1]);
+        assert_eq!(grown(&[5; 6], &inside, 3, &[0]), [1, 1, 0, 1, 1, 0]);
+        assert_eq!(grown(&[5; 6], &[true, false, true, true, false, true], 3, &[2]), [0, 0, 1, 0, 0, 1]);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::f64::consts::{PI, SQRT_2};
 use super::{Cell, Labels};
 use crate::{
     error::Result,
-    measures::{consistency::Consistency, support::CellConsistency},
+    measures::{
+        consistency::{CellSums, Consistency},
+        support::CellConsistency,
+    },
     segmentation::CellMaps,
 };
 
@@ -13,7 +16,7 @@ use crate::{
 const LEVELS_A_LOGIT: f64 = 16.0;
 
 /// Integer sums over the pixels of one cell.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sums {
     area: u32,
     x: u64,
@@ -41,36 +44,80 @@ struct Sums {
 /// # Errors
 /// [`crate::error::Error::Internal`] when `consistency` is of a picture of another size.
 pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
-    let (width, height) = labels.dimensions();
-    let greatest = labels.as_raw().iter().copied().max().unwrap_or(0);
-    let mut sums = vec![Sums::default(); usize::from(greatest)];
-    let probability: Vec<f64> =
-        (0..256).map(|level| 1.0 / (1.0 + (-(f64::from(level) - 128.0) / LEVELS_A_LOGIT).exp())).collect();
+    let mut cells = Vec::new();
+    Measurer::default().measure(labels, maps, consistency, 0, &mut cells)?;
+    Ok(cells)
+}
 
-    for (x, y, pixel) in labels.enumerate_pixels() {
-        let label = pixel.0[0];
-        let Some(of) = usize::from(label).checked_sub(1).and_then(|at| sums.get_mut(at)) else { continue };
-        let differs = |dx: i32, dy: i32| {
-            let beside = x.checked_add_signed(dx).zip(y.checked_add_signed(dy));
-            let found = beside.and_then(|(x, y)| labels.get_pixel_checked(x, y));
-            u64::from(found.is_none_or(|pixel| pixel.0[0] != label))
-        };
-        of.straight += differs(-1, 0) + differs(1, 0) + differs(0, -1) + differs(0, 1);
-        of.diagonal += differs(-1, -1) + differs(1, 1) + differs(1, -1) + differs(-1, 1);
-        of.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
-        if let Some(level) = maps.foreground.get_pixel_checked(x, y) {
-            of.probability += probability[usize::from(level.0[0])];
-        }
-        let (x, y) = (u64::from(x), u64::from(y));
-        of.area += 1;
-        of.x += x;
-        of.y += y;
-        of.xx += x * x;
-        of.yy += y * y;
-        of.xy += x * y;
+/// Measures the cells of one picture after another, in the memory that the most cells so far took.
+#[derive(Debug)]
+pub struct Measurer {
+    sums: Vec<Sums>,
+    consistency: Vec<CellSums>,
+    /// Of each level of the foreground map.
+    probability: [f64; 256],
+}
+
+impl Default for Measurer {
+    fn default() -> Self {
+        let probability = |level| 1.0 / (1.0 + (-(level as f64 - 128.0) / LEVELS_A_LOGIT).exp());
+        Self { sums: Vec::new(), consistency: Vec::new(), probability: std::array::from_fn(probability) }
     }
-    let cells = (1..).zip(sums.iter().zip(consistency.cells(labels)?)).filter(|(_, (of, _))| of.area > 0);
-    Ok(cells.map(|(label, (of, consistency))| cell(label, of, consistency)).collect())
+}
+
+impl Measurer {
+    /// As [`measure()`], to `cells`. Memory for `most` cells is asked for at once; for more of them when they come.
+    ///
+    /// # Errors
+    /// As [`measure()`].
+    pub fn measure(
+        &mut self,
+        labels: &Labels,
+        maps: &CellMaps,
+        consistency: &Consistency,
+        most: usize,
+        cells: &mut Vec<Cell>,
+    ) -> Result<()> {
+        let (width, height) = labels.dimensions();
+        let count = usize::from(labels.as_raw().iter().copied().max().unwrap_or(0));
+        let most = most.max(count);
+        room(&mut self.sums, most);
+        room(&mut self.consistency, most);
+        room(cells, most);
+        self.sums.resize(count, Sums::default());
+        for (x, y, pixel) in labels.enumerate_pixels() {
+            let label = pixel.0[0];
+            let Some(of) = usize::from(label).checked_sub(1).and_then(|at| self.sums.get_mut(at)) else { continue };
+            let differs = |dx: i32, dy: i32| {
+                let beside = x.checked_add_signed(dx).zip(y.checked_add_signed(dy));
+                let found = beside.and_then(|(x, y)| labels.get_pixel_checked(x, y));
+                u64::from(found.is_none_or(|pixel| pixel.0[0] != label))
+            };
+            of.straight += differs(-1, 0) + differs(1, 0) + differs(0, -1) + differs(0, 1);
+            of.diagonal += differs(-1, -1) + differs(1, 1) + differs(1, -1) + differs(-1, 1);
+            of.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
+            if let Some(level) = maps.foreground.get_pixel_checked(x, y) {
+                of.probability += self.probability[usize::from(level.0[0])];
+            }
+            let (x, y) = (u64::from(x), u64::from(y));
+            of.area += 1;
+            of.x += x;
+            of.y += y;
+            of.xx += x * x;
+            of.yy += y * y;
+            of.xy += x * y;
+        }
+        let consistencies = consistency.sum_cells(labels, &mut self.consistency)?;
+        let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
+        cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
+        Ok(())
+    }
+}
+
+/// Empties `line` and makes room for `most`.
+fn room<T>(line: &mut Vec<T>, most: usize) {
+    line.clear();
+    line.reserve_exact(most);
 }
 
 fn cell(label: u16, of: &Sums, consistency: CellConsistency) -> Cell {

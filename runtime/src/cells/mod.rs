@@ -14,8 +14,8 @@ mod split;
 use image::{ImageBuffer, Luma};
 
 pub use components::components;
-pub use measure::measure;
-pub use split::{mask, split};
+pub use measure::{Measurer, measure};
+pub use split::{Splitter, mask, split};
 
 use crate::measures::support::CellConsistency;
 

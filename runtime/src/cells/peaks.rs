@@ -7,23 +7,29 @@
 
 use image::GrayImage;
 
-use super::flood::{NONE, neighbours};
+use super::flood::{Ground, NONE, neighbours};
 use crate::model::manifest::CellRule;
 
-/// The peaks that become cells, as pixel indices in raster order.
+/// Marks the peaks that become cells in `ground`, which tells the foreground from the background before.
 ///
-/// `inside` tells the foreground, `core` is the core map; both of `width` pixels a row. Neighbourhood is 4,
-/// here and in the flooding, so that every foreground component has a peak of its own.
+/// `core` is the core map; both of `width` pixels a row. `order` and `parent`, as long, are memory to work in. Neighbourhood
+/// is 4, here and in the flooding, so that every foreground component has a peak of its own.
 ///
 /// The highest peak of each component needs neither level nor dynamics: a foreground that no peak
 /// explains is a doubtful cell, and a lost cell is worse than a doubtful one.
-pub(super) fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<u32> {
-    let order = by_level_descending(core, inside);
+pub(super) fn mark(
+    core: &[u8],
+    ground: &mut [Ground],
+    width: usize,
+    rule: &CellRule,
+    order: &mut [u32],
+    parent: &mut [u32],
+) {
+    let order = by_level_descending(core, ground, order);
     let depth = rule.saddle_depth.max(1);
     // Parent of each visited pixel; a root stands for its region's highest peak.
-    let mut parent = vec![NONE; core.len()];
-    let mut peaks = Vec::new();
-    for &pixel in &order {
+    parent.fill(NONE);
+    for &pixel in order {
         let at = pixel as usize;
         let saddle = core[at];
         parent[at] = pixel;
@@ -32,41 +38,43 @@ pub(super) fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) 
             if parent[neighbour] == NONE {
                 continue;
             }
-            let there = root(&mut parent, neighbour as u32);
+            let there = root(parent, neighbour as u32);
             if there == here {
                 continue;
             }
             let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
             let level = core[low as usize];
             if level >= rule.peak_level && level - saddle >= depth {
-                peaks.push(low);
+                ground[low as usize] = Ground::Peak;
             }
             parent[low as usize] = high;
             here = high;
         }
     }
-    peaks.extend(order.iter().copied().filter(|&pixel| parent[pixel as usize] == pixel));
-    peaks.sort_unstable();
-    peaks
+    for (at, ground) in ground.iter_mut().enumerate() {
+        if parent[at] == at as u32 {
+            *ground = Ground::Peak;
+        }
+    }
 }
 
 /// Indices of the foreground pixels, from the highest level to the lowest, in raster order within a level.
-fn by_level_descending(core: &[u8], inside: &[bool]) -> Vec<u32> {
+fn by_level_descending<'a>(core: &[u8], ground: &[Ground], order: &'a mut [u32]) -> &'a [u32] {
+    let foreground = || core.iter().zip(ground).enumerate().filter(|(_, (_, ground))| **ground != Ground::Outside);
     let mut start = [0_usize; 256];
-    for (&level, _) in core.iter().zip(inside).filter(|(_, inside)| **inside) {
+    for (_, (&level, _)) in foreground() {
         start[255 - usize::from(level)] += 1;
     }
     let mut total = 0;
     for bucket in &mut start {
         total += std::mem::replace(bucket, total);
     }
-    let mut order = vec![0; total];
-    for (at, (&level, _)) in core.iter().zip(inside).enumerate().filter(|(_, (_, inside))| **inside) {
+    for (at, (&level, _)) in foreground() {
         let bucket = &mut start[255 - usize::from(level)];
         order[*bucket] = at as u32;
         *bucket += 1;
     }
-    order
+    &order[..total]
 }
 
 /// The root of a region, halving the path to it on the way.
@@ -79,12 +87,11 @@ fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
     pixel
 }
 
-/// The core map smoothed by the 3x3 binomial kernel, rounded, edges repeated: the net's maps are read
-/// without the noise of single levels.
-pub(super) fn smooth(map: &GrayImage) -> Vec<u8> {
+/// The core map smoothed by the 3x3 binomial kernel, rounded, edges repeated, to `smooth`, which is as long: the net's
+/// maps are read without the noise of single levels.
+pub(super) fn smooth(map: &GrayImage, smooth: &mut [u8]) {
     let (width, height) = (map.width() as usize, map.height() as usize);
     let bytes = map.as_raw();
-    let mut smooth = vec![0; bytes.len()];
     for y in 0..height {
         let above = &bytes[y.saturating_sub(1) * width..][..width];
         let row = &bytes[y * width..][..width];
@@ -95,7 +102,6 @@ pub(super) fn smooth(map: &GrayImage) -> Vec<u8> {
             *level = ((sum + 8) / 16) as u8;
         }
     }
-    smooth
 }
 
 #[cfg(test)]
@@ -104,6 +110,20 @@ mod tests {
 
     fn rule(peak_level: u8, saddle_depth: u8) -> CellRule {
         CellRule { foreground_level: 128, peak_level, saddle_depth, least_area_px: 1 }
+    }
+
+    /// The peaks as indices, found in memory that others have left.
+    fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<usize> {
+        let ground = |inside: &bool| if *inside { Ground::Inside } else { Ground::Outside };
+        let mut ground: Vec<Ground> = inside.iter().map(ground).collect();
+        mark(core, &mut ground, width, rule, &mut vec![9; core.len()], &mut vec![1; core.len()]);
+        (0..core.len()).filter(|&at| ground[at] == Ground::Peak).collect()
+    }
+
+    fn smoothed(map: &GrayImage) -> Vec<u8> {
+        let mut to = vec![1; map.len()];
+        smooth(map, &mut to);
+        to
     }
 
     fn count(row: &[u8], peak_level: u8, saddle_depth: u8) -> usize {
@@ -149,9 +169,9 @@ mod tests {
 
     #[test]
     fn smoothing_keeps_a_flat_map_and_weighs_a_spot() {
-        assert_eq!(smooth(&GrayImage::from_pixel(4, 3, image::Luma([255]))), [255; 12]);
+        assert_eq!(smoothed(&GrayImage::from_pixel(4, 3, image::Luma([255]))), [255; 12]);
         let mut spot = GrayImage::new(3, 3);
         spot.put_pixel(1, 1, image::Luma([160]));
-        assert_eq!(smooth(&spot), [10, 20, 10, 20, 40, 20, 10, 20, 10]);
+        assert_eq!(smoothed(&spot), [10, 20, 10, 20, 40, 20, 10, 20, 10]);
     }
 }

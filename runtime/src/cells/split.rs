@@ -2,9 +2,14 @@
 
 use image::{GrayImage, Luma};
 
-use super::{Labels, flood, peaks};
+use super::{
+    Labels,
+    flood::{self, Ground},
+    peaks,
+};
 use crate::{
     error::{Error, Result},
+    frame::refit::{refit, refit_line},
     limits::MAX_CELLS,
     model::manifest::CellRule,
     segmentation::CellMaps,
@@ -19,20 +24,60 @@ use crate::{
 /// # Errors
 /// [`Error::Picture`] with more than [`MAX_CELLS`] cells, [`Error::Internal`] when the maps differ in size.
 pub fn split(maps: &CellMaps, rule: &CellRule) -> Result<Labels> {
-    let (width, height) = maps.foreground.dimensions();
-    if maps.core.dimensions() != (width, height) {
-        return Err(Error::internal("cells::split", "the two maps differ in size"));
+    let mut labels = Labels::default();
+    Splitter::default().split(maps, rule, &mut labels)?;
+    Ok(labels)
+}
+
+/// Finds the cells of one picture after another, in the memory that the largest so far took: 10 bytes a pixel, whatever
+/// is in the picture.
+#[derive(Debug, Default)]
+pub struct Splitter {
+    ground: Vec<Ground>,
+    core: Vec<u8>,
+    /// The order of the pixels, then the queue of the flooding, then what is counted of each region.
+    first: Vec<u32>,
+    /// The regions of the peaks, then what has grown.
+    second: Vec<u32>,
+}
+
+impl Splitter {
+    /// As [`split()`]; the labels get the size of the maps.
+    ///
+    /// # Errors
+    /// As [`split()`].
+    pub fn split(&mut self, maps: &CellMaps, rule: &CellRule, labels: &mut Labels) -> Result<()> {
+        let (width, height) = maps.foreground.dimensions();
+        if maps.core.dimensions() != (width, height) {
+            return Err(Error::internal("cells::split", "the two maps differ in size"));
+        }
+        refit(labels, width, height);
+        let pixels = labels.len();
+        if pixels == 0 {
+            return Ok(());
+        }
+        refit_line(&mut self.ground, pixels, Ground::Outside);
+        for (ground, &level) in self.ground.iter_mut().zip(maps.foreground.as_raw()) {
+            *ground = if level > rule.foreground_level { Ground::Inside } else { Ground::Outside };
+        }
+        refit_line(&mut self.core, pixels, 0);
+        refit_line(&mut self.second, pixels, 0);
+        // At most every second pixel is a peak: there is room for two numbers of each, and two of the background.
+        refit_line(&mut self.first, pixels + 4, 0);
+        let (core, ground, grown) = (&mut self.core, &mut self.ground, &mut self.second);
+        let (queue, width) = (&mut self.first[..pixels], width as usize);
+        peaks::smooth(&maps.core, core);
+        peaks::mark(core, ground, width, rule, queue, grown);
+        let peaks = flood::grow(core, ground, width, grown, queue);
+        let (areas, numbers) = self.first.split_at_mut(peaks + 1);
+        let numbers = numbers.get_mut(..=peaks).ok_or_else(|| Error::internal("cells::split", "too many peaks"))?;
+        number(grown, areas, numbers, rule.least_area_px)?;
+        for (label, &peak) in labels.iter_mut().zip(grown.iter()) {
+            // Numbers were made of 16 bits.
+            *label = numbers[peak as usize] as u16;
+        }
+        Ok(())
     }
-    if width == 0 || height == 0 {
-        return Ok(Labels::new(width, height));
-    }
-    let inside: Vec<bool> = maps.foreground.as_raw().iter().map(|&level| level > rule.foreground_level).collect();
-    let core = peaks::smooth(&maps.core);
-    let markers = peaks::find(&core, &inside, width as usize, rule);
-    let grown = flood::grow(&core, &inside, width as usize, &markers);
-    let numbers = number(&grown, markers.len(), rule.least_area_px)?;
-    let labels = grown.iter().map(|&marker| numbers[marker as usize]).collect();
-    Labels::from_raw(width, height, labels).ok_or_else(|| Error::internal("cells::split", "buffer size"))
 }
 
 /// The mask of the cells: 255 where a label is, 0 elsewhere.
@@ -42,27 +87,27 @@ pub fn mask(labels: &Labels) -> GrayImage {
     })
 }
 
-/// The final number of each grown region, 0 for specks, in order of first pixels.
-fn number(grown: &[u32], markers: usize, least_area_px: u32) -> Result<Vec<u16>> {
-    let mut areas = vec![0_u32; markers + 1];
-    for &marker in grown {
-        areas[marker as usize] += 1;
+/// The final number of each grown region, 0 for specks, in order of first pixels. `areas` is memory to work in.
+fn number(grown: &[u32], areas: &mut [u32], numbers: &mut [u32], least_area_px: u32) -> Result<()> {
+    areas.fill(0);
+    for &peak in grown {
+        areas[peak as usize] += 1;
     }
-    let mut numbers = vec![0; markers + 1];
-    let mut cells = 0_usize;
-    for &marker in grown {
-        let marker = marker as usize;
-        if marker == 0 || numbers[marker] != 0 || areas[marker] < least_area_px {
+    numbers.fill(0);
+    let mut cells = 0_u16;
+    for &peak in grown {
+        let peak = peak as usize;
+        if peak == 0 || numbers[peak] != 0 || areas[peak] < least_area_px {
             continue;
         }
-        cells += 1;
-        numbers[marker] = u16::try_from(cells).map_err(|_| {
+        cells = cells.checked_add(1).ok_or_else(|| {
             Error::picture(
                 format!("more than {MAX_CELLS} cells"),
                 format!("at most {MAX_CELLS} cells in one picture"),
                 "Cut the picture into smaller ones",
             )
         })?;
+        numbers[peak] = u32::from(cells);
     }
-    Ok(numbers)
+    Ok(())
 }

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     frame::{decode, reference},
     limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
+    model::manifest::Pitch,
     pipeline::{Analysis, Pipeline},
     records::{
         atomic::AtomicFile,
@@ -75,22 +76,23 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let failed_frames = |e: &dyn std::fmt::Display| Error::output(&frames_path, e);
     let mut frames = FrameTable::begin(AtomicFile::create(&frames_path)?).map_err(|e| failed_frames(&e))?;
     let mut pipeline = session.pipeline()?;
+    let pitch = pipeline.pitch().clone();
 
     let bar = print::progress(inputs.len(), "pictures", session.quiet);
     let mut refused = Vec::new();
     for input in &inputs {
         match segment(&mut pipeline, input, args, &out) {
             Ok((analysis, size_px)) => {
-                if let Some(doubt) = doubt(&pipeline, &analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
+                if let Some(doubt) = doubt(&pitch, analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
                     log::warn!("{}: {doubt}", input.path.display());
                 }
                 let name = input.path.file_name().unwrap_or_default().to_string_lossy();
                 let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
                 table.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
-                frames.add(&name, &analysis).map_err(|e| failed_frames(&e))?;
+                frames.add(&name, analysis).map_err(|e| failed_frames(&e))?;
                 let good = analysis.quality.verdict.is_good();
                 if good || args.any_quality {
-                    bar.suspend(|| print::line(summary(&name, &analysis)));
+                    bar.suspend(|| print::line(summary(&name, analysis)));
                 } else {
                     let reason = analysis.quality.reason();
                     bar.suspend(|| print::line(format_args!("{name}: {reason}: no cells counted")));
@@ -131,8 +133,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
 const MANY_TILES: u32 = 64;
 
 /// What speaks against reading a picture at the models' magnification.
-fn doubt(pipeline: &Pipeline, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
-    let pitch = pipeline.pitch();
+fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
     match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
         Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
             "{um:.3} um a pixel; the models are for {} to {} um. Counts are not to be relied on: shrink the picture, or \
@@ -153,11 +154,16 @@ struct SizePx {
     per_sr_px: f64,
 }
 
-fn segment(pipeline: &mut Pipeline, input: &Input, args: &SegmentArgs, out: &Path) -> Result<(Analysis, SizePx)> {
+fn segment<'a>(
+    pipeline: &'a mut Pipeline,
+    input: &Input,
+    args: &SegmentArgs,
+    out: &Path,
+) -> Result<(&'a Analysis, SizePx)> {
     let (picture, shrunk) = read(&input.path, args.whole_field)?;
     let analysis = if args.any_quality { pipeline.analyse_any(&picture) } else { pipeline.analyse(&picture) };
     let analysis = analysis.map_err(|e| e.at(&input.path))?;
-    pictures::write(out, &input.stem, &analysis)?;
+    pictures::write(out, &input.stem, analysis)?;
     Ok((analysis, SizePx { per_sr_px: shrunk / f64::from(SCALE) }))
 }
 

@@ -87,6 +87,14 @@ impl IntegerNet {
         values
     }
 
+    /// Runs a program of one input and one output; allocates nothing once an arena is there.
+    pub(super) fn run_alone(&self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
+        let mut arena = self.arenas.take();
+        let ran = self.program.run(&mut arena, &[input], &mut [output]);
+        self.arenas.give_back(arena);
+        Ok(ran?)
+    }
+
     fn run(&self, inputs: &[TValue], tensors: &mut [Arc<Tensor>]) -> TractResult<()> {
         let mut from: heapless::Vec<&[u8], MAX_NET_EDGES> = heapless::Vec::new();
         for input in inputs {

@@ -25,6 +25,8 @@ use tract_onnx::prelude::InferenceModelExt;
 pub use integer_net::Arenas;
 pub use setup::{STOCK, Setup};
 
+use integer_net::IntegerNet;
+
 use crate::{
     error::{Error, Result},
     limits::MAX_ACTIVATION_BYTES,
@@ -35,12 +37,23 @@ use crate::{
 #[derive(Debug)]
 pub struct Engine {
     name: String,
-    state: TypedSimpleState,
-    /// The input tensor, used again and again.
-    input: Arc<Tensor>,
+    runner: Runner,
     input_shape: [usize; 4],
     output_shape: [usize; 4],
     figures: Figures,
+}
+
+/// How it runs.
+#[derive(Debug)]
+enum Runner {
+    /// The whole net is one program, and tract is not needed any more: a run allocates nothing.
+    Program(IntegerNet),
+    /// tract goes from node to node.
+    Graph {
+        state: TypedSimpleState,
+        /// The input tensor, used again and again.
+        input: Arc<Tensor>,
+    },
 }
 
 /// What a loaded model is made of.
@@ -55,7 +68,7 @@ pub struct Figures {
     pub arena_bytes: usize,
     /// Bytes of the packed weights.
     pub weight_bytes: usize,
-    /// Bytes of the tensors that are kept for inputs and outputs.
+    /// Bytes of the tensors that are kept for inputs and outputs; none where the whole net is one program.
     pub edge_bytes: usize,
     /// Multiplications that the integer nets make a run.
     pub multiplies: u64,
@@ -110,14 +123,20 @@ impl Engine {
         let Some(output_shape) = output_shape.filter(|_| fact.datum_type == u8::datum_type()) else {
             return Err(Error::model(name, format!("output {fact:?}"), "a map of u8", ""));
         };
-        let figures = figures(&plan, &programs, setup).map_err(|e| fault(name, &e))?;
+        let program = sole_program(plan.model()).map_err(|e| fault(name, &e))?;
+        let mut figures = figures(&plan, &programs, setup).map_err(|e| fault(name, &e))?;
         if figures.activation_bytes > MAX_ACTIVATION_BYTES {
             let found = format!("a graph that needs {} bytes to run", figures.activation_bytes);
             return Err(Error::model(name, found, format!("at most {MAX_ACTIVATION_BYTES} bytes"), ""));
         }
-        let state = plan.spawn().map_err(|e| fault(name, &e))?;
-        let input = Tensor::zero::<u8>(&input_shape).map_err(|e| fault(name, &e))?.into_arc_tensor();
-        Ok(Self { name: name.clone(), state, input, input_shape, output_shape, figures })
+        let runner = match program {
+            Some(program) => {
+                figures.edge_bytes = 0;
+                Runner::Program(program)
+            }
+            None => Runner::graph(&plan, input_shape).map_err(|e| fault(name, &e))?,
+        };
+        Ok(Self { name: name.clone(), runner, input_shape, output_shape, figures })
     }
 
     /// The same model for another thread: weights are shared, buffers are not.
@@ -125,9 +144,13 @@ impl Engine {
     /// # Errors
     /// [`Error::Model`] when tract cannot set up another state.
     pub fn another(&self) -> Result<Self> {
-        let state = self.state.plan().spawn().map_err(|e| fault(&self.name, &e))?;
-        let input = Tensor::zero::<u8>(&self.input_shape).map_err(|e| fault(&self.name, &e))?.into_arc_tensor();
-        Ok(Self { name: self.name.clone(), state, input, figures: self.figures.clone(), ..*self })
+        let runner = match &self.runner {
+            Runner::Program(program) => Runner::Program(program.clone()),
+            Runner::Graph { state, .. } => {
+                Runner::graph(state.plan(), self.input_shape).map_err(|e| fault(&self.name, &e))?
+            }
+        };
+        Ok(Self { name: self.name.clone(), runner, figures: self.figures.clone(), ..*self })
     }
 
     /// Shape of the input, `[1, height, width, channels]`.
@@ -159,16 +182,35 @@ impl Engine {
     }
 
     fn try_run(&mut self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
-        match Arc::get_mut(&mut self.input) {
-            Some(tensor) => tensor.try_as_plain_ram_mut()?.as_slice_mut::<u8>()?.copy_from_slice(input),
-            // A run that failed may have kept it.
-            None => self.input = Tensor::from_shape(&self.input_shape, input)?.into_arc_tensor(),
+        match &mut self.runner {
+            Runner::Program(net) => net.run_alone(input, output),
+            Runner::Graph { state, input: tensor } => {
+                match Arc::get_mut(tensor) {
+                    Some(tensor) => tensor.try_as_plain_ram_mut()?.as_slice_mut::<u8>()?.copy_from_slice(input),
+                    // A run that failed may have kept it.
+                    None => *tensor = Tensor::from_shape(&self.input_shape, input)?.into_arc_tensor(),
+                }
+                let outputs = state.run(tvec!(tensor.clone().into_tvalue()))?;
+                let view = outputs[0].try_as_plain_ram()?;
+                output.copy_from_slice(view.as_slice::<u8>()?);
+                Ok(())
+            }
         }
-        let outputs = self.state.run(tvec!(self.input.clone().into_tvalue()))?;
-        let view = outputs[0].try_as_plain_ram()?;
-        output.copy_from_slice(view.as_slice::<u8>()?);
-        Ok(())
     }
+}
+
+impl Runner {
+    fn graph(plan: &Arc<TypedRunnableModel>, input_shape: [usize; 4]) -> TractResult<Self> {
+        Ok(Self::Graph { state: plan.spawn()?, input: Tensor::zero::<u8>(&input_shape)?.into_arc_tensor() })
+    }
+}
+
+/// The program that a planned model is, from its one input to its one output; `None` where there is more to it.
+fn sole_program(model: &TypedModel) -> TractResult<Option<IntegerNet>> {
+    let ([input], [output]) = (model.input_outlets()?, model.output_outlets()?) else { return Ok(None) };
+    let node = model.node(output.node);
+    let is_whole = node.inputs.as_slice() == [*input] && node.outputs.len() == 1;
+    Ok(node.op_as::<IntegerNet>().filter(|_| is_whole).cloned())
 }
 
 type Planned = (Arc<TypedRunnableModel>, Vec<Arc<Program>>);

@@ -46,7 +46,7 @@ pub trait Method {
 impl Method for Pipeline {
     fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
         let analysis = self.analyse_any(lr)?;
-        Ok(Answer { sr: analysis.sr, labels: analysis.labels })
+        Ok(Answer { sr: analysis.sr.clone(), labels: analysis.labels.clone() })
     }
 }
 

@@ -6,5 +6,6 @@ pub mod mirror;
 pub mod normalise;
 pub mod quality;
 pub mod reference;
+pub mod refit;
 pub mod resize;
 pub mod row_resize;

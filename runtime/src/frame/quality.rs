@@ -11,11 +11,14 @@ mod plane;
 mod sharpness;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use image::RgbImage;
 use serde::Serialize;
 
 use plane::Plane;
+use sharpness::Windows;
+use trend::Trend;
 
 /// The background of an under-exposed frame is darker than this, in levels.
 /// The darkest of the fields at half its brightness has 69.
@@ -168,42 +171,71 @@ impl Quality {
 /// 5 levels on top, one, one and four pass. Blur of 1 to 1.5 px may fall on either side. `tests/quality.rs` measures
 /// this again.
 pub fn judge(picture: &RgbImage) -> Quality {
-    let Some(plane) = Plane::luma(picture) else {
-        return Quality { verdict: Verdict::Empty, ..Quality::default() };
-    };
-    let pixels = plane.levels.len() as f64;
-    let unclipped: Vec<f32> =
-        plane.levels.iter().copied().filter(|&level| f64::from(level) < CLIPPED_FROM_LEVEL).collect();
-    let clipped_share = 1.0 - unclipped.len() as f64 / pixels;
-    let middle = unclipped.len() / 2;
-    let contrast_levels = contrast_levels(&plane.without_trend(CONTRAST_TREND_DEGREE));
-    let mut quality = Quality {
-        verdict: Verdict::Good,
-        sharpness: None,
-        contrast_levels,
-        clipped_share,
-        depth_levels: nth(unclipped, middle).map_or(0.0, |level| 255.0 - level),
-        brightness_levels: nth(plane.levels.clone(), (pixels * 0.95) as usize).unwrap_or_default(),
-    };
-    if contrast_levels >= LEAST_CONTRAST_LEVELS {
-        quality.sharpness = sharpness::sharpness(&plane.without_trend(SHARPNESS_TREND_DEGREE));
+    Judge::default().judge(picture)
+}
+
+/// Judges frames one after another, in the memory that the largest so far took.
+#[derive(Debug, Default)]
+pub struct Judge {
+    luma: Plane,
+    rest: Plane,
+    trend: Trend,
+    windows: Windows,
+    /// Levels in any order.
+    values: Vec<f32>,
+}
+
+impl Judge {
+    /// As [`judge()`].
+    pub fn judge(&mut self, picture: &RgbImage) -> Quality {
+        if picture.is_empty() {
+            return Quality { verdict: Verdict::Empty, ..Quality::default() };
+        }
+        self.luma.take_luma(picture);
+        let levels = &self.luma.levels;
+        let pixels = levels.len() as f64;
+        self.values.clear();
+        self.values.reserve_exact(levels.len());
+        self.values.extend(levels.iter().filter(|&&level| f64::from(level) < CLIPPED_FROM_LEVEL));
+        let clipped_share = 1.0 - self.values.len() as f64 / pixels;
+        let middle = self.values.len() / 2;
+        let depth_levels = nth(&mut self.values, middle).map_or(0.0, |level| 255.0 - level);
+        self.values.clear();
+        self.values.extend_from_slice(levels);
+        let brightness_levels = nth(&mut self.values, (pixels * 0.95) as usize).unwrap_or_default();
+        let contrast_levels = self.contrast_levels();
+        let mut quality = Quality {
+            verdict: Verdict::Good,
+            sharpness: None,
+            contrast_levels,
+            clipped_share,
+            depth_levels,
+            brightness_levels,
+        };
+        if contrast_levels >= LEAST_CONTRAST_LEVELS {
+            self.trend.take_off(&self.luma, SHARPNESS_TREND_DEGREE, &mut self.rest);
+            quality.sharpness = self.windows.sharpness(&self.rest);
+        }
+        quality.verdict = quality.verdict();
+        quality
     }
-    quality.verdict = quality.verdict();
-    quality
+
+    /// How far the pixel that is [`STANDING_OUT_PX`] from the most conspicuous one is from the median, each being the mean
+    /// of 3x3: of noise that leaves a third, and of a frame of any size the few pixels that show something count.
+    fn contrast_levels(&mut self) -> f64 {
+        self.trend.take_off(&self.luma, CONTRAST_TREND_DEGREE, &mut self.rest);
+        let levels = self.windows.smooth(&self.rest, &[1.0 / 3.0; 2]);
+        let count = levels.len();
+        self.values.clear();
+        self.values.extend_from_slice(levels);
+        let median = nth(&mut self.values, count / 2).unwrap_or_default() as f32;
+        self.values.iter_mut().for_each(|level| *level = (*level - median).abs());
+        nth(&mut self.values, count.saturating_sub(STANDING_OUT_PX + 1)).unwrap_or_default()
+    }
 }
 
-/// How far the pixel that is [`STANDING_OUT_PX`] from the most conspicuous one is from the median, each being the mean
-/// of 3x3: of noise that leaves a third, and of a frame of any size the few pixels that show something count.
-fn contrast_levels(plane: &Plane) -> f64 {
-    let mut levels = plane.smoothed(&[1.0 / 3.0; 2]).levels;
-    let count = levels.len();
-    let median = nth(levels.clone(), count / 2).unwrap_or_default() as f32;
-    levels.iter_mut().for_each(|level| *level = (*level - median).abs());
-    nth(levels, count.saturating_sub(STANDING_OUT_PX + 1)).unwrap_or_default()
-}
-
-/// The value that `rank` others are not above; the greatest for a rank beyond.
-fn nth(mut values: Vec<f32>, rank: usize) -> Option<f64> {
+/// The value that `rank` others are not above; the greatest for a rank beyond. Puts them into another order.
+fn nth(values: &mut [f32], rank: usize) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
     let (_, value, _) = values.select_nth_unstable_by(rank.min(last), f32::total_cmp);
     Some(f64::from(*value))

@@ -3,18 +3,18 @@
 //! The picture is shrunk back by averaging areas and compared with what was read, without any truth: the figure is
 //! there on the device too.
 
-use image::{Luma, Rgb, RgbImage};
+use image::{Luma, RgbImage};
 
 use crate::{
     cells::Labels,
     error::{Error, Result},
-    frame::resize::shrink_area_rgb,
+    frame::refit::refit_line,
     measures::support::CellConsistency,
 };
 
 /// The picture shrunk back less what was read: a difference a channel of each low-resolution pixel, in levels
 /// (-255..=255). The figures of consistency are means of its amounts over the three channels.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Consistency {
     width: u32,
     height: u32,
@@ -22,8 +22,8 @@ pub struct Consistency {
 }
 
 /// Sums over the pixels of one cell.
-#[derive(Clone, Copy, Default)]
-struct Sums {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CellSums {
     amount_levels: f64,
     difference_levels: [i64; 3],
     pixels: u32,
@@ -31,7 +31,20 @@ struct Sums {
 
 impl Consistency {
     /// Compares what was read, `lr`, with what came out, `sr`, a whole multiple of its size.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it is none.
     pub fn new(lr: &RgbImage, sr: &RgbImage) -> Result<Self> {
+        let mut this = Self::default();
+        this.compare(lr, sr)?;
+        Ok(this)
+    }
+
+    /// Compares another pair, in the memory of the one before.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn compare(&mut self, lr: &RgbImage, sr: &RgbImage) -> Result<()> {
         let (width, height) = lr.dimensions();
         let whole = |small: u32, large: u32| small > 0 && large.is_multiple_of(small);
         if !whole(width, sr.width()) || !whole(height, sr.height()) {
@@ -40,12 +53,27 @@ impl Consistency {
                 format!("{}x{} is no whole multiple of {width}x{height}", sr.width(), sr.height()),
             ));
         }
-        let shrunk = shrink_area_rgb(sr, width, height)?;
-        let difference = |read: &Rgb<u8>, shrunk: &Rgb<u8>| {
-            std::array::from_fn(|channel| i16::from(shrunk.0[channel]) - i16::from(read.0[channel]))
-        };
-        let difference_levels = lr.pixels().zip(shrunk.pixels()).map(|(read, back)| difference(read, back)).collect();
-        Ok(Self { width, height, difference_levels })
+        (self.width, self.height) = (width, height);
+        let (across, down) = ((sr.width() / width) as usize, (sr.height() / height) as usize);
+        refit_line(&mut self.difference_levels, width as usize * height as usize, [0; 3]);
+        let row_bytes = 3 * sr.width() as usize;
+        let rows = lr.rows().zip(sr.as_raw().chunks_exact(down * row_bytes));
+        for ((read, strip), differences) in rows.zip(self.difference_levels.chunks_exact_mut(width as usize)) {
+            for (x, (difference, read)) in differences.iter_mut().zip(read).enumerate() {
+                // Rounded to levels along the rows, then down the columns: what shrinking an 8-bit picture gives.
+                let mut sums = [0_u32; 3];
+                for row in strip.chunks_exact(row_bytes) {
+                    let mut along = [0_u32; 3];
+                    for pixel in row[3 * across * x..][..3 * across].chunks_exact(3) {
+                        along.iter_mut().zip(pixel).for_each(|(sum, &level)| *sum += u32::from(level));
+                    }
+                    sums.iter_mut().zip(along).for_each(|(sum, along)| *sum += rounded(along, across as u32));
+                }
+                let shrunk = sums.map(|sum| rounded(sum, down as u32) as i16);
+                *difference = std::array::from_fn(|channel| shrunk[channel] - i16::from(read.0[channel]));
+            }
+        }
+        Ok(())
     }
 
     /// Mean over the picture, in levels.
@@ -61,15 +89,30 @@ impl Consistency {
     /// # Errors
     /// [`Error::Internal`] when they do not.
     pub fn cells(&self, labels: &Labels) -> Result<Vec<CellConsistency>> {
-        let (across, down) = (labels.width() / self.width, labels.height() / self.height);
-        if (across * self.width, down * self.height) != labels.dimensions() || across == 0 || down == 0 {
+        Ok(self.sum_cells(labels, &mut Vec::new())?.collect())
+    }
+
+    /// The same, one after another, with the memory of `sums` to work in.
+    ///
+    /// # Errors
+    /// As [`Self::cells`].
+    pub fn sum_cells<'a>(
+        &self,
+        labels: &Labels,
+        sums: &'a mut Vec<CellSums>,
+    ) -> Result<impl Iterator<Item = CellConsistency> + use<'a>> {
+        sums.clear();
+        // A comparison that has not been made yet has no size.
+        let (width, height) = (self.width.max(1), self.height.max(1));
+        let (across, down) = (labels.width() / width, labels.height() / height);
+        let fits = (across * width, down * height) == labels.dimensions() && across > 0 && down > 0;
+        if !fits || self.difference_levels.is_empty() {
             return Err(Error::internal("consistency", "labels are no whole multiple of the picture"));
         }
-        let mut sums: Vec<Sums> = Vec::new();
         for (x, y, &Luma([label])) in labels.enumerate_pixels() {
             let Some(at) = usize::from(label).checked_sub(1) else { continue };
             if sums.len() <= at {
-                sums.resize(at + 1, Sums::default());
+                sums.resize(at + 1, CellSums::default());
             }
             let difference = &self.difference_levels[((y / down) * self.width + x / across) as usize];
             sums[at].amount_levels += amount_levels(difference);
@@ -78,17 +121,27 @@ impl Consistency {
             }
             sums[at].pixels += 1;
         }
-        let of_cell = |of: Sums| {
-            let pixels = f64::from(of.pixels.max(1));
-            CellConsistency {
-                levels: of.amount_levels / pixels,
-                offset_levels: of.difference_levels.iter().fold(0.0, |most: f64, sum| most.max(sum.abs() as f64))
-                    / pixels,
-                input_px: f64::from(of.pixels) / f64::from(across * down),
-            }
-        };
-        Ok(sums.into_iter().map(of_cell).collect())
+        let pixels_each = f64::from(across * down);
+        Ok(sums.iter().map(move |of| of.consistency(pixels_each)))
     }
+}
+
+impl CellSums {
+    /// Of a cell on a grid that has `pixels_each` pixels a pixel of the input.
+    fn consistency(&self, pixels_each: f64) -> CellConsistency {
+        let pixels = f64::from(self.pixels.max(1));
+        CellConsistency {
+            levels: self.amount_levels / pixels,
+            offset_levels: self.difference_levels.iter().fold(0.0, |most: f64, sum| most.max(sum.abs() as f64))
+                / pixels,
+            input_px: f64::from(self.pixels) / pixels_each,
+        }
+    }
+}
+
+/// The mean of `count` levels of a sum, halves up.
+fn rounded(sum: u32, count: u32) -> u32 {
+    (sum + count / 2) / count
 }
 
 /// Mean amount over the channels, in levels.
@@ -99,7 +152,27 @@ fn amount_levels(difference_levels: &[i16; 3]) -> f64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use image::Rgb;
+
     use super::*;
+    use crate::{frame::resize::shrink_area_rgb, model::golden};
+
+    #[test]
+    fn the_differences_are_those_of_a_picture_shrunk_by_areas() {
+        let picture = |salt, width, height| {
+            RgbImage::from_raw(width, height, golden::input(salt, 3 * (width * height) as usize)).unwrap()
+        };
+        let mut consistency = Consistency::default();
+        for (salt, (width, height)) in (1..).zip([(1, 1), (37, 21), (64, 64), (5, 90)]) {
+            let (lr, sr) = (picture(salt, width, height), picture(salt + 100, 4 * width, 4 * height));
+            consistency.compare(&lr, &sr).unwrap();
+            let shrunk = shrink_area_rgb(&sr, width, height).unwrap();
+            let wanted = shrunk.iter().zip(lr.iter()).map(|(a, b)| i16::from(*a) - i16::from(*b));
+            assert!(wanted.eq(consistency.difference_levels.iter().flatten().copied()), "{width}x{height}");
+        }
+        assert!(Consistency::default().cells(&Labels::new(4, 4)).is_err());
+    }
 
     #[test]
     fn a_picture_enlarged_by_repeating_pixels_is_consistent() {

@@ -45,8 +45,7 @@ impl Budget {
         let arena_bytes = pipeline.workers().arena_bytes() as u64;
         let figures = pipeline.workers().figures();
         let weight_bytes: u64 = figures.iter().map(|figures| figures.weight_bytes as u64).sum();
-        // Each input and output is there twice: as a tensor of the engine and as a worker's picture or maps.
-        let edge_bytes: u64 = figures.iter().map(|figures| 2 * figures.edge_bytes as u64).sum();
+        let edge_bytes = pipeline.workers().edge_bytes() as u64;
         let noise = golden::input(1, frame_bytes as usize);
         let frame = RgbImage::from_raw(width, height, noise)
             .ok_or_else(|| Error::internal("budget", "a frame of the wrong length"))?;

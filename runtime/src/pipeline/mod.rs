@@ -1,74 +1,45 @@
 //! The steps in a row: a picture in, cells out. [`crate::run`] does so with the frames of a source.
 
+mod analysis;
+mod helper;
+mod tiling;
 mod workers;
 
 use std::time::Instant;
 
-use image::{GrayImage, RgbImage, imageops};
+use image::RgbImage;
 
 use crate::{
-    cells::{self, Cell, Labels},
+    cells::{Measurer, Splitter},
     engine::Setup,
     error::{Error, Result},
-    frame::quality::{self, Quality},
-    limits::{MAX_TILED_PX, SCALE},
+    frame::{quality::Judge, refit::refit},
+    limits::{MAX_CELLS, MAX_TILED_PX, SCALE},
     measures::consistency::Consistency,
     model::{
         manifest::{CellRule, Pitch},
         store::Models,
     },
-    segmentation::CellMaps,
-    tile::{grid::Grid, stitch::Stitch},
 };
+pub use analysis::{Analysis, StageTimes};
+use tiling::Tiling;
 pub use workers::Workers;
 
-/// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
-#[derive(Debug, Clone)]
-pub struct Analysis {
-    /// Whether the picture shows cells that can be counted; see [`Pipeline::analyse`].
-    pub quality: Quality,
-    /// The super-resolved picture.
-    pub sr: RgbImage,
-    /// The maps that the cells were read off.
-    pub maps: CellMaps,
-    /// One number a cell.
-    pub labels: Labels,
-    /// The cells' measures, in order of their labels.
-    pub cells: Vec<Cell>,
-    /// Where the time went.
-    pub times: StageTimes,
-    /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.
-    pub tiles: u32,
-}
-
-impl Analysis {
-    /// Number of cells that the picture as it was read does not bear out; see [`crate::measures::support`].
-    pub fn unsupported_cells(&self) -> usize {
-        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
-    }
-}
-
-/// Milliseconds of each stage, summed over the tiles of one picture.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct StageTimes {
-    /// The super-resolution net.
-    pub ssr_ms: f64,
-    /// The segmentation net.
-    pub unet_ms: f64,
-    /// Cutting, padding and stitching tiles.
-    pub tiling_ms: f64,
-    /// Maps to labels to measures, and the comparison with what was read.
-    pub cells_ms: f64,
-    /// All of it.
-    pub total_ms: f64,
-}
-
-/// Both nets, loaded and checked once.
+/// Both nets, loaded and checked once, and the memory of every step: what the first picture of a size takes is kept, and
+/// the next one of that size takes no more.
 #[derive(Debug)]
 pub struct Pipeline {
     workers: Workers,
     rule: CellRule,
     pitch: Pitch,
+    judge: Judge,
+    tiling: Tiling,
+    splitter: Splitter,
+    consistency: Consistency,
+    measurer: Measurer,
+    latest: Analysis,
+    /// Whether [`Self::latest`] is an analysis, and a whole one.
+    has_latest: bool,
 }
 
 impl Pipeline {
@@ -88,7 +59,18 @@ impl Pipeline {
     pub fn load_with(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
         let rule =
             models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
-        Ok(Self { workers: Workers::load(models, setup, threads)?, rule, pitch: models.unet.manifest.pitch.clone() })
+        Ok(Self {
+            workers: Workers::load(models, setup, threads)?,
+            rule,
+            pitch: models.unet.manifest.pitch.clone(),
+            judge: Judge::default(),
+            tiling: Tiling::default(),
+            splitter: Splitter::default(),
+            consistency: Consistency::default(),
+            measurer: Measurer::default(),
+            latest: Analysis::default(),
+            has_latest: false,
+        })
     }
 
     /// How cells are read off the maps.
@@ -101,6 +83,11 @@ impl Pipeline {
         &self.pitch
     }
 
+    /// The last analysis; none before the first, and after one that failed half way.
+    pub fn latest(&self) -> Option<&Analysis> {
+        self.has_latest.then_some(&self.latest)
+    }
+
     /// The nets.
     pub fn workers(&self) -> &Workers {
         &self.workers
@@ -111,9 +98,12 @@ impl Pipeline {
     /// The picture is judged first ([`quality::judge`]). When it is not good the analysis has no cells, and maps and
     /// labels without any; it is super-resolved all the same, so that one can look.
     ///
+    /// The analysis lies in the pipeline's memory until the next one. A picture as large as one before it is analysed
+    /// without an allocation.
+    ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
-    pub fn analyse(&mut self, picture: &RgbImage) -> Result<Analysis> {
+    pub fn analyse(&mut self, picture: &RgbImage) -> Result<&Analysis> {
         self.analyse_as(picture, false)
     }
 
@@ -124,87 +114,70 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
-    pub fn analyse_any(&mut self, picture: &RgbImage) -> Result<Analysis> {
+    pub fn analyse_any(&mut self, picture: &RgbImage) -> Result<&Analysis> {
         self.analyse_as(picture, true)
     }
 
-    fn analyse_as(&mut self, picture: &RgbImage, any_quality: bool) -> Result<Analysis> {
+    fn analyse_as(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
             let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
             return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Cut it"));
         }
-        let start = Instant::now();
-        let mut times = StageTimes::default();
-        let quality = quality::judge(picture);
-        let grid = Grid::over(width, height);
-        let sr = self.super_resolve(&grid, picture, &mut times)?;
-        let maps = if any_quality || quality.verdict.is_good() {
-            self.segment(&grid, &self.workers.prepare(picture, &sr), &mut times)?
-        } else {
-            CellMaps::empty(sr.width(), sr.height())
-        };
+        self.has_latest = false;
+        self.refill(picture, any_quality)?;
+        self.has_latest = true;
+        Ok(&self.latest)
+    }
 
-        // The padding goes before the cells are found: a cell at the picture's edge touches its border.
-        let (width, height) = (width * SCALE, height * SCALE);
-        let sr = cut(sr, width, height);
-        let maps = CellMaps { foreground: cut(maps.foreground, width, height), core: cut(maps.core, width, height) };
+    /// Analyses a picture in place of the latest one.
+    fn refill(&mut self, picture: &RgbImage, any_quality: bool) -> Result<()> {
+        let start = Instant::now();
+        let Analysis { quality, sr, maps, labels, cells, times, tiles } = &mut self.latest;
+        *times = StageTimes::default();
+        *quality = self.judge.judge(picture);
+        self.tiling.super_resolve(&mut self.workers, picture, sr, times)?;
+        let counted = any_quality || quality.verdict.is_good();
+        if counted {
+            self.tiling.segment(&mut self.workers, picture, maps, times)?;
+        } else {
+            tiling::empty_maps(maps, picture);
+        }
 
         let before = Instant::now();
-        let labels = cells::split(&maps, &self.rule)?;
-        let cells = cells::measure(&labels, &maps, &Consistency::new(picture, &sr)?)?;
+        if counted {
+            self.splitter.split(maps, &self.rule, labels)?;
+            self.consistency.compare(picture, sr)?;
+            let most = most_cells(picture, &self.rule);
+            self.measurer.measure(labels, maps, &self.consistency, most, cells)?;
+        } else {
+            refit(labels, sr.width(), sr.height());
+            labels.fill(0);
+            cells.clear();
+        }
         times.cells_ms = ms_since(before);
         times.total_ms = ms_since(start);
         times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
-        let tiles = u32::try_from(grid.tiles()).map_err(|e| Error::internal("pipeline", e))?;
-        Ok(Analysis { quality, sr, maps, labels, cells, times, tiles })
+        *tiles = u32::try_from(self.tiling.tiles()).map_err(|e| Error::internal("pipeline", e))?;
+        Ok(())
     }
+}
 
-    fn super_resolve(&mut self, grid: &Grid, picture: &RgbImage, times: &mut StageTimes) -> Result<RgbImage> {
-        let padded = grid.pad(picture);
-        let mut stitch = Stitch::new(grid, 3);
-        times.ssr_ms += self.workers.super_resolve(grid, &padded, |tile| stitch.place(tile))?;
-        RgbImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
-            .ok_or_else(|| Error::internal("pipeline", "buffer size"))
-    }
-
-    fn segment(&mut self, grid: &Grid, prepared: &RgbImage, times: &mut StageTimes) -> Result<CellMaps> {
-        let mut foreground = Stitch::new(grid, 1);
-        let mut core = Stitch::new(grid, 1);
-        times.unet_ms += self.workers.segment(grid, prepared, |maps| {
-            foreground.place(&maps.foreground)?;
-            core.place(&maps.core)
-        })?;
-        let map = |stitch: Stitch| {
-            GrayImage::from_raw(grid.width * SCALE, grid.height * SCALE, stitch.finish()?)
-                .ok_or_else(|| Error::internal("pipeline", "buffer size"))
-        };
-        Ok(CellMaps { foreground: map(foreground)?, core: map(core)? })
-    }
+/// Most cells that a picture can have: so many of the least area cover it.
+pub(crate) fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
+    let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
+    usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
 }
 
 fn ms_since(before: Instant) -> f64 {
     before.elapsed().as_secs_f64() * 1e3
 }
 
-/// The upper left `width` x `height` of a picture; the picture itself when it is no larger.
-fn cut<P: image::Pixel<Subpixel = u8> + 'static>(
-    picture: image::ImageBuffer<P, Vec<u8>>,
-    width: u32,
-    height: u32,
-) -> image::ImageBuffer<P, Vec<u8>> {
-    if picture.dimensions() == (width, height) {
-        picture
-    } else {
-        imageops::crop_imm(&picture, 0, 0, width, height).to_image()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use image::Rgb;
+    use image::{Rgb, imageops};
 
     use super::*;
     use crate::{engine::fixture, frame::quality::Verdict};
@@ -242,7 +215,7 @@ mod tests {
         // Three tiles: the last one has no other beside it.
         for models in [fixture::models(), Models::embedded().unwrap()] {
             let run = |threads| {
-                Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap()
+                Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap().clone()
             };
             let (one, two) = (run(1), run(2));
             assert_eq!((one.tiles, two.tiles), (3, 3));
@@ -294,14 +267,36 @@ mod tests {
         let blurred = imageops::blur(&sharp, 3.0);
         let good = pipeline.analyse(&sharp).unwrap();
         assert_eq!((good.quality.verdict, good.cells.len()), (Verdict::Good, 2));
-        let gated = pipeline.analyse(&blurred).unwrap();
+        let gated = pipeline.analyse(&blurred).unwrap().clone();
         assert_eq!((gated.quality.verdict, gated.cells.len()), (Verdict::OutOfFocus, 0));
         assert!(gated.labels.iter().all(|&label| label == 0) && gated.times.unet_ms == 0.0);
         assert_eq!(gated.labels.dimensions(), (256, 256));
         assert_eq!(gated.sr.get_pixel(80, 80), blurred.get_pixel(20, 20));
         let any = pipeline.analyse_any(&blurred).unwrap();
-        assert_eq!((any.quality, any.sr), (gated.quality, gated.sr));
+        assert_eq!((any.quality, &any.sr), (gated.quality, &gated.sr));
         assert!(!any.cells.is_empty());
+    }
+
+    #[test]
+    fn pictures_of_many_sizes_in_a_row_come_out_as_each_would_alone() {
+        let mut pipeline = Pipeline::load_with(&fixture::models(), &Setup::default(), 2).unwrap();
+        assert!(pipeline.latest().is_none());
+        let grid = |at: u32| (f64::from(at % 5) * 16.0 + 8.0, f64::from(at / 5) * 16.0 + 8.0);
+        for (width, height, count, any) in
+            [(64, 64, 6, false), (130, 90, 20, false), (20, 31, 1, false), (64, 64, 0, true), (64, 64, 0, false), (66, 64, 9, true)]
+        {
+            let picture = smear(width, height, &(0..count).map(grid).collect::<Vec<_>>());
+            let mut alone = Pipeline::load(&fixture::models()).unwrap();
+            let [one, other] = [&mut pipeline, &mut alone].map(|pipeline| {
+                let analysis = if any { pipeline.analyse_any(&picture) } else { pipeline.analyse(&picture) };
+                analysis.unwrap().clone()
+            });
+            assert_eq!((one.quality, one.tiles, one.cells), (other.quality, other.tiles, other.cells));
+            assert_eq!((&one.sr, &one.maps, &one.labels), (&other.sr, &other.maps, &other.labels));
+            assert_eq!(pipeline.latest().unwrap().labels, one.labels);
+        }
+        // What is refused at once leaves the latest as it is.
+        assert!(pipeline.analyse(&RgbImage::new(0, 5)).is_err() && pipeline.latest().is_some());
     }
 
     #[test]

@@ -6,8 +6,9 @@
 
 use std::time::Instant;
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 
+use super::helper::Helper;
 use crate::{
     engine::{Figures, Setup},
     error::{Error, Result},
@@ -21,14 +22,23 @@ use crate::{
 /// Both nets, loaded once, for as many threads as are wanted.
 #[derive(Debug)]
 pub struct Workers {
-    all: heapless::Vec<Worker, MAX_WORKERS>,
+    all: heapless::Vec<Box<Worker>, MAX_WORKERS>,
+    /// Runs the second worker, once there is one.
+    helper: Option<Helper>,
     threads: usize,
     arena_bytes: usize,
 }
 
+/// One of the nets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Net {
+    SuperResolution,
+    Segmentation,
+}
+
 /// Both nets and the buffers of one tile.
 #[derive(Debug)]
-struct Worker {
+pub(super) struct Worker {
     super_resolution: SuperResolution,
     segmenter: Segmenter,
     tile: RgbImage,
@@ -47,6 +57,20 @@ impl Worker {
         }
     }
 
+    /// Runs a net on the tile, or on the super-resolved tile, that lies in its buffers.
+    pub(super) fn run(&mut self, net: Net) -> Result<()> {
+        match net {
+            Net::SuperResolution => self.super_resolution.run_into(&self.tile, &mut self.sr),
+            Net::Segmentation => self.segmenter.run_into(&self.sr, &mut self.maps),
+        }
+    }
+
+    /// Bytes of the buffers.
+    fn buffer_bytes(&self) -> usize {
+        let maps = self.maps.foreground.len() + self.maps.core.len();
+        self.tile.len() + self.sr.len() + maps + self.segmenter.buffer_bytes()
+    }
+
     fn another(&self) -> Result<Self> {
         Ok(Self::new(self.super_resolution.another()?, self.segmenter.another()?))
     }
@@ -61,13 +85,13 @@ impl Workers {
         let super_resolution = SuperResolution::load(&models.ssr, setup)?;
         let segmenter = Segmenter::load(&models.unet, setup)?;
         let mut all = heapless::Vec::new();
-        let _ = all.push(Worker::new(super_resolution, segmenter));
-        Ok(Self { all, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
+        let _ = all.push(Box::new(Worker::new(super_resolution, segmenter)));
+        Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
     }
 
     /// What the super-resolution net and the segmenter are made of.
     pub fn figures(&self) -> [&Figures; 2] {
-        let worker = &self.all[0];
+        let worker = self.first();
         [worker.super_resolution.engine().figures(), worker.segmenter.engine().figures()]
     }
 
@@ -81,9 +105,19 @@ impl Workers {
         self.threads
     }
 
-    /// See [`Segmenter::prepare`].
-    pub(super) fn prepare(&self, frame: &RgbImage, sr: &RgbImage) -> RgbImage {
-        self.all[0].segmenter.prepare(frame, sr)
+    /// Bytes of the buffers at the edges of the nets: those of a worker, and what its engines keep.
+    pub fn edge_bytes(&self) -> usize {
+        self.first().buffer_bytes() + self.figures().iter().map(|figures| figures.edge_bytes).sum::<usize>()
+    }
+
+    // A worker leaves only for as long as the helper runs it, and the first one never does.
+    fn first(&self) -> &Worker {
+        &self.all[0]
+    }
+
+    /// See [`Segmenter::prepare_in_place`].
+    pub(super) fn prepare(&self, frame: &RgbImage, sr: &mut RgbImage) {
+        self.first().segmenter.prepare_in_place(frame, sr);
     }
 
     /// Super-resolves every tile of `padded` and hands them to `place` in order; gives the milliseconds in the net.
@@ -93,11 +127,8 @@ impl Workers {
         padded: &RgbImage,
         mut place: impl FnMut(&RgbImage) -> Result<()>,
     ) -> Result<f64> {
-        let run = |worker: &mut Worker, (x, y): (u32, u32)| {
-            copy_tile(padded, x, y, &mut worker.tile);
-            worker.super_resolution.run_into(&worker.tile, &mut worker.sr)
-        };
-        self.over_tiles(grid, run, |worker| place(&worker.sr))
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(padded, x, y, &mut worker.tile);
+        self.over_tiles(grid, Net::SuperResolution, lay, |worker| place(&worker.sr))
     }
 
     /// Segments every tile of a prepared picture and hands the maps to `place` in order; gives the milliseconds in the net.
@@ -107,42 +138,51 @@ impl Workers {
         prepared: &RgbImage,
         mut place: impl FnMut(&CellMaps) -> Result<()>,
     ) -> Result<f64> {
-        let run = |worker: &mut Worker, (x, y): (u32, u32)| {
-            copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
-            worker.segmenter.run_into(&worker.sr, &mut worker.maps)
-        };
-        self.over_tiles(grid, run, |worker| place(&worker.maps))
+        let lay =
+            |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
+        self.over_tiles(grid, Net::Segmentation, lay, |worker| place(&worker.maps))
     }
 
     fn over_tiles(
         &mut self,
         grid: &Grid,
-        run: impl Fn(&mut Worker, (u32, u32)) -> Result<()> + Sync,
+        net: Net,
+        lay: impl Fn(&mut Worker, (u32, u32)),
         mut place: impl FnMut(&Worker) -> Result<()>,
     ) -> Result<f64> {
         while self.all.len() < self.threads.min(grid.tiles()) {
-            let another = self.all[0].another()?;
+            let another = Box::new(self.first().another()?);
             self.all.push(another).map_err(|_| Error::internal("workers", "more than there is room for"))?;
+        }
+        if self.all.len() > 1 && self.helper.is_none() {
+            self.helper = Some(Helper::start()?);
         }
         let mut tiles = grid.ys.iter().flat_map(|y| grid.xs.iter().map(move |x| (*x, *y)));
         let mut total_ms = 0.0;
         loop {
-            let mut batch = heapless::Vec::<_, MAX_WORKERS>::from_iter(tiles.by_ref().take(self.all.len()));
             let before = Instant::now();
-            match (self.all.as_mut_slice(), batch.as_mut_slice()) {
-                (_, []) => return Ok(total_ms),
-                ([first, second, ..], [tile, next]) => {
-                    let (one, other) = rayon::join(|| run(first, *tile), || run(second, *next));
+            let mut laid = 0;
+            // The workers come first: a tile that is taken has a worker.
+            for (worker, tile) in self.all.iter_mut().zip(tiles.by_ref()) {
+                lay(worker, tile);
+                laid += 1;
+            }
+            match (laid, &self.helper) {
+                (0, _) => return Ok(total_ms),
+                (2, Some(helper)) => {
+                    let second = self.all.pop().ok_or_else(|| Error::internal("workers", "one is missing"))?;
+                    helper.give(second, net);
+                    let one = self.all[0].run(net);
+                    let (second, other) = helper.take();
+                    if let Some(second) = second {
+                        let _ = self.all.push(second);
+                    }
                     one.and(other)?;
                 }
-                (workers, batch) => {
-                    for (worker, tile) in workers.iter_mut().zip(batch) {
-                        run(worker, *tile)?;
-                    }
-                }
+                _ => self.all.iter_mut().take(laid).try_for_each(|worker| worker.run(net))?,
             }
             total_ms += super::ms_since(before);
-            self.all.iter().take(batch.len()).try_for_each(&mut place)?;
+            self.all.iter().take(laid).try_for_each(|worker| place(worker))?;
         }
     }
 }
@@ -153,12 +193,10 @@ fn copy_tile(picture: &RgbImage, x: u32, y: u32, tile: &mut RgbImage) {
         tile.copy_from_slice(picture);
         return;
     }
-    let part = imageops::crop_imm(picture, x, y, tile.width(), tile.height());
     let row_bytes = 3 * tile.width() as usize;
     let stride = 3 * picture.width() as usize;
-    let (left, top) = part.offsets();
-    for (row, to) in tile.chunks_exact_mut(row_bytes).enumerate() {
-        let from = (top as usize + row) * stride + 3 * left as usize;
-        to.copy_from_slice(&picture.as_raw()[from..from + row_bytes]);
+    let (left, top) = (3 * x as usize, y as usize);
+    for (to, from) in tile.chunks_exact_mut(row_bytes).zip(picture.chunks_exact(stride).skip(top)) {
+        to.copy_from_slice(&from[left..left + row_bytes]);
     }
 }

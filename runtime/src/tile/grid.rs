@@ -1,14 +1,15 @@
 //! Where the tiles of a picture lie.
 
-use std::borrow::Cow;
-
 use image::RgbImage;
 
-use crate::limits::{TILE_ALIGN_PX, TILE_OVERLAP_PX, TILE_PX};
+use crate::{
+    frame::refit::refit,
+    limits::{TILE_ALIGN_PX, TILE_OVERLAP_PX, TILE_PX},
+};
 
 /// Tiles of 64x64 that cover a picture. Neighbours overlap by 24 pixels; the last tile of a row or column is
 /// moved back to end with the picture, so that it overlaps by more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grid {
     /// Left edges of the columns, rising, multiples of 4.
     pub xs: Vec<u32>,
@@ -23,9 +24,17 @@ pub struct Grid {
 impl Grid {
     /// The grid over a picture of `width` x `height`, which is first padded at its right and lower edge.
     pub fn over(width: u32, height: u32) -> Self {
+        let mut grid = Self::default();
+        grid.lay_over(width, height);
+        grid
+    }
+
+    /// Becomes the grid over another picture, in the memory that it has.
+    pub fn lay_over(&mut self, width: u32, height: u32) {
         let padded = |side: u32| side.next_multiple_of(TILE_ALIGN_PX).max(TILE_PX);
-        let (width, height) = (padded(width), padded(height));
-        Self { xs: offsets(width), ys: offsets(height), width, height }
+        (self.width, self.height) = (padded(width), padded(height));
+        lay_offsets(&mut self.xs, self.width);
+        lay_offsets(&mut self.ys, self.height);
     }
 
     /// Number of tiles.
@@ -33,23 +42,26 @@ impl Grid {
         self.xs.len() * self.ys.len()
     }
 
-    /// `picture` with its last column and row repeated up to the size of the grid.
-    pub fn pad<'a>(&self, picture: &'a RgbImage) -> Cow<'a, RgbImage> {
+    /// `picture` with its last column and row repeated up to the size of the grid: itself where it has that size, else in
+    /// the memory of `padded`.
+    pub fn pad<'a>(&self, picture: &'a RgbImage, padded: &'a mut RgbImage) -> &'a RgbImage {
         let (width, height) = picture.dimensions();
         if (width, height) == (self.width, self.height) || width == 0 || height == 0 {
-            return Cow::Borrowed(picture);
+            return picture;
         }
-        Cow::Owned(RgbImage::from_fn(self.width, self.height, |x, y| {
-            *picture.get_pixel(x.min(width - 1), y.min(height - 1))
-        }))
+        refit(padded, self.width, self.height);
+        for (x, y, pixel) in padded.enumerate_pixels_mut() {
+            *pixel = *picture.get_pixel(x.min(width - 1), y.min(height - 1));
+        }
+        padded
     }
 }
 
-fn offsets(side: u32) -> Vec<u32> {
+fn lay_offsets(offsets: &mut Vec<u32>, side: u32) {
     let last = side - TILE_PX;
-    let mut offsets: Vec<u32> = (0..last).step_by((TILE_PX - TILE_OVERLAP_PX) as usize).collect();
+    offsets.clear();
+    offsets.extend((0..last).step_by((TILE_PX - TILE_OVERLAP_PX) as usize));
     offsets.push(last);
-    offsets
 }
 
 #[cfg(test)]
@@ -64,7 +76,8 @@ mod tests {
         let grid = Grid::over(1, 3);
         assert_eq!((grid.tiles(), grid.width, grid.height), (1, 64, 64));
         let picture = RgbImage::from_fn(1, 3, |_, y| Rgb([y as u8; 3]));
-        let padded = grid.pad(&picture);
+        let mut memory = RgbImage::new(0, 0);
+        let padded = grid.pad(&picture, &mut memory);
         assert_eq!(padded.dimensions(), (64, 64));
         assert_eq!((padded.get_pixel(63, 1).0[0], padded.get_pixel(0, 63).0[0]), (1, 2));
     }
@@ -72,7 +85,7 @@ mod tests {
     #[test]
     fn one_tile_is_not_copied() {
         let picture = RgbImage::new(64, 64);
-        assert!(matches!(Grid::over(64, 64).pad(&picture), Cow::Borrowed(_)));
+        assert!(std::ptr::eq(Grid::over(64, 64).pad(&picture, &mut RgbImage::new(0, 0)), &picture));
     }
 
     #[test]

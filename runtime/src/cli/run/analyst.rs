@@ -18,7 +18,6 @@ pub(super) struct CliAnalyst {
     pub(super) any_quality: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
-    pub(super) latest: Option<Analysis>,
 }
 
 impl Analyst for CliAnalyst {
@@ -26,13 +25,13 @@ impl Analyst for CliAnalyst {
         let pipeline = &mut self.pipeline;
         let analysis =
             if self.any_quality { pipeline.analyse_any(&frame.picture) } else { pipeline.analyse(&frame.picture) }?;
-        self.pictures.see(frame, &analysis);
+        self.pictures.see(frame, analysis);
         let counted = self.any_quality || analysis.quality.verdict.is_good();
-        Ok((self.latest.insert(analysis), counted))
+        Ok((analysis, counted))
     }
 
     fn end(&mut self) {
-        let overlay = self.latest.as_ref().and_then(|latest| self.pictures.end(latest));
+        let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).overlay = overlay;
     }
 }

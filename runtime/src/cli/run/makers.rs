@@ -78,7 +78,6 @@ impl Makers for CliMakers<'_> {
             any_quality: self.args.any_quality,
             pictures: KeptPictures::new(self.out, self.args.save_every),
             tally: Arc::clone(&self.tally),
-            latest: None,
         }))
     }
 

@@ -35,47 +35,70 @@ const GREATEST_LAG_PX: usize = 13;
 /// Greatest width that is made up for, in pixels: that of cells twice as large as usual.
 const GREATEST_WIDTH_PX: f64 = 7.0;
 
-/// Sharpness of a plane without its trend; none where it shows nothing, or is too small to tell.
-pub(super) fn sharpness(plane: &Plane) -> Option<f64> {
-    if plane.width.min(plane.height) < LEAST_SIDE_PX {
-        return None;
-    }
-    let variogram: Vec<f64> = (1..=GREATEST_LAG_PX).map_while(|lag_px| plane.half_variance_at(lag_px)).collect();
-    let &[near, next, ..] = variogram.as_slice() else { return None };
-    // Edges make the variogram rise by as much again from one pixel to two; a blurred picture's by more.
-    let noise_variance = (near - (next - near)).max(0.0);
-    let steepness = steepness(plane, noise_variance)?;
-    Some(steepness + STEEPNESS_PER_WIDTH_PX * width_px(&variogram).min(GREATEST_WIDTH_PX))
+/// Planes that are filtered, and the memory for it.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    smooth: Plane,
+    most: Plane,
+    least: Plane,
+    slopes: Plane,
+    column: Vec<f32>,
 }
 
-fn steepness(plane: &Plane, noise_variance: f64) -> Option<f64> {
-    let smooth = plane.smoothed(&gaussian());
-    let (width, height) = (plane.width, plane.height);
-    let (most, least) = (smooth.extreme(RANGE_REACH_PX, f32::max), smooth.extreme(RANGE_REACH_PX, f32::min));
-    // Slopes are those of pixels with all four neighbours.
-    let mut slopes = Plane { width: width - 2, height: height - 2, levels: Vec::new() };
-    for y in 1..height - 1 {
-        for x in 1..width - 1 {
-            let at = y * width + x;
-            let right = (smooth.levels[at + 1] - smooth.levels[at - 1]) / 2.0;
-            let down = (smooth.levels[at + width] - smooth.levels[at - width]) / 2.0;
-            slopes.levels.push(right * right + down * down);
-        }
+impl Windows {
+    /// The levels of a plane smoothed by a kernel, given from its middle outwards.
+    pub(super) fn smooth(&mut self, plane: &Plane, kernel: &[f32]) -> &[f32] {
+        plane.smooth_to(kernel, &mut self.smooth, &mut self.column);
+        &self.smooth.levels
     }
-    let slopes = slopes.extreme(SLOPE_REACH_PX, f32::max);
-    let of_noise = NOISE_SLOPE * NOISE_SLOPE * noise_variance;
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for y in 1..height - 1 {
-        for x in 1..width - 1 {
-            let at = y * width + x;
-            let range = f64::from(most.levels[at] - least.levels[at]);
-            let squared = f64::from(slopes.levels[(y - 1) * (width - 2) + x - 1]);
-            // The slope over the range, times the weight.
-            sum += (squared - of_noise).max(0.0).sqrt() * range.powi(3);
-            weights += range.powi(4);
+
+    /// Sharpness of a plane without its trend; none where it shows nothing, or is too small to tell.
+    pub(super) fn sharpness(&mut self, plane: &Plane) -> Option<f64> {
+        if plane.width.min(plane.height) < LEAST_SIDE_PX {
+            return None;
         }
+        let variogram: heapless::Vec<f64, GREATEST_LAG_PX> =
+            (1..=GREATEST_LAG_PX).map_while(|lag_px| plane.half_variance_at(lag_px)).collect();
+        let &[near, next, ..] = variogram.as_slice() else { return None };
+        // Edges make the variogram rise by as much again from one pixel to two; a blurred picture's by more.
+        let noise_variance = (near - (next - near)).max(0.0);
+        let steepness = self.steepness(plane, noise_variance)?;
+        Some(steepness + STEEPNESS_PER_WIDTH_PX * width_px(&variogram).min(GREATEST_WIDTH_PX))
     }
-    (weights > 0.0).then(|| sum / weights)
+
+    fn steepness(&mut self, plane: &Plane, noise_variance: f64) -> Option<f64> {
+        let Self { smooth, most, least, slopes, column } = self;
+        plane.smooth_to(&gaussian(), smooth, column);
+        let (width, height) = (plane.width, plane.height);
+        smooth.extreme_to(RANGE_REACH_PX, f32::max, most, column);
+        smooth.extreme_to(RANGE_REACH_PX, f32::min, least, column);
+        // Slopes are those of pixels with all four neighbours.
+        slopes.refit(width - 2, height - 2);
+        for (y, row) in (1..).zip(slopes.levels.chunks_exact_mut(width - 2)) {
+            for (x, slope) in (1..).zip(row) {
+                let at = y * width + x;
+                let right = (smooth.levels[at + 1] - smooth.levels[at - 1]) / 2.0;
+                let down = (smooth.levels[at + width] - smooth.levels[at - width]) / 2.0;
+                *slope = right * right + down * down;
+            }
+        }
+        // The smoothed plane is read no more: its memory is taken for the greatest slopes.
+        let greatest = smooth;
+        slopes.extreme_to(SLOPE_REACH_PX, f32::max, greatest, column);
+        let of_noise = NOISE_SLOPE * NOISE_SLOPE * noise_variance;
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for y in 1..height - 1 {
+            for x in 1..width - 1 {
+                let at = y * width + x;
+                let range = f64::from(most.levels[at] - least.levels[at]);
+                let squared = f64::from(greatest.levels[(y - 1) * (width - 2) + x - 1]);
+                // The slope over the range, times the weight.
+                sum += (squared - of_noise).max(0.0).sqrt() * range.powi(3);
+                weights += range.powi(4);
+            }
+        }
+        (weights > 0.0).then(|| sum / weights)
+    }
 }
 
 /// The distance at which the variogram is half way from its foot to its top.

@@ -1,0 +1,54 @@
+//! Pictures that are given another size in the memory that they have: a frame as large as the one before it takes none.
+
+use image::{ImageBuffer, Pixel, Primitive};
+
+/// Makes a picture `width` x `height`, with any levels in it. Memory is asked for when it never was as large, and then no
+/// more than it needs.
+pub fn refit<P: Pixel>(picture: &mut ImageBuffer<P, Vec<P::Subpixel>>, width: u32, height: u32) {
+    if picture.dimensions() == (width, height) {
+        return;
+    }
+    let mut levels = std::mem::take(picture).into_raw();
+    let count = width as usize * height as usize * usize::from(P::CHANNEL_COUNT);
+    refit_line(&mut levels, count, P::Subpixel::DEFAULT_MIN_VALUE);
+    // The length is the picture's: there is always one.
+    if let Some(refitted) = ImageBuffer::from_raw(width, height, levels) {
+        *picture = refitted;
+    }
+}
+
+/// The same of numbers in a row; new ones are `value`.
+pub fn refit_line<T: Clone>(line: &mut Vec<T>, count: usize, value: T) {
+    if count > line.capacity() {
+        // Without the old numbers, that nobody wants to see moved.
+        line.clear();
+        line.reserve_exact(count);
+    }
+    line.resize(count, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Luma, RgbImage};
+
+    use super::*;
+
+    #[test]
+    fn a_picture_grows_once_and_keeps_its_memory() {
+        let mut picture = RgbImage::new(8, 4);
+        refit(&mut picture, 10, 10);
+        assert_eq!((picture.dimensions(), picture.as_raw().len()), ((10, 10), 300));
+        let place = picture.as_raw().as_ptr();
+        for (width, height) in [(3, 5), (10, 10), (100, 1), (0, 7), (10, 10)] {
+            refit(&mut picture, width, height);
+            assert_eq!((picture.dimensions(), picture.as_raw().as_ptr()), ((width, height), place));
+        }
+    }
+
+    #[test]
+    fn the_channels_are_counted() {
+        let mut labels = ImageBuffer::<Luma<u16>, _>::default();
+        refit(&mut labels, 3, 2);
+        assert_eq!(labels.into_raw(), [0; 6]);
+    }
+}

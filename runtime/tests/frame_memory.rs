@@ -1,0 +1,93 @@
+//! What an analysis allocates once a frame of its size was there: nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use bloodseg::{
+    engine::Setup,
+    frame::{quality::Verdict, reference},
+    memory::counting::{Counting, heap},
+    model::{golden, store::Models},
+    pipeline::Pipeline,
+    smear,
+};
+use image::{Rgb, RgbImage, imageops};
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// Allocations of the engine a run: none, since each of the two nets is one program.
+const ENGINE_A_RUN: u64 = 0;
+
+/// Frames until everything that is kept is there.
+const WARM_UP: usize = 2;
+
+/// Frames that are counted.
+const FRAMES: usize = 6;
+
+/// Cells on glass, some frames with few and some with many, then what is no good frame.
+fn frames(width: u32, height: u32) -> Vec<(RgbImage, bool)> {
+    let field = |index| {
+        let field = smear::set::field(index, 1, 512).picture;
+        let across = imageops::crop_imm(&field, 0, 0, 512, 512).to_image();
+        let lr = reference::prepare(&across).unwrap().lr;
+        RgbImage::from_fn(width, height, |x, y| *lr.get_pixel(x % 64, y % 64))
+    };
+    let noise = RgbImage::from_raw(width, height, golden::input(5, 3 * (width * height) as usize)).unwrap();
+    let few = {
+        let mut few = field(0);
+        few.enumerate_pixels_mut().filter(|(x, _, _)| *x > 20).for_each(|(_, _, pixel)| *pixel = Rgb([240; 3]));
+        few
+    };
+    vec![
+        (few, false),
+        (field(0), false),
+        (imageops::blur(&field(1), 3.0), false),
+        (RgbImage::from_pixel(width, height, Rgb([235; 3])), false),
+        (RgbImage::new(width, height), false),
+        (noise.clone(), false),
+        // More cells than any smear has, and only now.
+        (noise, true),
+        (field(1), false),
+        (imageops::blur(&field(1), 3.0), true),
+    ]
+}
+
+fn counts() -> (u64, usize) {
+    let heap = heap().unwrap();
+    (heap.allocations, heap.live_bytes)
+}
+
+// One test: others beside it in this process would be counted too.
+#[test]
+fn after_the_first_frames_none_allocates_whatever_it_shows() {
+    let models = Models::embedded().unwrap();
+    for ((width, height), threads) in [((64, 64), 1), ((64, 64), 2), ((61, 40), 1), ((140, 110), 1), ((140, 110), 2)] {
+        let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
+        let frames = frames(width, height);
+        // The frame with the fewest cells warms up: memory for the most is there all the same.
+        for _ in 0..WARM_UP {
+            pipeline.analyse_any(&frames[0].0).unwrap();
+        }
+        let (mut most_cells, mut verdicts) = (0, Vec::new());
+        let mut growth = Vec::with_capacity(FRAMES * frames.len());
+        let start = counts();
+        for _ in 0..FRAMES {
+            for (frame, any) in &frames {
+                let before = counts();
+                let analysis = if *any { pipeline.analyse_any(frame) } else { pipeline.analyse(frame) }.unwrap();
+                most_cells = most_cells.max(analysis.cells.len());
+                let tiles = u64::from(analysis.tiles);
+                let verdict = analysis.quality.verdict;
+                let after = counts();
+                assert!(after.0 - before.0 <= 2 * tiles * ENGINE_A_RUN, "{width}x{height}, {threads}: {verdict:?}");
+                growth.push(verdict);
+            }
+        }
+        assert_eq!(counts(), start, "{width}x{height}, {threads} threads");
+        verdicts.append(&mut growth);
+        // What was counted over was not one kind of frame.
+        assert!(verdicts.contains(&Verdict::Good) && verdicts.contains(&Verdict::OutOfFocus), "{verdicts:?}");
+        assert!(verdicts.contains(&Verdict::Empty) && verdicts.contains(&Verdict::UnderExposed), "{verdicts:?}");
+        let fewest = pipeline.analyse_any(&frames[0].0).unwrap().cells.len();
+        assert!(most_cells > 2 * fewest, "{most_cells} and {fewest} cells");
+    }
+}
