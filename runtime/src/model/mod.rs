@@ -4,4 +4,5 @@
 pub mod gate;
 pub mod golden;
 pub mod manifest;
+pub mod onnx_gate;
 pub mod store;
