@@ -124,6 +124,18 @@ pub const MAX_ACTIVATION_BYTES: u64 = 512 * 1024 * 1024;
 /// Largest manifest or config file that is opened, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 256 * 1024;
 
+/// Largest bundle that is opened, in bytes: both models, their manifests, and what frames them.
+pub const MAX_BUNDLE_BYTES: u64 = 2 * (MAX_MODEL_BYTES + MAX_TEXT_BYTES) + 1024;
+
+/// Largest file of a key or a signature that is opened, in bytes.
+pub const MAX_KEY_BYTES: u64 = 4096;
+
+/// Starts of models on trial that may end without their being confirmed; at the next one they are left.
+pub const MODEL_TRIAL_STARTS: u32 = 3;
+
+/// Frames in which new models have to count cells before they are confirmed.
+pub const MODEL_TRIAL_FRAMES: u32 = 20;
+
 /// Edge of the square that the reference preparation resizes the high-resolution target to.
 pub const REFERENCE_HR_PX: u32 = 256;
 
@@ -144,6 +156,7 @@ const _: () = {
     assert!(MAX_CAMERA_PX <= MAX_WHOLE_FIELD_PX);
     // Sizes in bytes are counted in 32 bits.
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
+    assert!(crate::model::bundle::FRAME_BYTES <= 1024);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
 };
