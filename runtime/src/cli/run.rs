@@ -14,6 +14,7 @@ use super::{
     segment::{above_zero, unsupported},
     session::Session,
     supervise,
+    trial::TriedPipeline,
 };
 use crate::{
     camera::open::{Wish, open},
@@ -93,12 +94,12 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         as_is: false,
     };
     let mut source = open(&args.source, &session.config, wish)?;
-    let mut pipeline = session.pipeline()?;
-    source.resample_to(pipeline.pitch().um_per_px)?;
+    let mut pipeline = TriedPipeline::begin(session)?;
+    source.resample_to(pipeline.pipeline().pitch().um_per_px)?;
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
+        budget::check(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into())?)?;
     }
     let started_utc = utc::stamp(SystemTime::now());
     let out = args.out.clone().unwrap_or_else(|| {
@@ -118,7 +119,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         source.as_mut(),
         most_frames,
         &stop,
-        |picture| if args.any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) },
+        |picture| pipeline.analyse(picture, args.any_quality),
         |event| {
             supervise::alive();
             match event {
@@ -144,6 +145,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         },
     );
     supervise::stopping();
+    pipeline.end();
     // What was recorded is kept even when the run broke.
     let overlay = log.end();
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{golden, slots::state::Origin, store::Models},
+    model::{golden, onnx_gate, slots::state::Origin, store::Models},
 };
 
 /// A bundle that has passed everything but the engine.
@@ -53,6 +53,35 @@ pub fn accept(
 }
 
 impl Accepted {
+    /// Refuses models that cannot fit into `total_mib`: their weights and the maps between their layers, as the gate reckons
+    /// them from the shapes, before an engine plans anything. What fits here may still be too much with all the rest.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with both figures.
+    pub fn check_memory(&self, total_mib: f64, origin: &str) -> Result<()> {
+        let Models { ssr, unet } = &self.models;
+        let (mut weight_bytes, mut map_bytes) = (0, 0);
+        for model in [ssr, unet] {
+            let need = onnx_gate::check(&model.onnx)
+                .map_err(|fault| Error::model(origin, fault.found, fault.expected, ""))?
+                .need;
+            weight_bytes += need.weight_bytes;
+            // One runs after the other, in one arena.
+            map_bytes = need.least_map_bytes.max(map_bytes);
+        }
+        let mib = (weight_bytes + map_bytes) as f64 / 1_048_576.0;
+        if mib <= total_mib {
+            return Ok(());
+        }
+        let found = format!("models that need {mib:.1} MiB for weights and maps alone");
+        Err(Error::model(
+            origin,
+            found,
+            format!("at most budget.total_mib = {total_mib}"),
+            "Raise it, or use smaller models",
+        ))
+    }
+
     /// What goes on record of it when it is installed at `installed_utc`.
     pub fn origin(&self, installed_utc: String) -> Origin {
         Origin {

@@ -178,7 +178,7 @@ fn beginnings() -> Vec<(&'static str, Memory)> {
     let [one, two] = ["1", "2"].map(|version| accepted(version, None));
     let settle = |files: &Memory, bundle: &Accepted| {
         slots(files).install(bundle).unwrap();
-        slots(files).confirm(&slots(files).begin_run().unwrap()).unwrap();
+        slots(files).confirm(&slots(files).begin_run().unwrap().running).unwrap();
     };
     let empty = Memory::default();
     let first = Memory::default();
@@ -223,8 +223,8 @@ fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
         let steps = at_every_step(&beginning, act, |done, trouble, left, files, at| {
             let place = format!("{before}, step {at}, {trouble:?}, {left:?}");
             let active = slots(files).begin_run().unwrap();
-            assert!(allowed.contains(&version(&active)), "{place}: {active}");
-            assert_eq!(active.fell_back, None, "{place}");
+            assert!(allowed.contains(&version(&active)), "{place}: {}", active.running);
+            assert_eq!(active.running.fell_back, None, "{place}");
             if done {
                 assert_eq!(version(&active), "new", "{place}");
             }
@@ -244,17 +244,22 @@ fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
 #[test]
 fn counting_confirming_and_going_back_leave_a_state_whatever_happens() {
     let (_, on_trial) = beginnings().pop().unwrap();
-    let acts: [(&str, fn(&Memory) -> bool); 4] = [
+    type Act = fn(&Memory) -> bool;
+    let acts: [(&str, Act); 4] = [
         ("start", |files| slots(files).begin_run().is_ok()),
-        ("confirm", |files| slots(files).confirm(&slots(files).load().unwrap()).is_ok()),
-        ("go back", |files| slots(files).go_back(&slots(files).load().unwrap(), "test").is_ok()),
+        ("confirm", |files| slots(files).confirm(&slots(files).load().unwrap().running).is_ok()),
+        ("go back", |files| slots(files).go_back(&slots(files).load().unwrap().running, "test").is_ok()),
         ("roll back", |files| slots(files).roll_back().is_ok()),
     ];
     for (name, act) in acts {
         at_every_step(&on_trial, act, |_, trouble, left, files, at| {
             let place = format!("{name}, step {at}, {trouble:?}, {left:?}");
             let active = slots(files).load().unwrap();
-            assert!(["trial", "2"].contains(&version(&active)) && active.fell_back.is_none(), "{place}: {active}");
+            assert!(
+                ["trial", "2"].contains(&version(&active)) && active.running.fell_back.is_none(),
+                "{place}: {}",
+                active.running
+            );
         });
     }
 }
@@ -271,7 +276,7 @@ fn a_start_that_is_not_on_the_disk_does_not_run_models_on_trial() {
             let files = on_trial.with_trouble(at, trouble);
             let active = slots(&files).begin_run().unwrap();
             assert_eq!(version(&active), "2", "step {at}");
-            assert!(active.fell_back.unwrap().contains("cannot be counted"));
+            assert!(active.running.fell_back.unwrap().contains("cannot be counted"));
         }
     }
     // And one that is on the disk is there after a power cut.

@@ -56,11 +56,20 @@ pub struct Slots {
     clock: Arc<dyn Clock>,
 }
 
-/// The models that run.
+/// Models that were taken out of the slots.
 #[derive(Debug, Clone)]
 pub struct Active {
     /// The models, through the gate.
     pub models: Models,
+    /// Which they are; kept while they run.
+    pub running: Running,
+}
+
+/// Which models run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Versions and place, for people.
+    pub label: String,
     /// Where they were.
     pub place: Place,
     /// SHA-256 of their bundle; none for the built-in ones.
@@ -71,14 +80,9 @@ pub struct Active {
     pub fell_back: Option<String>,
 }
 
-impl fmt::Display for Active {
+impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Models { ssr, unet } = &self.models;
-        write!(f, "ssr {}, unet {} ({}", ssr.manifest.version, unet.manifest.version, self.place.name())?;
-        if let Some(sha256) = &self.sha256 {
-            write!(f, " {}", sha256.get(..12).unwrap_or(sha256))?;
-        }
-        f.write_str(if self.on_trial { ", on trial)" } else { ")" })
+        f.write_str(&self.label)
     }
 }
 
@@ -153,7 +157,7 @@ impl Slots {
     ///
     /// # Errors
     /// [`Error::Output`] when it cannot be recorded; the trial then goes on.
-    pub fn confirm(&self, active: &Active) -> Result<()> {
+    pub fn confirm(&self, active: &Running) -> Result<()> {
         self.settle(active, |_| None)
     }
 
@@ -161,11 +165,11 @@ impl Slots {
     ///
     /// # Errors
     /// As [`Slots::confirm`].
-    pub fn ended_well(&self, active: &Active) -> Result<()> {
+    pub fn ended_well(&self, active: &Running) -> Result<()> {
         self.settle(active, |starts| Some(starts.saturating_sub(1)))
     }
 
-    fn settle(&self, active: &Active, to: impl Fn(u32) -> Option<u32>) -> Result<()> {
+    fn settle(&self, active: &Running, to: impl Fn(u32) -> Option<u32>) -> Result<()> {
         let _lock = self.lock_if_possible();
         let state = self.state()?;
         match state.trial_starts {
@@ -180,7 +184,7 @@ impl Slots {
     ///
     /// # Errors
     /// [`Error::Model`] when these were the built-in ones already, or when not even those can be used.
-    pub fn go_back(&self, from: &Active, reason: &str) -> Result<Active> {
+    pub fn go_back(&self, from: &Running, reason: &str) -> Result<Active> {
         if from.place == Place::BuiltIn {
             return Err(Error::model("built-in", reason, "models that run", "There is nothing to go back to"));
         }
@@ -257,8 +261,8 @@ impl Slots {
         loop {
             let unusable = match self.try_models_at(&state, state.active) {
                 Ok(models) => {
-                    let (place, sha256) = (state.active, state.active_sha256().map(str::to_owned));
-                    return Ok(Active { models, place, sha256, on_trial: state.trial_starts.is_some(), fell_back });
+                    let running = Running::of(&models, &state, fell_back);
+                    return Ok(Active { models, running });
                 }
                 // Each turn goes from a slot to the previous one, and at last to the built-in models.
                 Err(unusable) if state.active == Place::BuiltIn => return Err(unusable.error),
@@ -305,6 +309,22 @@ impl Slots {
 
     fn utc(&self) -> String {
         utc::stamp(self.clock.wall())
+    }
+}
+
+impl Running {
+    fn of(models: &Models, state: &State, fell_back: Option<String>) -> Self {
+        let (sha256, on_trial) = (state.active_sha256().map(str::to_owned), state.trial_starts.is_some());
+        let which =
+            sha256.as_ref().map_or_else(String::new, |sha256| format!(" {}", sha256.get(..12).unwrap_or(sha256)));
+        let label = format!(
+            "ssr {}, unet {} ({}{which}{})",
+            models.ssr.manifest.version,
+            models.unet.manifest.version,
+            state.active.name(),
+            if on_trial { ", on trial" } else { "" }
+        );
+        Self { label, place: state.active, sha256, on_trial, fell_back }
     }
 }
 

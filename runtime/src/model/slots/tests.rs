@@ -51,7 +51,7 @@ impl Bench {
     /// Installs and confirms.
     fn settle(&self, version: &str) {
         self.install(version);
-        self.slots.confirm(&self.slots.begin_run().unwrap()).unwrap();
+        self.slots.confirm(&self.slots.begin_run().unwrap().running).unwrap();
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -72,10 +72,13 @@ fn built_in() -> String {
 fn slots_that_were_never_used_give_the_built_in_models_and_write_nothing() {
     let bench = bench();
     let active = bench.slots.begin_run().unwrap();
-    assert_eq!((version(&active), active.place, active.on_trial), (built_in().as_str(), Place::BuiltIn, false));
-    assert_eq!(active.fell_back, None);
+    assert_eq!(
+        (version(&active), active.running.place, active.running.on_trial),
+        (built_in().as_str(), Place::BuiltIn, false)
+    );
+    assert_eq!(active.running.fell_back, None);
     assert!(!bench.file("").exists());
-    assert!(bench.slots.roll_back().is_err() && bench.slots.go_back(&active, "x").is_err());
+    assert!(bench.slots.roll_back().is_err() && bench.slots.go_back(&active.running, "x").is_err());
 }
 
 #[test]
@@ -83,14 +86,14 @@ fn an_installed_bundle_is_on_trial_until_it_is_confirmed_and_the_slots_take_turn
     let bench = bench();
     bench.install("1");
     let active = bench.slots.begin_run().unwrap();
-    assert_eq!((version(&active), active.place, active.on_trial), ("1", Place::A, true));
+    assert_eq!((version(&active), active.running.place, active.running.on_trial), ("1", Place::A, true));
     assert_eq!(bench.slots.state().unwrap().trial_starts, Some(1));
-    bench.slots.confirm(&active).unwrap();
-    assert!(!bench.slots.begin_run().unwrap().on_trial);
+    bench.slots.confirm(&active.running).unwrap();
+    assert!(!bench.slots.begin_run().unwrap().running.on_trial);
     for (new, place) in [("2", Place::B), ("3", Place::A), ("4", Place::B)] {
         bench.settle(new);
         let active = bench.slots.load().unwrap();
-        assert_eq!((version(&active), active.place), (new, place));
+        assert_eq!((version(&active), active.running.place), (new, place));
     }
     let state = bench.slots.state().unwrap();
     assert_eq!((state.previous, state.a.unwrap().unet_version.as_str()), (Place::A, "3"));
@@ -107,12 +110,12 @@ fn starts_that_come_to_nothing_send_back_to_the_confirmed_models() {
         assert_eq!(version(&bench.slots.begin_run().unwrap()), "2", "start {start}");
     }
     let active = bench.slots.begin_run().unwrap();
-    assert_eq!((version(&active), active.on_trial), ("1", false));
-    assert!(active.fell_back.unwrap().starts_with("3 starts without 20 frames"));
+    assert_eq!((version(&active), active.running.on_trial), ("1", false));
+    assert!(active.running.fell_back.unwrap().starts_with("3 starts without 20 frames"));
     let state = bench.slots.state().unwrap();
     assert!(state.went_back.as_ref().unwrap().reason.contains("3 starts"));
     assert_eq!(state.went_back.unwrap().bundle_sha256, state.b.unwrap().bundle_sha256);
-    assert_eq!(bench.slots.begin_run().unwrap().fell_back, None);
+    assert_eq!(bench.slots.begin_run().unwrap().running.fell_back, None);
 }
 
 #[test]
@@ -121,11 +124,11 @@ fn a_run_that_ends_well_does_not_speak_against_the_models() {
     bench.install("1");
     for _ in 0..3 * MODEL_TRIAL_STARTS {
         let active = bench.slots.begin_run().unwrap();
-        assert_eq!((version(&active), active.on_trial), ("1", true));
-        bench.slots.ended_well(&active).unwrap();
+        assert_eq!((version(&active), active.running.on_trial), ("1", true));
+        bench.slots.ended_well(&active.running).unwrap();
     }
     let _ = bench.slots.begin_run().unwrap();
-    bench.slots.ended_well(&bench.slots.begin_run().unwrap()).unwrap();
+    bench.slots.ended_well(&bench.slots.begin_run().unwrap().running).unwrap();
     assert_eq!(bench.slots.state().unwrap().trial_starts, Some(1));
 }
 
@@ -135,15 +138,15 @@ fn models_that_fail_go_back_with_the_reason_and_the_way_back_never_leads_to_them
     bench.settle("1");
     bench.install("2");
     let failed = bench.slots.begin_run().unwrap();
-    let active = bench.slots.go_back(&failed, "the engine failed").unwrap();
+    let active = bench.slots.go_back(&failed.running, "the engine failed").unwrap();
     assert_eq!(
-        (version(&active), active.on_trial, active.fell_back.as_deref()),
+        (version(&active), active.running.on_trial, active.running.fell_back.as_deref()),
         ("1", false, Some("the engine failed"))
     );
     // Told twice, it is the same.
-    assert_eq!(version(&bench.slots.go_back(&failed, "again").unwrap()), "1");
-    let last = bench.slots.go_back(&active, "this one too").unwrap();
-    assert_eq!((version(&last), last.place), (built_in().as_str(), Place::BuiltIn));
+    assert_eq!(version(&bench.slots.go_back(&failed.running, "again").unwrap()), "1");
+    let last = bench.slots.go_back(&active.running, "this one too").unwrap();
+    assert_eq!((version(&last), last.running.place), (built_in().as_str(), Place::BuiltIn));
     assert_eq!(bench.slots.state().unwrap().went_back.unwrap().reason, "this one too");
 }
 
@@ -153,10 +156,10 @@ fn what_runs_says_nothing_about_what_was_installed_meanwhile() {
     bench.settle("1");
     let running = bench.slots.begin_run().unwrap();
     bench.install("2");
-    bench.slots.confirm(&running).unwrap();
-    bench.slots.ended_well(&running).unwrap();
+    bench.slots.confirm(&running.running).unwrap();
+    bench.slots.ended_well(&running.running).unwrap();
     assert_eq!(bench.slots.state().unwrap().trial_starts, Some(0));
-    assert_eq!(version(&bench.slots.go_back(&running, "old").unwrap()), "2");
+    assert_eq!(version(&bench.slots.go_back(&running.running, "old").unwrap()), "2");
     assert_eq!(bench.slots.state().unwrap().went_back, None);
 }
 
@@ -170,10 +173,10 @@ fn models_on_trial_are_replaced_and_confirmed_ones_stay_to_go_back_to() {
     }
     bench.slots.roll_back().unwrap();
     let active = bench.slots.load().unwrap();
-    assert_eq!((version(&active), active.place, &active.fell_back), ("1", Place::A, &None));
+    assert_eq!((version(&active), active.running.place, &active.running.fell_back), ("1", Place::A, &None));
     assert_eq!(bench.slots.state().unwrap().went_back.unwrap().reason, "rolled back by hand");
     bench.slots.roll_back().unwrap();
-    assert_eq!(bench.slots.load().unwrap().place, Place::BuiltIn);
+    assert_eq!(bench.slots.load().unwrap().running.place, Place::BuiltIn);
     assert!(bench.slots.roll_back().unwrap_err().to_string().contains("built-in models are active"));
 }
 
@@ -190,16 +193,16 @@ fn every_damaged_byte_of_the_active_slot_is_seen_and_the_other_slot_runs() {
         std::fs::write(bench.file("b.bloodseg"), bytes).unwrap();
         // A command that is no run leaves the record as it is.
         let active = bench.slots.load().unwrap();
-        assert_eq!((version(&active), active.place), ("1", Place::A), "byte {at}");
+        assert_eq!((version(&active), active.running.place), ("1", Place::A), "byte {at}");
         assert_eq!(std::fs::read(bench.file("state.toml")).unwrap(), state);
     }
     std::fs::remove_file(bench.file("b.bloodseg")).unwrap();
     let active = bench.slots.begin_run().unwrap();
-    assert!(version(&active) == "1" && active.fell_back.unwrap().contains("slot b"));
+    assert!(version(&active) == "1" && active.running.fell_back.unwrap().contains("slot b"));
     assert_eq!(bench.slots.state().unwrap().active, Place::A);
     std::fs::write(bench.file("a.bloodseg"), b"bloodseg").unwrap();
     let active = bench.slots.begin_run().unwrap();
-    assert!(active.place == Place::BuiltIn && active.fell_back.unwrap().contains("slot a"));
+    assert!(active.running.place == Place::BuiltIn && active.running.fell_back.unwrap().contains("slot a"));
 }
 
 #[test]
@@ -211,7 +214,10 @@ fn a_damaged_state_gives_the_built_in_models_and_an_installation_mends_it() {
     for text in ["", "x", &whole[..whole.len() / 2], &whole.replace("format = 1", "format = 2"), &unknown_slot] {
         std::fs::write(bench.file("state.toml"), text).unwrap();
         let active = bench.slots.begin_run().unwrap();
-        assert!(active.place == Place::BuiltIn && active.fell_back.unwrap().contains("state.toml"), "{text}");
+        assert!(
+            active.running.place == Place::BuiltIn && active.running.fell_back.unwrap().contains("state.toml"),
+            "{text}"
+        );
     }
     bench.settle("2");
     assert_eq!(version(&bench.slots.begin_run().unwrap()), "2");
@@ -242,11 +248,11 @@ fn a_folder_that_cannot_be_written_still_gives_its_confirmed_models_and_never_an
     bench.install("2");
     let read_only = Slots::with(bench.slots.folder(), Box::new(ReadOnly), Arc::new(SystemClock::start()));
     let active = read_only.begin_run().unwrap();
-    assert!(version(&active) == "1" && active.fell_back.unwrap().contains("cannot be counted"));
+    assert!(version(&active) == "1" && active.running.fell_back.unwrap().contains("cannot be counted"));
     assert_eq!(version(&read_only.load().unwrap()), "2");
-    bench.slots.confirm(&bench.slots.begin_run().unwrap()).unwrap();
+    bench.slots.confirm(&bench.slots.begin_run().unwrap().running).unwrap();
     let active = read_only.begin_run().unwrap();
-    assert_eq!((version(&active), &active.fell_back), ("2", &None));
+    assert_eq!((version(&active), &active.running.fell_back), ("2", &None));
 }
 
 /// A file system that is mounted for reading alone.
