@@ -10,6 +10,10 @@ use std::{
     process::{Command, Output},
 };
 
+use bloodseg::model::{
+    bundle::{accept::accept, file, signature::Keys},
+    slots::Slots,
+};
 use image::{Rgb, RgbImage};
 
 struct Bench(tempfile::TempDir);
@@ -226,6 +230,28 @@ fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
     assert!(text(&output.stderr).contains("the installed models were left"), "{}", text(&output.stderr));
     let states = bench.states();
     assert!(states[0] == "active" && states[1].contains("damaged"), "{states:?}");
+}
+
+#[test]
+fn models_that_no_longer_answer_as_they_should_are_left_when_a_run_begins() {
+    let bench = Bench::new();
+    bench.frames(1);
+    bench.install("1");
+    bench.succeed(&["run", "frames", "--slots", "slots", "--out", "out"]);
+    // Straight into the slot, past the command that would have run the golden inputs.
+    let mut other = fixture::unet();
+    other.manifest.golden.seed += 1;
+    bench.put_models("models", "2", &other);
+    bench.succeed(&["models", "pack", "models", "--out", "2.bloodseg"]);
+    let bytes = file::read(&bench.path("2.bloodseg")).unwrap();
+    let accepted = accept(bytes, None, &Keys::default(), true, "test").unwrap();
+    Slots::open(&bench.path("slots")).install(&accepted).unwrap();
+    let output = bench.run();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // The first was never confirmed: one frame is too few.
+    let states = bench.states();
+    assert!(states[0].contains("golden output") && states[2] == "active", "{states:?}");
+    assert!(bench.succeed(&["models", "list", "--slots", "slots"]).contains("left "));
 }
 
 #[test]

@@ -56,8 +56,18 @@ impl<'s> TriedPipeline<'s> {
     /// Those of the analysis; and [`Error::Model`] when the previous models have another pitch, for which the source would
     /// have to be opened anew.
     pub(super) fn analyse(&mut self, picture: &RgbImage, any_quality: bool) -> Result<Analysis> {
-        let Some(watched) = &mut self.watched else { return analyse(&mut self.pipeline, picture, any_quality) };
-        let done = catch_unwind(AssertUnwindSafe(|| analyse(&mut self.pipeline, picture, any_quality)))
+        self.analyse_by(any_quality, |pipeline| {
+            if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }
+        })
+    }
+
+    fn analyse_by(
+        &mut self,
+        any_quality: bool,
+        mut analyse: impl FnMut(&mut Pipeline) -> Result<Analysis>,
+    ) -> Result<Analysis> {
+        let Some(watched) = &mut self.watched else { return analyse(&mut self.pipeline) };
+        let done = catch_unwind(AssertUnwindSafe(|| analyse(&mut self.pipeline)))
             .unwrap_or_else(|_| Err(Error::internal("analysis", "a panic under models on trial")));
         let tried = match &done {
             Ok(analysis) if any_quality || analysis.quality.verdict == Verdict::Good => Tried::Counted,
@@ -77,7 +87,7 @@ impl<'s> TriedPipeline<'s> {
             }
             Next::GoBack(reason) => {
                 self.go_back(&reason)?;
-                analyse(&mut self.pipeline, picture, any_quality)
+                analyse(&mut self.pipeline)
             }
         }
     }
@@ -128,6 +138,94 @@ fn tell(running: &Running, reason: &str) {
     print::problem(format_args!("the installed models were left: {reason}; models {running} run instead"));
 }
 
-fn analyse(pipeline: &mut Pipeline, picture: &RgbImage, any_quality: bool) -> Result<Analysis> {
-    if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use clap::Parser;
+    use image::Rgb;
+
+    use super::*;
+    use crate::{cli::args::Args, limits::MODEL_TRIAL_FRAMES, model::slots::tests::accepted};
+
+    /// Slots with "1" confirmed and "2" on trial, and a session that runs them.
+    fn bench() -> (tempfile::TempDir, Session) {
+        let folder = tempfile::tempdir().unwrap();
+        let slots = Slots::open(folder.path());
+        slots.install(&accepted("1", None)).unwrap();
+        slots.confirm(&slots.begin_run().unwrap().running).unwrap();
+        slots.install(&accepted("2", None)).unwrap();
+        let args = ["bloodseg", "--slots", folder.path().to_str().unwrap(), "run", "demo"];
+        let session = Session::begin(&Args::parse_from(args)).unwrap();
+        (folder, session)
+    }
+
+    fn active(folder: &tempfile::TempDir) -> (String, Option<u32>, Option<String>) {
+        let state = Slots::open(folder.path()).state().unwrap();
+        let version = state.origin(state.active).unwrap().unet_version.clone();
+        (version, state.trial_starts, state.went_back.map(|back| back.reason))
+    }
+
+    fn picture() -> RgbImage {
+        RgbImage::from_pixel(64, 64, Rgb([200; 3]))
+    }
+
+    #[test]
+    fn frames_that_are_counted_confirm_and_others_do_not() {
+        let (folder, session) = bench();
+        let mut tried = TriedPipeline::begin(&session).unwrap();
+        assert_eq!(active(&folder), ("2".into(), Some(1), None));
+        for _ in 0..2 * MODEL_TRIAL_FRAMES {
+            assert!(!tried.analyse(&picture(), false).unwrap().quality.verdict.is_good());
+        }
+        for counted in 0..MODEL_TRIAL_FRAMES {
+            assert_eq!(active(&folder).1, Some(1), "after {counted}");
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), None, None));
+        tried.end();
+        assert_eq!(active(&folder), ("2".into(), None, None));
+    }
+
+    #[test]
+    fn an_end_before_that_takes_the_start_back() {
+        let (folder, session) = bench();
+        TriedPipeline::begin(&session).unwrap().end();
+        assert_eq!(active(&folder), ("2".into(), Some(0), None));
+    }
+
+    #[test]
+    fn an_engine_that_fails_or_panics_is_replaced_within_the_frame() {
+        let faults: [fn() -> Result<Analysis>; 2] =
+            [|| Err(Error::model("unet", "it broke", "it runs", "")), || panic!("on purpose")];
+        for (fault, wanted) in faults.into_iter().zip(["it broke", "panic"]) {
+            let (folder, session) = bench();
+            let mut tried = TriedPipeline::begin(&session).unwrap();
+            tried.analyse(&picture(), true).unwrap();
+            let mut calls = 0;
+            let analysis = tried.analyse_by(true, |pipeline| {
+                calls += 1;
+                if calls == 1 { fault() } else { pipeline.analyse_any(&picture()) }
+            });
+            assert_eq!((analysis.unwrap().tiles, calls), (1, 2));
+            let (version, trial, reason) = active(&folder);
+            assert_eq!((version.as_str(), trial), ("1", None));
+            assert!(reason.unwrap().contains(wanted));
+            // Those that were confirmed are not tried: their errors are the run's.
+            assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());
+            assert_eq!(active(&folder).0, "1");
+        }
+    }
+
+    #[test]
+    fn models_whose_frames_are_mostly_refused_are_left() {
+        let (folder, session) = bench();
+        let mut tried = TriedPipeline::begin(&session).unwrap();
+        for _ in 0..=MODEL_TRIAL_FRAMES / 2 {
+            assert_eq!(active(&folder).0, "2");
+            assert_eq!(tried.analyse(&RgbImage::new(0, 0), false).unwrap_err().exit_code(), 3);
+        }
+        let (version, _, reason) = active(&folder);
+        assert_eq!((version.as_str(), reason.as_deref()), ("1", Some("11 frames refused and 0 counted")));
+    }
 }

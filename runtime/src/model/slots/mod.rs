@@ -21,7 +21,7 @@ pub mod files;
 mod install;
 pub mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod trial;
 
 use std::{

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A bundle of the fixture's models that call themselves by a version; signed where a key is given.
-pub(super) fn accepted(version: &str, key: Option<&SecretKey>) -> Accepted {
+pub(crate) fn accepted(version: &str, key: Option<&SecretKey>) -> Accepted {
     let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|mut draft| {
         draft.manifest.version = version.into();
         fixture::files(&draft)
