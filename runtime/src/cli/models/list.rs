@@ -62,6 +62,9 @@ pub(super) fn run(session: &Session, args: &ListArgs) -> Result<()> {
         let (ssr, unet) = (&row.ssr_version, &row.unet_version);
         print::line(format_args!("{:<9} {:<8} {:<8} {bundle:<12} {signed:<16} {}", row.slot, ssr, unet, row.state));
     }
+    if let Some(went_back) = &list.went_back {
+        print::line(format_args!("last left {went_back}"));
+    }
     Ok(())
 }
 

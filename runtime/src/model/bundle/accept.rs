@@ -22,8 +22,8 @@ pub struct Accepted {
     pub models: Models,
 }
 
-/// Takes a bundle in. With `unsigned`, a missing signature is no fault, nor one that no trusted key made; what was taken
-/// so has no `key_id`.
+/// Takes a bundle in. With `unsigned`, a missing signature is no fault, nor one of a key that is not trusted; what was taken
+/// so has no `key_id`. A signature of a trusted key must hold all the same: where it does not, something was changed.
 ///
 /// # Errors
 /// [`Error::Model`] with the first thing that is wrong. Nothing inside is read before the signature holds.
@@ -43,7 +43,7 @@ pub fn accept(
         }
     };
     let key_id = match verified {
-        Err(_) if unsigned => None,
+        Err(_) if unsigned && signature.as_ref().is_none_or(|text| !keys.know(text)) => None,
         verified => verified?,
     };
     let models = bundle.models(origin)?;

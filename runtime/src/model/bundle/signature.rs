@@ -48,6 +48,12 @@ impl Keys {
         self.0.is_empty()
     }
 
+    /// Whether a signature says that it is of a trusted key; whether it holds is another question.
+    pub fn know(&self, text: &str) -> bool {
+        let id = text.lines().nth(1).and_then(id);
+        id.is_some_and(|id| self.0.iter().any(|(known, _)| *known == id))
+    }
+
     /// Checks that one of the keys signed `bytes`, and tells which. `text` is that of the signature's file, `origin` names
     /// the bundle in errors.
     ///

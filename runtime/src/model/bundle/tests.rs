@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{key::SecretKey, signature::Keys, *};
+use super::{accept::accept, key::SecretKey, signature::Keys, *};
 use crate::engine::fixture;
 
 pub(crate) fn bundle() -> Vec<u8> {
@@ -110,6 +110,22 @@ fn a_signature_holds_for_its_bundle_and_its_key_alone() {
     let line = text.lines().nth(1).unwrap();
     forged = forged.replace(&forged.lines().nth(1).unwrap()[..14].to_owned(), &line[..14]);
     assert!(trusted(&key).verify(&bytes, &forged, "test").is_err());
+}
+
+#[test]
+fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
+    let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let bytes = bundle();
+    let take = |signature: Option<String>, unsigned| accept(bytes.clone(), signature, &trusted(&key), unsigned, "test");
+    let good = key.sign(&bytes, "x");
+    assert_eq!(take(Some(good.clone()), true).unwrap().key_id, Some(key.id()));
+    for signature in [None, Some(other.sign(&bytes, "x")), Some("damaged".into())] {
+        let taken = take(signature.clone(), true).unwrap();
+        assert!(taken.key_id.is_none() && taken.signature.is_none());
+        take(signature, false).unwrap_err();
+    }
+    let of_another_bundle = key.sign(b"other", "x");
+    assert!(take(Some(of_another_bundle), true).unwrap_err().to_string().contains("does not hold"));
 }
 
 #[test]
