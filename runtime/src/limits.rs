@@ -161,11 +161,35 @@ pub const MAX_GRAPH_NODES: usize = 4096;
 /// Greatest number that may stand in a model's graph as a dimension, a stride or the like.
 pub const MAX_GRAPH_DIM: i64 = 4096;
 
+/// Most weights of a model's graph: a convolution has six, with scales and zero points.
+pub const MAX_GRAPH_WEIGHTS: usize = 4 * MAX_GRAPH_NODES;
+
+/// Most entries of a list in a model's graph: inputs of a node, its attributes, numbers of one.
+pub const MAX_GRAPH_LIST: usize = 64;
+
+/// Longest name in a model's graph, in bytes.
+pub const MAX_GRAPH_NAME_BYTES: usize = 256;
+
+/// Most multiplications of a net for a tile.
+pub const MAX_NET_MACS: u64 = 16 << 30;
+
 /// Most bytes that the tensors between a model's layers may take while it runs.
 pub const MAX_ACTIVATION_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Largest manifest or config file that is opened, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 256 * 1024;
+
+/// Largest bundle that is opened, in bytes: both models, their manifests, and what frames them.
+pub const MAX_BUNDLE_BYTES: u64 = 2 * (MAX_MODEL_BYTES + MAX_TEXT_BYTES) + 1024;
+
+/// Largest file of a key or a signature that is opened, in bytes.
+pub const MAX_KEY_BYTES: u64 = 4096;
+
+/// Starts of models on trial that may end without their being confirmed; at the next one they are left.
+pub const MODEL_TRIAL_STARTS: u32 = 3;
+
+/// Frames in which new models have to count cells before they are confirmed.
+pub const MODEL_TRIAL_FRAMES: u32 = 20;
 
 /// Edge of the square that the reference preparation resizes the high-resolution target to.
 pub const REFERENCE_HR_PX: u32 = 256;
@@ -187,6 +211,7 @@ const _: () = {
     assert!(MAX_CAMERA_PX <= MAX_WHOLE_FIELD_PX);
     // Sizes in bytes are counted in 32 bits.
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
+    assert!(crate::model::bundle::FRAME_BYTES <= 1024);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
     // One record is filled and one is written while the queue is full.

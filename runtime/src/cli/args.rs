@@ -13,6 +13,7 @@ use super::{
     eval::EvalArgs,
     flatfield::FlatFieldArgs,
     manual::{CompletionsArgs, ManArgs},
+    models::ModelsArgs,
     run::RunArgs,
     segment::SegmentArgs,
 };
@@ -40,6 +41,7 @@ Examples:
   bloodseg run camera0 --config bloodseg.toml --out results
   bloodseg eval data/synth --out worst
   bloodseg bench --json
+  bloodseg models install new.bloodseg --slots slots --key maker.pub
   bloodseg config print > bloodseg.toml";
 
 /// Counts blood cells in low-resolution microscope frames.
@@ -56,6 +58,10 @@ pub(super) struct Args {
     /// Folder with ssr.onnx, ssr.toml, unet.onnx and unet.toml, instead of the built-in models
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models: Option<PathBuf>,
+
+    /// Folder of the two slots that `bloodseg models install` installs into, instead of the config's
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "models")]
+    pub(super) slots: Option<PathBuf>,
 
     /// Config file; `bloodseg config print` shows one
     #[arg(long, global = true, value_name = "FILE")]
@@ -98,6 +104,8 @@ pub(super) enum Command {
     Calibrate(CalibrateArgs),
     /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
     Flatfield(FlatFieldArgs),
+    /// Install signed models into two slots, see what lies there, and go back
+    Models(ModelsArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
     /// Print the manual page, or write a page for each command

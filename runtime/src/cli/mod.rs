@@ -13,11 +13,13 @@ mod flatfield;
 mod frames;
 mod inputs;
 mod manual;
+mod models;
 mod print;
 mod run;
 mod segment;
 mod session;
 mod supervise;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,7 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Calibrate(args) => calibrate::run(&session, args),
         Command::Cameras(args) => cameras::run(args),
         Command::Flatfield(args) => flatfield::run(&session, args),
+        Command::Models(args) => models::run(&session, args),
         Command::Config(args) => config::run(args),
         Command::Man(args) => manual::man(args),
         Command::Completions(args) => {

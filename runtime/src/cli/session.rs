@@ -8,18 +8,30 @@ use crate::{
     engine::Setup,
     error::{Error, Result},
     limits::MAX_WORKERS,
-    model::store::Models,
+    model::{
+        slots::{Active, Slots},
+        store::Models,
+    },
     pipeline::Pipeline,
 };
 
 /// The configuration of one call, flags before file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Session {
     /// The config file, or the defaults.
     pub(super) config: Config,
     /// Whether progress is kept silent.
     pub(super) quiet: bool,
-    models: Option<PathBuf>,
+    models: ModelsAt,
+    slots: Option<PathBuf>,
+}
+
+/// Where the models are from.
+#[derive(Debug, Clone)]
+enum ModelsAt {
+    Folder(PathBuf),
+    Slots(PathBuf),
+    BuiltIn,
 }
 
 impl Session {
@@ -29,30 +41,63 @@ impl Session {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
-        let models = args.models.clone().or_else(|| config.models.dir.clone());
-        Ok(Self { config, quiet: args.quiet, models })
+        // Flags before the file, and a folder before the slots.
+        let models = match (&args.models, &args.slots, &config.models.dir, &config.models.slots) {
+            (Some(folder), _, _, _) | (None, None, Some(folder), _) => ModelsAt::Folder(folder.clone()),
+            (None, Some(slots), _, _) | (None, None, None, Some(slots)) => ModelsAt::Slots(slots.clone()),
+            (None, None, None, None) => ModelsAt::BuiltIn,
+        };
+        let slots = args.slots.clone().or_else(|| config.models.slots.clone());
+        Ok(Self { config, quiet: args.quiet, models, slots })
     }
 
-    /// The models: `--models`, else the config's, else the built-in ones.
+    /// The models: `--models`, else the active ones of `--slots`, else the config's, else the built-in ones.
     pub(super) fn models(&self) -> Result<Models> {
         match &self.models {
-            Some(folder) => Models::load(folder),
-            None => Models::embedded(),
+            ModelsAt::Folder(folder) => Models::load(folder),
+            ModelsAt::Slots(folder) => {
+                let Active { models, running } = Slots::open(folder).load()?;
+                if let Some(reason) = &running.fell_back {
+                    log::warn!("models {running} instead of the installed ones: {reason}");
+                }
+                Ok(models)
+            }
+            ModelsAt::BuiltIn => Models::embedded(),
         }
     }
 
-    /// The folder that the models come from; none for the built-in ones.
+    /// The folder that the models come from; none for the built-in ones and those of slots.
     pub(super) fn models_dir(&self) -> Option<&Path> {
-        self.models.as_deref()
+        match &self.models {
+            ModelsAt::Folder(folder) => Some(folder),
+            _ => None,
+        }
+    }
+
+    /// The slots, where the models come from them.
+    pub(super) fn slots_in_use(&self) -> Option<Slots> {
+        match &self.models {
+            ModelsAt::Slots(folder) => Some(Slots::open(folder)),
+            _ => None,
+        }
+    }
+
+    /// The slots that are named, whether the models come from them or not.
+    pub(super) fn slots(&self) -> Option<Slots> {
+        self.slots.as_deref().map(Slots::open)
     }
 
     /// Both nets, checked and ready.
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
-        let models = self.models()?;
+        self.load(&self.models()?)
+    }
+
+    /// The same of models that are at hand.
+    pub(super) fn load(&self, models: &Models) -> Result<Pipeline> {
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS));
-        Pipeline::load_with(&models, &Setup::default(), threads)
+        Pipeline::load_with(models, &Setup::default(), threads)
     }
 
     /// The folder for results: `--out`, else the config's; made when it is not there.

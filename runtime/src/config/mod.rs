@@ -37,8 +37,14 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelsSection {
-    /// Folder of the four files; the built-in models without it.
+    /// Folder of the four files; it goes before the slots. The built-in models without both.
     pub dir: Option<PathBuf>,
+    /// Folder that `bloodseg models install` installs into.
+    pub slots: Option<PathBuf>,
+    /// Public keys of minisign whose bundles are taken.
+    pub keys: Vec<String>,
+    /// File of one more public key.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Where results go.
@@ -139,7 +145,9 @@ impl Config {
         let mut config = Self::parse(&text, &origin)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
-        for path in paths.chain([&mut config.models.dir, &mut config.output.dir]).flatten() {
+        let models = &mut config.models;
+        let of_models = [&mut models.dir, &mut models.slots, &mut models.key_file];
+        for path in paths.chain(of_models).chain([&mut config.output.dir]).flatten() {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -281,6 +289,10 @@ mod tests {
         let config = Config::parse(&uncommented, "examples").unwrap();
         assert_eq!(config.source.len(), 3);
         assert!(config.source["camera0"].region.is_some() && config.source["camera0"].um_per_px.is_some());
+        assert!(config.models.slots.is_some() && config.models.key_file.is_some());
+        let mut keys = crate::model::bundle::signature::Keys::default();
+        config.models.keys.iter().for_each(|key| keys.add(key, "examples").unwrap());
+        assert!(!keys.is_empty());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
     }
 
@@ -323,9 +335,11 @@ mod tests {
     fn paths_start_at_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
-        std::fs::write(&path, "[models]\ndir = \"m\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
+        std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.models.dir, Some(folder.path().join("m")));
+        assert_eq!(config.models.slots, Some(folder.path().join("s")));
+        assert_eq!(config.models.key_file, Some(folder.path().join("k.pub")));
         assert_eq!(config.source["a"].path, Some(PathBuf::from("/abs")));
         assert_eq!(Config::load(folder.path()).unwrap_err().exit_code(), 6);
         assert_eq!(Config::load(&folder.path().join("none")).unwrap_err().exit_code(), 6);

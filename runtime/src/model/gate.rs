@@ -1,12 +1,14 @@
 //! The gate in front of the engine: no byte of a model reaches it before the manifest vouches for it.
 //!
 //! The engine was not written for hostile files: a valid graph with an absurd number in it can end the process. So
-//! a model is taken only if its size, hash, role, shapes and operators are what this software knows how to run.
-//! What is inside the graph is checked once more when it has been decoded, before the engine plans with it.
+//! a model is taken only if its size, hash, role, shapes and operators are what this software knows how to run, and if
+//! what is inside the graph is sane ([`onnx_gate`], a reader of its own). The engine looks once more at what its decoder made
+//! of the graph, before it plans with it.
 
 use super::{
     golden,
     manifest::{Manifest, Role, Tensor},
+    onnx_gate::{self, Fault},
 };
 use crate::{
     error::{Error, Result},
@@ -58,7 +60,10 @@ pub fn check(manifest: &Manifest, role: Role, onnx: &[u8], origin: &str) -> Resu
     if sha256 != manifest.sha256 {
         return fault(format!("sha256 {sha256}"), format!("{}, as its manifest says", manifest.sha256));
     }
-    Ok(())
+    match onnx_gate::check(onnx).and_then(|seen| seen.agree(manifest)) {
+        Ok(()) => Ok(()),
+        Err(Fault { found, expected }) => fault(found, expected),
+    }
 }
 
 fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {

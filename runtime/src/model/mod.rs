@@ -1,7 +1,10 @@
-//! Models as files: the manifest that describes one, the gate that checks one before the engine sees it,
-//! and the models that the binary carries.
+//! Models as files: the manifest that describes one, the gate that checks one before the engine sees it, the models that
+//! the binary carries, bundles of models that are signed, and the slots that they are installed into.
 
+pub mod bundle;
 pub mod gate;
 pub mod golden;
 pub mod manifest;
+pub mod onnx_gate;
+pub mod slots;
 pub mod store;

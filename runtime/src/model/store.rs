@@ -121,7 +121,8 @@ impl Models {
     }
 }
 
-fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
+/// Reads a file of a folder of models, up to a limit.
+pub(super) fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the folder of the models";
     let fault = |found: String, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
     let failed = |e: std::io::Error| match e.kind() {

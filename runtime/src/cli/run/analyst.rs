@@ -2,35 +2,47 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::lines::Tally;
+use super::{super::trial::TriedPipeline, lines::Tally};
 use crate::{
     camera::Frame,
-    error::Result,
-    pipeline::{Analysis, Pipeline},
+    error::{Error, Result},
+    pipeline::Analysis,
     records::kept_pictures::KeptPictures,
-    run::analysis::Analyst,
+    run::{analysis::Analyst, shared::Shared},
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CliAnalyst {
-    pub(super) pipeline: Pipeline,
+    pub(super) shared: Arc<Shared>,
+    pub(super) pipeline: TriedPipeline,
     pub(super) any_quality: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
 }
 
+impl CliAnalyst {
+    /// Why models were left is an event of the run.
+    fn tell_left(&mut self) {
+        for words in self.pipeline.take_left() {
+            self.shared.happened("models left", words);
+        }
+    }
+}
+
 impl Analyst for CliAnalyst {
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)> {
-        let pipeline = &mut self.pipeline;
-        let analysis =
-            if self.any_quality { pipeline.analyse_any(&frame.picture) } else { pipeline.analyse(&frame.picture) }?;
+        let done = self.pipeline.analyse(&frame.picture, self.any_quality).map(|_| ());
+        self.tell_left();
+        done?;
+        let analysis = self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))?;
         self.pictures.see(frame, analysis);
-        let counted = self.any_quality || analysis.quality.verdict.is_good();
-        Ok((analysis, counted))
+        Ok((analysis, self.any_quality || analysis.quality.verdict.is_good()))
     }
 
     fn end(&mut self) {
+        self.pipeline.end();
+        self.tell_left();
         let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).overlay = overlay;
     }

@@ -5,50 +5,52 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{super::session::Session, RunArgs, analyst::CliAnalyst, lines::Tally, recorder::CliRecorder};
+use super::{
+    super::{session::Session, trial::TriedPipeline},
+    RunArgs,
+    analyst::CliAnalyst,
+    lines::Tally,
+    recorder::CliRecorder,
+};
 use crate::{
-    camera::{
-        FrameSource,
-        open::{Wish, open},
-    },
+    camera::{FrameSource, open::open},
     error::{Error, Result},
-    pipeline::Pipeline,
     records::{kept_pictures::KeptPictures, run_log::RunLog},
-    run::{Makers, analysis::Analyst, recording::Recorder},
+    run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared},
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CliMakers<'a> {
+    shared: Arc<Shared>,
     session: &'a Session,
     args: &'a RunArgs,
-    wish: Wish,
     out: &'a Path,
     started_utc: String,
     um_per_px: Option<f64>,
     target_um_per_px: f64,
     /// The first one, which was loaded before anything else.
-    pipeline: Option<Pipeline>,
+    pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl<'a> CliMakers<'a> {
     pub(super) fn new(
+        shared: &Arc<Shared>,
         session: &'a Session,
         args: &'a RunArgs,
-        wish: Wish,
         out: &'a Path,
         started_utc: String,
         um_per_px: Option<f64>,
-        pipeline: Pipeline,
+        mut pipeline: TriedPipeline,
     ) -> Self {
         Self {
-            target_um_per_px: pipeline.pitch().um_per_px,
+            shared: Arc::clone(shared),
+            target_um_per_px: pipeline.pipeline().pitch().um_per_px,
             pipeline: Some(pipeline),
             tally: Arc::default(),
             session,
             args,
-            wish,
             out,
             started_utc,
             um_per_px,
@@ -63,7 +65,7 @@ impl<'a> CliMakers<'a> {
 
 impl Makers for CliMakers<'_> {
     fn source(&mut self) -> Result<Box<dyn FrameSource>> {
-        let mut source = open(&self.args.source, &self.session.config, self.wish)?;
+        let mut source = open(&self.args.source, &self.session.config, self.args.wish())?;
         source.resample_to(self.target_um_per_px)?;
         Ok(source)
     }
@@ -71,9 +73,10 @@ impl Makers for CliMakers<'_> {
     fn analyst(&mut self, _why: Option<&Error>) -> Result<Box<dyn Analyst>> {
         let pipeline = match self.pipeline.take() {
             Some(pipeline) => pipeline,
-            None => self.session.pipeline()?,
+            None => TriedPipeline::begin(self.session)?,
         };
         Ok(Box::new(CliAnalyst {
+            shared: Arc::clone(&self.shared),
             pipeline,
             any_quality: self.args.any_quality,
             pictures: KeptPictures::new(self.out, self.args.save_every),

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::Args;
 
-use super::{budget, print, segment::above_zero, session::Session, supervise};
+use super::{budget, print, segment::above_zero, session::Session, supervise, trial::TriedPipeline};
 use crate::{
     camera::open::{Wish, open},
     clock::{Clock, SystemClock},
@@ -71,26 +71,32 @@ pub(super) struct RunArgs {
     any_quality: bool,
 }
 
+impl RunArgs {
+    /// What they say about the source.
+    fn wish(&self) -> Wish {
+        Wish {
+            fps: self.fps,
+            seed: self.seed,
+            repeat: self.repeat,
+            whole_field: self.whole_field,
+            um_per_px: self.um_per_px,
+            as_is: false,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Those of the source, of the models and of the results; the frames before are kept.
 pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
-    let wish = Wish {
-        fps: args.fps,
-        seed: args.seed,
-        repeat: args.repeat,
-        whole_field: args.whole_field,
-        um_per_px: args.um_per_px,
-        as_is: false,
-    };
-    let mut source = open(&args.source, &session.config, wish)?;
-    let mut pipeline = session.pipeline()?;
-    source.resample_to(pipeline.pitch().um_per_px)?;
+    let mut source = open(&args.source, &session.config, args.wish())?;
+    let mut pipeline = TriedPipeline::begin(session)?;
+    source.resample_to(pipeline.pipeline().pitch().um_per_px)?;
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
+        budget::check(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into())?)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let started_utc = utc::stamp(clock.wall());
@@ -105,7 +111,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
-    let mut makers = CliMakers::new(session, args, wish, &out, started_utc, source.um_per_px(), pipeline);
+    let mut makers = CliMakers::new(&shared, session, args, &out, started_utc, source.um_per_px(), pipeline);
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;

@@ -1,0 +1,93 @@
+//! A bundle into the slots, and back.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{
+    super::{budget, print, session::Session},
+    keys, slots,
+};
+use crate::{
+    error::Result,
+    limits::{MODEL_TRIAL_FRAMES, MODEL_TRIAL_STARTS},
+    model::bundle::{
+        accept::{Accepted, accept},
+        file,
+        signature::Keys,
+    },
+};
+
+/// Arguments of `models install`.
+///
+/// In this order: size, container, signature, manifests, the gate in front of the engine, memory, golden inputs, slot. The
+/// first thing that is wrong ends it, and the active models stay as they are. A run that is going on keeps the models that it
+/// has until its next start.
+#[derive(Debug, Args)]
+pub(super) struct InstallArgs {
+    /// The bundle; its signature lies beside it, with .minisig added to the name
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+
+    /// File of a public key to trust beside those of the config
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Take a bundle that no trusted key signed
+    #[arg(long)]
+    unsigned: bool,
+
+    /// Size of the frames that will be analysed, for the memory that they need
+    #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = budget::size)]
+    frame: [u32; 2],
+}
+
+pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<()> {
+    let slots = slots(session)?;
+    let keys = keys(session, args.key.as_ref())?;
+    let accepted = try_out(session, &args.bundle, &keys, args.unsigned, args.frame)?;
+    let state = slots.install(&accepted)?;
+    print::line(format_args!("slot     {} of {}", state.active.name(), slots.folder().display()));
+    print::line(format_args!(
+        "active   from the next start on, on trial for {MODEL_TRIAL_FRAMES} frames, {MODEL_TRIAL_STARTS} starts at most"
+    ));
+    if session.slots_in_use().is_none() {
+        log::warn!("models.dir goes before the slots: what was installed does not run");
+    }
+    Ok(())
+}
+
+/// Everything that is asked of a bundle before it is installed.
+pub(super) fn try_out(
+    session: &Session,
+    path: &Path,
+    keys: &Keys,
+    unsigned: bool,
+    frame: [u32; 2],
+) -> Result<Accepted> {
+    let origin = path.display().to_string();
+    let accepted = accept(file::read(path)?, file::read_signature(path)?, keys, unsigned, &origin)?;
+    let total_mib = session.config.budget.total_mib;
+    total_mib.map_or(Ok(()), |total_mib| accepted.check_memory(total_mib, &origin))?;
+    // From here on the engine has it. Loading runs the golden inputs.
+    let mut pipeline = session.load(&accepted.models)?;
+    if total_mib.is_some() {
+        budget::check(session, &budget::of_pipeline(&mut pipeline, frame)?)?;
+    }
+    let models = &accepted.models;
+    let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
+    print::line(format_args!("bundle   {origin}: {versions}"));
+    match &accepted.key_id {
+        Some(key_id) => print::line(format_args!("signed   by the key {key_id}")),
+        None => print::line("signed   by no trusted key"),
+    }
+    print::line("golden   both nets answer as their manifests say");
+    Ok(accepted)
+}
+
+/// Runs `models rollback`.
+pub(super) fn roll_back(session: &Session) -> Result<()> {
+    let state = slots(session)?.roll_back()?;
+    print::line(format_args!("active   {}, from the next start on", state.active.name()));
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What whoever makes models needs: keys and bundles.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::super::print;
+use crate::{
+    error::{Error, Result},
+    model::{
+        bundle::{file, key::SecretKey},
+        golden,
+    },
+    records::atomic::AtomicFile,
+};
+
+/// Arguments of `models keygen`.
+///
+/// The keys are those of the minisign tool, without a password: keep PREFIX.key where nobody else can read it. A file that is
+/// there already is never replaced.
+#[derive(Debug, Args)]
+pub(super) struct KeygenArgs {
+    /// Path of the keys, without its ending
+    #[arg(long, value_name = "PREFIX")]
+    out: PathBuf,
+}
+
+/// Arguments of `models pack`.
+///
+/// The signature lies beside the bundle, in FILE.minisig; both travel together. A bundle that was packed without a key can be
+/// signed with the tool: minisign -Sm FILE.
+#[derive(Debug, Args)]
+pub(super) struct PackArgs {
+    /// Folder with ssr.onnx, ssr.toml, unet.onnx and unet.toml
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// The bundle, such as NAME.bloodseg
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Secret key that signs it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+pub(super) fn keygen(args: &KeygenArgs) -> Result<()> {
+    let (secret_path, public_path, key) = file::make_keys(&args.out)?;
+    print::line(format_args!("secret   {}: keep it to yourself", secret_path.display()));
+    print::line(format_args!("public   {}: key {}", public_path.display(), key.id()));
+    print::line(format_args!("trust it [models] keys = [\"{}\"]", key.public_line()));
+    Ok(())
+}
+
+pub(super) fn pack(args: &PackArgs) -> Result<()> {
+    let key = match &args.key {
+        Some(path) => {
+            let text = file::read_text(path, "a secret key of minisign")?;
+            Some(SecretKey::parse(&text, &path.display().to_string())?)
+        }
+        None => None,
+    };
+    let (bytes, models) = file::pack_folder(&args.folder)?;
+    // A signature that no longer fits must not lie beside a new bundle, not even for a moment.
+    let signature_path = file::signature_path(&args.out);
+    match std::fs::remove_file(&signature_path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::output(&signature_path, e)),
+        _ => write(&args.out, &bytes)?,
+    }
+    let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
+    print::line(format_args!("bundle   {}: {versions}, {} bytes", args.out.display(), bytes.len()));
+    print::line(format_args!("sha256   {}", golden::sha256(&bytes)));
+    match key {
+        Some(key) => {
+            let name = args.out.file_name().unwrap_or_default().to_string_lossy();
+            write(&signature_path, key.sign(&bytes, &name).as_bytes())?;
+            print::line(format_args!("signed   {}: key {}", signature_path.display(), key.id()));
+        }
+        None => print::line("signed   not yet: --key FILE, or minisign -Sm BUNDLE"),
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|e| Error::output(path, e))?;
+    file.commit()
+}

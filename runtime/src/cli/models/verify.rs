@@ -1,0 +1,76 @@
+//! Whether what lies in the slots, or in a bundle, is what it should be.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    super::{print, session::Session},
+    install, keys, slots,
+};
+use crate::{
+    error::{Error, Result},
+    limits::TILE_PX,
+    model::{
+        bundle::signature::Keys,
+        slots::{
+            Slots,
+            state::{Place, State},
+        },
+    },
+};
+
+/// Arguments of `models verify`.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// A bundle; without it, the slots
+    #[arg(value_name = "BUNDLE")]
+    bundle: Option<PathBuf>,
+
+    /// File of a public key to trust beside those of the config
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Take a bundle that no trusted key signed
+    #[arg(long, requires = "bundle")]
+    unsigned: bool,
+}
+
+pub(super) fn run(session: &Session, args: &VerifyArgs) -> Result<()> {
+    let keys = keys(session, args.key.as_ref())?;
+    if let Some(bundle) = &args.bundle {
+        return install::try_out(session, bundle, &keys, args.unsigned, [TILE_PX; 2]).map(drop);
+    }
+    let slots = slots(session)?;
+    let state = slots.state()?;
+    let mut first_fault = None;
+    for place in [Place::A, Place::B, Place::BuiltIn] {
+        if place != Place::BuiltIn && state.origin(place).is_none() {
+            print::line(format_args!("{:<9} empty", place.name()));
+            continue;
+        }
+        match check(session, &slots, &state, place, &keys) {
+            Ok(signed) => print::line(format_args!("{:<9} in order, {signed}", place.name())),
+            Err(error) => {
+                print::line(format_args!("{:<9} {error}", place.name()));
+                first_fault.get_or_insert(error);
+            }
+        }
+    }
+    first_fault.map_or(Ok(()), Err)
+}
+
+/// Hash, gate and golden inputs of a place; and its signature, where there was one.
+fn check(session: &Session, slots: &Slots, state: &State, place: Place, keys: &Keys) -> Result<String> {
+    session.load(&slots.models_at(state, place)?)?;
+    let Some(origin) = state.origin(place) else { return Ok("as this program brings them".into()) };
+    let Some(key_id) = &origin.key_id else { return Ok("unsigned".into()) };
+    let (bytes, signature) = slots.signed_at(place)?;
+    let name = format!("slot {}", place.name());
+    match signature {
+        // What is held against no key is said to be so.
+        Some(_) if keys.is_empty() => Ok(format!("signed by the key {key_id}, which no key at hand can tell")),
+        Some(text) => keys.verify(&bytes, &text, &name).map(|id| format!("signed by the key {id}")),
+        None => Err(Error::model(name, "no signature", format!("one of the key {key_id}"), "Install it again")),
+    }
+}

@@ -1,0 +1,111 @@
+//! What the slots do with files, behind a trait: tests put one in its place that fails or stops at any step.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::Path,
+};
+
+/// Operations on files. None of them is undone by another; what is not synced may be lost in a power cut.
+pub trait Files: fmt::Debug + Send + Sync {
+    /// The whole file.
+    ///
+    /// # Errors
+    /// When it is missing, no regular file, larger than `most_bytes`, or unreadable.
+    fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>>;
+
+    /// Makes a folder, and those above it; one that is there already is as good.
+    ///
+    /// # Errors
+    /// Those of the system, as with all that follow.
+    fn make_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Writes a file from its beginning, over what was there.
+    ///
+    /// # Errors
+    /// Then the file may hold a part of it.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Brings what was written of a file to the disk.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
+    /// Puts a file into the place of another, at once.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Takes a file away; one that is not there is as good.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Brings the names in a folder to the disk.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Keeps other processes out of a folder until it is dropped.
+    ///
+    /// # Errors
+    /// Those of the system; a folder that is not there among them.
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>>;
+}
+
+/// The files of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealFiles;
+
+impl Files for RealFiles {
+    fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+        // Asked by name first: opening a pipe would wait for its other end.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most_bytes {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {most_bytes} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        File::create(path)?.write_all(bytes)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>> {
+        let folder = File::open(folder)?;
+        folder.lock()?;
+        Ok(Box::new(folder))
+    }
+}
