@@ -92,13 +92,15 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         um_per_px: args.um_per_px,
         as_is: false,
     };
+    let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, wish)?;
+    let source_bytes = budget::live_bytes().saturating_sub(before);
     let mut pipeline = session.pipeline()?;
     source.resample_to(pipeline.pitch().um_per_px)?;
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
+        budget::enforce(session, &budget::of_pipeline(&mut pipeline, size_px.into(), source_bytes)?)?;
     }
     let started_utc = utc::stamp(SystemTime::now());
     let out = args.out.clone().unwrap_or_else(|| {

@@ -167,7 +167,7 @@ impl Pipeline {
 }
 
 /// Most cells that a picture can have: so many of the least area cover it.
-pub(crate) fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
+fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
     let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
     usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
 }
@@ -285,9 +285,14 @@ mod tests {
         let mut pipeline = Pipeline::load_with(&fixture::models(), &Setup::default(), 2).unwrap();
         assert!(pipeline.latest().is_none());
         let grid = |at: u32| (f64::from(at % 5) * 16.0 + 8.0, f64::from(at / 5) * 16.0 + 8.0);
-        for (width, height, count, any) in
-            [(64, 64, 6, false), (130, 90, 20, false), (20, 31, 1, false), (64, 64, 0, true), (64, 64, 0, false), (66, 64, 9, true)]
-        {
+        for (width, height, count, any) in [
+            (64, 64, 6, false),
+            (130, 90, 20, false),
+            (20, 31, 1, false),
+            (64, 64, 0, true),
+            (64, 64, 0, false),
+            (66, 64, 9, true),
+        ] {
             let picture = smear(width, height, &(0..count).map(grid).collect::<Vec<_>>());
             let mut alone = Pipeline::load(&fixture::models()).unwrap();
             let [one, other] = [&mut pipeline, &mut alone].map(|pipeline| {

@@ -6,7 +6,7 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use image::RgbImage;
@@ -19,14 +19,8 @@ use super::{
 use crate::{
     camera::{Frame, FrameSource, Next, Pacing},
     error::{Error, Result},
-    limits::MAX_FRAME_PX,
+    limits::{LOGGED_IN_A_ROW, LONGEST_NAP, MAX_FRAME_PX},
 };
-
-/// Longest time that a source is left alone, so that it notices what changes around it.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
-
-/// So many frames in a row that a live source could not read are told each; then each time their number has doubled.
-const LOGGED_IN_A_ROW: u64 = 8;
 
 /// Frames, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -138,8 +138,7 @@ impl Workers {
         prepared: &RgbImage,
         mut place: impl FnMut(&CellMaps) -> Result<()>,
     ) -> Result<f64> {
-        let lay =
-            |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
         self.over_tiles(grid, Net::Segmentation, lay, |worker| place(&worker.maps))
     }
 

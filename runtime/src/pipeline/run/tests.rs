@@ -7,11 +7,9 @@ use std::time::Duration;
 use image::RgbImage;
 
 use super::*;
-use crate::{
-    camera::{
-        Pacing,
-        faults::{Faults, Faulty},
-    },
+use crate::camera::{
+    Pacing,
+    faults::{Faults, Faulty},
 };
 
 /// Gives `left` frames, one whenever it is asked.
