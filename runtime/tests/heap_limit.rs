@@ -1,5 +1,5 @@
 //! The limit of the heap, and the budget that it is made of.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{env, hint::black_box, path::Path, process::Command};
 
