@@ -140,6 +140,13 @@ pub const MAX_WORKERS: usize = 2;
 /// Bytes that the writers of the tables hold back.
 pub const RECORD_BUFFER_BYTES: u64 = 64 * 1024;
 
+/// Most memory that SQLite takes in all; what would need more fails, and is counted as not kept.
+pub const RECORDS_HEAP_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes a pixel of the super-resolved grid that writing an analysis as pictures takes: labels as bytes, the overlay, and
+/// a whole picture compressed.
+pub const SAVED_PICTURE_BYTES_PER_PX: u64 = 12;
+
 /// Bytes of a thread's stack that are touched, as `budget` reckons.
 pub const THREAD_STACK_BYTES: u64 = 128 * 1024;
 

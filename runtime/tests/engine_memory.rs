@@ -1,4 +1,4 @@
-//! What the engine allocates once it is loaded: nothing in the integer programs, a constant number in tract around them.
+//! What the engine allocates once it is loaded: nothing, where a net is one integer program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg::{
@@ -12,8 +12,8 @@ use bloodseg_kernels::{arena::Arena, conv::Conv, kernel, map::Shape, program::Dr
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Allocations that tract makes around an integer net each run: lists of values, nothing that grows with the picture.
-const AROUND_A_RUN: u64 = 16;
+/// The test harness itself speaks once, after a minute, and allocates for it.
+const RUNS_THAT_THE_HARNESS_SPOILS: usize = 1;
 
 fn allocations(work: impl FnOnce()) -> (u64, isize) {
     let before = heap().unwrap();
@@ -24,7 +24,7 @@ fn allocations(work: impl FnOnce()) -> (u64, isize) {
 
 // One test: others beside it in this process would be counted too.
 #[test]
-fn a_run_allocates_nothing_in_programs_and_a_constant_number_around_them() {
+fn a_run_allocates_nothing_in_programs_nor_around_them() {
     for kernel in kernel::available() {
         let shape = Shape::new(16, 16, 32);
         let conv = Conv {
@@ -57,11 +57,11 @@ fn a_run_allocates_nothing_in_programs_and_a_constant_number_around_them() {
         let mut engine = Engine::load(model, edge, edge, &Setup::default()).unwrap();
         let input = golden::input(2, engine.input_shape().iter().product());
         let mut output = vec![0; engine.output_shape().iter().product()];
-        // The first run makes the arena and the output tensor.
+        // The first run makes the arena.
         engine.run(&input, &mut output).unwrap();
         let runs: Vec<_> = (0..20).map(|_| allocations(|| engine.run(&input, &mut output).unwrap())).collect();
-        assert!(runs.iter().all(|run| *run == runs[0]), "{runs:?}");
-        assert!(runs[0].0 <= AROUND_A_RUN && runs[0].1 == 0, "{}: {:?}", model.manifest.name, runs[0]);
+        let spoilt = runs.iter().filter(|run| **run != (0, 0)).count();
+        assert!(spoilt <= RUNS_THAT_THE_HARNESS_SPOILS, "{}: {runs:?}", model.manifest.name);
     }
 
     // Memory does not grow with the number of tiles that were run.

@@ -6,7 +6,10 @@ use super::{print, session::Session};
 use crate::{
     error::{Error, Result},
     limits::{MAX_FRAME_PX, TILE_PX},
-    memory::budget::Budget,
+    memory::{
+        budget::{Budget, Outside},
+        counting,
+    },
     pipeline::Pipeline,
 };
 
@@ -50,16 +53,30 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 
 /// The need of a run on frames of a size.
 fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    of_pipeline(&mut session.pipeline()?, frame)
+    of_pipeline(&mut session.pipeline()?, frame, 0)
 }
 
-/// The same, of a pipeline that is loaded already.
-pub(super) fn of_pipeline(pipeline: &mut Pipeline, frame: [u32; 2]) -> Result<Budget> {
+/// The same, of a pipeline that is loaded already, and of a source that has so many bytes on the heap.
+pub(super) fn of_pipeline(pipeline: &mut Pipeline, frame: [u32; 2], source_bytes: u64) -> Result<Budget> {
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
-    Budget::of(pipeline, frame, code_bytes)
+    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes })
 }
 
 /// Refuses a budget that is more than the config allows.
 pub(super) fn check(session: &Session, budget: &Budget) -> Result<()> {
     session.config.budget.total_mib.map_or(Ok(()), |total_mib| budget.check(total_mib, "budget"))
+}
+
+/// The same, and from now on the heap has a limit: what the config leaves for it.
+pub(super) fn enforce(session: &Session, budget: &Budget) -> Result<()> {
+    check(session, budget)?;
+    if let Some(total_mib) = session.config.budget.total_mib {
+        counting::limit(usize::try_from(budget.heap_limit_bytes(total_mib)).unwrap_or(usize::MAX));
+    }
+    Ok(())
+}
+
+/// Bytes that are on the heap now.
+pub(super) fn live_bytes() -> u64 {
+    counting::heap().map_or(0, |heap| heap.live_bytes as u64)
 }

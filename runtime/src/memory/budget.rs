@@ -1,7 +1,8 @@
 //! What a run will need of the memory, line by line, before it starts.
 //!
-//! What is planned is told from the plan: weights, arenas, the frames that wait. What a library allocates is measured once,
-//! on this machine, by analysing one noisy frame of the size that the run will have.
+//! What is planned is told from the plan: weights, arenas, the frames that wait. What the steps keep is measured once, on
+//! this machine, by analysing one noisy frame of the size that the run will have. Lines of the heap are what a run's
+//! [`counting::limit`] is made of.
 
 use std::fmt;
 
@@ -10,7 +11,9 @@ use image::RgbImage;
 use super::counting;
 use crate::{
     error::{Error, Result},
-    limits::{FRAME_QUEUE_LEN, RECORD_BUFFER_BYTES, THREAD_STACK_BYTES},
+    limits::{
+        FRAME_POOL_LEN, RECORD_BUFFER_BYTES, RECORDS_HEAP_BYTES, SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
+    },
     model::golden,
     pipeline::Pipeline,
     tile::grid::Grid,
@@ -23,8 +26,19 @@ pub struct Line {
     pub what: &'static str,
     /// Bytes that it takes.
     pub bytes: u64,
+    /// Whether it lies on the heap that is counted and limited.
+    pub heap: bool,
     /// Where the figure comes from.
     pub how: String,
+}
+
+/// What a run takes that neither pipeline nor frames tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Size of the program's file.
+    pub code_bytes: u64,
+    /// What the source of frames has on the heap already.
+    pub source_bytes: u64,
 }
 
 /// Every line.
@@ -35,46 +49,66 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The need of a run of `pipeline` on frames of `width` x `height`. `code_bytes` is the size of the program's file.
+    /// The need of a run of `pipeline` on frames of `width` x `height`.
     ///
     /// # Errors
     /// Those of analysing a frame of that size.
-    pub fn of(pipeline: &mut Pipeline, [width, height]: [u32; 2], code_bytes: u64) -> Result<Self> {
+    pub fn of(pipeline: &mut Pipeline, [width, height]: [u32; 2], outside: Outside) -> Result<Self> {
         let frame_bytes = 3 * u64::from(width) * u64::from(height);
-        let threads = pipeline.workers().threads() as u64;
-        let arena_bytes = pipeline.workers().arena_bytes() as u64;
-        let figures = pipeline.workers().figures();
-        let weight_bytes: u64 = figures.iter().map(|figures| figures.weight_bytes as u64).sum();
-        let edge_bytes = pipeline.workers().edge_bytes() as u64;
         let noise = golden::input(1, frame_bytes as usize);
         let frame = RgbImage::from_raw(width, height, noise)
             .ok_or_else(|| Error::internal("budget", "a frame of the wrong length"))?;
         // The first frame makes what is kept; the second shows what each takes while it is analysed.
+        let live = || counting::heap().map_or(0, |heap| heap.live_bytes as u64);
+        let loaded = live();
         pipeline.analyse_any(&frame)?;
+        let kept = live();
         counting::restart_peak();
-        let before = counting::heap();
         pipeline.analyse_any(&frame)?;
-        let (kept, transient) = before.zip(counting::heap()).map_or((0, 0), |(before, after)| {
-            (before.live_bytes as u64, (after.peak_bytes - before.live_bytes.min(after.peak_bytes)) as u64)
-        });
-        // A frame of one tile has set up one worker alone, whatever is allowed.
-        let set_up = threads.min(Grid::over(width, height).tiles() as u64);
-        let known = weight_bytes + set_up * (arena_bytes + edge_bytes) + frame_bytes;
-        let line = |what, bytes, how: String| Line { what, bytes, how };
-        let waiting = FRAME_QUEUE_LEN as u64 + 2;
+        let transient = counting::heap().map_or(0, |heap| (heap.peak_bytes as u64).saturating_sub(kept));
+        let threads = pipeline.workers().threads() as u64;
+        let arena_bytes = pipeline.workers().arena_bytes() as u64;
+        let edge_bytes = pipeline.workers().edge_bytes() as u64;
+        let weight_bytes: u64 = pipeline.workers().figures().iter().map(|figures| figures.weight_bytes as u64).sum();
+        // A frame of one tile has set up one worker alone, whatever is allowed; the first was there before the frame.
+        let more = threads.min(Grid::over(width, height).tiles() as u64) - 1;
+        let steps = kept.saturating_sub(loaded + more * (arena_bytes + edge_bytes));
+        let known = weight_bytes + arena_bytes + edge_bytes + frame_bytes + outside.source_bytes;
+        let rest = loaded.saturating_sub(known);
+        let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * SAVED_PICTURE_BYTES_PER_PX;
+        let waiting = FRAME_POOL_LEN as u64;
+        let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
         let lines = vec![
-            line("program and built-in models", code_bytes, "the file; pages that are never touched stay out".into()),
+            Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
             line("packed weights", weight_bytes, "planned".into()),
             line("arenas", threads * arena_bytes, format!("planned, {threads} of {arena_bytes} bytes")),
-            line("tensors and tiles at the edges", threads * edge_bytes, "planned, a set a thread".into()),
-            line("plans and all else that is kept", kept.saturating_sub(known), "measured after a frame".into()),
+            line("tiles at the edges of the nets", threads * edge_bytes, "planned, a set a thread".into()),
+            line("steps of an analysis", steps, format!("measured on one of {width}x{height}, and kept")),
+            line("analysis while it runs", transient, "measured on the next one".into()),
+            line("source of frames", outside.source_bytes, "measured".into()),
             line("frames that wait", waiting * frame_bytes, format!("{waiting} of {width}x{height}")),
-            line("analysis of a frame", transient, format!("measured on one of {width}x{height}, noise")),
-            line("records", RECORD_BUFFER_BYTES, "buffers of the tables".into()),
-            line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2)),
+            line("all else that is kept", rest, "measured before the first frame".into()),
+            line("buffers of the tables", RECORD_BUFFER_BYTES, "a bound".into()),
+            line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
+            Line { heap: false, ..line("records (SQLite)", RECORDS_HEAP_BYTES, "a bound".into()) },
+            Line {
+                heap: false,
+                ..line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2))
+            },
             line("web page", 0, "there is none yet".into()),
         ];
         Ok(Self { lines })
+    }
+
+    /// Bytes of the lines of the heap.
+    pub fn heap_bytes(&self) -> u64 {
+        self.lines.iter().filter(|line| line.heap).map(|line| line.bytes).sum()
+    }
+
+    /// What of `total_mib` is left for the heap when all else has what it needs.
+    pub fn heap_limit_bytes(&self, total_mib: f64) -> u64 {
+        let else_bytes = self.total_bytes() - self.heap_bytes();
+        ((total_mib * MIB) as u64).saturating_sub(else_bytes)
     }
 
     /// All lines together.
@@ -85,26 +119,24 @@ impl Budget {
     /// Refuses what does not fit.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the largest lines.
+    /// [`Error::Config`] with the table.
     pub fn check(&self, total_mib: f64, origin: &str) -> Result<()> {
         if self.total_bytes() as f64 <= total_mib * MIB {
             return Ok(());
         }
-        let mut lines: Vec<&Line> = self.lines.iter().collect();
-        lines.sort_by_key(|line| std::cmp::Reverse(line.bytes));
-        let largest: Vec<String> =
-            lines.iter().take(3).map(|line| format!("{} {:.1} MiB", line.what, line.bytes as f64 / MIB)).collect();
         Err(Error::Config {
             origin: origin.to_owned(),
             found: format!(
-                "budget.total_mib = {total_mib}, but the run needs {:.1} MiB; the most of it: {}",
+                "budget.total_mib = {total_mib}, but the run needs {:.1} MiB:\n{self}\n",
                 self.total_bytes() as f64 / MIB,
-                largest.join(", ")
             ),
-            todo: "Raise it, choose smaller frames, or see `bloodseg budget`".to_owned(),
+            todo: "Raise it, or choose smaller frames or fewer threads; nothing was started".to_owned(),
         })
     }
 }
+
+/// What is said of the program's file.
+const CODE: &str = "the file; pages that are never touched stay out";
 
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;
@@ -112,7 +144,7 @@ const MIB: f64 = 1_048_576.0;
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kib = |bytes: u64| bytes.div_ceil(1024);
-        for Line { what, bytes, how } in &self.lines {
+        for Line { what, bytes, how, .. } in &self.lines {
             writeln!(f, "{what:<34}{:>8} KiB  {how}", kib(*bytes))?;
         }
         write!(f, "{:<34}{:>8} KiB  {:.1} MiB", "in all", kib(self.total_bytes()), self.total_bytes() as f64 / MIB)
@@ -126,18 +158,19 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        let line = |what, mib: u64| Line { what, bytes: mib << 20, how: String::new() };
+        let line = |what, mib: u64| Line { what, bytes: mib << 20, heap: what != "a", how: String::new() };
         Budget { lines: vec![line("a", 1), line("b", 8), line("c", 2), line("d", 4)] }
     }
 
     #[test]
-    fn what_fits_is_let_through_and_what_does_not_names_the_largest() {
+    fn what_fits_is_let_through_and_what_does_not_is_refused_with_the_table() {
         assert_eq!(budget().total_bytes(), 15 << 20);
         budget().check(15.0, "x").unwrap();
         let error = budget().check(14.9, "x").unwrap_err();
         let text = error.to_string();
         assert_eq!(error.exit_code(), 6);
-        assert!(text.contains("b 8.0 MiB, d 4.0 MiB, c 2.0 MiB") && !text.contains("a 1.0"), "{text}");
+        assert!(text.contains(&budget().to_string()), "{text}");
+        assert_eq!((budget().heap_bytes(), budget().heap_limit_bytes(20.0)), (14 << 20, 19 << 20));
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Pipeline {
 }
 
 /// Most cells that a picture can have: so many of the least area cover it.
-pub(crate) fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
+fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
     let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
     usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
 }

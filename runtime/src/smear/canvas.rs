@@ -26,6 +26,12 @@ impl Canvas {
         Self { width, height, density: vec![[0.0; 3]; pixels], owner: vec![0; pixels], depth_px: vec![0.0; pixels] }
     }
 
+    /// Empty glass on which no cell owns anything: what a picture without its truth takes, less than half.
+    pub(crate) fn without_owners(width: u32, height: u32) -> Self {
+        let density = vec![[0.0; 3]; width as usize * height as usize];
+        Self { width, height, density, owner: Vec::new(), depth_px: Vec::new() }
+    }
+
     /// Lays a thing on the glass. Its density adds to what is there.
     ///
     /// With a `number` it is a cell: it owns the pixels inside its outline, and where two cells overlap
@@ -50,10 +56,10 @@ impl Canvas {
                 }
                 let depth_px = at.depth_px as f32;
                 if let Some(number) = number
-                    && depth_px > self.depth_px[place]
+                    && let Some(deepest_px) = self.depth_px.get_mut(place).filter(|deepest_px| depth_px > **deepest_px)
                 {
                     self.owner[place] = number;
-                    self.depth_px[place] = depth_px;
+                    *deepest_px = depth_px;
                 }
             }
         }

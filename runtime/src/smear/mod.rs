@@ -24,7 +24,7 @@ use image::{GrayImage, RgbImage};
 
 use crate::cells::Labels;
 
-pub use render::render;
+pub use render::{render, render_picture};
 pub use set::write_set;
 pub use spec::SmearSpec;
 

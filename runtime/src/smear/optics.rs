@@ -49,10 +49,12 @@ impl Optics {
         }
     }
 
-    /// The picture of what lies on the canvas.
-    pub(crate) fn expose(&self, canvas: &Canvas, scale: f64, draw: &mut Draw) -> RgbImage {
-        let mut planes = self.light(canvas, scale, Texture(draw.seed()));
+    /// The picture of what lies on the canvas, which is given up half way: it is larger than the picture.
+    pub(crate) fn expose(&self, canvas: Canvas, scale: f64, draw: &mut Draw) -> RgbImage {
+        let mut planes = self.light(&canvas, scale, Texture(draw.seed()));
         let (width, height) = (canvas.width as usize, canvas.height as usize);
+        let size_px = (canvas.width, canvas.height);
+        drop(canvas);
         for plane in &mut planes {
             blur(plane, width, height, self.defocus_px * scale);
             if self.sharpening > 0.0 {
@@ -63,7 +65,7 @@ impl Optics {
                 }
             }
         }
-        let mut picture = RgbImage::new(canvas.width, canvas.height);
+        let mut picture = RgbImage::new(size_px.0, size_px.1);
         for (place, pixel) in picture.pixels_mut().enumerate() {
             // Most of a sensor's noise is common to the channels once the colour filter is undone.
             let common = draw.normal();

@@ -1,5 +1,7 @@
 //! Renders one field: places, cells, light.
 
+use image::RgbImage;
+
 use super::{
     Smear,
     canvas::Canvas,
@@ -15,8 +17,23 @@ use super::{
 /// Renders a smear. The same spec and seed give the same picture; between processors a level may differ
 /// by one where the mathematical library rounds another way.
 pub fn render(spec: &SmearSpec, seed: u64) -> Smear {
-    let mut draw = Draw::new(seed, 2);
     let mut canvas = Canvas::new(spec.width_px, spec.height_px);
+    lay(&mut canvas, spec, seed);
+    let labels = truth::labels(&canvas);
+    let mask = truth::mask(&labels, spec.scale);
+    Smear { picture: spec.optics.expose(canvas, spec.scale, &mut Draw::new(seed, 3)), labels, mask }
+}
+
+/// The picture of [`render`] alone, in a third of the memory: 24 bytes a pixel.
+pub fn render_picture(spec: &SmearSpec, seed: u64) -> RgbImage {
+    let mut canvas = Canvas::without_owners(spec.width_px, spec.height_px);
+    lay(&mut canvas, spec, seed);
+    spec.optics.expose(canvas, spec.scale, &mut Draw::new(seed, 3))
+}
+
+/// Lays all things of a smear on the glass.
+fn lay(canvas: &mut Canvas, spec: &SmearSpec, seed: u64) {
+    let mut draw = Draw::new(seed, 2);
     for (place, number) in layout::scatter(&mut draw, spec).iter().zip(1_u32..) {
         let (x, y, radius) = (place.x_px, place.y_px, place.radius_px);
         match place.kind {
@@ -34,9 +51,6 @@ pub fn render(spec: &SmearSpec, seed: u64) -> Smear {
             }
         }
     }
-    let labels = truth::labels(&canvas);
-    let mask = truth::mask(&labels, spec.scale);
-    Smear { picture: spec.optics.expose(&canvas, spec.scale, &mut Draw::new(seed, 3)), labels, mask }
 }
 
 #[cfg(test)]
@@ -54,6 +68,7 @@ mod tests {
     fn the_seed_decides_the_picture() {
         let (one, again, other) = (render(&spec(), 7), render(&spec(), 7), render(&spec(), 8));
         assert_eq!(one.picture, again.picture);
+        assert_eq!(one.picture, render_picture(&spec(), 7), "the truth leaves no trace in the picture");
         assert_eq!(one.labels, again.labels);
         assert_ne!(one.labels, other.labels);
     }

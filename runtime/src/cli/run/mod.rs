@@ -90,13 +90,15 @@ impl RunArgs {
 /// # Errors
 /// Those of the source, of the models and of the results; the frames before are kept.
 pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
+    let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
+    let source_bytes = budget::live_bytes().saturating_sub(before);
     let mut pipeline = TriedPipeline::begin(session)?;
     source.resample_to(pipeline.pipeline().pitch().um_per_px)?;
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::check(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into())?)?;
+        budget::enforce(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let started_utc = utc::stamp(clock.wall());

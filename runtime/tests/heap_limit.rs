@@ -1,0 +1,111 @@
+//! The limit of the heap, and the budget that it is made of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::{env, hint::black_box, path::Path, process::Command};
+
+use bloodseg::{
+    engine::Setup,
+    memory::{
+        budget::{Budget, Outside},
+        counting::{self, Counting, heap},
+    },
+    model::store::Models,
+    pipeline::Pipeline,
+    records::pictures,
+    smear,
+};
+use image::imageops;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+/// Set in the child processes alone.
+const CHILD: &str = "BLOODSEG_TEST_HEAP_LIMIT";
+
+/// The heap of a run may be this much less than was reckoned.
+const TOLERANCE: f64 = 1.5;
+
+fn child(what: &str) -> Option<std::process::Output> {
+    if env::var(CHILD).is_ok_and(|value| value == what) {
+        return None;
+    }
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([what, "--exact", "--nocapture", "--test-threads=1"]).env(CHILD, what);
+    Some(command.output().unwrap())
+}
+
+#[test]
+fn an_overrun_ends_the_process_with_a_message() {
+    let Some(done) = child("an_overrun_ends_the_process_with_a_message") else {
+        counting::limit(heap().unwrap().live_bytes + (4 << 20));
+        let within = black_box(vec![1_u8; 3 << 20]);
+        eprintln!("within the limit");
+        let beyond = black_box(vec![1_u8; 2 << 20]);
+        panic!("{} bytes were given", within.len() + beyond.len());
+    };
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(told.contains("within the limit"), "{told}");
+    let line = told.lines().find(|line| line.starts_with("bloodseg: out of memory: ")).expect(&told);
+    assert!(line.contains("2097152 bytes wanted") && line.contains("budget.total_mib"), "{line}");
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&done.status), Some(6), "SIGABRT: {told}");
+}
+
+#[test]
+fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
+    let name = "what_the_budget_reckons_for_the_heap_is_what_a_run_takes";
+    // In a process of its own: the heap is that of the process.
+    if let Some(done) = child(name) {
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && told.contains("reckoned"), "{told}{}", String::from_utf8_lossy(&done.stdout));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let models = Models::embedded().unwrap();
+    let field = smear::set::field(1, 1, 512).picture;
+    for ((width, height), threads) in [((64, 64), 1), ((160, 120), 2)] {
+        let frames: Vec<_> = (0..6).map(|_| imageops::thumbnail(&field, width, height)).collect();
+        let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
+        let budget = Budget::of(&mut pipeline, [width, height], Outside::default()).unwrap();
+        // As tight as it may be: a run that takes more dies here.
+        let before = heap().unwrap();
+        counting::limit(budget.heap_bytes() as usize);
+        counting::restart_peak();
+        for frame in &frames {
+            let analysis = pipeline.analyse(frame).unwrap();
+            pictures::write(folder.path(), "a", analysis).unwrap();
+        }
+        let peak = heap().unwrap().peak_bytes as f64;
+        counting::limit(usize::MAX);
+        let reckoned = budget.heap_bytes() as f64;
+        eprintln!("{width}x{height}: reckoned {reckoned}, taken {peak}, before {}\n{budget}", before.live_bytes);
+        assert!(peak <= reckoned && reckoned <= TOLERANCE * peak, "{reckoned} and {peak}");
+        let line = |what: &str| budget.lines.iter().find(|line| line.what == what).expect(what).bytes;
+        assert_eq!(line("analysis while it runs"), 0);
+        assert!(line("all else that is kept") > 0 && line("steps of an analysis") > 0, "{budget}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
+        eprintln!("skipped: no models in models/");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |total_mib: u32| {
+        std::fs::write(folder.path().join("c.toml"), format!("[budget]\ntotal_mib = {total_mib}\n")).unwrap();
+        let args = ["--config", "c.toml", "run", "demo", "--frames", "2", "--out", "r"];
+        Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap()
+    };
+    let refused = run(9);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(6), "{told}");
+    for line in ["budget.total_mib = 9", "packed weights", "source of frames", "records (SQLite)", "in all"] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(refused.stdout.is_empty() && !folder.path().join("r").exists(), "something was started");
+    // A debug binary is large; the limit holds all the same, and the run keeps to it.
+    let done = run(1000);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
