@@ -28,6 +28,15 @@ pub(super) fn decode(model: &Model) -> Result<ModelProto> {
     }
 }
 
+/// Operators that occur in a file's graph, sorted.
+pub(super) fn operators(onnx: &[u8]) -> Result<Vec<String>> {
+    let name = "onnx";
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|e| fault(name, &e))?;
+    let graph = proto.graph.ok_or_else(|| Error::model(name, "no graph", "an ONNX graph", ""))?;
+    let operators: BTreeSet<String> = graph.node.into_iter().map(|node| node.op_type).collect();
+    Ok(operators.into_iter().collect())
+}
+
 fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
     let manifest = &model.manifest;
     let fault = |found: String, expected: &str| Err(Error::model(&manifest.name, found, expected, ""));
