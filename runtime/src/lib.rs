@@ -18,6 +18,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod evaluation;
+pub mod foreign;
 pub mod frame;
 pub mod limits;
 pub mod measures;

@@ -297,6 +297,28 @@ mod tests {
     }
 
     #[test]
+    fn nesting_as_deep_as_a_file_is_long_is_refused() {
+        let most = MAX_TEXT_BYTES as usize;
+        let of = |before: &str, part: &str, after: &str| {
+            let parts = (most - before.len() - after.len()) / part.len();
+            [before, &part.repeat(parts), after].concat()
+        };
+        for text in [
+            of("a = ", "[", ""),
+            of("a = ", "{a=", ""),
+            of("", "a.", "a = 1"),
+            of("[", "a.", "a]"),
+            of("[[", "a.", "a]]"),
+            of("source.", "a.", "kind = \"demo\""),
+            of("[models]\ndir = ", "[", ""),
+            of("[source.x]\nkind = \"demo\"\nregion.", "a.", "a = 1"),
+            of("[source.x]\nkind = ", "{a=", ""),
+        ] {
+            refusal(&text);
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
         let message = refusal("[optics]\n\num_per_pixel = 2.0\n");
         assert!(message.contains("line 3") && message.contains("Did you mean `um_per_px`"), "{message}");

@@ -3,11 +3,16 @@
 /// How alike two words must be, 0..=1, for one to be meant by the other.
 const ALIKE: f64 = 0.8;
 
+/// No word that is meant is longer. How alike two words are takes a time that grows with the product of their lengths, and one
+/// that was found may be as long as the file.
+const LONGEST: usize = 64;
+
 /// From a message "unknown field `a`, expected one of `b`, `c`": the expected word that is most like the first.
 pub(super) fn likely(message: &str) -> Option<&str> {
     let mut words = message.split('`').skip(1).step_by(2);
-    let found = words.next()?;
-    let alike = words.map(|word| (strsim::jaro_winkler(found, word), word));
+    let is_word = |word: &&str| word.len() <= LONGEST;
+    let found = words.next().filter(is_word)?;
+    let alike = words.filter(is_word).map(|word| (strsim::jaro_winkler(found, word), word));
     alike.filter(|(how, _)| *how >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }
 
@@ -20,5 +25,13 @@ mod tests {
         assert_eq!(likely("unknown field `outptu`, expected one of `models`, `output`, `optics`"), Some("output"));
         assert_eq!(likely("unknown field `quux`, expected one of `models`, `output`"), None);
         assert_eq!(likely("no words"), None);
+    }
+
+    #[test]
+    fn words_as_long_as_a_file_are_not_compared() {
+        // Two words of 100 kB would take minutes.
+        let long = "a".repeat(100_000);
+        assert_eq!(likely(&format!("unknown field `{long}`b`{long}`, expected one of `models`")), None);
+        assert_eq!(likely(&format!("unknown field `modles`b`{long}`, expected one of `models`")), Some("models"));
     }
 }

@@ -3,7 +3,7 @@
 //! A manifest can be swapped together with its model. So the numbers that the engine takes on trust are
 //! checked here: each of these has been seen to end the process or to run and give nonsense.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use tract_core::prelude::Framework;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -26,6 +26,15 @@ pub(super) fn decode(model: &Model) -> Result<ModelProto> {
         None => Err(Error::model(name, "no graph", "an ONNX graph", "")),
         Some(graph) => check(graph, &proto, model).map(|()| proto.clone()),
     }
+}
+
+/// Operators that occur in a file's graph, sorted.
+pub(super) fn operators(onnx: &[u8]) -> Result<Vec<String>> {
+    let name = "onnx";
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|e| fault(name, &e))?;
+    let graph = proto.graph.ok_or_else(|| Error::model(name, "no graph", "an ONNX graph", ""))?;
+    let operators: BTreeSet<String> = graph.node.into_iter().map(|node| node.op_type).collect();
+    Ok(operators.into_iter().collect())
 }
 
 fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
@@ -53,6 +62,7 @@ fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
             check_attribute(attribute, node).or_else(|found| fault(found, "sensible attributes"))?;
         }
     }
+    check_constants(graph).or_else(|found| fault(found, "operations on what the input gives"))?;
     let quantizers =
         graph.node.iter().filter(|node| matches!(node.op_type.as_str(), "QuantizeLinear" | "DequantizeLinear"));
     let scales: BTreeSet<&str> = quantizers.filter_map(|node| node.input.get(1)).map(String::as_str).collect();
@@ -70,6 +80,20 @@ fn check(graph: &GraphProto, proto: &ModelProto, model: &Model) -> Result<()> {
                     &format!("one, {} of {:?}", tensor.name, tensor.shape),
                 );
             }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing but dequantization is done to constants alone: the planner would multiply them out, and what broadcasts can grow
+/// from kilobytes to terabytes. Nodes stand behind what they read, as ONNX demands.
+fn check_constants(graph: &GraphProto) -> std::result::Result<(), String> {
+    let mut computed: HashSet<&str> = graph.input.iter().map(|value| value.name.as_str()).collect();
+    for node in &graph.node {
+        if node.input.iter().any(|input| computed.contains(input.as_str())) {
+            computed.extend(node.output.iter().map(String::as_str));
+        } else if !matches!(node.op_type.as_str(), "DequantizeLinear" | "Identity") {
+            return Err(format!("{} {} on constants alone", node.op_type, node.name));
         }
     }
     Ok(())
@@ -101,6 +125,10 @@ fn check_weights(weights: &TensorProto, is_scale: bool) -> std::result::Result<(
     let name = &weights.name;
     if weights.data_location.unwrap_or(0) != 0 || !weights.external_data.is_empty() {
         return Err(format!("{name}: weights outside the file"));
+    }
+    // One scale, or one for each place along an axis: more would broadcast.
+    if is_scale && weights.dims.len() > 1 {
+        return Err(format!("{name}: scales of shape {:?}", weights.dims));
     }
     if weights.dims.iter().any(|&dim| !(1..=MAX_GRAPH_DIM).contains(&dim)) {
         return Err(format!("{name}: shape {:?}", weights.dims));

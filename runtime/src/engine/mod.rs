@@ -213,6 +213,14 @@ fn sole_program(model: &TypedModel) -> TractResult<Option<IntegerNet>> {
     Ok(node.op_as::<IntegerNet>().filter(|_| is_whole).cloned())
 }
 
+/// Operators that occur in the graph of an ONNX file, sorted.
+///
+/// # Errors
+/// [`Error::Model`] for a file that is no ONNX graph.
+pub fn operators(onnx: &[u8]) -> Result<Vec<String>> {
+    check::operators(onnx)
+}
+
 type Planned = (Arc<TypedRunnableModel>, Vec<Arc<Program>>);
 
 fn plan(

@@ -77,6 +77,7 @@ fn numbers_that_break_the_engine_never_reach_it() {
         let bytes = scale.to_le_bytes();
         assert!(refusal(|draft| draft.graph.initializer[0].raw_data = bytes.into()).contains("scale"));
     }
+    assert!(refusal(|draft| draft.graph.initializer[0].dims = vec![1, 1]).contains("scales of shape"));
     let floats = |value: f32| TensorProto {
         name: "loose".into(),
         data_type: DataType::Float as i32,
@@ -94,6 +95,27 @@ fn numbers_that_break_the_engine_never_reach_it() {
     let tensor =
         AttributeProto { t: Some(TensorProto::default()), r#type: AttributeType::Tensor as i32, ..int("value", 0) };
     assert!(refusal(|draft| draft.graph.node[0].attribute.push(tensor.clone())).contains("neither a word"));
+}
+
+#[test]
+fn a_graph_whose_constants_would_multiply_is_refused() {
+    // 16 KiB of weights that broadcast to 4 TiB.
+    let error = refusal(|draft| {
+        for (at, name) in ["c0", "c1", "c2", "c3"].into_iter().enumerate() {
+            let mut dims = vec![1; 4];
+            dims[at] = 1024;
+            let (name, raw_data) = (name.to_owned(), vec![0; 4096]);
+            let data_type = DataType::Float as i32;
+            draft.graph.initializer.push(TensorProto { name, data_type, dims, raw_data, ..Default::default() });
+        }
+        for (sum, a, b) in [("s0", "c0", "c1"), ("s1", "s0", "c2"), ("s2", "s1", "c3"), ("y2", "y", "s2")] {
+            draft.graph.node.insert(4, fixture::node("Add", &[a, b], sum, vec![]));
+        }
+        draft.graph.node[4..8].reverse();
+        draft.graph.node[8].input[0] = "y2".into();
+        draft.manifest.operators.insert(0, "Add".into());
+    });
+    assert!(error.contains("constants"), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, ErrorKind},
+    io::{BufRead, BufReader, Cursor, ErrorKind, Seek},
     path::Path,
 };
 
@@ -30,6 +30,11 @@ pub fn read_picture(path: &Path, most_px: u64) -> Result<RgbImage> {
     Ok(decode(path, most_px)?.into_rgb8())
 }
 
+/// As [`read_picture`], of bytes in memory; `path` names them in errors.
+pub fn read_picture_bytes(bytes: &[u8], path: &Path, most_px: u64) -> Result<RgbImage> {
+    Ok(decode_from(Cursor::new(bytes), path, most_px)?.into_rgb8())
+}
+
 /// Reads a mask as one 8-bit channel (luma, where it has three); any level, thresholding is left to the caller.
 pub fn read_mask(path: &Path) -> Result<GrayImage> {
     Ok(decode(path, MAX_WHOLE_FIELD_PX)?.into_luma8())
@@ -42,7 +47,10 @@ pub fn looks_like_picture(path: &Path) -> bool {
 }
 
 fn decode(path: &Path, most_px: u64) -> Result<DynamicImage> {
-    let mut file = BufReader::new(open(path)?);
+    decode_from(BufReader::new(open(path)?), path, most_px)
+}
+
+fn decode_from(mut file: impl BufRead + Seek, path: &Path, most_px: u64) -> Result<DynamicImage> {
     let start = file.fill_buf().map_err(|e| Error::input(path, e, EXPECTED, ""))?;
     let text = start.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
 

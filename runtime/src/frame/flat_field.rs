@@ -130,14 +130,16 @@ impl FlatField {
         file.commit()
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The file's bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let (width, height) = self.size_px;
         let mut body = format!("size_px {width} {height}\nframes {}\n", self.frames).into_bytes();
         body.extend(self.gains.iter().flat_map(|gain| gain.to_le_bytes()));
-        [format!("{MAGIC}\nsha256 {}\n", sha256(&body)).into_bytes(), body].concat()
+        sealed(&body)
     }
 
-    fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+    /// Reads the file's bytes; what is wrong with them otherwise.
+    pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let (magic, rest) = line(bytes).filter(|(magic, _)| *magic == MAGIC).ok_or("a file of another kind")?;
         let (hash, body) = line(rest).ok_or_else(|| format!("a file that ends after `{magic}`"))?;
         let found = sha256(body);
@@ -157,6 +159,11 @@ impl FlatField {
         let gains = gains.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
         Self::new((width, height), frames, gains.collect()).ok_or_else(|| "gains that cannot be".to_owned())
     }
+}
+
+/// What follows the second line of a file, with both lines in front of it.
+pub(crate) fn sealed(body: &[u8]) -> Vec<u8> {
+    [format!("{MAGIC}\nsha256 {}\n", sha256(body)).as_bytes(), body].concat()
 }
 
 /// The first line as text, and what follows it.

@@ -83,6 +83,11 @@ impl JpegReader {
             .set_max_height(self.size_px.1 as usize)
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&self.mended), options);
+        decoder.decode_headers().map_err(|e| JpegFault::Torn(e.to_string()))?;
+        // A frame with two headers: what the decoder does not fill would show the frame before.
+        if decoder.dimensions() != Some((self.size_px.0 as usize, self.size_px.1 as usize)) {
+            return Err(torn("it has two frame headers"));
+        }
         decoder.decode_into(&mut self.pixels).map_err(|e| JpegFault::Torn(e.to_string()))?;
         Ok(&self.pixels)
     }

@@ -1,0 +1,36 @@
+//! Bytes of strangers: one function for each parser that meets them.
+//!
+//! The fuzz targets (`fuzz/`) and the replay of their corpora (`tests/corpora.rs`) call the same functions. Each takes any
+//! bytes, hands them to its parser as the program would, tells whether they were taken, and panics where a promise is broken:
+//! an error has to be the kind that the user is told to mend, and what was taken has to be within its limits.
+//!
+//! A new parser is a file here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` and a folder of seeds.
+
+pub mod config;
+pub mod flat_field;
+mod front;
+pub mod jpeg_frame;
+pub mod manifest;
+pub mod onnx;
+pub mod picture;
+pub mod yuyv_frame;
+
+/// A parser, and what hands bytes to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Name of the fuzz target and of its corpus.
+    pub name: &'static str,
+    /// Hands bytes to the parser; tells whether it took them.
+    pub meet: fn(&[u8]) -> bool,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 7] = [
+    Target { name: "config", meet: config::meet },
+    Target { name: "flat_field", meet: flat_field::meet },
+    Target { name: "jpeg_frame", meet: jpeg_frame::meet },
+    Target { name: "manifest", meet: manifest::meet },
+    Target { name: "onnx", meet: onnx::meet },
+    Target { name: "picture", meet: picture::meet },
+    Target { name: "yuyv_frame", meet: yuyv_frame::meet },
+];

@@ -1,0 +1,55 @@
+//! The corpora of the fuzz targets, and every input that once broke a parser, through the same functions.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use bloodseg::foreign::TARGETS;
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
+}
+
+/// Names in a folder, sorted; none where there is no folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn meet_all(folder: &Path, meet: fn(&[u8]) -> bool) -> Vec<bool> {
+    let names = names(folder);
+    let met = names.iter().map(|name| {
+        let path = folder.join(name);
+        let bytes = std::fs::read(&path).unwrap();
+        std::panic::catch_unwind(|| meet(&bytes)).unwrap_or_else(|_| panic!("{} breaks a promise", path.display()))
+    });
+    met.collect()
+}
+
+#[test]
+fn every_parser_has_a_fuzz_target_and_a_corpus() {
+    let parsers: BTreeSet<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
+    let targets: BTreeSet<String> =
+        names(&fuzz().join("fuzz_targets")).iter().map(|name| name.trim_end_matches(".rs").to_owned()).collect();
+    assert_eq!(targets, parsers);
+    assert_eq!(names(&fuzz().join("corpus")), parsers);
+    assert!(names(&fuzz().join("crashes")).is_subset(&parsers));
+}
+
+#[test]
+fn the_corpora_break_no_promise_and_hold_what_is_taken_and_what_is_refused() {
+    for target in TARGETS {
+        let taken = meet_all(&fuzz().join("corpus").join(target.name), target.meet);
+        assert!(taken.contains(&true) && taken.contains(&false), "{}: {} files", target.name, taken.len());
+    }
+}
+
+#[test]
+fn what_once_broke_a_parser_breaks_it_no_more() {
+    for target in TARGETS {
+        meet_all(&fuzz().join("crashes").join(target.name), target.meet);
+    }
+}
