@@ -6,12 +6,14 @@
 //!
 //! A new parser is a file here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` and a folder of seeds.
 
+pub mod bundle;
 pub mod config;
 pub mod flat_field;
 mod front;
 pub mod jpeg_frame;
 pub mod manifest;
 pub mod onnx;
+pub mod onnx_gate;
 pub mod picture;
 pub mod yuyv_frame;
 
@@ -25,12 +27,14 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
+    Target { name: "bundle", meet: bundle::meet },
     Target { name: "config", meet: config::meet },
     Target { name: "flat_field", meet: flat_field::meet },
     Target { name: "jpeg_frame", meet: jpeg_frame::meet },
     Target { name: "manifest", meet: manifest::meet },
     Target { name: "onnx", meet: onnx::meet },
+    Target { name: "onnx_gate", meet: onnx_gate::meet },
     Target { name: "picture", meet: picture::meet },
     Target { name: "yuyv_frame", meet: yuyv_frame::meet },
 ];

@@ -1,0 +1,26 @@
+//! A bundle of models.
+
+use sha2::{Digest, Sha256};
+
+use crate::model::bundle;
+
+/// The bytes are a bundle without the hash that ends it, which is put behind them as one who forges bundles would.
+///
+/// # Panics
+/// When a fault is not told as one of the model, or the members are not the bytes that they were cut from.
+pub fn meet(bytes: &[u8]) -> bool {
+    let whole = [bytes, Sha256::digest(bytes).as_slice()].concat();
+    // Without the right hash nothing is taken, whatever it is.
+    assert!(bundle::parse(bytes, "foreign").is_err() || bytes.len() >= 32);
+    match bundle::parse(&whole, "foreign") {
+        Ok(parts) => {
+            let contents: usize = parts.members.iter().map(|member| member.len()).sum();
+            assert_eq!(contents as u64 + bundle::FRAME_BYTES, whole.len() as u64);
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.exit_code(), 4, "{error}");
+            false
+        }
+    }
+}
