@@ -98,7 +98,7 @@ impl Pipeline {
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
     ///
-    /// The picture is judged first ([`quality::judge`]). When it is not good the analysis has no cells, and maps and
+    /// The picture is judged first ([`crate::frame::quality::judge()`]). When it is not good the analysis has no cells, and maps and
     /// labels without any; it is super-resolved all the same, so that one can look.
     ///
     /// The analysis lies in the pipeline's memory until the next one. A picture as large as one before it is analysed
