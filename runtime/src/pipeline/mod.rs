@@ -25,8 +25,8 @@ pub use analysis::{Analysis, StageTimes};
 use tiling::Tiling;
 pub use workers::Workers;
 
-/// Both nets, loaded and checked once, and the memory of every step: what the first picture of a size takes is kept, and
-/// the next one of that size takes no more.
+/// Both nets, loaded and checked once, and the memory of every step: what the first picture of a size takes is kept,
+/// and the next one of that size takes no more.
 #[derive(Debug)]
 pub struct Pipeline {
     workers: Workers,
@@ -95,8 +95,8 @@ impl Pipeline {
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
     ///
-    /// The picture is judged first ([`quality::judge`]). When it is not good the analysis has no cells, and maps and
-    /// labels without any; it is super-resolved all the same, so that one can look.
+    /// The picture is judged first ([`crate::frame::quality::judge()`]). When it is not good the analysis has no cells, and
+    /// maps and labels without any; it is super-resolved all the same, so that one can look.
     ///
     /// The analysis lies in the pipeline's memory until the next one. A picture as large as one before it is analysed
     /// without an allocation.
