@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -16,7 +16,11 @@ use super::{
     supervise,
 };
 use crate::{
-    camera::open::{Wish, open},
+    camera::{
+        FrameSource,
+        open::{Wish, open},
+    },
+    clock::SystemClock,
     error::{Error, Result},
     frame::quality::Verdict,
     limits::TILE_PX,
@@ -25,7 +29,13 @@ use crate::{
         run::{self, Counts, Ended, Event, Outcome},
         stop::Stop,
     },
-    records::{run_log::RunLog, utc},
+    records::{
+        frames,
+        keeper::{KeeperCounters, Kept},
+        run_info::{ModelInfo, RunInfo},
+        run_log::{CELLS_TABLE, Extras, RunEnd, RunLog, Tables},
+        store, utc,
+    },
 };
 
 /// Frames of the demo when --frames is not given: a look, not a load.
@@ -33,8 +43,10 @@ const DEMO_FRAMES: u64 = 50;
 
 /// Arguments of `run`.
 ///
-/// Prints one line a frame and adds to cells.csv (a row a cell) and frames.csv (a row a frame) in the results folder.
-/// Ends with the source, after --frames, or on Ctrl-C.
+/// Prints one line a frame, which ends in `ack N` when frame N and its cells are safe on the disk, in records.sqlite in the
+/// results folder; `bloodseg export` reads them, also while the run goes on. At the end cells.csv (a row a cell) and
+/// frames.csv (a row a frame) are written from all that the folder holds. Ends with the source, after --frames, or on
+/// Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// A source of the config, a folder of pictures, a camera (`camera0` is /dev/video0), or `demo`
@@ -100,12 +112,17 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
         budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
     }
-    let started_utc = utc::stamp(SystemTime::now());
+    let started = SystemTime::now();
+    let started_utc = utc::stamp(started);
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{started_utc}", source.name()))
     });
-    let mut log = RunLog::open(&out, &started_utc, source.um_per_px(), args.save_every)?;
+    let clock = Arc::new(SystemClock::start());
+    let extras = Extras { save_every: args.save_every, tables: session.config.records.tables };
+    let run_info = run_info(session, args, source.as_ref(), started)?;
+    let mut log = RunLog::open(&out, &run_info, &session.config.records.retention(), extras, clock)?;
+    let mut last = None;
     let stop = stop_on_signals()?;
 
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
@@ -127,13 +144,18 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
                     unsupported += analysis.unsupported_cells() as u64;
                     *verdicts.entry(analysis.quality.verdict).or_default() += 1;
                     let counted = args.any_quality || analysis.quality.verdict.is_good();
+                    // A line is printed when its frame is on the disk.
+                    let kept = acknowledged(log.record(&frame, &analysis, counted, dropped), frame.number);
                     if !session.quiet && counted {
-                        print::line(frame_line(frame.number, &analysis, dropped));
+                        print::line(format_args!("{}  {kept}", frame_line(frame.number, &analysis, dropped)));
                     } else if !session.quiet {
                         let (number, reason) = (frame.number, analysis.quality.reason());
-                        print::line(format_args!("frame {number:>6}  {reason}: no cells counted  dropped {dropped}"));
+                        print::line(format_args!(
+                            "frame {number:>6}  {reason}: no cells counted  dropped {dropped}  {kept}"
+                        ));
                     }
-                    log.record(&frame, analysis, dropped)
+                    last = Some(analysis);
+                    Ok(())
                 }
                 Event::Failed(frame, error) => {
                     print::problem(format_args!("frame {} ({}): {error}", frame.number, frame.name));
@@ -145,7 +167,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     );
     supervise::stopping();
     // What was recorded is kept even when the run broke.
-    let overlay = log.end();
+    let end = log.end(why(&outcome.ended), last.as_deref());
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
     if let Some(counters) = source.counters() {
         print::line(format_args!("camera   {counters}"));
@@ -153,8 +175,19 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     if let Some(quality) = quality_line(&verdicts, args.any_quality) {
         print::line(quality);
     }
-    print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
-    if let Ok(Some(overlay)) = &overlay {
+    print::line(format_args!("records  {}: {}", out.join(store::FILE).display(), records_line(&end)));
+    match &end.tables {
+        Tables::Written => {
+            let [cells, frames] = [CELLS_TABLE, frames::TABLE].map(|table| out.join(table));
+            print::line(format_args!("tables   {} and {}", cells.display(), frames.display()));
+        }
+        Tables::TooMany(frames) => print::line(format_args!(
+            "tables   {frames} frames are many for a table: bloodseg export --from {} --format csv --out FILE",
+            out.display()
+        )),
+        Tables::NotWanted | Tables::Failed(_) => {}
+    }
+    if let Some(overlay) = &end.overlay {
         print::line(format_args!("look at  {}", overlay.display()));
     }
     if args.source == "demo" {
@@ -162,7 +195,64 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),
-        _ => overlay.map(|_| ()).and_then(|()| some_frame(source.name(), outcome.counts)),
+        _ => all_kept(end, &out).and_then(|()| some_frame(source.name(), outcome.counts)),
+    }
+}
+
+/// What the records of this run begin with.
+fn run_info(session: &Session, args: &RunArgs, source: &dyn FrameSource, started: SystemTime) -> Result<RunInfo> {
+    let models = session.models()?;
+    let um_per_px = source.um_per_px();
+    let pitch_from = match um_per_px {
+        None => "",
+        Some(_) if args.um_per_px.is_some() => "--um-per-px",
+        Some(_) if source.sensor().is_none() && args.source == "demo" => "the simulation",
+        Some(_) => "the config",
+    };
+    let notes: Vec<&str> = [(args.any_quality, "--any-quality"), (args.whole_field, "--whole-field"), (args.repeat, "--repeat")]
+        .into_iter()
+        .filter_map(|(given, flag)| given.then_some(flag))
+        .collect();
+    Ok(RunInfo {
+        source: source.name().to_owned(),
+        description: source.describe(),
+        started,
+        um_per_px,
+        pitch_from: pitch_from.to_owned(),
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        models: vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)],
+        notes: notes.join(" "),
+    })
+}
+
+/// What a frame's line ends in.
+fn acknowledged(kept: Kept, number: u64) -> String {
+    match kept {
+        Kept::Durable => format!("ack {number}"),
+        Kept::NotKept => "not kept".to_owned(),
+    }
+}
+
+/// What the records came to.
+fn records_line(end: &RunEnd) -> String {
+    let KeeperCounters { kept, lost, deleted, bytes, .. } = end.counters;
+    let mut line = format!("{kept} frames kept, {:.1} MiB", bytes as f64 / 1_048_576.0);
+    for (count, what) in [(lost, "not kept"), (deleted, "old ones deleted"), (end.lost_pictures, "without their pictures")] {
+        if count > 0 {
+            line += &format!(", {count} {what}");
+        }
+    }
+    line
+}
+
+/// A run whose results are not whole is no success.
+fn all_kept(end: RunEnd, out: &Path) -> Result<()> {
+    match end.tables {
+        Tables::Failed(error) => Err(error),
+        _ if end.counters.lost > 0 => {
+            Err(Error::output(&out.join(store::FILE), format!("{} frames were not kept, as said above", end.counters.lost)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -213,14 +303,18 @@ fn frame_line(number: u64, analysis: &Analysis, dropped: u64) -> String {
     )
 }
 
-fn summary(outcome: &Outcome, [cells, unsupported]: [u64; 2], seconds: f64) -> String {
-    let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
-    let why = match &outcome.ended {
+fn why(ended: &Ended) -> &'static str {
+    match ended {
         Ended::SourceEnded => "the source ended",
         Ended::EnoughFrames => "enough frames",
         Ended::Stopped => "stopped",
         Ended::Broke(_) => "broke off",
-    };
+    }
+}
+
+fn summary(outcome: &Outcome, [cells, unsupported]: [u64; 2], seconds: f64) -> String {
+    let Counts { captured, analysed, dropped, failed, unreadable } = outcome.counts;
+    let why = why(&outcome.ended);
     let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
     let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
