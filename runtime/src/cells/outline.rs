@@ -19,8 +19,7 @@ const BOX: u8 = 1;
 const STEPS: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
 /// Where the two pixels ahead lie from a corner, for each heading: the one on the left hand, the one on the right.
-const AHEAD: [[(i64, i64); 2]; 4] =
-    [[(0, -1), (0, 0)], [(0, 0), (-1, 0)], [(-1, 0), (-1, -1)], [(-1, -1), (0, -1)]];
+const AHEAD: [[(i64, i64); 2]; 4] = [[(0, -1), (0, 0)], [(0, 0), (-1, 0)], [(-1, 0), (-1, -1)], [(-1, -1), (0, -1)]];
 
 /// The outlines of a frame's cells, in the order of the cells. Its memory is used again from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -260,17 +259,21 @@ mod tests {
     /// Area of a clockwise polygon where y points down.
     fn area(corners: &[[u32; 2]]) -> i64 {
         let next = corners.iter().cycle().skip(1);
-        let twice: i64 =
-            corners.iter().zip(next).map(|(a, b)| i64::from(a[0]) * i64::from(b[1]) - i64::from(b[0]) * i64::from(a[1])).sum();
+        let twice: i64 = corners
+            .iter()
+            .zip(next)
+            .map(|(a, b)| i64::from(a[0]) * i64::from(b[1]) - i64::from(b[0]) * i64::from(a[1]))
+            .sum();
         twice / 2
     }
 
     /// Whether a pixel's centre lies inside: the edges to its left are counted.
     fn covers(corners: &[[u32; 2]], x: u32, y: u32) -> bool {
         let next = corners.iter().cycle().skip(1);
-        let left = corners.iter().zip(next).filter(|(a, b)| {
-            a[0] == b[0] && a[0] <= x && a[1].min(b[1]) <= y && y < a[1].max(b[1])
-        });
+        let left = corners
+            .iter()
+            .zip(next)
+            .filter(|(a, b)| a[0] == b[0] && a[0] <= x && a[1].min(b[1]) <= y && y < a[1].max(b[1]));
         left.count() % 2 == 1
     }
 

@@ -159,7 +159,8 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
 fn run_number(records: &Records, which: Which) -> Result<Option<i64>> {
     let runs = records.runs()?;
     let missing = |found: String| {
-        let expected = runs.map_or("a folder with a run".to_owned(), |(first, last)| format!("one of {first} to {last}"));
+        let expected =
+            runs.map_or("a folder with a run".to_owned(), |(first, last)| format!("one of {first} to {last}"));
         Error::input(records.path(), found, expected, "")
     };
     match (which, runs) {

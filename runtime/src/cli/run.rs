@@ -20,7 +20,7 @@ use crate::{
         FrameSource,
         open::{Wish, open},
     },
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     error::{Error, Result},
     frame::quality::Verdict,
     limits::TILE_PX,
@@ -30,10 +30,12 @@ use crate::{
         stop::Stop,
     },
     records::{
+        frame_record::FrameRecord,
         frames,
         keeper::{KeeperCounters, Kept},
+        kept_pictures::KeptPictures,
         run_info::{ModelInfo, RunInfo},
-        run_log::{CELLS_TABLE, Extras, RunEnd, RunLog, Tables},
+        run_log::{CELLS_TABLE, RunEnd, RunLog, Tables},
         store, utc,
     },
 };
@@ -118,11 +120,11 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{started_utc}", source.name()))
     });
-    let clock = Arc::new(SystemClock::start());
-    let extras = Extras { save_every: args.save_every, tables: session.config.records.tables };
-    let run_info = run_info(session, args, source.as_ref(), started)?;
-    let mut log = RunLog::open(&out, &run_info, &session.config.records.retention(), extras, clock)?;
-    let mut last = None;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let (run_info, records) = (run_info(session, args, source.as_ref(), started)?, &session.config.records);
+    let mut log = RunLog::open(&out, &run_info, &records.retention(), records.tables, Arc::clone(&clock))?;
+    let mut pictures = KeptPictures::new(&out, args.save_every);
+    let (mut last, mut spare) = (None, None);
     let stop = stop_on_signals()?;
 
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
@@ -145,7 +147,10 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
                     *verdicts.entry(analysis.quality.verdict).or_default() += 1;
                     let counted = args.any_quality || analysis.quality.verdict.is_good();
                     // A line is printed when its frame is on the disk.
-                    let kept = acknowledged(log.record(&frame, &analysis, counted, dropped), frame.number);
+                    let record = FrameRecord::of(&frame, &analysis, counted, dropped, clock.wall(), spare.take());
+                    let kept = acknowledged(log.record(&record), frame.number);
+                    spare = Some(record);
+                    pictures.see(&frame, &analysis);
                     if !session.quiet && counted {
                         print::line(format_args!("{}  {kept}", frame_line(frame.number, &analysis, dropped)));
                     } else if !session.quiet {
@@ -167,7 +172,8 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     );
     supervise::stopping();
     // What was recorded is kept even when the run broke.
-    let end = log.end(why(&outcome.ended), last.as_deref());
+    let end = log.end(why(&outcome.ended));
+    let overlay = last.and_then(|analysis| pictures.end(&analysis));
     print::line(summary(&outcome, [cells, unsupported], start.elapsed().as_secs_f64()));
     if let Some(counters) = source.counters() {
         print::line(format_args!("camera   {counters}"));
@@ -187,7 +193,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         )),
         Tables::NotWanted | Tables::Failed(_) => {}
     }
-    if let Some(overlay) = &end.overlay {
+    if let Some(overlay) = overlay {
         print::line(format_args!("look at  {}", overlay.display()));
     }
     if args.source == "demo" {
@@ -209,11 +215,13 @@ fn run_info(session: &Session, args: &RunArgs, source: &dyn FrameSource, started
         Some(_) if source.sensor().is_none() && args.source == "demo" => "the simulation",
         Some(_) => "the config",
     };
-    let notes: Vec<&str> = [(args.any_quality, "--any-quality"), (args.whole_field, "--whole-field"), (args.repeat, "--repeat")]
-        .into_iter()
-        .filter_map(|(given, flag)| given.then_some(flag))
-        .collect();
+    let notes: Vec<&str> =
+        [(args.any_quality, "--any-quality"), (args.whole_field, "--whole-field"), (args.repeat, "--repeat")]
+            .into_iter()
+            .filter_map(|(given, flag)| given.then_some(flag))
+            .collect();
     Ok(RunInfo {
+        mark: RunInfo::new_mark(),
         source: source.name().to_owned(),
         description: source.describe(),
         started,
@@ -237,7 +245,7 @@ fn acknowledged(kept: Kept, number: u64) -> String {
 fn records_line(end: &RunEnd) -> String {
     let KeeperCounters { kept, lost, deleted, bytes, .. } = end.counters;
     let mut line = format!("{kept} frames kept, {:.1} MiB", bytes as f64 / 1_048_576.0);
-    for (count, what) in [(lost, "not kept"), (deleted, "old ones deleted"), (end.lost_pictures, "without their pictures")] {
+    for (count, what) in [(lost, "not kept"), (deleted, "old ones deleted")] {
         if count > 0 {
             line += &format!(", {count} {what}");
         }
@@ -249,9 +257,10 @@ fn records_line(end: &RunEnd) -> String {
 fn all_kept(end: RunEnd, out: &Path) -> Result<()> {
     match end.tables {
         Tables::Failed(error) => Err(error),
-        _ if end.counters.lost > 0 => {
-            Err(Error::output(&out.join(store::FILE), format!("{} frames were not kept, as said above", end.counters.lost)))
-        }
+        _ if end.counters.lost > 0 => Err(Error::output(
+            &out.join(store::FILE),
+            format!("{} frames were not kept, as said above", end.counters.lost),
+        )),
         _ => Ok(()),
     }
 }

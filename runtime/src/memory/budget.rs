@@ -71,7 +71,11 @@ impl Budget {
             line("plans and all else that is kept", kept.saturating_sub(known), "measured after a frame".into()),
             line("frames that wait", waiting * frame_bytes, format!("{waiting} of {width}x{height}")),
             line("analysis of a frame", transient, format!("measured on one of {width}x{height}, noise")),
-            line("records", RECORDS_HEAP_BYTES + RECORD_BUFFER_BYTES, "SQLite's bound, and buffers of the tables".into()),
+            line(
+                "records",
+                RECORDS_HEAP_BYTES + RECORD_BUFFER_BYTES,
+                "SQLite's bound, and buffers of the tables".into(),
+            ),
             line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2)),
             line("web page", 0, "there is none yet".into()),
         ];

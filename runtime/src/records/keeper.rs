@@ -96,7 +96,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Opens or makes the records in `folder`, and begins a run in them.
+    /// Opens or makes the records in `folder`, and begins a run in them; one of the same mark is gone on with.
     ///
     /// A full or failing disk is no error where records are there already: the run goes on without them until they can be
     /// written.
@@ -207,11 +207,7 @@ impl Keeper {
         if recorded > self.box_ms_now() {
             (self.box_ms, self.began) = (recorded, self.clock.elapsed());
         }
-        self.run_id = match self.run_id {
-            Some(id) if write::has_run(&connection, id, &self.run)? => Some(id),
-            _ => None,
-        };
-        let run_id = match self.run_id {
+        let run_id = match write::find_run(&connection, &self.run)? {
             Some(id) => id,
             None => write::begin_run(&connection, &self.run, self.box_ms_now())?,
         };
@@ -378,10 +374,7 @@ enum Reason {
 /// Whether waiting may help: the disk, not the records, is at fault.
 fn passes(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, SystemIoFailure};
-    matches!(
-        error.sqlite_error_code(),
-        Some(DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory)
-    )
+    matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory))
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {

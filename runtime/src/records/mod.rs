@@ -2,9 +2,12 @@
 
 pub mod atomic;
 pub mod export;
+#[cfg(test)]
+mod fixture;
 pub mod frame_record;
 pub mod frames;
 pub mod keeper;
+pub mod kept_pictures;
 pub mod pictures;
 pub mod run_info;
 pub mod run_log;

@@ -1,12 +1,18 @@
 //! What is kept of a run itself.
 
-use std::time::SystemTime;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::SystemTime,
+};
 
 use crate::model::manifest::Manifest;
 
 /// A run, as its records begin.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
+    /// Tells it from every other run; see [`RunInfo::new_mark`]. Whoever opens the records with the same mark again goes on
+    /// with the run.
+    pub mark: i64,
     /// Name of the source, as the user gave it.
     pub source: String,
     /// What the source is.
@@ -23,6 +29,14 @@ pub struct RunInfo {
     pub models: Vec<ModelInfo>,
     /// What else was asked for, or empty.
     pub notes: String,
+}
+
+impl RunInfo {
+    /// A mark that no other run has: the clock cannot tell two runs apart on a box that wakes up in 1970 each time.
+    pub fn new_mark() -> i64 {
+        // The seed of a hash table is the one random number that the standard library gives.
+        RandomState::new().build_hasher().finish().cast_signed()
+    }
 }
 
 /// A net, so that what it counted can be told from what another did.

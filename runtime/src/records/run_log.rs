@@ -1,7 +1,6 @@
-//! What a live run leaves in its folder: its records, and at its end tables of all that the folder holds; pictures.
+//! What a live run leaves in its folder: its records, and at its end tables of all that the folder holds.
 
 use std::{
-    fmt::Write as _,
     fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -16,8 +15,7 @@ use super::{
     },
     frame_record::FrameRecord,
     frames,
-    keeper::{Keeper, Kept, KeeperCounters},
-    pictures,
+    keeper::{Keeper, KeeperCounters, Kept},
     run_info::RunInfo,
     store::{
         self,
@@ -27,38 +25,20 @@ use super::{
     table::{COLUMNS, COLUMNS_UM},
 };
 use crate::{
-    camera::Frame,
     clock::Clock,
     error::{Error, Result},
     limits::MAX_TABLE_FRAMES,
-    pipeline::Analysis,
 };
 
 /// Name of the table of cells.
 pub const CELLS_TABLE: &str = "cells.csv";
-
-/// What a run writes besides its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extras {
-    /// k writes the pictures of every k-th frame; those of the last frame are always written.
-    pub save_every: Option<u64>,
-    /// Whether the tables are written at the end.
-    pub tables: bool,
-}
 
 /// The results of one run.
 #[derive(Debug)]
 pub struct RunLog {
     folder: PathBuf,
     keeper: Keeper,
-    clock: Arc<dyn Clock>,
-    extras: Extras,
-    /// The last record, for its memory.
-    spare: Option<FrameRecord>,
-    /// Name of the last frame.
-    name: String,
-    recorded: u64,
-    lost_pictures: u64,
+    tables: bool,
 }
 
 /// What became of the tables.
@@ -79,16 +59,13 @@ pub enum Tables {
 pub struct RunEnd {
     /// What the keeper did.
     pub counters: KeeperCounters,
-    /// Where the last frame is to be looked at, if there is one.
-    pub overlay: Option<PathBuf>,
-    /// Frames whose pictures could not be written.
-    pub lost_pictures: u64,
     /// The tables.
     pub tables: Tables,
 }
 
 impl RunLog {
-    /// Opens or goes on with the records in `folder`, which is made.
+    /// Opens or goes on with the records in `folder`, which is made. `tables` says whether the tables are written at the
+    /// end.
     ///
     /// # Errors
     /// [`Error::Output`] when the folder cannot be used, or has tables that are not ours.
@@ -96,38 +73,18 @@ impl RunLog {
         folder: &Path,
         run: &RunInfo,
         retention: &Retention,
-        extras: Extras,
+        tables: bool,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        if extras.tables {
+        if tables {
             check_tables(folder)?;
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            keeper: Keeper::open(folder, run, retention, Arc::clone(&clock))?,
-            clock,
-            extras,
-            spare: None,
-            name: String::new(),
-            recorded: 0,
-            lost_pictures: 0,
-        })
+        Ok(Self { folder: folder.to_owned(), keeper: Keeper::open(folder, run, retention, clock)?, tables })
     }
 
-    /// Records one frame; `dropped` is the count of frames dropped so far. What cannot be written is counted and told,
-    /// and ends nothing.
-    pub fn record(&mut self, frame: &Frame, analysis: &Analysis, counted: bool, dropped: u64) -> Kept {
-        let record = FrameRecord::of(frame, analysis, counted, dropped, self.clock.wall(), self.spare.take());
-        let kept = self.keeper.keep(&record);
-        self.spare = Some(record);
-        self.recorded += 1;
-        self.name.clear();
-        // Writing to a string cannot fail.
-        let _ = write!(self.name, "{}", frame.name);
-        if self.extras.save_every.is_some_and(|every| self.recorded.is_multiple_of(every)) {
-            self.save(analysis);
-        }
-        kept
+    /// Records one frame. What cannot be written is counted and told, and ends nothing.
+    pub fn record(&mut self, record: &FrameRecord) -> Kept {
+        self.keeper.keep(record)
     }
 
     /// Records an event; see [`Keeper::event`].
@@ -140,27 +97,11 @@ impl RunLog {
         self.keeper.counters()
     }
 
-    /// Ends the run: says `how`, writes the pictures of the `last` frame that was recorded, and the tables.
-    pub fn end(mut self, how: &str, last: Option<&Analysis>) -> RunEnd {
-        let overlay = last.and_then(|analysis| self.save(analysis));
-        let tables = if self.extras.tables { write_tables(&self.folder) } else { Tables::NotWanted };
-        RunEnd { counters: self.keeper.end(how), overlay, lost_pictures: self.lost_pictures, tables }
-    }
-
-    /// Writes the pictures of the frame that was recorded last, and tells where the overlay is.
-    fn save(&mut self, analysis: &Analysis) -> Option<PathBuf> {
-        let stem = Path::new(&self.name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        match pictures::write(&self.folder, &stem, analysis) {
-            Ok(()) => Some(self.folder.join(format!("{stem}.overlay.png"))),
-            Err(error) => {
-                self.lost_pictures += 1;
-                // Told at once, and then each time that their number has doubled.
-                if self.lost_pictures.is_power_of_two() {
-                    log::warn!("{error}; pictures of {} frames so far", self.lost_pictures);
-                }
-                None
-            }
-        }
+    /// Ends the run: says `how`, and writes the tables.
+    pub fn end(self, how: &str) -> RunEnd {
+        // While the keeper has the records open: whoever closes them last clears their log away.
+        let tables = if self.tables { write_tables(&self.folder) } else { Tables::NotWanted };
+        RunEnd { counters: self.keeper.end(how), tables }
     }
 }
 
@@ -172,23 +113,33 @@ fn headers() -> [(&'static str, Vec<String>); 2] {
     [(CELLS_TABLE, vec![in_px, in_um]), (frames::TABLE, vec![frames])]
 }
 
-/// Refuses tables that the records would overwrite though they are not made from them.
+/// Refuses tables that others made. Tables of ours that no records are for, of an earlier version or of `segment`, are moved
+/// aside: those that are written at the end of a run hold what the records hold, and nothing else.
 fn check_tables(folder: &Path) -> Result<()> {
-    let recorded = folder.join(store::FILE).is_file();
+    let mut ours = Vec::new();
     for (name, known) in headers() {
         let path = folder.join(name);
-        let first = match first_line(&path) {
-            Ok(first) => first,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        match first_line(&path) {
+            Ok(first) if known.contains(&first) => ours.push(path),
+            Ok(first) if first.is_empty() => {}
+            Ok(_) => return Err(Error::output(&path, "a table with other columns is there, and is left as it is")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::output(&path, error)),
-        };
-        if !first.is_empty() && !known.contains(&first) {
-            return Err(Error::output(&path, "a table with other columns is there, and is left as it is"));
         }
-        if !recorded && !first.is_empty() {
-            let cause = format!("a table is there that {} is missing for, and is left as it is", store::FILE);
-            return Err(Error::output(&path, cause));
+    }
+    if folder.join(store::FILE).is_file() {
+        return Ok(());
+    }
+    for path in ours {
+        let aside = path.with_extension("earlier.csv");
+        if aside.exists() {
+            return Err(Error::output(
+                &path,
+                format!("a table without records is there, and so is {}", aside.display()),
+            ));
         }
+        std::fs::rename(&path, &aside).map_err(|e| Error::output(&path, e))?;
+        log::warn!("{}: a table without records; it is {} now", path.display(), aside.display());
     }
     Ok(())
 }
@@ -236,8 +187,13 @@ mod tests {
         let refused = || check_tables(folder.path()).unwrap_err();
         check_tables(&folder.path().join("none")).unwrap();
         let [(_, cells), (_, frames)] = headers();
-        put(CELLS_TABLE, &format!("{}\na,1\n", cells[0]));
-        assert!(refused().to_string().contains("records.sqlite is missing"), "an earlier version's are not lost");
+        let earlier = format!("{}\na,1\n", cells[0]);
+        put(CELLS_TABLE, &earlier);
+        check_tables(folder.path()).unwrap();
+        let aside = std::fs::read_to_string(folder.path().join("cells.earlier.csv")).unwrap();
+        assert!(aside == earlier && !folder.path().join(CELLS_TABLE).exists(), "an earlier version's are not lost");
+        put(CELLS_TABLE, &earlier);
+        assert!(refused().to_string().contains("cells.earlier.csv"));
         put(store::FILE, "");
         check_tables(folder.path()).unwrap();
         put(CELLS_TABLE, &format!("{}\r\n", cells[1]));

@@ -76,7 +76,8 @@ pub fn parse(text: &str) -> Option<i64> {
             return (0..3).map(|at| number(text.get(2 * at..2 * at + 2)?, 0, 59)).collect();
         }
         let parts: Vec<&str> = text.split(':').collect();
-        (parts.len() == 3).then(|| parts.iter().map(|part| number(part, 0, 60).filter(|_| part.len() == 2)).collect())?
+        (parts.len() == 3)
+            .then(|| parts.iter().map(|part| number(part, 0, 60).filter(|_| part.len() == 2)).collect())?
     };
     let parts = split(time)?;
     let [hour, minute, second] = parts[..] else { return None };
@@ -165,8 +166,19 @@ mod tests {
             assert_eq!(rfc3339(parse(text).unwrap()).to_string(), wanted, "{text}");
         }
         for text in [
-            "", "now", "2026", "2026-13-01", "2026-02-29", "2026-11-22T17:30", "2026-11-22T17:30:00", "2026-11-22T24:00:00Z",
-            "2026-11-22T17:30:00.Z", "2026-11-22T17:30:00+1", "26-11-22", "2026-11-2\u{e9}", "2026/11/22",
+            "",
+            "now",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-11-22T17:30",
+            "2026-11-22T17:30:00",
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T17:30:00.Z",
+            "2026-11-22T17:30:00+1",
+            "26-11-22",
+            "2026-11-2\u{e9}",
+            "2026/11/22",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

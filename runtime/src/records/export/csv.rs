@@ -44,7 +44,12 @@ pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, pro
 }
 
 /// A table of frames, each with its run, time, source and pitch.
-pub(super) fn frames(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+pub(super) fn frames(
+    records: &Records,
+    filter: &Filter,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(),
+) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS))?;
     row.end()?;

@@ -100,7 +100,10 @@ pub(super) fn write(
             let um_per_sr_px = frame.um_per_sr_px().filter(|_| !in_px);
             let feature = Feature {
                 r#type: "Feature",
-                geometry: Geometry { r#type: "Polygon", coordinates: [Ring { corners: &polygon.corners, um_per_sr_px }] },
+                geometry: Geometry {
+                    r#type: "Polygon",
+                    coordinates: [Ring { corners: &polygon.corners, um_per_sr_px }],
+                },
                 properties: Properties {
                     object_type: "cell",
                     name: format!("{} {}", frame.image, cell.label),

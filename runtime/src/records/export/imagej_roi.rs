@@ -70,7 +70,10 @@ impl Roi {
         let [left, top, width, height] = self.polygon.bounds().unwrap_or_default();
         let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
         if right.max(bottom) > MAX_COORDINATE {
-            return Err(format!("a cell of frame {} of run {} that reaches {right}, {bottom}", frame.number, frame.run));
+            return Err(format!(
+                "a cell of frame {} of run {} that reaches {right}, {bottom}",
+                frame.number, frame.run
+            ));
         }
         if u16::try_from(self.polygon.corners.len()).is_err() {
             self.polygon.corners.clear();

@@ -26,7 +26,16 @@ pub enum Fault {
     Refused(String),
     /// What SQLite said.
     #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Refused("no database is in it; it is left as it is".into()),
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 impl Fault {
@@ -105,9 +114,6 @@ fn looked_at(connection: &Connection) -> Result<Found, Fault> {
             schema::VERSION
         ))),
         Ok(Found::Foreign) => Err(Fault::Refused("a database of another program, which is left as it is".into())),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(Fault::Refused("no database is in it; it is left as it is".into()))
-        }
         other => Ok(other?),
     }
 }
@@ -141,9 +147,6 @@ pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     }) {
         // A folder that cannot be written to has no place for what readers share. Without a log there is no writer either.
         Err(error) if may_be_read_only(&error) && !log_of(path).exists() => still(path)?,
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            return Err(Fault::Refused("no database is in it".into()));
-        }
         other => other?,
     };
     match looked_at(&connection)? {
@@ -200,9 +203,13 @@ mod tests {
         let path = folder.path().join(FILE);
         for _ in ["new", "again"] {
             let connection = open_to_write(&path).unwrap();
-            for (pragma, wanted) in
-                [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("auto_vacuum", "2"), ("locking_mode", "normal")]
-            {
+            for (pragma, wanted) in [
+                ("journal_mode", "wal"),
+                ("synchronous", "2"),
+                ("foreign_keys", "1"),
+                ("auto_vacuum", "2"),
+                ("locking_mode", "normal"),
+            ] {
                 assert_eq!(text(&connection, pragma), wanted, "{pragma}");
             }
             assert_eq!(text(&connection, "hard_heap_limit"), RECORDS_HEAP_BYTES.to_string());
@@ -219,7 +226,10 @@ mod tests {
         ahead.execute_batch("UPDATE state SET box_ms = 7").unwrap();
         drop(ahead);
         let rollback = prepared(&path, Journal::Rollback).unwrap();
-        assert_eq!((text(&rollback, "journal_mode"), text(&rollback, "locking_mode")), ("truncate".into(), "normal".into()));
+        assert_eq!(
+            (text(&rollback, "journal_mode"), text(&rollback, "locking_mode")),
+            ("truncate".into(), "normal".into())
+        );
         rollback.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
         let reader = open_to_read(&path).unwrap();
         let box_ms: i64 = reader.query_row("SELECT box_ms FROM state", [], |row| row.get(0)).unwrap();

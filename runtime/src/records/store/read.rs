@@ -137,7 +137,12 @@ impl Records {
         let path = if from.is_dir() { from.join(FILE) } else { from.to_owned() };
         if !path.is_file() {
             let found = if from.is_dir() { "a folder without records" } else { "no such file or folder" };
-            return Err(Error::input(from, found, format!("a folder with {FILE}"), "`bloodseg run --out DIR` writes one"));
+            return Err(Error::input(
+                from,
+                found,
+                format!("a folder with {FILE}"),
+                "`bloodseg run --out DIR` writes one",
+            ));
         }
         let connection = open_to_read(&path).map_err(|fault| fault.to_read(&path))?;
         let records = Self { path, connection };
@@ -176,7 +181,8 @@ impl Records {
     /// [`Error::Input`] when they cannot be read.
     pub fn count(&self, filter: &Filter) -> Result<(u64, bool)> {
         let sql = format!("SELECT count(*), max(r.um_per_px IS NOT NULL) {WANTED}");
-        let both = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
+        let both =
+            |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
         self.connection.query_row(&sql, bounds(filter), both).map_err(|e| self.fault(e))
     }
 

@@ -121,7 +121,8 @@ pub fn make_room(connection: &Connection, path: &Path, least_bytes: u64, cells: 
     if Bytes::of(connection, path)?.used < least_bytes {
         return Ok(0);
     }
-    let id = connection.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
+    let id =
+        connection.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get::<_, Option<i64>>(0))?;
     id.map_or(Ok(0), |id| delete_oldest(connection, Newest { id, cells }, i64::MAX))
 }
 
@@ -151,7 +152,9 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
         let most_cells = RETENTION_STEP_CELLS.max(2 * newest.cells);
         let (mut frames, mut cells, mut ended_run) = (0, 0, None);
         while frames < RETENTION_STEP_FRAMES && cells < most_cells {
-            let Some(frame) = oldest(connection, newest.id)?.filter(|frame| frame.box_ms < before_box_ms) else { break };
+            let Some(frame) = oldest(connection, newest.id)?.filter(|frame| frame.box_ms < before_box_ms) else {
+                break;
+            };
             connection.prepare_cached("DELETE FROM cells WHERE frame = ?1")?.execute([frame.id])?;
             connection.prepare_cached("DELETE FROM frames WHERE id = ?1")?.execute([frame.id])?;
             frames += 1;

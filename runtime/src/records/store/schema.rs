@@ -14,6 +14,7 @@ const STEPS: [&str; 2] = [
     INSERT INTO state VALUES (1, 0);
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
+        mark INTEGER NOT NULL,
         started_utc_ms INTEGER NOT NULL,
         started_box_ms INTEGER NOT NULL,
         source TEXT NOT NULL,
@@ -172,7 +173,7 @@ mod tests {
         migrate_to(&mut old, 1);
         assert_eq!(look(&old).unwrap(), Found::Ours(1));
         old.execute_batch(
-            "INSERT INTO runs VALUES (1, 0, 0, 's', 'd', 2.0, '', 4, 'v', '', NULL, NULL, 0);
+            "INSERT INTO runs VALUES (1, 5, 0, 0, 's', 'd', 2.0, '', 4, 'v', '', NULL, NULL, 0);
              INSERT INTO frames VALUES (1, 1, 7, 0, 0, 'a', 'good', 1, 2, 3, 4, 5, 1, 1, 0, 1, 0, 1, 2, 3, 4, 5);
              INSERT INTO cells VALUES (1, 1, 1.5, 2.5, 9, 10, 0.5, 0, 0.9, 1, 1);",
         )

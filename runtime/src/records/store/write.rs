@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use heapless::String as Text;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     limits::{MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
@@ -52,9 +52,10 @@ pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
 pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlite::Result<i64> {
     within(connection, || {
         connection.execute(
-            "INSERT INTO runs (started_utc_ms, started_box_ms, source, description, um_per_px, pitch_from, scale, software, notes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO runs (mark, started_utc_ms, started_box_ms, source, description, um_per_px, pitch_from, scale, software,
+             notes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
+                run.mark,
                 utc::ms(run.started),
                 box_ms,
                 run.source,
@@ -77,13 +78,14 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
     })
 }
 
-/// Whether the run is there: another file may have taken the place of the one that it began in.
+/// The number of a run that was begun before, if it is there: another file may have taken the place of the one that it began
+/// in.
 ///
 /// # Errors
 /// Those of SQLite.
-pub fn has_run(connection: &Connection, id: i64, run: &RunInfo) -> rusqlite::Result<bool> {
-    let sql = "SELECT count(*) FROM runs WHERE id = ?1 AND started_utc_ms = ?2 AND source = ?3";
-    connection.query_row(sql, params![id, utc::ms(run.started), run.source], |row| Ok(row.get::<_, i64>(0)? == 1))
+pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT id FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
+    connection.query_row(sql, [run.mark], |row| row.get(0)).optional()
 }
 
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
@@ -178,10 +180,7 @@ pub fn end_run(connection: &Connection, run: i64, at_utc_ms: i64, how: &str, not
 }
 
 /// Does something in one transaction: all of it or nothing.
-pub(super) fn within<T>(
-    connection: &Connection,
-    work: impl FnOnce() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+pub(super) fn within<T>(connection: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let run = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(|_| ());
     run("BEGIN IMMEDIATE")?;
     let done = work().and_then(|done| run("COMMIT").map(|()| done));
