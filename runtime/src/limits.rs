@@ -147,6 +147,67 @@ pub const RECORDS_HEAP_BYTES: u64 = 4 * 1024 * 1024;
 /// a whole picture compressed.
 pub const SAVED_PICTURE_BYTES_PER_PX: u64 = 12;
 
+/// Pages that a connection to the records keeps in memory, in KiB.
+pub const RECORDS_CACHE_KIB: u64 = 256;
+
+/// Pages of the log after which it is brought into the database.
+pub const RECORDS_LOG_PAGES: u32 = 256;
+
+/// Length to which the log is cut when it has been brought into the database.
+pub const RECORDS_LOG_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Longest time that a frame waits for somebody else who writes into the same records.
+pub const RECORDS_BUSY: Duration = Duration::from_millis(1000);
+
+/// Records that cannot be opened are first tried again after this time; each try in vain doubles it.
+pub const RECORDS_RETRY_LEAST: Duration = Duration::from_millis(250);
+
+/// Longest time between two tries.
+pub const RECORDS_RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// Size of the records in MiB where the config says nothing.
+pub const RECORDS_MIB: f64 = 256.0;
+
+/// The most that the config may say.
+pub const MAX_RECORDS_MIB: f64 = 1024.0 * 1024.0;
+
+/// The least that the config may say.
+pub const RECORDS_LEAST_MIB: f64 = 8.0;
+
+/// Oldest frames that are deleted at a stretch, at most.
+pub const RETENTION_STEP_FRAMES: u64 = 32;
+
+/// Cells that are deleted at a stretch; the step ends with the frame that reaches it. Twice the cells of the newest frame
+/// where that is more, so that room is made faster than it is taken.
+pub const RETENTION_STEP_CELLS: u64 = 4096;
+
+/// Free pages that are given back to the disk at a stretch.
+pub const RETENTION_STEP_PAGES: u32 = 128;
+
+/// On a full disk, the oldest frames make room for new ones until only this part of the records is left.
+pub const RETENTION_LEAST_PART: u64 = 2;
+
+/// Events that the records hold; the oldest go first.
+pub const MAX_EVENTS: u64 = 10_000;
+
+/// Events that wait until they can be written; the oldest are dropped.
+pub const EVENT_RING_LEN: usize = 16;
+
+/// Longest text of an event, in bytes; what is longer is cut.
+pub const MAX_EVENT_BYTES: usize = 240;
+
+/// Longest name of a frame or a source in the records, in bytes; what is longer is cut.
+pub const MAX_RECORD_NAME_BYTES: usize = 255;
+
+/// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
+pub const MAX_TABLE_FRAMES: u64 = 20_000;
+
+/// Longest outline of a cell that is kept, in steps along the edges of pixels; of a longer one its box is kept.
+pub const MAX_OUTLINE_STEPS: u32 = 65_536;
+
+/// Most bytes of all outlines of a frame; cells beyond have their box alone.
+pub const MAX_OUTLINES_BYTES: usize = 1024 * 1024;
+
 /// Bytes of a thread's stack that are touched, as `budget` reckons.
 pub const THREAD_STACK_BYTES: u64 = 128 * 1024;
 
@@ -220,6 +281,12 @@ const _: () = {
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
     assert!(crate::model::bundle::FRAME_BYTES <= 1024);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
+    assert!(RECORDS_CACHE_KIB * 1024 * 4 <= RECORDS_HEAP_BYTES);
+    assert!(RECORDS_LOG_BYTES as f64 * 2.0 <= RECORDS_LEAST_MIB * 1_048_576.0);
+    assert!(RECORDS_LEAST_MIB <= RECORDS_MIB && RECORDS_MIB <= MAX_RECORDS_MIB);
+    assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
+    // A frame of the longest outlines has room in SQLite's memory: a row is held there while it is written.
+    assert!((MAX_OUTLINE_STEPS as u64) < RECORDS_HEAP_BYTES);
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
     // One record is filled and one is written while the queue is full.
     assert!(RECORD_POOL_LEN >= RECORD_QUEUE_LEN + 2);

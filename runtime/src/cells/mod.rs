@@ -6,6 +6,7 @@
 mod components;
 mod flood;
 mod measure;
+pub mod outline;
 mod peaks;
 #[cfg(test)]
 mod properties;

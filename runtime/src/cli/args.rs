@@ -11,6 +11,7 @@ use super::{
     cameras::CamerasArgs,
     config::ConfigArgs,
     eval::EvalArgs,
+    export::ExportArgs,
     flatfield::FlatFieldArgs,
     manual::{CompletionsArgs, ManArgs},
     models::ModelsArgs,
@@ -35,6 +36,7 @@ Examples:
   bloodseg segment field-1200px.jpg --out results --whole-field
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
+  bloodseg export --from results --format jsonl | head
   bloodseg cameras
   bloodseg calibrate camera0
   bloodseg flatfield camera0 --out camera0.flat
@@ -92,6 +94,8 @@ pub(super) enum Command {
     Segment(SegmentArgs),
     /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
     Run(RunArgs),
+    /// Write what a run recorded in the formats of other programs, also while it runs
+    Export(ExportArgs),
     /// Measure the models on fields with masks: every figure beside its baseline
     Eval(EvalArgs),
     /// Measure times and memory on this machine

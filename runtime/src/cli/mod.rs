@@ -9,6 +9,7 @@ mod calibrate;
 mod cameras;
 mod config;
 mod eval;
+mod export;
 mod flatfield;
 mod frames;
 mod inputs;
@@ -55,6 +56,7 @@ fn dispatch(args: &Args) -> Result<()> {
     match &args.command {
         Command::Segment(args) => segment::run(&session, args),
         Command::Run(args) => run::run(&session, args),
+        Command::Export(args) => export::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),

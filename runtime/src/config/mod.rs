@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
-    limits::{MAX_TEXT_BYTES, MAX_WORKERS},
+    limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, RECORDS_LEAST_MIB, RECORDS_MIB},
+    records::store::retention::Retention,
 };
 
 /// The commented file that says what every key means and what holds without it.
@@ -29,6 +30,8 @@ pub struct Config {
     pub optics: OpticsSection,
     /// `[budget]`
     pub budget: BudgetSection,
+    /// `[records]`
+    pub records: RecordsSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -71,6 +74,33 @@ pub struct BudgetSection {
     pub total_mib: Option<f64>,
     /// Threads for the tiles of a frame; as many as there are cores, two at most, without it.
     pub threads: Option<usize>,
+}
+
+/// What is kept of a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordsSection {
+    /// Size of the records in a folder, in MiB; the oldest frames make way.
+    pub most_mib: f64,
+    /// Greatest age of a frame, in days that the box was running; no limit without it.
+    pub most_days: Option<f64>,
+    /// Whether a run writes cells.csv and frames.csv at its end.
+    pub tables: bool,
+}
+
+impl Default for RecordsSection {
+    fn default() -> Self {
+        Self { most_mib: RECORDS_MIB, most_days: None, tables: true }
+    }
+}
+
+impl RecordsSection {
+    /// How much is kept.
+    pub fn retention(&self) -> Retention {
+        // A float becomes the nearest number that there is.
+        let most_bytes = (self.most_mib * 1_048_576.0) as u64;
+        Retention { most_bytes, most_age_ms: self.most_days.map(|days| (days * 86_400_000.0) as i64) }
+    }
 }
 
 /// What kind of source of frames.
@@ -188,6 +218,13 @@ impl Config {
         if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
             return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
         }
+        let RecordsSection { most_mib, most_days, .. } = self.records;
+        if !(RECORDS_LEAST_MIB..=MAX_RECORDS_MIB).contains(&most_mib) {
+            return Some(format!("records.most_mib = {most_mib}, expected {RECORDS_LEAST_MIB} to {MAX_RECORDS_MIB}"));
+        }
+        if let Some(days) = most_days.filter(|days| !is_positive(*days)) {
+            return Some(format!("records.most_days = {days}, expected a number above 0"));
+        }
         self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
     }
 }
@@ -294,6 +331,7 @@ mod tests {
         config.models.keys.iter().for_each(|key| keys.add(key, "examples").unwrap());
         assert!(!keys.is_empty());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
+        assert!(config.records.most_days.is_some());
     }
 
     #[test]
@@ -346,11 +384,23 @@ mod tests {
             ("[source.a]\npath = \"x\"", "kind"),
             ("[budget]\ntotal_mib = 0", "budget.total_mib"),
             ("[budget]\nthreads = 99", "budget.threads"),
+            ("[records]\nmost_mib = 1", "records.most_mib"),
+            ("[records]\nmost_mib = nan", "records.most_mib"),
+            ("[records]\nmost_days = 0", "records.most_days"),
+            ("[records]\ntable = true", "Did you mean `tables`"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);
             assert!(message.contains(wanted), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_told_in_bytes_and_milliseconds() {
+        let config = Config::parse("[records]\nmost_mib = 8.5\nmost_days = 0.5\ntables = false", "test").unwrap();
+        let wanted = Retention { most_bytes: 8_912_896, most_age_ms: Some(43_200_000) };
+        assert_eq!((config.records.retention(), config.records.tables), (wanted, false));
+        assert_eq!(Config::default().records.retention().most_age_ms, None);
     }
 
     #[test]

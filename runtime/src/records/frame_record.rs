@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::{
     camera::{Frame, frame_name::FrameName},
-    cells::Cell,
+    cells::{Cell, outline::Outlines},
     frame::quality::Quality,
     pipeline::{Analysis, StageTimes},
 };
@@ -28,8 +28,12 @@ pub struct FrameRecord {
     pub tiles: u32,
     /// Frames of the run dropped so far.
     pub dropped: u64,
+    /// Width and height of the super-resolved grid, in whose pixels the cells are measured.
+    pub size_px: (u32, u32),
     /// The cells' measures, in order of their labels.
     pub cells: Vec<Cell>,
+    /// The cells' outlines, in the same order.
+    pub outlines: Outlines,
 }
 
 impl FrameRecord {
@@ -42,9 +46,10 @@ impl FrameRecord {
         at: SystemTime,
         spare: Option<Self>,
     ) -> Self {
-        let mut cells = spare.map(|spare| spare.cells).unwrap_or_default();
+        let (mut cells, mut outlines) = spare.map(|spare| (spare.cells, spare.outlines)).unwrap_or_default();
         cells.clear();
         cells.extend_from_slice(&analysis.cells);
+        outlines.trace(&analysis.labels, &cells);
         Self {
             number: frame.number,
             name: frame.name.clone(),
@@ -54,7 +59,9 @@ impl FrameRecord {
             times: analysis.times,
             tiles: analysis.tiles,
             dropped,
+            size_px: analysis.labels.dimensions(),
             cells,
+            outlines,
         }
     }
 

@@ -38,14 +38,9 @@ impl<W: Write> CellTable<W> {
     /// # Errors
     /// Those of the writer.
     pub fn begin(writer: W, with_um: bool) -> csv::Result<Self> {
-        let mut this = Self::resume(writer, with_um);
+        let mut this = Self { writer: csv::Writer::from_writer(writer), with_um };
         this.writer.write_record(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
         Ok(this)
-    }
-
-    /// Goes on with a table whose header is already there.
-    pub fn resume(writer: W, with_um: bool) -> Self {
-        Self { writer: csv::Writer::from_writer(writer), with_um }
     }
 
     /// Adds the cells of one picture. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
@@ -81,14 +76,6 @@ impl<W: Write> CellTable<W> {
             self.writer.write_record(row)?;
         }
         Ok(())
-    }
-
-    /// Hands over to the writer all rows so far.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn flush(&mut self) -> std::io::Result<()> {
-        self.writer.flush()
     }
 
     /// Ends the table and gives the writer back.
@@ -156,12 +143,5 @@ mod tests {
         table.add("a.png", &[cell], None).unwrap();
         let text = String::from_utf8(table.end().unwrap()).unwrap();
         assert!(text.ends_with(",0.8750,61.00,false\n"), "{text}");
-    }
-
-    #[test]
-    fn a_table_is_resumed_without_a_second_header() {
-        let mut table = CellTable::resume(Vec::new(), false);
-        table.add("a.png", &[cell(), cell()], None).unwrap();
-        assert_eq!(String::from_utf8(table.end().unwrap()).unwrap().lines().count(), 2);
     }
 }

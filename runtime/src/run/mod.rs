@@ -62,6 +62,18 @@ pub enum Ended {
     Broke(Error),
 }
 
+impl Ended {
+    /// The words for it.
+    pub fn why(&self) -> &'static str {
+        match self {
+            Self::SourceEnded => "the source ended",
+            Self::EnoughFrames => "enough frames",
+            Self::Stopped => "stopped",
+            Self::Broke(_) => "broke off",
+        }
+    }
+}
+
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
@@ -221,6 +233,9 @@ impl<'a, C: Crew> Run<'a, C> {
                         Stage::Capture => {
                             if matches!(ended, Some(Ended::Stopped)) {
                                 self.shared.frames.abandon();
+                            }
+                            if let Some(ended) = &ended {
+                                self.shared.set_why(ended.why());
                             }
                             self.shared.frames.close();
                             self.ended = ended;

@@ -22,6 +22,8 @@ use crate::{
 };
 
 /// What goes from the analysis to the records.
+// The room of the queue is taken once; a box would be an allocation a frame.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Message {
     /// An analysed frame.
@@ -80,6 +82,7 @@ pub struct Shared {
     writing: AtomicBool,
     camera: Mutex<Option<CameraCounters>>,
     state: Mutex<State>,
+    why: Mutex<&'static str>,
 }
 
 impl Shared {
@@ -107,6 +110,7 @@ impl Shared {
             writing: AtomicBool::new(false),
             camera: Mutex::new(None),
             state: Mutex::new(State::Starting),
+            why: Mutex::new("broke off"),
         }
     }
 
@@ -176,6 +180,15 @@ impl Shared {
     /// Tells the records what happened; what is not written yet and oldest makes room.
     pub fn happened(&self, kind: &'static str, words: String) {
         self.happenings.push(Happening { kind, words }, Pacing::Live);
+    }
+
+    /// Why it ends, once that is known; else that it broke off.
+    pub fn why(&self) -> &'static str {
+        *lock(&self.why)
+    }
+
+    pub(super) fn set_why(&self, why: &'static str) {
+        *lock(&self.why) = why;
     }
 
     pub(super) fn set_state(&self, state: State) {

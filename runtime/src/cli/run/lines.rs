@@ -1,31 +1,32 @@
 //! The lines that a run prints.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::super::segment::unsupported;
 use crate::{
-    error::Result,
     frame::quality::Verdict,
-    records::frame_record::FrameRecord,
-    run::{Counts, Ended, Outcome},
+    records::{
+        frame_record::FrameRecord,
+        frames,
+        keeper::KeeperCounters,
+        run_log::{CELLS_TABLE, RunEnd, Tables},
+    },
+    run::{Counts, Outcome},
 };
 
 /// What the end of a run tells of its frames.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) cells: u64,
     pub(super) unsupported: u64,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
-    /// Whether the tables could be written.
-    pub(super) tables: Result<()>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { cells: 0, unsupported: 0, verdicts: BTreeMap::new(), overlay: None, tables: Ok(()) }
-    }
+    /// How the records ended, once they did.
+    pub(super) end: Option<RunEnd>,
 }
 
 impl Tally {
@@ -64,16 +65,38 @@ pub(super) fn quality(tally: &Tally, any_quality: bool) -> Option<String> {
     (count > 0).then(|| format!("quality  {count} frames {done}: {}", each.join(", ")))
 }
 
+/// What the records came to.
+pub(super) fn records(end: &RunEnd) -> String {
+    let KeeperCounters { kept, lost, deleted, bytes, .. } = end.counters;
+    let mut line = format!("{kept} frames kept, {:.1} MiB", bytes as f64 / 1_048_576.0);
+    for (count, what) in [(lost, "not kept"), (deleted, "old ones deleted")] {
+        if count > 0 {
+            line += &format!(", {count} {what}");
+        }
+    }
+    line
+}
+
+/// Where the tables are, or how to make them.
+pub(super) fn tables(end: &RunEnd, out: &Path) -> Option<String> {
+    match &end.tables {
+        Tables::Written => {
+            let [cells, frames] = [CELLS_TABLE, frames::TABLE].map(|table| out.join(table));
+            Some(format!("tables   {} and {}", cells.display(), frames.display()))
+        }
+        Tables::TooMany(frames) => Some(format!(
+            "tables   {frames} frames are many for a table: bloodseg export --from {} --format csv --out FILE",
+            out.display()
+        )),
+        Tables::NotWanted | Tables::Failed(_) => None,
+    }
+}
+
 /// What the run came to.
 pub(super) fn summary(outcome: &Outcome, tally: &Tally, seconds: f64) -> String {
     let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = outcome.counts;
     let (cells, unsupported) = (tally.cells, tally.unsupported);
-    let why = match &outcome.ended {
-        Ended::SourceEnded => "the source ended",
-        Ended::EnoughFrames => "enough frames",
-        Ended::Stopped => "stopped",
-        Ended::Broke(_) => "broke off",
-    };
+    let why = outcome.ended.why();
     let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
     let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     camera::{FrameSource, open::open},
     error::{Error, Result},
-    records::{kept_pictures::KeptPictures, run_log::RunLog},
+    records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog},
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared},
 };
 
@@ -26,8 +26,7 @@ pub(super) struct CliMakers<'a> {
     session: &'a Session,
     args: &'a RunArgs,
     out: &'a Path,
-    started_utc: String,
-    um_per_px: Option<f64>,
+    info: RunInfo,
     target_um_per_px: f64,
     /// The first one, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
@@ -40,8 +39,7 @@ impl<'a> CliMakers<'a> {
         session: &'a Session,
         args: &'a RunArgs,
         out: &'a Path,
-        started_utc: String,
-        um_per_px: Option<f64>,
+        info: RunInfo,
         mut pipeline: TriedPipeline,
     ) -> Self {
         Self {
@@ -52,8 +50,7 @@ impl<'a> CliMakers<'a> {
             session,
             args,
             out,
-            started_utc,
-            um_per_px,
+            info,
         }
     }
 
@@ -85,7 +82,14 @@ impl Makers for CliMakers<'_> {
     }
 
     fn recorder(&mut self) -> Result<Box<dyn Recorder>> {
-        let log = RunLog::open(self.out, &self.started_utc, self.um_per_px)?;
-        Ok(Box::new(CliRecorder { log: Some(log), quiet: self.session.quiet, tally: Arc::clone(&self.tally) }))
+        let records = &self.session.config.records;
+        let clock = Arc::clone(&self.shared.clock);
+        let log = RunLog::open(self.out, &self.info, &records.retention(), records.tables, clock)?;
+        Ok(Box::new(CliRecorder {
+            shared: Arc::clone(&self.shared),
+            log: Some(log),
+            quiet: self.session.quiet,
+            tally: Arc::clone(&self.tally),
+        }))
     }
 }

@@ -1,11 +1,16 @@
 //! `bloodseg run`: a source of frames, analysed as they come.
 
 mod analyst;
+mod info;
 mod lines;
 mod makers;
 mod recorder;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use clap::Args;
 
@@ -15,7 +20,10 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
     limits::TILE_PX,
-    records::utc,
+    records::{
+        run_log::{RunEnd, Tables},
+        store, utc,
+    },
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
 };
 use makers::CliMakers;
@@ -25,8 +33,10 @@ const DEMO_FRAMES: u64 = 50;
 
 /// Arguments of `run`.
 ///
-/// Prints one line a frame and adds to cells.csv (a row a cell) and frames.csv (a row a frame) in the results folder.
-/// Ends with the source, after --frames, or on Ctrl-C.
+/// Prints one line a frame, which ends in `ack N` when frame N and its cells are safe on the disk, in records.sqlite in the
+/// results folder; `bloodseg export` reads them, also while the run goes on. At the end cells.csv (a row a cell) and
+/// frames.csv (a row a frame) are written from all that the folder holds. Ends with the source, after --frames, or on
+/// Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// A source of the config, a folder of pictures, a camera (`camera0` is /dev/video0), or `demo`
@@ -101,10 +111,10 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         budget::enforce(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let started_utc = utc::stamp(clock.wall());
+    let info = info::of(session, args, source.as_ref(), clock.wall())?;
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
-        results.join(format!("{}-{started_utc}", source.name()))
+        results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
     });
     let stop = stop_on_signals()?;
     let name = source.name().to_owned();
@@ -113,7 +123,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
-    let mut makers = CliMakers::new(&shared, session, args, &out, started_utc, source.um_per_px(), pipeline);
+    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline);
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;
@@ -129,7 +139,12 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     if let Some(quality) = lines::quality(&tally, args.any_quality) {
         print::line(quality);
     }
-    print::line(format_args!("tables   {} and {}", out.join("cells.csv").display(), out.join("frames.csv").display()));
+    if let Some(end) = &tally.end {
+        print::line(format_args!("records  {}: {}", out.join(store::FILE).display(), lines::records(end)));
+        if let Some(tables) = lines::tables(end, &out) {
+            print::line(tables);
+        }
+    }
     if let Some(overlay) = &tally.overlay {
         print::line(format_args!("look at  {}", overlay.display()));
     }
@@ -138,7 +153,20 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),
-        _ => tally.tables.and_then(|()| some_frame(&name, outcome.counts)),
+        _ => all_kept(tally.end, outcome.counts, &out).and_then(|()| some_frame(&name, outcome.counts)),
+    }
+}
+
+/// A run whose results are not whole is no success.
+fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
+    let fault = |found: String| Error::output(&out.join(store::FILE), found);
+    match end {
+        None => Err(fault("the records did not come to their end".into())),
+        Some(RunEnd { tables: Tables::Failed(error), .. }) => Err(error),
+        Some(_) if counts.not_kept > 0 => {
+            Err(fault(format!("{} frames were not kept, as said above", counts.not_kept)))
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The recorder of a run: the tables, and a line a frame on stdout.
+//! The recorder of a run: records, and a line a frame on stdout once they are safe.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,13 +7,14 @@ use super::{
     lines::{self, Tally},
 };
 use crate::{
-    records::{frame_record::FrameRecord, run_log::RunLog},
-    run::recording::Recorder,
+    records::{frame_record::FrameRecord, keeper::Kept, run_log::RunLog},
+    run::{recording::Recorder, shared::Shared},
 };
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct CliRecorder {
+    pub(super) shared: Arc<Shared>,
     pub(super) log: Option<RunLog>,
     pub(super) quiet: bool,
     pub(super) tally: Arc<Mutex<Tally>>,
@@ -27,14 +28,7 @@ impl CliRecorder {
 
 impl Recorder for CliRecorder {
     fn keep(&mut self, record: &FrameRecord) -> bool {
-        let kept = match self.log.as_mut().map(|log| log.record(record)) {
-            Some(Err(error)) => {
-                log::error!("frame {} is not kept: {error}", record.number);
-                false
-            }
-            Some(Ok(())) => true,
-            None => false,
-        };
+        let kept = self.log.as_mut().is_some_and(|log| log.record(record) == Kept::Durable);
         self.tally(|tally| tally.add(record));
         if !self.quiet {
             print::line(lines::frame(record, kept));
@@ -46,10 +40,15 @@ impl Recorder for CliRecorder {
         print::problem(format_args!("frame {number} ({name}): {why}"));
     }
 
-    fn happened(&mut self, _kind: &str, _words: &str) {}
+    fn happened(&mut self, kind: &str, words: &str) {
+        if let Some(log) = &mut self.log {
+            log.event(kind, words);
+        }
+    }
 
     fn end(&mut self) {
-        let ended = self.log.take().map_or(Ok(()), RunLog::end);
-        self.tally(|tally| tally.tables = ended);
+        let Some(log) = self.log.take() else { return };
+        let end = log.end(self.shared.why());
+        self.tally(|tally| tally.end = Some(end));
     }
 }

@@ -1,0 +1,189 @@
+//! `bloodseg export`: what a run recorded, in the formats of other programs.
+
+use std::{
+    io::{BufWriter, ErrorKind, Write, stdout},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{print, session::Session};
+use crate::{
+    error::{Error, Result},
+    limits::RECORD_BUFFER_BYTES,
+    records::{
+        atomic::AtomicFile,
+        export::{ExportError, Format, Table, export},
+        store::{
+            self,
+            read::{Filter, Records},
+        },
+        utc,
+    },
+};
+
+/// Arguments of `export`.
+///
+/// Reads the records that `bloodseg run --out DIR` wrote, or still writes, as they are at the moment, and changes nothing.
+/// Lengths in `_px` are pixels of the super-resolved picture, a quarter of the input's; `um_per_sr_px` is the edge of one
+/// in micrometres, and what is in micrometres is there where the pitch is known.
+///
+/// csv is a row a cell (or, with --table frames, a row a frame); jsonl an object a frame with its cells, frames without
+/// cells too; coco one object with images, boxes and polygons; geojson polygons as QuPath reads them, in micrometres where
+/// the pitch is known; imagej-roi a ZIP of polygons for ImageJ's ROI manager.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Folder of a run, or its records.sqlite [default: the one folder with records in the folder for results]
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+
+    /// Format of what is written
+    #[arg(long, value_enum)]
+    format: Name,
+
+    /// What a row of a csv is
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "cells")]
+    table: Rows,
+
+    /// File for the result, which appears whole or not at all; `-` is stdout [default: stdout, but for imagej-roi]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Frames of one run alone: its number, or `last`
+    #[arg(long, value_name = "RUN", default_value = "all", value_parser = which)]
+    run: Which,
+
+    /// The frame with this number in its run alone
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    frame: Option<i64>,
+
+    /// Frames from this time on, by the clock of the box: 2026-11-22, or 2026-11-22T17:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+
+    /// Frames before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+
+    /// Coordinates of geojson in pixels even where the pitch is known
+    #[arg(long)]
+    in_px: bool,
+}
+
+/// Formats, as they are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    Csv,
+    Jsonl,
+    Coco,
+    Geojson,
+    ImagejRoi,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    Cells,
+    Frames,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    Last,
+    One(i64),
+}
+
+fn which(text: &str) -> std::result::Result<Which, String> {
+    match text {
+        "all" => Ok(Which::All),
+        "last" => Ok(Which::Last),
+        number => {
+            let one = number.parse().ok().filter(|number| *number > 0).map(Which::One);
+            one.ok_or_else(|| "expected the number of a run, `last` or `all`".into())
+        }
+    }
+}
+
+fn time(text: &str) -> std::result::Result<i64, String> {
+    utc::parse(text).ok_or_else(|| "expected a date like 2026-11-22, or a time like 2026-11-22T17:30:00Z".into())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error::Input`] for records that are missing or cannot be read, [`Error::Output`] for a file that cannot be written.
+pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results")))?,
+    };
+    let format = match args.format {
+        Name::Csv => Format::Csv(if args.table == Rows::Cells { Table::Cells } else { Table::Frames }),
+        Name::Jsonl => Format::Jsonl,
+        Name::Coco => Format::Coco,
+        Name::Geojson => Format::GeoJson { in_px: args.in_px },
+        Name::ImagejRoi => Format::ImagejRoi,
+    };
+    let out = args.out.as_deref().filter(|out| *out != Path::new("-"));
+    if format == Format::ImagejRoi && args.out.is_none() {
+        return Err(Error::Config {
+            origin: "the command line".into(),
+            found: "a ZIP for a terminal".into(),
+            todo: "Give --out FILE.zip, or --out - for stdout".into(),
+        });
+    }
+    let records = Records::open(&from)?;
+    let run = run_number(&records, args.run)?;
+    let filter = Filter { run, frame: args.frame, since_ms: args.since, until_ms: args.until };
+    let (frames, _) = records.count(&filter)?;
+    let bar = print::progress(usize::try_from(frames).unwrap_or(usize::MAX), "frames", session.quiet || out.is_none());
+    let write = |to: &mut dyn Write| export(&records, &filter, format, to, &mut || bar.inc(1));
+    let done = match out {
+        None => write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, stdout().lock())),
+        Some(path) => {
+            let mut file = AtomicFile::create(path)?;
+            write(&mut file).and_then(|()| Ok(file.commit()?))
+        }
+    };
+    bar.finish_and_clear();
+    match done {
+        Err(ExportError::Records(error)) => Err(error),
+        // Who closed the pipe wants no more.
+        Err(ExportError::Write(error)) if out.is_none() && error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(ExportError::Write(error)) => Err(Error::output(out.unwrap_or(Path::new("stdout")), error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The run that is meant.
+fn run_number(records: &Records, which: Which) -> Result<Option<i64>> {
+    let runs = records.runs()?;
+    let missing = |found: String| {
+        let expected =
+            runs.map_or("a folder with a run".to_owned(), |(first, last)| format!("one of {first} to {last}"));
+        Error::input(records.path(), found, expected, "")
+    };
+    match (which, runs) {
+        (Which::All, _) => Ok(None),
+        (Which::Last, Some((_, last))) => Ok(Some(last)),
+        (Which::Last, None) => Err(missing("no run yet".into())),
+        (Which::One(run), _) if records.has_run(run)? => Ok(Some(run)),
+        (Which::One(run), _) => Err(missing(format!("no run {run}"))),
+    }
+}
+
+/// The one folder with records in the folder for results.
+fn the_only(results: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.join(store::FILE).is_file()).collect();
+    found.sort();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::input(results, "no folder with records", "results of a run", "Give --from DIR")),
+        count => {
+            let names: Vec<String> = found.iter().rev().take(3).map(|path| path.display().to_string()).collect();
+            let found = format!("{count} folders with records, among them {}", names.join(", "));
+            Err(Error::input(results, found, "one, or to be told which", "Give --from DIR"))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A ZIP archive of small files, uncompressed, as it streams by.
+//!
+//! An archive ends with a directory of all its files. A library keeps that directory in memory until then, which would grow
+//! with the number of cells; here whoever has the files hands them over a second time, in the same order, and the directory
+//! is made as they pass. The second directory of 64 bits is there when the first one's numbers are too small.
+
+use std::io::{self, Write};
+
+/// Version 4.5 of the format: the one that knows numbers of 64 bits.
+const VERSION: u16 = 45;
+/// The first of January 1980, the first day that the format knows.
+const DATE: u16 = 0x0021;
+/// Names are UTF-8.
+const UTF8: u16 = 1 << 11;
+const NO_ROOM_U32: u32 = u32::MAX;
+const NO_ROOM_U16: u16 = u16::MAX;
+
+/// An archive in the making: every file once by [`Archive::file`], then every file again by [`Archive::list`].
+pub(super) struct Archive<'a> {
+    out: &'a mut dyn Write,
+    /// Bytes of the files so far.
+    files_end: u64,
+    /// Where the next file that is listed begins.
+    listed_end: u64,
+    directory_bytes: u64,
+    listed: u64,
+}
+
+impl<'a> Archive<'a> {
+    pub(super) fn begin(out: &'a mut dyn Write) -> Self {
+        Self { out, files_end: 0, listed_end: 0, directory_bytes: 0, listed: 0 }
+    }
+
+    /// Writes a file.
+    pub(super) fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut head = Head::default();
+        head.u32(0x0403_4b50).common(name, content).u16(0);
+        self.out.write_all(&head.0)?;
+        self.out.write_all(name.as_bytes())?;
+        self.out.write_all(content)?;
+        self.files_end += (head.0.len() + name.len() + content.len()) as u64;
+        Ok(())
+    }
+
+    /// Lists a file that was written, in the same order.
+    pub(super) fn list(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        const FILE_HEAD_BYTES: u64 = 30;
+        let far = u32::try_from(self.listed_end).is_err();
+        let mut head = Head::default();
+        head.u32(0x0201_4b50).u16(VERSION).common(name, content);
+        head.u16(if far { 12 } else { 0 }).u16(0).u16(0).u16(0).u32(0);
+        head.u32(u32::try_from(self.listed_end).unwrap_or(NO_ROOM_U32));
+        let mut extra = Head::default();
+        if far {
+            extra.u16(1).u16(8).u64(self.listed_end);
+        }
+        for part in [head.0.as_slice(), name.as_bytes(), &extra.0] {
+            self.out.write_all(part)?;
+            self.directory_bytes += part.len() as u64;
+        }
+        self.listed_end += FILE_HEAD_BYTES + (name.len() + content.len()) as u64;
+        self.listed += 1;
+        Ok(())
+    }
+
+    /// Ends the archive.
+    pub(super) fn end(self) -> io::Result<()> {
+        if self.listed_end != self.files_end {
+            return Err(io::Error::other("the files that were listed are not those that were written"));
+        }
+        let count = u16::try_from(self.listed).ok().filter(|count| *count < NO_ROOM_U16);
+        let small = |number: u64| u32::try_from(number).ok().filter(|number| *number < NO_ROOM_U32);
+        let (bytes, at) = (small(self.directory_bytes), small(self.files_end));
+        let mut tail = Head::default();
+        if count.is_none() || bytes.is_none() || at.is_none() {
+            tail.u32(0x0606_4b50).u64(44).u16(VERSION).u16(VERSION).u32(0).u32(0).u64(self.listed).u64(self.listed);
+            tail.u64(self.directory_bytes).u64(self.files_end);
+            tail.u32(0x0706_4b50).u32(0).u64(self.files_end + self.directory_bytes).u32(1);
+        }
+        let count = count.unwrap_or(NO_ROOM_U16);
+        tail.u32(0x0605_4b50).u16(0).u16(0).u16(count).u16(count);
+        tail.u32(bytes.unwrap_or(NO_ROOM_U32)).u32(at.unwrap_or(NO_ROOM_U32)).u16(0);
+        self.out.write_all(&tail.0)
+    }
+}
+
+/// Numbers in the order of the format: least byte first.
+#[derive(Default)]
+struct Head(Vec<u8>);
+
+impl Head {
+    fn u16(&mut self, number: u16) -> &mut Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn u32(&mut self, number: u32) -> &mut Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn u64(&mut self, number: u64) -> &mut Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    /// What both heads of a file say of it: stored as it is, its sum, its length twice, the length of its name.
+    fn common(&mut self, name: &str, content: &[u8]) -> &mut Self {
+        // Names and contents are ours: both are short.
+        let bytes = content.len() as u32;
+        self.u16(VERSION).u16(UTF8).u16(0).u16(0).u16(DATE);
+        self.u32(crc32fast::hash(content)).u32(bytes).u32(bytes).u16(name.len() as u16)
+    }
+}

@@ -1,0 +1,214 @@
+//! The tables, version by version; docs/records.md draws them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks a database as ours: "bseg".
+pub const APPLICATION_ID: i32 = 0x6273_6567;
+
+/// What brings a database from one version to the next; the first from none to 1.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        box_ms INTEGER NOT NULL
+    );
+    INSERT INTO state VALUES (1, 0);
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        mark INTEGER NOT NULL,
+        started_utc_ms INTEGER NOT NULL,
+        started_box_ms INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        description TEXT NOT NULL,
+        um_per_px REAL,
+        pitch_from TEXT NOT NULL,
+        scale INTEGER NOT NULL,
+        software TEXT NOT NULL,
+        notes TEXT NOT NULL,
+        ended_utc_ms INTEGER,
+        ended TEXT,
+        not_kept INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE models (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        PRIMARY KEY (run, role)
+    ) WITHOUT ROWID;
+    CREATE TABLE frames (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES runs (id),
+        number INTEGER NOT NULL,
+        at_utc_ms INTEGER NOT NULL,
+        box_ms INTEGER NOT NULL,
+        image TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        sharpness REAL,
+        contrast_levels REAL,
+        clipped_share REAL,
+        depth_levels REAL,
+        brightness_levels REAL,
+        counted INTEGER NOT NULL,
+        cells INTEGER NOT NULL,
+        unsupported INTEGER NOT NULL,
+        tiles INTEGER NOT NULL,
+        dropped INTEGER NOT NULL,
+        ssr_ms REAL,
+        unet_ms REAL,
+        tiling_ms REAL,
+        cells_ms REAL,
+        total_ms REAL
+    );
+    CREATE INDEX frames_of_run ON frames (run);
+    CREATE TABLE cells (
+        frame INTEGER NOT NULL REFERENCES frames (id) ON DELETE CASCADE,
+        label INTEGER NOT NULL,
+        x_px REAL,
+        y_px REAL,
+        area_px INTEGER NOT NULL,
+        perimeter_px REAL,
+        eccentricity REAL,
+        touches_border INTEGER NOT NULL,
+        confidence REAL,
+        consistency_levels REAL,
+        supported INTEGER NOT NULL,
+        PRIMARY KEY (frame, label)
+    ) WITHOUT ROWID;
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        run INTEGER REFERENCES runs (id) ON DELETE CASCADE,
+        at_utc_ms INTEGER NOT NULL,
+        box_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL
+    );",
+    // Outlines, and the grid that they lie on.
+    "ALTER TABLE frames ADD COLUMN width_px INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE frames ADD COLUMN height_px INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE cells ADD COLUMN outline BLOB NOT NULL DEFAULT x'';",
+];
+
+/// The version that this software reads and writes.
+pub const VERSION: i32 = STEPS.len() as i32;
+
+/// What a file turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing in it yet.
+    Empty,
+    /// Ours, of this version: 1 up to [`VERSION`].
+    Ours(i32),
+    /// Ours, of a later version of the software.
+    Newer(i32),
+    /// A database of another program.
+    Foreign,
+}
+
+/// Looks at what is there, and changes nothing.
+///
+/// # Errors
+/// Those of SQLite; among them that the file is no database.
+pub fn look(connection: &Connection) -> rusqlite::Result<Found> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    Ok(match (application, version) {
+        (0, 0) if tables == 0 => Found::Empty,
+        (APPLICATION_ID, 1..=VERSION) => Found::Ours(version),
+        (APPLICATION_ID, newer) if newer > VERSION => Found::Newer(newer),
+        _ => Found::Foreign,
+    })
+}
+
+/// Brings a database that is empty or ours to [`VERSION`], all of it or nothing.
+///
+/// # Errors
+/// Those of SQLite; the database is then what it was.
+pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    migrate_by(connection, &STEPS)
+}
+
+fn migrate_by(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    let known = i32::try_from(steps.len()).unwrap_or(i32::MAX);
+    let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
+    if version(connection)? == known {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Read again: somebody else may have been faster.
+    let done = usize::try_from(version(&transaction)?).unwrap_or(0);
+    for step in steps.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known}"))?;
+    transaction.commit()
+}
+
+/// A database of an older version, for tests.
+#[cfg(test)]
+pub(crate) fn migrate_to(connection: &mut Connection, version: usize) {
+    #![allow(clippy::unwrap_used)]
+    migrate_by(connection, &STEPS[..version]).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn tables(connection: &Connection) -> String {
+        let sql = "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name)";
+        connection.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).unwrap().unwrap_or_default()
+    }
+
+    #[test]
+    fn every_version_is_brought_to_the_newest_and_keeps_its_rows() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        assert_eq!(look(&fresh).unwrap(), Found::Empty);
+        migrate(&mut fresh).unwrap();
+        assert_eq!(look(&fresh).unwrap(), Found::Ours(VERSION));
+        let mut old = Connection::open_in_memory().unwrap();
+        migrate_to(&mut old, 1);
+        assert_eq!(look(&old).unwrap(), Found::Ours(1));
+        old.execute_batch(
+            "INSERT INTO runs VALUES (1, 5, 0, 0, 's', 'd', 2.0, '', 4, 'v', '', NULL, NULL, 0);
+             INSERT INTO frames VALUES (1, 1, 7, 0, 0, 'a', 'good', 1, 2, 3, 4, 5, 1, 1, 0, 1, 0, 1, 2, 3, 4, 5);
+             INSERT INTO cells VALUES (1, 1, 1.5, 2.5, 9, 10, 0.5, 0, 0.9, 1, 1);",
+        )
+        .unwrap();
+        migrate(&mut old).unwrap();
+        assert_eq!(tables(&old), tables(&fresh));
+        let row: (i64, i64, Vec<u8>) = old
+            .query_row("SELECT number, width_px, outline FROM frames JOIN cells ON frame = frames.id", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(row, (7, 0, vec![]));
+    }
+
+    #[test]
+    fn a_migration_that_breaks_off_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_to(&mut connection, 1);
+        let before = tables(&connection);
+        let broken = [STEPS[0], "CREATE TABLE half (a); CREATE TABLE runs (b)"];
+        assert!(migrate_by(&mut connection, &broken).is_err());
+        assert_eq!((tables(&connection), look(&connection).unwrap()), (before, Found::Ours(1)));
+        assert!(connection.is_autocommit());
+    }
+
+    #[test]
+    fn what_is_not_ours_is_told_apart() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        assert_eq!(look(&connection).unwrap(), Found::Foreign);
+        connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}")).unwrap();
+        assert_eq!(look(&connection).unwrap(), Found::Foreign, "ours have a version");
+        connection.execute_batch("PRAGMA user_version = 99").unwrap();
+        assert_eq!(look(&connection).unwrap(), Found::Newer(99));
+        connection.execute_batch("PRAGMA user_version = -1").unwrap();
+        assert_eq!(look(&connection).unwrap(), Found::Foreign);
+    }
+}

@@ -1,0 +1,71 @@
+"""Reads the exports of one run with the libraries of those who use them, and compares them cell by cell."""
+
+import csv
+import json
+import math
+import sqlite3
+import zipfile
+
+import numpy
+import roifile
+import shapely.geometry
+from pycocotools import mask
+from pycocotools.coco import COCO
+
+frames = [json.loads(line) for line in open("x.jsonl")]
+cells = {(frame["run"], frame["frame"], cell["cell"]): (frame, cell) for frame in frames for cell in frame["cells"]}
+assert cells and len(cells) == sum(frame["counts"]["cells"] for frame in frames)
+
+# The database itself, with Python's SQLite.
+database = sqlite3.connect("file:r/records.sqlite?mode=ro", uri=True)
+assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+assert database.execute("SELECT count(*) FROM cells").fetchone() == (len(cells),)
+
+# The table.
+rows = list(csv.DictReader(open("x.csv")))
+assert len(rows) == len(cells)
+for row in rows:
+    frame, cell = cells[int(row["run"]), int(row["frame"]), int(row["cell"])]
+    assert math.isclose(float(row["x_um"]), cell["x_px"] * float(row["um_per_sr_px"]), abs_tol=1e-3)
+    assert int(row["area_px"]) == cell["area_px"]
+
+# COCO: the polygon rasterized by its own reference has the area of the cell, and lies in its picture.
+coco = COCO("x.json")
+images = {image["id"]: image for image in coco.loadImgs(coco.getImgIds())}
+assert len(images) == len(frames)
+for annotation in coco.loadAnns(coco.getAnnIds()):
+    image = images[annotation["image_id"]]
+    _, cell = cells[image["run"], image["frame"], annotation["cell"]]
+    drawn = mask.decode(mask.merge(mask.frPyObjects(annotation["segmentation"], image["height"], image["width"])))
+    # Its rasterizer rounds corners: a border pixel more or less.
+    assert abs(int(drawn.sum()) - cell["area_px"]) <= 0.5 * cell["perimeter_px"] + 4, (drawn.sum(), cell)
+    ys, xs = numpy.nonzero(drawn)
+    x, y, width, height = annotation["bbox"]
+    assert xs.min() >= x - 1 and xs.max() <= x + width and ys.min() >= y - 1 and ys.max() <= y + height
+
+# GeoJSON: polygons whose area in square micrometres is the cell's, holes apart.
+features = json.load(open("x.geojson"))["features"]
+assert len(features) == len(cells)
+for feature in features:
+    of = feature["properties"]
+    frame, cell = cells[of["run"], of["frame"], of["cell"]]
+    polygon = shapely.geometry.shape(feature["geometry"])
+    assert of["unit"] == "um"
+    assert polygon.area >= cell["area_um2"] * 0.999 and polygon.area <= cell["area_um2"] * 1.2, (polygon.area, cell)
+    assert polygon.exterior.is_ccw
+    pitch = frame["um_per_sr_px"]
+    assert polygon.buffer(0.01).contains(shapely.geometry.Point(cell["x_px"] * pitch, cell["y_px"] * pitch)) or not polygon.convex_hull.equals(polygon)
+
+# ImageJ: the same corners.
+names = zipfile.ZipFile("x.zip").namelist()
+assert zipfile.ZipFile("x.zip").testzip() is None and len(names) == len(cells)
+for roi in roifile.roiread("x.zip"):
+    frame, cell = cells[tuple(map(int, roi.name.split("-")))]
+    corners = roi.coordinates().astype(int).tolist()
+    if corners[0] == corners[-1]:
+        corners.pop()
+    assert corners == cell["outline_px"], (corners, cell["outline_px"])
+    assert f"um_per_sr_px: {frame['um_per_sr_px']}" in roi.properties, roi.properties
+
+print(f"{len(cells)} cells agree")

@@ -1,0 +1,152 @@
+//! Records take no more memory the more frames there are.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bloodseg::{
+    cells::{Cell, Labels, outline::Outlines},
+    clock::SystemClock,
+    frame::quality::Quality,
+    measures::support::CellConsistency,
+    memory::counting::{Counting, heap, restart_peak},
+    pipeline::StageTimes,
+    records::{
+        export::{Format, Table, export},
+        frame_record::FrameRecord,
+        keeper::{Keeper, Kept},
+        run_info::RunInfo,
+        store::{
+            read::{Filter, Records},
+            retention::Retention,
+        },
+    },
+};
+use image::Luma;
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+const CELLS: u16 = 60;
+
+fn record() -> FrameRecord {
+    let labels = Labels::from_fn(256, 256, |x, y| {
+        let label = y / 25 * 10 + x / 25 + 1;
+        Luma([if x % 25 < 20 && y % 25 < 20 && label <= u32::from(CELLS) { label as u16 } else { 0 }])
+    });
+    let consistency = CellConsistency { levels: 1.0, offset_levels: 0.0, input_px: 25.0 };
+    let cell = |label| Cell {
+        label,
+        x_px: 1.5,
+        y_px: 2.5,
+        area_px: 400,
+        equivalent_diameter_px: 22.6,
+        perimeter_px: 80.0,
+        circularity: 0.8,
+        eccentricity: 0.1,
+        touches_border: false,
+        confidence: 0.9,
+        consistency,
+    };
+    let cells: Vec<Cell> = (1..=CELLS).map(cell).collect();
+    let mut outlines = Outlines::default();
+    outlines.trace(&labels, &cells);
+    FrameRecord {
+        number: 1,
+        name: String::from("frame.png").into(),
+        at: SystemTime::now(),
+        quality: Quality::default(),
+        counted: true,
+        times: StageTimes::default(),
+        tiles: 1,
+        dropped: 0,
+        size_px: labels.dimensions(),
+        cells,
+        outlines,
+    }
+}
+
+/// Greatest bytes above what was there before, while `work` runs.
+fn peak_bytes(work: impl FnOnce()) -> usize {
+    restart_peak();
+    let before = heap().unwrap().live_bytes;
+    work();
+    heap().unwrap().peak_bytes - before
+}
+
+// One test alone: the heap is that of the process.
+#[test]
+fn ten_times_the_frames_take_no_more_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunInfo {
+        mark: RunInfo::new_mark(),
+        source: "test".into(),
+        description: String::new(),
+        started: SystemTime::now(),
+        um_per_px: Some(2.0),
+        pitch_from: String::new(),
+        software: String::new(),
+        models: vec![],
+        notes: String::new(),
+    };
+    // So small that old frames are deleted all the time.
+    let retention = Retention { most_bytes: 3 << 20, most_age_ms: None };
+    let mut keeper = Keeper::open(folder.path(), &run, &retention, Arc::new(SystemClock::start())).unwrap();
+    let mut record = record();
+    let mut keep = |frames: u64| {
+        for _ in 0..frames {
+            record.number += 1;
+            record.at += Duration::from_millis(1);
+            assert_eq!(keeper.keep(&record), Kept::Durable);
+        }
+    };
+    keep(400);
+    let before = heap().unwrap();
+    keep(400);
+    let after = heap().unwrap();
+    eprintln!("{:.1} allocations a frame", (after.allocations - before.allocations) as f64 / 400.0);
+    assert_eq!(after.live_bytes, before.live_bytes, "keeping frames leaves nothing behind");
+
+    let formats = [
+        Format::Csv(Table::Cells),
+        Format::Csv(Table::Frames),
+        Format::Jsonl,
+        Format::Coco,
+        Format::GeoJson { in_px: false },
+        Format::ImagejRoi,
+    ];
+    let records = Records::open(folder.path()).unwrap();
+    let (frames, _) = records.count(&Filter::default()).unwrap();
+    assert!(frames > 100, "{frames} frames");
+    for format in formats {
+        let peak = |filter: Filter| {
+            let write = || {
+                let mut count = 0;
+                export(&records, &filter, format, &mut io::sink(), &mut || count += 1).unwrap();
+                assert!(count > 0);
+            };
+            write();
+            peak_bytes(write)
+        };
+        let first = record_at(&records, 10);
+        let few = peak(Filter { until_ms: Some(first), ..Filter::default() });
+        let all = peak(Filter::default());
+        eprintln!("{format:?}: {few} bytes for few frames, {all} for {frames}");
+        assert!(all <= few + 4096, "{format:?}: {few} bytes for few frames, {all} for {frames}");
+    }
+}
+
+/// When the frame with this index was recorded.
+fn record_at(records: &Records, index: usize) -> i64 {
+    let mut times = Vec::new();
+    records
+        .frames::<bloodseg::error::Error>(&Filter::default(), |frame| {
+            times.push(frame.at_utc_ms);
+            Ok(())
+        })
+        .unwrap();
+    times[index]
+}
