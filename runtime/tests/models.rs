@@ -197,7 +197,7 @@ fn models_that_compute_something_else_or_need_too_much_are_not_installed() {
     assert!(bench.refuse(4, &install).contains("golden output"));
 
     let bundle = bench.pack("3");
-    for (total_mib, code, wanted) in [(0.25, 4, "for weights and maps alone"), (2.0, 6, "the most of it")] {
+    for (total_mib, code, wanted) in [(0.25, 4, "for weights and maps alone"), (2.0, 6, "packed weights")] {
         fs::write(bench.path("small.toml"), format!("[budget]\ntotal_mib = {total_mib}\n")).unwrap();
         let config = ["--config", "small.toml", "--slots", "slots", "--key", "a.pub"];
         let message = bench.refuse(code, &[&["models", "install", bundle.as_str()], config.as_slice()].concat());

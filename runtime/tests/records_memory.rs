@@ -103,7 +103,8 @@ fn ten_times_the_frames_take_no_more_memory() {
             assert_eq!(keeper.keep(&record), Kept::Durable);
         }
     };
-    keep(400);
+    // Until every statement was used once, that of deleting among them, and the log was brought in more than once.
+    keep(2000);
     let before = heap().unwrap();
     keep(400);
     let after = heap().unwrap();
