@@ -66,6 +66,6 @@ for roi in roifile.roiread("x.zip"):
     if corners[0] == corners[-1]:
         corners.pop()
     assert corners == cell["outline_px"], (corners, cell["outline_px"])
-    assert f"um_per_sr_px: {frame['um_per_sr_px']}" in roi.properties, roi.properties
+    assert float(roi.properties["um_per_sr_px"]) == frame["um_per_sr_px"], roi.properties
 
 print(f"{len(cells)} cells agree")
