@@ -109,3 +109,24 @@ fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
     let done = run(1000);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
+
+#[test]
+fn a_run_lives_within_the_budget_that_it_was_told() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
+        eprintln!("skipped: no models in models/");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = |total_mib: f64| {
+        std::fs::write(folder.path().join("c.toml"), format!("[budget]\ntotal_mib = {total_mib}\n")).unwrap();
+        let args =
+            ["--config", "c.toml", "run", "demo", "--frames", "12", "--fps", "5", "--save-every", "5", "--out", "r"];
+        Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap()
+    };
+    let refusal = String::from_utf8_lossy(&run(1.0).stderr).into_owned();
+    let needed = refusal.split("the run needs ").nth(1).and_then(|rest| rest.split(' ').next()).expect("the need");
+    // Told to a tenth of a MiB.
+    let done = run(needed.parse::<f64>().unwrap() + 0.1);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(String::from_utf8_lossy(&done.stdout).contains("12 frames captured"));
+}

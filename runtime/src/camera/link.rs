@@ -14,7 +14,10 @@
 
 use std::time::Duration;
 
-use crate::limits::{CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, CAMERA_STALL};
+use crate::{
+    clock::back_off::pause,
+    limits::{CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, CAMERA_STALL},
+};
 
 /// What is to be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,10 @@ impl Link {
     /// The stream is over, or an opening was refused.
     pub fn parted(&mut self, now: Duration) {
         let tries = self.tries();
-        *self = Self::Parted { retry_at: now + pause(tries), tries: tries.saturating_add(1) };
+        *self = Self::Parted {
+            retry_at: now + pause(CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, tries),
+            tries: tries.saturating_add(1),
+        };
     }
 
     /// The device was opened.
@@ -94,11 +100,6 @@ impl Link {
             Self::Streaming { tries, .. } | Self::Parted { tries, .. } => tries,
         }
     }
-}
-
-/// How long to wait after so many tries in vain.
-fn pause(tries: u32) -> Duration {
-    CAMERA_RETRY_LEAST.saturating_mul(1 << tries.min(16)).min(CAMERA_RETRY_MOST)
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ fn read(path: &Path, whole_field: bool) -> Result<(RgbImage, f64)> {
 }
 
 /// How many cells the input does not bear out; nothing where it bears out all.
-pub(super) fn unsupported(count: usize) -> Option<String> {
+fn unsupported(count: usize) -> Option<String> {
     Some(count).filter(|&count| count > 0).map(|count| format!("{count} unsupported"))
 }
 

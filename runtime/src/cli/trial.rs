@@ -9,12 +9,16 @@ use super::{print, session::Session};
 use crate::{
     error::{Error, Result},
     frame::quality::Verdict,
-    model::slots::{
-        Active, Running, Slots,
-        state::Place,
-        trial::{Next, Trial, Tried},
+    model::{
+        slots::{
+            Active, Running, Slots,
+            state::Place,
+            trial::{Next, Trial, Tried},
+        },
+        store::Models,
     },
     pipeline::{Analysis, Pipeline},
+    records::run_info::ModelInfo,
 };
 
 /// A pipeline, and what is watched while its models are on trial.
@@ -23,6 +27,8 @@ pub(super) struct TriedPipeline {
     session: Session,
     pipeline: Pipeline,
     watched: Option<Watched>,
+    /// The models of the pipeline.
+    models: Vec<ModelInfo>,
     /// Why models were left, for the records.
     left: Vec<String>,
 }
@@ -40,15 +46,21 @@ impl TriedPipeline {
         let session = session.clone();
         let mut left = Vec::new();
         let Some(slots) = session.slots_in_use() else {
-            return Ok(Self { pipeline: session.pipeline()?, session, watched: None, left });
+            let models = session.models()?;
+            return Ok(Self { pipeline: session.load(&models)?, session, watched: None, models: named(&models), left });
         };
         let active = slots.begin_run()?;
         if let Some(reason) = &active.running.fell_back {
             tell(&mut left, &active.running, reason);
         }
-        let (pipeline, running) = load(&session, &slots, active, &mut left)?;
+        let (pipeline, running, models) = load(&session, &slots, active, &mut left)?;
         let watched = running.on_trial.then(|| Watched { slots, running, trial: Trial::default() });
-        Ok(Self { session, pipeline, watched, left })
+        Ok(Self { session, pipeline, watched, models, left })
+    }
+
+    /// The models that run.
+    pub(super) fn models(&self) -> Vec<ModelInfo> {
+        self.models.clone()
     }
 
     /// Why models were left since the last question.
@@ -110,13 +122,13 @@ impl TriedPipeline {
         let Some(Watched { slots, running, .. }) = self.watched.take() else { return Ok(()) };
         let active = slots.go_back(&running, reason)?;
         tell(&mut self.left, &active.running, reason);
-        let (pipeline, running) = load(&self.session, &slots, active, &mut self.left)?;
+        let (pipeline, running, models) = load(&self.session, &slots, active, &mut self.left)?;
         let (before, now) = (self.pipeline.pitch().um_per_px, pipeline.pitch().um_per_px);
         if before != now {
             let found = format!("a pitch of {now} um, while the source was opened for {before} um");
             return Err(Error::model(running, found, "the same pitch", "Start again: the previous models are active"));
         }
-        self.pipeline = pipeline;
+        (self.pipeline, self.models) = (pipeline, models);
         Ok(())
     }
 
@@ -131,13 +143,18 @@ impl TriedPipeline {
 }
 
 /// Loads models and runs their golden inputs; those that fail are left for the previous ones.
-fn load(session: &Session, slots: &Slots, mut active: Active, left: &mut Vec<String>) -> Result<(Pipeline, Running)> {
+fn load(
+    session: &Session,
+    slots: &Slots,
+    mut active: Active,
+    left: &mut Vec<String>,
+) -> Result<(Pipeline, Running, Vec<ModelInfo>)> {
     loop {
         log::info!("models {}", active.running);
         let loaded = catch_unwind(AssertUnwindSafe(|| session.load(&active.models)))
             .unwrap_or_else(|_| Err(Error::internal("models", "a panic while they were loaded")));
         match loaded {
-            Ok(pipeline) => return Ok((pipeline, active.running)),
+            Ok(pipeline) => return Ok((pipeline, active.running, named(&active.models))),
             Err(error) if active.running.place == Place::BuiltIn => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
@@ -146,6 +163,10 @@ fn load(session: &Session, slots: &Slots, mut active: Active, left: &mut Vec<Str
             }
         }
     }
+}
+
+fn named(models: &Models) -> Vec<ModelInfo> {
+    vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)]
 }
 
 fn tell(left: &mut Vec<String>, running: &Running, reason: &str) {

@@ -4,18 +4,22 @@
 //! this machine, by analysing one noisy frame of the size that the run will have. Lines of the heap are what a run's
 //! [`counting::limit`] is made of.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use image::RgbImage;
 
 use super::counting;
 use crate::{
+    camera::Frame,
     error::{Error, Result},
     limits::{
-        FRAME_POOL_LEN, RECORD_BUFFER_BYTES, RECORDS_HEAP_BYTES, SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
+        FRAME_POOL_LEN, MAX_LEFT_BEHIND, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
+        SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
     },
     model::golden,
     pipeline::Pipeline,
+    records::frame_record::FrameRecord,
+    run::state::Stage,
     tile::grid::Grid,
 };
 
@@ -76,7 +80,11 @@ impl Budget {
         let known = weight_bytes + arena_bytes + edge_bytes + frame_bytes + outside.source_bytes;
         let rest = loaded.saturating_sub(known);
         let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * SAVED_PICTURE_BYTES_PER_PX;
-        let waiting = FRAME_POOL_LEN as u64;
+        // A capture that hangs is left behind with its pool.
+        let waiting = (FRAME_POOL_LEN * (1 + MAX_LEFT_BEHIND)) as u64;
+        let record_bytes = record_bytes(pipeline, frame)?;
+        let records = RECORD_POOL_LEN as u64;
+        let all_threads = threads + Stage::ALL.len() as u64;
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
         let lines = vec![
             Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
@@ -87,14 +95,12 @@ impl Budget {
             line("analysis while it runs", transient, "measured on the next one".into()),
             line("source of frames", outside.source_bytes, "measured".into()),
             line("frames that wait", waiting * frame_bytes, format!("{waiting} of {width}x{height}")),
+            line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
             line("all else that is kept", rest, "measured before the first frame".into()),
             line("buffers of the tables", RECORD_BUFFER_BYTES, "a bound".into()),
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
             Line { heap: false, ..line("records (SQLite)", RECORDS_HEAP_BYTES, "a bound".into()) },
-            Line {
-                heap: false,
-                ..line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2))
-            },
+            Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
             line("web page", 0, "there is none yet".into()),
         ];
         Ok(Self { lines })
@@ -133,6 +139,17 @@ impl Budget {
             todo: "Raise it, or choose smaller frames or fewer threads; nothing was started".to_owned(),
         })
     }
+}
+
+/// What the record of the latest analysis takes, which was of `picture`: noise has more cells than any smear.
+fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
+    let analysis = pipeline.latest().ok_or_else(|| Error::internal("budget", "no analysis"))?;
+    let frame = Frame { number: 1, name: String::new().into(), picture: picture.into() };
+    let before = counting::heap();
+    let record = FrameRecord::of(&frame, analysis, true, 0, SystemTime::UNIX_EPOCH, None);
+    let after = counting::heap();
+    drop(record);
+    Ok(before.zip(after).map_or(0, |(before, after)| after.live_bytes.saturating_sub(before.live_bytes) as u64))
 }
 
 /// What is said of the program's file.

@@ -31,7 +31,7 @@ use super::{
     utc,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, back_off::pause},
     error::{Error, Result},
     limits::{EVENT_RING_LEN, MAX_EVENT_BYTES, RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, RETENTION_LEAST_PART},
 };
@@ -75,6 +75,7 @@ struct Trouble {
 #[derive(Debug)]
 pub struct Keeper {
     path: PathBuf,
+    log: PathBuf,
     run: RunInfo,
     retention: Retention,
     clock: Arc<dyn Clock>,
@@ -87,7 +88,8 @@ pub struct Keeper {
     box_ms: i64,
     began: Duration,
     retry_at: Duration,
-    retry_after: Duration,
+    /// Tries to open them in vain.
+    tries: u32,
     waiting: Deque<Event, EVENT_RING_LEN>,
     trouble: Option<Trouble>,
     /// Whether it was told that a single frame is more than is allowed.
@@ -110,6 +112,7 @@ impl Keeper {
         let was_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         let began = clock.elapsed();
         let mut keeper = Self {
+            log: store::log_of(&path),
             path,
             run: run.clone(),
             retention: *retention,
@@ -120,7 +123,7 @@ impl Keeper {
             box_ms: 0,
             began,
             retry_at: began,
-            retry_after: RECORDS_RETRY_LEAST,
+            tries: 0,
             waiting: Deque::new(),
             trouble: None,
             told_too_large: false,
@@ -185,7 +188,7 @@ impl Keeper {
             let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.counters.lost);
             let brought = ended
                 .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
-                .and_then(|()| Bytes::of(connection, &self.path));
+                .and_then(|()| Bytes::of(connection, &self.log));
             match brought {
                 Ok(bytes) => self.counters.bytes = bytes.all(),
                 Err(error) => log::warn!("{}: the end of the run is not recorded: {error}", self.path.display()),
@@ -212,7 +215,7 @@ impl Keeper {
             None => write::begin_run(&connection, &self.run, self.box_ms_now())?,
         };
         self.run_id = Some(run_id);
-        self.counters.bytes = Bytes::of(&connection, &self.path)?.all();
+        self.counters.bytes = Bytes::of(&connection, &self.log)?.all();
         self.file = file_number(&self.path);
         self.connection = Some(connection);
         Ok(())
@@ -233,7 +236,7 @@ impl Keeper {
                 self.back_off();
                 Reason::Fault(fault)
             })?;
-            self.retry_after = RECORDS_RETRY_LEAST;
+            self.tries = 0;
         }
         Ok(())
     }
@@ -247,12 +250,12 @@ impl Keeper {
         if done.as_ref().is_err_and(is_full) {
             let used = match self.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
                 Some(used) => used,
-                None => Bytes::of(connection, &self.path).map_or(0, |bytes| bytes.used),
+                None => Bytes::of(connection, &self.log).map_or(0, |bytes| bytes.used),
             };
             // The log can be written over once it is in the database; where not even that has room, nothing is lost by it.
             let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             let cells = record.cells.len() as u64;
-            let room = retention::make_room(connection, &self.path, used / RETENTION_LEAST_PART, cells);
+            let room = retention::make_room(connection, &self.log, used / RETENTION_LEAST_PART, cells);
             if let Ok(deleted @ 1..) = room {
                 self.counters.deleted += deleted;
                 done = write::frame(connection, run, record, box_ms);
@@ -272,7 +275,7 @@ impl Keeper {
     /// The oldest frames go where there are too many.
     fn retain(&mut self, newest: Newest) {
         let Some(connection) = &self.connection else { return };
-        match retention::step(connection, &self.path, &self.retention, newest, self.box_ms_now()) {
+        match retention::step(connection, &self.log, &self.retention, newest, self.box_ms_now()) {
             Ok(step) => {
                 self.counters.deleted += step.deleted;
                 self.counters.bytes = step.bytes.all();
@@ -358,8 +361,8 @@ impl Keeper {
     }
 
     fn back_off(&mut self) {
-        self.retry_at = self.clock.elapsed() + self.retry_after;
-        self.retry_after = (self.retry_after * 2).min(RECORDS_RETRY_MOST);
+        self.retry_at = self.clock.elapsed() + pause(RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, self.tries);
+        self.tries = self.tries.saturating_add(1);
     }
 }
 

@@ -13,9 +13,12 @@ use std::time::Duration;
 use heapless::Vec as BoundedVec;
 
 use super::state::{Reason, Stage, State};
-use crate::limits::{
-    ANALYSIS_STALL, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN, RESTART_LEAST, RESTART_MOST,
-    RESTARTS_IN_VAIN, WATCHDOG_LEAST,
+use crate::{
+    clock::back_off::pause,
+    limits::{
+        ANALYSIS_STALL, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN, RESTART_LEAST, RESTART_MOST,
+        RESTARTS_IN_VAIN, WATCHDOG_LEAST,
+    },
 };
 
 /// Orders of one tick at most: a restart of each stage, a change of state, the watchdog.
@@ -207,8 +210,7 @@ impl Watched {
     }
 
     fn down(&mut self, now: Duration) {
-        let pause = RESTART_LEAST.saturating_mul(1 << self.tries.min(16)).min(RESTART_MOST);
-        self.retry_at = Some(now + pause);
+        self.retry_at = Some(now + pause(RESTART_LEAST, RESTART_MOST, self.tries));
         self.tries = self.tries.saturating_add(1);
     }
 

@@ -2,19 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::{super::session::Session, RunArgs};
+use super::RunArgs;
 use crate::{
     camera::FrameSource,
-    error::Result,
     records::run_info::{ModelInfo, RunInfo},
 };
 
-/// Of a run that starts now.
-///
-/// # Errors
-/// Those of the models.
-pub(super) fn of(session: &Session, args: &RunArgs, source: &dyn FrameSource, started: SystemTime) -> Result<RunInfo> {
-    let models = session.models()?;
+/// Of a run that starts now, with these models.
+pub(super) fn of(args: &RunArgs, source: &dyn FrameSource, models: Vec<ModelInfo>, started: SystemTime) -> RunInfo {
     let um_per_px = source.um_per_px();
     let pitch_from = match um_per_px {
         None => "",
@@ -27,7 +22,7 @@ pub(super) fn of(session: &Session, args: &RunArgs, source: &dyn FrameSource, st
             .into_iter()
             .filter_map(|(given, flag)| given.then_some(flag))
             .collect();
-    Ok(RunInfo {
+    RunInfo {
         mark: RunInfo::new_mark(),
         source: source.name().to_owned(),
         description: source.describe(),
@@ -35,7 +30,7 @@ pub(super) fn of(session: &Session, args: &RunArgs, source: &dyn FrameSource, st
         um_per_px,
         pitch_from: pitch_from.to_owned(),
         software: env!("CARGO_PKG_VERSION").to_owned(),
-        models: vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)],
+        models,
         notes: notes.join(" "),
-    })
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
-use super::super::segment::unsupported;
 use crate::{
     frame::quality::Verdict,
+    pipeline::StageTimes,
     records::{
         frame_record::FrameRecord,
         frames,
@@ -37,23 +38,32 @@ impl Tally {
     }
 }
 
-/// One line a frame, printed when what becomes of its record is known.
-pub(super) fn frame(record: &FrameRecord, kept: bool) -> String {
-    let FrameRecord { number, dropped, times, .. } = record;
-    let kept = if kept { format!("ack {number}") } else { "not kept".to_owned() };
-    if !record.counted {
-        return format!("frame {number:>6}  {}: no cells counted  dropped {dropped}  {kept}", record.quality.reason());
+/// One line a frame, printed when what becomes of its record is known. It takes no memory of its own.
+#[derive(Debug)]
+pub(super) struct FrameLine<'a>(pub(super) &'a FrameRecord, pub(super) bool);
+
+impl fmt::Display for FrameLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(record, kept) = self;
+        let FrameRecord { number, dropped, times, .. } = record;
+        write!(f, "frame {number:>6}  ")?;
+        if record.counted {
+            let StageTimes { ssr_ms, unet_ms, cells_ms, total_ms, .. } = times;
+            write!(
+                f,
+                "cells {:>4}  ssr {ssr_ms:>6.1} ms  unet {unet_ms:>6.1} ms  cells {cells_ms:>5.1} ms  \
+                 total {total_ms:>6.1} ms  dropped {dropped}",
+                record.cells.len()
+            )?;
+            match record.unsupported_cells() {
+                0 => {}
+                count => write!(f, "  {count} unsupported")?,
+            }
+        } else {
+            write!(f, "{}: no cells counted  dropped {dropped}", record.quality.reason())?;
+        }
+        if *kept { write!(f, "  ack {number}") } else { f.write_str("  not kept") }
     }
-    let unsupported = unsupported(record.unsupported_cells()).map_or_else(String::new, |count| format!("  {count}"));
-    format!(
-        "frame {number:>6}  cells {:>4}  ssr {:>6.1} ms  unet {:>6.1} ms  cells {:>5.1} ms  total {:>6.1} ms  \
-         dropped {dropped}{unsupported}  {kept}",
-        record.cells.len(),
-        times.ssr_ms,
-        times.unet_ms,
-        times.cells_ms,
-        times.total_ms,
-    )
 }
 
 /// How many frames were not good, by what they were; nothing when all were.

@@ -111,7 +111,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         budget::enforce(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?)?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let info = info::of(session, args, source.as_ref(), clock.wall())?;
+    let info = info::of(args, source.as_ref(), pipeline.models(), clock.wall());
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
@@ -162,7 +162,8 @@ fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
     let fault = |found: String| Error::output(&out.join(store::FILE), found);
     match end {
         None => Err(fault("the records did not come to their end".into())),
-        Some(RunEnd { tables: Tables::Failed(error), .. }) => Err(error),
+        Some(RunEnd { tables: Tables::Failed(error @ Error::Output { .. }), .. }) => Err(error),
+        Some(RunEnd { tables: Tables::Failed(error), .. }) => Err(fault(format!("no tables: {error}"))),
         Some(_) if counts.not_kept > 0 => {
             Err(fault(format!("{} frames were not kept, as said above", counts.not_kept)))
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     super::print,
-    lines::{self, Tally},
+    lines::{FrameLine, Tally},
 };
 use crate::{
     records::{frame_record::FrameRecord, keeper::Kept, run_log::RunLog},
@@ -31,7 +31,7 @@ impl Recorder for CliRecorder {
         let kept = self.log.as_mut().is_some_and(|log| log.record(record) == Kept::Durable);
         self.tally(|tally| tally.add(record));
         if !self.quiet {
-            print::line(lines::frame(record, kept));
+            print::line(FrameLine(record, kept));
         }
         kept
     }

@@ -25,8 +25,14 @@ pub enum Fault {
     #[error("{0}")]
     Refused(String),
     /// What SQLite said.
-    #[error("{0}")]
+    #[error("{0}{code}", code = code_of(.0))]
     Sqlite(rusqlite::Error),
+}
+
+/// The number that tells one I/O error from another; nothing for errors that are no I/O errors.
+fn code_of(error: &rusqlite::Error) -> String {
+    let io = |error: &&ffi::Error| error.code == ErrorCode::SystemIoFailure;
+    error.sqlite_error().filter(io).map_or_else(String::new, |error| format!(" (SQLite {})", error.extended_code))
 }
 
 impl From<rusqlite::Error> for Fault {

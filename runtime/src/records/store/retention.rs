@@ -7,10 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::{
-    log_of,
-    write::{cut, within},
-};
+use super::write::{cut, within};
 use crate::limits::{RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES};
 
 /// How much is kept.
@@ -34,17 +31,17 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// What the records take now.
+    /// What the records take now; `log` is the file of their log ([`super::log_of`]).
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn of(connection: &Connection, path: &Path) -> rusqlite::Result<Self> {
+    pub fn of(connection: &Connection, log: &Path) -> rusqlite::Result<Self> {
         let number = |sql: &str| -> rusqlite::Result<u64> {
             Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
         };
         let (pages, free) = (number("PRAGMA page_count")?, number("PRAGMA freelist_count")?);
         let page_bytes = number("PRAGMA page_size")?;
-        let log = std::fs::metadata(log_of(path)).map_or(0, |file| file.len());
+        let log = std::fs::metadata(log).map_or(0, |file| file.len());
         Ok(Self { used: pages.saturating_sub(free) * page_bytes, free: free * page_bytes, log })
     }
 
@@ -80,12 +77,12 @@ pub struct Newest {
 /// Those of SQLite; what was deleted before stays deleted.
 pub fn step(
     connection: &Connection,
-    path: &Path,
+    log: &Path,
     retention: &Retention,
     newest: Newest,
     box_ms: i64,
 ) -> rusqlite::Result<Step> {
-    let before = Bytes::of(connection, path)?;
+    let before = Bytes::of(connection, log)?;
     // A reader may hold up the log, and what is deleted makes it longer still: it counts for half of the room at most.
     let room = retention.most_bytes - before.log.min(retention.most_bytes / 2);
     let aged = match retention.most_age_ms {
@@ -108,7 +105,7 @@ pub fn step(
         let mut rows = vacuum.query([])?;
         while rows.next()?.is_some() {}
     }
-    let bytes = if deleted > 0 { Bytes::of(connection, path)? } else { before };
+    let bytes = if deleted > 0 { Bytes::of(connection, log)? } else { before };
     let alone = oldest(connection, newest.id)?.is_none();
     Ok(Step { deleted, bytes, fits: bytes.used <= room || !alone })
 }
@@ -117,8 +114,8 @@ pub fn step(
 ///
 /// # Errors
 /// Those of SQLite.
-pub fn make_room(connection: &Connection, path: &Path, least_bytes: u64, cells: u64) -> rusqlite::Result<u64> {
-    if Bytes::of(connection, path)?.used < least_bytes {
+pub fn make_room(connection: &Connection, log: &Path, least_bytes: u64, cells: u64) -> rusqlite::Result<u64> {
+    if Bytes::of(connection, log)?.used < least_bytes {
         return Ok(0);
     }
     let id =

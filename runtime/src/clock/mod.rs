@@ -3,6 +3,8 @@
 //! Two times that are never mixed. Time since the start never jumps: intervals, stalls and back-off are reckoned with it.
 //! The wall's time is for labels alone: a box without a battery wakes up in 1970, and is set right while it runs.
 
+pub mod back_off;
+
 use std::{
     fmt,
     sync::{Mutex, PoisonError},

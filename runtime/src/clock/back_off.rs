@@ -1,0 +1,20 @@
+//! Pauses between tries in vain: each twice as long as the one before, up to a bound.
+
+use std::time::Duration;
+
+/// The pause after `tries` in vain: `least` after none, and never more than `most`.
+pub fn pause(least: Duration, most: Duration, tries: u32) -> Duration {
+    least.saturating_mul(1 << tries.min(16)).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_its_bound_however_often_it_was_tried() {
+        let s = Duration::from_secs;
+        let pauses = [0, 1, 2, 3, 4, u32::MAX].map(|tries| pause(s(1), s(10), tries));
+        assert_eq!(pauses, [s(1), s(2), s(4), s(8), s(10), s(10)]);
+    }
+}
