@@ -85,11 +85,11 @@ enum Journal {
 fn prepared(path: &Path, journal: Journal) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    set_limits(&connection)?;
     if journal == Journal::Rollback {
-        // Who is alone needs no shared memory to read a log that was written ahead.
+        // Before anything is read: who is alone needs no shared memory to read a log that was written ahead.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
+    set_limits(&connection)?;
     let found = looked_at(&connection)?;
     if found == Found::Empty {
         // Before the first table, or never: what is deleted later can then be given back to the disk.
