@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod records;
 pub mod run;
 pub mod segmentation;
+pub mod shard;
 pub mod smear;
 pub mod super_resolution;
 pub mod tile;

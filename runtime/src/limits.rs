@@ -36,6 +36,9 @@ pub const MAX_DECODE_BYTES: u64 = 512 * 1024 * 1024;
 /// Largest picture file that is opened, in bytes.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
+/// Most parts that `segment --shard` cuts a list of pictures into: their marks are read at once.
+pub const MAX_SHARDS: u32 = 10_000;
+
 /// Most cells in one picture: labels are 16 bit and 0 is the background.
 pub const MAX_CELLS: usize = u16::MAX as usize;
 

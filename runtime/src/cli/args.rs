@@ -13,6 +13,7 @@ use super::{
     eval::EvalArgs,
     flatfield::FlatFieldArgs,
     manual::{CompletionsArgs, ManArgs},
+    merge::MergeArgs,
     run::RunArgs,
     segment::SegmentArgs,
 };
@@ -32,6 +33,8 @@ Examples:
   bloodseg segment smear.png --out results
   bloodseg segment frames/ --out results --um-per-px 2.0
   bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg segment archive/ --out results --shard 0/4
+  bloodseg merge results
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
   bloodseg cameras
@@ -83,7 +86,16 @@ pub(super) enum Command {
     ///
     /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
     /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
+    ///
+    /// With --shard I/N a call takes one of N parts of the pictures: the pictures of all shards may go into one --out,
+    /// and the tables go into shards/I-of-N in it, from where `bloodseg merge` joins them. See docs/archive.md.
     Segment(SegmentArgs),
+    /// Join the tables of `segment --shard` to what one call would have written
+    ///
+    /// cells.csv and frames.csv are the same bytes as those of one call over all pictures. Missing, double and damaged
+    /// shards are refused, and so are shards of other pictures, models, versions or flags; what differs is named. Where
+    /// pictures could not be used the exit code is 3, as with `segment`.
+    Merge(MergeArgs),
     /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
     Run(RunArgs),
     /// Measure the models on fields with masks: every figure beside its baseline

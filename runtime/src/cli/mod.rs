@@ -13,6 +13,7 @@ mod flatfield;
 mod frames;
 mod inputs;
 mod manual;
+mod merge;
 mod print;
 mod run;
 mod segment;
@@ -52,6 +53,7 @@ fn dispatch(args: &Args) -> Result<()> {
     let session = Session::begin(args)?;
     match &args.command {
         Command::Segment(args) => segment::run(&session, args),
+        Command::Merge(args) => merge::run(args),
         Command::Run(args) => run::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
