@@ -15,6 +15,7 @@ pub mod cells;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod evaluation;

@@ -131,6 +131,15 @@ pub const WATCHDOG: Duration = Duration::from_secs(60);
 /// Longest time that a run waits for its threads when it was told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
+/// Longest time that `doctor` waits for a camera's first whole frame.
+pub const DOCTOR_FRAME_WAIT: Duration = Duration::from_secs(3);
+
+/// Bytes of records a frame, as `doctor` reckons the room of a day: 35 cells of about 110 bytes, and the frame's own row.
+pub const FRAME_RECORD_BYTES: u64 = 4096;
+
+/// Bytes that `doctor` leaves for the pictures of the last frame, which are written over and over.
+pub const PICTURES_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
 
@@ -191,6 +200,7 @@ const _: () = {
     // Sizes in bytes are counted in 32 bits.
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
+    assert!(CAMERA_POLL.as_millis() * 10 <= DOCTOR_FRAME_WAIT.as_millis());
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
     // One record is filled and one is written while the queue is full.
     assert!(RECORD_POOL_LEN >= RECORD_QUEUE_LEN + 2);

@@ -10,6 +10,7 @@ use super::{
     calibrate::CalibrateArgs,
     cameras::CamerasArgs,
     config::ConfigArgs,
+    doctor::DoctorArgs,
     eval::EvalArgs,
     flatfield::FlatFieldArgs,
     manual::{CompletionsArgs, ManArgs},
@@ -38,6 +39,7 @@ Examples:
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
   bloodseg cameras
+  bloodseg doctor --config bloodseg.toml --out results
   bloodseg calibrate camera0
   bloodseg flatfield camera0 --out camera0.flat
   bloodseg run camera0 --config bloodseg.toml --out results
@@ -110,6 +112,12 @@ pub(super) enum Command {
     Calibrate(CalibrateArgs),
     /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
     Flatfield(FlatFieldArgs),
+    /// Check this machine: config, cameras, models, memory, disk, clock, service; and say what to do
+    ///
+    /// A line a check: `ok`, `look` (a run goes, but have a look), `FAULT` (it does not), or `none` (not checked). The exit
+    /// code is that of the first fault, 0 without one. Cameras are opened and waited on for a frame; the folder of the
+    /// results is written to and left as it was.
+    Doctor(DoctorArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
     /// Print the manual page, or write a page for each command

@@ -25,7 +25,7 @@ pub(super) struct BudgetArgs {
     json: bool,
 }
 
-fn size(text: &str) -> std::result::Result<[u32; 2], String> {
+pub(super) fn size(text: &str) -> std::result::Result<[u32; 2], String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some([w.parse().ok()?, h.parse().ok()?]));
     match sides {
         Some([w, h]) if w > 0 && h > 0 && u64::from(w) * u64::from(h) <= MAX_FRAME_PX => Ok([w, h]),

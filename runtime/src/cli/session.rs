@@ -29,8 +29,13 @@ impl Session {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
+        Ok(Self::with(config, args))
+    }
+
+    /// The same with a config that was read already.
+    pub(super) fn with(config: Config, args: &Args) -> Self {
         let models = args.models.clone().or_else(|| config.models.dir.clone());
-        Ok(Self { config, quiet: args.quiet, models })
+        Self { config, quiet: args.quiet, models }
     }
 
     /// The models: `--models`, else the config's, else the built-in ones.
@@ -50,9 +55,13 @@ impl Session {
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
         let models = self.models()?;
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
+        Pipeline::load_with(&models, &Setup::default(), self.threads())
+    }
+
+    /// Threads for the tiles of a picture.
+    pub(super) fn threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS));
-        Pipeline::load_with(&models, &Setup::default(), threads)
+        self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS))
     }
 
     /// The folder for results: `--out`, else the config's; made when it is not there.
