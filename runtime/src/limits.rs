@@ -36,6 +36,9 @@ pub const MAX_DECODE_BYTES: u64 = 512 * 1024 * 1024;
 /// Largest picture file that is opened, in bytes.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
+/// Most parts that `segment --shard` cuts a list of pictures into: their marks are read at once.
+pub const MAX_SHARDS: u32 = 10_000;
+
 /// Most cells in one picture: labels are 16 bit and 0 is the background.
 pub const MAX_CELLS: usize = u16::MAX as usize;
 
@@ -127,6 +130,15 @@ pub const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// Longest time that a run waits for its threads when it was told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Longest time that `doctor` waits for a camera's first whole frame.
+pub const DOCTOR_FRAME_WAIT: Duration = Duration::from_secs(3);
+
+/// Bytes of records a frame, as `doctor` reckons the room of a day: 35 cells of about 110 bytes, and the frame's own row.
+pub const FRAME_RECORD_BYTES: u64 = 4096;
+
+/// Bytes that `doctor` leaves for the pictures of the last frame, which are written over and over.
+pub const PICTURES_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
@@ -287,6 +299,7 @@ const _: () = {
     assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
     // A frame of the longest outlines has room in SQLite's memory: a row is held there while it is written.
     assert!((MAX_OUTLINE_STEPS as u64) < RECORDS_HEAP_BYTES);
+    assert!(CAMERA_POLL.as_millis() * 10 <= DOCTOR_FRAME_WAIT.as_millis());
     assert!(CAMERA_RETRY_LEAST.as_millis() < CAMERA_RETRY_MOST.as_millis());
     // One record is filled and one is written while the queue is full.
     assert!(RECORD_POOL_LEN >= RECORD_QUEUE_LEN + 2);

@@ -9,6 +9,7 @@ pub mod net;
 pub mod progress;
 pub mod quant;
 pub mod recipe;
+pub mod show;
 
 /// libtorch's generator belongs to the process: tests that draw from it take turns.
 #[cfg(test)]

@@ -119,6 +119,25 @@ fn a_field_in_two_splits_ends_a_training_before_it_begins() {
     assert!(!folder.path().join("ssr_model_checkpoints").exists() && !folder.path().join("models").exists());
 }
 
+/// What a run of two epochs on two reported fields shows of itself: curves, events, and `columns` pictures a field.
+fn shown(run: &Path, columns: u32) {
+    let open = |file: &str| image::open(run.join(file)).unwrap().into_rgb8();
+    assert!(open("curves.png").width() > 100);
+    let [first, last] = ["fields/epoch-0001.png", "fields/epoch-0002.png"].map(open);
+    assert_eq!(first.width(), columns * 262 + 6);
+    assert_eq!((first.height(), first.dimensions()), (22 + 2 * 262, last.dimensions()));
+    // The input stays, what is made of it changes.
+    let column = |sheet: &image::RgbImage, index: u32| {
+        image::imageops::crop_imm(sheet, 6 + index * 262, 22, 256, 256).to_image()
+    };
+    assert_eq!(column(&first, 0), column(&last, 0));
+    assert_ne!(column(&first, 1), column(&last, 1));
+    let events: Vec<_> =
+        std::fs::read_dir(run.join("tensorboard")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(events.len() == 1 && events[0].to_string_lossy().contains("tfevents"), "{events:?}");
+    assert!(std::fs::metadata(&events[0]).unwrap().len() > 1000);
+}
+
 #[test]
 fn both_nets_are_trained_and_the_runtime_takes_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,9 +146,11 @@ fn both_nets_are_trained_and_the_runtime_takes_them() {
     for net in ["ssr", "unet"] {
         let (_, err) = succeed(folder.path(), &[&[net], &small[..]].concat());
         assert!(err.contains("9 to train, 1 held back, 2 reported"), "{err}");
+        assert_eq!(err.matches(" left: train_loss ").count(), 2, "a line an epoch, with the time left: {err}");
         for file in [format!("{net}_model_checkpoints/log.csv"), format!("models/curves-{net}.svg")] {
             assert!(folder.path().join(&file).is_file(), "{file}");
         }
+        shown(&folder.path().join(format!("{net}_model_checkpoints")), if net == "ssr" { 3 } else { 5 });
     }
     let models = Models::load(&folder.path().join("models")).unwrap();
     for (model, edge) in [(&models.ssr, 64), (&models.unet, 256)] {

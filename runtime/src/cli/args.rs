@@ -10,10 +10,12 @@ use super::{
     calibrate::CalibrateArgs,
     cameras::CamerasArgs,
     config::ConfigArgs,
+    doctor::DoctorArgs,
     eval::EvalArgs,
     export::ExportArgs,
     flatfield::FlatFieldArgs,
     manual::{CompletionsArgs, ManArgs},
+    merge::MergeArgs,
     models::ModelsArgs,
     run::RunArgs,
     segment::SegmentArgs,
@@ -34,10 +36,13 @@ Examples:
   bloodseg segment smear.png --out results
   bloodseg segment frames/ --out results --um-per-px 2.0
   bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg segment archive/ --out results --shard 0/4
+  bloodseg merge results
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
   bloodseg export --from results --format jsonl | head
   bloodseg cameras
+  bloodseg doctor --config bloodseg.toml --out results
   bloodseg calibrate camera0
   bloodseg flatfield camera0 --out camera0.flat
   bloodseg run camera0 --config bloodseg.toml --out results
@@ -91,7 +96,16 @@ pub(super) enum Command {
     ///
     /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
     /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
+    ///
+    /// With --shard I/N a call takes one of N parts of the pictures: the pictures of all shards may go into one --out,
+    /// and the tables go into shards/I-of-N in it, from where `bloodseg merge` joins them. See docs/archive.md.
     Segment(SegmentArgs),
+    /// Join the tables of `segment --shard` to what one call would have written
+    ///
+    /// cells.csv and frames.csv are the same bytes as those of one call over all pictures. Missing, double and damaged
+    /// shards are refused, and so are shards of other pictures, models, versions or flags; what differs is named. Where
+    /// pictures could not be used the exit code is 3, as with `segment`.
+    Merge(MergeArgs),
     /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
     Run(RunArgs),
     /// Write what a run recorded in the formats of other programs, also while it runs
@@ -110,6 +124,12 @@ pub(super) enum Command {
     Flatfield(FlatFieldArgs),
     /// Install signed models into two slots, see what lies there, and go back
     Models(ModelsArgs),
+    /// Check this machine: config, cameras, models, memory, disk, clock, service; and say what to do
+    ///
+    /// A line a check: `ok`, `look` (a run goes, but have a look), `FAULT` (it does not), or `none` (not checked). The exit
+    /// code is that of the first fault, 0 without one. Cameras are opened and waited on for a frame; the folder of the
+    /// results is written to and left as it was.
+    Doctor(DoctorArgs),
     /// Show the commented default configuration, or check a config file
     Config(ConfigArgs),
     /// Print the manual page, or write a page for each command

@@ -8,12 +8,14 @@ mod budget;
 mod calibrate;
 mod cameras;
 mod config;
+mod doctor;
 mod eval;
 mod export;
 mod flatfield;
 mod frames;
 mod inputs;
 mod manual;
+mod merge;
 mod models;
 mod print;
 mod run;
@@ -43,7 +45,7 @@ pub fn run() -> ExitCode {
     // The engine's own messages are about its insides.
     env_logger::Builder::new().filter_module("bloodseg", level).format_timestamp(None).init();
     match dispatch(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             print::problem(&error);
             ExitCode::from(error.exit_code())
@@ -51,10 +53,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(args: &Args) -> Result<()> {
+fn dispatch(args: &Args) -> Result<ExitCode> {
+    // It goes on where the config is no good, and has several faults to tell.
+    if let Command::Doctor(doctor) = &args.command {
+        return doctor::run(args, doctor);
+    }
     let session = Session::begin(args)?;
-    match &args.command {
+    let done = match &args.command {
         Command::Segment(args) => segment::run(&session, args),
+        Command::Merge(args) => merge::run(args),
         Command::Run(args) => run::run(&session, args),
         Command::Export(args) => export::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
@@ -70,5 +77,7 @@ fn dispatch(args: &Args) -> Result<()> {
             manual::completions(args);
             Ok(())
         }
-    }
+        Command::Doctor(_) => Ok(()),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! `bloodseg segment`: pictures in, cells out.
 
+mod tables;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,13 +18,13 @@ use crate::{
     limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
     model::manifest::Pitch,
     pipeline::{Analysis, Pipeline},
-    records::{
-        atomic::AtomicFile,
-        frames::{self, FrameTable},
-        pictures,
-        table::CellTable,
+    records::pictures,
+    shard::{
+        self, Shard,
+        mark::{Common, Inputs, Mark, ModelMark},
     },
 };
+use tables::Tables;
 
 /// Arguments of `segment`.
 #[derive(Debug, Args)]
@@ -50,6 +52,10 @@ pub(super) struct SegmentArgs {
     /// Count cells also where a picture is out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
+
+    /// Take the I-th of N parts of the pictures alone, I from 0 to N - 1, such as 0/4; `bloodseg merge` joins the tables
+    #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
+    shard: Option<Shard>,
 }
 
 pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
@@ -69,18 +75,22 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     inputs::check_apart(&inputs, &out)?;
     let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
 
-    let table_path = out.join("cells.csv");
-    let failed = |e: &dyn std::fmt::Display| Error::output(&table_path, e);
-    let mut table = CellTable::begin(AtomicFile::create(&table_path)?, um_per_px.is_some()).map_err(|e| failed(&e))?;
-    let frames_path = out.join(frames::TABLE);
-    let failed_frames = |e: &dyn std::fmt::Display| Error::output(&frames_path, e);
-    let mut frames = FrameTable::begin(AtomicFile::create(&frames_path)?).map_err(|e| failed_frames(&e))?;
+    // All of them were listed and checked, so that every shard refuses what one call would have refused.
+    let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
+    let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
+    let inputs = inputs.get(part).unwrap_or_default();
+    let folder = args.shard.map_or_else(|| out.clone(), |shard| out.join(shard::FOLDER).join(shard.folder()));
+    if args.shard.is_some() {
+        std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
+        Mark::remove(&folder)?;
+    }
+    let mut tables = Tables::begin(&folder, um_per_px.is_some())?;
     let mut pipeline = session.pipeline()?;
     let pitch = pipeline.pitch().clone();
 
     let bar = print::progress(inputs.len(), "pictures", session.quiet);
     let mut refused = Vec::new();
-    for input in &inputs {
+    for input in inputs {
         match segment(&mut pipeline, input, args, &out) {
             Ok((analysis, size_px)) => {
                 if let Some(doubt) = doubt(&pitch, analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
@@ -88,8 +98,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
                 }
                 let name = input.path.file_name().unwrap_or_default().to_string_lossy();
                 let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
-                table.add(&name, &analysis.cells, um_per_sr_px).map_err(|e| failed(&e))?;
-                frames.add(&name, analysis).map_err(|e| failed_frames(&e))?;
+                tables.add(&name, analysis, um_per_sr_px)?;
                 let good = analysis.quality.verdict.is_good();
                 if good || args.any_quality {
                     bar.suspend(|| print::line(summary(&name, analysis)));
@@ -113,9 +122,13 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if refused.len() < inputs.len() {
-        table.end().map_err(|e| failed(&e))?.commit()?;
-        frames.end().map_err(|e| failed_frames(&e))?.commit()?;
+    // A shard's tables may be empty: they are a part of something.
+    if let Some((shard, common)) = args.shard.zip(common) {
+        let [cells_sha256, frames_sha256] = tables.end()?;
+        let (pictures, refused) = (inputs.len() as u64, refused.len() as u64);
+        Mark { shard, common, pictures, refused, cells_sha256, frames_sha256 }.write(&folder)?;
+    } else if refused.len() < inputs.len() {
+        tables.end()?;
     }
     match refused.len() {
         0 => Ok(()),
@@ -127,6 +140,20 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
             todo: "The others are done".into(),
         }),
     }
+}
+
+/// What the tables of a shard depend on.
+fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Option<f64>) -> Result<Common> {
+    let models = session.models()?;
+    Ok(Common {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())),
+        ssr: ModelMark::of(&models.ssr)?,
+        unet: ModelMark::of(&models.unet)?,
+        um_per_px,
+        whole_field: args.whole_field,
+        any_quality: args.any_quality,
+    })
 }
 
 /// Pictures of more tiles than this are hardly what a low-resolution sensor saw.

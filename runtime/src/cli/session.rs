@@ -41,6 +41,11 @@ impl Session {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
+        Ok(Self::with(config, args))
+    }
+
+    /// The same with a config that was read already.
+    pub(super) fn with(config: Config, args: &Args) -> Self {
         // Flags before the file, and a folder before the slots.
         let models = match (&args.models, &args.slots, &config.models.dir, &config.models.slots) {
             (Some(folder), _, _, _) | (None, None, Some(folder), _) => ModelsAt::Folder(folder.clone()),
@@ -48,7 +53,7 @@ impl Session {
             (None, None, None, None) => ModelsAt::BuiltIn,
         };
         let slots = args.slots.clone().or_else(|| config.models.slots.clone());
-        Ok(Self { config, quiet: args.quiet, models, slots })
+        Self { config, quiet: args.quiet, models, slots }
     }
 
     /// The models: `--models`, else the active ones of `--slots`, else the config's, else the built-in ones.
@@ -95,9 +100,13 @@ impl Session {
     /// The same of models that are at hand.
     pub(super) fn load(&self, models: &Models) -> Result<Pipeline> {
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
+        Pipeline::load_with(models, &Setup::default(), self.threads())
+    }
+
+    /// Threads for the tiles of a picture.
+    pub(super) fn threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS));
-        Pipeline::load_with(models, &Setup::default(), threads)
+        self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS))
     }
 
     /// The folder for results: `--out`, else the config's; made when it is not there.

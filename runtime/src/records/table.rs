@@ -4,6 +4,9 @@ use std::io::Write;
 
 use crate::cells::Cell;
 
+/// Name of the table in its folder.
+pub const TABLE: &str = "cells.csv";
+
 /// Columns that are always there. `consistency_levels` is the mean difference over the cell between the super-resolved
 /// picture shrunk back and what was read; `supported` is false for a cell that what was read does not bear out.
 pub const COLUMNS: [&str; 13] = [

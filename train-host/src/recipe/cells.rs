@@ -88,6 +88,7 @@ pub fn mean_dice(maps: &Tensor, foreground: &Tensor, level: u8) -> f64 {
     (&both * 2.0 / (sum(&predicted) + sum(&truth) + 1e-9)).mean(Kind::Double).double_value(&[])
 }
 
-fn cell_maps(levels: &Tensor) -> Result<CellMaps> {
+/// Maps of one field, `[2, 256, 256]` (levels), as the runtime has them.
+pub fn cell_maps(levels: &Tensor) -> Result<CellMaps> {
     Ok(CellMaps { foreground: to_gray(&levels.get(0))?, core: to_gray(&levels.get(1))? })
 }

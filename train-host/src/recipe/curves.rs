@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use image::RgbImage;
 use plotters::{
     chart::ChartBuilder,
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
     element::{Circle, PathElement, Rectangle, Text},
-    prelude::SVGBackend,
+    prelude::{DrawingBackend, SVGBackend},
     series::LineSeries,
     style::{Color, IntoFont, RGBColor, WHITE},
 };
+
+use crate::show::{canvas::Canvas, fields::png};
 
 /// Size of a panel, in pixels.
 const PANEL_PX: (u32, u32) = (720, 240);
@@ -42,38 +45,65 @@ const PANELS: [Panel; 4] = [
     Panel { title: "AP50", lines: &[("held_back_ap50", "held back", HELD_BACK), ("val_ap50", "val", REPORTED)] },
 ];
 
-/// Draws the rows of a log ([`super::log`]) as an SVG: a panel each for the loss and for PSNR (dB), or Dice and AP50
-/// (0 to 1), over the epochs; fields held back and fields reported as two lines, the quantized epochs shaded, the
-/// chosen epoch marked. What a row lacks, or what is no finite number, is a gap in its line.
+/// Draws the rows of a log ([`super::log`]) as an SVG, or a PNG where the file's name ends so: a panel each for the loss
+/// and for PSNR (dB), or Dice and AP50 (0 to 1), over the epochs; fields held back and fields reported as two lines, the
+/// quantized epochs shaded, the chosen epoch marked. What a row lacks, or what is no finite number, is a gap in its line.
 ///
 /// # Errors
 /// A file that cannot be written.
 pub fn write(rows: &[Row], file: &Path) -> Result<()> {
+    let bytes = match file.extension().is_some_and(|ending| ending == "png") {
+        true => png(&pixels(rows)?)?,
+        false => picture(rows)?.into_bytes(),
+    };
     let partial = file.with_extension("partial");
-    std::fs::write(&partial, picture(rows)?).with_context(|| format!("{}: cannot write", partial.display()))?;
+    std::fs::write(&partial, bytes).with_context(|| format!("{}: cannot write", partial.display()))?;
     std::fs::rename(&partial, file).with_context(|| format!("{}: cannot rename", partial.display()))
 }
 
 fn picture(rows: &[Row]) -> Result<String> {
-    let panels: Vec<&Panel> = PANELS.iter().filter(|p| p.lines.iter().any(|l| !runs(rows, l.0).is_empty())).collect();
     let mut svg = String::new();
-    {
-        let height_px = PANEL_PX.1 * panels.len().max(1) as u32;
-        let root = SVGBackend::with_string(&mut svg, (PANEL_PX.0, height_px)).into_drawing_area();
-        root.fill(&WHITE)?;
-        if panels.is_empty() {
-            root.draw(&Text::new("no epoch yet", (16, 16), ("sans-serif", 16)))?;
-        } else {
-            for (area, panel) in root.split_evenly((panels.len(), 1)).iter().zip(panels) {
-                draw(area, panel, rows)?;
-            }
-        }
-        root.present()?;
-    }
+    draw_all(SVGBackend::with_string(&mut svg, size_px(rows)), rows)?;
     Ok(svg)
 }
 
-fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel, rows: &[Row]) -> Result<()> {
+fn pixels(rows: &[Row]) -> Result<RgbImage> {
+    let (width, height) = size_px(rows);
+    let mut picture = RgbImage::new(width, height);
+    draw_all(Canvas::on(&mut picture), rows)?;
+    Ok(picture)
+}
+
+/// The panels for which there is something to draw.
+fn panels(rows: &[Row]) -> Vec<&'static Panel> {
+    PANELS.iter().filter(|p| p.lines.iter().any(|l| !runs(rows, l.0).is_empty())).collect()
+}
+
+fn size_px(rows: &[Row]) -> (u32, u32) {
+    (PANEL_PX.0, PANEL_PX.1 * panels(rows).len().max(1) as u32)
+}
+
+fn draw_all<B: DrawingBackend>(backend: B, rows: &[Row]) -> Result<()>
+where
+    B::ErrorType: 'static,
+{
+    let panels = panels(rows);
+    let root = backend.into_drawing_area();
+    root.fill(&WHITE)?;
+    if panels.is_empty() {
+        root.draw(&Text::new("no epoch yet", (16, 16), ("sans-serif", 16)))?;
+    } else {
+        for (area, panel) in root.split_evenly((panels.len(), 1)).iter().zip(panels) {
+            draw(area, panel, rows)?;
+        }
+    }
+    Ok(root.present()?)
+}
+
+fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, panel: &Panel, rows: &[Row]) -> Result<()>
+where
+    B::ErrorType: 'static,
+{
     let (first, last) = (0.5, rows.len() as f64 + 0.5);
     let (least, greatest) = range(rows, panel);
     let mut chart = ChartBuilder::on(area)
@@ -232,7 +262,23 @@ mod tests {
             let svg = picture(&rows).unwrap();
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{rows:?}: {svg}");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{rows:?}: {svg}");
+            assert!(pixels(&rows).unwrap().pixels().any(|pixel| pixel.0 != [255; 3]), "{rows:?}");
         }
+    }
+
+    #[test]
+    fn the_png_has_the_lines_of_the_svg_and_words() {
+        let rows = [ssr_row("0", "0.04", "24.1", "0"), ssr_row("1", "0.03", "26.0", "1")];
+        let picture = pixels(&rows).unwrap();
+        assert_eq!(picture.dimensions(), (720, 480));
+        let count = |RGBColor(r, g, b)| picture.pixels().filter(|pixel| pixel.0 == [r, g, b]).count();
+        for colour in [TRAINED, HELD_BACK, REPORTED, CHOSEN, QUANTIZED] {
+            assert!(count(colour) > 50, "{colour:?}: {}", count(colour));
+        }
+        assert_eq!(pixels(&[]).unwrap().dimensions(), (720, 240));
+        // The title, where nothing else is drawn.
+        let title = image::imageops::crop_imm(&picture, 64, 10, 60, 18).to_image();
+        assert!(title.pixels().filter(|pixel| pixel.0[0] < 128).count() > 30);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `train-host ssr`: the super-resolution net.
 
 use anyhow::Result;
+use bloodseg::limits::SCALE;
+use image::imageops::{FilterType, resize};
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -8,7 +10,10 @@ use super::{
     train::{Figures, Task},
 };
 use crate::{
-    data::{set::SampleSet, turns::Turn},
+    data::{
+        set::{SampleSet, to_rgb},
+        turns::Turn,
+    },
     net::{
         Net,
         forward::{forward, to_levels, to_real},
@@ -16,6 +21,7 @@ use crate::{
         params::Params,
         ssr,
     },
+    show::fields::{SHOWN, Sheet},
 };
 
 /// The defaults of the recipe.
@@ -49,11 +55,16 @@ impl Ssr {
         Self { net: ssr::net(), device, windows, held_back, reported }
     }
 
+    /// The pictures that the net makes of inputs `[N, 3, 64, 64]`, as levels.
+    fn enlarged(&self, lr: &Tensor, params: &Params, grids: Option<&Grids>) -> Tensor {
+        let _no_grad = tch::no_grad_guard();
+        let input = to_real(&lr.to_device(self.device), Grid::PICTURE);
+        to_levels(&forward(&self.net, params, grids, &input), Grid::PICTURE)
+    }
+
     fn psnr_db(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> f64 {
         let _no_grad = tch::no_grad_guard();
-        let input = to_real(&set.lr.to_device(self.device), Grid::PICTURE);
-        let output = forward(&self.net, params, grids, &input);
-        let levels = to_levels(&output, Grid::PICTURE).to_kind(Kind::Double);
+        let levels = self.enlarged(&set.lr, params, grids).to_kind(Kind::Double);
         let error =
             (levels - set.hr.to_device(self.device)).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
         ((error / (255.0 * 255.0)).log10() * -10.0).mean(Kind::Double).double_value(&[])
@@ -91,6 +102,19 @@ impl Task for Ssr {
             ("held_back_psnr_db", self.psnr_db(&self.held_back, params, grids)),
             ("val_psnr_db", self.psnr_db(&self.reported, params, grids)),
         ])
+    }
+
+    fn fields(&self, params: &Params, grids: Option<&Grids>) -> Result<Sheet> {
+        let count = self.reported.count().min(SHOWN);
+        let (lr, hr) = (self.reported.lr.narrow(0, 0, count), self.reported.hr.narrow(0, 0, count));
+        let made = self.enlarged(&lr, params, grids).to_device(Device::Cpu);
+        let row = |index| {
+            let small = to_rgb(&lr.get(index))?;
+            let input = resize(&small, small.width() * SCALE, small.height() * SCALE, FilterType::Nearest);
+            Ok(vec![input, to_rgb(&made.get(index))?, to_rgb(&hr.get(index))?])
+        };
+        let titles = vec!["input", "super-resolved", "truth"];
+        Ok(Sheet { titles, rows: (0..count).map(row).collect::<Result<_>>()? })
     }
 
     fn select(&self) -> &'static str {

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bloodseg::model::manifest::CellRule;
+use bloodseg::{
+    clock::{Clock, SystemClock},
+    model::manifest::CellRule,
+};
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -21,6 +24,11 @@ use crate::{
     },
     progress,
     quant::calibrate::calibrate,
+    show::{
+        Show,
+        fields::Sheet,
+        time_left::{self, TimeLeft},
+    },
 };
 
 /// Samples on which the grids are calibrated.
@@ -41,6 +49,8 @@ pub trait Task {
     fn loss(&self, output: &Tensor, targets: &[Tensor], quantized: bool) -> Tensor;
     /// Figures on the fields held back and on the reported split; `select` names the one to choose by.
     fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures>;
+    /// Some of the reported fields, always the same, as the net sees them, makes them, and should make them.
+    fn fields(&self, params: &Params, grids: Option<&Grids>) -> Result<Sheet>;
     /// How cells are read off the output, where that is what the net is for.
     fn cell_rule(&self, _params: &Params, _grids: &Grids) -> Result<Option<CellRule>> {
         Ok(None)
@@ -56,6 +66,10 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
     let log_file = folder.join("log.csv");
     let (mut state, mut rows) =
         if resume { load(net, settings, folder, device)? } else { fresh(net, settings, folder, device)? };
+    let clock = SystemClock::start();
+    let steps_per_epoch = settings.steps_per_epoch();
+    let mut show = Show::begin(folder, state.epoch, settings.epochs, clock.wall())?;
+    let pace = TimeLeft::begin(clock.elapsed(), u64::from(state.epoch) * steps_per_epoch, settings.steps());
     let calibration: Vec<Tensor> = calibration_inputs(task, settings.windows, device);
 
     for epoch in state.epoch..settings.epochs {
@@ -66,13 +80,12 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
         // Seeded anew each epoch: a resumed run draws what the uninterrupted one drew.
         tch::manual_seed((settings.seed << 20) as i64 ^ i64::from(epoch));
         let order = Tensor::randperm(settings.windows as i64, (Kind::Int64, Device::Cpu));
-        let bar =
-            progress::bar(settings.steps_per_epoch(), &format!("{} epoch {}/{}", net.name, epoch + 1, settings.epochs));
-        let started = std::time::Instant::now();
+        let bar = progress::epoch(steps_per_epoch, &format!("{} epoch {}/{}", net.name, epoch + 1, settings.epochs));
+        let started = clock.elapsed();
         let mut loss_sum = 0.0;
         let mut learning_rate = 0.0;
-        for index in 0..settings.steps_per_epoch() {
-            let step = u64::from(epoch) * settings.steps_per_epoch() + index;
+        for index in 0..steps_per_epoch {
+            let step = u64::from(epoch) * steps_per_epoch + index;
             let rows = order.narrow(0, index as i64 * settings.batch as i64, settings.batch as i64);
             let (input, targets) = task.batch(&rows);
             let input =
@@ -90,6 +103,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
             }
             loss_sum += value;
             bar.inc(1);
+            bar.set_message(format!("loss {:.4}, {}", loss_sum / (index + 1) as f64, left(&pace, &clock, step + 1)));
         }
         bar.finish_and_clear();
         state.epoch = epoch + 1;
@@ -99,17 +113,18 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
         if is_best {
             state.best = Some((selected, state.epoch));
         }
-        let seconds = started.elapsed().as_secs_f64();
+        let took = time_left::text(clock.elapsed().saturating_sub(started));
         let mut row = vec![
             ("epoch".to_owned(), state.epoch.to_string()),
             ("quantized".to_owned(), u8::from(quantized).to_string()),
             ("learning_rate".to_owned(), format!("{learning_rate:.3e}")),
-            ("train_loss".to_owned(), format!("{:.6}", loss_sum / settings.steps_per_epoch() as f64)),
+            ("train_loss".to_owned(), format!("{:.6}", loss_sum / steps_per_epoch as f64)),
         ];
         row.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), format!("{value:.5}"))));
         row.push(("best".to_owned(), u8::from(is_best).to_string()));
         let line: Vec<String> = row.iter().skip(3).map(|(name, value)| format!("{name} {value}")).collect();
-        ::log::info!("epoch {} of {}, {seconds:.0} s: {}", state.epoch, settings.epochs, line.join(", "));
+        let left = left(&pace, &clock, u64::from(state.epoch) * steps_per_epoch);
+        ::log::info!("epoch {} of {}, {took}, {left}: {}", state.epoch, settings.epochs, line.join(", "));
         rows.push(row);
 
         state.write(&checkpoint::file(folder, state.epoch))?;
@@ -117,9 +132,18 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
             state.write(&checkpoint::best_file(folder))?;
         }
         log::write(&log_file, &rows)?;
-        super::curves::write(&rows, &folder.join("curves.svg"))?;
+        let fields = match show.wants_fields(state.epoch) {
+            true => task.fields(&state.average, state.grids.as_ref())?.picture()?,
+            false => None,
+        };
+        show.epoch(&rows, fields.as_ref(), clock.wall())?;
     }
     State::read(&checkpoint::best_file(folder), net, device)
+}
+
+/// The time left of a run of which `done` steps are done, for people.
+fn left(pace: &TimeLeft, clock: &dyn Clock, done: u64) -> String {
+    pace.at(clock.elapsed(), done).map_or_else(String::new, |left| format!("{} left", time_left::text(left)))
 }
 
 type Rows = Vec<Vec<(String, String)>>;

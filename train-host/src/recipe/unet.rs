@@ -1,22 +1,31 @@
 //! `train-host unet`: the segmentation net, on what the super-resolution really puts out.
 
 use anyhow::Result;
-use bloodseg::{cells::Labels, model::manifest::CellRule};
+use bloodseg::{
+    cells::{Labels, split},
+    model::manifest::CellRule,
+    records::pictures::outlined,
+};
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    cells::{FIRST_RULE, choose_rule, figures, mean_dice, truths},
+    cells::{FIRST_RULE, cell_maps, choose_rule, figures, mean_dice, truths},
     settings::{Precision, Settings},
     train::{Figures, Task},
 };
 use crate::{
-    data::{field::Field, set::SampleSet, turns::Turn},
+    data::{
+        field::Field,
+        set::{SampleSet, to_gray, to_rgb},
+        turns::Turn,
+    },
     net::{
         Net,
         forward::{forward, to_levels, to_real},
         grids::{Grid, Grids},
         params::Params,
     },
+    show::fields::{SHOWN, Sheet, grey},
 };
 
 /// The defaults of the recipe.
@@ -66,8 +75,12 @@ impl Unet {
 
     /// The maps of a set as levels `[N, 2, 256, 256]` on the CPU.
     pub fn maps(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> Tensor {
+        self.maps_of(&set.hr, params, grids)
+    }
+
+    fn maps_of(&self, seen: &Tensor, params: &Params, grids: Option<&Grids>) -> Tensor {
         let _no_grad = tch::no_grad_guard();
-        let input = to_real(&set.hr.to_device(self.device), Grid::PICTURE);
+        let input = to_real(&seen.to_device(self.device), Grid::PICTURE);
         to_levels(&forward(&self.net, params, grids, &input), Grid::MAP).to_device(Device::Cpu)
     }
 
@@ -122,6 +135,20 @@ impl Task for Unet {
             ("val_ap50", reported[1]),
             ("val_count_error", reported[2]),
         ])
+    }
+
+    fn fields(&self, params: &Params, grids: Option<&Grids>) -> Result<Sheet> {
+        let set = &self.reported.set;
+        let count = set.count().min(SHOWN);
+        let maps = self.maps_of(&set.hr.narrow(0, 0, count), params, grids);
+        let row = |index| {
+            let (seen, made) = (to_rgb(&set.hr.get(index))?, cell_maps(&maps.get(index))?);
+            let cells = outlined(&seen, &split(&made, &FIRST_RULE)?, &Default::default());
+            let truth = to_gray(&set.foreground.get(index).get(0))?;
+            Ok(vec![seen, grey(&made.foreground), grey(&made.core), grey(&truth), cells])
+        };
+        let titles = vec!["seen", "foreground", "depth in a cell", "true mask", "cells that are found"];
+        Ok(Sheet { titles, rows: (0..count).map(row).collect::<Result<_>>()? })
     }
 
     fn select(&self) -> &'static str {

@@ -1,0 +1,130 @@
+//! `bloodseg doctor`: is this machine fit for a run, and what to do where it is not.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{args::Args as AllArgs, budget as needs, print, session::Session};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    doctor::{self, Finding, Machine, Outcome, budget, clock, config, models, service},
+    error::{Error, Result},
+};
+
+const AFTER_HELP: &str = "\
+Examples:
+  bloodseg doctor
+  bloodseg doctor --config /etc/bloodseg/config.toml --out /var/lib/bloodseg
+  bloodseg doctor --json";
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct DoctorArgs {
+    /// Folder of the results that a run would have [default: output.dir of the config]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Size of the frames that are analysed, in pixels, for the memory that a run needs
+    #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = needs::size)]
+    frame: [u32; 2],
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    exit_code: u8,
+    findings: &'a [Finding],
+}
+
+/// Runs the command. Faults of the machine are its result and no errors of its own.
+///
+/// # Errors
+/// [`Error::Internal`] alone.
+pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
+    let findings = findings(all, args);
+    let exit_code = doctor::exit_code(&findings);
+    if args.json {
+        let report = Report { exit_code, findings: &findings };
+        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("doctor", e))?);
+    } else {
+        findings.iter().for_each(tell);
+        print::line(summary(&findings));
+    }
+    Ok(ExitCode::from(exit_code))
+}
+
+/// All checks, in the order in which a run would meet their faults.
+fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
+    let (machine, now) = (Machine::default(), SystemClock::start());
+    let (of_config, config) = config::check(all.config.as_deref());
+    let mut findings = vec![of_config];
+    findings.extend(cameras(&config, &machine));
+    let session = Session::with(config, all);
+    let (of_models, pipeline) = models::check(session.models(), session.threads(), &now);
+    findings.push(of_models);
+    findings.push(match pipeline.map(|mut pipeline| needs::of_pipeline(&mut pipeline, args.frame, 0)) {
+        None => Finding::skipped("budget", "without models the need is not known", ""),
+        Some(Err(error)) => Finding::fault("budget", &error),
+        Some(Ok(need)) => budget::check(need.total_bytes(), session.config.budget.total_mib, &machine),
+    });
+    findings.push(disk(&session.config, args));
+    findings.push(clock::check(now.wall(), &machine.run));
+    findings.push(service::check(&machine));
+    findings
+}
+
+#[cfg(target_os = "linux")]
+fn cameras(config: &Config, machine: &Machine) -> Vec<Finding> {
+    doctor::camera::check(config, &machine.dev, &doctor::camera::of_this_machine, service::is_running(machine))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cameras(_: &Config, _: &Machine) -> Vec<Finding> {
+    vec![Finding::skipped("camera", "cameras are read on Linux alone", "")]
+}
+
+#[cfg(target_os = "linux")]
+fn disk(config: &Config, args: &DoctorArgs) -> Finding {
+    let folder = args.out.as_ref().or(config.output.dir.as_ref());
+    // Without a wish each camera gives what it can: one a second is then a low guess.
+    let fps = config.source.values().filter_map(|source| source.fps).fold(1.0, f64::max);
+    doctor::disk::check(folder.map(PathBuf::as_path), fps, &doctor::disk::space)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn disk(_: &Config, _: &DoctorArgs) -> Finding {
+    Finding::skipped("disk", "free space is told on Linux alone", "")
+}
+
+fn tell(finding: &Finding) {
+    let Finding { check, outcome, found, expected, todo, .. } = finding;
+    let mark = match outcome {
+        Outcome::Ok => "ok",
+        Outcome::Look => "look",
+        Outcome::Fault => "FAULT",
+        Outcome::Skipped => "none",
+    };
+    print::line(format_args!("{mark:<6} {check:<8} {found}"));
+    if !expected.is_empty() {
+        print::line(format_args!("{:<16}expected: {expected}", ""));
+    }
+    if !todo.is_empty() {
+        print::line(format_args!("{:<16}to do: {todo}", ""));
+    }
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let count = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
+    let (looks, faults) = (count(Outcome::Look), count(Outcome::Fault));
+    match (faults, looks) {
+        (0, 0) => "all is well: a run can begin".to_owned(),
+        (0, _) => format!("a run can begin; {looks} to look at"),
+        _ => format!("faults: {faults}, to look at: {looks}; mend the faults first"),
+    }
+}

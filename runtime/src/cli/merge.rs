@@ -1,0 +1,68 @@
+//! `bloodseg merge`: the tables of all shards become one.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::print;
+use crate::{
+    error::{Error, Result},
+    records::{frames, table},
+    shard::merge::{self, Total},
+};
+
+const AFTER_HELP: &str = "\
+Examples:
+  bloodseg segment archive/ --out results --shard 0/2
+  bloodseg segment archive/ --out results --shard 1/2
+  bloodseg merge results
+
+  bloodseg merge --out whole machine-a/results machine-b/results";
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct MergeArgs {
+    /// The --out of the shards: one folder that all wrote into, or several
+    #[arg(required = true, value_name = "DIR")]
+    shards: Vec<PathBuf>,
+
+    /// Folder for the whole tables; made when it is not there [default: the folder of the shards, where there is one]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of [`merge::find`], [`merge::whole`] and [`merge::join`]; [`Error::Input`], at the end, where shards had
+/// pictures that could not be used, as `segment` has it.
+pub(super) fn run(args: &MergeArgs) -> Result<()> {
+    let shards = merge::whole(merge::find(&args.shards)?)?;
+    let out = match (&args.out, args.shards.as_slice()) {
+        (Some(out), _) => out.clone(),
+        (None, [one]) => one.clone(),
+        (None, _) => {
+            return Err(Error::Config {
+                origin: "merge".into(),
+                found: "several folders of shards, and none for the whole".into(),
+                todo: "Give --out DIR".into(),
+            });
+        }
+    };
+    std::fs::create_dir_all(&out).map_err(|e| Error::output(&out, e))?;
+    let Total { shards, pictures, refused } = merge::join(&shards, &out)?;
+    if refused < pictures {
+        let (cells, frames) = (out.join(table::TABLE), out.join(frames::TABLE));
+        print::line(format_args!("{shards} shards, {pictures} pictures: {}, {}", cells.display(), frames.display()));
+    }
+    match refused {
+        0 => Ok(()),
+        _ => Err(Error::Input {
+            path: out,
+            found: format!("{refused} of {pictures} pictures could not be used, as their shards said"),
+            expected: "pictures alone".into(),
+            todo: "The others are done".into(),
+        }),
+    }
+}

@@ -1,0 +1,67 @@
+//! Is the time plausible, and does somebody set it?
+
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::Finding;
+use crate::{error::Error, records::utc};
+
+/// The first of January 2025: this software is younger than that.
+const FIRST: Duration = Duration::from_secs(1_735_689_600);
+
+/// Checks the wall's time. `run` is the folder `/run`, where systemd's time service tells whether it has set the clock.
+pub fn check(now: SystemTime, run: &Path) -> Finding {
+    let told = utc::stamp(now);
+    let todo =
+        "Connect the box to a network once (timedatectl tells), fit a clock with a battery, or set it: sudo date --set";
+    if now < UNIX_EPOCH + FIRST {
+        let found = format!("{told}: the times in the records will be wrong, until it is set");
+        let fault = Error::Config { origin: "clock".into(), found, todo: todo.into() };
+        return Finding { expected: "a time after 2025".into(), ..Finding::fault("clock", &fault) };
+    }
+    let service = run.join("systemd/timesync");
+    if service.join("synchronized").exists() {
+        Finding::ok("clock", format!("{told}, set by the network"))
+    } else if service.is_dir() {
+        let found =
+            format!("{told}, not set by the network since the start: times may be off by as long as it was off");
+        Finding::look("clock", found, "a clock that the network sets", todo)
+    } else {
+        Finding::ok("clock", format!("{told}; who sets it is not known here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::doctor::Outcome;
+
+    #[test]
+    fn a_box_without_a_battery_wakes_up_in_1970() {
+        let run = tempfile::tempdir().unwrap();
+        for seconds in [0, 1_735_689_599] {
+            let finding = check(UNIX_EPOCH + Duration::from_secs(seconds), run.path());
+            assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 6));
+            assert!(finding.found.contains("records"), "{finding:?}");
+        }
+        assert!(check(UNIX_EPOCH, run.path()).found.contains("19700101T000000Z"));
+        assert_eq!(utc::stamp(UNIX_EPOCH + FIRST), "20250101T000000Z");
+    }
+
+    #[test]
+    fn the_time_service_is_asked_where_there_is_one() {
+        let run = tempfile::tempdir().unwrap();
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let finding = check(now, run.path());
+        assert!(finding.outcome == Outcome::Ok && finding.found.contains("not known"), "{finding:?}");
+        let service = run.path().join("systemd/timesync");
+        std::fs::create_dir_all(&service).unwrap();
+        assert_eq!(check(now, run.path()).outcome, Outcome::Look);
+        std::fs::write(service.join("synchronized"), "").unwrap();
+        assert_eq!(check(now, run.path()).outcome, Outcome::Ok);
+    }
+}

@@ -1,0 +1,174 @@
+//! Can the folder of the results be written, will it outlive a restart, and is there room for a day?
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::Finding;
+use crate::{
+    error::Error,
+    limits::{FRAME_RECORD_BYTES, PICTURES_BYTES},
+};
+
+/// What is known of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this user may still write.
+    pub free_bytes: u64,
+    /// Whether it lies in memory and is empty after a restart.
+    pub in_memory: bool,
+    /// Whether it is another machine's, where programs cannot share memory maps of a file.
+    pub is_share: bool,
+}
+
+/// Checks the folder of the results; `space` tells of the file system of a path, and a run gives `fps` frames a second.
+/// A folder that is not there yet is judged by the one that it would be made in.
+pub fn check(folder: Option<&Path>, fps: f64, space: &dyn Fn(&Path) -> io::Result<Space>) -> Finding {
+    let Some(folder) = folder else {
+        return Finding::skipped(
+            "disk",
+            "no folder for the results",
+            "Give --out DIR, or output.dir in the config file",
+        );
+    };
+    let place = existing(folder);
+    let known = match write_and_remove(&place).and_then(|()| space(&place)) {
+        Ok(known) => known,
+        Err(error) => return Finding::fault("disk", &Error::output(folder, error)),
+    };
+    let day_bytes = fps * 86_400.0 * FRAME_RECORD_BYTES as f64;
+    let free = known.free_bytes.saturating_sub(PICTURES_BYTES);
+    let days = free as f64 / day_bytes.max(1.0);
+    let told = format!(
+        "{}: {:.1} GB free, records of {days:.1} days at {fps} frames a second and {} bytes a frame",
+        folder.display(),
+        known.free_bytes as f64 / 1e9,
+        FRAME_RECORD_BYTES
+    );
+    if days * 24.0 < 1.0 {
+        let todo = "Free space, move old results away, or choose another folder with --out";
+        let fault = Error::output(folder, format!("{told}; room for less than an hour"));
+        return Finding { todo: todo.into(), expected: "room for a day".into(), ..Finding::fault("disk", &fault) };
+    }
+    if days < 1.0 {
+        return Finding::look("disk", told, "room for a day", "Free space, or move old results away");
+    }
+    if known.in_memory {
+        let found = format!("{told}; it lies in memory: a restart empties it");
+        return Finding::look("disk", found, "a folder on a card or disk", "Choose another folder with --out");
+    }
+    if known.is_share {
+        let found = format!("{told}; it is another machine's, where `export` has to wait until a run has ended");
+        return Finding::look("disk", found, "a folder of this machine", "Choose another folder with --out");
+    }
+    Finding::ok("disk", told)
+}
+
+/// The folder itself, or the nearest one above that is there.
+fn existing(folder: &Path) -> PathBuf {
+    let above = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
+    if above.as_os_str().is_empty() { PathBuf::from(".") } else { above.to_owned() }
+}
+
+/// What a run will do there, in small: rights, quotas and read-only file systems show by trying alone.
+fn write_and_remove(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!(".bloodseg-doctor-{}", std::process::id()));
+    let written = fs::write(&path, [0; 4096]).and_then(|()| fs::File::open(&path)?.sync_all());
+    let removed = fs::remove_file(&path);
+    written.and(removed)
+}
+
+/// What the system tells of the file system of a path.
+///
+/// # Errors
+/// Those of the system.
+#[cfg(target_os = "linux")]
+pub fn space(path: &Path) -> io::Result<Space> {
+    /// `TMPFS_MAGIC` of the kernel's `magic.h`.
+    const TMPFS: i128 = 0x0102_1994;
+    /// `RAMFS_MAGIC` of the same.
+    const RAMFS: i128 = 0x8584_58f6;
+    /// `V9FS_MAGIC`, `NFS_SUPER_MAGIC`, `CIFS_SUPER_MAGIC` and `SMB2_SUPER_MAGIC` of the same.
+    const SHARES: [i128; 4] = [0x0102_1997, 0x6969, 0xff53_4d42, 0xfe53_4d42];
+
+    let known = rustix::fs::statfs(path)?;
+    // The types of both fields differ from platform to platform.
+    let (kind, block, blocks) = (i128::from(known.f_type), i128::from(known.f_bsize), i128::from(known.f_bavail));
+    Ok(Space {
+        free_bytes: u64::try_from(block * blocks).unwrap_or(0),
+        in_memory: [TMPFS, RAMFS].contains(&(kind & 0xffff_ffff)),
+        is_share: SHARES.contains(&(kind & 0xffff_ffff)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::doctor::Outcome;
+
+    const GB: u64 = 1_000_000_000;
+
+    fn with(free_bytes: u64, in_memory: bool) -> impl Fn(&Path) -> io::Result<Space> {
+        move |_| Ok(Space { free_bytes, in_memory, is_share: false })
+    }
+
+    #[test]
+    fn a_share_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let share = |_: &Path| Ok(Space { free_bytes: 100 * GB, in_memory: false, is_share: true });
+        let finding = check(Some(folder.path()), 1.0, &share);
+        assert_eq!(finding.outcome, Outcome::Look);
+        assert!(finding.found.contains("another machine's"), "{finding:?}");
+    }
+
+    #[test]
+    fn room_is_reckoned_in_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = 86_400 * FRAME_RECORD_BYTES;
+        for (free, in_memory, outcome, code) in [
+            (PICTURES_BYTES + 2 * day, false, Outcome::Ok, 0),
+            (PICTURES_BYTES + 2 * day, true, Outcome::Look, 0),
+            (PICTURES_BYTES + day / 2, false, Outcome::Look, 0),
+            (PICTURES_BYTES + day / 30, false, Outcome::Fault, 5),
+            (0, true, Outcome::Fault, 5),
+        ] {
+            let finding = check(Some(folder.path()), 1.0, &with(free, in_memory));
+            assert_eq!((finding.outcome, finding.exit_code), (outcome, code), "{finding:?}");
+        }
+        let fast = check(Some(folder.path()), 30.0, &with(PICTURES_BYTES + 2 * day, false));
+        assert_eq!(fast.outcome, Outcome::Look);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_judged_by_the_one_above() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = folder.path().join("a/b");
+        assert_eq!(check(Some(&new), 1.0, &with(GB, false)).outcome, Outcome::Ok);
+        assert!(!new.exists());
+        assert_eq!(existing(Path::new("surely/not/there")), Path::new("."));
+        assert_eq!(check(None, 1.0, &with(GB, false)).outcome, Outcome::Skipped);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let broken = |_: &Path| Err(io::Error::other("Input/output error"));
+        for finding in [check(Some(&file), 1.0, &with(GB, false)), check(Some(folder.path()), 1.0, &broken)] {
+            assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 5));
+            assert!(finding.todo.contains("--out"), "{finding:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_system_tells_of_its_file_systems() {
+        assert!(space(Path::new("/proc")).is_ok_and(|known| !known.in_memory && known.free_bytes == 0));
+        assert!(space(Path::new("/surely/not/there")).is_err());
+    }
+}

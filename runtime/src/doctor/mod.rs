@@ -1,0 +1,156 @@
+//! Is this machine fit for a run? A check a file; each tells what it found, what was expected, and what to do.
+//!
+//! What a check looks at comes in through its arguments, so that a test can make every fault there is.
+
+pub mod budget;
+pub mod camera;
+pub mod clock;
+pub mod config;
+pub mod disk;
+pub mod models;
+pub mod service;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Ok,
+    /// A run goes, but somebody should have a look.
+    Look,
+    /// A run does not go, or does not do what was asked for.
+    Fault,
+    /// Not checked; `found` says why.
+    Skipped,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Name of the check.
+    pub check: &'static str,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was found.
+    pub found: String,
+    /// What was expected; empty where all is well.
+    pub expected: String,
+    /// What to do; empty where there is nothing.
+    pub todo: String,
+    /// Exit code of the kind of fault, as [`Error::exit_code`] has them; 0 where there is none.
+    pub exit_code: u8,
+}
+
+impl Finding {
+    /// All is well.
+    pub fn ok(check: &'static str, found: impl ToString) -> Self {
+        Self::of(check, Outcome::Ok, found, "", "", 0)
+    }
+
+    /// Nothing was checked.
+    pub fn skipped(check: &'static str, why: impl ToString, todo: &str) -> Self {
+        Self::of(check, Outcome::Skipped, why, "", todo, 0)
+    }
+
+    /// Somebody should have a look.
+    pub fn look(check: &'static str, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+        Self::of(check, Outcome::Look, found, expected, todo, 0)
+    }
+
+    /// The fault that an error tells, with its exit code.
+    pub fn fault(check: &'static str, error: &Error) -> Self {
+        let (found, expected, todo) = match error {
+            Error::Input { path, found, expected, todo } => {
+                (format!("{}: {found}", path.display()), expected.clone(), todo.clone())
+            }
+            Error::Picture { found, expected, todo } => (found.clone(), expected.clone(), todo.clone()),
+            Error::Model { name, found, expected, todo } => {
+                (format!("{name}: {found}"), expected.clone(), todo.clone())
+            }
+            Error::Output { path, cause } => (
+                format!("{}: cannot write: {cause}", path.display()),
+                "a folder that can be written".to_owned(),
+                "Free space, give the folder to this user, or choose another with --out".to_owned(),
+            ),
+            Error::Config { origin, found, todo } => (format!("{origin}: {found}"), String::new(), todo.clone()),
+            Error::Source { name, found, todo } => (format!("{name}: {found}"), String::new(), todo.clone()),
+            Error::Internal { .. } => (error.to_string(), String::new(), String::new()),
+        };
+        Self::of(check, Outcome::Fault, found, expected, todo, error.exit_code())
+    }
+
+    fn of(
+        check: &'static str,
+        outcome: Outcome,
+        found: impl ToString,
+        expected: impl ToString,
+        todo: impl ToString,
+        exit_code: u8,
+    ) -> Self {
+        let [found, expected, todo] = [found.to_string(), expected.to_string(), todo.to_string()];
+        Self { check, outcome, found, expected, todo, exit_code }
+    }
+}
+
+/// Where the kernel and the service manager tell of themselves; tests have folders of their own.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// `/dev`
+    pub dev: PathBuf,
+    /// `/proc`
+    pub proc: PathBuf,
+    /// `/sys/fs/cgroup`
+    pub cgroup: PathBuf,
+    /// `/run`
+    pub run: PathBuf,
+    /// Folders of the units of systemd.
+    pub units: Vec<PathBuf>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            dev: "/dev".into(),
+            proc: "/proc".into(),
+            cgroup: "/sys/fs/cgroup".into(),
+            run: "/run".into(),
+            units: ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"].map(PathBuf::from).into(),
+        }
+    }
+}
+
+/// The text of a small file of the kernel's; nothing where it cannot be read.
+fn text_of(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// The exit code of all findings: that of the first fault.
+pub fn exit_code(findings: &[Finding]) -> u8 {
+    findings.iter().find(|finding| finding.outcome == Outcome::Fault).map_or(0, |finding| finding.exit_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_fault_gives_the_exit_code_and_lesser_things_none() {
+        let look = Finding::look("clock", "1970", "now", "set it");
+        let output = Finding::fault("disk", &Error::output(Path::new("out"), "full"));
+        let model = Finding::fault("models", &Error::model("ssr", "cut off", "whole", "copy it"));
+        assert_eq!(exit_code(&[Finding::ok("config", "all"), look.clone()]), 0);
+        assert_eq!(exit_code(&[look, output.clone(), model.clone()]), 5);
+        assert_eq!(exit_code(&[model.clone(), output.clone()]), 4);
+        assert_eq!(
+            (model.found.as_str(), model.expected.as_str(), model.todo.as_str()),
+            ("ssr: cut off", "whole", "copy it")
+        );
+        assert!(output.found.contains("full") && output.todo.contains("--out"));
+    }
+}

@@ -1,0 +1,76 @@
+//! `bloodseg doctor` as it is called. What this machine lacks is not known here: every fault is made by the tests of its
+//! check; these make those that arguments can make.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use std::{fs, path::Path, process::Command};
+
+/// Exit code and standard output, in a folder with models and a config that names a camera nobody has.
+fn call(folder: &Path, args: &[&str]) -> (i32, String) {
+    fs::create_dir_all(folder.join("models")).unwrap();
+    for (name, draft) in [("ssr", fixture::ssr()), ("unet", fixture::unet())] {
+        let (text, onnx) = fixture::files(&draft);
+        fs::write(folder.join(format!("models/{name}.toml")), text).unwrap();
+        fs::write(folder.join(format!("models/{name}.onnx")), onnx).unwrap();
+    }
+    fs::write(folder.join("camera.toml"), "[source.scope]\nkind = \"camera\"\ndevice = \"no/video9\"\n").unwrap();
+    fs::write(folder.join("tight.toml"), "[budget]\ntotal_mib = 0.5\n").unwrap();
+    fs::write(folder.join("wrong.toml"), "[budgets]\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bloodseg")).current_dir(folder).args(args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked") && !stderr.contains("error:"), "{stderr}");
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Outcome and exit code of a check in the JSON object.
+fn of_check(json: &serde_json::Value, check: &str) -> (String, u64) {
+    let findings = json["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["check"] == check).unwrap();
+    (finding["outcome"].as_str().unwrap().to_owned(), finding["exit_code"].as_u64().unwrap())
+}
+
+fn json(folder: &Path, args: &[&str]) -> (i32, serde_json::Value) {
+    let (code, text) = call(folder, &[&["doctor", "--json"], args].concat());
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["exit_code"], code);
+    (code, json)
+}
+
+#[test]
+fn models_and_results_that_are_in_order_are_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, json) = json(folder.path(), &["--models", "models", "--out", "results"]);
+    assert_eq!(of_check(&json, "config"), ("ok".into(), 0));
+    assert_eq!(of_check(&json, "models"), ("ok".into(), 0));
+    assert_eq!(of_check(&json, "budget").1, 0);
+    assert_ne!(of_check(&json, "disk").0, "skipped");
+    assert!(!folder.path().join("results").exists(), "a look changes nothing");
+}
+
+#[test]
+fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, camera) = json(folder.path(), &["--config", "camera.toml", "--models", "models"]);
+    assert_eq!((code, of_check(&camera, "camera")), (7, ("fault".into(), 7)));
+    assert_eq!(of_check(&camera, "models").0, "ok");
+    let (code, wrong) = json(folder.path(), &["--config", "wrong.toml", "--models", "nowhere"]);
+    assert_eq!((code, of_check(&wrong, "models")), (6, ("fault".into(), 4)));
+    assert_eq!(of_check(&wrong, "budget").0, "skipped");
+    let (_, tight) = json(folder.path(), &["--config", "tight.toml", "--models", "models"]);
+    assert_eq!(of_check(&tight, "budget"), ("fault".into(), 6));
+    let (_, disk) = json(folder.path(), &["--models", "models", "--out", "wrong.toml"]);
+    assert_eq!(of_check(&disk, "disk"), ("fault".into(), 5));
+}
+
+#[test]
+fn the_text_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, text) = call(folder.path(), &["doctor", "--config", "camera.toml", "--models", "models"]);
+    assert_eq!(code, 7);
+    for wanted in ["FAULT  camera   scope: no/video9", "to do: Check that the camera is plugged in", "ok     models"] {
+        assert!(text.contains(wanted), "no {wanted:?} in: {text}");
+    }
+    assert!(text.lines().last().unwrap().starts_with("faults: "), "{text}");
+}
