@@ -1,5 +1,6 @@
 //! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
 
+pub mod http;
 mod suggest;
 
 use std::{
@@ -13,6 +14,7 @@ use crate::{
     error::{Error, Result},
     limits::{MAX_TEXT_BYTES, MAX_WORKERS},
 };
+use http::HttpSection;
 
 /// The commented file that says what every key means and what holds without it.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -29,6 +31,8 @@ pub struct Config {
     pub optics: OpticsSection,
     /// `[budget]`
     pub budget: BudgetSection,
+    /// `[http]`
+    pub http: HttpSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -180,6 +184,9 @@ impl Config {
         if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
             return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
         }
+        if let Some(found) = self.http.fault() {
+            return Some(found);
+        }
         self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
     }
 }
@@ -312,6 +319,9 @@ mod tests {
             ("[source.a]\npath = \"x\"", "kind"),
             ("[budget]\ntotal_mib = 0", "budget.total_mib"),
             ("[budget]\nthreads = 99", "budget.threads"),
+            ("[http]\naddress = \"localhost\"", "line 2"),
+            ("[http]\naddress = \"0.0.0.0:80\"", "http.token"),
+            ("[http]\ntoken = \"short\"", "16 to 128"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);

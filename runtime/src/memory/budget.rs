@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     limits::{FRAME_QUEUE_LEN, RECORD_BUFFER_BYTES, THREAD_STACK_BYTES},
     model::golden,
+    page::need as page,
     pipeline::Pipeline,
     tile::grid::Grid,
 };
@@ -73,7 +74,7 @@ impl Budget {
             line("analysis of a frame", transient, format!("measured on one of {width}x{height}, noise")),
             line("records", RECORD_BUFFER_BYTES, "buffers of the tables".into()),
             line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2)),
-            line("web page", 0, "there is none yet".into()),
+            line("web page", page::bytes(width, height), page::WORDS.into()),
         ];
         Ok(Self { lines })
     }

@@ -6,9 +6,10 @@ use super::lines::Tally;
 use crate::{
     camera::Frame,
     error::Result,
+    page::board::Board,
     pipeline::{Analysis, Pipeline},
     records::kept_pictures::KeptPictures,
-    run::analysis::Analyst,
+    run::{analysis::Analyst, shared::Shared},
 };
 
 /// See the module.
@@ -18,6 +19,7 @@ pub(super) struct CliAnalyst {
     pub(super) any_quality: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
+    pub(super) page: Option<(Arc<Board>, Arc<Shared>)>,
     pub(super) latest: Option<Analysis>,
 }
 
@@ -28,6 +30,9 @@ impl Analyst for CliAnalyst {
             if self.any_quality { pipeline.analyse_any(&frame.picture) } else { pipeline.analyse(&frame.picture) }?;
         self.pictures.see(frame, &analysis);
         let counted = self.any_quality || analysis.quality.verdict.is_good();
+        if let Some((board, run)) = &self.page {
+            board.publish(frame, &analysis, counted, run.clock.wall(), run.clock.elapsed());
+        }
         Ok((self.latest.insert(analysis), counted))
     }
 

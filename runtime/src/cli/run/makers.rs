@@ -12,9 +12,10 @@ use crate::{
         open::{Wish, open},
     },
     error::{Error, Result},
+    page::board::Board,
     pipeline::Pipeline,
     records::{kept_pictures::KeptPictures, run_log::RunLog},
-    run::{Makers, analysis::Analyst, recording::Recorder},
+    run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared},
 };
 
 /// See the module.
@@ -30,6 +31,8 @@ pub(super) struct CliMakers<'a> {
     /// The first one, which was loaded before anything else.
     pipeline: Option<Pipeline>,
     tally: Arc<Mutex<Tally>>,
+    /// Where each analysis is shown, and whose clock it is stamped by.
+    pub(super) page: Option<(Arc<Board>, Arc<Shared>)>,
 }
 
 impl<'a> CliMakers<'a> {
@@ -46,6 +49,7 @@ impl<'a> CliMakers<'a> {
             target_um_per_px: pipeline.pitch().um_per_px,
             pipeline: Some(pipeline),
             tally: Arc::default(),
+            page: None,
             session,
             args,
             wish,
@@ -78,6 +82,7 @@ impl Makers for CliMakers<'_> {
             any_quality: self.args.any_quality,
             pictures: KeptPictures::new(self.out, self.args.save_every),
             tally: Arc::clone(&self.tally),
+            page: self.page.clone(),
             latest: None,
         }))
     }

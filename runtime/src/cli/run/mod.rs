@@ -3,6 +3,7 @@
 mod analyst;
 mod lines;
 mod makers;
+mod page;
 mod recorder;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
@@ -15,10 +16,12 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
     limits::TILE_PX,
+    page::address::Address,
     records::utc,
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
 };
 use makers::CliMakers;
+use page::Page;
 
 /// Frames of the demo when --frames is not given: a look, not a load.
 const DEMO_FRAMES: u64 = 50;
@@ -66,6 +69,10 @@ pub(super) struct RunArgs {
     #[arg(long)]
     whole_field: bool,
 
+    /// Serve the page at this address with its port, or `off` [default: as the config says, else 127.0.0.1:8571]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<Address>,
+
     /// Count cells also in frames that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
@@ -105,7 +112,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
+    let page = Page::open(session, args.http, source.as_ref(), &shared, &started_utc)?;
     let mut makers = CliMakers::new(session, args, wish, &out, started_utc, source.um_per_px(), pipeline);
+    makers.page = page.as_ref().map(|page| (Arc::clone(&page.board), Arc::clone(&shared)));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;
