@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     limits::{MAX_FRAME_PX, TILE_PX},
     memory::budget::Budget,
+    page::address::Address,
     pipeline::Pipeline,
 };
 
@@ -49,7 +50,8 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 
 /// The need of a run on frames of a size.
 fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    of_pipeline(&mut session.pipeline()?, frame)
+    let need = of_pipeline(&mut session.pipeline()?, frame)?;
+    Ok(if session.config.http.address == Address::Off { need.without_page() } else { need })
 }
 
 /// The same, of a pipeline that is loaded already.

@@ -74,9 +74,15 @@ impl Budget {
             line("analysis of a frame", transient, format!("measured on one of {width}x{height}, noise")),
             line("records", RECORD_BUFFER_BYTES, "buffers of the tables".into()),
             line("stacks", (threads + 2) * THREAD_STACK_BYTES, format!("{} threads", threads + 2)),
-            line("web page", page::bytes(width, height), page::WORDS.into()),
+            line(PAGE, page::bytes(width, height), page::WORDS.into()),
         ];
         Ok(Self { lines })
+    }
+
+    /// The same for a run without a page.
+    pub fn without_page(mut self) -> Self {
+        self.lines.retain(|line| line.what != PAGE);
+        self
     }
 
     /// All lines together.
@@ -107,6 +113,9 @@ impl Budget {
         })
     }
 }
+
+/// The line of the page.
+const PAGE: &str = "web page";
 
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;

@@ -43,10 +43,12 @@ pub struct CellTold {
 /// Cells after some frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cells {
-    /// Whole frames, oldest first, [`PAGE_CELLS_TOLD`] cells at most but for a single frame that has more.
+    /// Whole frames, oldest first; the one that passes [`PAGE_CELLS_TOLD`] cells is the last, and is told up to twice as many.
     pub cells: Vec<CellTold>,
     /// What to ask for next, as `since`.
     pub next_since: u64,
+    /// Whether a frame has more cells than an answer holds, and is told in part.
+    pub cut: bool,
     /// The oldest frame of which cells are still known; what was asked for before it is gone.
     pub oldest: Option<u64>,
 }
@@ -159,15 +161,20 @@ impl History for RecentCells {
             if is_full { in_order().map(|cell| cell.frame).find(|frame| Some(*frame) != first) } else { first };
         let mut cells: Vec<CellTold> = Vec::new();
         let mut next_since = ring.latest.max(since);
+        let mut cut = false;
         for cell in in_order().filter(|cell| cell.frame > since && oldest.is_some_and(|oldest| cell.frame >= oldest)) {
             let last = cells.last().map(|last| last.frame);
             if cells.len() >= PAGE_CELLS_TOLD && last != Some(cell.frame) {
                 next_since = last.unwrap_or(since);
                 break;
             }
+            if cells.len() >= 2 * PAGE_CELLS_TOLD {
+                cut = true;
+                continue;
+            }
             cells.push(*cell);
         }
-        Ok(Cells { cells, next_since, oldest })
+        Ok(Cells { cells, next_since, cut, oldest })
     }
 }
 
@@ -218,6 +225,19 @@ pub(super) mod tests {
         assert_eq!((seen.len(), since), (1000, 10));
         assert!(seen.is_sorted_by_key(|cell| (cell.frame, cell.label)));
         assert_eq!((seen[0].diameter_px, seen[0].diameter_um, seen[0].x_px), (4.0, Some(8.0), 2.0));
+    }
+
+    #[test]
+    fn a_crowded_frame_is_cut_and_says_so() {
+        let recent = RecentCells::new(None);
+        recent.note(1, &many(3 * PAGE_CELLS_TOLD));
+        recent.note(2, &many(1));
+        let told = recent.cells_since(0).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (2 * PAGE_CELLS_TOLD, true, 1));
+        let text = serde_json::to_vec(&told).unwrap();
+        assert!((text.len() as u64) < crate::limits::PAGE_TEXT_BYTES, "{}", text.len());
+        let told = recent.cells_since(1).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (1, false, 2));
     }
 
     #[test]

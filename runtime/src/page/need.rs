@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_tile_takes_little_and_no_frame_takes_much() {
-        assert!(bytes(64, 64) < 5 << 20, "{}", bytes(64, 64));
+        assert!(bytes(64, 64) < 6 << 20, "{}", bytes(64, 64));
         assert!(bytes(1024, 1024) < 40 << 20, "{}", bytes(1024, 1024));
     }
 }

@@ -97,7 +97,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::check(session, &budget::of_pipeline(&mut pipeline, size_px.into())?)?;
+        let need = budget::of_pipeline(&mut pipeline, size_px.into())?;
+        let is_off = args.http.unwrap_or(session.config.http.address) == Address::Off;
+        budget::check(session, &if is_off { need.without_page() } else { need })?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let started_utc = utc::stamp(clock.wall());
