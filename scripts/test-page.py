@@ -100,9 +100,10 @@ class Browser:
         shown = self.value("document.body.innerText")
         sys.exit(f"page: waited in vain until {what} ({expression}); the page says:\n{shown}\n{self.complaints()}")
 
-    def key(self, key, text=None):
+    def key(self, key):
         for kind in ("keyDown", "keyUp"):
-            self.tab("Input.dispatchKeyEvent", type=kind, key=key, **({"text": text or key} if kind == "keyDown" else {}))
+            more = {"windowsVirtualKeyCode": 27} if key == "Escape" else {"text": key} if kind == "keyDown" else {}
+            self.tab("Input.dispatchKeyEvent", type=kind, key=key, **more)
 
     def size(self, width, height, scale=1, phone=False):
         self.tab("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
@@ -204,7 +205,7 @@ try:
         check(seen_now == (["lr", "sr", "overlay"] if name == "all" else [name]), f"key {key} shows {name}")
     browser.key("?")
     check(browser.value("document.getElementById('help').open"), "? shows the keys")
-    browser.key("Escape", "\x1b")
+    browser.key("Escape")
     browser.wait("!document.getElementById('help').open", "Escape closes them")
     browser.key("d")
     check(browser.value("document.documentElement.dataset.theme") == "dark", "d makes it dark")

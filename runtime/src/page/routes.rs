@@ -54,6 +54,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/cells", get(cells))
         .route("/picture/{name}", get(picture))
         .route("/events", get(events))
+        // Browsers ask for it by themselves, and complain where there is none.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(desk.clone(), guarded))
         .with_state(desk)
