@@ -139,6 +139,71 @@ pub const FRAME_RECORD_BYTES: u64 = 4096;
 
 /// Bytes that `doctor` leaves for the pictures of the last frame, which are written over and over.
 pub const PICTURES_BYTES: u64 = 64 * 1024 * 1024;
+/// Port of the page where nobody says another.
+pub const PAGE_PORT: u16 = 8571;
+
+/// So many ports from [`PAGE_PORT`] on are tried where nobody says one: other runs have pages too.
+pub const PAGE_PORTS: u16 = 8;
+
+/// Connections to the page at a time; more are closed at once.
+pub const PAGE_CONNECTIONS: usize = 12;
+
+/// Of these, streams of events at a time: a reader that holds them all still leaves connections for others.
+pub const PAGE_STREAMS: usize = 4;
+
+/// Bytes of a request's line and headers; also what a connection's read buffer may take.
+pub const PAGE_HEADER_BYTES: usize = 8192;
+
+/// Headers of a request.
+pub const PAGE_HEADERS: usize = 64;
+
+/// Longest time from the first wait for a request to its last header; an idle connection is closed then too.
+pub const PAGE_HEADER_TIME: Duration = Duration::from_secs(5);
+
+/// Longest time that a reader may take nothing of what is written to it.
+pub const PAGE_WRITE_TIME: Duration = Duration::from_secs(10);
+
+/// Longest life of a connection, whatever it does. A browser opens its stream of events anew.
+pub const PAGE_CONNECTION_TIME: Duration = Duration::from_secs(300);
+
+/// Time between two looks for a new frame, for those who wait for one.
+pub const PAGE_LOOK: Duration = Duration::from_millis(100);
+
+/// Time after which a stream of events says that it is alive.
+pub const PAGE_HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// Longest side of a picture of the page, in pixels; larger ones are thinned out.
+pub const PAGE_PICTURE_SIDE_PX: u32 = 768;
+
+/// Bytes that an encoded picture may take beyond its pixels.
+pub const PAGE_PNG_SLACK_BYTES: u64 = 64 * 1024;
+
+/// Frames in the trend of counts.
+pub const PAGE_TREND_LEN: usize = 240;
+
+/// Frames in the histogram of diameters, the latest that were counted.
+pub const PAGE_DIAMETER_FRAMES: usize = 64;
+
+/// Bins of that histogram; what lies above is in the last.
+pub const PAGE_DIAMETER_BINS: usize = 40;
+
+/// Cells of the latest frames that `/api/cells` can tell.
+pub const PAGE_CELLS_KEPT: usize = 4096;
+
+/// Most cells in one answer.
+pub const PAGE_CELLS_TOLD: usize = 512;
+
+/// Longest answer that is not a picture, in bytes.
+pub const PAGE_TEXT_BYTES: u64 = 256 * 1024;
+
+/// Least length of a token.
+pub const PAGE_TOKEN_LEAST: usize = 16;
+
+/// Greatest length of a token.
+pub const PAGE_TOKEN_MOST: usize = 128;
+
+/// Stack of the page's thread.
+pub const PAGE_STACK_BYTES: usize = 512 * 1024;
 
 /// Largest frame that a source may deliver to `run`, in pixels.
 pub const MAX_FRAME_PX: u64 = 1024 * 1024;
@@ -311,4 +376,11 @@ const _: () = {
     assert!(RESTART_MOST.as_millis() + LONGEST_NAP.as_millis() < WATCHDOG.as_millis());
     assert!(WATCHDOG_LEAST.as_millis() * 10 <= WATCHDOG.as_millis());
     assert!(RESTART_LEAST.as_millis() < RESTART_MOST.as_millis());
+    assert!(PAGE_STREAMS * 2 <= PAGE_CONNECTIONS);
+    // The least that the connections' reader works with.
+    assert!(PAGE_HEADER_BYTES >= 8192);
+    assert!(PAGE_CELLS_TOLD <= PAGE_CELLS_KEPT);
+    assert!(PAGE_TOKEN_LEAST < PAGE_TOKEN_MOST && PAGE_TOKEN_MOST * 4 < PAGE_HEADER_BYTES);
+    assert!(PAGE_LOOK.as_millis() * 10 <= PAGE_HEARTBEAT.as_millis());
+    assert!(PAGE_HEARTBEAT.as_millis() < PAGE_WRITE_TIME.as_millis());
 };

@@ -10,6 +10,7 @@ use crate::{
         budget::{Budget, Outside},
         counting,
     },
+    page::address::Address,
     pipeline::Pipeline,
 };
 
@@ -53,7 +54,8 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 
 /// The need of a run on frames of a size.
 fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    of_pipeline(&mut session.pipeline()?, frame, 0)
+    let need = of_pipeline(&mut session.pipeline()?, frame, 0)?;
+    Ok(if session.config.http.address == Address::Off { need.without_page() } else { need })
 }
 
 /// The same, of a pipeline that is loaded already, and of a source that has so many bytes on the heap.

@@ -1,5 +1,6 @@
 //! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
 
+pub mod http;
 mod suggest;
 
 use std::{
@@ -14,6 +15,7 @@ use crate::{
     limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, RECORDS_LEAST_MIB, RECORDS_MIB},
     records::store::retention::Retention,
 };
+use http::HttpSection;
 
 /// The commented file that says what every key means and what holds without it.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -32,6 +34,8 @@ pub struct Config {
     pub budget: BudgetSection,
     /// `[records]`
     pub records: RecordsSection,
+    /// `[http]`
+    pub http: HttpSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -225,6 +229,9 @@ impl Config {
         if let Some(days) = most_days.filter(|days| !is_positive(*days)) {
             return Some(format!("records.most_days = {days}, expected a number above 0"));
         }
+        if let Some(found) = self.http.fault() {
+            return Some(found);
+        }
         self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
     }
 }
@@ -388,6 +395,9 @@ mod tests {
             ("[records]\nmost_mib = nan", "records.most_mib"),
             ("[records]\nmost_days = 0", "records.most_days"),
             ("[records]\ntable = true", "Did you mean `tables`"),
+            ("[http]\naddress = \"localhost\"", "line 2"),
+            ("[http]\naddress = \"0.0.0.0:80\"", "http.token"),
+            ("[http]\ntoken = \"short\"", "16 to 128"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);

@@ -17,6 +17,7 @@ use crate::{
         SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
     },
     model::golden,
+    page::need as page,
     pipeline::Pipeline,
     records::frame_record::FrameRecord,
     run::state::Stage,
@@ -101,9 +102,15 @@ impl Budget {
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
             Line { heap: false, ..line("records (SQLite)", RECORDS_HEAP_BYTES, "a bound".into()) },
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
-            line("web page", 0, "there is none yet".into()),
+            line(PAGE, page::bytes(width, height), page::WORDS.into()),
         ];
         Ok(Self { lines })
+    }
+
+    /// The same for a run without a page.
+    pub fn without_page(mut self) -> Self {
+        self.lines.retain(|line| line.what != PAGE);
+        self
     }
 
     /// Bytes of the lines of the heap.
@@ -154,6 +161,8 @@ fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
 
 /// What is said of the program's file.
 const CODE: &str = "the file; pages that are never touched stay out";
+/// The line of the page.
+const PAGE: &str = "web page";
 
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;

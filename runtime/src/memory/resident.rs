@@ -3,11 +3,16 @@
 /// Greatest resident set of this process so far, in KiB: `VmHWM` of `/proc/self/status`. `None` where the system has no
 /// such file.
 pub fn peak_rss_kib() -> Option<u64> {
-    parse(&std::fs::read_to_string("/proc/self/status").ok()?)
+    parse(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-fn parse(status: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Resident set of this process now, in KiB: `VmRSS` of the same file.
+pub fn rss_kib() -> Option<u64> {
+    parse(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
+fn parse(status: &str, key: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(key))?;
     value.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
@@ -15,9 +20,11 @@ fn parse(status: &str) -> Option<u64> {
 mod tests {
     #[test]
     fn the_line_is_found_and_others_are_refused() {
-        assert_eq!(super::parse("Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t   1234 kB\nVmRSS:\t 7 kB\n"), Some(1234));
-        assert_eq!(super::parse("VmRSS:\t 7 kB\n"), None);
-        assert_eq!(super::parse("VmHWM:\t many kB\n"), None);
+        let status = "Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t   1234 kB\nVmRSS:\t 7 kB\n";
+        assert_eq!(super::parse(status, "VmHWM:"), Some(1234));
+        assert_eq!(super::parse(status, "VmRSS:"), Some(7));
+        assert_eq!(super::parse("VmRSS:\t 7 kB\n", "VmHWM:"), None);
+        assert_eq!(super::parse("VmHWM:\t many kB\n", "VmHWM:"), None);
     }
 
     #[test]

@@ -20,14 +20,14 @@ use crate::{
 pub const SUFFIXES: [&str; 4] = [".sr.png", ".mask.png", ".labels.png", ".overlay.png"];
 
 /// Colour of the outlines: far from every stain.
-const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
+pub const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
 
 /// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
 /// where colours are hard to tell apart.
-const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
+pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 
 /// Pixels from one line of the hatching to the next.
-const HATCH_PX: u32 = 6;
+pub const HATCH_PX: u32 = 6;
 
 /// Paths of the four pictures for `stem` in `folder`, in the order of [`SUFFIXES`].
 pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {

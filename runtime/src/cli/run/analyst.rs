@@ -6,6 +6,7 @@ use super::{super::trial::TriedPipeline, lines::Tally};
 use crate::{
     camera::Frame,
     error::{Error, Result},
+    page::board::Board,
     pipeline::Analysis,
     records::kept_pictures::KeptPictures,
     run::{analysis::Analyst, shared::Shared},
@@ -19,6 +20,7 @@ pub(super) struct CliAnalyst {
     pub(super) any_quality: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
+    pub(super) page: Option<Arc<Board>>,
 }
 
 impl CliAnalyst {
@@ -37,7 +39,11 @@ impl Analyst for CliAnalyst {
         done?;
         let analysis = self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))?;
         self.pictures.see(frame, analysis);
-        Ok((analysis, self.any_quality || analysis.quality.verdict.is_good()))
+        let counted = self.any_quality || analysis.quality.verdict.is_good();
+        if let Some(board) = &self.page {
+            board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
+        }
+        Ok((analysis, counted))
     }
 
     fn end(&mut self) {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     camera::{FrameSource, open::open},
     error::{Error, Result},
+    page::board::Board,
     records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog},
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared},
 };
@@ -31,6 +32,8 @@ pub(super) struct CliMakers<'a> {
     /// The first one, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
+    /// Where each analysis is shown.
+    pub(super) page: Option<Arc<Board>>,
 }
 
 impl<'a> CliMakers<'a> {
@@ -47,6 +50,7 @@ impl<'a> CliMakers<'a> {
             target_um_per_px: pipeline.pipeline().pitch().um_per_px,
             pipeline: Some(pipeline),
             tally: Arc::default(),
+            page: None,
             session,
             args,
             out,
@@ -78,6 +82,7 @@ impl Makers for CliMakers<'_> {
             any_quality: self.args.any_quality,
             pictures: KeptPictures::new(self.out, self.args.save_every),
             tally: Arc::clone(&self.tally),
+            page: self.page.clone(),
         }))
     }
 

@@ -4,6 +4,7 @@ mod analyst;
 mod info;
 mod lines;
 mod makers;
+mod page;
 mod recorder;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
     limits::TILE_PX,
+    page::address::Address,
     records::{
         run_log::{RunEnd, Tables},
         store, utc,
@@ -27,6 +29,7 @@ use crate::{
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
 };
 use makers::CliMakers;
+use page::Page;
 
 /// Frames of the demo when --frames is not given: a look, not a load.
 const DEMO_FRAMES: u64 = 50;
@@ -76,6 +79,10 @@ pub(super) struct RunArgs {
     #[arg(long)]
     whole_field: bool,
 
+    /// Serve the page at this address with its port, or `off` [default: as the config says, else 127.0.0.1:8571]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<Address>,
+
     /// Count cells also in frames that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
@@ -108,7 +115,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        budget::enforce(session, &budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?)?;
+        let need = budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?;
+        let is_off = args.http.unwrap_or(session.config.http.address) == Address::Off;
+        budget::enforce(session, &if is_off { need.without_page() } else { need })?;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let info = info::of(args, source.as_ref(), pipeline.models(), clock.wall());
@@ -123,7 +132,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
+    let page = Page::open(session, args.http, source.as_ref(), &shared, &info)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline);
+    makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;

@@ -1,0 +1,67 @@
+//! The page of a run: opened before its first frame, gone with it.
+
+use std::sync::Arc;
+
+use super::super::{print, session::Session};
+use crate::{
+    camera::FrameSource,
+    error::{Error, Result},
+    page::{
+        Site,
+        address::Address,
+        board::Board,
+        facts::{Facts, cards},
+        guard::Token,
+        server::Server,
+    },
+    records::{run_info::RunInfo, utc},
+    run::shared::Shared,
+};
+
+/// A page that is served, and the board that feeds it.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) board: Arc<Board>,
+    _server: Server,
+}
+
+impl Page {
+    /// Opens the page where the config or `flag` says; none where there is to be none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where somebody said an address and it cannot be had, or needs a token.
+    pub(super) fn open(
+        session: &Session,
+        flag: Option<Address>,
+        source: &dyn FrameSource,
+        shared: &Arc<Shared>,
+        info: &RunInfo,
+    ) -> Result<Option<Self>> {
+        let http = &session.config.http;
+        let address = flag.unwrap_or(http.address);
+        if let Some(found) = address.fault(http.token.is_some()) {
+            let todo = "Set it, or serve on 127.0.0.1".to_owned();
+            return Err(Error::Config { origin: "http".into(), found, todo });
+        }
+        let Some((listener, at)) = address.open()? else { return Ok(None) };
+        let um_per_px = source.um_per_px();
+        let board = Arc::new(Board::new(um_per_px));
+        let facts = Facts {
+            source: source.name().to_owned(),
+            source_words: source.describe(),
+            started_utc: utc::stamp(info.started),
+            um_per_px,
+            models: cards(&session.models()?),
+            budget_bytes: session.config.budget.total_mib.map(|mib| (mib * f64::from(1 << 20)) as u64),
+            address: at,
+            token: http.token.as_deref().map(Token::new),
+        };
+        let history = Arc::clone(&board.recent);
+        let site = Site { facts, board: Arc::clone(&board), history, run: Arc::clone(shared) };
+        let server = Server::start(listener, site)?;
+        if !session.quiet {
+            print::line(format_args!("page     http://{at}/"));
+        }
+        Ok(Some(Self { board, _server: server }))
+    }
+}

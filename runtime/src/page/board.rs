@@ -1,0 +1,387 @@
+//! What the page shows, as the analysis last published it.
+//!
+//! The analysis copies into memory that is there from its first frame on, and only where it finds the lock free: a reader
+//! that just copies costs the page a frame (counted), and the run nothing.
+
+use std::{
+    collections::VecDeque,
+    fmt::Write,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    diameters::{self, Diameters},
+    history::RecentCells,
+    stage_times::StageHistograms,
+};
+use crate::{
+    camera::Frame,
+    frame::quality::{Quality, Verdict},
+    limits::{PAGE_PICTURE_SIDE_PX, PAGE_TREND_LEN, SCALE},
+    pipeline::{Analysis, StageTimes},
+};
+
+/// Bit of a label's copy that says that the input does not bear its cell out.
+pub const UNSUPPORTED_BIT: u16 = 1 << 15;
+
+/// A picture for the page: each `step`-th pixel of what it was made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thinned {
+    /// RGB, rows from the top.
+    pub rgb: Vec<u8>,
+    /// Its width and height.
+    pub size_px: (u32, u32),
+}
+
+/// The pictures of one frame.
+#[derive(Debug, Clone, Default)]
+pub struct Pictures {
+    /// Number of the frame; 0 before the first.
+    pub frame: u64,
+    /// What the sensor saw.
+    pub lr: Thinned,
+    /// Super-resolved.
+    pub sr: Thinned,
+    /// Labels of `sr`, modulo the bit of [`UNSUPPORTED_BIT`].
+    pub labels: Vec<u16>,
+}
+
+/// One frame in the trend.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct TrendPoint {
+    /// Number of the frame.
+    pub frame: u64,
+    /// Its cells; none where it was not counted.
+    pub cells: Option<u32>,
+}
+
+/// The numbers of one frame.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    /// Number of the frame.
+    pub frame: u64,
+    /// Its name.
+    pub name: String,
+    /// When it was analysed, by the wall's clock.
+    pub at: SystemTime,
+    /// The same since the start of the clock, which never jumps.
+    pub at_elapsed: Duration,
+    /// Width and height of the sensor's frame.
+    pub size_px: (u32, u32),
+    /// The judgement of its quality.
+    pub quality: Quality,
+    /// Whether its cells were counted.
+    pub counted: bool,
+    /// Its cells.
+    pub cells: u32,
+    /// Those among them that the input does not bear out.
+    pub unsupported: u32,
+    /// Tiles of each net.
+    pub tiles: u32,
+    /// Milliseconds of each stage.
+    pub times: StageTimes,
+}
+
+#[derive(Debug)]
+struct Shown {
+    pictures: Pictures,
+    numbers: Option<Numbers>,
+    trend: VecDeque<TrendPoint>,
+    diameters: Diameters,
+    /// Which labels are not borne out; as long as the greatest label.
+    unsupported: Vec<bool>,
+}
+
+/// What is read at once.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The latest frame.
+    pub numbers: Option<Numbers>,
+    /// The latest frames, oldest first.
+    pub trend: Vec<TrendPoint>,
+    /// Diameters of the latest counted frames.
+    pub diameters: diameters::Told,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Board {
+    shown: Mutex<Shown>,
+    published: AtomicU64,
+    skipped: AtomicU64,
+    cells: AtomicU64,
+    unsupported: AtomicU64,
+    verdicts: [AtomicU64; Verdict::ALL.len()],
+    /// Times of the stages, of every frame.
+    pub stages: StageHistograms,
+    /// Cells of the latest frames.
+    pub recent: Arc<RecentCells>,
+}
+
+impl Board {
+    /// Empty. `um_per_px` is the pitch of the frames.
+    pub fn new(um_per_px: Option<f64>) -> Self {
+        Self {
+            shown: Mutex::new(Shown {
+                pictures: Pictures::default(),
+                numbers: None,
+                trend: VecDeque::with_capacity(PAGE_TREND_LEN),
+                diameters: Diameters::new(um_per_px),
+                unsupported: Vec::new(),
+            }),
+            published: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            cells: AtomicU64::new(0),
+            unsupported: AtomicU64::new(0),
+            verdicts: Default::default(),
+            stages: StageHistograms::default(),
+            recent: Arc::new(RecentCells::new(um_per_px)),
+        }
+    }
+
+    /// The analysis of a frame. Waits for nobody.
+    pub fn publish(&self, frame: &Frame, analysis: &Analysis, counted: bool, at: SystemTime, at_elapsed: Duration) {
+        let cells = analysis.cells.len() as u32;
+        let unsupported = analysis.unsupported_cells() as u32;
+        self.stages.add(&analysis.times);
+        self.cells.fetch_add(u64::from(cells), Relaxed);
+        self.unsupported.fetch_add(u64::from(unsupported), Relaxed);
+        if let Some(at) = Verdict::ALL.iter().position(|verdict| *verdict == analysis.quality.verdict) {
+            self.verdicts[at].fetch_add(1, Relaxed);
+        }
+        self.recent.note(frame.number, &analysis.cells);
+        let Ok(mut shown) = self.shown.try_lock() else {
+            self.skipped.fetch_add(1, Relaxed);
+            return;
+        };
+        let shown = &mut *shown;
+        let mut name = shown.numbers.take().map_or_else(|| String::with_capacity(256), |numbers| numbers.name);
+        name.clear();
+        // Writing to a string does not fail.
+        let _ = write!(name, "{}", frame.name);
+        let (times, tiles, quality) = (analysis.times, analysis.tiles, analysis.quality);
+        let size_px = frame.picture.dimensions();
+        let number = frame.number;
+        shown.numbers = Some(Numbers {
+            frame: number,
+            name,
+            at,
+            at_elapsed,
+            size_px,
+            quality,
+            counted,
+            cells,
+            unsupported,
+            tiles,
+            times,
+        });
+        while shown.trend.len() >= PAGE_TREND_LEN {
+            shown.trend.pop_front();
+        }
+        shown.trend.push_back(TrendPoint { frame: number, cells: counted.then_some(cells) });
+        if counted {
+            shown.diameters.add(&analysis.cells);
+        }
+        shown.show(frame, analysis);
+        self.published.store(number, Relaxed);
+    }
+
+    /// Number of the frame that is shown; 0 before the first.
+    pub fn published(&self) -> u64 {
+        self.published.load(Relaxed)
+    }
+
+    /// Frames that the page left out because somebody was reading.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Relaxed) + self.recent.skipped()
+    }
+
+    /// Cells so far, and those among them that the input does not bear out.
+    pub fn cells(&self) -> (u64, u64) {
+        (self.cells.load(Relaxed), self.unsupported.load(Relaxed))
+    }
+
+    /// Frames by verdict so far.
+    pub fn verdicts(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        Verdict::ALL.into_iter().zip(&self.verdicts).map(|(verdict, count)| (verdict, count.load(Relaxed)))
+    }
+
+    /// The numbers, copied.
+    pub fn read(&self) -> Reading {
+        let shown = self.lock();
+        Reading {
+            numbers: shown.numbers.clone(),
+            trend: shown.trend.iter().copied().collect(),
+            diameters: shown.diameters.told(),
+        }
+    }
+
+    /// The pictures, copied into memory that was used for it before.
+    pub fn copy_pictures(&self, to: &mut Pictures) {
+        let shown = self.lock();
+        let from = &shown.pictures;
+        to.frame = from.frame;
+        for (to, from) in [(&mut to.lr, &from.lr), (&mut to.sr, &from.sr)] {
+            to.size_px = from.size_px;
+            to.rgb.clear();
+            to.rgb.extend_from_slice(&from.rgb);
+        }
+        to.labels.clear();
+        to.labels.extend_from_slice(&from.labels);
+    }
+
+    /// Bytes of the board's pictures for frames of a size: red, green and blue of both, and labels.
+    pub fn picture_bytes(width: u32, height: u32) -> u64 {
+        let px = |width: u32, height: u32| {
+            let step = step(width.max(height));
+            u64::from(width.div_ceil(step)) * u64::from(height.div_ceil(step))
+        };
+        3 * px(width, height) + 5 * px(width * SCALE, height * SCALE)
+    }
+
+    // A panic while the lock was held is one of the analysis: what is shown may be of two frames until the next.
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every so many pixels one is shown, of a picture with this longer side.
+fn step(side_px: u32) -> u32 {
+    side_px.div_ceil(PAGE_PICTURE_SIDE_PX).max(1)
+}
+
+impl Shown {
+    fn show(&mut self, frame: &Frame, analysis: &Analysis) {
+        self.unsupported.clear();
+        for cell in &analysis.cells {
+            let at = usize::from(cell.label);
+            if self.unsupported.len() <= at {
+                self.unsupported.resize(at + 1, false);
+            }
+            self.unsupported[at] = !cell.consistency.supported();
+        }
+        let pictures = &mut self.pictures;
+        pictures.frame = frame.number;
+        thin(&mut pictures.lr, frame.picture.as_raw(), frame.picture.dimensions());
+        let (width, height) = analysis.sr.dimensions();
+        thin(&mut pictures.sr, analysis.sr.as_raw(), (width, height));
+        let step = step(width.max(height)) as usize;
+        pictures.labels.clear();
+        for row in analysis.labels.as_raw().chunks_exact(width.max(1) as usize).step_by(step) {
+            let unsupported = |label: u16| self.unsupported.get(usize::from(label)).is_some_and(|is_so| *is_so);
+            pictures.labels.extend(row.iter().step_by(step).map(|&label| match label {
+                0 => 0,
+                // Neighbours keep different numbers: what shares one lies 32767 cells apart.
+                _ => (label % UNSUPPORTED_BIT).max(1) | if unsupported(label) { UNSUPPORTED_BIT } else { 0 },
+            }));
+        }
+    }
+}
+
+fn thin(to: &mut Thinned, rgb: &[u8], (width, height): (u32, u32)) {
+    let step = step(width.max(height));
+    to.size_px = (width.div_ceil(step), height.div_ceil(step));
+    to.rgb.clear();
+    if step == 1 {
+        to.rgb.extend_from_slice(rgb);
+        return;
+    }
+    for row in rgb.chunks_exact(3 * width.max(1) as usize).step_by(step as usize) {
+        for pixel in row.chunks_exact(3).step_by(step as usize) {
+            to.rgb.extend_from_slice(pixel);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use image::{GrayImage, Luma, Rgb, RgbImage};
+
+    use super::*;
+    use crate::{cells::Labels, page::history::tests::cell, segmentation::CellMaps};
+
+    pub(in crate::page) fn frame(number: u64, width: u32, height: u32) -> (Frame, Analysis) {
+        let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, number as u8]));
+        let (w, h) = (width * SCALE, height * SCALE);
+        let analysis = Analysis {
+            quality: Quality::default(),
+            sr: RgbImage::from_fn(w, h, |x, y| Rgb([x as u8, y as u8, 7])),
+            maps: CellMaps { foreground: GrayImage::new(w, h), core: GrayImage::new(w, h) },
+            labels: Labels::from_fn(w, h, |x, y| Luma([u16::from(x < 8 && y < 8) + 2 * u16::from(x >= 16)])),
+            cells: {
+                let mut cells = vec![cell(1, 9.0, false), cell(2, 12.0, true)];
+                cells[1].consistency.offset_levels = 200.0;
+                cells
+            },
+            times: StageTimes { total_ms: 12.0, ..StageTimes::default() },
+            tiles: 1,
+        };
+        let name = format!("f{number}.png").into();
+        (Frame { number, name, picture: picture.into() }, analysis)
+    }
+
+    pub(in crate::page) fn publish(board: &Board, number: u64, width: u32, height: u32) {
+        let (frame, analysis) = frame(number, width, height);
+        board.publish(&frame, &analysis, true, SystemTime::UNIX_EPOCH, Duration::from_secs(number));
+    }
+
+    #[test]
+    fn what_was_published_is_read() {
+        let board = Board::new(Some(1.5));
+        assert!(board.read().numbers.is_none() && board.published() == 0);
+        publish(&board, 7, 64, 32);
+        let numbers = board.read().numbers.unwrap();
+        assert_eq!((numbers.frame, numbers.name.as_str(), numbers.cells, numbers.unsupported), (7, "f7.png", 2, 1));
+        assert_eq!((board.published(), board.cells(), board.skipped()), (7, (2, 1), 0));
+        let mut pictures = Pictures::default();
+        board.copy_pictures(&mut pictures);
+        assert_eq!((pictures.frame, pictures.lr.size_px, pictures.sr.size_px), (7, (64, 32), (256, 128)));
+        assert_eq!((pictures.labels[0], pictures.labels[10], pictures.labels[16]), (1, 0, 2 | UNSUPPORTED_BIT));
+    }
+
+    #[test]
+    fn a_reader_costs_the_page_a_frame_and_the_run_nothing() {
+        let board = Board::new(None);
+        publish(&board, 1, 8, 8);
+        let held = board.shown.lock().unwrap();
+        publish(&board, 2, 8, 8);
+        drop(held);
+        assert_eq!((board.published(), board.skipped(), board.cells().0), (1, 1, 4));
+        publish(&board, 3, 8, 8);
+        assert_eq!(board.published(), 3);
+    }
+
+    #[test]
+    fn large_pictures_are_thinned_to_what_the_budget_says() {
+        let board = Board::new(None);
+        for (width, height) in [(64, 64), (640, 480), (193, 5), (1, 1)] {
+            publish(&board, 1, width, height);
+            let mut pictures = Pictures::default();
+            board.copy_pictures(&mut pictures);
+            let Pictures { lr, sr, labels, .. } = &pictures;
+            for picture in [lr, sr] {
+                assert!(picture.size_px.0 <= PAGE_PICTURE_SIDE_PX && picture.size_px.1 <= PAGE_PICTURE_SIDE_PX);
+                assert_eq!(picture.rgb.len() as u32, 3 * picture.size_px.0 * picture.size_px.1);
+            }
+            assert_eq!(labels.len() as u32, sr.size_px.0 * sr.size_px.1);
+            let bytes = lr.rgb.len() + sr.rgb.len() + 2 * labels.len();
+            assert_eq!(bytes as u64, Board::picture_bytes(width, height));
+        }
+    }
+
+    #[test]
+    fn the_trend_forgets_the_oldest() {
+        let board = Board::new(None);
+        for number in 1..=PAGE_TREND_LEN as u64 + 3 {
+            publish(&board, number, 2, 2);
+        }
+        let trend = board.read().trend;
+        assert_eq!((trend.len(), trend[0]), (PAGE_TREND_LEN, TrendPoint { frame: 4, cells: Some(2) }));
+    }
+}

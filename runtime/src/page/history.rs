@@ -1,0 +1,265 @@
+//! Runs and cells of earlier frames. Behind a trait, so that a database can stand where a ring stands now.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use serde::Serialize;
+
+use crate::{
+    cells::Cell,
+    limits::{PAGE_CELLS_KEPT, PAGE_CELLS_TOLD, SCALE},
+};
+
+/// One cell, in pixels of the sensor's frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CellTold {
+    /// Number of its frame.
+    pub frame: u64,
+    /// Its number in that frame.
+    pub label: u16,
+    /// Centroid from the left.
+    pub x_px: f32,
+    /// Centroid from the top.
+    pub y_px: f32,
+    /// Diameter of the disk of the same area.
+    pub diameter_px: f32,
+    /// The same in the specimen, where the pitch is known.
+    pub diameter_um: Option<f32>,
+    /// 1 is a disk.
+    pub circularity: f32,
+    /// Mean foreground probability.
+    pub confidence: f32,
+    /// Whether the border cuts it.
+    pub touches_border: bool,
+    /// Whether the input bears it out.
+    pub supported: bool,
+}
+
+/// Cells after some frame.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cells {
+    /// Whole frames, oldest first; the one that passes [`PAGE_CELLS_TOLD`] cells is the last, and is told up to twice as many.
+    pub cells: Vec<CellTold>,
+    /// What to ask for next, as `since`.
+    pub next_since: u64,
+    /// Whether a frame has more cells than an answer holds, and is told in part.
+    pub cut: bool,
+    /// The oldest frame of which cells are still known; what was asked for before it is gone.
+    pub oldest: Option<u64>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunTold {
+    /// When it began, UTC.
+    pub started_utc: String,
+    /// Its source.
+    pub source: String,
+    /// Frames analysed.
+    pub frames: u64,
+    /// Cells counted.
+    pub cells: u64,
+    /// Whether it goes on.
+    pub active: bool,
+}
+
+/// Who remembers.
+pub trait History: Send + Sync + fmt::Debug {
+    /// The runs before this one, oldest first.
+    ///
+    /// # Errors
+    /// Says why they cannot be read, for the reader of the page.
+    fn runs(&self) -> Result<Vec<RunTold>, String>;
+
+    /// Cells of the frames after number `since`.
+    ///
+    /// # Errors
+    /// Says why they cannot be read, for the reader of the page.
+    fn cells_since(&self, since: u64) -> Result<Cells, String>;
+}
+
+#[derive(Debug)]
+struct Ring {
+    cells: Box<[Option<CellTold>]>,
+    next: usize,
+    latest: u64,
+}
+
+/// The latest cells of this run alone, in memory that is there from the start.
+#[derive(Debug)]
+pub struct RecentCells {
+    um_per_px: Option<f64>,
+    ring: Mutex<Ring>,
+    skipped: AtomicU64,
+}
+
+impl RecentCells {
+    /// None yet.
+    pub fn new(um_per_px: Option<f64>) -> Self {
+        let ring = Ring { cells: vec![None; PAGE_CELLS_KEPT].into(), next: 0, latest: 0 };
+        Self { um_per_px, ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
+    }
+
+    /// Notes the cells of a frame; waits for nobody, and leaves them out while somebody reads.
+    pub fn note(&self, frame: u64, cells: &[Cell]) {
+        let Ok(mut ring) = self.ring.try_lock() else {
+            self.skipped.fetch_add(1, Relaxed);
+            return;
+        };
+        let to_um = self.um_per_px;
+        for cell in cells {
+            let diameter_px = cell.equivalent_diameter_px / f64::from(SCALE);
+            let told = CellTold {
+                frame,
+                label: cell.label,
+                x_px: (cell.x_px / f64::from(SCALE)) as f32,
+                y_px: (cell.y_px / f64::from(SCALE)) as f32,
+                diameter_px: diameter_px as f32,
+                diameter_um: to_um.map(|um| (diameter_px * um) as f32),
+                circularity: cell.circularity as f32,
+                confidence: cell.confidence as f32,
+                touches_border: cell.touches_border,
+                supported: cell.consistency.supported(),
+            };
+            let at = ring.next;
+            ring.cells[at] = Some(told);
+            ring.next = (at + 1) % PAGE_CELLS_KEPT;
+        }
+        ring.latest = frame;
+    }
+
+    /// Frames whose cells were left out.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Relaxed)
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes() -> u64 {
+        (PAGE_CELLS_KEPT * size_of::<Option<CellTold>>()) as u64
+    }
+}
+
+impl History for RecentCells {
+    fn runs(&self) -> Result<Vec<RunTold>, String> {
+        Ok(Vec::new())
+    }
+
+    fn cells_since(&self, since: u64) -> Result<Cells, String> {
+        // Whoever panicked while holding the lock left whole cells: each is written in one step.
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let (newer, older) = ring.cells.split_at(ring.next);
+        let in_order = || older.iter().chain(newer).flatten();
+        // The oldest frame may have lost some of its cells already; the one after it is whole.
+        let first = in_order().next().map(|cell| cell.frame);
+        let is_full = ring.cells[ring.next].is_some();
+        let oldest =
+            if is_full { in_order().map(|cell| cell.frame).find(|frame| Some(*frame) != first) } else { first };
+        let mut cells: Vec<CellTold> = Vec::new();
+        let mut next_since = ring.latest.max(since);
+        let mut cut = false;
+        for cell in in_order().filter(|cell| cell.frame > since && oldest.is_some_and(|oldest| cell.frame >= oldest)) {
+            let last = cells.last().map(|last| last.frame);
+            if cells.len() >= PAGE_CELLS_TOLD && last != Some(cell.frame) {
+                next_since = last.unwrap_or(since);
+                break;
+            }
+            if cells.len() >= 2 * PAGE_CELLS_TOLD {
+                cut = true;
+                continue;
+            }
+            cells.push(*cell);
+        }
+        Ok(Cells { cells, next_since, cut, oldest })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::measures::support::CellConsistency;
+
+    pub(in crate::page) fn cell(label: u16, diameter_px: f64, touches_border: bool) -> Cell {
+        Cell {
+            label,
+            x_px: 8.0,
+            y_px: 4.0,
+            area_px: 1,
+            equivalent_diameter_px: diameter_px,
+            perimeter_px: 1.0,
+            circularity: 1.0,
+            eccentricity: 0.0,
+            touches_border,
+            confidence: 0.9,
+            consistency: CellConsistency { levels: 0.0, offset_levels: 0.0, input_px: 9.0 },
+        }
+    }
+
+    fn many(count: usize) -> Vec<Cell> {
+        (1..=count).map(|label| cell(label as u16, 16.0, false)).collect()
+    }
+
+    #[test]
+    fn cells_come_in_whole_frames_page_after_page() {
+        let recent = RecentCells::new(Some(2.0));
+        for frame in 1..=10 {
+            recent.note(frame, &many(100));
+        }
+        let mut since = 0;
+        let mut seen = Vec::new();
+        loop {
+            let told = recent.cells_since(since).unwrap();
+            if told.cells.is_empty() {
+                break;
+            }
+            assert!(told.cells.len() < PAGE_CELLS_TOLD + 100 && told.oldest == Some(1));
+            since = told.next_since;
+            seen.extend(told.cells);
+        }
+        assert_eq!((seen.len(), since), (1000, 10));
+        assert!(seen.is_sorted_by_key(|cell| (cell.frame, cell.label)));
+        assert_eq!((seen[0].diameter_px, seen[0].diameter_um, seen[0].x_px), (4.0, Some(8.0), 2.0));
+    }
+
+    #[test]
+    fn a_crowded_frame_is_cut_and_says_so() {
+        let recent = RecentCells::new(None);
+        recent.note(1, &many(3 * PAGE_CELLS_TOLD));
+        recent.note(2, &many(1));
+        let told = recent.cells_since(0).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (2 * PAGE_CELLS_TOLD, true, 1));
+        let text = serde_json::to_vec(&told).unwrap();
+        assert!((text.len() as u64) < crate::limits::PAGE_TEXT_BYTES, "{}", text.len());
+        let told = recent.cells_since(1).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (1, false, 2));
+    }
+
+    #[test]
+    fn a_full_ring_forgets_whole_frames() {
+        let recent = RecentCells::new(None);
+        let frames = PAGE_CELLS_KEPT as u64 / 100 + 5;
+        for frame in 1..=frames {
+            recent.note(frame, &many(100));
+        }
+        let told = recent.cells_since(0).unwrap();
+        let oldest = told.oldest.unwrap();
+        assert!(oldest > 1 && told.cells.iter().filter(|cell| cell.frame == oldest).count() == 100);
+        assert_eq!(told.cells[0].frame, oldest);
+        assert_eq!(recent.cells_since(u64::MAX).unwrap().cells, []);
+    }
+
+    #[test]
+    fn who_writes_waits_for_no_reader() {
+        let recent = RecentCells::new(None);
+        let held = recent.ring.lock().unwrap();
+        recent.note(1, &many(3));
+        drop(held);
+        assert_eq!((recent.skipped(), recent.cells_since(0).unwrap().cells.len()), (1, 0));
+    }
+}

@@ -1,0 +1,165 @@
+//! The answer of `/api/latest`: all that the page shows but its pictures.
+
+use serde::Serialize;
+
+use super::{Site, board::TrendPoint, diameters, facts::ModelCard};
+use crate::{camera::counters::CameraCounters, memory, records::utc, run::Counts};
+
+/// See the module. Names and units are part of the interface (docs/page.md).
+#[derive(Debug, Serialize)]
+pub struct Latest<'a> {
+    version: &'static str,
+    run: RunNow<'a>,
+    frame: Option<FrameNow>,
+    counts: CountsNow,
+    camera: Option<CameraCounters>,
+    memory: MemoryNow,
+    trend: Vec<TrendPoint>,
+    diameters: diameters::Told,
+    models: &'a [ModelCard],
+}
+
+#[derive(Debug, Serialize)]
+struct RunNow<'a> {
+    source: &'a str,
+    source_words: &'a str,
+    started_utc: &'a str,
+    uptime_s: f64,
+    um_per_px: Option<f64>,
+    state: &'static str,
+    state_words: String,
+}
+
+#[derive(Debug, Serialize)]
+struct FrameNow {
+    number: u64,
+    name: String,
+    at_utc: String,
+    age_ms: u64,
+    size_px: [u32; 2],
+    verdict: &'static str,
+    verdict_words: &'static str,
+    sharpness: Option<f64>,
+    contrast_levels: f64,
+    brightness_levels: f64,
+    counted: bool,
+    cells: u32,
+    unsupported: u32,
+    tiles: u32,
+    times_ms: TimesNow,
+}
+
+#[derive(Debug, Serialize)]
+struct TimesNow {
+    ssr: f64,
+    unet: f64,
+    tiling: f64,
+    cells: f64,
+    total: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct CountsNow {
+    captured: u64,
+    analysed: u64,
+    dropped: u64,
+    failed: u64,
+    unreadable: u64,
+    not_kept: u64,
+    cells: u64,
+    unsupported: u64,
+    page_skipped: u64,
+}
+
+/// Memory of the process, in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MemoryNow {
+    /// Allocated and not freed.
+    pub heap_bytes: Option<u64>,
+    /// The most of it so far.
+    pub heap_peak_bytes: Option<u64>,
+    /// Resident.
+    pub rss_bytes: Option<u64>,
+    /// The most of it so far.
+    pub rss_peak_bytes: Option<u64>,
+    /// What the config allows.
+    pub budget_bytes: Option<u64>,
+}
+
+impl MemoryNow {
+    /// Asks allocator and kernel.
+    pub fn of(site: &Site) -> Self {
+        let heap = memory::counting::heap();
+        Self {
+            heap_bytes: heap.map(|heap| heap.live_bytes as u64),
+            heap_peak_bytes: heap.map(|heap| heap.peak_bytes as u64),
+            rss_bytes: memory::resident::rss_kib().map(|kib| kib * 1024),
+            rss_peak_bytes: memory::resident::peak_rss_kib().map(|kib| kib * 1024),
+            budget_bytes: site.facts.budget_bytes,
+        }
+    }
+}
+
+impl<'a> Latest<'a> {
+    /// How things stand.
+    pub fn of(site: &'a Site) -> Self {
+        let (facts, board, run) = (&site.facts, &site.board, &site.run);
+        let reading = board.read();
+        let now = run.clock.elapsed();
+        let state = run.state();
+        let (cells, unsupported) = board.cells();
+        let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
+        let frame = reading.numbers.map(|numbers| FrameNow {
+            number: numbers.frame,
+            name: numbers.name,
+            at_utc: utc::stamp(numbers.at),
+            age_ms: u64::try_from(now.saturating_sub(numbers.at_elapsed).as_millis()).unwrap_or(u64::MAX),
+            size_px: numbers.size_px.into(),
+            verdict: numbers.quality.verdict.name(),
+            verdict_words: numbers.quality.verdict.words(),
+            sharpness: numbers.quality.sharpness,
+            contrast_levels: numbers.quality.contrast_levels,
+            brightness_levels: numbers.quality.brightness_levels,
+            counted: numbers.counted,
+            cells: numbers.cells,
+            unsupported: numbers.unsupported,
+            tiles: numbers.tiles,
+            times_ms: TimesNow {
+                ssr: numbers.times.ssr_ms,
+                unet: numbers.times.unet_ms,
+                tiling: numbers.times.tiling_ms,
+                cells: numbers.times.cells_ms,
+                total: numbers.times.total_ms,
+            },
+        });
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            run: RunNow {
+                source: &facts.source,
+                source_words: &facts.source_words,
+                started_utc: &facts.started_utc,
+                uptime_s: run.now().as_secs_f64(),
+                um_per_px: facts.um_per_px,
+                state: state.name(),
+                state_words: state.to_string(),
+            },
+            frame,
+            counts: CountsNow {
+                captured,
+                analysed,
+                dropped,
+                failed,
+                unreadable,
+                not_kept,
+                cells,
+                unsupported,
+                page_skipped: board.skipped(),
+            },
+            camera: run.camera(),
+            memory: MemoryNow::of(site),
+            trend: reading.trend,
+            diameters: reading.diameters,
+            models: &facts.models,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The answer of `/metrics`: counters, gauges and histograms as Prometheus reads them.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text::encode},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+
+use super::{Site, latest::MemoryNow};
+use crate::run::{
+    Counts,
+    state::{Reason, Stage, State},
+};
+
+/// `Content-Type` of the answer.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Debug)]
+struct Figures(Arc<Site>);
+
+/// The whole text.
+///
+/// # Errors
+/// When a metric cannot be written, which a string never refuses.
+pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("bloodseg");
+    registry.register_collector(Box::new(Figures(Arc::clone(site))));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        let site = &self.0;
+        let counts = site.run.counts();
+        let to = &mut to;
+        frames(to, site, counts)?;
+        run(to, site, counts)?;
+        camera(to, site)?;
+        memory(to, site)?;
+        stages(to, site)?;
+        about(to, site)
+    }
+}
+
+fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(to.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, unit: Option<&Unit>, value: f64) -> fmt::Result {
+    ConstGauge::new(value).encode(to.encode_descriptor(name, help, unit, MetricType::Gauge)?)
+}
+
+/// One counter a value of a label.
+fn counters<'a>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl IntoIterator<Item = (&'a str, u64)>,
+) -> fmt::Result {
+    let mut metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (of, value) in values {
+        let labels = [(label, of)];
+        ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
+    counter(to, "frames_captured", "Frames that the source delivered", counts.captured)?;
+    counter(to, "frames_analysed", "Frames that were analysed", counts.analysed)?;
+    let lost = [("newer_came", counts.dropped), ("refused", counts.failed), ("unreadable", counts.unreadable)];
+    counters(to, "frames_dropped", "Frames that were not analysed, by reason", "reason", lost)?;
+    let verdicts = site.board.verdicts().map(|(verdict, count)| (verdict.name(), count));
+    counters(to, "frames_judged", "Analysed frames by the verdict on their quality", "verdict", verdicts)?;
+    let (cells, unsupported) = site.board.cells();
+    counter(to, "cells", "Cells that were counted", cells)?;
+    counter(to, "cells_unsupported", "Counted cells that the input does not bear out", unsupported)?;
+    counter(to, "page_frames_skipped", "Frames that the page left out because it was being read", site.board.skipped())
+}
+
+fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
+    counter(to, "records_kept", "Frames whose records were kept", counts.analysed.saturating_sub(counts.not_kept))?;
+    counter(to, "records_not_kept", "Analysed frames whose records were lost", counts.not_kept)?;
+    gauge(to, "uptime", "Time since the run began", Some(&Unit::Seconds), site.run.now().as_secs_f64())?;
+    if let Some(numbers) = site.board.read().numbers {
+        let age_s = site.run.clock.elapsed().saturating_sub(numbers.at_elapsed).as_secs_f64();
+        gauge(to, "frame_age", "Time since the latest frame was analysed", Some(&Unit::Seconds), age_s)?;
+        gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(numbers.cells))?;
+    }
+    let now = site.run.state();
+    let states = [
+        State::Starting,
+        State::Running,
+        State::Degraded(Reason::FramesRefused),
+        State::Recovering(Stage::Capture),
+        State::Stopping,
+    ];
+    let mut metric = to.encode_descriptor("state", "1 for the state of the run", None, MetricType::Gauge)?;
+    for state in states.map(|state| state.name()) {
+        let labels = [("state", state)];
+        ConstGauge::new(i64::from(state == now.name())).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn camera(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
+    let Some(camera) = site.run.camera() else { return Ok(()) };
+    counter(to, "camera_reconnects", "Times that the camera was opened again", camera.reopened)?;
+    let events = [
+        ("lost", camera.lost),
+        ("stalled", camera.stalled),
+        ("refused", camera.refused),
+        ("format_change", camera.format_changes),
+    ];
+    counters(to, "camera_events", "What the camera went through", "event", events)?;
+    let left_out = [
+        ("skipped", camera.skipped),
+        ("wrong_size", camera.wrong_size),
+        ("torn", camera.torn),
+        ("damaged", camera.damaged),
+        ("no_buffer", camera.no_buffer),
+    ];
+    counters(to, "camera_frames_left_out", "The camera's frames that became none of the run", "reason", left_out)
+}
+
+fn memory(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
+    let MemoryNow { heap_bytes, heap_peak_bytes, rss_bytes, rss_peak_bytes, budget_bytes } = MemoryNow::of(site);
+    for (name, help, value) in [
+        ("heap", "Heap of the process", heap_bytes),
+        ("heap_peak", "The most of it so far", heap_peak_bytes),
+        ("rss", "Resident set of the process", rss_bytes),
+        ("rss_peak", "The most of it so far", rss_peak_bytes),
+        ("budget", "Memory that the config allows", budget_bytes),
+    ] {
+        if let Some(bytes) = value {
+            gauge(to, name, help, Some(&Unit::Bytes), bytes as f64)?;
+        }
+    }
+    Ok(())
+}
+
+fn stages(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
+    let help = "Time of each stage for a frame";
+    let mut metric = to.encode_descriptor("stage", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    for (name, read) in site.board.stages.read() {
+        let labels = [("stage", name)];
+        // The writer sums the buckets up.
+        metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(read.sum_s, read.count, &read.buckets, None)?;
+    }
+    Ok(())
+}
+
+fn about(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
+    let mut metric = to.encode_descriptor("build", "This program", None, MetricType::Info)?;
+    metric.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+    let mut metric = to.encode_descriptor("model", "1 for each active model", None, MetricType::Gauge)?;
+    for card in &site.facts.models {
+        let labels =
+            [("name", card.name.as_str()), ("version", card.version.as_str()), ("sha256", card.sha256.as_str())];
+        ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

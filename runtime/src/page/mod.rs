@@ -1,0 +1,46 @@
+//! The page of a run: what a browser sees of it, served by one thread that the pipeline never waits for.
+//!
+//! ```text
+//!   analysis ──try_lock, copy──▶ board ◀──lock, copy── routes ◀── server ◀── connections, few and short-lived
+//! ```
+//!
+//! The analysis publishes each frame into memory that is there already, and leaves a frame out (counted) when a reader
+//! is just copying. Everything that depends on readers - encoding, formatting, sockets - is done on the page's own
+//! thread, which is a current-thread runtime.
+
+pub mod address;
+pub mod board;
+pub mod diameters;
+pub mod events;
+pub mod facts;
+pub mod guard;
+pub mod history;
+pub mod latest;
+pub mod metrics;
+pub mod need;
+pub mod patient_io;
+pub mod picture;
+pub mod policy;
+pub mod routes;
+pub mod server;
+pub mod stage_times;
+
+use std::sync::Arc;
+
+use crate::run::shared::Shared;
+use board::Board;
+use facts::Facts;
+use history::History;
+
+/// All that the routes read.
+#[derive(Debug)]
+pub struct Site {
+    /// What does not change while the run goes on.
+    pub facts: Facts,
+    /// What the analysis published.
+    pub board: Arc<Board>,
+    /// Cells of earlier frames.
+    pub history: Arc<dyn History>,
+    /// Counts and state of the run.
+    pub run: Arc<Shared>,
+}

@@ -1,0 +1,206 @@
+//! What can be asked for, all of it reading.
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, Request, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{
+            AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE,
+            TRANSFER_ENCODING,
+        },
+    },
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+use super::{
+    Site,
+    events::{Events, Seat},
+    guard::{self, Answer, Asked},
+    history::RunTold,
+    latest::Latest,
+    metrics,
+    picture::{Gallery, Which},
+    policy,
+};
+use crate::run::state::State as RunState;
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+struct Desk {
+    site: Arc<Site>,
+    gallery: Arc<Gallery>,
+    streams: Arc<AtomicUsize>,
+    csp: HeaderValue,
+}
+
+/// Every route, behind the guard.
+pub fn router(site: Arc<Site>) -> Router {
+    let csp = HeaderValue::from_str(&policy::content_security_policy())
+        .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
+    let desk = Desk { site, gallery: Arc::default(), streams: Arc::default(), csp };
+    Router::new()
+        .route("/", get(page))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics_text))
+        .route("/api/latest", get(latest))
+        .route("/api/runs", get(runs))
+        .route("/api/cells", get(cells))
+        .route("/picture/{name}", get(picture))
+        .route("/events", get(events))
+        // Browsers ask for it by themselves, and complain where there is none.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(desk.clone(), guarded))
+        .with_state(desk)
+}
+
+/// Lets through what the guard lets through, and gives every answer its headers.
+async fn guarded(State(desk): State<Desk>, request: Request, next: Next) -> Response {
+    let mut answer = match turned_away(&desk, &request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    policy::set(answer.headers_mut(), &desk.csp);
+    answer
+}
+
+/// The answer to a request that goes no further.
+fn turned_away(desk: &Desk, request: &Request) -> Option<Response> {
+    if has_body(request.headers()) {
+        return Some(refusal(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"));
+    }
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let asked = Asked {
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or(""),
+        host: text(HOST),
+        authorization: text(AUTHORIZATION),
+        cookie: text(COOKIE),
+    };
+    match guard::judge(&asked, desk.site.facts.token.as_ref()) {
+        Answer::Go => None,
+        Answer::KeepToken => Some(keep_token(&asked)),
+        Answer::Unauthorized => Some(refusal(
+            StatusCode::UNAUTHORIZED,
+            "the token of the config is asked for: open /?token=TOKEN, or send `Authorization: Bearer TOKEN`",
+        )),
+        Answer::ForeignHost => Some(refusal(StatusCode::FORBIDDEN, "this page is for localhost alone")),
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// The connection ends with it: what else comes on it is not read.
+fn refusal(status: StatusCode, why: &'static str) -> Response {
+    (status, [(CONNECTION, "close")], format!("{why}\n")).into_response()
+}
+
+/// The token goes out of the address, where a history or a screenshot would keep it.
+fn keep_token(asked: &Asked<'_>) -> Response {
+    let token = guard::value(asked.query, "token").unwrap_or("");
+    // Known to be the token, whose letters need no quoting.
+    let cookie = format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", guard::COOKIE);
+    (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.as_str()), (LOCATION, "/")]).into_response()
+}
+
+fn json(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => ([(CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written"),
+    }
+}
+
+async fn page() -> Response {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8")], Bytes::from_static(policy::PAGE.as_bytes())).into_response()
+}
+
+async fn nothing_here() -> Response {
+    refusal(StatusCode::NOT_FOUND, "there is nothing here; the page is /")
+}
+
+/// The health of a run.
+#[derive(Debug, Serialize)]
+struct Health {
+    ok: bool,
+    state: &'static str,
+}
+
+async fn healthz(State(desk): State<Desk>) -> Response {
+    let state = desk.site.run.state();
+    let ok = !matches!(state, RunState::Recovering(_) | RunState::Stopping);
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, json(&Health { ok, state: state.name() })).into_response()
+}
+
+async fn metrics_text(State(desk): State<Desk>) -> Response {
+    match metrics::text(&desk.site) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
+    }
+}
+
+async fn latest(State(desk): State<Desk>) -> Response {
+    json(&Latest::of(&desk.site))
+}
+
+/// The answer of `/api/runs`.
+#[derive(Debug, Serialize)]
+struct Runs {
+    runs: Vec<RunTold>,
+}
+
+async fn runs(State(desk): State<Desk>) -> Response {
+    let Desk { site, .. } = &desk;
+    let Ok(mut runs) = site.history.runs() else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now");
+    };
+    runs.push(RunTold {
+        started_utc: site.facts.started_utc.clone(),
+        source: site.facts.source.clone(),
+        frames: site.run.counts().analysed,
+        cells: site.board.cells().0,
+        active: true,
+    });
+    json(&Runs { runs })
+}
+
+async fn cells(State(desk): State<Desk>, uri: Uri) -> Response {
+    let since = match guard::value(uri.query().unwrap_or(""), "since").map_or(Ok(0), str::parse) {
+        Ok(since) => since,
+        Err(_) => return refusal(StatusCode::BAD_REQUEST, "since: expected the number of a frame"),
+    };
+    match desk.site.history.cells_since(since) {
+        Ok(cells) => json(&cells),
+        Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "the records cannot be read now"),
+    }
+}
+
+async fn picture(State(desk): State<Desk>, Path(name): Path<String>, uri: Uri) -> Response {
+    let Some(which) = Which::by_name(&name) else { return nothing_here().await };
+    let frame = guard::value(uri.query().unwrap_or(""), "frame").and_then(|frame| frame.parse().ok());
+    match desk.gallery.png(&desk.site.board, which, frame) {
+        Some((png, frame)) => {
+            ([("content-type", "image/png".to_owned()), ("x-frame", frame.to_string())], png).into_response()
+        }
+        None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no frame has been analysed yet"),
+    }
+}
+
+async fn events(State(desk): State<Desk>) -> Response {
+    match Seat::take(&desk.streams) {
+        Some(seat) => {
+            let events = Body::new(Events::new(Arc::clone(&desk.site), seat));
+            ([(CONTENT_TYPE, "text/event-stream")], events).into_response()
+        }
+        None => refusal(StatusCode::SERVICE_UNAVAILABLE, "too many streams; ask for /api/latest now and then"),
+    }
+}

@@ -1,0 +1,129 @@
+//! Connections to the page: few, small, and short-lived, on one thread.
+//!
+//! Whatever a reader does, it costs the process one of [`PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
+//! headers have to come within [`PAGE_HEADER_TIME`], written bytes have to be taken within [`PAGE_WRITE_TIME`], and after
+//! [`PAGE_CONNECTION_TIME`] the connection ends.
+
+use std::{
+    net,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+use super::{Site, patient_io::PatientIo, routes};
+use crate::{
+    error::{Error, Result},
+    limits::{
+        PAGE_CONNECTION_TIME, PAGE_CONNECTIONS, PAGE_HEADER_BYTES, PAGE_HEADER_TIME, PAGE_HEADERS, PAGE_STACK_BYTES,
+        PAGE_WRITE_TIME,
+    },
+};
+
+/// How long it is waited when the system gives no connection, for want of memory or files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The thread that serves; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves `site` to whoever connects to `listener`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the system gives no thread, or does not poll.
+    pub fn start(listener: net::TcpListener, site: Site) -> Result<Self> {
+        let fault = |e: std::io::Error| Error::internal("page", e);
+        listener.set_nonblocking(true).map_err(fault)?;
+        let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(fault)?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener).map_err(fault)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("page".to_owned())
+            .stack_size(PAGE_STACK_BYTES)
+            .spawn(move || {
+                runtime.spawn(accept(listener, Arc::new(site)));
+                // Whether it was sent or dropped: it is over.
+                let _ = runtime.block_on(stopped);
+            })
+            .map_err(fault)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has ended either way.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One of the places; given back when it is dropped.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    let router = routes::router(site);
+    let taken = Arc::new(AtomicUsize::new(0));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        if taken.load(Relaxed) >= PAGE_CONNECTIONS {
+            continue;
+        }
+        taken.fetch_add(1, Relaxed);
+        let place = Place(Arc::clone(&taken));
+        let router = router.clone();
+        tokio::spawn(async move {
+            // Whatever a connection ends with is its reader's affair.
+            let _ = timeout(PAGE_CONNECTION_TIME, connection(stream, router)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, router: axum::Router) -> std::result::Result<(), hyper::Error> {
+    // Events are small and should come at once; that they can be late is no reason to refuse.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(PatientIo::new(stream, PAGE_WRITE_TIME));
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PAGE_HEADER_TIME)
+        .max_buf_size(PAGE_HEADER_BYTES)
+        .max_headers(PAGE_HEADERS)
+        .half_close(false)
+        .serve_connection(io, TowerToHyperService::new(router))
+        .await
+}
