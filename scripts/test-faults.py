@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 
 FRAMES = 4
 WRITES = ["write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "ftruncate", "unlink"]
@@ -20,7 +22,7 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("--strace", required=True)
 arguments.add_argument("--binary", required=True)
 arguments.add_argument("--every", type=int, default=1)
-arguments.add_argument("--only", choices=["kill", "error", "install"])
+arguments.add_argument("--only", choices=["kill", "error", "install", "wedge"])
 args = arguments.parse_args()
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-faults-"))
@@ -95,9 +97,7 @@ def look_after(where, folder, cwd, stdout, truth):
         if acks:
             complain(where, f"frames {acks} were acknowledged, and nothing can be exported: {errors.strip()}")
         return acks
-    # On a full disk the oldest frames make room for new ones, as the run then says.
-    deleted = sum(int(count) for count in re.findall(r"(\d+) old ones deleted", stdout))
-    missing = [number for number in acks[deleted:] if number not in rows]
+    missing = [number for number in acks if number not in rows]
     if missing:
         complain(where, f"frames {missing} were acknowledged and are lost")
     for number, row in rows.items():
@@ -164,6 +164,43 @@ def runs():
                     goes_on(where, cwd / "r", cwd, run)
 
 
+def wedge():
+    """A source that hangs for eight seconds: the page answers, and what was acknowledged can be exported meanwhile."""
+    frames = work / "wedged"
+    frames.mkdir()
+    for picture in sorted(pathlib.Path("data/synth/img").iterdir())[:FRAMES]:
+        shutil.copy(picture, frames)
+    where, stuck = "a source that hangs", sorted(frames.iterdir())[-1]
+    hang = ["-P", str(stuck), "-e", "trace=openat", "-e", "inject=openat:delay_enter=8000000"]
+    command = [args.strace, "-f", "-qq", "-e", "signal=none", "-o", str(work / "trace"), *hang]
+    command += [args.binary, "run", str(frames), "--whole-field", "--out", "r", "--http", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, text=True) as run:
+        page, acks = "", []
+        for line in run.stdout:
+            page = page or "".join(re.findall(r"^page +(http://\S+)", line))
+            acks += acknowledged(line)
+            if len(acks) == FRAMES - 1:
+                break
+        begun = time.monotonic()
+        asked = 0
+        while asked < 20 and run.poll() is None:
+            health = json.load(urllib.request.urlopen(page + "healthz", timeout=5))
+            latest = json.load(urllib.request.urlopen(page + "api/latest", timeout=5))
+            asked += 1
+            if health["state"] not in ("running", "degraded", "recovering") or latest["frame"]["number"] != FRAMES - 1:
+                complain(where, f"the page tells of {health} and frame {latest['frame']['number']}")
+                break
+            time.sleep(0.1)
+        rows, errors = exported(work / "r", work)
+        took_s = time.monotonic() - begun
+        if asked < 20 or rows is None or set(rows) != set(acks):
+            complain(where, f"{asked} answers in {took_s:.1f} s, and the export while it hangs gives {rows and sorted(rows)}: {errors}")
+        rest = run.stdout.read()
+        if run.wait() != 0 or acknowledged(rest) != [FRAMES] or "frame" not in rest:
+            complain(where, f"it does not go on: exit {run.returncode}, {rest}")
+    tried[f"{where}: the page and the records go on"] += 1
+
+
 def name_of(where):
     return re.search(r" at (\w+) ", where).group(1)
 
@@ -222,6 +259,8 @@ try:
         runs()
     if args.only in (None, "install"):
         installs()
+    if args.only in (None, "wedge"):
+        wedge()
 finally:
     shutil.rmtree(work, ignore_errors=True)
 for what, count in sorted(tried.items()):

@@ -96,7 +96,7 @@ fn ten_times_the_frames_take_no_more_memory() {
         notes: String::new(),
     };
     // So small that old frames are deleted all the time.
-    let retention = Retention { most_bytes: 3 << 20, most_age_ms: None };
+    let retention = Retention { most_bytes: 3 << 20, most_age_ms: None, oldest_make_room: false };
     let mut keeper = Keeper::open(folder.path(), &run, &retention, Arc::new(SystemClock::start())).unwrap();
     let mut record = record();
     let mut keep = |frames: u64| {

@@ -138,7 +138,7 @@ impl Makers for Parts {
             models: vec![],
             notes: String::new(),
         };
-        let retention = Retention { most_bytes: RECORDS_BYTES, most_age_ms: None };
+        let retention = Retention { most_bytes: RECORDS_BYTES, most_age_ms: None, oldest_make_room: false };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         Ok(Box::new(Keeping(Some(Keeper::open(&self.folder, &run, &retention, clock)?))))
     }

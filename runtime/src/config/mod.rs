@@ -88,13 +88,15 @@ pub struct RecordsSection {
     pub most_mib: f64,
     /// Greatest age of a frame, in days that the box was running; no limit without it.
     pub most_days: Option<f64>,
+    /// Whether the oldest frames make room for new ones on a full disk.
+    pub oldest_make_room: bool,
     /// Whether a run writes cells.csv and frames.csv at its end.
     pub tables: bool,
 }
 
 impl Default for RecordsSection {
     fn default() -> Self {
-        Self { most_mib: RECORDS_MIB, most_days: None, tables: true }
+        Self { most_mib: RECORDS_MIB, most_days: None, oldest_make_room: false, tables: true }
     }
 }
 
@@ -103,7 +105,8 @@ impl RecordsSection {
     pub fn retention(&self) -> Retention {
         // A float becomes the nearest number that there is.
         let most_bytes = (self.most_mib * 1_048_576.0) as u64;
-        Retention { most_bytes, most_age_ms: self.most_days.map(|days| (days * 86_400_000.0) as i64) }
+        let most_age_ms = self.most_days.map(|days| (days * 86_400_000.0) as i64);
+        Retention { most_bytes, most_age_ms, oldest_make_room: self.oldest_make_room }
     }
 }
 
@@ -408,7 +411,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_told_in_bytes_and_milliseconds() {
         let config = Config::parse("[records]\nmost_mib = 8.5\nmost_days = 0.5\ntables = false", "test").unwrap();
-        let wanted = Retention { most_bytes: 8_912_896, most_age_ms: Some(43_200_000) };
+        let wanted = Retention { most_bytes: 8_912_896, most_age_ms: Some(43_200_000), oldest_make_room: false };
         assert_eq!((config.records.retention(), config.records.tables), (wanted, false));
         assert_eq!(Config::default().records.retention().most_age_ms, None);
     }

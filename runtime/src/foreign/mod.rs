@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod config;
 pub mod flat_field;
 mod front;
+pub mod http;
 pub mod jpeg_frame;
 pub mod manifest;
 pub mod onnx;
@@ -27,10 +28,11 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "bundle", meet: bundle::meet },
     Target { name: "config", meet: config::meet },
     Target { name: "flat_field", meet: flat_field::meet },
+    Target { name: "http", meet: http::meet },
     Target { name: "jpeg_frame", meet: jpeg_frame::meet },
     Target { name: "manifest", meet: manifest::meet },
     Target { name: "onnx", meet: onnx::meet },

@@ -20,6 +20,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     runtime,
     sync::oneshot,
@@ -117,6 +118,17 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
 async fn connection(stream: TcpStream, router: axum::Router) -> std::result::Result<(), hyper::Error> {
     // Events are small and should come at once; that they can be late is no reason to refuse.
     let _ = stream.set_nodelay(true);
+    serve(stream, router).await
+}
+
+/// Serves one connection, whatever its bytes are, until it ends.
+///
+/// # Errors
+/// Those of the connection, and of requests that are none.
+pub async fn serve<T>(stream: T, router: axum::Router) -> std::result::Result<(), hyper::Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let io = TokioIo::new(PatientIo::new(stream, PAGE_WRITE_TIME));
     http1::Builder::new()
         .timer(TokioTimer::new())

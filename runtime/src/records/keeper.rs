@@ -3,8 +3,8 @@
 //! ```text
 //!            opened                     an error of the connection
 //!   start ───────────▶ open ──────────────────────────────────────▶ broken
-//!                       ▲ │ ▲ disk full: oldest frames make room,      │
-//!                       │ └─┘ else the frame is not kept               │ tried again after 250 ms, 500 ms .. 30 s,
+//!                       ▲ │ ▲ disk full: the frame is not kept, or     │
+//!                       │ └─┘ the oldest make room (the config says)   │ tried again after 250 ms, 500 ms .. 30 s,
 //!                       └──────────────────────────────────────────────┘ with the next frame
 //! ```
 //!
@@ -254,12 +254,12 @@ impl Keeper {
             };
             // The log can be written over once it is in the database; where not even that has room, nothing is lost by it.
             let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            let cells = record.cells.len() as u64;
-            let room = retention::make_room(connection, &self.log, used / RETENTION_LEAST_PART, cells);
-            if let Ok(deleted @ 1..) = room {
-                self.counters.deleted += deleted;
-                done = write::frame(connection, run, record, box_ms);
+            if self.retention.oldest_make_room {
+                let cells = record.cells.len() as u64;
+                let room = retention::make_room(connection, &self.log, used / RETENTION_LEAST_PART, cells);
+                self.counters.deleted += room.unwrap_or(0);
             }
+            done = write::frame(connection, run, record, box_ms);
             if done.is_err() {
                 self.trouble_mut().used_bytes.get_or_insert(used);
             }

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None };
+const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
 
 /// Two runs: one of three frames without a pitch, one of a frame with a pitch of 2 um a pixel of the input.
 fn folder() -> tempfile::TempDir {

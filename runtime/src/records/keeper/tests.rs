@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None };
+const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
 
 fn open(folder: &Path, retention: Retention) -> (Keeper, Arc<VirtualClock>) {
     let clock = Arc::new(VirtualClock::at(noon()));
@@ -99,9 +99,26 @@ fn on_a_full_disk_frames_are_counted_and_kept_again_when_there_is_room() {
 }
 
 #[test]
-fn on_a_full_disk_old_frames_make_room_for_new_ones() {
+fn on_a_full_disk_what_was_acknowledged_stays_and_new_frames_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
+    for number in 1..=100 {
+        assert_eq!(keeper.keep(&record(number, 60)), Kept::Durable);
+    }
+    leave_pages(&keeper, 0);
+    let kept = (101..=200).filter(|number| keeper.keep(&record(*number, 60)) == Kept::Durable).count();
+    // Pages that were begun already may hold one or two more.
+    assert!(kept < 5, "{kept}");
+    assert_eq!(numbers(folder.path()), (1..=100 + kept as u64).collect::<Vec<_>>());
+    assert_eq!((keeper.counters().deleted, keeper.counters().lost), (0, 100 - kept as u64));
+    leave_pages(&keeper, 10_000);
+    assert_eq!(keeper.keep(&record(201, 60)), Kept::Durable);
+}
+
+#[test]
+fn on_a_full_disk_old_frames_make_room_where_the_config_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut keeper, _) = open(folder.path(), Retention { oldest_make_room: true, ..PLENTY });
     for number in 1..=100 {
         assert_eq!(keeper.keep(&record(number, 60)), Kept::Durable);
     }
@@ -118,7 +135,7 @@ fn on_a_full_disk_old_frames_make_room_for_new_ones() {
 #[test]
 fn a_frame_too_large_for_a_full_disk_takes_no_more_than_its_share_with_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut keeper, _) = open(folder.path(), PLENTY);
+    let (mut keeper, _) = open(folder.path(), Retention { oldest_make_room: true, ..PLENTY });
     for number in 1..=200 {
         keeper.keep(&record(number, 60));
     }
@@ -216,7 +233,7 @@ fn events_are_bounded_and_their_texts_are_cut() {
 fn age_is_counted_in_running_time_whatever_the_wall_says() {
     let folder = tempfile::tempdir().unwrap();
     let hour = Duration::from_secs(3600);
-    let day = Retention { most_bytes: 1 << 30, most_age_ms: Some(86_400_000) };
+    let day = Retention { most_bytes: 1 << 30, most_age_ms: Some(86_400_000), oldest_make_room: false };
     let far = UNIX_EPOCH + Duration::from_secs(20_000_000_000);
     // Three runs of ten hours each, with walls that jump by centuries.
     for (of_run, wall) in [(0, noon()), (1, UNIX_EPOCH), (2, far)] {
@@ -248,7 +265,7 @@ proptest! {
         age_hours in prop::option::of(1_i64..200),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let retention = Retention { most_bytes: 4 * MIB, most_age_ms: age_hours.map(|hours| hours * 3_600_000) };
+        let retention = Retention { most_bytes: 4 * MIB, most_age_ms: age_hours.map(|hours| hours * 3_600_000), oldest_make_room: false };
         let (mut keeper, clock) = open(folder.path(), retention);
         for (number, (cells, wall, passed_ms)) in (1..).zip(frames) {
             // The wall jumps anywhere from 1970 to 2106.
@@ -267,7 +284,8 @@ proptest! {
 #[test]
 fn a_frame_larger_than_all_that_is_allowed_is_kept_and_told_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut keeper, _) = open(folder.path(), Retention { most_bytes: 200_000, most_age_ms: None });
+    let (mut keeper, _) =
+        open(folder.path(), Retention { most_bytes: 200_000, most_age_ms: None, oldest_make_room: false });
     for number in 1..=3 {
         assert_eq!(keeper.keep(&record(number, 8000)), Kept::Durable);
         assert_eq!(numbers(folder.path()), [number]);

@@ -17,6 +17,8 @@ pub struct Retention {
     pub most_bytes: u64,
     /// Greatest age of a frame, in milliseconds that the box was running; without it frames do not age.
     pub most_age_ms: Option<i64>,
+    /// Whether frames that were acknowledged make room for new ones when the disk is full, down to half of them.
+    pub oldest_make_room: bool,
 }
 
 /// Bytes of the records.
