@@ -26,6 +26,7 @@ pub mod memory;
 pub mod model;
 pub mod pipeline;
 pub mod records;
+pub mod report;
 pub mod run;
 pub mod segmentation;
 pub mod smear;

@@ -16,6 +16,8 @@ mod inputs;
 mod manual;
 mod models;
 mod print;
+mod recorded;
+mod report;
 mod run;
 mod segment;
 mod session;
@@ -57,6 +59,7 @@ fn dispatch(args: &Args) -> Result<()> {
         Command::Segment(args) => segment::run(&session, args),
         Command::Run(args) => run::run(&session, args),
         Command::Export(args) => export::run(&session, args),
+        Command::Report(args) => report::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),
