@@ -1,9 +1,6 @@
 //! Which cells are shown: the most typical and the oddest of those whose frame left pictures.
 
-use std::{
-    cmp::Ordering,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::figures::{Figures, Lengths, circularity, is_measured};
 use crate::{
@@ -134,8 +131,8 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
                     cell: cell.clone(),
                     distance,
                 };
-                keep(&mut choice.typical, distance, |a, b| a.total_cmp(&b), chosen);
-                keep(&mut choice.odd, distance, |a, b| b.total_cmp(&a), chosen);
+                keep(&mut choice.typical, |kept| kept <= distance, chosen);
+                keep(&mut choice.odd, |kept| kept > distance, chosen);
             }
             Ok(())
         })
@@ -146,9 +143,10 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
     Ok(choice)
 }
 
-/// Keeps a cell in a short list in order; of equal ones, the earlier.
-fn keep(list: &mut Vec<Chosen>, distance: f64, order: impl Fn(f64, f64) -> Ordering, chosen: impl Fn() -> Chosen) {
-    let at = list.partition_point(|kept| order(kept.distance, distance) != Ordering::Greater);
+/// Keeps a cell in a short list, behind those whose distance stays `before`. Of equal ones the typical are the earlier, the
+/// odd the later: where all are alike, the lists do not hold the same cells.
+fn keep(list: &mut Vec<Chosen>, before: impl Fn(f64) -> bool, chosen: impl Fn() -> Chosen) {
+    let at = list.partition_point(|kept| before(kept.distance));
     if at < REPORT_CELLS {
         list.insert(at, chosen());
         list.truncate(REPORT_CELLS);
