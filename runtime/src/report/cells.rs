@@ -54,8 +54,10 @@ pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> 
         )?;
     }
     let (typical, odd) = cut.split_at(choice.typical.len().min(cut.len()));
-    list(out, "Typical: nearest to the medians", &choice.typical, typical, facts, &medians)?;
-    list(out, "Odd: furthest from the medians", &choice.odd, odd, facts, &medians)?;
+    list(out, "Typical: nearest to the medians", &choice.typical, typical, facts, |chosen| {
+        medians.words(&chosen.cell)
+    })?;
+    list(out, "Odd: furthest from the medians", &choice.odd, odd, facts, |chosen| medians.reason(&chosen.cell))?;
     writeln!(out, "</section>")?;
     Ok(shown)
 }
@@ -66,7 +68,7 @@ fn list(
     chosen: &[Chosen],
     crops: &[Option<Crop>],
     facts: &Facts,
-    medians: &Medians,
+    words: impl Fn(&Chosen) -> String,
 ) -> Result<()> {
     if crops.iter().flatten().next().is_none() {
         return Ok(());
@@ -74,11 +76,11 @@ fn list(
     writeln!(out, "<h3>{}</h3>\n<div class=\"cells\">", text(name))?;
     for (chosen, crop) in chosen.iter().zip(crops) {
         let Some(crop) = crop else { continue };
-        let reason = medians.reason(&chosen.cell);
+        let words = words(chosen);
         let wide = facts.lengths.of_px(f64::from(crop.window[2]));
         writeln!(out, "<figure>")?;
-        picture(out, crop, &format!("A cell: {reason}"))?;
-        write!(out, "<figcaption>{}<br>", text(&reason))?;
+        picture(out, crop, &format!("A cell: {words}"))?;
+        write!(out, "<figcaption>{}<br>", text(&words))?;
         let (frame, label, unit) = (chosen.frame, chosen.cell.label, facts.lengths.unit());
         writeln!(out, "<small>frame {frame}, cell {label}; {wide:.1} {unit} wide</small></figcaption>\n</figure>")?;
     }

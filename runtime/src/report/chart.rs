@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use super::{axis::Axis, histogram::Histogram, html::text, over_time::OverTime};
 
 const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 230.0;
+const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 16.0;
+const TOP: f64 = 30.0;
 const BOTTOM: f64 = 44.0;
 
 /// A line is broken where so many points in a row are empty: nothing was seen there.
@@ -51,7 +51,7 @@ impl Plot {
         write!(out, "<path class=\"axis\" d=\"M{LEFT} {bottom}H{:.1}\"/>", WIDTH - RIGHT)?;
         let middle = (LEFT + WIDTH - RIGHT) / 2.0;
         writeln!(out, "<text x=\"{middle}\" y=\"{}\" class=\"at-x name\">{}</text>", HEIGHT - 6.0, text(x_name))?;
-        writeln!(out, "<text x=\"4\" y=\"10\" class=\"name\">{}</text>", text(y_name))
+        writeln!(out, "<text x=\"4\" y=\"14\" class=\"name\">{}</text>", text(y_name))
     }
 }
 

@@ -94,6 +94,12 @@ impl Medians {
         [self.diameter.distance(diameter), self.circularity.distance(cell.circularity())]
     }
 
+    /// What a cell is like, in words.
+    pub(super) fn words(&self, cell: &CellRow) -> String {
+        let (diameter, unit) = (self.lengths.of_px(cell.equivalent_diameter_px()), self.lengths.unit());
+        format!("diameter {diameter:.1} {unit}, circularity {:.2}", cell.circularity())
+    }
+
     /// Why a cell is where it is, in words: what is far from its median, or else what is furthest.
     pub(super) fn reason(&self, cell: &CellRow) -> String {
         let [by_diameter, by_circularity] = self.distances(cell);
