@@ -77,16 +77,17 @@ pub(super) fn bars(
             )?;
         }
     }
-    for (name, value) in marks.iter().filter(|(_, value)| (plot.x.from..=plot.x.to).contains(value)) {
-        let x = plot.x(*value);
-        let [end, at] = if x > WIDTH - 80.0 { ["at-y", "-4"] } else { ["", "4"] };
+    let seen = marks.iter().filter(|(_, value)| (plot.x.from..=plot.x.to).contains(value));
+    for (at, (name, value)) in seen.enumerate() {
+        // In two rows, so that neighbours do not run into each other.
+        let (x, y) = (plot.x(*value), if at % 2 == 0 { TOP - 3.0 } else { TOP - 16.0 });
         write!(out, "<path class=\"mark\" d=\"M{x:.1} {TOP}V{:.1}\"/>", HEIGHT - BOTTOM)?;
-        writeln!(out, "<text class=\"{end}\" x=\"{x:.1}\" dx=\"{at}\" y=\"{}\">{}</text>", TOP + 10.0, text(name))?;
+        writeln!(out, "<text class=\"at-x\" x=\"{x:.1}\" y=\"{y}\">{}</text>", text(name))?;
     }
     writeln!(out, "</svg>")
 }
 
-/// A measure over time: its name, the unit of it, whether its axis begins at nought, and a limit that is drawn.
+/// A measure over time, and how it is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {
     /// The measure.
