@@ -28,6 +28,7 @@ pub mod model;
 pub mod page;
 pub mod pipeline;
 pub mod records;
+pub mod report;
 pub mod run;
 pub mod segmentation;
 pub mod shard;

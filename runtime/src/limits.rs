@@ -279,6 +279,31 @@ pub const MAX_RECORD_NAME_BYTES: usize = 255;
 /// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
 
+/// Most runs that a message names.
+pub const MAX_NAMED_RUNS: usize = 16;
+
+/// Points that a line over time in a report has at most, however many frames there are.
+pub const REPORT_POINTS: usize = 240;
+
+/// Bars that a histogram in a report has at most.
+pub const REPORT_BARS: usize = 40;
+
+/// Sizes of cells up to this one, in pixels of the super-resolved picture, are counted each by itself in a report, so that
+/// medians are exact; larger ones are counted as this large. A whole tile.
+pub const MAX_REPORT_AREA_PX: u32 = TILE_SR_PX * TILE_SR_PX;
+
+/// Events that a report lists; of more, the latest.
+pub const MAX_REPORT_EVENTS: usize = 200;
+
+/// Typical cells, and odd ones, that a report shows.
+pub const REPORT_CELLS: usize = 12;
+
+/// Longest side of a cell's picture in a report, in pixels; what is larger is shrunk.
+pub const MAX_REPORT_CROP_PX: u32 = 256;
+
+/// Largest kept picture that a report cuts cells from, in pixels.
+pub const MAX_KEPT_PICTURE_PX: u64 = MAX_FRAME_PX * (SCALE * SCALE) as u64;
+
 /// Longest outline of a cell that is kept, in steps along the edges of pixels; of a longer one its box is kept.
 pub const MAX_OUTLINE_STEPS: u32 = 65_536;
 
@@ -351,6 +376,7 @@ const _: () = {
     assert!(MAX_TILED_PX <= MAX_WHOLE_FIELD_PX);
     assert!(MAX_WHOLE_FIELD_PX * 3 <= MAX_DECODE_BYTES);
     assert!(MAX_FRAME_PX <= MAX_TILED_PX);
+    assert!(MAX_KEPT_PICTURE_PX <= MAX_WHOLE_FIELD_PX);
     // One picture is analysed and one is made while the queue is full.
     assert!(FRAME_POOL_LEN >= FRAME_QUEUE_LEN + 2);
     assert!(MAX_CAMERA_PX <= MAX_WHOLE_FIELD_PX);

@@ -24,6 +24,7 @@ use bloodseg::{
             retention::Retention,
         },
     },
+    report,
 };
 use image::Luma;
 
@@ -73,6 +74,20 @@ fn record() -> FrameRecord {
     }
 }
 
+fn run() -> RunInfo {
+    RunInfo {
+        mark: RunInfo::new_mark(),
+        source: "test".into(),
+        description: String::new(),
+        started: SystemTime::now(),
+        um_per_px: Some(2.0),
+        pitch_from: String::new(),
+        software: String::new(),
+        models: vec![],
+        notes: String::new(),
+    }
+}
+
 /// Greatest bytes above what was there before, while `work` runs.
 fn peak_bytes(work: impl FnOnce()) -> usize {
     restart_peak();
@@ -84,17 +99,7 @@ fn peak_bytes(work: impl FnOnce()) -> usize {
 // Without the test harness, whose own thread allocates when it likes and would be counted too.
 fn ten_times_the_frames_take_no_more_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let run = RunInfo {
-        mark: RunInfo::new_mark(),
-        source: "test".into(),
-        description: String::new(),
-        started: SystemTime::now(),
-        um_per_px: Some(2.0),
-        pitch_from: String::new(),
-        software: String::new(),
-        models: vec![],
-        notes: String::new(),
-    };
+    let run = run();
     // So small that old frames are deleted all the time.
     let retention = Retention { most_bytes: 3 << 20, most_age_ms: None, oldest_make_room: false };
     let mut keeper = Keeper::open(folder.path(), &run, &retention, Arc::new(SystemClock::start())).unwrap();
@@ -145,6 +150,36 @@ fn ten_times_the_frames_take_no_more_memory() {
     }
 }
 
+// Beyond as many frames as a line has points, a page takes no more.
+fn a_page_about_many_frames_takes_no_more_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { most_bytes: 256 << 20, most_age_ms: None };
+    let mut record = record();
+    for frames in [250, 1250] {
+        let run = RunInfo { mark: RunInfo::new_mark(), ..run() };
+        let mut keeper = Keeper::open(folder.path(), &run, &retention, Arc::new(SystemClock::start())).unwrap();
+        for number in 1..=frames {
+            record.number = number;
+            assert_eq!(keeper.keep(&record), Kept::Durable);
+        }
+        keeper.end("enough frames");
+    }
+    let records = Records::open(folder.path()).unwrap();
+    let peak = |run: i64| {
+        let run = records.run(run).unwrap().unwrap();
+        let mut count = 0;
+        let bytes = peak_bytes(|| {
+            report::write(&records, &run, &mut io::sink(), &mut || count += 1).unwrap();
+        });
+        (count, bytes)
+    };
+    peak(1);
+    let ((few_frames, few), (many_frames, many)) = (peak(1), peak(2));
+    eprintln!("page: {few} bytes for {few_frames} frames, {many} for {many_frames}");
+    assert_eq!((few_frames, many_frames), (250, 1250));
+    assert!(many <= few + 4096, "{few} bytes for few frames, {many} for many");
+}
+
 /// When the frame with this index was recorded.
 fn record_at(records: &Records, index: usize) -> i64 {
     let mut times = Vec::new();
@@ -159,4 +194,5 @@ fn record_at(records: &Records, index: usize) -> i64 {
 
 fn main() {
     ten_times_the_frames_take_no_more_memory();
+    a_page_about_many_frames_takes_no_more_memory();
 }

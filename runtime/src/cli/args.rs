@@ -17,6 +17,7 @@ use super::{
     manual::{CompletionsArgs, ManArgs},
     merge::MergeArgs,
     models::ModelsArgs,
+    report::ReportArgs,
     run::RunArgs,
     segment::SegmentArgs,
 };
@@ -41,6 +42,7 @@ Examples:
   bloodseg run demo
   bloodseg run frames/ --fps 5 --out results
   bloodseg export --from results --format jsonl | head
+  bloodseg report latest --from results
   bloodseg cameras
   bloodseg doctor --config bloodseg.toml --out results
   bloodseg calibrate camera0
@@ -110,6 +112,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Write what a run recorded in the formats of other programs, also while it runs
     Export(ExportArgs),
+    /// Write one HTML page about a run, to hand on: counts, sizes, pictures of cells, models, events
+    Report(ReportArgs),
     /// Measure the models on fields with masks: every figure beside its baseline
     Eval(EvalArgs),
     /// Measure times and memory on this machine

@@ -7,17 +7,14 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::{print, session::Session};
+use super::{print, recorded, session::Session};
 use crate::{
     error::{Error, Result},
     limits::RECORD_BUFFER_BYTES,
     records::{
         atomic::AtomicFile,
         export::{ExportError, Format, Table, export},
-        store::{
-            self,
-            read::{Filter, Records},
-        },
+        store::read::{Filter, Records},
         utc,
     },
 };
@@ -113,10 +110,7 @@ fn time(text: &str) -> std::result::Result<i64, String> {
 /// # Errors
 /// [`Error::Input`] for records that are missing or cannot be read, [`Error::Output`] for a file that cannot be written.
 pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
-    let from = match &args.from {
-        Some(from) => from.clone(),
-        None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results")))?,
-    };
+    let from = recorded::folder(session, args.from.as_deref())?;
     let format = match args.format {
         Name::Csv => Format::Csv(if args.table == Rows::Cells { Table::Cells } else { Table::Frames }),
         Name::Jsonl => Format::Jsonl,
@@ -169,21 +163,5 @@ fn run_number(records: &Records, which: Which) -> Result<Option<i64>> {
         (Which::Last, None) => Err(missing("no run yet".into())),
         (Which::One(run), _) if records.has_run(run)? => Ok(Some(run)),
         (Which::One(run), _) => Err(missing(format!("no run {run}"))),
-    }
-}
-
-/// The one folder with records in the folder for results.
-fn the_only(results: &Path) -> Result<PathBuf> {
-    let entries = std::fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = entries.filter(|path| path.join(store::FILE).is_file()).collect();
-    found.sort();
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Error::input(results, "no folder with records", "results of a run", "Give --from DIR")),
-        count => {
-            let names: Vec<String> = found.iter().rev().take(3).map(|path| path.display().to_string()).collect();
-            let found = format!("{count} folders with records, among them {}", names.join(", "));
-            Err(Error::input(results, found, "one, or to be told which", "Give --from DIR"))
-        }
     }
 }

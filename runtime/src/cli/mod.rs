@@ -18,6 +18,8 @@ mod manual;
 mod merge;
 mod models;
 mod print;
+mod recorded;
+mod report;
 mod run;
 mod segment;
 mod session;
@@ -64,6 +66,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
         Command::Merge(args) => merge::run(args),
         Command::Run(args) => run::run(&session, args),
         Command::Export(args) => export::run(&session, args),
+        Command::Report(args) => report::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),

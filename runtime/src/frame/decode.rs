@@ -13,6 +13,7 @@ use image::{
 };
 
 use crate::{
+    cells::Labels,
     error::{Error, Result},
     limits::{MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX, MAX_WHOLE_FIELD_PX},
 };
@@ -38,6 +39,11 @@ pub fn read_picture_bytes(bytes: &[u8], path: &Path, most_px: u64) -> Result<Rgb
 /// Reads a mask as one 8-bit channel (luma, where it has three); any level, thresholding is left to the caller.
 pub fn read_mask(path: &Path) -> Result<GrayImage> {
     Ok(decode(path, MAX_WHOLE_FIELD_PX)?.into_luma8())
+}
+
+/// Reads a picture of labels, one 16-bit channel, of at most `most_px` pixels.
+pub fn read_labels(path: &Path, most_px: u64) -> Result<Labels> {
+    Ok(decode(path, most_px)?.into_luma16())
 }
 
 /// Whether the name of a file ends like that of a picture.

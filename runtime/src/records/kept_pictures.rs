@@ -28,9 +28,7 @@ impl KeptPictures {
         self.latest_stem.clear();
         // Writing to a string does not fail.
         let _ = write!(self.latest_stem, "{}", frame.name);
-        if let Some(dot) = self.latest_stem.rfind('.').filter(|dot| *dot > 0) {
-            self.latest_stem.truncate(dot);
-        }
+        self.latest_stem.truncate(pictures::stem(&self.latest_stem).len());
         if self.every.is_some_and(|every| self.analysed.is_multiple_of(every)) {
             self.write(analysis);
         }

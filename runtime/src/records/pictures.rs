@@ -29,6 +29,14 @@ pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 /// Pixels from one line of the hatching to the next.
 pub const HATCH_PX: u32 = 6;
 
+/// What the pictures of a frame are named by: its name up to the last dot.
+pub fn stem(name: &str) -> &str {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => &name[..dot],
+        _ => name,
+    }
+}
+
 /// Paths of the four pictures for `stem` in `folder`, in the order of [`SUFFIXES`].
 pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {
     SUFFIXES.map(|suffix| folder.join(format!("{stem}{suffix}")))

@@ -1,5 +1,6 @@
 //! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
 
+pub mod about;
 pub mod read;
 pub mod retention;
 pub mod schema;

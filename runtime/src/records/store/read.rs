@@ -117,7 +117,7 @@ impl CellRow {
 #[derive(Debug)]
 pub struct Records {
     path: PathBuf,
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
@@ -229,7 +229,7 @@ impl Records {
         Ok(())
     }
 
-    fn fault(&self, error: rusqlite::Error) -> Error {
+    pub(super) fn fault(&self, error: rusqlite::Error) -> Error {
         Fault::from(error).to_read(&self.path)
     }
 }
@@ -244,7 +244,7 @@ fn real(row: &Row<'_>, at: usize) -> rusqlite::Result<f64> {
 }
 
 /// A text into memory that is used again.
-fn text(row: &Row<'_>, at: usize, into: &mut String) -> rusqlite::Result<()> {
+pub(super) fn text(row: &Row<'_>, at: usize, into: &mut String) -> rusqlite::Result<()> {
     into.clear();
     if let ValueRef::Text(bytes) = row.get_ref(at)? {
         into.push_str(&String::from_utf8_lossy(bytes));

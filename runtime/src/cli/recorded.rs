@@ -1,0 +1,36 @@
+//! Which records a command reads.
+
+use std::path::{Path, PathBuf};
+
+use super::session::Session;
+use crate::{
+    error::{Error, Result},
+    records::store,
+};
+
+/// The folder or database that was named, else the one folder with records in the folder for results.
+///
+/// # Errors
+/// [`Error::Input`] when none is named and there is not exactly one.
+pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(named) => Ok(named.to_owned()),
+        None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results"))),
+    }
+}
+
+/// The one folder with records in the folder for results.
+fn the_only(results: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = entries.filter(|path| path.join(store::FILE).is_file()).collect();
+    found.sort();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::input(results, "no folder with records", "results of a run", "Give --from DIR")),
+        count => {
+            let names: Vec<String> = found.iter().rev().take(3).map(|path| path.display().to_string()).collect();
+            let found = format!("{count} folders with records, among them {}", names.join(", "));
+            Err(Error::input(results, found, "one, or to be told which", "Give --from DIR"))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `bloodseg report`: one page about a run, to hand on.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{print, recorded, session::Session};
+use crate::{
+    error::{Error, Result},
+    limits::MAX_NAMED_RUNS,
+    records::{
+        atomic::AtomicFile,
+        export::ExportError,
+        store::{
+            about::RunRow,
+            read::{Filter, Records},
+        },
+    },
+    report,
+};
+
+/// Arguments of `report`.
+///
+/// Writes one HTML file that needs no other: counts, histogram of diameters, counts and quality over time, pictures of typical
+/// and odd cells, verdicts, calibration, models and events of a run. It has no script, loads nothing, follows the light or dark
+/// setting of the reader, and can be printed. Reads the records as they are at the moment, also while the run goes on. The same
+/// records give the same file.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Number of the run in the records, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest", value_parser = which)]
+    run: Which,
+
+    /// Folder of a run, or its records.sqlite [default: the one folder with records in the folder for results]
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+
+    /// File for the page, which appears whole or not at all [default: report-RUN.html]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Latest,
+    One(i64),
+}
+
+fn which(text: &str) -> std::result::Result<Which, String> {
+    match text {
+        // `last` is how `export` calls it.
+        "latest" | "last" => Ok(Which::Latest),
+        number => {
+            let one = number.parse().ok().filter(|number| *number > 0).map(Which::One);
+            one.ok_or_else(|| "expected the number of a run, or `latest`".into())
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error::Input`] for records that are missing or cannot be read, [`Error::Output`] for a file that cannot be written or is
+/// there already.
+pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
+    let records = Records::open(&recorded::folder(session, args.from.as_deref())?)?;
+    let run = wanted(&records, args.run)?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("report-{}.html", run.id)));
+    refuse_what_is_there(&out, args.force)?;
+    let (frames, _) = records.count(&Filter { run: Some(run.id), ..Filter::default() })?;
+    let bar = print::progress(usize::try_from(frames).unwrap_or(usize::MAX), "frames", session.quiet);
+    let mut file = AtomicFile::create(&out)?;
+    let done = report::write(&records, &run, &mut file, &mut || bar.inc(1));
+    bar.finish_and_clear();
+    let told = done.map_err(|error| match error {
+        ExportError::Records(error) => error,
+        ExportError::Write(error) => Error::output(&out, error),
+    })?;
+    file.commit()?;
+    if !session.quiet {
+        let report::Told { frames, cells, shown } = told;
+        let (path, run) = (out.display(), run.id);
+        print::line(format_args!("report   {path}: run {run}, {frames} frames, {cells} cells, {shown} of them shown"));
+    }
+    Ok(())
+}
+
+/// The run that is meant.
+fn wanted(records: &Records, which: Which) -> Result<RunRow> {
+    let (number, found) = match which {
+        Which::One(number) => (Some(number), format!("no run {number}")),
+        Which::Latest => (records.runs()?.map(|(_, last)| last), "no run yet".into()),
+    };
+    if let Some(run) = number.map(|number| records.run(number)).transpose()?.flatten() {
+        return Ok(run);
+    }
+    let (runs, all) = records.latest_runs(MAX_NAMED_RUNS)?;
+    let names: Vec<String> = runs.iter().map(i64::to_string).collect();
+    let earlier = all.saturating_sub(runs.len() as u64);
+    let expected = match (runs.is_empty(), earlier) {
+        (true, _) => "a folder with a run".into(),
+        (false, 0) => format!("one of {}", names.join(", ")),
+        (false, earlier) => format!("one of {}, or of {earlier} earlier ones", names.join(", ")),
+    };
+    Err(Error::input(records.path(), found, expected, ""))
+}
+
+fn refuse_what_is_there(out: &Path, force: bool) -> Result<()> {
+    match out.symlink_metadata() {
+        Ok(there) if there.is_dir() => Err(Error::output(out, "a folder is there")),
+        Ok(_) if !force => Err(Error::output(out, "a file is there already, and --force was not given")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,169 @@
+//! Which cells are shown: the most typical and the oddest of those whose frame left pictures.
+
+use std::path::{Path, PathBuf};
+
+use super::figures::{Figures, Lengths, circularity, is_measured};
+use crate::{
+    limits::REPORT_CELLS,
+    records::{
+        export::Result,
+        pictures,
+        store::{
+            about::RunRow,
+            read::{CellRow, Filter, FrameRow, Records},
+        },
+    },
+};
+
+/// From the fifth percentile to the ninety-fifth of a normal distribution, in standard deviations.
+const NORMAL_WIDTH: f64 = 3.29;
+
+/// A measure so many deviations from the median is a reason to call a cell odd.
+const ODD_FROM: f64 = 2.0;
+
+/// The middle and the width of a measure.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    median: f64,
+    width: f64,
+}
+
+impl Usual {
+    fn of(at: impl Fn(f64) -> Option<f64>) -> Option<Self> {
+        let (low, median, high) = (at(0.05)?, at(0.5)?, at(0.95)?);
+        // Where all are alike, the least difference counts, and nothing is divided by nought.
+        Some(Self { median, width: ((high - low) / NORMAL_WIDTH).max(median.abs() * 1e-3).max(1e-9) })
+    }
+
+    fn distance(self, value: f64) -> f64 {
+        ((value - self.median) / self.width).abs()
+    }
+}
+
+/// A cell that is shown.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    /// Its frame in the database.
+    pub(super) frame_id: i64,
+    /// Its frame in the run.
+    pub(super) frame: i64,
+    /// Where the super-resolved picture and the labels of its frame are.
+    pub(super) pictures: [PathBuf; 2],
+    /// Size of the super-resolved picture.
+    pub(super) size_px: [u32; 2],
+    /// The cell.
+    pub(super) cell: CellRow,
+    /// How far it is from the medians.
+    pub(super) distance: f64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// The nearest to both medians, the nearest first.
+    pub(super) typical: Vec<Chosen>,
+    /// The furthest, the furthest first.
+    pub(super) odd: Vec<Chosen>,
+    /// Frames of the run that left pictures.
+    pub(super) pictured: u64,
+}
+
+/// Medians and widths of diameter and circularity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Medians {
+    lengths: Lengths,
+    diameter: Usual,
+    circularity: Usual,
+}
+
+impl Medians {
+    /// Those of a run; none without a cell that is measured.
+    pub(super) fn of(figures: &Figures, lengths: Lengths) -> Option<Self> {
+        let diameter = Usual::of(|share| figures.areas.quantile(share, |area| lengths.diameter(area)))?;
+        let circularity = Usual::of(|share| figures.circularities.quantile(share, circularity))?;
+        Some(Self { lengths, diameter, circularity })
+    }
+
+    /// The median diameter in pixels.
+    pub(super) fn diameter_px(&self) -> f64 {
+        self.diameter.median / self.lengths.of_px(1.0)
+    }
+
+    fn distances(&self, cell: &CellRow) -> [f64; 2] {
+        let diameter = self.lengths.of_px(cell.equivalent_diameter_px());
+        [self.diameter.distance(diameter), self.circularity.distance(cell.circularity())]
+    }
+
+    /// What a cell is like, in words.
+    pub(super) fn words(&self, cell: &CellRow) -> String {
+        let (diameter, unit) = (self.lengths.of_px(cell.equivalent_diameter_px()), self.lengths.unit());
+        format!("diameter {diameter:.1} {unit}, circularity {:.2}", cell.circularity())
+    }
+
+    /// Why a cell is where it is, in words: what is far from its median, or else what is furthest.
+    pub(super) fn reason(&self, cell: &CellRow) -> String {
+        let [by_diameter, by_circularity] = self.distances(cell);
+        let diameter = (by_diameter >= ODD_FROM || by_diameter >= by_circularity).then(|| {
+            let (found, unit) = (self.lengths.of_px(cell.equivalent_diameter_px()), self.lengths.unit());
+            format!("diameter {found:.1} {unit}, median is {:.1}", self.diameter.median)
+        });
+        let circularity = (by_circularity >= ODD_FROM || by_circularity > by_diameter)
+            .then(|| format!("circularity {:.2}, median is {:.2}", cell.circularity(), self.circularity.median));
+        diameter.into_iter().chain(circularity).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Chooses cells of a run.
+///
+/// # Errors
+/// [`crate::records::export::ExportError::Records`] when the records cannot be read.
+pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>) -> Result<Choice> {
+    let folder = records.path().parent().unwrap_or(Path::new("")).to_owned();
+    let mut choice = Choice::default();
+    let filter = Filter { run: Some(run.id), ..Filter::default() };
+    records.frames::<crate::error::Error>(&filter, |frame| {
+        let Some(pictures) = pictures_of(&folder, frame) else { return Ok(()) };
+        choice.pictured += 1;
+        let Some(medians) = medians else { return Ok(()) };
+        records.cells::<crate::error::Error>(frame.id, |cell| {
+            let [a, b] = medians.distances(cell);
+            let distance = a.hypot(b);
+            if is_measured(cell) && distance.is_finite() {
+                let chosen = || Chosen {
+                    frame_id: frame.id,
+                    frame: frame.number,
+                    pictures: pictures.clone(),
+                    size_px: frame.size_px,
+                    cell: cell.clone(),
+                    distance,
+                };
+                keep(&mut choice.typical, |kept| kept <= distance, chosen);
+                keep(&mut choice.odd, |kept| kept > distance, chosen);
+            }
+            Ok(())
+        })
+    })?;
+    let Choice { typical, odd, .. } = &mut choice;
+    // Of few cells, the same ones are nearest and furthest.
+    odd.retain(|odd| !typical.iter().any(|cell| (cell.frame_id, cell.cell.label) == (odd.frame_id, odd.cell.label)));
+    Ok(choice)
+}
+
+/// Keeps a cell in a short list, behind those whose distance stays `before`. Of equal ones the typical are the earlier, the
+/// odd the later: where all are alike, the lists do not hold the same cells.
+fn keep(list: &mut Vec<Chosen>, before: impl Fn(f64) -> bool, chosen: impl Fn() -> Chosen) {
+    let at = list.partition_point(|kept| before(kept.distance));
+    if at < REPORT_CELLS {
+        list.insert(at, chosen());
+        list.truncate(REPORT_CELLS);
+    }
+}
+
+/// The super-resolved picture and the labels of a frame, where they were kept.
+fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
+    let stem = pictures::stem(&frame.image);
+    // A name in a database of others may be a way out of the folder.
+    let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
+    let [sr, _, labels, _] = pictures::paths(folder, stem);
+    (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
+}

@@ -1,0 +1,60 @@
+//! Mean and standard deviation of values that pass by once (Welford).
+
+/// What is kept of the values so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Moments {
+    count: u64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// One more value; what is no number is left out.
+    pub(super) fn add(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.count += 1;
+        let before = value - self.mean;
+        self.mean += before / self.count as f64;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// Their mean.
+    pub(super) fn mean(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.mean)
+    }
+
+    /// The standard deviation of what they are a sample of.
+    pub(super) fn deviation(&self) -> Option<f64> {
+        (self.count > 1).then(|| (self.squares.max(0.0) / (self.count - 1) as f64).sqrt())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn of(values: &[f64]) -> Moments {
+        let mut moments = Moments::default();
+        values.iter().for_each(|value| moments.add(*value));
+        moments
+    }
+
+    #[test]
+    fn known_values_have_known_moments() {
+        let moments = of(&[2.0, 4.0, f64::NAN, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0, f64::INFINITY]);
+        assert_eq!((moments.count, moments.mean()), (8, Some(5.0)));
+        assert!((moments.deviation().unwrap() - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+        assert_eq!((of(&[]).mean(), of(&[]).deviation()), (None, None));
+        assert_eq!((of(&[3.0]).mean(), of(&[3.0]).deviation()), (Some(3.0), None));
+    }
+
+    #[test]
+    fn many_values_far_from_zero_keep_their_digits() {
+        let values: Vec<f64> = (0..100_000).map(|at| 1e9 + f64::from(at % 2)).collect();
+        assert!((of(&values).deviation().unwrap() - 0.5).abs() < 1e-4);
+    }
+}
