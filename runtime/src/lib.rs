@@ -24,6 +24,7 @@ pub mod limits;
 pub mod measures;
 pub mod memory;
 pub mod model;
+pub mod outbox;
 pub mod pipeline;
 pub mod records;
 pub mod run;

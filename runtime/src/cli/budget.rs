@@ -53,13 +53,18 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 
 /// The need of a run on frames of a size.
 fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    of_pipeline(&mut session.pipeline()?, frame, 0)
+    of_pipeline(session, &mut session.pipeline()?, frame, 0)
 }
 
 /// The same, of a pipeline that is loaded already, and of a source that has so many bytes on the heap.
-pub(super) fn of_pipeline(pipeline: &mut Pipeline, frame: [u32; 2], source_bytes: u64) -> Result<Budget> {
+pub(super) fn of_pipeline(
+    session: &Session,
+    pipeline: &mut Pipeline,
+    frame: [u32; 2],
+    source_bytes: u64,
+) -> Result<Budget> {
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
-    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes })
+    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes, outbox: session.config.mqtt.broker.is_some() })
 }
 
 /// Refuses a budget that is more than the config allows.

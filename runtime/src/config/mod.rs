@@ -1,5 +1,6 @@
 //! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
 
+pub mod mqtt;
 mod suggest;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
+use self::mqtt::MqttSection;
 use crate::{
     error::{Error, Result},
     limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, RECORDS_LEAST_MIB, RECORDS_MIB},
@@ -32,6 +34,8 @@ pub struct Config {
     pub budget: BudgetSection,
     /// `[records]`
     pub records: RecordsSection,
+    /// `[mqtt]`
+    pub mqtt: MqttSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -177,7 +181,7 @@ impl Config {
         let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
         let models = &mut config.models;
         let of_models = [&mut models.dir, &mut models.slots, &mut models.key_file];
-        for path in paths.chain(of_models).chain([&mut config.output.dir]).flatten() {
+        for path in paths.chain(of_models).chain([&mut config.output.dir, &mut config.mqtt.password_file]).flatten() {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -224,6 +228,9 @@ impl Config {
         }
         if let Some(days) = most_days.filter(|days| !is_positive(*days)) {
             return Some(format!("records.most_days = {days}, expected a number above 0"));
+        }
+        if let Some(found) = self.mqtt.fault() {
+            return Some(found);
         }
         self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
     }
@@ -332,6 +339,9 @@ mod tests {
         assert!(!keys.is_empty());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
         assert!(config.records.most_days.is_some());
+        assert!(
+            config.mqtt.address().is_some() && config.mqtt.password_file.is_some() && config.mqtt.box_name.is_some()
+        );
     }
 
     #[test]
@@ -388,6 +398,13 @@ mod tests {
             ("[records]\nmost_mib = nan", "records.most_mib"),
             ("[records]\nmost_days = 0", "records.most_days"),
             ("[records]\ntable = true", "Did you mean `tables`"),
+            ("[mqtt]\nbroker = \"a\"", "HOST:PORT"),
+            ("[mqtt]\nbox = \"a/b\"", "mqtt.box"),
+            ("[mqtt]\ntopic = \"#\"", "mqtt.topic"),
+            ("[mqtt]\ndiscovery = \"\"", "mqtt.discovery"),
+            ("[mqtt]\npassword_file = \"x\"", "without mqtt.user"),
+            ("[mqtt]\npassword = \"x\"", "Did you mean `password_file`"),
+            ("[mqtt]\nkeep_alive_s = 0", "mqtt.keep_alive_s"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);

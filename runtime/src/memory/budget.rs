@@ -13,7 +13,7 @@ use crate::{
     camera::Frame,
     error::{Error, Result},
     limits::{
-        FRAME_POOL_LEN, MAX_LEFT_BEHIND, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
+        FRAME_POOL_LEN, MAX_LEFT_BEHIND, MQTT_HEAP_BYTES, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
         SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
     },
     model::golden,
@@ -43,6 +43,8 @@ pub struct Outside {
     pub code_bytes: u64,
     /// What the source of frames has on the heap already.
     pub source_bytes: u64,
+    /// Whether frames are told to an MQTT broker.
+    pub outbox: bool,
 }
 
 /// Every line.
@@ -84,9 +86,10 @@ impl Budget {
         let waiting = (FRAME_POOL_LEN * (1 + MAX_LEFT_BEHIND)) as u64;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
-        let all_threads = threads + Stage::ALL.len() as u64;
+        // The outbox has a thread, and its connection one that asks for addresses.
+        let all_threads = threads + Stage::ALL.len() as u64 + if outside.outbox { 2 } else { 0 };
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
-        let lines = vec![
+        let mut lines = vec![
             Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
             line("packed weights", weight_bytes, "planned".into()),
             line("arenas", threads * arena_bytes, format!("planned, {threads} of {arena_bytes} bytes")),
@@ -103,6 +106,9 @@ impl Budget {
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
             line("web page", 0, "there is none yet".into()),
         ];
+        if outside.outbox {
+            lines.push(line("outbox (MQTT)", MQTT_HEAP_BYTES, "a bound".into()));
+        }
         Ok(Self { lines })
     }
 
