@@ -179,6 +179,7 @@ impl Sender {
             self.look(self.clock.elapsed());
         }
         self.mark.keep(self.clock.elapsed(), true);
+        self.reader.close_for_good();
         self.counters()
     }
 

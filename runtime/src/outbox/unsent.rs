@@ -128,6 +128,13 @@ impl Reader {
         self.connection = None;
     }
 
+    /// The same at the end of a run, and clears away the log that a reader leaves.
+    pub fn close_for_good(&mut self) {
+        if self.connection.take().is_some() {
+            store::clear_log(&self.path);
+        }
+    }
+
     /// Whether they are open.
     pub fn is_open(&self) -> bool {
         self.connection.is_some()
