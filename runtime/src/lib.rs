@@ -25,6 +25,7 @@ pub mod limits;
 pub mod measures;
 pub mod memory;
 pub mod model;
+pub mod outbox;
 pub mod page;
 pub mod pipeline;
 pub mod records;

@@ -310,6 +310,73 @@ pub const MAX_OUTLINE_STEPS: u32 = 65_536;
 /// Most bytes of all outlines of a frame; cells beyond have their box alone.
 pub const MAX_OUTLINES_BYTES: usize = 1024 * 1024;
 
+/// Frames that are on their way to an MQTT broker at a time, and those that are read out of the records at a stretch.
+pub const MQTT_WINDOW: usize = 16;
+
+/// Time between two looks of the outbox into the records; with the window, it bounds how fast a backlog is sent.
+pub const MQTT_LOOK: Duration = Duration::from_millis(250);
+
+/// Least time between two messages of state.
+pub const MQTT_STATE_LEAST: Duration = Duration::from_secs(1);
+
+/// Least time between two writes of the outbox's mark: each is an fsync on the disk of the records.
+pub const MQTT_MARK_LEAST: Duration = Duration::from_secs(1);
+
+/// Time until a broker that is away is first tried again; each try in vain doubles it.
+pub const MQTT_RETRY_LEAST: Duration = Duration::from_secs(1);
+
+/// Longest time between two tries.
+pub const MQTT_RETRY_MOST: Duration = Duration::from_secs(60);
+
+/// A connection that held for so long makes up for the tries before it.
+pub const MQTT_FORGIVEN: Duration = Duration::from_secs(30);
+
+/// Longest time that a broker may take to answer a connection, or to take bytes.
+pub const MQTT_CONNECT: Duration = Duration::from_secs(5);
+
+/// A broker that acknowledges nothing for so long is left, and tried again.
+pub const MQTT_ACK_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest time that a run which ends waits for what the broker has not acknowledged.
+pub const MQTT_END: Duration = Duration::from_secs(3);
+
+/// Longest time that it then waits for the broker to take its leave.
+pub const MQTT_LEAVE: Duration = Duration::from_secs(1);
+
+/// Longest time that a run waits for its outbox, which may hang.
+pub const MQTT_END_GRACE: Duration = Duration::from_secs(5);
+
+/// Largest message that is sent, in bytes.
+pub const MAX_MQTT_MESSAGE_BYTES: usize = 4096;
+
+/// Largest packet that a broker may send, in bytes: acknowledgements have four.
+pub const MAX_MQTT_INCOMING_BYTES: usize = 128;
+
+/// Packets that are listened to between two looks; a broker that sends more waits.
+pub const MAX_MQTT_HEARD: u32 = 256;
+
+/// Messages about the box itself that wait: its presence, its state, and what discovery says.
+pub const MQTT_NOTES: usize = 12;
+
+/// Longest name of a box, a user, or what topics begin with, in bytes.
+pub const MAX_MQTT_NAME_BYTES: usize = 64;
+
+/// Longest password, in bytes.
+pub const MAX_MQTT_PASSWORD_BYTES: u64 = 256;
+
+/// Longest silence on the line in seconds, where the config says nothing.
+pub const MQTT_KEEP_ALIVE_S: u16 = 30;
+
+/// The most that the config may say.
+pub const MQTT_KEEP_ALIVE_MOST_S: u16 = 3600;
+
+/// Largest file of the outbox's mark that is read, in bytes.
+pub const MAX_MQTT_MARK_BYTES: u64 = 1024;
+
+/// Heap that the outbox takes, as `budget` reckons: the messages under way, twice, those that wait, and the connection
+/// with its buffers.
+pub const MQTT_HEAP_BYTES: u64 = ((2 * MQTT_WINDOW + MQTT_NOTES) * MAX_MQTT_MESSAGE_BYTES) as u64 + 128 * 1024;
+
 /// Bytes of a thread's stack that are touched, as `budget` reckons.
 pub const THREAD_STACK_BYTES: u64 = 128 * 1024;
 
@@ -409,4 +476,16 @@ const _: () = {
     assert!(PAGE_TOKEN_LEAST < PAGE_TOKEN_MOST && PAGE_TOKEN_MOST * 4 < PAGE_HEADER_BYTES);
     assert!(PAGE_LOOK.as_millis() * 10 <= PAGE_HEARTBEAT.as_millis());
     assert!(PAGE_HEARTBEAT.as_millis() < PAGE_WRITE_TIME.as_millis());
+    assert!(MQTT_RETRY_LEAST.as_millis() < MQTT_RETRY_MOST.as_millis());
+    assert!(MQTT_LOOK.as_millis() <= MQTT_STATE_LEAST.as_millis());
+    // Numbers of packets are those of the window and one more.
+    assert!(MQTT_WINDOW + 1 < u16::MAX as usize);
+    // A frame and its acknowledgements are four packets, and all of a window have room between two looks.
+    assert!(MQTT_WINDOW * 4 * 2 <= MAX_MQTT_HEARD as usize);
+    // A run waits a little longer for the outbox than the outbox for the broker, and the service manager for both.
+    assert!(MQTT_END.as_millis() + MQTT_LEAVE.as_millis() < MQTT_END_GRACE.as_millis());
+    assert!(STOP_GRACE.as_millis() + MQTT_END_GRACE.as_millis() <= 20_000);
+    assert!(MQTT_KEEP_ALIVE_S <= MQTT_KEEP_ALIVE_MOST_S);
+    // The longest name of a frame has room in a message, even where each byte is written as six.
+    assert!(6 * (MAX_RECORD_NAME_BYTES + MAX_MQTT_NAME_BYTES) + 1536 <= MAX_MQTT_MESSAGE_BYTES);
 };

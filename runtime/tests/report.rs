@@ -258,7 +258,7 @@ fn keeper(folder: &Path, name: &str, um_per_px: Option<f64>) -> Keeper {
         models: vec![model],
         notes: name.into(),
     };
-    let retention = Retention { most_bytes: 64 << 20, most_age_ms: None };
+    let retention = Retention { most_bytes: 64 << 20, most_age_ms: None, oldest_make_room: false };
     Keeper::open(&folder.join("r"), &run, &retention, Arc::new(SystemClock::start())).unwrap()
 }
 

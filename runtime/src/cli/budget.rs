@@ -54,14 +54,21 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
 
 /// The need of a run on frames of a size.
 fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    let need = of_pipeline(&mut session.pipeline()?, frame, 0)?;
-    Ok(if session.config.http.address == Address::Off { need.without_page() } else { need })
+    of_pipeline(session, &mut session.pipeline()?, frame, (0, None))
 }
 
-/// The same, of a pipeline that is loaded already, and of a source that has so many bytes on the heap.
-pub(super) fn of_pipeline(pipeline: &mut Pipeline, frame: [u32; 2], source_bytes: u64) -> Result<Budget> {
+/// The same, of a pipeline that is loaded already, of a source that has so many bytes on the heap, and of a page that may be
+/// elsewhere than the config says.
+pub(super) fn of_pipeline(
+    session: &Session,
+    pipeline: &mut Pipeline,
+    frame: [u32; 2],
+    (source_bytes, http): (u64, Option<Address>),
+) -> Result<Budget> {
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
-    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes })
+    let outbox = session.config.mqtt.broker.is_some();
+    let page = http.unwrap_or(session.config.http.address) != Address::Off;
+    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes, outbox, page })
 }
 
 /// Refuses a budget that is more than the config allows.

@@ -1,6 +1,7 @@
 //! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
 
 pub mod http;
+pub mod mqtt;
 mod suggest;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
+use self::mqtt::MqttSection;
 use crate::{
     error::{Error, Result},
     limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, RECORDS_LEAST_MIB, RECORDS_MIB},
@@ -36,6 +38,8 @@ pub struct Config {
     pub records: RecordsSection,
     /// `[http]`
     pub http: HttpSection,
+    /// `[mqtt]`
+    pub mqtt: MqttSection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -184,7 +188,7 @@ impl Config {
         let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
         let models = &mut config.models;
         let of_models = [&mut models.dir, &mut models.slots, &mut models.key_file];
-        for path in paths.chain(of_models).chain([&mut config.output.dir]).flatten() {
+        for path in paths.chain(of_models).chain([&mut config.output.dir, &mut config.mqtt.password_file]).flatten() {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -232,7 +236,7 @@ impl Config {
         if let Some(days) = most_days.filter(|days| !is_positive(*days)) {
             return Some(format!("records.most_days = {days}, expected a number above 0"));
         }
-        if let Some(found) = self.http.fault() {
+        if let Some(found) = self.http.fault().or_else(|| self.mqtt.fault()) {
             return Some(found);
         }
         self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
@@ -342,6 +346,9 @@ mod tests {
         assert!(!keys.is_empty());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
         assert!(config.records.most_days.is_some());
+        assert!(
+            config.mqtt.address().is_some() && config.mqtt.password_file.is_some() && config.mqtt.box_name.is_some()
+        );
     }
 
     #[test]
@@ -401,6 +408,13 @@ mod tests {
             ("[http]\naddress = \"localhost\"", "line 2"),
             ("[http]\naddress = \"0.0.0.0:80\"", "http.token"),
             ("[http]\ntoken = \"short\"", "16 to 128"),
+            ("[mqtt]\nbroker = \"a\"", "HOST:PORT"),
+            ("[mqtt]\nbox = \"a/b\"", "mqtt.box"),
+            ("[mqtt]\ntopic = \"#\"", "mqtt.topic"),
+            ("[mqtt]\ndiscovery = \"\"", "mqtt.discovery"),
+            ("[mqtt]\npassword_file = \"x\"", "without mqtt.user"),
+            ("[mqtt]\npassword = \"x\"", "Did you mean `password_file`"),
+            ("[mqtt]\nkeep_alive_s = 0", "mqtt.keep_alive_s"),
             ("[models", "line 1"),
         ] {
             let message = refusal(text);

@@ -13,7 +13,7 @@ use crate::{
     camera::Frame,
     error::{Error, Result},
     limits::{
-        FRAME_POOL_LEN, MAX_LEFT_BEHIND, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
+        FRAME_POOL_LEN, MAX_LEFT_BEHIND, MQTT_HEAP_BYTES, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
         SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
     },
     model::golden,
@@ -44,6 +44,10 @@ pub struct Outside {
     pub code_bytes: u64,
     /// What the source of frames has on the heap already.
     pub source_bytes: u64,
+    /// Whether frames are told to an MQTT broker.
+    pub outbox: bool,
+    /// Whether there is a page.
+    pub page: bool,
 }
 
 /// Every line.
@@ -85,9 +89,10 @@ impl Budget {
         let waiting = (FRAME_POOL_LEN * (1 + MAX_LEFT_BEHIND)) as u64;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
-        let all_threads = threads + Stage::ALL.len() as u64;
+        // The outbox has a thread, and its connection one that asks for addresses.
+        let all_threads = threads + Stage::ALL.len() as u64 + if outside.outbox { 2 } else { 0 };
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
-        let lines = vec![
+        let mut lines = vec![
             Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
             line("packed weights", weight_bytes, "planned".into()),
             line("arenas", threads * arena_bytes, format!("planned, {threads} of {arena_bytes} bytes")),
@@ -102,15 +107,14 @@ impl Budget {
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
             Line { heap: false, ..line("records (SQLite)", RECORDS_HEAP_BYTES, "a bound".into()) },
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
-            line(PAGE, page::bytes(width, height), page::WORDS.into()),
         ];
+        if outside.page {
+            lines.push(line("web page", page::bytes(width, height), page::WORDS.into()));
+        }
+        if outside.outbox {
+            lines.push(line("outbox (MQTT)", MQTT_HEAP_BYTES, "a bound".into()));
+        }
         Ok(Self { lines })
-    }
-
-    /// The same for a run without a page.
-    pub fn without_page(mut self) -> Self {
-        self.lines.retain(|line| line.what != PAGE);
-        self
     }
 
     /// Bytes of the lines of the heap.
@@ -161,9 +165,6 @@ fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
 
 /// What is said of the program's file.
 const CODE: &str = "the file; pages that are never touched stay out";
-/// The line of the page.
-const PAGE: &str = "web page";
-
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;
 

@@ -385,7 +385,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 /// Tells one file from another that takes its place; none where the system has no such number.
-fn file_number(path: &Path) -> Option<u64> {
+pub(crate) fn file_number(path: &Path) -> Option<u64> {
     #[cfg(unix)]
     return std::fs::metadata(path).ok().map(|file| std::os::unix::fs::MetadataExt::ino(&file));
     #[cfg(not(unix))]

@@ -3,7 +3,7 @@
 pub mod atomic;
 pub mod export;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod frame_record;
 pub mod frames;
 pub mod keeper;

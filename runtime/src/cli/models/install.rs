@@ -72,7 +72,7 @@ pub(super) fn try_out(
     // From here on the engine has it. Loading runs the golden inputs.
     let mut pipeline = session.load(&accepted.models)?;
     if total_mib.is_some() {
-        budget::check(session, &budget::of_pipeline(&mut pipeline, frame, 0)?)?;
+        budget::check(session, &budget::of_pipeline(session, &mut pipeline, frame, (0, None))?)?;
     }
     let models = &accepted.models;
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);

@@ -21,6 +21,7 @@ use crate::{
     clock::{Clock, SystemClock},
     error::{Error, Result},
     limits::TILE_PX,
+    outbox::{Outbox, access::Access},
     page::address::Address,
     records::{
         run_log::{RunEnd, Tables},
@@ -115,10 +116,10 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     if session.config.budget.total_mib.is_some() {
         // A folder does not know the size of its pictures: it is reckoned with single tiles.
         let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        let need = budget::of_pipeline(pipeline.pipeline(), size_px.into(), source_bytes)?;
-        let is_off = args.http.unwrap_or(session.config.http.address) == Address::Off;
-        budget::enforce(session, &if is_off { need.without_page() } else { need })?;
+        let need = budget::of_pipeline(session, pipeline.pipeline(), size_px.into(), (source_bytes, args.http))?;
+        budget::enforce(session, &need)?;
     }
+    let broker = Access::of(&session.config.mqtt)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let info = info::of(args, source.as_ref(), pipeline.models(), clock.wall());
     let out = args.out.clone().unwrap_or_else(|| {
@@ -138,9 +139,11 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;
+    let outbox = broker.map(|broker| Outbox::begin(broker, &out, &shared)).transpose()?;
     supervise::ready();
     let outcome = run.to_the_end(supervise::tell);
     supervise::stopping();
+    let sent = outbox.map(Outbox::end);
 
     let tally = makers.tally();
     print::line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));
@@ -155,6 +158,9 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         if let Some(tables) = lines::tables(end, &out) {
             print::line(tables);
         }
+    }
+    if let Some(sent) = sent {
+        print::line(format_args!("mqtt     {sent}"));
     }
     if let Some(overlay) = &tally.overlay {
         print::line(format_args!("look at  {}", overlay.display()));

@@ -180,6 +180,16 @@ fn may_be_read_only(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) || cannot_share_memory(error)
 }
 
+/// Brings the log of a database into it and clears it away, where nobody else has it open: who only reads leaves it there.
+pub fn clear_log(path: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cleared = Connection::open_with_flags(path, flags)
+        .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    if let Err(error) = cleared {
+        log::debug!("{}: the log stays: {error}", path.display());
+    }
+}
+
 /// The log beside a database.
 pub fn log_of(path: &Path) -> std::path::PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -241,6 +251,23 @@ mod tests {
         let reader = open_to_read(&path).unwrap();
         let box_ms: i64 = reader.query_row("SELECT box_ms FROM state", [], |row| row.get(0)).unwrap();
         assert_eq!(box_ms, 8);
+    }
+
+    #[test]
+    fn a_log_that_a_reader_left_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        let writer = open_to_write(&path).unwrap();
+        let reader = open_to_read(&path).unwrap();
+        clear_log(&path);
+        drop(writer);
+        drop(reader);
+        assert_eq!(files(), 3);
+        clear_log(&path);
+        assert_eq!(files(), 1);
+        clear_log(&folder.path().join("none"));
+        assert_eq!(files(), 1, "nothing is made");
     }
 
     #[test]

@@ -1,0 +1,173 @@
+//! What the config says about the broker, made ready: the name of the box, the password, the topics.
+
+use std::{fmt, fs::File, io::Read, path::Path, time::Duration};
+
+use super::topics::Topics;
+use crate::{
+    config::mqtt::{MqttSection, is_box_name},
+    error::{Error, Result},
+    limits::{MAX_MQTT_NAME_BYTES, MAX_MQTT_PASSWORD_BYTES},
+};
+
+/// How the broker is reached.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Name of the session: the same for every run of the box, so that it is gone on with.
+    pub client_id: String,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
+    /// Longest silence on the line.
+    pub keep_alive: Duration,
+    /// Where messages go.
+    pub topics: Topics,
+}
+
+/// A text that no message and no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Access {
+    /// What `section` says; none where MQTT is off.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the password cannot be read, or the box has no name that can be used.
+    pub fn of(section: &MqttSection) -> Result<Option<Self>> {
+        let Some((host, port)) = section.address() else { return Ok(None) };
+        let name = match &section.box_name {
+            Some(name) => name.clone(),
+            None => host_name().ok_or_else(|| fault("box", "the machine has no name", "Give mqtt.box a name"))?,
+        };
+        let login = match (&section.user, &section.password_file) {
+            (Some(user), Some(file)) => Some((user.clone(), password(file)?)),
+            (Some(user), None) => Some((user.clone(), Secret(String::new()))),
+            (None, _) => None,
+        };
+        Ok(Some(Self {
+            host: host.to_owned(),
+            port,
+            client_id: format!("bloodseg-{name}"),
+            login,
+            keep_alive: Duration::from_secs(section.keep_alive_s.into()),
+            topics: Topics::new(&section.topic, &name, section.discovery()),
+        }))
+    }
+}
+
+fn fault(key: &str, found: impl ToString, todo: &str) -> Error {
+    Error::Config { origin: format!("mqtt.{key}"), found: found.to_string(), todo: todo.to_owned() }
+}
+
+/// The password in a file, without the end of its line.
+fn password(path: &Path) -> Result<Secret> {
+    let wrong = |found: String| {
+        fault("password_file", format!("{}: {found}", path.display()), "Put the password alone into it, in one line")
+    };
+    let file = File::open(path).map_err(|e| wrong(e.to_string()))?;
+    let known = file.metadata().map_err(|e| wrong(e.to_string()))?;
+    if !known.is_file() {
+        return Err(wrong("no file".into()));
+    }
+    if open_to_all(&known) {
+        log::warn!("{}: everybody on this machine can read the password: chmod 600", path.display());
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_MQTT_PASSWORD_BYTES + 1).read_to_end(&mut bytes).map_err(|e| wrong(e.to_string()))?;
+    if bytes.len() as u64 > MAX_MQTT_PASSWORD_BYTES {
+        return Err(wrong(format!("more than {MAX_MQTT_PASSWORD_BYTES} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("not UTF-8".into()))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.contains('\n') {
+        return Err(wrong(if line.is_empty() { "no password" } else { "more than one line" }.into()));
+    }
+    Ok(Secret(line.to_owned()))
+}
+
+#[cfg(unix)]
+fn open_to_all(file: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(file) & 0o004 != 0
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_file: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// The machine's name, with a dash for what a box may not have in its own.
+fn host_name() -> Option<String> {
+    #[cfg(target_os = "linux")]
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(target_os = "linux"))]
+    let name = std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).ok()?;
+    as_box_name(&name)
+}
+
+fn as_box_name(name: &str) -> Option<String> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    Some(name.chars().take(MAX_MQTT_NAME_BYTES).map(plain).collect()).filter(|name: &String| is_box_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn section() -> MqttSection {
+        MqttSection { broker: Some("a:1883".into()), user: Some("u".into()), ..MqttSection::default() }
+    }
+
+    #[test]
+    fn without_a_broker_there_is_nothing() {
+        assert!(Access::of(&MqttSection::default()).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_machines_name_is_made_one_that_a_box_may_have() {
+        let access = Access::of(&section()).unwrap().unwrap();
+        assert!(is_box_name(access.client_id.strip_prefix("bloodseg-").unwrap()), "{access:?}");
+        assert_eq!(as_box_name("lab.2 b\u{e9}nch").as_deref(), Some("lab-2-b-nch"));
+        assert_eq!(as_box_name(""), None);
+        assert_eq!(as_box_name(&"a".repeat(300)).map(|name| name.len()), Some(MAX_MQTT_NAME_BYTES));
+    }
+
+    #[test]
+    fn a_password_is_one_line_of_a_file_and_is_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p");
+        let section = MqttSection { password_file: Some(file.clone()), ..section() };
+        for (bytes, wanted) in
+            [(&b"s3cret \n"[..], Some("s3cret ")), (b"s3cret", Some("s3cret")), (b"a\r\n", Some("a"))]
+        {
+            std::fs::write(&file, bytes).unwrap();
+            let access = Access::of(&section).unwrap().unwrap();
+            assert_eq!(access.login.as_ref().map(|(_, secret)| secret.reveal()), wanted);
+            assert!(!format!("{access:?}").contains("s3cret"));
+        }
+        for bytes in [&b""[..], b"\n", b"a\nb\n", b"\xff", &[b'a'; 300]] {
+            std::fs::write(&file, bytes).unwrap();
+            assert_eq!(Access::of(&section).unwrap_err().exit_code(), 6);
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(Access::of(&section).unwrap_err().exit_code(), 6);
+        std::fs::create_dir(&file).unwrap();
+        assert_eq!(Access::of(&section).unwrap_err().exit_code(), 6);
+    }
+}

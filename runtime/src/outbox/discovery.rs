@@ -1,0 +1,118 @@
+//! What Home Assistant is told, so that it shows the box without being configured: one retained message a sensor.
+
+use serde_json::{Map, Value, json};
+
+use super::topics::Topics;
+
+/// One value of the state, as Home Assistant shows it.
+struct Sensor {
+    /// Its key in the message of state.
+    key: &'static str,
+    name: &'static str,
+    icon: &'static str,
+    unit: Option<&'static str>,
+    /// Whether it is about the box rather than about the specimen.
+    diagnostic: bool,
+}
+
+const SENSORS: [Sensor; 5] = [
+    Sensor { key: "cells", name: "Cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
+    Sensor {
+        key: "mean_diameter_um",
+        name: "Mean cell diameter",
+        icon: "mdi:diameter-outline",
+        unit: Some("\u{b5}m"),
+        diagnostic: false,
+    },
+    Sensor { key: "verdict", name: "Frame quality", icon: "mdi:image-check", unit: None, diagnostic: false },
+    Sensor { key: "state", name: "Run state", icon: "mdi:state-machine", unit: None, diagnostic: true },
+    Sensor {
+        key: "unsent",
+        name: "Frames not sent yet",
+        icon: "mdi:tray-full",
+        unit: Some("frames"),
+        diagnostic: true,
+    },
+];
+
+/// Topics and texts of the messages; none where discovery is off.
+pub(super) fn messages(topics: &Topics) -> Vec<(String, String)> {
+    let Some(prefix) = &topics.discovery else { return Vec::new() };
+    SENSORS
+        .iter()
+        .map(|sensor| {
+            let box_name = &topics.box_name;
+            (format!("{prefix}/sensor/bloodseg_{box_name}/{}/config", sensor.key), text(topics, sensor))
+        })
+        .collect()
+}
+
+fn text(topics: &Topics, sensor: &Sensor) -> String {
+    let id = format!("bloodseg_{}", topics.box_name);
+    let mut config = Map::new();
+    let mut put = |key: &str, value: Value| {
+        config.insert(key.to_owned(), value);
+    };
+    put("name", sensor.name.into());
+    put("unique_id", format!("{id}_{}", sensor.key).into());
+    put("state_topic", topics.state.as_str().into());
+    // A null is `None` there, which Home Assistant shows as unknown.
+    put("value_template", format!("{{{{ value_json.{} }}}}", sensor.key).into());
+    put("availability_topic", topics.availability.as_str().into());
+    put("icon", sensor.icon.into());
+    if let Some(unit) = sensor.unit {
+        put("unit_of_measurement", unit.into());
+        put("state_class", "measurement".into());
+    }
+    if sensor.diagnostic {
+        put("entity_category", "diagnostic".into());
+    }
+    let device = json!({
+        "identifiers": [id],
+        "name": format!("Blood cell counter {}", topics.box_name),
+        "manufacturer": "bloodseg",
+        "model": "bloodseg run",
+        "sw_version": env!("CARGO_PKG_VERSION"),
+    });
+    put("device", device);
+    put("origin", json!({"name": "bloodseg", "sw_version": env!("CARGO_PKG_VERSION")}));
+    Value::Object(config).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::{
+        config::mqtt::MqttSection,
+        limits::{MAX_MQTT_MESSAGE_BYTES, MAX_MQTT_NAME_BYTES, MQTT_NOTES},
+    };
+
+    #[test]
+    fn each_sensor_has_a_message_that_names_device_value_and_presence() {
+        let section = MqttSection::default();
+        let messages = messages(&Topics::new(&section.topic, "b-1", section.discovery()));
+        // The presence and the state are notes too.
+        assert!(messages.len() + 2 <= MQTT_NOTES);
+        let mut ids = std::collections::BTreeSet::new();
+        for (topic, text) in &messages {
+            let config: Value = serde_json::from_str(text).unwrap();
+            assert!(topic.starts_with("homeassistant/sensor/bloodseg_b-1/") && topic.ends_with("/config"), "{topic}");
+            assert_eq!(config["state_topic"], "bloodseg/b-1/state");
+            assert_eq!(config["availability_topic"], "bloodseg/b-1/availability");
+            assert_eq!(config["device"]["identifiers"][0], "bloodseg_b-1");
+            assert!(config["value_template"].as_str().unwrap().starts_with("{{ value_json."));
+            assert!(ids.insert(config["unique_id"].to_string()));
+        }
+    }
+
+    #[test]
+    fn without_discovery_nothing_is_told_and_the_longest_names_have_room() {
+        assert!(messages(&Topics::new("bloodseg", "b", None)).is_empty());
+        let long = "a".repeat(MAX_MQTT_NAME_BYTES);
+        for (_, text) in messages(&Topics::new(&long, &long, Some(&long))) {
+            assert!(text.len() <= MAX_MQTT_MESSAGE_BYTES);
+        }
+    }
+}

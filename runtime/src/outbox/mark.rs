@@ -1,0 +1,145 @@
+//! How far the broker has acknowledged the records: a small file beside them, replaced at once.
+//!
+//! Not a table of the records: writing it would take the lock that the keeper needs for its next frame. A file of its own
+//! never makes the keeper wait for a lock, only, now and then, for the disk ([`MQTT_MARK_LEAST`]).
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    limits::{MAX_MQTT_MARK_BYTES, MQTT_MARK_LEAST},
+    records::atomic::AtomicFile,
+};
+
+/// Name of the file in the folder of the records.
+pub const FILE: &str = "mqtt.mark";
+
+/// The last frame that the broker has acknowledged, with all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Number of the frame in the database.
+    pub frame_id: i64,
+    /// Number of its run.
+    pub run: i64,
+    /// The run's mark: other records that take the place of these have another.
+    pub run_mark: i64,
+    /// Frames that were deleted before they could be sent, so far.
+    pub lost: u64,
+}
+
+/// The file.
+#[derive(Debug)]
+pub struct MarkFile {
+    path: PathBuf,
+    mark: Option<Mark>,
+    written: Option<Mark>,
+    written_at: Option<Duration>,
+    failed: bool,
+}
+
+impl MarkFile {
+    /// That in `folder`. One that cannot be read is told, and counts for none.
+    pub fn open(folder: &Path) -> Self {
+        let path = folder.join(FILE);
+        let mark = read(&path).unwrap_or_else(|why| {
+            log::warn!("{}: {why}; all frames of the records are sent, those that were sent too", path.display());
+            None
+        });
+        Self { path, mark, written: mark, written_at: None, failed: false }
+    }
+
+    /// The mark, whether it is written or not.
+    pub fn get(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// Moves it; [`MarkFile::keep`] writes it.
+    pub fn set(&mut self, mark: Mark) {
+        self.mark = Some(mark);
+    }
+
+    /// Writes it where it has moved, but not too often, unless it is the last time.
+    pub fn keep(&mut self, now: Duration, last: bool) {
+        let Some(mark) = self.mark.filter(|mark| self.written != Some(*mark)) else { return };
+        let soon = self.written_at.is_some_and(|at| now.saturating_sub(at) < MQTT_MARK_LEAST);
+        if soon && !last {
+            return;
+        }
+        self.written_at = Some(now);
+        match write(&self.path, mark) {
+            Ok(()) => (self.written, self.failed) = (Some(mark), false),
+            Err(error) => {
+                if !std::mem::replace(&mut self.failed, true) {
+                    log::warn!("{error}; a run after this one may send frames again");
+                }
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> std::result::Result<Option<Mark>, String> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut text = String::new();
+    file.take(MAX_MQTT_MARK_BYTES).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    serde_json::from_str(&text).map(Some).map_err(|e| format!("not a mark: {e}"))
+}
+
+fn write(path: &Path, mark: Mark) -> Result<()> {
+    let text = serde_json::to_string(&mark).map_err(|e| Error::internal("mark", e))?;
+    let mut file = AtomicFile::create(path)?;
+    writeln!(file, "{text}").map_err(|e| Error::output(path, e))?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_back_and_is_not_written_too_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = |frame_id| Mark { frame_id, run: 1, run_mark: i64::MIN, lost: u64::MAX };
+        let mut file = MarkFile::open(folder.path());
+        assert_eq!(file.get(), None);
+        let there = || MarkFile::open(folder.path()).get();
+        file.set(mark(1));
+        file.keep(Duration::ZERO, false);
+        assert_eq!(there(), Some(mark(1)));
+        file.set(mark(2));
+        file.keep(MQTT_MARK_LEAST / 2, false);
+        assert_eq!((there(), file.get()), (Some(mark(1)), Some(mark(2))));
+        file.keep(MQTT_MARK_LEAST, false);
+        assert_eq!(there(), Some(mark(2)));
+        file.set(mark(3));
+        file.keep(MQTT_MARK_LEAST, true);
+        assert_eq!(there(), Some(mark(3)));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn garbage_counts_for_none_and_a_folder_that_cannot_be_written_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for bytes in [&b""[..], b"\xff\xff", b"{}", b"{\"frame_id\":\"x\"}", &[b'['; 1 << 20]] {
+            std::fs::write(folder.path().join(FILE), bytes).unwrap();
+            assert_eq!(MarkFile::open(folder.path()).get(), None);
+        }
+        let mut file = MarkFile::open(&folder.path().join("none"));
+        file.set(Mark { frame_id: 1, run: 1, run_mark: 1, lost: 0 });
+        file.keep(Duration::ZERO, true);
+        assert!(file.failed);
+    }
+}

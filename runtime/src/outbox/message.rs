@@ -1,0 +1,215 @@
+//! What messages say, in JSON; docs/mqtt.md is the reference.
+
+use serde::Serialize;
+
+use super::unsent::{Entry, Gap};
+use crate::{
+    limits::{MAX_MQTT_NAME_BYTES, MAX_RECORD_NAME_BYTES, SCALE},
+    records::{store::write::cut, utc},
+    run::state::State,
+};
+
+/// Whether the box is there.
+pub(super) const ONLINE: &str = "online";
+/// The same, and the last will.
+pub(super) const OFFLINE: &str = "offline";
+
+#[derive(Serialize)]
+struct FrameMessage<'a> {
+    #[serde(rename = "box")]
+    box_name: &'a str,
+    run: i64,
+    run_mark: &'a str,
+    run_started_utc: String,
+    frame: i64,
+    at_utc: String,
+    source: &'a str,
+    image: &'a str,
+    verdict: &'a str,
+    counted: bool,
+    cells: i64,
+    unsupported: i64,
+    mean_diameter_um: Option<f64>,
+    mean_diameter_sr_px: Option<f64>,
+    um_per_px: Option<f64>,
+    um_per_sr_px: Option<f64>,
+    quality: Quality,
+    dropped: i64,
+    total_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Quality {
+    sharpness_per_px: Option<f64>,
+    contrast_levels: f64,
+    clipped_share: f64,
+    depth_levels: f64,
+    brightness_levels: f64,
+}
+
+/// The message of a frame.
+pub(super) fn frame(box_name: &str, entry: &Entry) -> String {
+    let [contrast, clipped, depth, brightness] = entry.quality;
+    let um_per_sr_px = entry.um_per_px.map(|um| um / f64::from(SCALE));
+    json(&FrameMessage {
+        box_name,
+        run: entry.run,
+        run_mark: &mark(entry.run_mark),
+        run_started_utc: utc::rfc3339(entry.started_utc_ms).to_string(),
+        frame: entry.number,
+        at_utc: utc::rfc3339(entry.at_utc_ms).to_string(),
+        source: &cut::<MAX_MQTT_NAME_BYTES>(&entry.source),
+        image: &cut::<MAX_RECORD_NAME_BYTES>(&entry.image),
+        verdict: &cut::<32>(&entry.verdict),
+        counted: entry.counted,
+        cells: entry.cells,
+        unsupported: entry.unsupported,
+        mean_diameter_um: entry.mean_diameter_um().map(|um| rounded(um, 1e3)),
+        mean_diameter_sr_px: entry.mean_diameter_px.map(|px| rounded(px, 1e2)),
+        um_per_px: entry.um_per_px.map(|um| rounded(um, 1e6)),
+        um_per_sr_px: um_per_sr_px.map(|um| rounded(um, 1e6)),
+        quality: Quality {
+            sharpness_per_px: entry.sharpness.map(|sharpness| rounded(sharpness, 1e4)),
+            contrast_levels: rounded(contrast, 1e2),
+            clipped_share: rounded(clipped, 1e4),
+            depth_levels: rounded(depth, 1e1),
+            brightness_levels: rounded(brightness, 1e1),
+        },
+        dropped: entry.dropped,
+        total_ms: rounded(entry.total_ms, 1e3),
+    })
+}
+
+/// The message of frames that were deleted before they could be sent; `before` is the first that is still there.
+pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -> String {
+    #[derive(Serialize)]
+    struct Lost<'a> {
+        #[serde(rename = "box")]
+        box_name: &'a str,
+        lost: u64,
+        lost_in_all: u64,
+        why: &'static str,
+        before: Before,
+    }
+    #[derive(Serialize)]
+    struct Before {
+        run: i64,
+        run_mark: String,
+        frame: i64,
+    }
+    let before = Before { run: before.run, run_mark: mark(before.run_mark), frame: before.number };
+    json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
+}
+
+/// The message of what the box is in; `newest` is the newest frame.
+pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent: u64, lost_in_all: u64) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        #[serde(rename = "box")]
+        box_name: &'a str,
+        state: &'a str,
+        detail: String,
+        run: Option<i64>,
+        frame: Option<i64>,
+        at_utc: Option<String>,
+        verdict: Option<&'a str>,
+        cells: Option<i64>,
+        mean_diameter_um: Option<f64>,
+        unsent: u64,
+        lost_in_all: u64,
+    }
+    let verdict = newest.map(|entry| cut::<32>(&entry.verdict));
+    json(&Told {
+        box_name,
+        state: state.name(),
+        detail: state.to_string(),
+        run: newest.map(|entry| entry.run),
+        frame: newest.map(|entry| entry.number),
+        at_utc: newest.map(|entry| utc::rfc3339(entry.at_utc_ms).to_string()),
+        verdict: verdict.as_deref(),
+        cells: newest.map(|entry| entry.cells),
+        mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
+        unsent,
+        lost_in_all,
+    })
+}
+
+/// A run's mark, as messages and the file of the outbox's mark write it.
+pub(super) fn mark(mark: i64) -> String {
+    format!("{:016x}", mark.cast_unsigned())
+}
+
+/// Numbers and texts always have a form.
+fn json(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{limits::MAX_MQTT_MESSAGE_BYTES, run::state::Reason};
+
+    fn entry() -> Entry {
+        Entry {
+            id: 7,
+            run: 3,
+            run_mark: -1,
+            number: 12,
+            source: "camera0".into(),
+            image: "a\"b.png".into(),
+            verdict: "good".into(),
+            um_per_px: Some(2.0),
+            mean_diameter_px: Some(14.5),
+            cells: 9,
+            quality: [40.0, 0.25, 10.0, f64::NAN],
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn a_frame_tells_its_measures_with_their_units() {
+        let value: Value = serde_json::from_str(&frame("b", &entry())).unwrap();
+        assert_eq!(
+            (&value["run"], &value["frame"], &value["cells"], &value["box"]),
+            (&3.into(), &12.into(), &9.into(), &"b".into())
+        );
+        assert_eq!(value["run_mark"], "ffffffffffffffff");
+        assert_eq!(value["um_per_sr_px"], 0.5);
+        assert_eq!(value["mean_diameter_um"], 7.25);
+        assert_eq!(value["quality"]["brightness_levels"], Value::Null);
+    }
+
+    #[test]
+    fn the_longest_texts_have_room() {
+        let wild = "\u{1}".repeat(5000);
+        let entry = Entry { source: wild.clone(), image: wild.clone(), verdict: wild, ..entry() };
+        let long = "a".repeat(MAX_MQTT_NAME_BYTES);
+        let gap = Gap { frames: u64::MAX, last_id: i64::MAX };
+        let worst = State::Degraded(Reason::RecordsStand);
+        for text in [
+            frame(&long, &entry),
+            lost(&long, gap, &entry, u64::MAX),
+            state(&long, worst, Some(&entry), u64::MAX, u64::MAX),
+        ] {
+            assert!(text.len() <= MAX_MQTT_MESSAGE_BYTES, "{}", text.len());
+            serde_json::from_str::<Value>(&text).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_state_without_a_frame_has_nulls() {
+        let value: Value = serde_json::from_str(&state("b", State::Starting, None, 0, 0)).unwrap();
+        assert_eq!(
+            (&value["state"], &value["cells"], &value["verdict"]),
+            (&"starting".into(), &Value::Null, &Value::Null)
+        );
+    }
+}

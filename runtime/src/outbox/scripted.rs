@@ -1,0 +1,160 @@
+//! A broker by the book, in virtual time: it comes and goes, forgets, hangs, talks nonsense, and cuts the line at any packet.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::link::{Heard, Link, Packet};
+use crate::clock::VirtualClock;
+
+/// What the broker is in, seen from both ends.
+#[derive(Debug, Default)]
+pub(super) struct Broker {
+    pub(super) is_up: bool,
+    /// It takes packets and answers nothing.
+    pub(super) hangs: bool,
+    /// Packets, both ways, after which the line is cut once.
+    pub(super) cut_after: Option<u32>,
+    /// What it says instead of the next acknowledgement.
+    pub(super) nonsense: VecDeque<Heard>,
+    /// Messages that it has and did not pass on yet, by their numbers; none where it knows no session.
+    pub(super) session: Option<BTreeMap<u16, (String, String)>>,
+    /// What subscribers got, in order.
+    pub(super) passed_on: Vec<(String, String)>,
+    pub(super) kept: BTreeMap<String, String>,
+    pub(super) connections: u32,
+    pub(super) packets: u32,
+}
+
+impl Broker {
+    /// It starts anew, without what it knew.
+    pub(super) fn forget(&mut self) {
+        self.session = None;
+    }
+
+    /// Whether the line is cut at this packet.
+    fn cut(&mut self) -> bool {
+        self.packets += 1;
+        let cut = self.cut_after == Some(0);
+        self.cut_after = self.cut_after.and_then(|left| left.checked_sub(1));
+        cut
+    }
+}
+
+/// The line to it.
+#[derive(Debug)]
+pub(super) struct ScriptedLink {
+    pub(super) broker: Arc<Mutex<Broker>>,
+    pub(super) clock: Arc<VirtualClock>,
+    is_open: bool,
+    out: VecDeque<Out>,
+    told: VecDeque<Heard>,
+}
+
+#[derive(Debug)]
+enum Out {
+    Once(u16, String, String),
+    Kept(u16, String, String),
+    Release(u16),
+    Leave,
+}
+
+impl ScriptedLink {
+    pub(super) fn new(broker: &Arc<Mutex<Broker>>, clock: &Arc<VirtualClock>) -> Self {
+        Self {
+            broker: Arc::clone(broker),
+            clock: Arc::clone(clock),
+            is_open: false,
+            out: VecDeque::new(),
+            told: VecDeque::new(),
+        }
+    }
+
+    fn broken(&mut self) -> Heard {
+        self.is_open = false;
+        self.out.clear();
+        Heard::Lost("cut".into())
+    }
+}
+
+fn lock(broker: &Mutex<Broker>) -> MutexGuard<'_, Broker> {
+    broker.lock().unwrap()
+}
+
+impl Link for ScriptedLink {
+    fn hear(&mut self, patience: Duration) -> Heard {
+        let shared = Arc::clone(&self.broker);
+        let mut broker = lock(&shared);
+        if let Some(heard) = self.told.pop_front() {
+            return heard;
+        }
+        if !broker.is_up {
+            return self.broken();
+        }
+        if !self.is_open {
+            self.is_open = true;
+            broker.connections += 1;
+            let resumed = broker.session.is_some();
+            broker.session.get_or_insert_default();
+            return Heard::Connected { resumed };
+        }
+        let Some(out) = self.out.pop_front().filter(|_| !broker.hangs) else {
+            self.clock.pass(patience);
+            return Heard::Nothing;
+        };
+        // The packet is lost on its way.
+        if broker.cut() {
+            return self.broken();
+        }
+        let session = broker.session.get_or_insert_default();
+        let answer = match out {
+            Out::Once(id, topic, payload) => {
+                // The same number again is the same message, which it has.
+                session.entry(id).or_insert((topic, payload));
+                Heard::Received(id)
+            }
+            Out::Release(id) => {
+                let message = session.remove(&id);
+                broker.passed_on.extend(message);
+                Heard::Completed(id)
+            }
+            Out::Kept(id, topic, payload) => {
+                broker.kept.insert(topic, payload);
+                Heard::Acknowledged(id)
+            }
+            Out::Leave => Heard::Noise,
+        };
+        match broker.nonsense.pop_front() {
+            Some(Heard::Lost(_)) => return self.broken(),
+            Some(nonsense) => return nonsense,
+            None => {}
+        }
+        // The answer is lost on its way.
+        if broker.cut() {
+            return self.broken();
+        }
+        if let Heard::Received(id) = answer {
+            // As MQTT wants it, the line answers this one by itself.
+            self.out.push_front(Out::Release(id));
+        }
+        answer
+    }
+
+    fn send(&mut self, packet: Packet<'_>) {
+        self.out.push_back(match packet {
+            Packet::Once { id, topic, payload, .. } => Out::Once(id, topic.to_owned(), payload.to_owned()),
+            Packet::Kept { id, topic, payload } => Out::Kept(id, topic.to_owned(), payload.to_owned()),
+            Packet::Release(id) => Out::Release(id),
+            Packet::Leave => Out::Leave,
+        });
+    }
+
+    fn hang_up(&mut self) {
+        self.is_open = false;
+        self.out.clear();
+    }
+}

@@ -1,0 +1,394 @@
+//! What the outbox does, step by step: it knows no threads, and time is an argument.
+//!
+//! ```text
+//!            the line is open
+//!   away ──────────────────────▶ up: looks into the records, sends, listens
+//!    ▲  1 s, 2 s .. 60 s          │
+//!    └────────────────────────────┘ it broke, or nothing is acknowledged for long, or the broker talks nonsense
+//! ```
+//!
+//! The mark moves when the broker has completed a message and all before it. So a broker that is away for a day costs
+//! nothing but the room that the records have anyway.
+
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+
+use super::{
+    access::Access,
+    discovery,
+    link::{Heard, Link, Packet},
+    mark::{Mark, MarkFile},
+    message,
+    topics::Topics,
+    unsent::{Entry, Gap, Reader, Unsent},
+    window::{Item, NOTE_ID, Window},
+};
+use crate::{
+    clock::{Clock, back_off::pause},
+    limits::{
+        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_END, MQTT_FORGIVEN, MQTT_LEAVE, MQTT_LOOK, MQTT_NOTES,
+        MQTT_RETRY_LEAST, MQTT_RETRY_MOST, MQTT_STATE_LEAST,
+    },
+    run::{shared::Shared, state::State},
+};
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames that the broker acknowledged.
+    pub acknowledged: u64,
+    /// Frames of the records that it has not.
+    pub unsent: u64,
+    /// Frames that were deleted before they could be sent, in this run.
+    pub lost: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Tried again at this time.
+    Away(Duration),
+    /// Open since.
+    Up(Duration),
+}
+
+/// A message about the box itself, retained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Note {
+    topic: String,
+    payload: String,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Sender {
+    topics: Topics,
+    link: Box<dyn Link>,
+    reader: Reader,
+    mark: MarkFile,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    line: Line,
+    /// Tries in vain since the line last held.
+    tries: u32,
+    /// Whether the records were told that the broker is away.
+    told_away: bool,
+    window: Window,
+    notes: VecDeque<Note>,
+    /// Whether the first note is on its way.
+    note_sent: bool,
+    /// Number of the frame up to which the broker has acknowledged the records, up to which they were read, and of the
+    /// newest that they hold.
+    reached: i64,
+    read: i64,
+    newest: i64,
+    /// Frames that were deleted before they could be sent, of these records.
+    lost_in_all: u64,
+    counters: Counters,
+    look_at: Duration,
+    heard: u32,
+    /// When something was last acknowledged, or began to be waited for.
+    moved_at: Duration,
+    state_at: Option<Duration>,
+    told_state: Option<(State, i64, u64)>,
+}
+
+impl Sender {
+    /// Sends what the records in `folder` hold.
+    pub fn new(access: &Access, folder: &Path, link: Box<dyn Link>, shared: &Arc<Shared>) -> Self {
+        let clock = Arc::clone(&shared.clock);
+        let now = clock.elapsed();
+        let mark = MarkFile::open(folder);
+        Self {
+            topics: access.topics.clone(),
+            link,
+            reader: Reader::new(folder),
+            lost_in_all: mark.get().map_or(0, |mark| mark.lost),
+            mark,
+            shared: Arc::clone(shared),
+            clock,
+            line: Line::Away(now),
+            tries: 0,
+            told_away: false,
+            window: Window::default(),
+            notes: VecDeque::with_capacity(MQTT_NOTES),
+            note_sent: false,
+            reached: 0,
+            read: 0,
+            newest: 0,
+            counters: Counters::default(),
+            look_at: now,
+            heard: 0,
+            moved_at: now,
+            state_at: None,
+            told_state: None,
+        }
+    }
+
+    /// What was sent so far.
+    pub fn counters(&self) -> Counters {
+        let unsent = self.newest.saturating_sub(self.reached).max(0).unsigned_abs();
+        Counters { unsent, ..self.counters }
+    }
+
+    /// Does what there is to do, and tells for how long there is nothing more.
+    pub fn step(&mut self) -> Duration {
+        let now = self.clock.elapsed();
+        let patience = match self.line {
+            Line::Away(until) if now < until => return until - now,
+            // The link gives up by itself before.
+            Line::Away(_) => 2 * MQTT_CONNECT,
+            Line::Up(_) => {
+                if now >= self.look_at {
+                    self.look(now);
+                }
+                if !self.say(now) {
+                    return Duration::ZERO;
+                }
+                if self.heard >= MAX_MQTT_HEARD {
+                    // Whoever talks so much is listened to later.
+                    return self.look_at.saturating_sub(now);
+                }
+                self.look_at.saturating_sub(now)
+            }
+        };
+        let heard = self.link.hear(patience);
+        self.take(heard);
+        self.mark.keep(self.clock.elapsed(), false);
+        Duration::ZERO
+    }
+
+    /// Sends what is left, as far as the broker takes it in time, and takes leave.
+    pub fn end(&mut self) -> Counters {
+        let began = self.clock.elapsed();
+        let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
+        self.look_at = began;
+        let mut looked = false;
+        while since(self) < MQTT_END && !(looked && self.is_idle()) {
+            // A broker that is away is not waited for; one that was never tried is tried.
+            if matches!(self.line, Line::Away(_)) && self.tries > 0 {
+                break;
+            }
+            looked = matches!(self.line, Line::Up(_));
+            if self.step() > Duration::ZERO {
+                break;
+            }
+        }
+        if matches!(self.line, Line::Up(_)) {
+            self.leave();
+        } else {
+            // So that it can be said how much waits.
+            self.look(self.clock.elapsed());
+        }
+        self.mark.keep(self.clock.elapsed(), true);
+        self.reader.close_for_good();
+        self.counters()
+    }
+
+    /// Whether all that there was is acknowledged.
+    fn is_idle(&self) -> bool {
+        self.window.is_empty() && self.notes.is_empty() && self.read >= self.newest
+    }
+
+    fn leave(&mut self) {
+        let began = self.clock.elapsed();
+        self.notes.truncate(usize::from(self.note_sent));
+        (self.state_at, self.told_state) = (None, None);
+        self.tell_state(began);
+        self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
+        while !self.notes.is_empty() && matches!(self.line, Line::Up(_)) {
+            let left = MQTT_LEAVE.saturating_sub(self.clock.elapsed().saturating_sub(began));
+            if left.is_zero() {
+                // Without leave, the broker tells the last will, which says the same.
+                self.link.hang_up();
+                return;
+            }
+            if self.say(self.clock.elapsed()) {
+                let heard = self.link.hear(left);
+                self.take(heard);
+            }
+        }
+        if matches!(self.line, Line::Up(_)) {
+            self.link.send(Packet::Leave);
+            // Whatever comes, the packet is out then.
+            let _ = self.link.hear(MQTT_LOOK);
+            self.link.hang_up();
+        }
+    }
+
+    /// Reads what is new, as far as there is room.
+    fn look(&mut self, now: Duration) {
+        (self.look_at, self.heard) = (now + MQTT_LOOK, 0);
+        if self.reader.is_replaced() && self.window.is_empty() {
+            log::warn!("mqtt: other records are there; they are sent from their beginning");
+            self.reader.close();
+        }
+        if !self.reader.is_open() {
+            // What is under way is of the records that were open.
+            if !self.window.is_empty() {
+                return;
+            }
+            let Some(after) = self.reader.open(self.mark.get(), now) else { return };
+            (self.reached, self.read, self.newest) = (after, after, after);
+        }
+        let room = self.window.room();
+        if !self.reader.is_replaced()
+            && let Some((found, newest)) = self.reader.after(self.read, room, now)
+        {
+            self.newest = newest;
+            for unsent in found {
+                if !self.enqueue(unsent, now) {
+                    break;
+                }
+            }
+        }
+        self.tell_state(now);
+    }
+
+    /// Puts a frame under way, and before it the gap. Tells whether there was room for both.
+    fn enqueue(&mut self, Unsent { gap, entry }: Unsent, now: Duration) -> bool {
+        if self.window.is_empty() {
+            self.moved_at = now;
+        }
+        if let Some(gap) = gap {
+            let lost_in_all = self.lost_in_all.saturating_add(gap.frames);
+            let payload = message::lost(&self.topics.box_name, gap, &entry, lost_in_all);
+            if !self.window.push(Item { mark: mark_of(&entry, gap.last_id, lost_in_all), is_lost: true, payload }) {
+                return false;
+            }
+            self.tell_lost(gap, lost_in_all);
+            self.read = gap.last_id;
+        }
+        let payload = message::frame(&self.topics.box_name, &entry);
+        let taken =
+            self.window.push(Item { mark: mark_of(&entry, entry.id, self.lost_in_all), is_lost: false, payload });
+        if taken {
+            self.read = entry.id;
+        }
+        taken
+    }
+
+    fn tell_lost(&mut self, gap: Gap, lost_in_all: u64) {
+        self.lost_in_all = lost_in_all;
+        self.counters.lost += gap.frames;
+        let words = format!("{} frames were deleted before they could be sent", gap.frames);
+        log::warn!("mqtt: {words}; {lost_in_all} in all");
+        self.shared.happened("mqtt lost", words);
+    }
+
+    /// Puts the state under way where it is another.
+    fn tell_state(&mut self, now: Duration) {
+        if self.state_at.is_some_and(|at| now.saturating_sub(at) < MQTT_STATE_LEAST) {
+            return;
+        }
+        let (state, unsent) = (self.shared.state(), self.counters().unsent);
+        let told = (state, self.newest, unsent);
+        if self.told_state == Some(told) || self.notes.iter().any(|note| note.topic == self.topics.state) {
+            return;
+        }
+        let newest: Option<Entry> = self.reader.newest(now);
+        let text = message::state(&self.topics.box_name, state, newest.as_ref(), unsent, self.lost_in_all);
+        self.note(self.topics.state.clone(), text);
+        (self.state_at, self.told_state) = (Some(now), Some(told));
+    }
+
+    fn note(&mut self, topic: String, payload: String) {
+        if self.notes.is_empty() && self.window.is_empty() {
+            self.moved_at = self.clock.elapsed();
+        }
+        if self.notes.len() < MQTT_NOTES {
+            self.notes.push_back(Note { topic, payload });
+        }
+    }
+
+    /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
+    fn say(&mut self, now: Duration) -> bool {
+        let waits = !self.window.is_empty() || !self.notes.is_empty();
+        if waits && now.saturating_sub(self.moved_at) >= MQTT_ACK_PATIENCE {
+            self.give_up("nothing is acknowledged");
+            return false;
+        }
+        self.window.send(self.link.as_mut(), &self.topics);
+        if !self.note_sent
+            && let Some(Note { topic, payload }) = self.notes.front()
+        {
+            self.link.send(Packet::Kept { id: NOTE_ID, topic, payload });
+            self.note_sent = true;
+        }
+        true
+    }
+
+    fn take(&mut self, heard: Heard) {
+        self.heard = self.heard.saturating_add(u32::from(heard != Heard::Nothing));
+        let now = self.clock.elapsed();
+        match heard {
+            Heard::Nothing | Heard::Noise => return,
+            Heard::Connected { resumed } => self.connected(resumed, now),
+            Heard::Lost(why) => self.away(&why, now),
+            Heard::Received(id) if self.window.received(id) => {}
+            Heard::Completed(id) if self.window.completed(id) => self.move_mark(),
+            Heard::Acknowledged(NOTE_ID) if self.note_sent => {
+                self.note_sent = false;
+                self.notes.pop_front();
+            }
+            Heard::Received(id) | Heard::Completed(id) | Heard::Acknowledged(id) => {
+                self.give_up(&format!("number {id} is acknowledged, which is not under way"));
+                return;
+            }
+        }
+        self.moved_at = now;
+    }
+
+    fn move_mark(&mut self) {
+        while let Some(item) = self.window.take_done() {
+            self.counters.acknowledged += u64::from(!item.is_lost);
+            self.reached = item.mark.frame_id;
+            self.mark.set(item.mark);
+        }
+    }
+
+    fn connected(&mut self, resumed: bool, now: Duration) {
+        log::info!("mqtt: connected");
+        if std::mem::take(&mut self.told_away) {
+            self.shared.happened("mqtt", "connected".to_owned());
+        }
+        self.line = Line::Up(now);
+        (self.look_at, self.heard) = (now, 0);
+        self.window.resume(resumed, self.link.as_mut(), &self.topics);
+        self.notes.clear();
+        self.note_sent = false;
+        self.note(self.topics.availability.clone(), message::ONLINE.to_owned());
+        for (topic, payload) in discovery::messages(&self.topics) {
+            self.note(topic, payload);
+        }
+        (self.state_at, self.told_state) = (None, None);
+    }
+
+    fn give_up(&mut self, why: &str) {
+        self.link.hang_up();
+        self.away(why, self.clock.elapsed());
+    }
+
+    fn away(&mut self, why: &str, now: Duration) {
+        if let Line::Up(since) = self.line
+            && now.saturating_sub(since) >= MQTT_FORGIVEN
+        {
+            self.tries = 0;
+        }
+        self.line = Line::Away(now + pause(MQTT_RETRY_LEAST, MQTT_RETRY_MOST, self.tries));
+        self.tries = self.tries.saturating_add(1);
+        // Told at once, and then each time that the tries in vain have doubled.
+        if self.tries.is_power_of_two() {
+            log::warn!("mqtt: the broker is away: {why}; tried again, and frames wait in the records");
+        }
+        if self.tries == 1 && !self.told_away {
+            self.told_away = true;
+            self.shared.happened("mqtt", format!("away: {why}"));
+        }
+    }
+}
+
+fn mark_of(entry: &Entry, frame_id: i64, lost: u64) -> Mark {
+    Mark { frame_id, run: entry.run, run_mark: entry.run_mark, lost }
+}
+
+#[cfg(test)]
+mod tests;

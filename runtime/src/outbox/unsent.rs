@@ -1,0 +1,399 @@
+//! What the records hold beyond the mark: frames, in the order in which they became durable.
+//!
+//! Read through a connection of its own that writes nothing. With the log that is written ahead, readers and the keeper
+//! never wait for each other; a rollback journal would hold up the keeper, so such records are not read at all. Reads are
+//! short, so that the log can be cleared between them.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::mark::Mark;
+use crate::{
+    clock::back_off::pause,
+    limits::{RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, SCALE},
+    records::{
+        keeper::file_number,
+        store::{self, Fault, open_to_read},
+    },
+};
+
+/// What a message needs of a frame.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entry {
+    /// Number in the database: one more than that of the frame before.
+    pub id: i64,
+    /// Number of its run.
+    pub run: i64,
+    /// The run's mark.
+    pub run_mark: i64,
+    /// When the run started, milliseconds since 1970.
+    pub started_utc_ms: i64,
+    /// Name of the source.
+    pub source: String,
+    /// Edge of a pixel of the frame in the specimen.
+    pub um_per_px: Option<f64>,
+    /// Number in its run.
+    pub number: i64,
+    /// When it was analysed, milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// Its name.
+    pub image: String,
+    /// What it was judged to be.
+    pub verdict: String,
+    /// Sharpness, where there is something to see.
+    pub sharpness: Option<f64>,
+    /// `contrast_levels`, `clipped_share`, `depth_levels`, `brightness_levels`.
+    pub quality: [f64; 4],
+    /// Whether its cells were counted.
+    pub counted: bool,
+    /// Its cells.
+    pub cells: i64,
+    /// Cells that the input does not bear out.
+    pub unsupported: i64,
+    /// Frames of the run dropped before it.
+    pub dropped: i64,
+    /// Milliseconds of the whole analysis.
+    pub total_ms: f64,
+    /// Mean equivalent diameter of the cells that the input bears out and the border does not cut, in pixels of the
+    /// super-resolved grid.
+    pub mean_diameter_px: Option<f64>,
+}
+
+impl Entry {
+    /// The mean diameter in micrometres, where the pitch is known.
+    pub fn mean_diameter_um(&self) -> Option<f64> {
+        self.mean_diameter_px.zip(self.um_per_px).map(|(px, um)| px * um / f64::from(SCALE))
+    }
+}
+
+/// Frames that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// How many.
+    pub frames: u64,
+    /// Number of the last of them in the database.
+    pub last_id: i64,
+}
+
+/// A frame, and the gap before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsent {
+    /// Frames between it and the one before that are gone.
+    pub gap: Option<Gap>,
+    /// The frame.
+    pub entry: Entry,
+}
+
+const COLUMNS: &str = "f.id, f.run, r.mark, r.started_utc_ms, r.source, r.um_per_px, f.number, f.at_utc_ms, f.image, f.verdict, \
+                       f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, f.brightness_levels, f.counted, f.cells, \
+                       f.unsupported, f.dropped, f.total_ms";
+
+/// The reader.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    connection: Option<Connection>,
+    /// The file that the connection is to: another may take its place.
+    file: Option<u64>,
+    retry_at: Duration,
+    tries: u32,
+    /// What was told last, so that it is told once.
+    told: String,
+}
+
+impl Reader {
+    /// Of the records in `folder`, which are opened when they are first read.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            path: folder.join(store::FILE),
+            connection: None,
+            file: None,
+            retry_at: Duration::ZERO,
+            tries: 0,
+            told: String::new(),
+        }
+    }
+
+    /// Whether other records have taken the place of those that were read.
+    pub fn is_replaced(&self) -> bool {
+        self.connection.is_some() && file_number(&self.path) != self.file
+    }
+
+    /// Lets go of the records.
+    pub fn close(&mut self) {
+        self.connection = None;
+    }
+
+    /// The same at the end of a run, and clears away the log that a reader leaves.
+    pub fn close_for_good(&mut self) {
+        if self.connection.take().is_some() {
+            store::clear_log(&self.path);
+        }
+    }
+
+    /// Whether they are open.
+    pub fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Opens them where it is time to, and gives the number of the frame after which to begin.
+    pub fn open(&mut self, mark: Option<Mark>, now: Duration) -> Option<i64> {
+        if now < self.retry_at {
+            return None;
+        }
+        let file = file_number(&self.path);
+        match opened(&self.path).and_then(|connection| Ok((start(&connection, mark)?, connection))) {
+            Ok((after, connection)) => {
+                (self.connection, self.file, self.tries) = (Some(connection), file, 0);
+                self.told.clear();
+                Some(after)
+            }
+            Err(fault) => {
+                self.failed(&fault, now);
+                None
+            }
+        }
+    }
+
+    /// At most `most` frames after that of number `after`, and the number of the newest there is. None where they cannot be
+    /// read now.
+    pub fn after(&mut self, after: i64, most: usize, now: Duration) -> Option<(Vec<Unsent>, i64)> {
+        self.read(now, |connection| Ok((unsent(connection, after, most)?, newest(connection)?.unwrap_or(after))))
+    }
+
+    /// The newest frame.
+    pub fn newest(&mut self, now: Duration) -> Option<Entry> {
+        self.read(now, |connection| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM frames f CROSS JOIN runs r ON r.id = f.run ORDER BY f.id DESC LIMIT 1");
+            connection.prepare_cached(&sql)?.query_row([], |row| entry(connection, row)).optional()
+        })
+        .flatten()
+    }
+
+    fn read<T>(&mut self, now: Duration, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+        match read(self.connection.as_ref()?) {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.connection = None;
+                self.failed(&Fault::from(error), now);
+                None
+            }
+        }
+    }
+
+    fn failed(&mut self, fault: &Fault, now: Duration) {
+        self.retry_at = now + pause(RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, self.tries);
+        self.tries = self.tries.saturating_add(1);
+        let words = fault.to_string();
+        // Somebody who writes for a moment is no news.
+        if self.tries > 1 && words != self.told {
+            log::warn!("mqtt: {}: frames cannot be read: {words}; tried again", self.path.display());
+            self.told = words;
+        }
+    }
+}
+
+fn opened(path: &Path) -> Result<Connection, Fault> {
+    let connection = open_to_read(path)?;
+    let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if journal.eq_ignore_ascii_case("wal") {
+        return Ok(connection);
+    }
+    Err(Fault::Refused(
+        "a rollback journal is used there, since the file system shares no memory between processes; MQTT would hold up the \
+         records. Choose a folder on a disk of the box"
+            .into(),
+    ))
+}
+
+/// The number of the frame after which to begin: the mark's, if it is of these records; else that before the first frame.
+fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<i64> {
+    let first: Option<i64> = connection.query_row("SELECT min(id) FROM frames", [], |row| row.get(0))?;
+    let begin = first.map_or(0, |first| first - 1);
+    let Some(mark) = mark else { return Ok(begin) };
+    let known = connection
+        .query_row("SELECT mark FROM runs WHERE id = ?1", [mark.run], |row| row.get::<_, i64>(0))
+        .optional()?;
+    // A run that is not there any more went with the last of its frames, if all that are there came later.
+    let gone =
+        || connection.query_row("SELECT min(id) > ?1 FROM runs", [mark.run], |row| row.get::<_, Option<bool>>(0));
+    let ours = match known {
+        Some(run_mark) => run_mark == mark.run_mark,
+        None => gone()? == Some(true),
+    };
+    let reached = newest(connection)?.is_some_and(|newest| newest >= mark.frame_id);
+    if ours && reached {
+        return Ok(mark.frame_id);
+    }
+    log::warn!("mqtt: the mark is of other records; all frames of these are sent");
+    Ok(begin)
+}
+
+fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get(0))
+}
+
+fn unsent(connection: &Connection, after: i64, most: usize) -> rusqlite::Result<Vec<Unsent>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![after, most as i64])?;
+    let (mut found, mut before) = (Vec::with_capacity(most), after);
+    while let Some(row) = rows.next()? {
+        let entry = entry(connection, row)?;
+        // Numbers follow each other, and the newest frame is never deleted: what is missing was there.
+        let frames = entry.id.saturating_sub(before).saturating_sub(1).unsigned_abs();
+        let gap = (frames > 0).then_some(Gap { frames, last_id: entry.id - 1 });
+        before = entry.id;
+        found.push(Unsent { gap, entry });
+    }
+    Ok(found)
+}
+
+/// SQLite knows no NaN: what was one is there as nothing.
+fn real(row: &Row<'_>, at: usize) -> rusqlite::Result<f64> {
+    Ok(row.get::<_, Option<f64>>(at)?.unwrap_or(f64::NAN))
+}
+
+fn entry(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let id = row.get(0)?;
+    Ok(Entry {
+        id,
+        run: row.get(1)?,
+        run_mark: row.get(2)?,
+        started_utc_ms: row.get(3)?,
+        source: row.get(4)?,
+        um_per_px: row.get(5)?,
+        number: row.get(6)?,
+        at_utc_ms: row.get(7)?,
+        image: row.get(8)?,
+        verdict: row.get(9)?,
+        sharpness: row.get(10)?,
+        quality: [real(row, 11)?, real(row, 12)?, real(row, 13)?, real(row, 14)?],
+        counted: row.get(15)?,
+        cells: row.get(16)?,
+        unsupported: row.get(17)?,
+        dropped: row.get(18)?,
+        total_ms: real(row, 19)?,
+        mean_diameter_px: mean_diameter_px(connection, id)?,
+    })
+}
+
+fn mean_diameter_px(connection: &Connection, frame: i64) -> rusqlite::Result<Option<f64>> {
+    let sql = "SELECT area_px FROM cells WHERE frame = ?1 AND supported AND NOT touches_border";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([frame])?;
+    let (mut sum, mut cells) = (0.0, 0_u32);
+    while let Some(row) = rows.next()? {
+        sum += (4.0 * row.get::<_, i64>(0)? as f64 / std::f64::consts::PI).sqrt();
+        cells += 1;
+    }
+    Ok((cells > 0).then(|| sum / f64::from(cells)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::records::{
+        fixture::{record, run},
+        store::{open_to_write, write},
+    };
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn database(folder: &Path) -> (Connection, i64) {
+        let connection = open_to_write(&folder.join(store::FILE)).unwrap();
+        let run = write::begin_run(&connection, &run(Some(2.0)), 0).unwrap();
+        (connection, run)
+    }
+
+    fn numbers(found: Option<(Vec<Unsent>, i64)>) -> Vec<i64> {
+        found.unwrap().0.iter().map(|unsent| unsent.entry.number).collect()
+    }
+
+    #[test]
+    fn frames_come_in_order_with_the_mean_of_their_whole_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, run) = database(folder.path());
+        for number in 1..=5 {
+            write::frame(&connection, run, &record(number, 4), 0).unwrap();
+        }
+        let mut reader = Reader::new(folder.path());
+        assert!(reader.after(0, 9, NOW).is_none(), "it is not open");
+        assert_eq!(reader.open(None, NOW), Some(0));
+        assert_eq!(numbers(reader.after(0, 2, NOW)), [1, 2]);
+        assert_eq!(numbers(reader.after(2, 9, NOW)), [3, 4, 5]);
+        let newest = reader.newest(NOW).unwrap();
+        // Of four squares of 2 x 2, one touches the border and one is not borne out.
+        let diameter = (16.0 / std::f64::consts::PI).sqrt();
+        assert_eq!((newest.number, newest.cells, newest.mean_diameter_px), (5, 4, Some(diameter)));
+        assert_eq!(newest.mean_diameter_um(), Some(diameter * 0.5));
+    }
+
+    #[test]
+    fn what_retention_took_is_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, run) = database(folder.path());
+        for number in 1..=9 {
+            write::frame(&connection, run, &record(number, 0), 0).unwrap();
+        }
+        let mut reader = Reader::new(folder.path());
+        reader.open(None, NOW).unwrap();
+        connection.execute_batch("DELETE FROM frames WHERE id <= 6").unwrap();
+        let found = reader.after(2, 9, NOW).unwrap().0;
+        assert_eq!(found[0].gap, Some(Gap { frames: 4, last_id: 6 }));
+        assert!(found[0].entry.number == 7 && found[1..].iter().all(|unsent| unsent.gap.is_none()));
+    }
+
+    #[test]
+    fn a_mark_holds_for_its_own_records_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, run) = database(folder.path());
+        for number in 1..=9 {
+            write::frame(&connection, run, &record(number, 0), 0).unwrap();
+        }
+        let run_mark: i64 = connection.query_row("SELECT mark FROM runs", [], |row| row.get(0)).unwrap();
+        let mark = |frame_id, run, run_mark| Some(Mark { frame_id, run, run_mark, lost: 0 });
+        let start = |mark| Reader::new(folder.path()).open(mark, NOW).unwrap();
+        assert_eq!(start(mark(5, run, run_mark)), 5);
+        assert_eq!(start(mark(9, run, run_mark)), 9);
+        assert_eq!(start(mark(10, run, run_mark)), 0, "never so many");
+        assert_eq!(start(mark(5, run, run_mark ^ 1)), 0, "another run");
+        assert_eq!(start(mark(5, run + 1, run_mark)), 0, "no such run yet");
+        // The run goes with its frames.
+        let later = write::begin_run(&connection, &crate::records::fixture::run(None), 0).unwrap();
+        write::frame(&connection, later, &record(1, 0), 0).unwrap();
+        connection.execute_batch("DELETE FROM frames WHERE id < 10; DELETE FROM runs WHERE id = 1").unwrap();
+        assert_eq!(start(mark(5, run, run_mark)), 5, "what is gone is a gap");
+        assert_eq!(start(None), 9, "what was never to be sent is none");
+    }
+
+    #[test]
+    fn a_rollback_journal_is_not_read_and_other_records_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(store::FILE);
+        let (connection, _) = database(folder.path());
+        let mut reader = Reader::new(folder.path());
+        reader.open(None, NOW).unwrap();
+        assert!(!reader.is_replaced());
+        let away = folder.path().join("away");
+        std::fs::rename(&path, &away).unwrap();
+        assert!(reader.is_replaced());
+        std::fs::rename(&away, &path).unwrap();
+        reader.close();
+        connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).unwrap();
+        assert!(matches!(opened(&path), Err(Fault::Refused(why)) if why.contains("rollback journal")));
+        assert_eq!(reader.open(None, NOW), None);
+        assert_eq!(reader.open(None, NOW), None, "not before it is time");
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        assert_eq!(reader.open(None, RECORDS_RETRY_MOST), Some(0));
+    }
+}

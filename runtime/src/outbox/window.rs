@@ -1,0 +1,154 @@
+//! Messages under way: in order, each at its stage, so many and no more.
+//!
+//! ```text
+//!   waiting ──sent──▶ sent ──received──▶ received ──completed──▶ completed: it leaves when all before it have
+//! ```
+//!
+//! A message's number on the line follows from its number in the records, so that a run which goes on after a crash sends
+//! it under the same one: a broker that has it and was not told to pass it on yet does not take it twice.
+
+use heapless::Deque;
+
+use super::{
+    link::{Link, Packet},
+    mark::Mark,
+    topics::Topics,
+};
+use crate::limits::MQTT_WINDOW;
+
+/// The number of the one message about the box itself that is under way.
+pub(super) const NOTE_ID: u16 = MQTT_WINDOW as u16 + 1;
+
+/// A message about frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// What the mark is when it and all before it are acknowledged.
+    pub(super) mark: Mark,
+    /// Whether it tells of frames that are gone.
+    pub(super) is_lost: bool,
+    /// What it says.
+    pub(super) payload: String,
+}
+
+impl Item {
+    /// Its number on the line, 1 or more.
+    fn id(&self) -> u16 {
+        // The remainder is less than the window, which is few.
+        1 + self.mark.frame_id.rem_euclid(MQTT_WINDOW as i64) as u16
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Sent,
+    Received,
+    Completed,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    items: Deque<(Item, Stage), MQTT_WINDOW>,
+}
+
+impl Window {
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Messages that there is room for.
+    pub(super) fn room(&self) -> usize {
+        MQTT_WINDOW - self.items.len()
+    }
+
+    /// Takes a message, unless one with its number is under way.
+    pub(super) fn push(&mut self, item: Item) -> bool {
+        let first = self.items.front().map_or(item.mark.frame_id, |(first, _)| first.mark.frame_id);
+        item.mark.frame_id - first < MQTT_WINDOW as i64 && self.items.push_back((item, Stage::Waiting)).is_ok()
+    }
+
+    /// Sends what waits.
+    pub(super) fn send(&mut self, link: &mut dyn Link, topics: &Topics) {
+        for (item, stage) in &mut self.items {
+            if *stage == Stage::Waiting {
+                *stage = Stage::Sent;
+                link.send(once(item, topics, false));
+            }
+        }
+    }
+
+    /// The line is open again. Where the broker still knows the session, what is under way goes on where it was; else it
+    /// begins anew.
+    pub(super) fn resume(&mut self, resumed: bool, link: &mut dyn Link, topics: &Topics) {
+        for (item, stage) in &mut self.items {
+            match stage {
+                Stage::Waiting | Stage::Completed => {}
+                Stage::Sent if resumed => link.send(once(item, topics, true)),
+                Stage::Received if resumed => link.send(Packet::Release(item.id())),
+                Stage::Sent | Stage::Received => *stage = Stage::Waiting,
+            }
+        }
+    }
+
+    /// The broker has a message. Tells whether that was so far untold, and can be.
+    pub(super) fn received(&mut self, id: u16) -> bool {
+        self.step(id, Stage::Sent, Stage::Received)
+    }
+
+    /// A message arrived. The same.
+    pub(super) fn completed(&mut self, id: u16) -> bool {
+        self.step(id, Stage::Received, Stage::Completed)
+    }
+
+    /// Takes the next message that has left for good, with all before it.
+    pub(super) fn take_done(&mut self) -> Option<Item> {
+        self.items.front().filter(|(_, stage)| *stage == Stage::Completed)?;
+        self.items.pop_front().map(|(item, _)| item)
+    }
+
+    fn step(&mut self, id: u16, from: Stage, to: Stage) -> bool {
+        let found = self.items.iter_mut().find(|(item, stage)| item.id() == id && *stage == from);
+        found.map(|(_, stage)| *stage = to).is_some()
+    }
+}
+
+fn once<'a>(item: &'a Item, topics: &'a Topics, again: bool) -> Packet<'a> {
+    let topic = if item.is_lost { &topics.lost } else { &topics.frames };
+    Packet::Once { id: item.id(), topic, payload: &item.payload, again }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(frame_id: i64) -> Item {
+        Item { mark: Mark { frame_id, run: 1, run_mark: 1, lost: 0 }, is_lost: false, payload: String::new() }
+    }
+
+    #[test]
+    fn no_two_messages_under_way_have_one_number() {
+        let mut window = Window::default();
+        let most = MQTT_WINDOW as i64;
+        assert!((5..5 + most).all(|id| window.push(item(id))) && window.room() == 0);
+        assert!(!window.push(item(5 + most)));
+        let mut window = Window::default();
+        // After a gap: alone, until those before it are gone.
+        assert!(window.push(item(5)) && !window.push(item(5 + most)) && window.push(item(4 + most)));
+        assert!(window.items.iter().all(|(item, _)| (1..NOTE_ID).contains(&item.id())));
+    }
+
+    #[test]
+    fn a_message_leaves_in_order_and_no_acknowledgement_out_of_its_order_counts() {
+        let mut window = Window::default();
+        assert!(window.push(item(0)) && window.push(item(1)));
+        assert!(!window.received(1), "it is not sent yet");
+        window.items.iter_mut().for_each(|(_, stage)| *stage = Stage::Sent);
+        assert!(!window.completed(2), "it is not received yet");
+        assert!(window.received(2) && !window.received(2) && window.completed(2) && !window.completed(2));
+        assert!(!window.received(0) && !window.received(3) && !window.received(u16::MAX));
+        assert_eq!(window.take_done(), None, "the one before it is under way");
+        assert!(window.received(1) && window.completed(1));
+        assert_eq!([window.take_done(), window.take_done(), window.take_done()], [Some(item(0)), Some(item(1)), None]);
+    }
+}
