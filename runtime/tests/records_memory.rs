@@ -153,7 +153,7 @@ fn ten_times_the_frames_take_no_more_memory() {
 // Beyond as many frames as a line has points, a page takes no more.
 fn a_page_about_many_frames_takes_no_more_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let retention = Retention { most_bytes: 256 << 20, most_age_ms: None };
+    let retention = Retention { most_bytes: 256 << 20, most_age_ms: None, oldest_make_room: false };
     let mut record = record();
     for frames in [250, 1250] {
         let run = RunInfo { mark: RunInfo::new_mark(), ..run() };
