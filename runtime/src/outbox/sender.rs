@@ -132,6 +132,8 @@ impl Sender {
     /// Does what there is to do, and tells for how long there is nothing more.
     pub fn step(&mut self) -> Duration {
         let now = self.clock.elapsed();
+        // While the broker is away the mark stands still: it is written once.
+        self.mark.keep(now, matches!(self.line, Line::Away(_)));
         let patience = match self.line {
             Line::Away(until) if now < until => return until - now,
             // The link gives up by itself before.
@@ -152,7 +154,6 @@ impl Sender {
         };
         let heard = self.link.hear(patience);
         self.take(heard);
-        self.mark.keep(self.clock.elapsed(), false);
         Duration::ZERO
     }
 
