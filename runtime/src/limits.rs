@@ -187,6 +187,12 @@ pub const PAGE_DIAMETER_FRAMES: usize = 64;
 /// Bins of that histogram; what lies above is in the last.
 pub const PAGE_DIAMETER_BINS: usize = 40;
 
+/// Earlier runs that `/api/runs` tells of.
+pub const PAGE_RUNS_TOLD: usize = 16;
+
+/// Frames of an earlier run whose cells are summed up when a run starts; of longer ones they are not told.
+pub const PAGE_RUN_FRAMES: u64 = 10_000;
+
 /// Cells of the latest frames that `/api/cells` can tell.
 pub const PAGE_CELLS_KEPT: usize = 4096;
 

@@ -162,6 +162,21 @@ fn every_address_answers_with_what_it_says() {
 }
 
 #[test]
+fn runs_of_the_same_folder_are_told() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [captured, analysed, _] = Run::begin(folder.path(), &["--frames", "3"]).end();
+    assert_eq!((captured, analysed), (3, 3));
+    let run = Run::begin(folder.path(), &LONG);
+    let runs: Value = serde_json::from_slice(&run.ask("/api/runs").body).unwrap();
+    let [earlier, now] = runs["runs"].as_array().unwrap().as_slice() else { panic!("{runs}") };
+    assert_eq!((&earlier["frames"], &earlier["active"], &now["active"]), (&3.into(), &false.into(), &true.into()));
+    assert!(earlier["cells"].as_u64().unwrap() > 10, "{earlier}");
+}
+
+#[test]
 fn the_metrics_are_what_prometheus_reads() {
     if no_models() {
         return;

@@ -77,6 +77,7 @@ fn site() -> Site {
         source_words: String::new(),
         started_utc: String::new(),
         um_per_px: None,
+        earlier_runs: Vec::new(),
         models: vec![card],
         budget_bytes: None,
         address: ([127, 0, 0, 1], 80).into(),

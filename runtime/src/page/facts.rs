@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
 
-use super::guard::Token;
+use super::{guard::Token, history::RunTold};
 use crate::model::{manifest::Manifest, store::Models};
 
 /// What a model says of itself.
@@ -60,6 +60,8 @@ pub struct Facts {
     pub started_utc: String,
     /// Edge of a pixel of the frames in the specimen, where it is known.
     pub um_per_px: Option<f64>,
+    /// Runs before it in the same folder.
+    pub earlier_runs: Vec<RunTold>,
     /// Both models.
     pub models: Vec<ModelCard>,
     /// Memory that the config allows.

@@ -1,7 +1,8 @@
-//! Runs and cells of earlier frames. Behind a trait, so that a database can stand where a ring stands now.
+//! Cells of earlier frames, and what is told of earlier runs.
 
 use std::{
     fmt,
+    path::Path,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,7 +13,8 @@ use serde::Serialize;
 
 use crate::{
     cells::Cell,
-    limits::{PAGE_CELLS_KEPT, PAGE_CELLS_TOLD, SCALE},
+    limits::{PAGE_CELLS_KEPT, PAGE_CELLS_TOLD, PAGE_RUN_FRAMES, PAGE_RUNS_TOLD, SCALE},
+    records::{store::read::Records, utc},
 };
 
 /// One cell, in pixels of the sensor's frame.
@@ -60,22 +62,39 @@ pub struct RunTold {
     pub started_utc: String,
     /// Its source.
     pub source: String,
-    /// Frames analysed.
+    /// Frames analysed; of an earlier run, those that the records hold.
     pub frames: u64,
-    /// Cells counted.
-    pub cells: u64,
+    /// Cells counted; none of an earlier run with more than [`PAGE_RUN_FRAMES`] frames.
+    pub cells: Option<u64>,
     /// Whether it goes on.
     pub active: bool,
 }
 
+/// The latest runs that the records of a folder hold, at most [`PAGE_RUNS_TOLD`], in their order.
+///
+/// # Errors
+/// Those of [`Records`].
+pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
+    let records = Records::open(folder)?;
+    let (numbers, _) = records.latest_runs(PAGE_RUNS_TOLD)?;
+    let told = numbers.into_iter().filter_map(|number| {
+        let run = records.run(number).transpose()?;
+        Some(run.and_then(|run| {
+            let (frames, cells) = records.counted(number, PAGE_RUN_FRAMES)?;
+            Ok(RunTold {
+                started_utc: utc::stamp_ms(run.started_utc_ms),
+                source: run.source,
+                frames,
+                cells,
+                active: false,
+            })
+        }))
+    });
+    told.collect()
+}
+
 /// Who remembers.
 pub trait History: Send + Sync + fmt::Debug {
-    /// The runs before this one, oldest first.
-    ///
-    /// # Errors
-    /// Says why they cannot be read, for the reader of the page.
-    fn runs(&self) -> Result<Vec<RunTold>, String>;
-
     /// Cells of the frames after number `since`.
     ///
     /// # Errors
@@ -145,10 +164,6 @@ impl RecentCells {
 }
 
 impl History for RecentCells {
-    fn runs(&self) -> Result<Vec<RunTold>, String> {
-        Ok(Vec::new())
-    }
-
     fn cells_since(&self, since: u64) -> Result<Cells, String> {
         // Whoever panicked while holding the lock left whole cells: each is written in one step.
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);

@@ -133,7 +133,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
-    let page = Page::open(session, args.http, source.as_ref(), &shared, &info)?;
+    let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline);
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));

@@ -1,6 +1,6 @@
 //! The page of a run: opened before its first frame, gone with it.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::super::{print, session::Session};
 use crate::{
@@ -12,9 +12,10 @@ use crate::{
         board::Board,
         facts::{Facts, cards},
         guard::Token,
+        history::{RunTold, earlier_runs},
         server::Server,
     },
-    records::{run_info::RunInfo, utc},
+    records::{run_info::RunInfo, store, utc},
     run::shared::Shared,
 };
 
@@ -36,6 +37,7 @@ impl Page {
         source: &dyn FrameSource,
         shared: &Arc<Shared>,
         info: &RunInfo,
+        out: &Path,
     ) -> Result<Option<Self>> {
         let http = &session.config.http;
         let address = flag.unwrap_or(http.address);
@@ -51,6 +53,7 @@ impl Page {
             source_words: source.describe(),
             started_utc: utc::stamp(info.started),
             um_per_px,
+            earlier_runs: earlier(out),
             models: cards(&session.models()?),
             budget_bytes: session.config.budget.total_mib.map(|mib| (mib * f64::from(1 << 20)) as u64),
             address: at,
@@ -64,4 +67,15 @@ impl Page {
         }
         Ok(Some(Self { board, _server: server }))
     }
+}
+
+/// What cannot be read is not told: the run itself says what is wrong with its records.
+fn earlier(out: &Path) -> Vec<RunTold> {
+    if !out.join(store::FILE).is_file() {
+        return Vec::new();
+    }
+    earlier_runs(out).unwrap_or_else(|error| {
+        log::debug!("earlier runs: {error}");
+        Vec::new()
+    })
 }

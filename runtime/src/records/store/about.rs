@@ -129,6 +129,18 @@ impl Records {
         Ok((runs.map_err(|e| self.fault(e))?, all.unsigned_abs()))
     }
 
+    /// Frames of a run, and the cells that were counted in them; without cells where it has more than `most` frames.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Input`] when they cannot be read.
+    pub fn counted(&self, run: i64, most: u64) -> Result<(u64, Option<u64>)> {
+        let number = |sql| self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0)).map_err(|e| self.fault(e));
+        let frames = number("SELECT count(*) FROM frames WHERE run = ?1")?.unsigned_abs();
+        let cells = "SELECT coalesce(sum(cells), 0) FROM frames WHERE run = ?1 AND counted";
+        let cells = (frames <= most).then(|| number(cells)).transpose()?;
+        Ok((frames, cells.map(i64::unsigned_abs)))
+    }
+
     /// The nets of a run, in the order of their roles.
     ///
     /// # Errors
