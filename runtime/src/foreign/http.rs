@@ -48,7 +48,9 @@ pub fn meet(bytes: &[u8]) -> bool {
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_time().build() else { return false };
     let answer = Arc::default();
     let stream = Stream { asked: bytes.to_vec(), read: 0, answer: Arc::clone(&answer) };
-    let served = runtime.block_on(timeout(MOST_TIME, server::serve(stream, routes::router(Arc::new(site())))));
+    // The timer has to be made within the runtime.
+    let served =
+        runtime.block_on(async { timeout(MOST_TIME, server::serve(stream, routes::router(Arc::new(site())))).await });
     assert!(served.is_ok(), "a connection outlives its reader");
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
     let text = String::from_utf8_lossy(&answer);
