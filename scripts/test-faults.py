@@ -187,7 +187,7 @@ def wedge():
             health = json.load(urllib.request.urlopen(page + "healthz", timeout=5))
             latest = json.load(urllib.request.urlopen(page + "api/latest", timeout=5))
             asked += 1
-            if health["state"] not in ("running", "degraded", "recovering") or latest["frame"]["number"] != FRAMES - 1:
+            if health["state"] == "stopping" or latest["frame"]["number"] != FRAMES - 1:
                 complain(where, f"the page tells of {health} and frame {latest['frame']['number']}")
                 break
             time.sleep(0.1)
