@@ -75,6 +75,15 @@ class Broker:
                 time.sleep(0.1)
         raise SystemExit(f"mqtt: mosquitto does not start: {(self.folder / 'log').read_text()}")
 
+    def wait_for_box(self):
+        """Until the box is connected to this start of the broker: it tries with growing pauses."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if f"bloodseg-{BOX}" in (self.folder / "log").read_text().rpartition(" running")[2]:
+                return
+            time.sleep(0.1)
+        check(False, f"the box does not come back within a minute: {(self.folder / 'log').read_text()}")
+
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
@@ -182,6 +191,7 @@ def comes_and_goes():
         run.wait_for_acks(len(run.acks()) + 3)
         broker.start()
         run.wait_for_acks(len(run.acks()) + more)
+        broker.wait_for_box()
     run.process.terminate()
     acknowledged = run.end()
     check(broker.kept(AVAILABILITY) == {AVAILABILITY: "offline"}, f"online after the end: {broker.kept(AVAILABILITY)}")
