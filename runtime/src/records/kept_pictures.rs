@@ -40,7 +40,7 @@ impl KeptPictures {
     }
 
     fn write(&mut self, analysis: &Analysis) -> bool {
-        let Err(error) = pictures::write(&self.folder, &self.latest_stem, analysis) else { return true };
+        let Err(error) = pictures::write_alone(&self.folder, &self.latest_stem, analysis) else { return true };
         self.not_written += 1;
         if self.not_written.is_power_of_two() {
             log::warn!("{} frames without their pictures: {error}", self.not_written);
