@@ -248,6 +248,9 @@ pub const RECORDS_RETRY_LEAST: Duration = Duration::from_millis(250);
 /// Longest time between two tries.
 pub const RECORDS_RETRY_MOST: Duration = Duration::from_secs(30);
 
+/// Damaged databases that are put aside at most, each up to the size of the records: a disk that damages them all is not filled.
+pub const RECORDS_DAMAGED_KEPT: u32 = 3;
+
 /// Size of the records in MiB where the config says nothing.
 pub const RECORDS_MIB: f64 = 256.0;
 
@@ -461,6 +464,7 @@ const _: () = {
     assert!(RECORDS_LOG_BYTES as f64 * 2.0 <= RECORDS_LEAST_MIB * 1_048_576.0);
     assert!(RECORDS_LEAST_MIB <= RECORDS_MIB && RECORDS_MIB <= MAX_RECORDS_MIB);
     assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
+    assert!(RECORDS_DAMAGED_KEPT >= 1);
     // A frame of the longest outlines has room in SQLite's memory: a row is held there while it is written.
     assert!((MAX_OUTLINE_STEPS as u64) < RECORDS_HEAP_BYTES);
     assert!(CAMERA_POLL.as_millis() * 10 <= DOCTOR_FRAME_WAIT.as_millis());

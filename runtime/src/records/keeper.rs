@@ -3,12 +3,18 @@
 //! ```text
 //!            opened                     an error of the connection
 //!   start ───────────▶ open ──────────────────────────────────────▶ broken
-//!                       ▲ │ ▲ disk full: the frame is not kept, or     │
-//!                       │ └─┘ the oldest make room (the config says)   │ tried again after 250 ms, 500 ms .. 30 s,
-//!                       └──────────────────────────────────────────────┘ with the next frame
+//!     │                 ▲ │ ▲ disk full: the frame is not kept, or     ▲ │
+//!     │                 │ └─┘ the oldest make room (the config says)   │ │ tried again after 250 ms, 500 ms .. 30 s,
+//!     │                 └────────────────────────────────────────────────┘ with the next frame
+//!     └────────────────────────────────────────────────────────────────┘
+//!        a disk that is full, read-only or failing
 //! ```
 //!
-//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once.
+//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once. Records that
+//! are damaged are put aside (`aside`), and new ones are begun.
+
+mod aside;
+pub(crate) mod mistake;
 
 use std::{
     fmt::Display,
@@ -21,6 +27,7 @@ use heapless::Deque;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
+    atomic::make_folder,
     frame_record::FrameRecord,
     run_info::RunInfo,
     store::{
@@ -100,16 +107,18 @@ pub struct Keeper {
 impl Keeper {
     /// Opens or makes the records in `folder`, and begins a run in them; one of the same mark is gone on with.
     ///
-    /// A full or failing disk is no error where records are there already: the run goes on without them until they can be
-    /// written.
+    /// A disk that is full, read-only or failing is no error: the run goes on without records until they can be written.
     ///
     /// # Errors
-    /// [`Error::Output`] when the folder cannot be used: it cannot be written, or something else is in the place of the
-    /// records.
+    /// [`Error::Output`] for what a person has to mend: the folder cannot be made, may not be written to, or something that is
+    /// not ours is in the place of the records.
     pub fn open(folder: &Path, run: &RunInfo, retention: &Retention, clock: Arc<dyn Clock>) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+        if let Err(error) = make_folder(folder)
+            && !folder.is_dir()
+        {
+            return Err(Error::output(folder, error));
+        }
         let path = folder.join(store::FILE);
-        let was_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         let began = clock.elapsed();
         let mut keeper = Self {
             log: store::log_of(&path),
@@ -130,12 +139,17 @@ impl Keeper {
             counters: KeeperCounters::default(),
         };
         match keeper.connect() {
-            Ok(()) => {}
-            Err(Fault::Sqlite(error)) if was_there && passes(&error) => {
-                keeper.broken(&error);
-                log::warn!("{}: records cannot be written: {error}; the run goes on", keeper.path.display());
+            Ok(()) => keeper.write_waiting(),
+            Err(fault @ Fault::Refused(_)) => return Err(fault.to_write(&keeper.path)),
+            Err(fault) => {
+                if let Some((path, error)) = mistake::behind(&fault, &keeper.path) {
+                    return Err(Error::output(&path, error));
+                }
+                let path = keeper.path.display();
+                log::warn!("{path}: records cannot be written: {fault}; the run goes on without them, and tries again");
+                keeper.trouble_mut().why = cut(&fault);
+                keeper.broken(&fault);
             }
-            Err(fault) => return Err(fault.to_write(&keeper.path)),
         }
         Ok(keeper)
     }
@@ -203,7 +217,18 @@ impl Keeper {
         self.box_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
+    /// Opens the records, or new ones where they are damaged.
     fn connect(&mut self) -> std::result::Result<(), Fault> {
+        match self.try_connect() {
+            Err(Fault::Damaged(why)) => {
+                self.put_aside(&why)?;
+                self.try_connect()
+            }
+            done => done,
+        }
+    }
+
+    fn try_connect(&mut self) -> std::result::Result<(), Fault> {
         let connection = store::open_to_write(&self.path)?;
         // The time goes on from what is recorded, but never back: the records may have lost some of it.
         let recorded = write::box_ms(&connection)?;
@@ -243,6 +268,15 @@ impl Keeper {
 
     fn try_keep(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
         self.reach()?;
+        let mut done = self.write_frame(record);
+        // In the place of damaged ones, new ones take it.
+        if matches!(done, Err(Reason::Fault(Fault::Damaged(_)))) && self.reach().is_ok() {
+            done = self.write_frame(record);
+        }
+        done
+    }
+
+    fn write_frame(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
         let (box_ms, Some(connection), Some(run)) = (self.box_ms_now(), &self.connection, self.run_id) else {
             return Err(Reason::StillBroken);
         };
@@ -264,12 +298,7 @@ impl Keeper {
                 self.trouble_mut().used_bytes.get_or_insert(used);
             }
         }
-        done.map_err(|error| {
-            if !is_full(&error) && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
-                self.broken(&error);
-            }
-            Reason::Fault(Fault::Sqlite(error))
-        })
+        done.map_err(|error| Reason::Fault(self.failed(error)))
     }
 
     /// The oldest frames go where there are too many.
@@ -290,10 +319,11 @@ impl Keeper {
                     self.event("too-large", &text);
                 }
             }
-            Err(error) if is_full(&error) => log::debug!("{}: nothing can be deleted: {error}", self.path.display()),
             Err(error) => {
-                log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
-                self.broken(&error);
+                if !is_full(&error) {
+                    log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
+                }
+                self.failed(error);
             }
         }
     }
@@ -344,13 +374,27 @@ impl Keeper {
                     self.counters.events += 1;
                 }
                 Err(error) => {
-                    if !is_full(&error) && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
-                        self.broken(&error);
-                    }
+                    self.failed(error);
                     return;
                 }
             }
         }
+    }
+
+    /// What follows from an error of the connection.
+    fn failed(&mut self, error: rusqlite::Error) -> Fault {
+        let waits = is_full(&error) || error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        let fault = Fault::from(error);
+        match &fault {
+            _ if waits => {}
+            Fault::Damaged(why) => match self.put_aside(why) {
+                // New ones are begun at once.
+                Ok(()) => self.retry_at = self.clock.elapsed(),
+                Err(in_the_way) => self.broken(&in_the_way),
+            },
+            other => self.broken(other),
+        }
+        fault
     }
 
     /// Lets go of the connection: whatever state it was in, the next one starts from what is on the disk.
@@ -372,12 +416,6 @@ enum Reason {
     Fault(Fault),
     /// It is not yet time to try again.
     StillBroken,
-}
-
-/// Whether waiting may help: the disk, not the records, is at fault.
-fn passes(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, SystemIoFailure};
-    matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory))
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod broken;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
