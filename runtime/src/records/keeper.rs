@@ -14,6 +14,8 @@
 //! are damaged are put aside (`aside`), and new ones are begun.
 
 mod aside;
+mod events;
+mod losses;
 pub(crate) mod mistake;
 
 use std::{
@@ -37,6 +39,8 @@ use super::{
     },
     utc,
 };
+use losses::Losses;
+
 use crate::{
     clock::{Clock, back_off::pause},
     error::{Error, Result},
@@ -57,7 +61,7 @@ pub enum Kept {
 pub struct KeeperCounters {
     /// Frames that are durable, or were until they were too old.
     pub kept: u64,
-    /// Frames that could not be kept.
+    /// Frames that could not be kept; after the end, all of the run.
     pub lost: u64,
     /// Frames of this and earlier runs that were deleted because of age or size.
     pub deleted: u64,
@@ -67,15 +71,6 @@ pub struct KeeperCounters {
     pub lost_events: u64,
     /// Bytes of the database and its log.
     pub bytes: u64,
-}
-
-/// Frames in a row that were not kept.
-#[derive(Debug)]
-struct Trouble {
-    frames: u64,
-    why: heapless::String<MAX_EVENT_BYTES>,
-    /// Bytes that were in use when the disk was first full.
-    used_bytes: Option<u64>,
 }
 
 /// Keeps the records of one run.
@@ -98,7 +93,7 @@ pub struct Keeper {
     /// Tries to open them in vain.
     tries: u32,
     waiting: Deque<Event, EVENT_RING_LEN>,
-    trouble: Option<Trouble>,
+    losses: Losses,
     /// Whether it was told that a single frame is more than is allowed.
     told_too_large: bool,
     counters: KeeperCounters,
@@ -134,7 +129,7 @@ impl Keeper {
             retry_at: began,
             tries: 0,
             waiting: Deque::new(),
-            trouble: None,
+            losses: Losses::default(),
             told_too_large: false,
             counters: KeeperCounters::default(),
         };
@@ -186,20 +181,19 @@ impl Keeper {
         }
     }
 
-    /// Keeps an event: `kind` in one word, `text` in a line. It waits where it cannot be written yet; of too many that
-    /// wait, the oldest go.
-    pub fn event(&mut self, kind: &str, text: &str) {
-        self.wait(kind, text);
-        self.write_waiting();
-    }
-
-    /// Ends the run: says `how`, and brings the log into the database.
-    pub fn end(mut self, how: &str) -> KeeperCounters {
+    /// Ends the run: says `how`, and how many of its frames were not kept, by the run's own count where that is more than what
+    /// the keeper knows of; then brings the log into the database.
+    pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
+        self.lost_by_run(not_kept);
+        // There is no later try.
+        self.retry_at = self.clock.elapsed();
         if self.reach().is_ok() {
+            self.tell_last_losses();
             self.write_waiting();
         }
+        self.counters.lost = self.losses.of_run;
         if let (Some(connection), Some(run)) = (&self.connection, self.run_id) {
-            let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.counters.lost);
+            let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.losses.of_run);
             let brought = ended
                 .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
                 .and_then(|()| Bytes::of(connection, &self.log));
@@ -236,7 +230,11 @@ impl Keeper {
             (self.box_ms, self.began) = (recorded, self.clock.elapsed());
         }
         let run_id = match write::find_run(&connection, &self.run)? {
-            Some(id) => id,
+            Some((id, told)) => {
+                self.losses.told = self.losses.told.max(told);
+                self.lost_by_run(told);
+                id
+            }
             None => write::begin_run(&connection, &self.run, self.box_ms_now())?,
         };
         self.run_id = Some(run_id);
@@ -282,7 +280,7 @@ impl Keeper {
         };
         let mut done = write::frame(connection, run, record, box_ms);
         if done.as_ref().is_err_and(is_full) {
-            let used = match self.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
+            let used = match self.losses.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
                 Some(used) => used,
                 None => Bytes::of(connection, &self.log).map_or(0, |bytes| bytes.used),
             };
@@ -324,59 +322,6 @@ impl Keeper {
                     log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
                 }
                 self.failed(error);
-            }
-        }
-    }
-
-    fn lost(&mut self, number: u64, why: &Reason) {
-        self.counters.lost += 1;
-        let lost = self.counters.lost;
-        let path = self.path.clone();
-        let trouble = self.trouble_mut();
-        trouble.frames += 1;
-        if let Reason::Fault(fault) = why {
-            trouble.why = cut(fault);
-        }
-        // Told at once, and then each time that their number has doubled.
-        if trouble.frames.is_power_of_two() {
-            log::warn!("{}: frame {number} is not kept: {}; {lost} so far", path.display(), trouble.why);
-        }
-    }
-
-    fn recovered(&mut self) {
-        let Some(trouble) = self.trouble.take().filter(|trouble| trouble.frames > 0) else { return };
-        let text: heapless::String<MAX_EVENT_BYTES> =
-            cut(format_args!("{} frames were not kept: {}", trouble.frames, trouble.why));
-        log::warn!("{}: frames are kept again; {text}", self.path.display());
-        self.wait("not-kept", &text);
-    }
-
-    fn trouble_mut(&mut self) -> &mut Trouble {
-        self.trouble.get_or_insert_with(|| Trouble { frames: 0, why: cut("not known"), used_bytes: None })
-    }
-
-    fn wait(&mut self, kind: &str, text: &str) {
-        if self.waiting.is_full() {
-            self.waiting.pop_front();
-            self.counters.lost_events += 1;
-        }
-        let at_utc_ms = utc::ms(self.clock.wall());
-        let event = Event { at_utc_ms, box_ms: self.box_ms_now(), kind: cut(kind), text: cut(text) };
-        // There is room: one was just taken away.
-        let _ = self.waiting.push_back(event);
-    }
-
-    fn write_waiting(&mut self) {
-        while let (Some(connection), Some(event)) = (&self.connection, self.waiting.front()) {
-            match write::event(connection, self.run_id, event) {
-                Ok(()) => {
-                    self.waiting.pop_front();
-                    self.counters.events += 1;
-                }
-                Err(error) => {
-                    self.failed(error);
-                    return;
-                }
             }
         }
     }

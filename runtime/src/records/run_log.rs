@@ -87,6 +87,11 @@ impl RunLog {
         self.keeper.keep(record)
     }
 
+    /// Takes note of how many frames of the run were not kept so far; see [`Keeper::lost_by_run`].
+    pub fn lost_by_run(&mut self, frames: u64) {
+        self.keeper.lost_by_run(frames);
+    }
+
     /// Records an event; see [`Keeper::event`].
     pub fn event(&mut self, kind: &str, text: &str) {
         self.keeper.event(kind, text);
@@ -97,11 +102,11 @@ impl RunLog {
         self.keeper.counters()
     }
 
-    /// Ends the run: says `how`, and writes the tables.
-    pub fn end(self, how: &str) -> RunEnd {
+    /// Ends the run: says `how`, and how many of its frames were not kept, and writes the tables.
+    pub fn end(mut self, how: &str, not_kept: u64) -> RunEnd {
         // While the keeper has the records open: whoever closes them last clears their log away.
         let tables = if self.tables { write_tables(&self.folder) } else { Tables::NotWanted };
-        RunEnd { counters: self.keeper.end(how), tables }
+        RunEnd { counters: self.keeper.end(how, not_kept), tables }
     }
 }
 

@@ -26,7 +26,7 @@ fn folder() -> tempfile::TempDir {
         for (number, &cells) in (1..).zip(frames) {
             keeper.keep(&record(number, cells));
         }
-        keeper.end("stopped");
+        keeper.end("stopped", 0);
     }
     folder
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broken;
+mod losses;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -68,7 +69,7 @@ fn a_frame_that_is_acknowledged_is_there_for_others_and_a_later_run_goes_on() {
             assert_eq!(keeper.keep(&record(number, cells)), Kept::Durable);
             assert_eq!(numbers(folder.path()).last(), Some(&number));
         }
-        let counters = keeper.end("enough frames");
+        let counters = keeper.end("enough frames", 0);
         assert_eq!((counters.kept, counters.lost, counters.deleted), (3, 0, 0));
         assert!(counters.bytes > 0);
     }
@@ -90,7 +91,7 @@ fn on_a_full_disk_frames_are_counted_and_kept_again_when_there_is_room() {
     }
     leave_pages(&keeper, 100);
     assert_eq!(keeper.keep(&record(6, 200)), Kept::Durable);
-    let counters = keeper.end("stopped");
+    let counters = keeper.end("stopped", 0);
     assert_eq!((counters.kept, counters.lost, counters.events), (1, 5, 1));
     assert_eq!(numbers(folder.path()), [6]);
     let [(kind, text)] = &events(folder.path())[..] else { panic!("one event") };
@@ -247,7 +248,7 @@ fn age_is_counted_in_running_time_whatever_the_wall_says() {
             clock.set_wall(SystemTime::UNIX_EPOCH);
         }
         keeper.keep(&record(100 + of_run, 0));
-        keeper.end("stopped");
+        keeper.end("stopped", 0);
     }
     // At the end the box has run for 30 hours: what was recorded in the first six is older than a day.
     let left = numbers(folder.path());

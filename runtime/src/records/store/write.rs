@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use heapless::String as Text;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{
     limits::{MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
@@ -78,14 +78,24 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
     })
 }
 
-/// The number of a run that was begun before, if it is there: another file may have taken the place of the one that it began
-/// in.
+/// The number of a run that was begun before, if it is there, and how many frames it is said to have lost: another file may
+/// have taken the place of the one that it began in.
 ///
 /// # Errors
 /// Those of SQLite.
-pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT id FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
-    connection.query_row(sql, [run.mark], |row| row.get(0)).optional()
+pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<(i64, u64)>> {
+    let sql = "SELECT id, not_kept FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
+    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+    connection.query_row(sql, [run.mark], both).optional()
+}
+
+/// Says of a run that goes on how many of its frames were not kept so far.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET not_kept = ?2 WHERE id = ?1";
+    connection.execute(sql, params![run, frames.cast_signed()]).map(|_| ())
 }
 
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.

@@ -65,7 +65,7 @@ fn records_of_100(folder: &Path) {
     for number in 1..=100 {
         assert_eq!(keeper.keep(&record(number, 60)), Kept::Durable);
     }
-    keeper.end("stopped");
+    keeper.end("stopped", 0);
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -96,7 +96,8 @@ fn records_that_are_damaged_at_the_start_go_aside_whole_and_new_ones_are_begun()
             matches!(&told[..], [(kind, text)] if kind == "damaged" && text.contains("records.damaged-1.sqlite")),
             "{told:?}"
         );
-        keeper.end("stopped");
+        keeper.end("stopped", 0);
+        drop(keeper);
         assert_eq!(names(folder.path()), ["records.damaged-1.sqlite", store::FILE]);
         assert!(fs::read(folder.path().join("records.damaged-1.sqlite")).unwrap() == damaged, "it was changed");
     }
@@ -111,7 +112,7 @@ fn records_that_are_damaged_in_a_run_go_aside_and_no_frame_is_lost_by_it() {
     for number in 1..=20 {
         assert_eq!(keeper.keep(&record(number, 60)), Kept::Durable);
     }
-    assert_eq!(keeper.end("stopped").lost, 0);
+    assert_eq!(keeper.end("stopped", 0).lost, 0);
     assert_eq!(numbers(folder.path()), (1..=20).collect::<Vec<_>>());
     assert_eq!(events(folder.path())[0].0, "damaged");
     let connection = store::open_to_read(&folder.path().join(store::FILE)).unwrap();
@@ -134,7 +135,7 @@ fn a_disk_that_damages_everything_is_not_filled_with_it() {
         assert_eq!(keeper.keep(&record(number, 3)), Kept::NotKept);
         clock.pass(RECORDS_RETRY_MOST);
     }
-    assert_eq!(keeper.end("stopped").lost, 5);
+    assert_eq!(keeper.end("stopped", 0).lost, 5);
     assert_eq!(names(folder.path()), before);
     // Somebody has looked at one.
     fs::remove_file(folder.path().join("records.damaged-2.sqlite")).unwrap();
