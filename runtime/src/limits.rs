@@ -288,6 +288,12 @@ pub const MAX_RECORD_NAME_BYTES: usize = 255;
 /// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
 
+/// The same where a run is stopped, and somebody waits for its end.
+pub const MAX_TABLE_FRAMES_STOPPED: u64 = 2000;
+
+/// Longest time that tables may take after a run was stopped, up to their last rows.
+pub const TABLES_GRACE: Duration = Duration::from_secs(4);
+
 /// Most runs that a message names.
 pub const MAX_NAMED_RUNS: usize = 16;
 
@@ -465,6 +471,9 @@ const _: () = {
     assert!(RECORDS_LEAST_MIB <= RECORDS_MIB && RECORDS_MIB <= MAX_RECORDS_MIB);
     assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
     assert!(RECORDS_DAMAGED_KEPT >= 1);
+    assert!(MAX_TABLE_FRAMES_STOPPED <= MAX_TABLE_FRAMES);
+    // As long again to bring them to the disk.
+    assert!(TABLES_GRACE.as_millis() * 2 <= STOP_GRACE.as_millis());
     // A frame of the longest outlines has room in SQLite's memory: a row is held there while it is written.
     assert!((MAX_OUTLINE_STEPS as u64) < RECORDS_HEAP_BYTES);
     assert!(CAMERA_POLL.as_millis() * 10 <= DOCTOR_FRAME_WAIT.as_millis());

@@ -24,7 +24,7 @@ use crate::{
     outbox::{Outbox, access::Access},
     page::address::Address,
     records::{
-        run_log::{RunEnd, Tables},
+        run_log::{self, RunEnd, Tables},
         store, utc,
     },
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
@@ -132,6 +132,7 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     print::line(format_args!("results  {}", out.display()));
 
     let start = Instant::now();
+    run_log::sweep(&out);
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
     let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline);

@@ -7,7 +7,11 @@ use super::{
     lines::{FrameLine, Tally},
 };
 use crate::{
-    records::{frame_record::FrameRecord, keeper::Kept, run_log::RunLog},
+    records::{
+        frame_record::FrameRecord,
+        keeper::Kept,
+        run_log::{RunEnd, RunLog, Tables},
+    },
     run::{recording::Recorder, shared::Shared},
 };
 
@@ -51,9 +55,12 @@ impl Recorder for CliRecorder {
     }
 
     fn end(&mut self) {
-        let Some(log) = self.log.take() else { return };
-        let end = log.end(self.shared.why(), self.shared.counts().not_kept);
-        self.tally(|tally| tally.end = Some(end));
+        let Some(mut log) = self.log.take() else { return };
+        let counters = log.end(self.shared.why(), self.shared.counts().not_kept);
+        // Told before the tables are made: they may take longer than the run waits for its threads.
+        self.tally(|tally| tally.end = Some(RunEnd { counters, tables: Tables::CutShort }));
+        let tables = log.tables(&|| self.shared.stop.is_raised());
+        self.tally(|tally| tally.end = Some(RunEnd { counters, tables }));
     }
 }
 

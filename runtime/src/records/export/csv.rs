@@ -66,15 +66,21 @@ pub(super) fn frames(
     row.flush()
 }
 
-/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`.
+/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`. `go_on` is asked before each frame.
 ///
 /// # Errors
-/// As [`super::export`].
-pub fn cells_of_folder(records: &Records, with_um: bool, out: &mut dyn Write) -> Result<()> {
+/// As [`super::export`], and what `go_on` says.
+pub fn cells_of_folder(
+    records: &Records,
+    with_um: bool,
+    out: &mut dyn Write,
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
     row.end()?;
     records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
         records.cells(frame.id, |cell| {
             row.cell(frame, cell, with_um)?;
             row.end()
@@ -83,15 +89,16 @@ pub fn cells_of_folder(records: &Records, with_um: bool, out: &mut dyn Write) ->
     row.flush()
 }
 
-/// `frames.csv` of a run's folder.
+/// `frames.csv` of a run's folder. `go_on` is asked before each frame.
 ///
 /// # Errors
-/// As [`super::export`].
-pub fn frames_of_folder(records: &Records, out: &mut dyn Write) -> Result<()> {
+/// As [`super::export`], and what `go_on` says.
+pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS))?;
     row.end()?;
     records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
         row.frame(frame)?;
         row.end()
     })?;

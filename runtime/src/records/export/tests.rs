@@ -85,8 +85,8 @@ fn tables_of_the_folder_have_the_columns_that_they_always_had() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let (mut cells, mut frames) = (Vec::new(), Vec::new());
-    tables::cells_of_folder(&records, false, &mut cells).unwrap();
-    tables::frames_of_folder(&records, &mut frames).unwrap();
+    tables::cells_of_folder(&records, false, &mut cells, &mut || Ok(())).unwrap();
+    tables::frames_of_folder(&records, &mut frames, &mut || Ok(())).unwrap();
     let (cells, frames) = (String::from_utf8(cells).unwrap(), String::from_utf8(frames).unwrap());
     assert!(cells.starts_with("image,cell,x_px,") && cells.lines().next().unwrap().ends_with(",supported"));
     assert_eq!((cells.lines().count(), frames.lines().count()), (18, 5));
