@@ -270,6 +270,12 @@ pub const RETENTION_STEP_CELLS: u64 = 4096;
 /// Free pages that are given back to the disk at a stretch.
 pub const RETENTION_STEP_PAGES: u32 = 128;
 
+/// Runs without frames that are deleted at a stretch, with their events.
+pub const RETENTION_STEP_RUNS: u32 = 32;
+
+/// Latest runs that stay without frames: what they tell says why none came.
+pub const EMPTY_RUNS_KEPT: i64 = 16;
+
 /// On a full disk, the oldest frames make room for new ones until only this part of the records is left.
 pub const RETENTION_LEAST_PART: u64 = 2;
 
@@ -471,6 +477,8 @@ const _: () = {
     assert!(RECORDS_LEAST_MIB <= RECORDS_MIB && RECORDS_MIB <= MAX_RECORDS_MIB);
     assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
     assert!(RECORDS_DAMAGED_KEPT >= 1);
+    // Every start begins one run, and deletes more.
+    assert!(RETENTION_STEP_RUNS > 1 && EMPTY_RUNS_KEPT >= 1);
     assert!(MAX_TABLE_FRAMES_STOPPED <= MAX_TABLE_FRAMES);
     // As long again to bring them to the disk.
     assert!(TABLES_GRACE.as_millis() * 2 <= STOP_GRACE.as_millis());

@@ -2,6 +2,7 @@
 
 mod broken;
 mod losses;
+mod retention;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::write::{cut, within};
-use crate::limits::{RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES};
+use crate::limits::{RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES, RETENTION_STEP_RUNS};
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,13 +162,19 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
         }
         if let Some(run) = ended_run {
             // Runs before it that have frames no more; later ones may only have begun.
-            connection
-                .prepare_cached(
-                    "DELETE FROM runs WHERE id <= ?1 AND id < (SELECT max(id) FROM runs)
-                     AND NOT EXISTS (SELECT 1 FROM frames WHERE run = runs.id)",
-                )?
-                .execute(params![run])?;
+            delete_empty_runs(connection, run)?;
         }
         Ok(frames)
     })
+}
+
+/// Deletes runs up to number `last` that have no frames, with their events, the oldest first, as many as a step may; the
+/// newest run of all stays, so that no number is used again. Those that are left go with a later step.
+///
+/// # Errors
+/// Those of SQLite.
+pub(super) fn delete_empty_runs(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM runs WHERE id IN (SELECT id FROM runs r WHERE id <= ?1 AND id < (SELECT max(id) FROM runs)
+               AND NOT EXISTS (SELECT 1 FROM frames WHERE run = r.id) ORDER BY id LIMIT ?2)";
+    connection.prepare_cached(sql)?.execute(params![last, RETENTION_STEP_RUNS]).map(|_| ())
 }

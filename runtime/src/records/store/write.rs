@@ -5,8 +5,9 @@ use std::fmt::Write;
 use heapless::String as Text;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::retention::delete_empty_runs;
 use crate::{
-    limits::{MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
+    limits::{EMPTY_RUNS_KEPT, MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
     records::{frame_record::FrameRecord, run_info::RunInfo, utc},
 };
 
@@ -45,7 +46,8 @@ pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT box_ms FROM state", [], |row| row.get(0))
 }
 
-/// Begins a run, and gives its number.
+/// Begins a run, and gives its number. Of the runs before it, those without frames go but for the latest [`EMPTY_RUNS_KEPT`]:
+/// a program that ends as soon as it starts, over and over, leaves no more than these and what they tell.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -74,6 +76,7 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
                 params![id, model.role, model.name, model.version, model.sha256],
             )?;
         }
+        delete_empty_runs(connection, id.saturating_sub(EMPTY_RUNS_KEPT))?;
         Ok(id)
     })
 }
