@@ -239,6 +239,9 @@ pub const RECORDS_LOG_PAGES: u32 = 256;
 /// Length to which the log is cut when it has been brought into the database.
 pub const RECORDS_LOG_BYTES: u64 = 2 * 1024 * 1024;
 
+/// Frames without their cells that are read of the records at a stretch, so that no reader holds up the log for long.
+pub const RECORDS_READ_FRAMES: usize = 16;
+
 /// Longest time that a frame waits for somebody else who writes into the same records.
 pub const RECORDS_BUSY: Duration = Duration::from_millis(1000);
 

@@ -262,6 +262,36 @@ fn whoever_closes_the_pipe_gets_no_error() {
     assert!(child.wait().unwrap().success() && told.is_empty(), "{told}");
 }
 
+/// A format of two passes holds the records still while it is made, but not until somebody has read it.
+#[test]
+fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "3", &[]);
+    let other = rusqlite::Connection::open(folder.path().join("r/records.sqlite")).unwrap();
+    let held_up = || -> bool {
+        other.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap()
+    };
+    // More than a pipe holds.
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                INSERT INTO cells SELECT frame, 1000 + i, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border,
+                confidence, consistency_levels, supported, outline FROM n, cells WHERE label = 1";
+    other.execute_batch(more).unwrap();
+    for format in ["coco", "jsonl"] {
+        let export = ["export", "--from", "r", "--format", format];
+        let mut child = bloodseg(&export, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        assert!(!held_up(), "{format}");
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > 1 << 20 && child.wait().unwrap().success());
+    }
+}
+
 #[test]
 fn other_programs_read_what_is_exported() {
     let Some(python) = std::env::var_os("BLOODSEG_REFEREE_PYTHON") else {

@@ -28,15 +28,15 @@ pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, pro
     let mut row = Row::new(out);
     row.fields(CELLS_FIRST.iter().chain(&COLUMNS).chain(&COLUMNS_UM))?;
     row.end()?;
-    records.frames::<ExportError>(filter, |frame| {
-        records.cells(frame.id, |cell| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
             row.fields([frame.run, frame.number])?;
             row.field(utc::rfc3339(frame.at_utc_ms))?;
             row.known(frame.um_per_px)?;
             row.known(frame.um_per_sr_px())?;
             row.cell(frame, cell, true)?;
-            row.end()
-        })?;
+            row.end()?;
+        }
         progress();
         Ok(())
     })?;
@@ -79,6 +79,7 @@ pub fn cells_of_folder(
     let mut row = Row::new(out);
     row.fields(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
     row.end()?;
+    // A cell at a time, straight into the file: the memory of a run is counted, and a disk does not stand still.
     records.frames::<ExportError>(&Filter::default(), |frame| {
         go_on()?;
         records.cells(frame.id, |cell| {

@@ -33,13 +33,8 @@ fn numbers(folder: &Path) -> Vec<u64> {
     let mut numbers = Vec::new();
     let records = Records::open(folder).unwrap();
     records
-        .frames::<Error>(&Filter::default(), |frame| {
-            let mut cells = 0;
-            records.cells::<Error>(frame.id, |_| {
-                cells += 1;
-                Ok(())
-            })?;
-            assert_eq!(cells, frame.cells, "a frame is whole");
+        .whole_frames::<Error>(&Filter::default(), |frame, cells| {
+            assert_eq!(cells.len() as i64, frame.cells, "a frame is whole");
             numbers.push(frame.number.cast_unsigned());
             Ok(())
         })

@@ -57,3 +57,27 @@ fn runs_of_years_go_a_few_at_a_time_and_quickly() {
     assert_eq!(numbers(folder.path()), [2]);
     assert_eq!(runs(folder.path()).len() as i64, left as i64 - step);
 }
+
+#[test]
+fn a_reader_that_stands_still_costs_no_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut keeper, _) = open(folder.path(), Retention { most_bytes: 8 * MIB, ..PLENTY });
+    assert_eq!(keeper.keep(&record(1, 600)), Kept::Durable);
+    let reader = store::open_to_read(&folder.path().join(store::FILE)).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM frames").unwrap();
+    let log = || std::fs::metadata(folder.path().join("records.sqlite-wal")).unwrap().len();
+    let mut number = 1;
+    while log() < 5 * MIB {
+        number += 1;
+        assert_eq!(keeper.keep(&record(number, 600)), Kept::Durable);
+    }
+    assert_eq!(keeper.counters().deleted, 0, "{number} frames");
+    // The ordinary length of the log counts, as it always did: the oldest go before the records reach their size.
+    for number in number + 1..=number + 200 {
+        assert_eq!(keeper.keep(&record(number, 600)), Kept::Durable);
+    }
+    assert!(keeper.counters().deleted > 0);
+    drop(reader);
+    assert_eq!(keeper.keep(&record(1000, 600)), Kept::Durable);
+    assert_eq!(numbers(folder.path()).len() as u64 + keeper.counters().deleted, number + 201);
+}
