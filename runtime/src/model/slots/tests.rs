@@ -285,3 +285,57 @@ impl Files for ReadOnly {
         RealFiles.lock(folder)
     }
 }
+
+/// The files of the machine, but that one of them cannot be read now.
+#[derive(Debug)]
+struct Unreadable(&'static str);
+
+impl Files for Unreadable {
+    fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+        // EIO.
+        if path.ends_with(self.0) { Err(io::Error::from_raw_os_error(5)) } else { RealFiles.read(path, most_bytes) }
+    }
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        RealFiles.make_folder(path)
+    }
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        RealFiles.write(path, bytes)
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        RealFiles.sync(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        RealFiles.sync_folder(path)
+    }
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>> {
+        RealFiles.lock(folder)
+    }
+}
+
+#[test]
+fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
+    let bench = bench();
+    for version in ["1", "2"] {
+        bench.settle(version);
+    }
+    let files = || ["state.toml", "a.bloodseg", "b.bloodseg"].map(|name| std::fs::read(bench.file(name)).unwrap());
+    let before = files();
+    let clock = Arc::new(SystemClock::start());
+    let failing = Slots::with(bench.slots.folder(), Box::new(Unreadable("state.toml")), clock);
+    let error = failing.install(&accepted("3", None)).unwrap_err();
+    assert!(error.exit_code() == 5 && error.to_string().contains("cannot be read"), "{error}");
+    assert!(files() == before, "something was written over");
+    // One that is damaged names nothing, and is not left beside a slot that is written over.
+    std::fs::write(bench.file("state.toml"), "damaged").unwrap();
+    let clock = Arc::new(SystemClock::start());
+    let failing = Slots::with(bench.slots.folder(), Box::new(Unreadable("a.bloodseg")), clock);
+    failing.install(&accepted("3", None)).unwrap_err();
+    let state = bench.slots.state().unwrap();
+    assert_eq!((state.active, state.a), (Place::BuiltIn, None));
+}
