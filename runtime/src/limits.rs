@@ -452,6 +452,12 @@ pub const MODEL_TRIAL_STARTS: u32 = 3;
 /// Frames in which new models have to count cells before they are confirmed.
 pub const MODEL_TRIAL_FRAMES: u32 = 20;
 
+/// Longest time that a process waits for another one that holds the slots: an installation writes and syncs two bundles.
+pub const SLOTS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time between two looks whether it still does.
+pub const SLOTS_LOOK: Duration = Duration::from_millis(100);
+
 /// Edge of the square that the reference preparation resizes the high-resolution target to.
 pub const REFERENCE_HR_PX: u32 = 256;
 
@@ -474,6 +480,9 @@ const _: () = {
     // Sizes in bytes are counted in 32 bits.
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
     assert!(crate::model::bundle::FRAME_BYTES <= 1024);
+    // The analysis waits for the slots, at most to confirm models and to go back from others in the same frame.
+    assert!(SLOTS_PATIENCE.as_millis() * 4 <= ANALYSIS_STALL.as_millis());
+    assert!(SLOTS_LOOK.as_millis() * 10 <= SLOTS_PATIENCE.as_millis());
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(RECORDS_CACHE_KIB * 1024 * 4 <= RECORDS_HEAP_BYTES);
     assert!(RECORDS_LOG_BYTES as f64 * 2.0 <= RECORDS_LEAST_MIB * 1_048_576.0);

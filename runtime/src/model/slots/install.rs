@@ -17,14 +17,17 @@ impl Slots {
     ///
     /// # Errors
     /// [`Error::Output`] when something cannot be written, or the state cannot be read now. What is active is then what was active before, or, when only the
-    /// last sync failed, the new models.
+    /// last sync failed, the new models. [`Error::Model`] when somebody else holds the slots.
     pub fn install(&self, accepted: &Accepted) -> Result<State> {
         let failed = |e: std::io::Error| Error::output(&self.folder, e);
         self.files.make_folder(&self.folder).map_err(failed)?;
         if let Some(above) = self.folder.parent().filter(|above| !above.as_os_str().is_empty()) {
             self.files.sync_folder(above).map_err(failed)?;
         }
-        let _lock = self.files.lock(&self.folder).map_err(failed)?;
+        let _lock = self.files.lock(&self.folder).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock => self.held(&e),
+            _ => failed(e),
+        })?;
         let state = self.state_to_replace()?;
 
         let new = self.folder.join("new.bloodseg");
