@@ -205,6 +205,29 @@ fn a_run_refuses_a_folder_whose_records_are_not_ours() {
     assert_eq!(unread.status.code(), Some(3));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("r")).unwrap();
+    // What they are on is not there.
+    std::os::unix::fs::symlink("away/records.sqlite", folder.path().join("r/records.sqlite")).unwrap();
+    let args = ["run", "demo", "--frames", "2", "--fps", "2", "--http", "off", "--out", "r"];
+    let run = output(&args, folder.path());
+    let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("the run goes on without them"), "{stderr}");
+    assert!(stdout.contains("2 frames captured = 2 analysed"), "{stdout}");
+    let not_kept = stdout.lines().filter(|line| line.starts_with("frame ") && line.ends_with("  not kept"));
+    assert_eq!(not_kept.count(), 2, "{stdout}");
+    fs::create_dir(folder.path().join("r/away")).unwrap();
+    let run = output(&args, folder.path());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+}
+
 #[test]
 fn tables_that_are_not_wanted_are_not_written_and_the_only_folder_is_found() {
     if no_models() {
