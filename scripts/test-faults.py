@@ -22,7 +22,7 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("--strace", required=True)
 arguments.add_argument("--binary", required=True)
 arguments.add_argument("--every", type=int, default=1)
-arguments.add_argument("--only", choices=["kill", "error", "install", "wedge"])
+arguments.add_argument("--only", choices=["kill", "error", "open", "install", "wedge"])
 args = arguments.parse_args()
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-faults-"))
@@ -40,10 +40,15 @@ def call(command, cwd, trace=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def places(command, cwd, paths):
+def of_paths(paths, cwd):
+    """The options that let strace see calls on these paths alone; none of it: all calls. Paths stand as the program may name
+    them: from the folder that it was started in, and from the root."""
+    return [part for path in paths for part in ("-P", path, "-P", str(cwd / path))]
+
+
+def places(command, cwd, paths, kinds=WRITES):
     """How often each call is made, in the thread that makes it most often, with `paths` or, without any, at all."""
-    only = [part for path in paths for part in ("-P", str(path))]
-    code, _, errors = call(command, cwd, [*only, "-e", "trace=" + ",".join(WRITES)])
+    code, _, errors = call(command, cwd, [*of_paths(paths, cwd), "-e", "trace=" + ",".join(kinds)])
     assert code == 0, errors
     calls = collections.Counter()
     for line in (cwd / "trace").read_text().splitlines():
@@ -53,7 +58,7 @@ def places(command, cwd, paths):
     most = collections.Counter()
     for (_, name), count in calls.items():
         most[name] = max(most[name], count)
-    return [(name, number) for name in WRITES for number in range(1, most[name] + 1)]
+    return [(name, number) for name in kinds for number in range(1, most[name] + 1)]
 
 
 def thinned(all_places):
@@ -65,14 +70,14 @@ def acknowledged(stdout):
 
 
 def exported(folder, cwd):
-    """The recorded frames by number, without what differs by nature; None where there are no records to read."""
-    code, stdout, errors = call(["export", "--from", str(folder), "--format", "jsonl", "--run", "last"], cwd)
+    """The recorded frames by run and number, without what differs by nature; None where there are no records to read."""
+    code, stdout, errors = call(["export", "--from", str(folder), "--format", "jsonl"], cwd)
     if code != 0:
         return None, errors
     rows = {}
     for line in stdout.splitlines():
         row = json.loads(line)
-        rows[row["frame"]] = without_nature(row)
+        rows[row["run"], row["frame"]] = without_nature(row)
     return rows, ""
 
 
@@ -90,78 +95,142 @@ def complain(where, what):
 
 
 def look_after(where, folder, cwd, stdout, truth):
-    """Whether what was acknowledged is there, and nothing else than the truth."""
+    """Whether what was acknowledged is there, and nothing else than the truth; what is there."""
     acks = acknowledged(stdout)
     rows, errors = exported(folder, cwd)
     if rows is None:
         if acks:
             complain(where, f"frames {acks} were acknowledged, and nothing can be exported: {errors.strip()}")
-        return acks
-    missing = [number for number in acks if number not in rows]
+        return acks, {}
+    last = max((run for run, _ in rows), default=None)
+    missing = [number for number in acks if (last, number) not in rows]
     if missing:
         complain(where, f"frames {missing} were acknowledged and are lost")
-    for number, row in rows.items():
+    for (_, number), row in rows.items():
         if truth.get(number) != row:
             complain(where, f"frame {number} is recorded as {row}, expected {truth.get(number)}")
-    return acks
+    return acks, rows
 
 
-def goes_on(where, folder, cwd, run):
-    """A later run without faults works on what is left."""
+def goes_on(where, folder, cwd, run, before):
+    """A later run without faults works on what is left, and what was there `before` is there still."""
     code, stdout, errors = call(run, cwd)
     if code != 0 or acknowledged(stdout) != list(range(1, FRAMES + 1)):
         complain(where, f"the run after it fails: exit {code}, acknowledged {acknowledged(stdout)}: {errors.strip()}")
+    rows, errors = exported(folder, cwd)
+    if rows is None:
+        complain(where, f"after the run after it nothing can be exported: {errors.strip()}")
+        return
+    for frame, row in before.items():
+        if rows.get(frame) != row:
+            complain(where, f"after the run after it, frame {frame} is {rows.get(frame)}, expected {row}")
+    left = [path.name for path in folder.iterdir() if path.name.endswith(".part") or ".part-" in path.name]
+    if left:
+        complain(where, f"the run after it leaves {left}")
+
+
+def frames_to_run():
+    """A folder of frames, the run of it, and what it records."""
+    frames = work / "frames"
+    # Without the page: what its threads write to wake each other is no file, and cannot meet a full disk.
+    run = ["run", str(frames), "--whole-field", "--http", "off", "--out", "r"]
+    baseline = work / "baseline"
+    if not frames.exists():
+        frames.mkdir()
+        for picture in sorted(pathlib.Path("data/synth/img").iterdir())[:FRAMES]:
+            shutil.copy(picture, frames)
+        baseline.mkdir()
+        code, stdout, errors = call(run, baseline)
+        assert code == 0 and acknowledged(stdout) == list(range(1, FRAMES + 1)), (code, stdout, errors)
+    rows, errors = exported(baseline / "r", baseline)
+    assert rows is not None and len(rows) == FRAMES, errors
+    return frames, run, {number: row for (_, number), row in rows.items()}
+
+
+DATABASE = ["r/records.sqlite", "r/records.sqlite-wal", "r/records.sqlite-journal", "r/records.sqlite-shm"]
 
 
 def runs():
-    frames = work / "frames"
-    frames.mkdir()
-    for picture in sorted(pathlib.Path("data/synth/img").iterdir())[:FRAMES]:
-        shutil.copy(picture, frames)
-    run = ["run", str(frames), "--whole-field", "--out", "r"]
-    baseline = work / "baseline"
-    baseline.mkdir()
-    code, stdout, errors = call(run, baseline)
-    assert code == 0 and acknowledged(stdout) == list(range(1, FRAMES + 1)), (code, stdout, errors)
-    truth, errors = exported(baseline / "r", baseline)
-    assert truth is not None and len(truth) == FRAMES, errors
-
-    database = ["r/records.sqlite", "r/records.sqlite-wal", "r/records.sqlite-journal"]
+    frames, run, truth = frames_to_run()
+    stem = sorted(frames.iterdir())[-1].stem
+    with_parts = lambda names: [f"r/{name}{part}" for name in names for part in ("", ".part")]
+    # strace counts the calls of each thread by itself: with all paths at once, those of the thread that makes fewer of a kind
+    # are tried only as far as both have them.
     groups = []
-    for paths in [[], database]:
-        counted = work / f"count{len(paths)}"
+    for name, paths in [
+        ("", []),
+        (" of the database", DATABASE[:3]),
+        (" of the pictures", with_parts([f"{stem}{kind}.png" for kind in (".sr", ".mask", ".labels", ".overlay")])),
+        (" of the tables", with_parts(["cells.csv", "frames.csv"])),
+    ]:
+        counted = work / f"count{len(groups)}"
         counted.mkdir()
-        groups.append((paths, thinned(places(run, counted, [counted / path for path in paths]))))
+        found = places(run, counted, paths)
+        assert found, f"no call{name} is seen"
+        groups.append((name, paths, thinned(found)))
 
     def tries(kind, options):
-        for paths, all_places in groups:
+        for group, paths, all_places in groups:
             for name, number in all_places:
                 cwd = work / "try"
                 shutil.rmtree(cwd, ignore_errors=True)
                 cwd.mkdir()
-                only = [part for path in paths for part in ("-P", str(cwd / path))]
-                where = f"{kind} at {name} {number}" + (" of the database" if paths else "")
-                yield where, cwd, call(run, cwd, [*only, "-e", "trace=" + name, "-e", f"inject={name}:{options(number)}"])
+                where = f"{kind} at {name} {number}{group}"
+                trace = [*of_paths(paths, cwd), "-e", "trace=" + name, "-e", f"inject={name}:{options(number)}"]
+                yield where, cwd, call(run, cwd, trace)
 
     if args.only in (None, "kill"):
         for where, cwd, (code, stdout, _) in tries("kill", lambda n: f"signal=KILL:when={n}"):
             tried["SIGKILL of a run"] += 1
-            look_after(where, cwd / "r", cwd, stdout, truth)
-            goes_on(where, cwd / "r", cwd, run)
+            _, rows = look_after(where, cwd / "r", cwd, stdout, truth)
+            goes_on(where, cwd / "r", cwd, run, rows)
     if args.only in (None, "error"):
         for error in ["ENOSPC", "EIO"]:
             for length, words in [("", "one call"), ("..+", "every call from there on")]:
                 when = (lambda n: f"error={error}:when={n}") if not length else (lambda n: f"error={error}:when={n}+")
                 for where, cwd, (code, stdout, stderr) in tries(f"{error}, {words},", when):
                     tried[f"{error} in a run, {words}"] += 1
-                    acks = look_after(where, cwd / "r", cwd, stdout, truth)
+                    acks, rows = look_after(where, cwd / "r", cwd, stdout, truth)
                     if code not in (0, 5):
                         complain(where, f"exit {code}, expected 0, or 5 where something cannot be written: {stderr.strip()}")
-                    not_kept = len(re.findall(r"not kept$", stdout, re.M))
+                    not_kept = len(re.findall(r"^frame .* not kept$", stdout, re.M))
                     if code == 0 and name_of(where) != "write" and len(acks) + not_kept != FRAMES:
                         complain(where, f"{len(acks)} acknowledged and {not_kept} not kept, of {FRAMES} frames")
                     outcomes[f"{error}, {words}: exit {code}"] += 1
-                    goes_on(where, cwd / "r", cwd, run)
+                    goes_on(where, cwd / "r", cwd, run, rows)
+
+
+def opens():
+    """A disk that is full, read-only or failing when a run starts: every frame is analysed all the same."""
+    _, run, truth = frames_to_run()
+
+    def fresh(name, earlier):
+        cwd = work / name
+        shutil.rmtree(cwd, ignore_errors=True)
+        if earlier:
+            shutil.copytree(work / "baseline", cwd)
+        else:
+            cwd.mkdir()
+        return cwd
+
+    for earlier in [False, True]:
+        for name, number in thinned(places(run, fresh("count-open", earlier), DATABASE, ["openat"])):
+            for error in ["ENOSPC", "EROFS", "EIO"]:
+                for when, words in [(f"{number}", "one call"), (f"{number}+", "every call from there on")]:
+                    cwd = fresh("try", earlier)
+                    where = f"{error}, {words}, at {name} {number} of the database, {'with' if earlier else 'without'} an earlier run"
+                    trace = [*of_paths(DATABASE, cwd), "-e", "trace=openat", "-e", f"inject=openat:error={error}:when={when}"]
+                    code, stdout, stderr = call(run, cwd, trace)
+                    tried[f"{error} as the database is opened, {words}"] += 1
+                    acks, rows = look_after(where, cwd / "r", cwd, stdout, truth)
+                    if earlier and any((1, frame) not in rows for frame in truth):
+                        complain(where, f"frames of the earlier run are lost: there are {sorted(rows)}")
+                    not_kept = len(re.findall(r"^frame .* not kept$", stdout, re.M))
+                    if code not in (0, 5) or len(acks) + not_kept != FRAMES:
+                        found = f"exit {code}, {len(acks)} acknowledged and {not_kept} not kept, of {FRAMES} frames"
+                        complain(where, f"{found}: {stderr.strip()}")
+                    outcomes[f"{error} as the database is opened, {words}: exit {code}"] += 1
+                    goes_on(where, cwd / "r", cwd, run, rows)
 
 
 def wedge():
@@ -193,7 +262,7 @@ def wedge():
             time.sleep(0.1)
         rows, errors = exported(work / "r", work)
         took_s = time.monotonic() - begun
-        if asked < 20 or rows is None or set(rows) != set(acks):
+        if asked < 20 or rows is None or {frame for _, frame in rows} != set(acks):
             complain(where, f"{asked} answers in {took_s:.1f} s, and the export while it hangs gives {rows and sorted(rows)}: {errors}")
         rest = run.stdout.read()
         if run.wait() != 0 or acknowledged(rest) != [FRAMES] or "frame" not in rest:
@@ -257,6 +326,8 @@ def installs():
 try:
     if args.only in (None, "kill", "error"):
         runs()
+    if args.only in (None, "open"):
+        opens()
     if args.only in (None, "install"):
         installs()
     if args.only in (None, "wedge"):

@@ -268,6 +268,9 @@ pub const RECORDS_LOG_PAGES: u32 = 256;
 /// Length to which the log is cut when it has been brought into the database.
 pub const RECORDS_LOG_BYTES: u64 = 2 * 1024 * 1024;
 
+/// Frames without their cells that are read of the records at a stretch, so that no reader holds up the log for long.
+pub const RECORDS_READ_FRAMES: usize = 16;
+
 /// Longest time that a frame waits for somebody else who writes into the same records.
 pub const RECORDS_BUSY: Duration = Duration::from_millis(1000);
 
@@ -276,6 +279,9 @@ pub const RECORDS_RETRY_LEAST: Duration = Duration::from_millis(250);
 
 /// Longest time between two tries.
 pub const RECORDS_RETRY_MOST: Duration = Duration::from_secs(30);
+
+/// Damaged databases that are put aside at most, each up to the size of the records: a disk that damages them all is not filled.
+pub const RECORDS_DAMAGED_KEPT: u32 = 3;
 
 /// Size of the records in MiB where the config says nothing.
 pub const RECORDS_MIB: f64 = 256.0;
@@ -296,6 +302,12 @@ pub const RETENTION_STEP_CELLS: u64 = 4096;
 /// Free pages that are given back to the disk at a stretch.
 pub const RETENTION_STEP_PAGES: u32 = 128;
 
+/// Runs without frames that are deleted at a stretch, with their events.
+pub const RETENTION_STEP_RUNS: u32 = 32;
+
+/// Latest runs that stay without frames: what they tell says why none came.
+pub const EMPTY_RUNS_KEPT: i64 = 16;
+
 /// On a full disk, the oldest frames make room for new ones until only this part of the records is left.
 pub const RETENTION_LEAST_PART: u64 = 2;
 
@@ -313,6 +325,12 @@ pub const MAX_RECORD_NAME_BYTES: usize = 255;
 
 /// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
+
+/// The same where a run is stopped, and somebody waits for its end.
+pub const MAX_TABLE_FRAMES_STOPPED: u64 = 2000;
+
+/// Longest time that tables may take after a run was stopped, up to their last rows.
+pub const TABLES_GRACE: Duration = Duration::from_secs(4);
 
 /// Most runs that a message names.
 pub const MAX_NAMED_RUNS: usize = 16;
@@ -463,6 +481,12 @@ pub const MODEL_TRIAL_STARTS: u32 = 3;
 /// Frames in which new models have to count cells before they are confirmed.
 pub const MODEL_TRIAL_FRAMES: u32 = 20;
 
+/// Longest time that a process waits for another one that holds the slots: an installation writes and syncs two bundles.
+pub const SLOTS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time between two looks whether it still does.
+pub const SLOTS_LOOK: Duration = Duration::from_millis(100);
+
 /// Edge of the square that the reference preparation resizes the high-resolution target to.
 pub const REFERENCE_HR_PX: u32 = 256;
 
@@ -485,11 +509,20 @@ const _: () = {
     // Sizes in bytes are counted in 32 bits.
     assert!(MAX_CAMERA_PX * 4 <= u32::MAX as u64);
     assert!(crate::model::bundle::FRAME_BYTES <= 1024);
+    // The analysis waits for the slots, at most to confirm models and to go back from others in the same frame.
+    assert!(SLOTS_PATIENCE.as_millis() * 4 <= ANALYSIS_STALL.as_millis());
+    assert!(SLOTS_LOOK.as_millis() * 10 <= SLOTS_PATIENCE.as_millis());
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(RECORDS_CACHE_KIB * 1024 * 4 <= RECORDS_HEAP_BYTES);
     assert!(RECORDS_LOG_BYTES as f64 * 2.0 <= RECORDS_LEAST_MIB * 1_048_576.0);
     assert!(RECORDS_LEAST_MIB <= RECORDS_MIB && RECORDS_MIB <= MAX_RECORDS_MIB);
     assert!(RECORDS_RETRY_LEAST.as_millis() < RECORDS_RETRY_MOST.as_millis());
+    assert!(RECORDS_DAMAGED_KEPT >= 1);
+    // Every start begins one run, and deletes more.
+    assert!(RETENTION_STEP_RUNS > 1 && EMPTY_RUNS_KEPT >= 1);
+    assert!(MAX_TABLE_FRAMES_STOPPED <= MAX_TABLE_FRAMES);
+    // As long again to bring them to the disk.
+    assert!(TABLES_GRACE.as_millis() * 2 <= STOP_GRACE.as_millis());
     // A frame of the longest outlines has room in SQLite's memory: a row is held there while it is written.
     assert!((MAX_OUTLINE_STEPS as u64) < RECORDS_HEAP_BYTES);
     assert!(CAMERA_POLL.as_millis() * 10 <= DOCTOR_FRAME_WAIT.as_millis());

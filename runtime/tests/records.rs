@@ -205,6 +205,29 @@ fn a_run_refuses_a_folder_whose_records_are_not_ours() {
     assert_eq!(unread.status.code(), Some(3));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("r")).unwrap();
+    // What they are on is not there.
+    std::os::unix::fs::symlink("away/records.sqlite", folder.path().join("r/records.sqlite")).unwrap();
+    let args = ["run", "demo", "--frames", "2", "--fps", "2", "--http", "off", "--out", "r"];
+    let run = output(&args, folder.path());
+    let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("the run goes on without them"), "{stderr}");
+    assert!(stdout.contains("2 frames captured = 2 analysed"), "{stdout}");
+    let not_kept = stdout.lines().filter(|line| line.starts_with("frame ") && line.ends_with("  not kept"));
+    assert_eq!(not_kept.count(), 2, "{stdout}");
+    fs::create_dir(folder.path().join("r/away")).unwrap();
+    let run = output(&args, folder.path());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+}
+
 #[test]
 fn tables_that_are_not_wanted_are_not_written_and_the_only_folder_is_found() {
     if no_models() {
@@ -260,6 +283,36 @@ fn whoever_closes_the_pipe_gets_no_error() {
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert!(child.wait().unwrap().success() && told.is_empty(), "{told}");
+}
+
+/// A format of two passes holds the records still while it is made, but not until somebody has read it.
+#[test]
+fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "3", &[]);
+    let other = rusqlite::Connection::open(folder.path().join("r/records.sqlite")).unwrap();
+    let held_up = || -> bool {
+        other.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap()
+    };
+    // More than a pipe holds.
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                INSERT INTO cells SELECT frame, 1000 + i, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border,
+                confidence, consistency_levels, supported, outline FROM n, cells WHERE label = 1";
+    other.execute_batch(more).unwrap();
+    for format in ["coco", "jsonl"] {
+        let export = ["export", "--from", "r", "--format", format];
+        let mut child = bloodseg(&export, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        assert!(!held_up(), "{format}");
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > 1 << 20 && child.wait().unwrap().success());
+    }
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn a_page_about_many_frames_takes_no_more_memory() {
             record.number = number;
             assert_eq!(keeper.keep(&record), Kept::Durable);
         }
-        keeper.end("enough frames");
+        keeper.end("enough frames", 0);
     }
     let records = Records::open(folder.path()).unwrap();
     let peak = |run: i64| {

@@ -269,7 +269,7 @@ fn hostile_names_are_text() {
     made.keeper.event(hostile, hostile);
     made.frame(1, "../../<b>", 5, false);
     made.frame(2, "</style><img onerror=x>", 5, false);
-    made.keeper.end(hostile);
+    made.keeper.end(hostile, 0);
     let page = report(made.folder.path(), &[]);
     for markup in ["<script", "<b>", "<img", "</style><", "evil\">", "\u{202e}", "\u{7}", "src=\""] {
         assert!(!page.contains(markup), "{markup}");
@@ -301,7 +301,7 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
 fn without_calibration_lengths_are_in_pixels_and_without_pictures_it_says_so() {
     let mut made = Made::begin("camera0", None);
     made.frame(1, "a", 12, false);
-    made.keeper.end("enough frames");
+    made.keeper.end("enough frames", 0);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
     assert!(page.contains("There is no calibration: lengths are in pixels") && !page.contains("µm</"), "said plainly");
@@ -352,7 +352,7 @@ fn a_run_that_is_not_there_is_told_with_those_that_are() {
     refused(&[], 3, "no folder with records");
     refused(&["--from", "none"], 3, "no such file or folder");
     for _ in 0..2 {
-        keeper(folder.path(), "camera0", None).end("enough frames");
+        keeper(folder.path(), "camera0", None).end("enough frames", 0);
     }
     refused(&["9", "--from", "r"], 3, "no run 9; expected one of 1, 2");
     refused(&["0", "--from", "r"], 2, "the number of a run, or `latest`");

@@ -104,7 +104,7 @@ impl Recorder for Keeping {
     }
 
     fn end(&mut self) {
-        let counters = self.0.take().unwrap().end("stopped");
+        let counters = self.0.take().unwrap().end("stopped", 0);
         assert!(counters.bytes <= 2 * RECORDS_BYTES && counters.lost == 0, "{counters:?}");
         eprintln!("records at the end: {counters:?}");
     }

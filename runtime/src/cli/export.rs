@@ -1,7 +1,8 @@
 //! `bloodseg export`: what a run recorded, in the formats of other programs.
 
 use std::{
-    io::{BufWriter, ErrorKind, Write, stdout},
+    fs::{self, File},
+    io::{self, BufWriter, ErrorKind, Seek, Write, stdout},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     limits::RECORD_BUFFER_BYTES,
     records::{
         atomic::AtomicFile,
-        export::{ExportError, Format, Table, export},
+        export::{self, ExportError, Format, Table, export},
         store::read::{Filter, Records},
         utc,
     },
@@ -133,6 +134,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let bar = print::progress(usize::try_from(frames).unwrap_or(usize::MAX), "frames", session.quiet || out.is_none());
     let write = |to: &mut dyn Write| export(&records, &filter, format, to, &mut || bar.inc(1));
     let done = match out {
+        None if format.holds_records() => write_by_way_of_a_file(write),
         None => write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, stdout().lock())),
         Some(path) => {
             let mut file = AtomicFile::create(path)?;
@@ -147,6 +149,24 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
         Err(ExportError::Write(error)) => Err(Error::output(out.unwrap_or(Path::new("stdout")), error)),
         Ok(()) => Ok(()),
     }
+}
+
+/// Formats that hold the records still as long as they are written go to a file without a name first: whoever reads from a
+/// pipe may stand still.
+fn write_by_way_of_a_file(write: impl FnOnce(&mut dyn Write) -> export::Result<()>) -> export::Result<()> {
+    let path = std::env::temp_dir().join(format!("bloodseg-export-{}", std::process::id()));
+    let failed = |e: io::Error| ExportError::Records(Error::output(&path, e));
+    let mut file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
+    // It goes with the process, however that ends.
+    fs::remove_file(&path).map_err(failed)?;
+    write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, &mut file)).map_err(|error| match error {
+        ExportError::Write(error) => failed(error),
+        other => other,
+    })?;
+    file.rewind().map_err(failed)?;
+    let mut out = stdout().lock();
+    io::copy(&mut file, &mut out)?;
+    Ok(out.flush()?)
 }
 
 /// The run that is meant.

@@ -98,7 +98,7 @@ fn read(path: &Path) -> std::result::Result<Option<Mark>, String> {
 
 fn write(path: &Path, mark: Mark) -> Result<()> {
     let text = serde_json::to_string(&mark).map_err(|e| Error::internal("mark", e))?;
-    let mut file = AtomicFile::create(path)?;
+    let mut file = AtomicFile::create_alone(path)?;
     writeln!(file, "{text}").map_err(|e| Error::output(path, e))?;
     file.commit()
 }

@@ -3,12 +3,20 @@
 //! ```text
 //!            opened                     an error of the connection
 //!   start ───────────▶ open ──────────────────────────────────────▶ broken
-//!                       ▲ │ ▲ disk full: the frame is not kept, or     │
-//!                       │ └─┘ the oldest make room (the config says)   │ tried again after 250 ms, 500 ms .. 30 s,
-//!                       └──────────────────────────────────────────────┘ with the next frame
+//!     │                 ▲ │ ▲ disk full: the frame is not kept, or     ▲ │
+//!     │                 │ └─┘ the oldest make room (the config says)   │ │ tried again after 250 ms, 500 ms .. 30 s,
+//!     │                 └────────────────────────────────────────────────┘ with the next frame
+//!     └────────────────────────────────────────────────────────────────┘
+//!        a disk that is full, read-only or failing
 //! ```
 //!
-//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once.
+//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once. Records that
+//! are damaged are put aside (`aside`), and new ones are begun.
+
+mod aside;
+mod events;
+mod losses;
+pub(crate) mod mistake;
 
 use std::{
     fmt::Display,
@@ -21,6 +29,7 @@ use heapless::Deque;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
+    atomic::make_folder,
     frame_record::FrameRecord,
     run_info::{ModelInfo, RunInfo},
     store::{
@@ -30,6 +39,8 @@ use super::{
     },
     utc,
 };
+use losses::Losses;
+
 use crate::{
     clock::{Clock, back_off::pause},
     error::{Error, Result},
@@ -50,7 +61,7 @@ pub enum Kept {
 pub struct KeeperCounters {
     /// Frames that are durable, or were until they were too old.
     pub kept: u64,
-    /// Frames that could not be kept.
+    /// Frames that could not be kept; after the end, all of the run.
     pub lost: u64,
     /// Frames of this and earlier runs that were deleted because of age or size.
     pub deleted: u64,
@@ -60,15 +71,6 @@ pub struct KeeperCounters {
     pub lost_events: u64,
     /// Bytes of the database and its log.
     pub bytes: u64,
-}
-
-/// Frames in a row that were not kept.
-#[derive(Debug)]
-struct Trouble {
-    frames: u64,
-    why: heapless::String<MAX_EVENT_BYTES>,
-    /// Bytes that were in use when the disk was first full.
-    used_bytes: Option<u64>,
 }
 
 /// Keeps the records of one run.
@@ -91,7 +93,7 @@ pub struct Keeper {
     /// Tries to open them in vain.
     tries: u32,
     waiting: Deque<Event, EVENT_RING_LEN>,
-    trouble: Option<Trouble>,
+    losses: Losses,
     /// Whether it was told that a single frame is more than is allowed.
     told_too_large: bool,
     counters: KeeperCounters,
@@ -100,16 +102,18 @@ pub struct Keeper {
 impl Keeper {
     /// Opens or makes the records in `folder`, and begins a run in them; one of the same mark is gone on with.
     ///
-    /// A full or failing disk is no error where records are there already: the run goes on without them until they can be
-    /// written.
+    /// A disk that is full, read-only or failing is no error: the run goes on without records until they can be written.
     ///
     /// # Errors
-    /// [`Error::Output`] when the folder cannot be used: it cannot be written, or something else is in the place of the
-    /// records.
+    /// [`Error::Output`] for what a person has to mend: the folder cannot be made, may not be written to, or something that is
+    /// not ours is in the place of the records.
     pub fn open(folder: &Path, run: &RunInfo, retention: &Retention, clock: Arc<dyn Clock>) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+        if let Err(error) = make_folder(folder)
+            && !folder.is_dir()
+        {
+            return Err(Error::output(folder, error));
+        }
         let path = folder.join(store::FILE);
-        let was_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
         let began = clock.elapsed();
         let mut keeper = Self {
             log: store::log_of(&path),
@@ -125,17 +129,22 @@ impl Keeper {
             retry_at: began,
             tries: 0,
             waiting: Deque::new(),
-            trouble: None,
+            losses: Losses::default(),
             told_too_large: false,
             counters: KeeperCounters::default(),
         };
         match keeper.connect() {
-            Ok(()) => {}
-            Err(Fault::Sqlite(error)) if was_there && passes(&error) => {
-                keeper.broken(&error);
-                log::warn!("{}: records cannot be written: {error}; the run goes on", keeper.path.display());
+            Ok(()) => keeper.write_waiting(),
+            Err(fault @ Fault::Refused(_)) => return Err(fault.to_write(&keeper.path)),
+            Err(fault) => {
+                if let Some((path, error)) = mistake::behind(&fault, &keeper.path) {
+                    return Err(Error::output(&path, error));
+                }
+                let path = keeper.path.display();
+                log::warn!("{path}: records cannot be written: {fault}; the run goes on without them, and tries again");
+                keeper.trouble_mut().why = cut(&fault);
+                keeper.broken(&fault);
             }
-            Err(fault) => return Err(fault.to_write(&keeper.path)),
         }
         Ok(keeper)
     }
@@ -172,13 +181,6 @@ impl Keeper {
         }
     }
 
-    /// Keeps an event: `kind` in one word, `text` in a line. It waits where it cannot be written yet; of too many that
-    /// wait, the oldest go.
-    pub fn event(&mut self, kind: &str, text: &str) {
-        self.wait(kind, text);
-        self.write_waiting();
-    }
-
     /// Other models run from now on. The run's are replaced: the ones before were on trial and left within their first
     /// frames, which an event says.
     pub fn models(&mut self, models: Vec<ModelInfo>) {
@@ -190,13 +192,19 @@ impl Keeper {
         }
     }
 
-    /// Ends the run: says `how`, and brings the log into the database.
-    pub fn end(mut self, how: &str) -> KeeperCounters {
+    /// Ends the run: says `how`, and how many of its frames were not kept, by the run's own count where that is more than what
+    /// the keeper knows of; then brings the log into the database.
+    pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
+        self.lost_by_run(not_kept);
+        // There is no later try.
+        self.retry_at = self.clock.elapsed();
         if self.reach().is_ok() {
+            self.tell_last_losses();
             self.write_waiting();
         }
+        self.counters.lost = self.losses.of_run;
         if let (Some(connection), Some(run)) = (&self.connection, self.run_id) {
-            let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.counters.lost);
+            let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.losses.of_run);
             let brought = ended
                 .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
                 .and_then(|()| Bytes::of(connection, &self.log));
@@ -214,7 +222,18 @@ impl Keeper {
         self.box_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
+    /// Opens the records, or new ones where they are damaged.
     fn connect(&mut self) -> std::result::Result<(), Fault> {
+        match self.try_connect() {
+            Err(Fault::Damaged(why)) => {
+                self.put_aside(&why)?;
+                self.try_connect()
+            }
+            done => done,
+        }
+    }
+
+    fn try_connect(&mut self) -> std::result::Result<(), Fault> {
         let connection = store::open_to_write(&self.path)?;
         // The time goes on from what is recorded, but never back: the records may have lost some of it.
         let recorded = write::box_ms(&connection)?;
@@ -222,7 +241,11 @@ impl Keeper {
             (self.box_ms, self.began) = (recorded, self.clock.elapsed());
         }
         let run_id = match write::find_run(&connection, &self.run)? {
-            Some(id) => id,
+            Some((id, told)) => {
+                self.losses.told = self.losses.told.max(told);
+                self.lost_by_run(told);
+                id
+            }
             None => write::begin_run(&connection, &self.run, self.box_ms_now())?,
         };
         self.run_id = Some(run_id);
@@ -254,12 +277,21 @@ impl Keeper {
 
     fn try_keep(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
         self.reach()?;
+        let mut done = self.write_frame(record);
+        // In the place of damaged ones, new ones take it.
+        if matches!(done, Err(Reason::Fault(Fault::Damaged(_)))) && self.reach().is_ok() {
+            done = self.write_frame(record);
+        }
+        done
+    }
+
+    fn write_frame(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
         let (box_ms, Some(connection), Some(run)) = (self.box_ms_now(), &self.connection, self.run_id) else {
             return Err(Reason::StillBroken);
         };
         let mut done = write::frame(connection, run, record, box_ms);
         if done.as_ref().is_err_and(is_full) {
-            let used = match self.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
+            let used = match self.losses.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
                 Some(used) => used,
                 None => Bytes::of(connection, &self.log).map_or(0, |bytes| bytes.used),
             };
@@ -275,12 +307,7 @@ impl Keeper {
                 self.trouble_mut().used_bytes.get_or_insert(used);
             }
         }
-        done.map_err(|error| {
-            if !is_full(&error) && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
-                self.broken(&error);
-            }
-            Reason::Fault(Fault::Sqlite(error))
-        })
+        done.map_err(|error| Reason::Fault(self.failed(error)))
     }
 
     /// The oldest frames go where there are too many.
@@ -301,67 +328,29 @@ impl Keeper {
                     self.event("too-large", &text);
                 }
             }
-            Err(error) if is_full(&error) => log::debug!("{}: nothing can be deleted: {error}", self.path.display()),
             Err(error) => {
-                log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
-                self.broken(&error);
+                if !is_full(&error) {
+                    log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
+                }
+                self.failed(error);
             }
         }
     }
 
-    fn lost(&mut self, number: u64, why: &Reason) {
-        self.counters.lost += 1;
-        let lost = self.counters.lost;
-        let path = self.path.clone();
-        let trouble = self.trouble_mut();
-        trouble.frames += 1;
-        if let Reason::Fault(fault) = why {
-            trouble.why = cut(fault);
+    /// What follows from an error of the connection.
+    fn failed(&mut self, error: rusqlite::Error) -> Fault {
+        let waits = is_full(&error) || error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        let fault = Fault::from(error);
+        match &fault {
+            _ if waits => {}
+            Fault::Damaged(why) => match self.put_aside(why) {
+                // New ones are begun at once.
+                Ok(()) => self.retry_at = self.clock.elapsed(),
+                Err(in_the_way) => self.broken(&in_the_way),
+            },
+            other => self.broken(other),
         }
-        // Told at once, and then each time that their number has doubled.
-        if trouble.frames.is_power_of_two() {
-            log::warn!("{}: frame {number} is not kept: {}; {lost} so far", path.display(), trouble.why);
-        }
-    }
-
-    fn recovered(&mut self) {
-        let Some(trouble) = self.trouble.take().filter(|trouble| trouble.frames > 0) else { return };
-        let text: heapless::String<MAX_EVENT_BYTES> =
-            cut(format_args!("{} frames were not kept: {}", trouble.frames, trouble.why));
-        log::warn!("{}: frames are kept again; {text}", self.path.display());
-        self.wait("not-kept", &text);
-    }
-
-    fn trouble_mut(&mut self) -> &mut Trouble {
-        self.trouble.get_or_insert_with(|| Trouble { frames: 0, why: cut("not known"), used_bytes: None })
-    }
-
-    fn wait(&mut self, kind: &str, text: &str) {
-        if self.waiting.is_full() {
-            self.waiting.pop_front();
-            self.counters.lost_events += 1;
-        }
-        let at_utc_ms = utc::ms(self.clock.wall());
-        let event = Event { at_utc_ms, box_ms: self.box_ms_now(), kind: cut(kind), text: cut(text) };
-        // There is room: one was just taken away.
-        let _ = self.waiting.push_back(event);
-    }
-
-    fn write_waiting(&mut self) {
-        while let (Some(connection), Some(event)) = (&self.connection, self.waiting.front()) {
-            match write::event(connection, self.run_id, event) {
-                Ok(()) => {
-                    self.waiting.pop_front();
-                    self.counters.events += 1;
-                }
-                Err(error) => {
-                    if !is_full(&error) && error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
-                        self.broken(&error);
-                    }
-                    return;
-                }
-            }
-        }
+        fault
     }
 
     /// Lets go of the connection: whatever state it was in, the next one starts from what is on the disk.
@@ -383,12 +372,6 @@ enum Reason {
     Fault(Fault),
     /// It is not yet time to try again.
     StillBroken,
-}
-
-/// Whether waiting may help: the disk, not the records, is at fault.
-fn passes(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, SystemIoFailure};
-    matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure | DatabaseBusy | DatabaseLocked | OutOfMemory))
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {

@@ -58,7 +58,7 @@ impl KeptPictures {
     }
 
     fn write(&mut self, analysis: &Analysis) -> bool {
-        let Err(error) = pictures::write(&self.folder, &self.latest_stem, analysis) else {
+        let Err(error) = pictures::write_alone(&self.folder, &self.latest_stem, analysis) else {
             if let Some(shelf) = &mut self.shelf {
                 shelf.put(&self.folder, &self.latest_stem);
             }

@@ -48,11 +48,25 @@ pub fn is_result(path: &Path) -> bool {
     SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Writes the four pictures of one analysis; each appears whole or not at all.
+/// Writes the four pictures of one analysis; each appears whole or not at all. None is waited for until it is on the disk:
+/// tables and records are what is kept, and pictures are for looking.
 ///
 /// # Errors
 /// [`Error::Output`] when one cannot be written.
 pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    write_by(AtomicFile::create, folder, stem, analysis)
+}
+
+/// The same in the folder of a run, where nobody else writes.
+pub(super) fn write_alone(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    write_by(AtomicFile::create_alone, folder, stem, analysis)
+}
+
+/// How a file is begun.
+type Create = fn(&Path) -> Result<AtomicFile>;
+
+fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    let png = |path: &Path, bytes: &[u8], size, colour| png(create, path, bytes, size, colour);
     let [sr, mask, labels, overlay] = paths(folder, stem);
     let size = analysis.sr.dimensions();
     let levels: Vec<u8> = analysis.labels.as_raw().iter().flat_map(|label| label.to_ne_bytes()).collect();
@@ -69,15 +83,21 @@ pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
 /// # Errors
 /// [`Error::Output`] when it cannot be written.
 pub fn write_rgb(path: &Path, picture: &RgbImage) -> Result<()> {
-    png(path, picture, picture.dimensions(), ExtendedColorType::Rgb8)
+    png(AtomicFile::create, path, picture, picture.dimensions(), ExtendedColorType::Rgb8)
 }
 
 /// Writes one PNG. `bytes` are rows from the top; 16-bit samples in the machine's own order.
-fn png(path: &Path, bytes: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
+fn png(
+    create: Create,
+    path: &Path,
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    colour: ExtendedColorType,
+) -> Result<()> {
+    let mut file = create(path)?;
     PngEncoder::new(&mut file).write_image(bytes, width, height, colour).map_err(|e| Error::output(path, e))?;
     file.flush().map_err(|e| Error::output(path, e))?;
-    file.commit()
+    file.commit_unsynced()
 }
 
 /// `picture` with the outermost pixels of every cell coloured, those of the labels in `unsupported` in another colour and

@@ -143,13 +143,12 @@ impl Figures {
     pub(super) fn read(records: &Records, run: &RunRow, extent: &Extent, progress: &mut dyn FnMut()) -> Result<Self> {
         let (lengths, mut figures) = (Lengths::of(run), Self::new(extent));
         let filter = Filter { run: Some(run.id), ..Filter::default() };
-        records.frames::<crate::error::Error>(&filter, |frame| {
+        records.whole_frames::<crate::error::Error>(&filter, |frame, cells| {
             let mut covered_px = 0.0;
-            records.cells::<crate::error::Error>(frame.id, |cell| {
+            for cell in cells {
                 covered_px += cell.area_px as f64;
                 figures.cell(cell, lengths);
-                Ok(())
-            })?;
+            }
             figures.frame(frame, covered_px);
             progress();
             Ok(())

@@ -104,6 +104,10 @@ pub(super) fn tables(end: &RunEnd, out: &Path) -> Option<String> {
             "tables   {frames} frames are many for a table: bloodseg export --from {} --format csv --out FILE",
             out.display()
         )),
+        Tables::CutShort => Some(format!(
+            "tables   not written, since the run was stopped: bloodseg export --from {} --format csv --out FILE",
+            out.display()
+        )),
         Tables::NotWanted | Tables::Failed(_) => None,
     }
 }

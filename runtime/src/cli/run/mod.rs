@@ -27,7 +27,7 @@ use crate::{
     page::address::Address,
     records::{
         lock::FolderLock,
-        run_log::{RunEnd, Tables},
+        run_log::{self, RunEnd, Tables},
         store, utc,
     },
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
@@ -143,6 +143,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     voice.line(format_args!("results  {}", out.display()));
 
     let start = Instant::now();
+    run_log::sweep(&out);
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
     let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, voice.clone());

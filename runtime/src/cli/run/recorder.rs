@@ -7,7 +7,11 @@ use super::{
     lines::{FrameLine, MODELS_LEFT, Tally},
 };
 use crate::{
-    records::{frame_record::FrameRecord, keeper::Kept, run_log::RunLog},
+    records::{
+        frame_record::FrameRecord,
+        keeper::Kept,
+        run_log::{RunEnd, RunLog, Tables},
+    },
     run::{recording::Recorder, shared::Shared},
 };
 
@@ -29,7 +33,11 @@ impl CliRecorder {
 
 impl Recorder for CliRecorder {
     fn keep(&mut self, record: &FrameRecord) -> bool {
-        let kept = self.log.as_mut().is_some_and(|log| log.record(record) == Kept::Durable);
+        let lost = self.shared.counts().not_kept;
+        let kept = self.log.as_mut().is_some_and(|log| {
+            log.lost_by_run(lost);
+            log.record(record) == Kept::Durable
+        });
         self.tally(|tally| tally.add(record));
         if !self.quiet {
             self.voice.line(FrameLine(record, kept));
@@ -53,8 +61,53 @@ impl Recorder for CliRecorder {
     }
 
     fn end(&mut self) {
-        let Some(log) = self.log.take() else { return };
-        let end = log.end(self.shared.why());
-        self.tally(|tally| tally.end = Some(end));
+        let Some(mut log) = self.log.take() else { return };
+        let counters = log.end(self.shared.why(), self.shared.counts().not_kept);
+        // Told before the tables are made: they may take longer than the run waits for its threads.
+        self.tally(|tally| tally.end = Some(RunEnd { counters, tables: Tables::CutShort }));
+        let tables = log.tables(&|| self.shared.stop.is_raised());
+        self.tally(|tally| tally.end = Some(RunEnd { counters, tables }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::{
+        camera::Pacing,
+        clock::{Clock, VirtualClock},
+        limits::RECORD_QUEUE_LEN,
+        records::{
+            fixture::{noon, record, run},
+            store::{read::Records, retention::Retention},
+        },
+        run::{shared::Message, stop::Stop},
+    };
+
+    #[test]
+    fn frames_that_found_no_room_before_the_recorder_stand_in_the_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::at(noon()));
+        let shared = Arc::new(Shared::new(Arc::new(Stop::default()), Arc::clone(&clock), Pacing::Live));
+        let retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
+        let log = RunLog::open(folder.path(), &run(None), &retention, false, clock).unwrap();
+        let tally = Arc::default();
+        let mut recorder = CliRecorder { shared: Arc::clone(&shared), log: Some(log), quiet: true, tally };
+        for number in 1..=RECORD_QUEUE_LEN as u64 + 3 {
+            shared.records.push(Message::Frame(record(number, 1)), Pacing::Live);
+        }
+        while let Some(Message::Frame(record)) = shared.records.take() {
+            assert!(recorder.keep(&record));
+        }
+        recorder.end();
+        let records = Records::open(folder.path()).unwrap();
+        assert_eq!(records.run(1).unwrap().unwrap().not_kept, 3);
+        let (events, _) = records.events(1, 9).unwrap();
+        assert!(
+            matches!(&events[..], [told] if told.kind == "not-kept" && told.text.starts_with("3 frames")),
+            "{events:?}"
+        );
     }
 }

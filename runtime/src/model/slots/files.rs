@@ -2,10 +2,13 @@
 
 use std::{
     fmt,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read, Write},
     path::Path,
+    time::Duration,
 };
+
+use crate::limits::{SLOTS_LOOK, SLOTS_PATIENCE};
 
 /// Operations on files. None of them is undone by another; what is not synced may be lost in a power cut.
 pub trait Files: fmt::Debug + Send + Sync {
@@ -51,10 +54,12 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// Those of the system.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Keeps other processes out of a folder until it is dropped.
+    /// Keeps other processes out of a folder until it is dropped. Waits for one that is in it, but no longer than
+    /// [`SLOTS_PATIENCE`].
     ///
     /// # Errors
-    /// Those of the system; a folder that is not there among them.
+    /// [`io::ErrorKind::WouldBlock`] where somebody is in it for longer; those of the system, a folder that is not there among
+    /// them.
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>>;
 }
 
@@ -104,8 +109,41 @@ impl Files for RealFiles {
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>> {
-        let folder = File::open(folder)?;
-        folder.lock()?;
-        Ok(Box::new(folder))
+        Ok(Box::new(locked(folder, SLOTS_PATIENCE)?))
+    }
+}
+
+/// Locks a folder, with so much patience.
+fn locked(folder: &Path, patience: Duration) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    // A number of tries: a clock is not needed for it.
+    for _ in 0..patience.as_millis() / SLOTS_LOOK.as_millis() {
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(SLOTS_LOOK),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(folder),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::WouldBlock, "another process holds the folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn somebody_who_holds_the_slots_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = locked(folder.path(), SLOTS_LOOK).unwrap();
+        let error = locked(folder.path(), 3 * SLOTS_LOOK).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let path = folder.path().to_owned();
+        let second = std::thread::spawn(move || locked(&path, SLOTS_PATIENCE).map(|_| ()));
+        std::thread::sleep(2 * SLOTS_LOOK);
+        drop(first);
+        second.join().unwrap().unwrap();
+        assert_eq!(locked(&folder.path().join("none"), SLOTS_LOOK).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

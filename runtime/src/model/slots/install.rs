@@ -1,9 +1,11 @@
 //! A bundle into the slot that is not in use, then the switch. Every step leaves something whole to start with.
 
-use super::{Slots, signature_path, state::State};
+use std::io::ErrorKind;
+
+use super::{STATE, Slots, signature_path, state::State};
 use crate::{
     error::{Error, Result},
-    limits::MAX_BUNDLE_BYTES,
+    limits::{MAX_BUNDLE_BYTES, MAX_TEXT_BYTES},
     model::bundle::accept::Accepted,
 };
 
@@ -14,19 +16,19 @@ impl Slots {
     /// on trial are replaced, never those that one would go back to.
     ///
     /// # Errors
-    /// [`Error::Output`] when something cannot be written. What is active is then what was active before, or, when only the
-    /// last sync failed, the new models.
+    /// [`Error::Output`] when something cannot be written, or the state cannot be read now. What is active is then what was active before, or, when only the
+    /// last sync failed, the new models. [`Error::Model`] when somebody else holds the slots.
     pub fn install(&self, accepted: &Accepted) -> Result<State> {
         let failed = |e: std::io::Error| Error::output(&self.folder, e);
         self.files.make_folder(&self.folder).map_err(failed)?;
         if let Some(above) = self.folder.parent().filter(|above| !above.as_os_str().is_empty()) {
             self.files.sync_folder(above).map_err(failed)?;
         }
-        let _lock = self.files.lock(&self.folder).map_err(failed)?;
-        let state = self.state().unwrap_or_else(|error| {
-            log::warn!("{error}; the slots are taken as empty");
-            State::default()
-        });
+        let _lock = self.files.lock(&self.folder).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock => self.held(&e),
+            _ => failed(e),
+        })?;
+        let state = self.state_to_replace()?;
 
         let new = self.folder.join("new.bloodseg");
         let put =
@@ -41,10 +43,9 @@ impl Slots {
             return Err(failed(error));
         }
 
+        // Always: whatever stood in the file before, from here on it names no slot that is written over.
         let (place, freed) = state.freed();
-        if freed != state {
-            self.replace(&freed)?;
-        }
+        self.replace(&freed)?;
         let slot = self.file(place);
         let signature_placed = match &accepted.signature {
             Some(_) => self.files.rename(&signature_path(&new), &signature_path(&slot)),
@@ -60,5 +61,22 @@ impl Slots {
         let installed = freed.installed(place, accepted.origin(self.utc()));
         self.replace(&installed)?;
         Ok(installed)
+    }
+
+    /// The state that another is to follow. One that is damaged counts for empty slots; one that cannot be read now does not: it
+    /// may name the slot that would be written over, and be read the next time.
+    fn state_to_replace(&self) -> Result<State> {
+        let path = self.folder.join(STATE);
+        let damaged = |found: String| {
+            log::warn!("{}: {found}; the slots are taken as empty", path.display());
+            State::default()
+        };
+        match self.files.read(&path, MAX_TEXT_BYTES) {
+            Ok(bytes) => Ok(State::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|e| damaged(e.to_string()))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(State::default()),
+            // Longer than a state can be.
+            Err(e) if e.kind() == ErrorKind::InvalidData => Ok(damaged(e.to_string())),
+            Err(e) => Err(Error::output(&path, format!("what is installed cannot be read: {e}"))),
+        }
     }
 }

@@ -130,9 +130,10 @@ impl Slots {
     /// # Errors
     /// As [`Slots::load`].
     pub fn begin_run(&self) -> Result<Active> {
-        let _lock = self.lock_if_possible();
+        let (_lock, held) = self.lock_or_not();
+        let is_free = held.is_none();
         let (state, mut reason) = self.known();
-        let Some(starts) = state.trial_starts else { return self.load_of(state, reason, true) };
+        let Some(starts) = state.trial_starts else { return self.load_of(state, reason, is_free) };
         let next = if starts < MODEL_TRIAL_STARTS {
             state.on_trial(Some(starts + 1))
         } else {
@@ -140,7 +141,7 @@ impl Slots {
             reason = Some(left.clone());
             state.gone_back(&left, &self.utc())
         };
-        let next = match self.replace(&next) {
+        let next = match held.map_or_else(|| self.replace(&next), Err) {
             Ok(()) => next,
             // A trial that is not counted could go on for ever.
             Err(error) => {
@@ -150,13 +151,13 @@ impl Slots {
                 previous
             }
         };
-        self.load_of(next, reason, true)
+        self.load_of(next, reason, is_free)
     }
 
     /// The models on trial have shown what they can. Others that were installed meanwhile stay as they are.
     ///
     /// # Errors
-    /// [`Error::Output`] when it cannot be recorded; the trial then goes on.
+    /// [`Error::Output`] when it cannot be recorded, [`Error::Model`] when somebody else holds the slots; the trial then goes on.
     pub fn confirm(&self, active: &Running) -> Result<()> {
         self.settle(active, |_| None)
     }
@@ -170,7 +171,7 @@ impl Slots {
     }
 
     fn settle(&self, active: &Running, to: impl Fn(u32) -> Option<u32>) -> Result<()> {
-        let _lock = self.lock_if_possible();
+        let _lock = self.lock_if_possible()?;
         let state = self.state()?;
         match state.trial_starts {
             Some(starts) if state.active_sha256() == active.sha256.as_deref() => {
@@ -188,24 +189,26 @@ impl Slots {
         if from.place == Place::BuiltIn {
             return Err(Error::model("built-in", reason, "models that run", "There is nothing to go back to"));
         }
-        let _lock = self.lock_if_possible();
+        let (_lock, held) = self.lock_or_not();
+        let is_free = held.is_none();
         let (mut state, _) = self.known();
         // Others may have been installed, or gone back to, since.
         if state.active_sha256() == from.sha256.as_deref() {
             state = state.gone_back(reason, &self.utc());
-            if let Err(error) = self.replace(&state) {
+            if let Err(error) = held.map_or_else(|| self.replace(&state), Err) {
                 log::warn!("going back to the previous models cannot be recorded: {error}");
             }
         }
-        self.load_of(state, Some(reason.to_owned()), true)
+        self.load_of(state, Some(reason.to_owned()), is_free)
     }
 
     /// Goes back by the user's will.
     ///
     /// # Errors
-    /// [`Error::Model`] when the built-in models are active already; [`Error::Output`] when it cannot be written.
+    /// [`Error::Model`] when the built-in models are active already, or somebody else holds the slots; [`Error::Output`] when it
+    /// cannot be written.
     pub fn roll_back(&self) -> Result<State> {
-        let _lock = self.lock_if_possible();
+        let _lock = self.lock_if_possible()?;
         let state = self.state()?;
         if state.active == Place::BuiltIn {
             let todo = "`bloodseg models install` takes a bundle";
@@ -302,9 +305,23 @@ impl Slots {
         self.folder.join(format!("{}.bloodseg", place.name()))
     }
 
-    /// Without a lock where there is no folder yet, or on a file system that knows none: what is read then is whole too.
-    fn lock_if_possible(&self) -> Option<Box<dyn Send>> {
-        self.files.lock(&self.folder).ok()
+    /// Without a lock where there is no folder yet, or on a file system that knows none: what is read then is whole too. But not
+    /// where somebody holds it.
+    fn lock_if_possible(&self) -> Result<Option<Box<dyn Send>>> {
+        match self.files.lock(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.held(&error)),
+            lock => Ok(lock.ok()),
+        }
+    }
+
+    /// The lock, or who is in the way: what runs is chosen all the same, and nothing is recorded.
+    fn lock_or_not(&self) -> (Option<Box<dyn Send>>, Option<Error>) {
+        self.lock_if_possible().map_or_else(|error| (None, Some(error)), |lock| (lock, None))
+    }
+
+    fn held(&self, error: &io::Error) -> Error {
+        let todo = "It may be `bloodseg models install`, or a run that starts: try again when that has ended";
+        Error::model(self.folder.display(), error, "slots that nobody else holds", todo)
     }
 
     fn utc(&self) -> String {

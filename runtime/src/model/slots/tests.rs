@@ -285,3 +285,101 @@ impl Files for ReadOnly {
         RealFiles.lock(folder)
     }
 }
+
+/// The files of the machine, but that one of them cannot be read now, or that somebody else holds them.
+#[derive(Debug)]
+enum Amiss {
+    Unreadable(&'static str),
+    Held,
+}
+
+impl Files for Amiss {
+    fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+        match self {
+            // EIO.
+            Self::Unreadable(name) if path.ends_with(name) => Err(io::Error::from_raw_os_error(5)),
+            _ => RealFiles.read(path, most_bytes),
+        }
+    }
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        RealFiles.make_folder(path)
+    }
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        RealFiles.write(path, bytes)
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        RealFiles.sync(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        RealFiles.sync_folder(path)
+    }
+    fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>> {
+        match self {
+            Self::Held => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Unreadable(_) => RealFiles.lock(folder),
+        }
+    }
+}
+
+impl Bench {
+    fn amiss(&self, amiss: Amiss) -> Slots {
+        Slots::with(self.slots.folder(), Box::new(amiss), Arc::new(SystemClock::start()))
+    }
+}
+
+#[test]
+fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
+    let bench = bench();
+    for version in ["1", "2"] {
+        bench.settle(version);
+    }
+    let files = || ["state.toml", "a.bloodseg", "b.bloodseg"].map(|name| std::fs::read(bench.file(name)).unwrap());
+    let before = files();
+    let failing = bench.amiss(Amiss::Unreadable("state.toml"));
+    let error = failing.install(&accepted("3", None)).unwrap_err();
+    assert!(error.exit_code() == 5 && error.to_string().contains("cannot be read"), "{error}");
+    assert!(files() == before, "something was written over");
+    // One that is damaged names nothing, and is not left beside a slot that is written over.
+    std::fs::write(bench.file("state.toml"), "damaged").unwrap();
+    let failing = bench.amiss(Amiss::Unreadable("a.bloodseg"));
+    failing.install(&accepted("3", None)).unwrap_err();
+    let state = bench.slots.state().unwrap();
+    assert_eq!((state.active, state.a), (Place::BuiltIn, None));
+}
+
+#[test]
+fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_same() {
+    let bench = bench();
+    bench.settle("1");
+    bench.install("2");
+    let state = || std::fs::read(bench.file("state.toml")).unwrap();
+    let before = state();
+    let held = bench.amiss(Amiss::Held);
+    let active = held.begin_run().unwrap();
+    assert_eq!(
+        (version(&active), active.running.on_trial),
+        ("1", false),
+        "a trial that is not counted could go on for ever"
+    );
+    assert!(active.running.fell_back.unwrap().contains("models install"));
+    let on_trial = held.load().unwrap().running;
+    let refusals = [
+        held.confirm(&on_trial).unwrap_err(),
+        held.ended_well(&on_trial).unwrap_err(),
+        held.roll_back().unwrap_err(),
+        held.install(&accepted("3", None)).unwrap_err(),
+    ];
+    for error in refusals {
+        assert!(error.exit_code() == 4 && error.to_string().contains("models install"), "{error}");
+    }
+    assert_eq!(version(&held.go_back(&on_trial, "it failed").unwrap()), "1");
+    assert!(state() == before, "something was recorded");
+    bench.slots.confirm(&bench.slots.begin_run().unwrap().running).unwrap();
+    assert_eq!(version(&held.begin_run().unwrap()), "2", "what is confirmed runs");
+}

@@ -64,6 +64,10 @@ struct Annotation<'a> {
 
 /// Writes one JSON object.
 pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+    records.at_one_moment(|| passes(records, filter, out, progress))
+}
+
+fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
     #[derive(Serialize)]
     struct Head {
         info: Info,
@@ -104,8 +108,8 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
     })?;
     out.write_all(b"],\n\"annotations\":[\n")?;
     let (mut first, mut id, mut polygon, mut points) = (true, 0, Polygon::default(), Vec::new());
-    records.frames::<ExportError>(filter, |frame| {
-        records.cells(frame.id, |cell| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
             json::comma(out, &mut first)?;
             json::outline(cell, &mut polygon);
             points.clear();
@@ -126,8 +130,8 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
                 outline_is_box: polygon.is_box,
                 measures: Measures::of(cell, frame.um_per_sr_px()),
             };
-            Ok::<_, ExportError>(serde_json::to_writer(&mut *out, &annotation)?)
-        })?;
+            serde_json::to_writer(&mut *out, &annotation)?;
+        }
         progress();
         Ok(())
     })?;

@@ -28,15 +28,15 @@ pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, pro
     let mut row = Row::new(out);
     row.fields(CELLS_FIRST.iter().chain(&COLUMNS).chain(&COLUMNS_UM))?;
     row.end()?;
-    records.frames::<ExportError>(filter, |frame| {
-        records.cells(frame.id, |cell| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
             row.fields([frame.run, frame.number])?;
             row.field(utc::rfc3339(frame.at_utc_ms))?;
             row.known(frame.um_per_px)?;
             row.known(frame.um_per_sr_px())?;
             row.cell(frame, cell, true)?;
-            row.end()
-        })?;
+            row.end()?;
+        }
         progress();
         Ok(())
     })?;
@@ -66,15 +66,22 @@ pub(super) fn frames(
     row.flush()
 }
 
-/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`.
+/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`. `go_on` is asked before each frame.
 ///
 /// # Errors
-/// As [`super::export`].
-pub fn cells_of_folder(records: &Records, with_um: bool, out: &mut dyn Write) -> Result<()> {
+/// As [`super::export`], and what `go_on` says.
+pub fn cells_of_folder(
+    records: &Records,
+    with_um: bool,
+    out: &mut dyn Write,
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
     row.end()?;
+    // A cell at a time, straight into the file: the memory of a run is counted, and a disk does not stand still.
     records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
         records.cells(frame.id, |cell| {
             row.cell(frame, cell, with_um)?;
             row.end()
@@ -83,15 +90,16 @@ pub fn cells_of_folder(records: &Records, with_um: bool, out: &mut dyn Write) ->
     row.flush()
 }
 
-/// `frames.csv` of a run's folder.
+/// `frames.csv` of a run's folder. `go_on` is asked before each frame.
 ///
 /// # Errors
-/// As [`super::export`].
-pub fn frames_of_folder(records: &Records, out: &mut dyn Write) -> Result<()> {
+/// As [`super::export`], and what `go_on` says.
+pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS))?;
     row.end()?;
     records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
         row.frame(frame)?;
         row.end()
     })?;

@@ -93,8 +93,8 @@ pub(super) fn write(
 ) -> Result<()> {
     out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[\n")?;
     let (mut first, mut polygon) = (true, Polygon::default());
-    records.frames::<ExportError>(filter, |frame| {
-        records.cells(frame.id, |cell| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
             json::comma(out, &mut first)?;
             json::outline(cell, &mut polygon);
             let um_per_sr_px = frame.um_per_sr_px().filter(|_| !in_px);
@@ -129,8 +129,8 @@ pub(super) fn write(
                     },
                 },
             };
-            Ok::<_, ExportError>(serde_json::to_writer(&mut *out, &feature)?)
-        })?;
+            serde_json::to_writer(&mut *out, &feature)?;
+        }
         progress();
         Ok(())
     })?;

@@ -27,10 +27,12 @@ const MAX_COORDINATE: u32 = i16::MAX as u32;
 
 /// Writes a ZIP, in two passes over the same moment of the records.
 pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
-    let mut archive = Archive::begin(out);
-    each(records, filter, &mut || (), &mut |name, roi| archive.file(name, roi))?;
-    each(records, filter, progress, &mut |name, roi| archive.list(name, roi))?;
-    Ok(archive.end()?)
+    records.at_one_moment(|| {
+        let mut archive = Archive::begin(out);
+        each(records, filter, &mut || (), &mut |name, roi| archive.file(name, roi))?;
+        each(records, filter, progress, &mut |name, roi| archive.list(name, roi))?;
+        Ok(archive.end()?)
+    })
 }
 
 fn each(
@@ -40,14 +42,14 @@ fn each(
     take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>,
 ) -> Result<()> {
     let mut roi = Roi::default();
-    records.frames::<ExportError>(filter, |frame| {
-        records.cells(frame.id, |cell| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
             roi.make(frame, cell).map_err(|found| {
                 let expected = format!("places up to {MAX_COORDINATE}, which is all that ImageJ's format holds");
                 Error::input(records.path(), found, expected, "Choose another format, or leave this frame out")
             })?;
-            Ok::<_, ExportError>(take(&roi.file_name, &roi.bytes)?)
-        })?;
+            take(&roi.file_name, &roi.bytes)?;
+        }
         progress();
         Ok(())
     })

@@ -152,11 +152,11 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
 /// Writes a line a frame.
 pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
     let (mut scratch, mut polygon) = (Vec::new(), Polygon::default());
-    records.frames::<ExportError>(filter, |frame| {
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
         json::open(out, &mut scratch, &frame_of(frame))?;
         out.write_all(b",\"cells\":[")?;
         let mut first = true;
-        records.cells(frame.id, |cell| {
+        for cell in cells {
             if !std::mem::take(&mut first) {
                 out.write_all(b",")?;
             }
@@ -169,8 +169,8 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
                 outline_px: &polygon.corners,
                 outline_is_box: polygon.is_box,
             };
-            Ok::<_, ExportError>(serde_json::to_writer(&mut *out, &cell)?)
-        })?;
+            serde_json::to_writer(&mut *out, &cell)?;
+        }
         out.write_all(b"]}\n")?;
         progress();
         Ok(())

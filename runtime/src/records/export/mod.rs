@@ -33,6 +33,14 @@ pub enum Format {
     ImagejRoi,
 }
 
+impl Format {
+    /// Whether it is made in two passes over one moment of the records, which are held still as long: not to be written to who
+    /// may stand still.
+    pub fn holds_records(self) -> bool {
+        matches!(self, Self::Coco | Self::ImagejRoi)
+    }
+}
+
 /// What a row of a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {

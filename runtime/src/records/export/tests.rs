@@ -10,7 +10,7 @@ use crate::{
     records::{
         fixture::{noon, record, run},
         keeper::Keeper,
-        store::retention::Retention,
+        store::{self, retention::Retention},
         utc,
     },
 };
@@ -26,7 +26,7 @@ fn folder() -> tempfile::TempDir {
         for (number, &cells) in (1..).zip(frames) {
             keeper.keep(&record(number, cells));
         }
-        keeper.end("stopped");
+        keeper.end("stopped", 0);
     }
     folder
 }
@@ -85,8 +85,8 @@ fn tables_of_the_folder_have_the_columns_that_they_always_had() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let (mut cells, mut frames) = (Vec::new(), Vec::new());
-    tables::cells_of_folder(&records, false, &mut cells).unwrap();
-    tables::frames_of_folder(&records, &mut frames).unwrap();
+    tables::cells_of_folder(&records, false, &mut cells, &mut || Ok(())).unwrap();
+    tables::frames_of_folder(&records, &mut frames, &mut || Ok(())).unwrap();
     let (cells, frames) = (String::from_utf8(cells).unwrap(), String::from_utf8(frames).unwrap());
     assert!(cells.starts_with("image,cell,x_px,") && cells.lines().next().unwrap().ends_with(",supported"));
     assert_eq!((cells.lines().count(), frames.lines().count()), (18, 5));
@@ -287,6 +287,65 @@ fn a_disk_that_fills_up_anywhere_in_an_export_is_told() {
         }
         export(&records, &ALL, format, &mut Narrow(length), &mut || ()).unwrap();
     }
+}
+
+const ONE_PASS: [Format; 4] =
+    [Format::Csv(Table::Cells), Format::Csv(Table::Frames), Format::Jsonl, Format::GeoJson { in_px: false }];
+
+#[test]
+fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
+    let folder = folder();
+    let records = Records::open(folder.path()).unwrap();
+    let writer = store::open_to_write(&folder.path().join(store::FILE)).unwrap();
+    let is_held_up = || -> bool {
+        writer.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap()
+    };
+    for format in ONE_PASS {
+        assert!(!format.holds_records());
+        let mut frames = 0;
+        let mut look = || {
+            assert!(!is_held_up(), "{format:?}");
+            frames += 1;
+        };
+        export(&records, &ALL, format, &mut io::sink(), &mut look).unwrap();
+        assert_eq!(frames, 4);
+    }
+    let run = records.run(1).unwrap().unwrap();
+    crate::report::write(&records, &run, &mut io::sink(), &mut || assert!(!is_held_up(), "the report")).unwrap();
+    // Where there are two passes, it is told.
+    for format in [Format::Coco, Format::ImagejRoi] {
+        assert!(format.holds_records());
+        writer.execute_batch("PRAGMA busy_timeout = 0").unwrap();
+        export(&records, &ALL, format, &mut io::sink(), &mut || assert!(is_held_up(), "{format:?}")).unwrap();
+    }
+}
+
+#[test]
+fn an_export_ends_with_the_frame_that_was_newest_and_has_no_part_of_those_that_go() {
+    let folder = folder();
+    let (clock, day) = (Arc::new(VirtualClock::at(noon())), Retention { most_age_ms: Some(86_400_000), ..PLENTY });
+    let time: Arc<dyn crate::clock::Clock> = Arc::clone(&clock) as _;
+    let mut keeper = Keeper::open(folder.path(), &run(None), &day, time).unwrap();
+    let mut number = 0;
+    let mut keep = |hours: u64| {
+        number += 1;
+        clock.pass(std::time::Duration::from_secs(hours * 3600));
+        keeper.keep(&record(number, 7));
+    };
+    for _ in 0..20 {
+        keep(1);
+    }
+    let records = Records::open(folder.path()).unwrap();
+    let mut out = Vec::new();
+    export(&records, &ALL, Format::Jsonl, &mut out, &mut || keep(2)).unwrap();
+    let lines: Vec<Value> =
+        out.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert!((8..24).contains(&lines.len()), "some of the 24 frames went meanwhile: {}", lines.len());
+    for line in &lines {
+        assert_eq!(line["cells"].as_array().unwrap().len() as u64, line["counts"]["cells"].as_u64().unwrap());
+    }
+    assert_eq!((&lines[lines.len() - 1]["frame"], &lines[lines.len() - 1]["run"]), (&20.into(), &3.into()));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod broken;
+mod losses;
+mod retention;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
@@ -29,13 +33,8 @@ fn numbers(folder: &Path) -> Vec<u64> {
     let mut numbers = Vec::new();
     let records = Records::open(folder).unwrap();
     records
-        .frames::<Error>(&Filter::default(), |frame| {
-            let mut cells = 0;
-            records.cells::<Error>(frame.id, |_| {
-                cells += 1;
-                Ok(())
-            })?;
-            assert_eq!(cells, frame.cells, "a frame is whole");
+        .whole_frames::<Error>(&Filter::default(), |frame, cells| {
+            assert_eq!(cells.len() as i64, frame.cells, "a frame is whole");
             numbers.push(frame.number.cast_unsigned());
             Ok(())
         })
@@ -66,7 +65,7 @@ fn a_frame_that_is_acknowledged_is_there_for_others_and_a_later_run_goes_on() {
             assert_eq!(keeper.keep(&record(number, cells)), Kept::Durable);
             assert_eq!(numbers(folder.path()).last(), Some(&number));
         }
-        let counters = keeper.end("enough frames");
+        let counters = keeper.end("enough frames", 0);
         assert_eq!((counters.kept, counters.lost, counters.deleted), (3, 0, 0));
         assert!(counters.bytes > 0);
     }
@@ -88,7 +87,7 @@ fn on_a_full_disk_frames_are_counted_and_kept_again_when_there_is_room() {
     }
     leave_pages(&keeper, 100);
     assert_eq!(keeper.keep(&record(6, 200)), Kept::Durable);
-    let counters = keeper.end("stopped");
+    let counters = keeper.end("stopped", 0);
     assert_eq!((counters.kept, counters.lost, counters.events), (1, 5, 1));
     assert_eq!(numbers(folder.path()), [6]);
     let [(kind, text)] = &events(folder.path())[..] else { panic!("one event") };
@@ -245,7 +244,7 @@ fn age_is_counted_in_running_time_whatever_the_wall_says() {
             clock.set_wall(SystemTime::UNIX_EPOCH);
         }
         keeper.keep(&record(100 + of_run, 0));
-        keeper.end("stopped");
+        keeper.end("stopped", 0);
     }
     // At the end the box has run for 30 hours: what was recorded in the first six is older than a day.
     let left = numbers(folder.path());

@@ -6,7 +6,11 @@ pub mod retention;
 pub mod schema;
 pub mod write;
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
@@ -19,12 +23,18 @@ use schema::Found;
 /// Name of the database in the folder of a run.
 pub const FILE: &str = "records.sqlite";
 
+/// What SQLite takes for no database.
+const NO_DATABASE: &str = "no database is in it; it is left as it is";
+
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// It is not ours to touch; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// It was ours, and cannot be read any more: bytes of it are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
     /// What SQLite said.
     #[error("{0}{code}", code = code_of(.0))]
     Sqlite(rusqlite::Error),
@@ -39,7 +49,8 @@ fn code_of(error: &rusqlite::Error) -> String {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::Refused("no database is in it; it is left as it is".into()),
+            Some(ErrorCode::NotADatabase) => Self::Refused(NO_DATABASE.into()),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
             _ => Self::Sqlite(error),
         }
     }
@@ -65,15 +76,31 @@ impl Fault {
 ///
 /// # Errors
 /// [`Fault::Refused`] for what is no database, of another program, or of a newer version: it is left as it is.
-/// [`Fault::Sqlite`] for everything else.
+/// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
-    match prepared(path, Journal::Ahead) {
+    let opened = match prepared(path, Journal::Ahead) {
         Err(Fault::Sqlite(error)) if cannot_share_memory(&error) => {
             log::info!("{}: no shared memory there: a rollback journal is used", path.display());
             prepared(path, Journal::Rollback)
         }
         other => other,
+    };
+    match opened {
+        Err(Fault::Refused(why)) if why == NO_DATABASE && was_ours(path) => {
+            Err(Fault::Damaged("its header is not what was written".into()))
+        }
+        other => other,
     }
+}
+
+/// Whether a file that SQLite takes for no database was one of ours: the number of our application stands in its place, or
+/// nothing at all is left of the header, as on a disk that lost its first block.
+fn was_ours(path: &Path) -> bool {
+    // The header of SQLite's format: 100 bytes, the number of the application at 68, highest byte first.
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let ours = header.get(68..72) == Some(schema::APPLICATION_ID.to_be_bytes().as_slice());
+    read.is_ok() && (ours || header.iter().all(|byte| *byte == 0))
 }
 
 /// How a commit is made safe.
@@ -191,9 +218,17 @@ pub fn clear_log(path: &Path) {
 }
 
 /// The log beside a database.
-pub fn log_of(path: &Path) -> std::path::PathBuf {
+pub fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// What SQLite keeps beside a database.
+pub const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+/// A file beside a database, by its ending: one of [`BESIDE`].
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push("-wal");
+    name.push(ending);
     path.with_file_name(name)
 }
 
@@ -286,6 +321,39 @@ mod tests {
                 assert!(matches!(&error, Fault::Refused(why) if why.contains(wanted)), "{error:?}");
             }
             assert!(std::fs::read(&path).unwrap() == before, "{} was changed", path.display());
+        }
+    }
+
+    #[test]
+    fn records_of_ours_that_cannot_be_read_are_told_from_what_others_put_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        drop(open_to_write(&path).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        let opened_with = |damage: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = whole.clone();
+            damage(&mut bytes);
+            std::fs::write(&path, &bytes).unwrap();
+            let fault = open_to_write(&path).unwrap_err();
+            assert!(std::fs::read(&path).unwrap() == bytes, "it was changed");
+            fault
+        };
+        type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+        let damages: [Damage; 4] = [
+            &|bytes| bytes[0] = b'X',
+            &|bytes| bytes[16..18].fill(0xff),
+            &|bytes| bytes[..512].fill(0),
+            // The table of tables.
+            &|bytes| bytes[100..200].fill(0xff),
+        ];
+        for (at, damage) in damages.into_iter().enumerate() {
+            let fault = opened_with(damage);
+            assert!(matches!(&fault, Fault::Damaged(_)), "{at}: {fault:?}");
+        }
+        let others: [Damage; 2] = [&|bytes| bytes[..100].fill(b'x'), &|bytes| *bytes = b"short".to_vec()];
+        for damage in others {
+            let fault = opened_with(damage);
+            assert!(matches!(&fault, Fault::Refused(why) if why == NO_DATABASE), "{fault:?}");
         }
     }
 

@@ -1,11 +1,17 @@
 //! What is read back: frame by frame, in memory that does not grow with their number.
+//!
+//! Reads are short: whoever takes what is read may stand still (`| less`) for as long as it likes, and meanwhile no read is
+//! open that would keep the log from being brought into the database.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, types::ValueRef};
+use rusqlite::{Connection, Row, params, types::ValueRef};
 
 use super::{FILE, Fault, open_to_read};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::RECORDS_READ_FRAMES,
+};
 
 /// Which frames are wanted; all without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,11 +119,14 @@ impl CellRow {
     }
 }
 
-/// Records that are read: what stood in them when they were opened, whatever a run adds meanwhile.
+/// Records that are read: the frames that stood in them when they were opened, whatever a run adds meanwhile. What it deletes
+/// for want of room before its turn comes is not there.
 #[derive(Debug)]
 pub struct Records {
     path: PathBuf,
     pub(super) connection: Connection,
+    /// Number of the newest frame when they were opened.
+    newest: i64,
 }
 
 const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
@@ -125,8 +134,13 @@ const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.p
                        f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
                        f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px";
 
-const WANTED: &str = "FROM frames f JOIN runs r ON r.id = f.run WHERE (?1 IS NULL OR f.run = ?1) AND (?2 IS NULL OR \
-                      f.number = ?2) AND (?3 IS NULL OR f.at_utc_ms >= ?3) AND (?4 IS NULL OR f.at_utc_ms < ?4)";
+/// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
+const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
+                      f.run = ?1) AND (?2 IS NULL OR f.number = ?2) AND (?3 IS NULL OR f.at_utc_ms >= ?3) AND (?4 IS NULL OR \
+                      f.at_utc_ms < ?4)";
+
+/// Before every frame.
+const FIRST: i64 = i64::MIN;
 
 impl Records {
     /// Opens the records of a run's folder, or a database by its name.
@@ -145,11 +159,9 @@ impl Records {
             ));
         }
         let connection = open_to_read(&path).map_err(|fault| fault.to_read(&path))?;
-        let records = Self { path, connection };
-        // One transaction for all that is read: the first read sets its time.
-        let begun = records.connection.execute_batch("BEGIN; SELECT box_ms FROM state");
-        begun.map_err(|e| records.fault(e))?;
-        Ok(records)
+        let newest = connection.query_row("SELECT max(id) FROM frames", [], |row| row.get::<_, Option<i64>>(0));
+        let newest = newest.map_err(|e| Fault::from(e).to_read(&path))?.unwrap_or(FIRST);
+        Ok(Self { path, connection, newest })
     }
 
     /// The database.
@@ -183,10 +195,23 @@ impl Records {
         let sql = format!("SELECT count(*), max(r.um_per_px IS NOT NULL) {WANTED}");
         let both =
             |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
-        self.connection.query_row(&sql, bounds(filter), both).map_err(|e| self.fault(e))
+        self.connection.query_row(&sql, self.bounds(filter, FIRST), both).map_err(|e| self.fault(e))
     }
 
-    /// Hands over each frame that is wanted, in the order in which they were recorded.
+    /// Does several reads of one moment of the records. The log grows meanwhile: nothing that may stand still belongs in it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they cannot be read, and whatever `reads` says.
+    pub fn at_one_moment<T, E: From<Error>>(
+        &self,
+        reads: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        // Taken back at its end: nothing was written.
+        let _moment = self.connection.unchecked_transaction().map_err(|e| E::from(self.fault(e)))?;
+        reads()
+    }
+
+    /// Hands over each frame that is wanted, in the order in which they were recorded. No read is open meanwhile.
     ///
     /// # Errors
     /// [`Error::Input`] when one cannot be read, and whatever `each` says.
@@ -195,19 +220,78 @@ impl Records {
         filter: &Filter,
         mut each: impl FnMut(&FrameRow) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        let fault = |e| E::from(self.fault(e));
-        let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(fault)?;
-        let mut rows = statement.query(bounds(filter)).map_err(fault)?;
-        let mut frame = FrameRow::default();
-        while let Some(row) = rows.next().map_err(fault)? {
-            frame.read(row).map_err(fault)?;
-            each(&frame)?;
+        let (mut rows, mut after) = (vec![FrameRow::default(); RECORDS_READ_FRAMES], FIRST);
+        loop {
+            let read = self.read_frames(filter, after, &mut rows).map_err(|e| E::from(self.fault(e)))?;
+            for frame in rows.iter().take(read) {
+                each(frame)?;
+                after = frame.id;
+            }
+            if read < rows.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands over each frame that is wanted with its cells, in the order of their labels: all of them, whatever a run deletes.
+    /// No read is open meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    pub fn whole_frames<E: From<Error>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(&FrameRow, &[CellRow]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (mut rows, mut cells) = ([FrameRow::default()], Vec::new());
+        let mut after = FIRST;
+        while self.read_whole_frame(filter, after, &mut rows, &mut cells).map_err(E::from)? {
+            let [frame] = &rows;
+            each(frame, &cells)?;
+            after = frame.id;
         }
         Ok(())
     }
 
-    /// Hands over each cell of a frame, in order of their labels.
+    /// The next frame and its cells; whether there is one.
+    fn read_whole_frame(
+        &self,
+        filter: &Filter,
+        after: i64,
+        frame: &mut [FrameRow; 1],
+        cells: &mut Vec<CellRow>,
+    ) -> Result<bool> {
+        // Both of one moment, unless that was chosen already.
+        let begun = self.connection.is_autocommit().then(|| self.connection.unchecked_transaction());
+        let _moment = begun.transpose().map_err(|e| self.fault(e))?;
+        cells.clear();
+        if self.read_frames(filter, after, frame).map_err(|e| self.fault(e))? == 0 {
+            return Ok(false);
+        }
+        self.cells(frame[0].id, |cell| {
+            cells.push(cell.clone());
+            Ok::<_, Error>(())
+        })?;
+        Ok(true)
+    }
+
+    /// The next frames, as many as there are rows for; how many they are.
+    fn read_frames(&self, filter: &Filter, after: i64, into: &mut [FrameRow]) -> rusqlite::Result<usize> {
+        let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id LIMIT ?7");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let [run, frame, since_ms, until_ms, after, newest] = self.bounds(filter, after);
+        let most = i64::try_from(into.len()).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![run, frame, since_ms, until_ms, after, newest, most])?;
+        let mut read = 0;
+        for frame in into {
+            let Some(row) = rows.next()? else { break };
+            frame.read(row)?;
+            read += 1;
+        }
+        Ok(read)
+    }
+
+    /// Hands over each cell of a frame, in order of their labels, from a read that is open meanwhile: for what does not wait.
     ///
     /// # Errors
     /// [`Error::Input`] when one cannot be read, and whatever `each` says.
@@ -229,13 +313,13 @@ impl Records {
         Ok(())
     }
 
+    fn bounds(&self, filter: &Filter, after: i64) -> [Option<i64>; 6] {
+        [filter.run, filter.frame, filter.since_ms, filter.until_ms, Some(after), Some(self.newest)]
+    }
+
     pub(super) fn fault(&self, error: rusqlite::Error) -> Error {
         Fault::from(error).to_read(&self.path)
     }
-}
-
-fn bounds(filter: &Filter) -> [Option<i64>; 4] {
-    [filter.run, filter.frame, filter.since_ms, filter.until_ms]
 }
 
 /// SQLite knows no NaN: what was one is there as nothing.

@@ -8,12 +8,14 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::write::{cut, within};
-use crate::limits::{RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES};
+use crate::limits::{
+    RECORDS_LOG_BYTES, RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES, RETENTION_STEP_RUNS,
+};
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Most bytes of the database and its log together.
+    /// Most bytes of the database and its log together; of a log that a reader holds up, its ordinary length counts.
     pub most_bytes: u64,
     /// Greatest age of a frame, in milliseconds that the box was running; without it frames do not age.
     pub most_age_ms: Option<i64>,
@@ -85,8 +87,9 @@ pub fn step(
     box_ms: i64,
 ) -> rusqlite::Result<Step> {
     let before = Bytes::of(connection, log)?;
-    // A reader may hold up the log, and what is deleted makes it longer still: it counts for half of the room at most.
-    let room = retention.most_bytes - before.log.min(retention.most_bytes / 2);
+    // The log counts up to its ordinary length. Where a reader holds it up it grows beyond, and what were deleted for that would
+    // make it longer still: frames that were acknowledged do not go for somebody who stands still.
+    let room = retention.most_bytes - before.log.min(RECORDS_LOG_BYTES).min(retention.most_bytes / 2);
     let aged = match retention.most_age_ms {
         Some(age) => oldest(connection, newest.id)?.is_some_and(|frame| frame.box_ms < box_ms.saturating_sub(age)),
         None => false,
@@ -162,13 +165,19 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
         }
         if let Some(run) = ended_run {
             // Runs before it that have frames no more; later ones may only have begun.
-            connection
-                .prepare_cached(
-                    "DELETE FROM runs WHERE id <= ?1 AND id < (SELECT max(id) FROM runs)
-                     AND NOT EXISTS (SELECT 1 FROM frames WHERE run = runs.id)",
-                )?
-                .execute(params![run])?;
+            delete_empty_runs(connection, run)?;
         }
         Ok(frames)
     })
+}
+
+/// Deletes runs up to number `last` that have no frames, with their events, the oldest first, as many as a step may; the
+/// newest run of all stays, so that no number is used again. Those that are left go with a later step.
+///
+/// # Errors
+/// Those of SQLite.
+pub(super) fn delete_empty_runs(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM runs WHERE id IN (SELECT id FROM runs r WHERE id <= ?1 AND id < (SELECT max(id) FROM runs)
+               AND NOT EXISTS (SELECT 1 FROM frames WHERE run = r.id) ORDER BY id LIMIT ?2)";
+    connection.prepare_cached(sql)?.execute(params![last, RETENTION_STEP_RUNS]).map(|_| ())
 }

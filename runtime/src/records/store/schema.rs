@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x6273_6567;
 
 /// What brings a database from one version to the next; the first from none to 1.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         box_ms INTEGER NOT NULL
@@ -87,6 +87,8 @@ const STEPS: [&str; 2] = [
     "ALTER TABLE frames ADD COLUMN width_px INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE frames ADD COLUMN height_px INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE cells ADD COLUMN outline BLOB NOT NULL DEFAULT x'';",
+    // A run is deleted with its events: without it, all events are read for each.
+    "CREATE INDEX events_of_run ON events (run);",
 ];
 
 /// The version that this software reads and writes.
@@ -175,11 +177,18 @@ mod tests {
         old.execute_batch(
             "INSERT INTO runs VALUES (1, 5, 0, 0, 's', 'd', 2.0, '', 4, 'v', '', NULL, NULL, 0);
              INSERT INTO frames VALUES (1, 1, 7, 0, 0, 'a', 'good', 1, 2, 3, 4, 5, 1, 1, 0, 1, 0, 1, 2, 3, 4, 5);
-             INSERT INTO cells VALUES (1, 1, 1.5, 2.5, 9, 10, 0.5, 0, 0.9, 1, 1);",
+             INSERT INTO cells VALUES (1, 1, 1.5, 2.5, 9, 10, 0.5, 0, 0.9, 1, 1);
+             INSERT INTO events VALUES (1, 1, 0, 0, 'kind', 'text');",
         )
         .unwrap();
+        migrate_to(&mut old, 2);
+        assert_eq!(look(&old).unwrap(), Found::Ours(2));
         migrate(&mut old).unwrap();
         assert_eq!(tables(&old), tables(&fresh));
+        let plan: String = old
+            .query_row("EXPLAIN QUERY PLAN SELECT id FROM events WHERE run = 1", [], |row| row.get("detail"))
+            .unwrap();
+        assert!(plan.contains("events_of_run"), "{plan}");
         let row: (i64, i64, Vec<u8>) = old
             .query_row("SELECT number, width_px, outline FROM frames JOIN cells ON frame = frames.id", [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))

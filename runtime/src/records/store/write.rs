@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use heapless::String as Text;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::retention::delete_empty_runs;
 use crate::{
-    limits::{MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
+    limits::{EMPTY_RUNS_KEPT, MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
     records::{
         frame_record::FrameRecord,
         run_info::{ModelInfo, RunInfo},
@@ -49,7 +50,8 @@ pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT box_ms FROM state", [], |row| row.get(0))
 }
 
-/// Begins a run, and gives its number.
+/// Begins a run, and gives its number. Of the runs before it, those without frames go but for the latest [`EMPTY_RUNS_KEPT`]:
+/// a program that ends as soon as it starts, over and over, leaves no more than these and what they tell.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -73,6 +75,7 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
         )?;
         let id = connection.last_insert_rowid();
         insert_models(connection, id, &run.models)?;
+        delete_empty_runs(connection, id.saturating_sub(EMPTY_RUNS_KEPT))?;
         Ok(id)
     })
 }
@@ -98,14 +101,24 @@ fn insert_models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rus
     Ok(())
 }
 
-/// The number of a run that was begun before, if it is there: another file may have taken the place of the one that it began
-/// in.
+/// The number of a run that was begun before, if it is there, and how many frames it is said to have lost: another file may
+/// have taken the place of the one that it began in.
 ///
 /// # Errors
 /// Those of SQLite.
-pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT id FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
-    connection.query_row(sql, [run.mark], |row| row.get(0)).optional()
+pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<(i64, u64)>> {
+    let sql = "SELECT id, not_kept FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
+    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+    connection.query_row(sql, [run.mark], both).optional()
+}
+
+/// Says of a run that goes on how many of its frames were not kept so far.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET not_kept = ?2 WHERE id = ?1";
+    connection.execute(sql, params![run, frames.cast_signed()]).map(|_| ())
 }
 
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
