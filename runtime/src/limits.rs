@@ -198,6 +198,9 @@ pub const PAGE_CONNECTION_TIME: Duration = Duration::from_secs(300);
 /// Time between two looks for a new frame, for those who wait for one.
 pub const PAGE_LOOK: Duration = Duration::from_millis(100);
 
+/// Time for which a frame is held for who was told its numbers and asks for its pictures, where others look on too.
+pub const PAGE_HOLD: Duration = Duration::from_millis(500);
+
 /// Time after which a stream of events says that it is alive.
 pub const PAGE_HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -510,6 +513,10 @@ const _: () = {
     assert!(PAGE_CELLS_TOLD <= PAGE_CELLS_KEPT);
     assert!(PAGE_TOKEN_LEAST < PAGE_TOKEN_MOST && PAGE_TOKEN_MOST * 4 < PAGE_HEADER_BYTES);
     assert!(PAGE_LOOK.as_millis() * 10 <= PAGE_HEARTBEAT.as_millis());
+    // Who looks on is not held up for longer than it takes to notice.
+    assert!(
+        PAGE_LOOK.as_millis() * 2 <= PAGE_HOLD.as_millis() && PAGE_HOLD.as_millis() * 4 <= PAGE_HEARTBEAT.as_millis()
+    );
     assert!(PAGE_HEARTBEAT.as_millis() < PAGE_WRITE_TIME.as_millis());
     assert!(MQTT_RETRY_LEAST.as_millis() < MQTT_RETRY_MOST.as_millis());
     assert!(MQTT_LOOK.as_millis() <= MQTT_STATE_LEAST.as_millis());

@@ -1,10 +1,19 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const STALE_MS = 6000, TRY_AGAIN_MS = 2000, LEAST_PAUSE_MS = 150;
+const STALE_MS = 6000, STALE_INTERVALS = 3, TRY_AGAIN_MS = 2000, LEAST_PAUSE_MS = 150, PICTURE_MS = 10000;
+const PICTURES = ["lr", "sr", "overlay"];
+// After so many frames whose pictures could not be had, numbers are shown without.
+const MISSES = 5;
+// A number of this reader's own: the frame that it was told of is held for it while it asks for the pictures.
+const READER = crypto.getRandomValues(new Uint32Array(1))[0];
 
-// What is shown, and what is known of the connection.
-const view = { frozen: false, latest: null, frame: 0, heardAt: 0, connected: false, busy: false, again: false };
+const view = {
+  // What is shown: of which run and models, the answer, its frame, when that was analysed, and which of its pictures are there.
+  known: "", latest: null, frame: 0, frameAt: 0, has: new Set(), frozen: false,
+  // What was heard last, shown or not, and what is known of the connection.
+  heard: null, heardAt: 0, connected: false, busy: false, again: false, misses: 0,
+};
 
 const text = (id, value) => { const e = $(id); if (e.textContent !== value) e.textContent = value; };
 const number = (value, digits = 0) => value == null ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -62,7 +71,7 @@ function drawTrend(trend) {
 }
 
 function drawDiameters({ unit, bin_width: width, counts }) {
-  const left = 34, right = 412, top = 10, bottom = 140;
+  const left = 42, right = 412, top = 10, bottom = 140;
   const most = ceiling(Math.max(4, ...counts)), step = (right - left) / counts.length;
   const y = (count) => bottom - (bottom - top) * count / most;
   const shapes = [];
@@ -102,6 +111,8 @@ function drawTimes(times) {
   dd.textContent = number(times.total, 1) + " ms";
   rows.push(dt, dd);
   draw("times", shapes);
+  $("times").setAttribute("aria-label", STAGES.map(([key, name]) => `${name} ${number(times[key], 1)} ms`).join(", ")
+    + `, of ${number(times.total, 1)} ms in all`);
   $("times-list").replaceChildren(...rows);
 }
 
@@ -112,6 +123,8 @@ function drawMemory(memory) {
     ["rect", { class: "part1", x: 0, y: 4, width: wide(memory.rss_bytes), height: 16, rx: 4 }],
     ["rect", { class: "part0", x: 0, y: 9, width: wide(memory.heap_bytes), height: 6, rx: 3 }],
   ]);
+  const of = memory.budget_bytes == null ? "no budget is set" : `of a budget of ${mib(memory.budget_bytes)}`;
+  $("memory").setAttribute("aria-label", `Resident ${mib(memory.rss_bytes)}, heap ${mib(memory.heap_bytes)}, ${of}`);
   text("rss", mib(memory.rss_bytes));
   text("heap", mib(memory.heap_bytes));
   text("heap-peak", mib(memory.heap_peak_bytes));
@@ -140,12 +153,91 @@ function showModels(models) {
   $("model-cards").replaceChildren(...cards);
 }
 
-function show(latest) {
-  const { run, frame, counts, camera } = latest;
-  if (!view.latest) showModels(latest.models);
+// The pictures that should be there: all of a frozen frame, since it cannot be asked for later, and else those that are seen.
+function wanted() {
+  const which = $("pictures").dataset.view;
+  return view.frozen || which === "all" ? PICTURES : [which];
+}
+
+const lacking = () => wanted().filter((name) => !view.has.has(name));
+
+// Nothing is to change any more: frozen, and all there.
+const settled = () => view.frozen && view.frame > 0 && lacking().length === 0;
+
+// Pictures of a frame, whole; null where they cannot be had, since the frame is held no more.
+async function load(frame, names) {
+  const images = names.map(() => new Image());
+  const all = Promise.all(images.map((image, i) => new Promise((done, fail) => {
+    image.onload = done;
+    image.onerror = fail;
+    // It is seen whole from its first moment on.
+    image.decoding = "sync";
+    image.src = `/picture/latest.${names[i]}.png?frame=${frame}`;
+  })));
+  let timer;
+  const late = new Promise((_, fail) => { timer = setTimeout(fail, PICTURE_MS); });
+  try {
+    await Promise.race([all, late]);
+    return images;
+  } catch { return null; } finally { clearTimeout(timer); }
+}
+
+// Each takes the place of the one before in one step.
+function place(names, images) {
+  names.forEach((name, i) => {
+    images[i].id = name;
+    images[i].alt = $(name).alt;
+    $(name).replaceWith(images[i]);
+    view.has.add(name);
+  });
+}
+
+// Of another frame than the numbers nothing may stand there.
+function clearPictures() {
+  view.has.clear();
+  for (const name of PICTURES) $(name).removeAttribute("src");
+}
+
+// The pictures that the frame which is shown lacks, because others were looked at so far. False where it is too late.
+async function complete() {
+  const names = lacking();
+  if (!view.frame || !names.length) return true;
+  const images = await load(view.frame, names);
+  if (images) place(names, images);
+  return images !== null;
+}
+
+// Shows an answer with the pictures of its frame, or nothing of it.
+async function show(latest) {
+  const { run, frame, models } = latest, { frozen } = view;
+  const known = JSON.stringify([run.started_utc, run.source, models.map((model) => [model.name, model.version, model.sha256])]);
+  if (known !== view.known) {
+    view.known = known;
+    view.frame = 0;
+    clearPictures();
+    showModels(models);
+    showNoFrame();
+  }
+  if (frame && (frame.number !== view.frame || lacking().length)) {
+    const names = wanted(), images = await load(frame.number, names);
+    if (!images && ++view.misses < MISSES) { view.again = true; return; }
+    // It was frozen while the pictures came: what was seen then stays.
+    if (view.frozen && !frozen && view.frame) return;
+    // Those that are seen are put into their places in one step, without a gap.
+    const unseen = PICTURES.filter((name) => !images || !names.includes(name));
+    for (const name of unseen) $(name).removeAttribute("src");
+    view.has.clear();
+    if (images) { place(names, images); view.misses = 0; }
+    view.frame = frame.number;
+  }
   view.latest = latest;
+  showRun(latest);
+  if (frame) showFrame(frame);
+}
+
+function showRun({ run, version, counts, camera, memory, trend, diameters }) {
   text("source", run.source_words);
-  text("version", latest.version);
+  text("version", version);
   text("state-words", run.state_words);
   text("uptime", duration(run.uptime_s));
   text("analysed", number(counts.analysed) + " of " + number(counts.captured));
@@ -154,77 +246,88 @@ function show(latest) {
   text("not-kept", number(counts.not_kept));
   text("reconnects", camera ? number(camera.reopened) : "no camera");
   text("cells-total", number(counts.cells));
-  drawMemory(latest.memory);
-  drawTrend(latest.trend);
-  drawDiameters(latest.diameters);
-  if (frame) {
-    text("count", frame.counted ? number(frame.cells) : "–");
-    text("count-words", !frame.counted ? "not counted: " + frame.verdict_words
-      : frame.unsupported ? number(frame.unsupported) + " of them not borne out by the input" : "all borne out by the input");
-    text("frame", frame.name);
-    text("sharpness", number(frame.sharpness, 2) + " /px");
-    text("contrast", number(frame.contrast_levels, 0) + " levels");
-    text("quality", frame.verdict_words);
-    $("quality").dataset.is = frame.verdict === "good" ? "good" : "warn";
-    const [width, height] = frame.size_px;
-    text("lr-size", `${width}×${height}`);
-    text("sr-size", `${width * 4}×${height * 4}`);
-    drawTimes(frame.times_ms);
-    if (frame.number !== view.frame) { view.frame = frame.number; showPictures(); }
-  }
-  showHealth();
+  drawMemory(memory);
+  drawTrend(trend);
+  drawDiameters(diameters);
 }
 
-// A picture that is hidden is not asked for.
-function showPictures() {
-  const which = $("pictures").dataset.view;
-  for (const name of ["lr", "sr", "overlay"]) {
-    if ((which === "all" || which === name) && view.frame) {
-      const source = `/picture/latest.${name}.png?frame=${view.frame}`;
-      if ($(name).getAttribute("src") !== source) $(name).setAttribute("src", source);
-    }
-  }
+function showFrame(frame) {
+  view.frameAt = view.heardAt - frame.age_ms;
+  text("count", frame.counted ? number(frame.cells) : "–");
+  text("count-words", !frame.counted ? "not counted: " + frame.verdict_words
+    : frame.unsupported ? number(frame.unsupported) + " of them not borne out by the input" : "all borne out by the input");
+  text("frame", frame.name);
+  text("sharpness", number(frame.sharpness, 2) + " /px");
+  text("contrast", number(frame.contrast_levels, 0) + " levels");
+  text("quality", frame.verdict_words);
+  $("quality").dataset.is = frame.verdict === "good" ? "good" : "warn";
+  const [width, height] = frame.size_px;
+  text("lr-size", `${width}×${height}`);
+  text("sr-size", `${width * 4}×${height * 4}`);
+  drawTimes(frame.times_ms);
 }
 
-// Old numbers must not look like new ones: whatever is amiss is said in words.
+// Another run has begun, and has none yet.
+function showNoFrame() {
+  for (const id of ["count", "frame", "sharpness", "contrast"]) text(id, "–");
+  for (const id of ["count-words", "lr-size", "sr-size"]) text(id, "");
+  text("quality", "no frame yet");
+  $("quality").dataset.is = "";
+  draw("times", []);
+  $("times").setAttribute("aria-label", "No frame yet");
+  $("times-list").replaceChildren();
+}
+
+// Old numbers must not look like new ones: whatever is amiss is said in words. What was frozen is meant to be old.
 function showHealth() {
-  const { latest, connected, frozen } = view, run = latest && latest.run, frame = latest && latest.frame;
-  const since = performance.now() - view.heardAt;
-  const age = frame ? frame.age_ms + since : null;
+  const { heard, connected, frozen } = view, run = heard && heard.run;
+  const now = performance.now(), since = now - view.heardAt;
+  const lost = !connected && since > TRY_AGAIN_MS * 1.5;
+  const age = view.frame ? now - view.frameAt : null;
+  // A source that gives a frame every ten seconds is not late after six.
+  const interval = view.latest && view.latest.frame ? view.latest.frame.interval_ms ?? 0 : 0;
+  const late = !frozen && age > Math.max(STALE_MS, STALE_INTERVALS * interval);
   text("age", age == null ? "–" : duration(age / 1000) + " ago");
-  let words = "", is = "warn";
-  if (!connected && since > TRY_AGAIN_MS * 1.5) {
-    words = latest ? `The connection is lost: what stands here is ${duration(since / 1000)} old. Trying again.` : "There is no connection to bloodseg. Trying again.";
+  // Words are read out whenever they change: how long it has been so stands beside them, and is not read out each second.
+  let words = "", soFar = null, is = "warn";
+  if (lost) {
+    words = heard ? "The connection is lost: what stands here is old. Trying again." : "There is no connection to bloodseg. Trying again.";
+    soFar = since;
     is = "bad";
   } else if (run && run.state === "stopping") words = "The run has ended: what stands here stays as it was.";
   else if (run && run.state === "recovering") { words = `The run recovers (${run.state_words}): what stands here may be old.`; is = "bad"; }
   else if (run && run.state === "degraded") words = `Something is amiss (${run.state_words}).`;
-  else if (age > STALE_MS) words = `No new frame for ${duration(age / 1000)}: what stands here is old.`;
-  const stale = words !== "" && (age == null || age > STALE_MS || is === "bad");
+  else if (late) { words = "No new frame: what stands here is old."; soFar = age; }
+  const stale = !frozen && words !== "" && (age == null || late || is === "bad");
   if (frozen) words = (words ? words + " " : "") + "Frozen: press Space to go on.";
   const alarm = $("alarm");
   alarm.hidden = words === "";
   alarm.dataset.is = is;
-  text("alarm", words);
+  text("alarm-words", words);
+  text("alarm-since", soFar == null ? "" : "For " + duration(soFar / 1000) + ".");
   document.body.dataset.stale = stale ? "yes" : "no";
   const badge = $("state");
-  const lost = !connected && since > TRY_AGAIN_MS * 1.5;
   text("state", lost ? "not connected" : run ? run.state : "connecting");
   badge.dataset.is = lost ? "bad" : { running: "good", starting: "warn", degraded: "warn", recovering: "bad", stopping: "warn" }[run ? run.state : "starting"];
 }
 
-// At most one question at a time, and not more often than anyone can see.
+// At most one question at a time, and not more often than anyone can see. A frozen page asks how the run is, now and then.
 async function ask() {
-  if (view.frozen) return;
   if (view.busy) { view.again = true; return; }
+  if (settled() && performance.now() - view.heardAt < TRY_AGAIN_MS) return;
   view.busy = true;
   try {
-    const answer = await fetch("/api/latest", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+    await complete();
+    const still = settled();
+    const address = still ? "/api/latest" : `/api/latest?hold=${READER}`;
+    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(5000) });
     if (!answer.ok) throw new Error(String(answer.status));
     const latest = await answer.json();
+    view.heard = latest;
     view.heardAt = performance.now();
     view.connected = true;
-    if (!view.frozen) show(latest);
+    if (!still) await show(latest);
+    showHealth();
   } catch { view.connected = false; }
   await new Promise((done) => setTimeout(done, LEAST_PAUSE_MS));
   view.busy = false;
@@ -243,7 +346,7 @@ function listen() {
 function choose(which) {
   $("pictures").dataset.view = which;
   for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === which));
-  showPictures();
+  ask();
 }
 
 function freeze() {
@@ -261,6 +364,7 @@ function dress(theme) {
 
 function remember(theme) {
   dress(theme);
+  kept = theme;
   try { localStorage.setItem("theme", theme); } catch { /* a browser may keep nothing */ }
 }
 
@@ -268,7 +372,8 @@ const darkOutside = matchMedia("(prefers-color-scheme: dark)");
 let kept = null;
 try { kept = localStorage.getItem("theme"); } catch { /* a browser may keep nothing */ }
 dress(kept ?? (darkOutside.matches ? "dark" : "light"));
-darkOutside.addEventListener("change", (event) => dress(event.matches ? "dark" : "light"));
+// What somebody chose goes before what the system changes to.
+darkOutside.addEventListener("change", (event) => { if (kept == null) dress(event.matches ? "dark" : "light"); });
 const otherTheme = () => remember(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
 const help = () => { const dialog = $("help"); if (dialog.open) dialog.close(); else dialog.showModal(); };
 
