@@ -180,6 +180,16 @@ pub const PAGE_CONNECTIONS: usize = 12;
 /// Of these, streams of events at a time: a reader that holds them all still leaves connections for others.
 pub const PAGE_STREAMS: usize = 4;
 
+/// Requests that the page answers in a second, whoever asks; more wait. A browser that looks on makes some twenty, and all
+/// the streams there may be some eighty.
+pub const PAGE_REQUESTS_PER_S: u32 = 100;
+
+/// Requests that are answered at once after a while without any.
+pub const PAGE_REQUESTS_AT_ONCE: u32 = 50;
+
+/// How much nicer the page's thread is than those of the pipeline: a tenth of their share where all want the same core.
+pub const PAGE_NICE: i32 = 10;
+
 /// Bytes of a request's line and headers; also what a connection's read buffer may take.
 pub const PAGE_HEADER_BYTES: usize = 8192;
 
@@ -508,6 +518,8 @@ const _: () = {
     assert!(WATCHDOG_LEAST.as_millis() * 10 <= WATCHDOG.as_millis());
     assert!(RESTART_LEAST.as_millis() < RESTART_MOST.as_millis());
     assert!(PAGE_STREAMS * 2 <= PAGE_CONNECTIONS);
+    // Whoever waits for a turn waits less than a look for a new frame lasts, twice.
+    assert!(PAGE_CONNECTIONS as u128 * 1000 <= PAGE_REQUESTS_PER_S as u128 * PAGE_LOOK.as_millis() * 2);
     // The least that the connections' reader works with.
     assert!(PAGE_HEADER_BYTES >= 8192);
     assert!(PAGE_CELLS_TOLD <= PAGE_CELLS_KEPT);
