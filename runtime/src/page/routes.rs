@@ -107,8 +107,9 @@ fn refusal(status: StatusCode, why: &'static str) -> Response {
 /// The token goes out of the address, where a history or a screenshot would keep it.
 fn keep_token(asked: &Asked<'_>) -> Response {
     let token = guard::value(asked.query, "token").unwrap_or("");
-    // Known to be the token, whose letters need no quoting.
-    let cookie = format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", guard::COOKIE);
+    // Known to be the token, whose letters need no quoting. Strict would keep it back where a link on another site leads
+    // here, until the page is loaded again; and a foreign site that sends it gains nothing: nothing here can be changed.
+    let cookie = format!("{}={token}; HttpOnly; SameSite=Lax; Path=/", guard::COOKIE);
     (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.as_str()), (LOCATION, "/")]).into_response()
 }
 
