@@ -346,6 +346,9 @@ pub const MAX_REPORT_EVENTS: usize = 200;
 /// Typical cells, and odd ones, that a report shows.
 pub const REPORT_CELLS: usize = 12;
 
+/// Kept pictures whose cells a report chooses from; some forty bytes are held for each.
+pub const MAX_REPORT_PICTURED: usize = 16_384;
+
 /// Longest side of a cell's picture in a report, in pixels; what is larger is shrunk.
 pub const MAX_REPORT_CROP_PX: u32 = 256;
 
