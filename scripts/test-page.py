@@ -1,139 +1,41 @@
-"""The checks of scripts/test-page. Chromium is spoken to over its debugging pipe: no package is needed for that."""
+"""The checks of scripts/test-page: what a browser shows of runs that go well, and of others."""
 
 import argparse
-import base64
+import contextlib
+import functools
+import http.server
 import json
 import os
 import pathlib
-import select
+import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
-LONGEST_S = 60
+from browser import LONGEST_S, Browser, Tab
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--chromium", required=True)
 arguments.add_argument("--binary", required=True)
 arguments.add_argument("--shots", type=pathlib.Path)
+arguments.add_argument("--only", help="one state alone, by its name")
 args = arguments.parse_args()
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-page-"))
 
+# After this a page without news is called old, where no interval between frames says otherwise (STALE_MS of the page).
+STALE_S = 6
 
-class Browser:
-    """Headless Chromium with one tab."""
-
-    def __init__(self):
-        # Chromium reads its orders from file 3 and answers on file 4.
-        to_read, self.orders = os.pipe()
-        self.answers, to_write = os.pipe()
-        command = [args.chromium, "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run",
-                   "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-extensions", "--disable-background-networking",
-                   f"--user-data-dir={work / 'profile'}"]
-        # Chromium's own sandbox does not run as root.
-        if os.geteuid() == 0:
-            command.append("--no-sandbox")
-        # First out of the way of 3 and 4, which they may be themselves.
-        shell = f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'
-        if {to_read, to_write} & {3, 4}:
-            high_read, high_write = os.dup(to_read), os.dup(to_write)
-            for old in (to_read, to_write):
-                os.close(old)
-            to_read, to_write = os.dup2(high_read, 60), os.dup2(high_write, 61)
-            shell = "exec 3<&60 4>&61 60<&- 61>&-; exec \"$@\""
-        self.process = subprocess.Popen(["bash", "-c", shell, "chromium", *command], pass_fds=(to_read, to_write),
-                                        stdout=subprocess.DEVNULL, stderr=(work / "chromium.log").open("wb"))
-        os.close(to_read)
-        os.close(to_write)
-        self.number = 0
-        self.pending = b""
-        self.events = []
-        target = self.order("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.order("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self.tab(f"{domain}.enable")
-
-    def read(self, until):
-        while b"\0" not in self.pending:
-            if not select.select([self.answers], [], [], max(0, until - time.monotonic()))[0]:
-                return None
-            more = os.read(self.answers, 1 << 20)
-            if not more:
-                sys.exit("page: Chromium went away:\n" + (work / "chromium.log").read_text(errors="replace")[-2000:])
-            self.pending += more
-        message, self.pending = self.pending.split(b"\0", 1)
-        return json.loads(message)
-
-    def order(self, method, session=None, **parameters):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if session:
-            message["sessionId"] = session
-        os.write(self.orders, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + LONGEST_S
-        while (answer := self.read(until)) is not None:
-            if answer.get("id") == self.number:
-                if "error" in answer:
-                    sys.exit(f"page: {method}: {answer['error']}")
-                return answer["result"]
-            self.events.append(answer)
-        sys.exit(f"page: {method}: no answer")
-
-    def tab(self, method, **parameters):
-        return self.order(method, self.session, **parameters)
-
-    def value(self, expression):
-        result = self.tab("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in result:
-            sys.exit(f"page: {expression}: {result['exceptionDetails']}")
-        return result["result"].get("value")
-
-    def wait(self, expression, what):
-        until = time.monotonic() + LONGEST_S
-        while time.monotonic() < until:
-            # A page that is not there yet has nothing to look at.
-            if self.value(f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"):
-                return
-            time.sleep(0.1)
-        shown = self.value("document.body.innerText")
-        sys.exit(f"page: waited in vain until {what} ({expression}); the page says:\n{shown}\n{self.complaints()}")
-
-    def key(self, key):
-        for kind in ("keyDown", "keyUp"):
-            more = {"windowsVirtualKeyCode": 27} if key == "Escape" else {"text": key} if kind == "keyDown" else {}
-            self.tab("Input.dispatchKeyEvent", type=kind, key=key, **more)
-
-    def size(self, width, height, scale=1, phone=False):
-        self.tab("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
-
-    def dark(self, dark):
-        feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.tab("Emulation.setEmulatedMedia", features=[feature])
-
-    def shoot(self, path):
-        picture = self.tab("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(picture["data"]))
-
-    def complaints(self):
-        """What the console said, and what was thrown."""
-        said = []
-        for event in self.events:
-            parameters = event.get("params", {})
-            if event.get("method") == "Runtime.exceptionThrown":
-                said.append(parameters["exceptionDetails"])
-            if event.get("method") == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning"):
-                said.append(parameters["args"])
-            if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
-                said.append(parameters["entry"])
-        return said
-
-    def asked(self):
-        """Every address that was asked for."""
-        return [event["params"]["request"]["url"] for event in self.events
-                if event.get("method") == "Network.requestWillBeSent"]
-
+LOADED = "['lr','sr','overlay'].every(id => document.getElementById(id).naturalWidth > 0)"
+# Every picture that is there is of the frame whose numbers are shown.
+OF_ONE_FRAME = ("[...document.querySelectorAll('#pictures img')].every(image => !image.hasAttribute('src') ||"
+                " new URL(image.src).searchParams.get('frame') === String(view.frame) && image.naturalWidth > 0)")
+ALARM = "document.getElementById('alarm').innerText"
+STALE = "document.body.dataset.stale"
 
 checks = 0
 
@@ -143,120 +45,368 @@ def check(is_so, what):
     if not is_so:
         sys.exit(f"page: {what}")
     checks += 1
-    print(f"page: ok: {what}")
+    print(f"page: ok: {what}", flush=True)
 
 
-# The demo has a pitch, so the histogram is in micrometres; a budget, so that memory has something to be held against.
-program_mib = os.path.getsize(args.binary) >> 20
-(work / "c.toml").write_text(f"[budget]\ntotal_mib = {program_mib + 24}\n")
-run = subprocess.Popen([args.binary, "--config", "c.toml", "run", "demo", "--fps", "5", "--frames", "1000000", "--out",
-                        "results", "--http", "127.0.0.1:0"], cwd=work, stdout=subprocess.PIPE, text=True)
-browser = None
-try:
-    url, seen = None, 0
-    for line in run.stdout:
-        if line.startswith("page "):
-            url = line.split()[1]
-        seen += line.startswith("frame ")
+class Run:
+    """A run with a page, which ends with this. Its lines are read, so that the pipe does not fill up."""
+
+    def __init__(self, source, *more, config="", address="127.0.0.1:0", out="results"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(dir=work))
+        (self.folder / "c.toml").write_text(config)
+        self.out = self.folder / out
+        command = [args.binary, "--config", "c.toml", "run", str(source), "--out", out, "--http", address, *more]
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        self.url, self.frames = None, 0
+        self.told = threading.Condition()
+        threading.Thread(target=self.read, daemon=True).start()
+        self.wait(lambda: self.url, "the run tells the address of its page")
+
+    def read(self):
+        for line in self.process.stdout:
+            with self.told:
+                if line.startswith("page "):
+                    self.url = line.split()[1]
+                self.frames += line.startswith("frame ")
+                self.told.notify_all()
+
+    def wait(self, is_so, what):
+        with self.told:
+            if not self.told.wait_for(is_so, LONGEST_S):
+                sys.exit(f"page: waited in vain until {what}")
+
+    def wait_frames(self, frames):
+        self.wait(lambda: self.frames >= frames, f"there are {frames} frames")
+
+    def ask(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=LONGEST_S) as answer:
+            return answer.read()
+
+    def latest(self):
+        return json.loads(self.ask("api/latest"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def demo(*more, fps="5", **options):
+    return Run("demo", "--fps", fps, "--frames", "1000000", *more, **options)
+
+
+def all_is_well(browser):
+    """The page of a run that goes well, by key and by finger; what it says when the run is gone, and when another one comes."""
+    # The demo has a pitch, so the histogram is in micrometres; a budget, so that memory has something to be held against.
+    program_mib = os.path.getsize(args.binary) >> 20
+    with demo(config=f"[budget]\ntotal_mib = {program_mib + 24}\n") as run:
         # Enough for a trend.
-        if seen == 12:
-            break
-    check(url is not None, "the run tells the address of its page")
-    # The pipe must not fill up.
-    drain = subprocess.Popen(["cat"], stdin=run.stdout, stdout=subprocess.DEVNULL)
+        run.wait_frames(12)
+        tab = Tab(browser, run.url)
+        tab.wait(LOADED, "three pictures are loaded")
+        sizes = tab.value("['lr','sr','overlay'].map(id => document.getElementById(id).naturalWidth)")
+        check(sizes == [64, 256, 256], "the pictures have their sizes")
+        check(tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(244, 245, 247)", "the style is allowed")
+        tab.wait("document.getElementById('state').textContent === 'running'", "the state is running")
+        first = tab.value("view.frame")
+        tab.wait(f"view.frame > {first} + 3", "new frames come by themselves")
+        check(tab.value("document.getElementById('alarm').hidden"), "nothing is amiss, and nothing says so")
+        looks(tab)
+        keys(tab)
+        frozen(tab, run)
+        if args.shots:
+            shot(tab, run)
+        phone(tab)
+        foreign = [asked for asked in tab.asked() if not asked.startswith(run.url) and not asked.startswith("about:")]
+        check(foreign == [], f"no other host is asked {foreign}")
+        check(tab.complaints() == [], f"the console is silent {tab.complaints()}")
+        before = run.latest()["counts"]
+        check(before["captured"] >= before["analysed"] > 12, "the run goes on")
+        address = run.url.removeprefix("http://").rstrip("/")
+    gone(tab)
+    tab.value("document.querySelector('#model-cards details').dataset.mark = 'old'")
+    old = tab.value("view.frame")
+    with demo(address=address) as run:
+        tab.wait(f"view.frame > 0 && view.frame < {old} && {STALE} === 'no'", "the frames of another run are shown")
+        check(tab.value("document.querySelectorAll('#model-cards details').length") == 2, "with its models")
+        check(tab.value("!document.querySelector('#model-cards [data-mark]')"), "which are not those of the run before")
+        check(tab.value(OF_ONE_FRAME), "and no picture of the run before")
+    tab.close()
 
-    def latest():
-        with urllib.request.urlopen(url + "api/latest", timeout=LONGEST_S) as answer:
-            return json.load(answer)
 
-    browser = Browser()
-    browser.size(1280, 900)
-    browser.dark(False)
-    browser.tab("Page.navigate", url=url)
-    loaded = "['lr','sr','overlay'].every(id => document.getElementById(id).naturalWidth > 0)"
-    browser.wait(loaded, "three pictures are loaded")
-    sizes = browser.value("['lr','sr','overlay'].map(id => document.getElementById(id).naturalWidth)")
-    check(sizes == [64, 256, 256], "the pictures have their sizes")
-    check(browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(244, 245, 247)", "the style is allowed")
-    browser.wait("document.getElementById('state').textContent === 'running'", "the state is running")
+def looks(tab):
+    check(tab.value("document.querySelectorAll('#trend path').length") == 1, "the trend is drawn")
+    check(tab.value("document.querySelectorAll('#diameters rect').length") > 3, "the diameters are drawn")
+    check("micrometres" in tab.value("document.getElementById('diameters-title').textContent"), "in micrometres")
+    check(tab.value("document.querySelectorAll('#model-cards details').length") == 2, "both models have their cards")
+    check("MiB" in tab.value("document.getElementById('budget').textContent"), "memory stands against its budget")
+    unnamed = tab.value("[...document.querySelectorAll('button, img, svg')].filter(e => !(e.textContent.trim() ||"
+                        " e.alt || e.getAttribute('aria-label'))).length")
+    check(unnamed == 0, "every button and picture has a name")
+    bars = tab.value("[...document.querySelectorAll('#memory rect[class^=part]')].map(e => e.getAttribute('class'))")
+    keyed = tab.value("[...document.querySelectorAll('[aria-labelledby=memory-title] dt .key')].map(e => e.classList[1])")
+    check(sorted(bars) == sorted(keyed) and len(bars) == 2, "each bar of the memory has its key")
+    for chart, words in (("memory", ["Resident", "heap", "budget", "MiB"]), ("times", ["Segmentation", "in all", " ms"])):
+        label = tab.value(f"document.getElementById('{chart}').getAttribute('aria-label')")
+        check(all(word in label for word in words), f"who does not see the bars of {chart} is told their values")
 
-    first = browser.value("view.frame")
-    browser.wait(f"view.frame > {first} + 3", "new frames come by themselves")
-    check(browser.value("document.getElementById('alarm').hidden"), "nothing is amiss, and nothing says so")
 
-    browser.key(" ")
-    browser.wait("view.frozen && !view.busy", "Space freezes")
-    told = browser.value("({frame: view.frame, shown: document.getElementById('count').textContent,"
-                         " counted: view.latest.frame.counted, cells: view.latest.frame.cells,"
-                         " analysed: document.getElementById('analysed').textContent})")
-    with urllib.request.urlopen(f"{url}api/cells?since={told['frame'] - 1}", timeout=LONGEST_S) as answer:
-        cells = [cell for cell in json.load(answer)["cells"] if cell["frame"] == told["frame"]]
+def keys(tab):
+    for key, name in (("1", "lr"), ("2", "sr"), ("3", "overlay"), ("0", "all")):
+        tab.key(key)
+        shown = tab.value("[...document.querySelectorAll('figure')].filter(f => f.offsetParent).map(f => f.id.slice(3))")
+        check(shown == (["lr", "sr", "overlay"] if name == "all" else [name]), f"key {key} shows {name}")
+        check(tab.value(OF_ONE_FRAME), "and no picture of another frame")
+    tab.wait(LOADED, "three pictures are loaded again")
+    tab.key("?")
+    check(tab.value("document.getElementById('help').open"), "? shows the keys")
+    tab.key("Escape")
+    tab.wait("!document.getElementById('help').open", "Escape closes them")
+    theme = "document.documentElement.dataset.theme"
+    tab.key("d")
+    check(tab.value(theme) == "dark", "d makes it dark")
+    check(tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)", "and dark is dark")
+    # Told after the page, which listened before.
+    tab.value("window.systems = 0; window.system = matchMedia('(prefers-color-scheme: dark)');"
+              " system.addEventListener('change', () => window.systems++)")
+    for times, dark in enumerate((True, False), 1):
+        tab.dark(dark)
+        tab.wait(f"window.systems === {times}", "the system changes")
+        check(tab.value(theme) == "dark", "which does not change what was chosen")
+    tab.key("d")
+
+
+def frozen(tab, run):
+    # Only what is seen is loaded; a frozen frame has to have all.
+    tab.key("3")
+    tab.wait("!document.getElementById('lr').hasAttribute('src') && document.getElementById('overlay').naturalWidth > 0",
+             "what is not seen is not loaded")
+    tab.key(" ")
+    tab.wait("settled() && !view.busy", "Space freezes")
+    told = tab.value("({frame: view.frame, shown: document.getElementById('count').textContent,"
+                     " counted: view.latest.frame.counted, cells: view.latest.frame.cells})")
+    cells = json.loads(run.ask(f"api/cells?since={told['frame'] - 1}"))["cells"]
+    cells = [cell for cell in cells if cell["frame"] == told["frame"]]
     shown = int(told["shown"]) if told["counted"] else 0
     check(shown == told["cells"] == len(cells), f"the count that is shown ({shown}) is that of /api/latest and /api/cells")
-    time.sleep(1)
-    check(browser.value("view.frame") == told["frame"], "a frozen page stays")
-    check("Frozen" in browser.value("document.getElementById('alarm').textContent"), "and says that it is frozen")
-    browser.key(" ")
-    browser.wait(f"view.frame > {told['frame']}", "Space goes on")
+    # However long ago that is.
+    until = time.monotonic() + STALE_S + 2
+    while time.monotonic() < until:
+        words = tab.value(ALARM)
+        if tab.value(STALE) != "no" or "Frozen" not in words or "No new" in words:
+            sys.exit(f"page: a frozen page that says {words!r}, stale: {tab.value(STALE)}")
+        time.sleep(0.25)
+    check(True, "a page that is frozen for long says that it is, and is not called old")
+    check(tab.value("view.frame") == told["frame"], "and stays")
+    check(tab.value("view.heard.frame.number") > told["frame"], "but hears how the run is")
+    tab.key("0")
+    check(tab.value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {told['frame']}"), "all three pictures of the frozen frame are there")
+    tab.key(" ")
+    tab.wait(f"view.frame > {told['frame']}", "Space goes on")
 
-    for key, name in (("1", "lr"), ("2", "sr"), ("3", "overlay"), ("0", "all")):
-        browser.key(key)
-        seen_now = browser.value("[...document.querySelectorAll('figure')].filter(f => f.offsetParent).map(f => f.id.slice(3))")
-        check(seen_now == (["lr", "sr", "overlay"] if name == "all" else [name]), f"key {key} shows {name}")
-    browser.key("?")
-    check(browser.value("document.getElementById('help').open"), "? shows the keys")
-    browser.key("Escape")
-    browser.wait("!document.getElementById('help').open", "Escape closes them")
-    browser.key("d")
-    check(browser.value("document.documentElement.dataset.theme") == "dark", "d makes it dark")
-    check(browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)", "and dark is dark")
-    browser.key("d")
-    check(browser.value("document.querySelectorAll('#trend path').length") == 1, "the trend is drawn")
-    check(browser.value("document.querySelectorAll('#diameters rect').length") > 3, "the diameters are drawn")
-    check("micrometres" in browser.value("document.getElementById('diameters-title').textContent"), "in micrometres")
-    check(browser.value("document.querySelectorAll('#model-cards details').length") == 2, "both models have their cards")
-    check("MiB" in browser.value("document.getElementById('budget').textContent"), "memory stands against its budget")
-    unnamed = browser.value("[...document.querySelectorAll('button, img, svg')].filter(e => !(e.textContent.trim() ||"
-                            " e.alt || e.getAttribute('aria-label'))).length")
-    check(unnamed == 0, "every button and picture has a name")
-    if args.shots:
-        args.shots.mkdir(parents=True, exist_ok=True)
-        height = browser.value("document.documentElement.scrollHeight")
-        browser.size(1280, height)
-        browser.wait(loaded, "three pictures are loaded")
-        browser.shoot(args.shots / "page.png")
 
-    browser.dark(True)
-    browser.value("localStorage.clear()")
+def shot(tab, run):
+    args.shots.mkdir(parents=True, exist_ok=True)
+    dropped = run.latest()["counts"]["dropped"]
+    check(dropped == 0, f"a page that is shown around has not dropped frames ({dropped}): give a release build")
+    tab.size(1280, tab.value("document.documentElement.scrollHeight"))
+    tab.wait(LOADED, "three pictures are loaded")
+    tab.shoot(args.shots / "page.png")
+
+
+def phone(tab):
+    tab.dark(True)
+    tab.value("localStorage.clear()")
     for width in (360, 320, 768):
-        browser.size(width, 780, phone=width < 700)
-        browser.tab("Page.reload")
-        browser.wait("view.latest && document.getElementById('overlay').naturalWidth > 0", "the page is there again")
-        wide = browser.value("document.documentElement.scrollWidth")
+        tab.size(width, 780, phone=width < 700)
+        tab.order("Page.reload")
+        tab.wait("view.latest && document.getElementById('overlay').naturalWidth > 0", "the page is there again")
+        wide = tab.value("document.documentElement.scrollWidth")
         check(wide <= width, f"at {width} px nothing is scrolled sideways")
-        check(browser.value("document.documentElement.dataset.theme") == "dark", "a dark system has a dark page")
+        check(tab.value("document.documentElement.dataset.theme") == "dark", "a dark system has a dark page")
         if width == 360:
-            small = browser.value("[...document.querySelectorAll('button')].filter(b => b.offsetParent &&"
-                                  " b.getBoundingClientRect().height < 36).length")
+            small = tab.value("[...document.querySelectorAll('button')].filter(b => b.offsetParent &&"
+                              " b.getBoundingClientRect().height < 36).length")
             check(small == 0, "buttons are large enough for a finger")
             if args.shots:
-                browser.size(360, 1100, scale=2, phone=True)
+                tab.size(360, 1100, scale=2, phone=True)
                 time.sleep(0.5)
-                browser.shoot(args.shots / "page-phone.png")
+                tab.shoot(args.shots / "page-phone.png")
+    tab.dark(False)
+    tab.size(1280, 900)
 
-    foreign = [asked for asked in browser.asked() if not asked.startswith(url) and not asked.startswith("about:")]
-    check(foreign == [], f"no other host is asked {foreign}")
-    check(browser.complaints() == [], f"the console is silent {browser.complaints()}")
 
-    before = latest()["counts"]
-    check(before["captured"] >= before["analysed"] > 12, "the run goes on")
-    run.terminate()
-    run.wait(LONGEST_S)
-    browser.wait("document.body.dataset.stale === 'yes' && document.getElementById('alarm').textContent.includes('lost')",
-                 "a page whose run is gone says so")
-    check(browser.value("document.getElementById('state').textContent") == "not connected", "a dead page looks dead")
+def gone(tab):
+    """The run was killed."""
+    tab.wait(f"{STALE} === 'yes' && {ALARM}.includes('lost')", "a page whose run is gone says so")
+    check(tab.value("document.getElementById('state').textContent") == "not connected", "a dead page looks dead")
+    # What is read out to those who do not see is read out once.
+    tab.value("window.changes = 0; new MutationObserver(() => window.changes++).observe("
+              "document.querySelector('#alarm [role=alert]'), {childList: true, characterData: true, subtree: true})")
+    words = tab.value(ALARM)
+    tab.wait(f"{ALARM} !== {json.dumps(words)}", "the time since is told anew")
+    tab.wait(f"!{ALARM}.includes({json.dumps(words[-8:])})", "and again")
+    check(tab.value("window.changes") == 0, "but not read out anew")
+
+
+def two_look_on(browser):
+    """Two who look on, with frames faster than either asks."""
+    with demo(fps="20") as run:
+        run.wait_frames(1)
+        tabs = [Tab(browser, run.url) for _ in range(2)]
+        tabs[1].key("3")
+        tabs[0].wait(LOADED, "one has pictures")
+        tabs[1].wait("document.getElementById('overlay').naturalWidth > 0", "and the other")
+        first = [tab.value("view.frame") for tab in tabs]
+        for tab in tabs * 10:
+            if not tab.value(OF_ONE_FRAME):
+                sys.exit("page: numbers of one frame, and pictures of another")
+            time.sleep(0.1)
+        check(True, "numbers and pictures are of one frame while two look on")
+        for tab, frame in zip(tabs, first):
+            tab.wait(f"view.frame > {frame}", "and for both they go on")
+        tabs[1].key(" ")
+        tabs[1].wait("settled()", "one freezes")
+        held = tabs[1].value("view.frame")
+        tabs[0].wait(f"view.frame > {held} + 5", "while the other goes on")
+        tabs[1].key("0")
+        check(tabs[1].value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {held}"), "the frozen one has all three pictures")
+        check([tab.complaints() for tab in tabs] == [[], []], "and both consoles are silent")
+        for tab in tabs:
+            tab.close()
+
+
+def a_slow_source(browser):
+    """A frame every eight seconds is no old one after six."""
+    with demo(fps="0.12") as run:
+        tab = Tab(browser, run.url)
+        tab.wait("view.latest.frame.interval_ms > 7000", "there are two frames, far apart")
+        frame = tab.value("view.frame")
+        tab.wait(f"performance.now() - view.frameAt > {STALE_S + 1}000 || view.frame > {frame}", "the next one is waited for")
+        check(tab.value(f"{STALE} === 'no' && document.getElementById('alarm').hidden"), "a slow source is not called late")
+        tab.close()
+
+
+def without_calibration(browser):
+    """A folder without a pitch, whose first pictures cannot be read: first there is no frame, and then no micrometre."""
+    with demo() as run:
+        run.wait_frames(1)
+        picture = run.ask("picture/latest.lr.png")
+    folder = work / "uncalibrated"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"a{number:02}.png").write_bytes(b"no picture")
+    (folder / "b.png").write_bytes(picture)
+    with Run(folder, "--fps", "4", "--repeat") as run:
+        tab = Tab(browser, run.url)
+        tab.wait("view.heard && !view.heard.frame && document.getElementById('quality').textContent === 'no frame yet'",
+                 "a page without a frame says so")
+        check(tab.value("document.getElementById('count').textContent") == "–", "and counts none")
+        check(tab.value("document.getElementById('trend').getAttribute('aria-label')") == "No counted frame yet", "nor draws any")
+        tab.wait(f"view.frame > 0 && {LOADED}", "the first frame is shown when it comes")
+        check("pixels" in tab.value("document.getElementById('diameters-title').textContent"), "without a pitch, in pixels")
+        check("px" in tab.value("document.getElementById('diameters').textContent"), "of the sensor")
+        check(tab.value("document.getElementById('budget').textContent") == "none set", "memory without a budget")
+        check(tab.complaints() == [], f"the console is silent {tab.complaints()}")
+        tab.close()
+
+
+def degraded(browser):
+    """Somebody else writes into the records and does not stop."""
+    with demo() as run:
+        run.wait_frames(2)
+        tab = Tab(browser, run.url)
+        tab.wait("document.getElementById('state').textContent === 'running'", "all is well")
+        with contextlib.closing(sqlite3.connect(run.out / "records.sqlite", isolation_level=None, timeout=LONGEST_S)) as records:
+            records.execute("BEGIN IMMEDIATE")
+            tab.wait("document.getElementById('state').textContent === 'degraded'", "a run whose records are not kept says so")
+            tab.wait(f"{ALARM}.includes('not kept')", "and what is amiss")
+            check(tab.value("document.getElementById('state').dataset.is") == "warn", "in the colour of a warning")
+            frame = tab.value("view.frame")
+            tab.wait(f"view.frame > {frame}", "while frames go on")
+            records.execute("ROLLBACK")
+        tab.wait("document.getElementById('state').textContent === 'running' && document.getElementById('alarm').hidden",
+                 "when it is well again, nothing is said")
+        check(int(tab.value("document.getElementById('not-kept').textContent")) > 0, "but what was lost")
+        tab.close()
+
+
+def stopping(browser):
+    """A run that ends and waits for a broker which acknowledges nothing."""
+    broker = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        while True:
+            line, _ = broker.accept()
+            threading.Thread(target=hear, args=(line,), daemon=True).start()
+
+    def hear(line):
+        # It takes the connection, and says no more.
+        with contextlib.suppress(OSError):
+            line.recv(1 << 16)
+            line.sendall(b"\x20\x02\x00\x00")
+            while line.recv(1 << 16):
+                pass
+
+    threading.Thread(target=answer, daemon=True).start()
+    port = broker.getsockname()[1]
+    with demo(config=f'[mqtt]\nbroker = "127.0.0.1:{port}"\nbox = "page"\n') as run:
+        run.wait_frames(3)
+        tab = Tab(browser, run.url)
+        tab.wait(LOADED, "three pictures are loaded")
+        # It does not last.
+        tab.value("window.said = new Set(); setInterval(() => window.said.add(document.getElementById('state').textContent"
+                  " + ': ' + document.getElementById('alarm').innerText), 50)")
+        run.process.terminate()
+        run.process.wait(LONGEST_S)
+        tab.wait(f"{ALARM}.includes('lost')", "a run that has ended is gone")
+        said = tab.value("[...window.said].join('\\n')")
+        check("stopping: The run has ended" in said, "a run that ends says so before it is gone")
+        tab.close()
+
+
+def a_link_elsewhere(browser):
+    """With a token in a file; a page of another site has the link."""
+    token = "correct-horse-battery"
+    config = '[http]\ntoken_file = "token"\n'
+    folder = work / "elsewhere"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # The folder of the run is made before its token can lie there.
+    (work / "token").write_text(token + "\n")
+    with demo(config=config.replace('"token"', json.dumps(str(work / "token")))) as run:
+        check(run.url.endswith("/?token=TOKEN"), "the address says where the token goes, and not the token")
+        link = run.url.replace("TOKEN", token)
+        (folder / "index.html").write_text(f'<!doctype html><title>elsewhere</title><a id="link" href="{link}">the bench</a>')
+        # To a browser, localhost is another site than 127.0.0.1.
+        tab = Tab(browser, f"http://localhost:{server.server_port}/index.html")
+        tab.wait("document.getElementById('link') !== null", "the other site is there")
+        tab.value("document.getElementById('link').click()")
+        tab.wait(LOADED, "a link on another site leads to the page")
+        check(token not in tab.value("location.href"), "and the token is gone from the address")
+        tab.close()
+    server.shutdown()
+
+
+STATES = [all_is_well, two_look_on, a_slow_source, without_calibration, degraded, stopping, a_link_elsewhere]
+chosen = [state for state in STATES if args.only in (None, state.__name__)]
+if not chosen:
+    sys.exit(f"page: no state `{args.only}`; expected one of {', '.join(state.__name__ for state in STATES)}")
+browser = Browser(args.chromium, work)
+try:
+    for state in chosen:
+        print(f"page: {state.__name__.replace('_', ' ')}", flush=True)
+        state(browser)
     print(f"page: {checks} checks passed")
 finally:
-    run.kill()
-    if browser:
-        browser.process.kill()
+    browser.end()
+    browser.process.wait()
+    shutil.rmtree(work, ignore_errors=True)

@@ -21,6 +21,7 @@ pub mod error;
 pub mod evaluation;
 pub mod foreign;
 pub mod frame;
+pub mod host;
 pub mod limits;
 pub mod measures;
 pub mod memory;

@@ -180,6 +180,16 @@ pub const PAGE_CONNECTIONS: usize = 12;
 /// Of these, streams of events at a time: a reader that holds them all still leaves connections for others.
 pub const PAGE_STREAMS: usize = 4;
 
+/// Requests that the page answers in a second, whoever asks; more wait. A browser that looks on makes some twenty, and all
+/// the streams there may be some eighty.
+pub const PAGE_REQUESTS_PER_S: u32 = 100;
+
+/// Requests that are answered at once after a while without any.
+pub const PAGE_REQUESTS_AT_ONCE: u32 = 50;
+
+/// How much nicer the page's thread is than those of the pipeline: a tenth of their share where all want the same core.
+pub const PAGE_NICE: i32 = 10;
+
 /// Bytes of a request's line and headers; also what a connection's read buffer may take.
 pub const PAGE_HEADER_BYTES: usize = 8192;
 
@@ -197,6 +207,9 @@ pub const PAGE_CONNECTION_TIME: Duration = Duration::from_secs(300);
 
 /// Time between two looks for a new frame, for those who wait for one.
 pub const PAGE_LOOK: Duration = Duration::from_millis(100);
+
+/// Time for which a frame is held for who was told its numbers and asks for its pictures, where others look on too.
+pub const PAGE_HOLD: Duration = Duration::from_millis(500);
 
 /// Time after which a stream of events says that it is alive.
 pub const PAGE_HEARTBEAT: Duration = Duration::from_secs(2);
@@ -350,6 +363,9 @@ pub const MAX_REPORT_EVENTS: usize = 200;
 
 /// Typical cells, and odd ones, that a report shows.
 pub const REPORT_CELLS: usize = 12;
+
+/// Kept pictures whose cells a report chooses from; some forty bytes are held for each.
+pub const MAX_REPORT_PICTURED: usize = 16_384;
 
 /// Longest side of a cell's picture in a report, in pixels; what is larger is shrunk.
 pub const MAX_REPORT_CROP_PX: u32 = 256;
@@ -538,11 +554,17 @@ const _: () = {
     assert!(WATCHDOG_LEAST.as_millis() * 10 <= WATCHDOG.as_millis());
     assert!(RESTART_LEAST.as_millis() < RESTART_MOST.as_millis());
     assert!(PAGE_STREAMS * 2 <= PAGE_CONNECTIONS);
+    // Whoever waits for a turn waits less than a look for a new frame lasts, twice.
+    assert!(PAGE_CONNECTIONS as u128 * 1000 <= PAGE_REQUESTS_PER_S as u128 * PAGE_LOOK.as_millis() * 2);
     // The least that the connections' reader works with.
     assert!(PAGE_HEADER_BYTES >= 8192);
     assert!(PAGE_CELLS_TOLD <= PAGE_CELLS_KEPT);
     assert!(PAGE_TOKEN_LEAST < PAGE_TOKEN_MOST && PAGE_TOKEN_MOST * 4 < PAGE_HEADER_BYTES);
     assert!(PAGE_LOOK.as_millis() * 10 <= PAGE_HEARTBEAT.as_millis());
+    // Who looks on is not held up for longer than it takes to notice.
+    assert!(
+        PAGE_LOOK.as_millis() * 2 <= PAGE_HOLD.as_millis() && PAGE_HOLD.as_millis() * 4 <= PAGE_HEARTBEAT.as_millis()
+    );
     assert!(PAGE_HEARTBEAT.as_millis() < PAGE_WRITE_TIME.as_millis());
     assert!(MQTT_RETRY_LEAST.as_millis() < MQTT_RETRY_MOST.as_millis());
     assert!(MQTT_LOOK.as_millis() <= MQTT_STATE_LEAST.as_millis());

@@ -331,6 +331,37 @@ fn cells_are_cut_from_pictures_that_are_still_those_of_the_run() {
 }
 
 #[test]
+fn a_cell_that_came_again_and_again_is_shown_once() {
+    // The numbers of the frames and of the cells that are shown.
+    let shown = |page: &str| -> Vec<(String, String)> {
+        let rest = page.split("<small>frame ").skip(1);
+        rest.map(|rest| {
+            let (frame, rest) = rest.split_once(", cell ").unwrap();
+            (frame.to_owned(), rest.split_once(';').unwrap().0.to_owned())
+        })
+        .collect()
+    };
+    // A folder that is replayed: each time the pictures take the place of those before.
+    let mut made = Made::begin("folder", Some(2.0));
+    for number in 1..=6 {
+        made.frame(number, "a", 30, true);
+    }
+    let page = report(made.folder.path(), &[]);
+    assert!(page.contains("Chosen from the 1 frame of 6 frames"), "the pictures are of one frame");
+    let cells = shown(&page);
+    assert!(cells.len() == 24 && cells.iter().all(|(frame, _)| frame == "6"), "{cells:?}");
+    // Copies of a picture under other names.
+    for (number, name) in [(7, "b"), (8, "c")] {
+        made.frame(number, name, 30, true);
+    }
+    let page = report(made.folder.path(), &[]);
+    assert!(page.contains("Chosen from the 3 frames of 8 frames"));
+    let cells = shown(&page).into_iter().map(|(_, cell)| cell).collect::<Vec<_>>();
+    let different = cells.iter().collect::<std::collections::BTreeSet<_>>();
+    assert!(cells.len() > 12 && different.len() == cells.len(), "{cells:?}");
+}
+
+#[test]
 fn events_are_capped_and_the_rest_is_counted() {
     let mut made = Made::begin("camera0", None);
     for number in 0..205 {

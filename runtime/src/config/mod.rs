@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod mqtt;
+pub mod secret_file;
 mod suggest;
 
 use std::{
@@ -203,7 +204,8 @@ impl Config {
         let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
         let models = &mut config.models;
         let of_models = [&mut models.dir, &mut models.slots, &mut models.key_file];
-        for path in paths.chain(of_models).chain([&mut config.output.dir, &mut config.mqtt.password_file]).flatten() {
+        let secrets = [&mut config.mqtt.password_file, &mut config.http.token_file];
+        for path in paths.chain(of_models).chain(secrets).chain([&mut config.output.dir]).flatten() {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -356,6 +358,10 @@ mod tests {
                 is_toml.then(|| format!("{body}\n"))
             })
             .collect();
+        // One of two keys that go not together.
+        let (token, token_file) = ("\ntoken = \"a-long-random-word\"\n", "\ntoken_file = \"http.token\"\n");
+        assert!(Config::parse(&uncommented.replace(token, "\n"), "examples").unwrap().http.token_file.is_some());
+        let uncommented = uncommented.replace(token_file, "\n");
         let config = Config::parse(&uncommented, "examples").unwrap();
         assert_eq!(config.source.len(), 3);
         assert!(config.source["camera0"].region.is_some() && config.source["camera0"].um_per_px.is_some());
@@ -363,6 +369,7 @@ mod tests {
         let mut keys = crate::model::bundle::signature::Keys::default();
         config.models.keys.iter().for_each(|key| keys.add(key, "examples").unwrap());
         assert!(!keys.is_empty());
+        assert!(config.http.token.is_some());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
         assert!(config.records.most_days.is_some());
         assert!(
@@ -428,6 +435,7 @@ mod tests {
             ("[http]\naddress = \"localhost\"", "line 2"),
             ("[http]\naddress = \"0.0.0.0:80\"", "http.token"),
             ("[http]\ntoken = \"short\"", "16 to 128"),
+            ("[http]\ntoken = \"a-long-random-word\"\ntoken_file = \"t\"", "expected one of them"),
             ("[mqtt]\nbroker = \"a\"", "HOST:PORT"),
             ("[mqtt]\nbox = \"a/b\"", "mqtt.box"),
             ("[mqtt]\ntopic = \"#\"", "mqtt.topic"),
@@ -454,11 +462,12 @@ mod tests {
     fn paths_start_at_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
-        std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
+        std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[http]\ntoken_file = \"t\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.models.dir, Some(folder.path().join("m")));
         assert_eq!(config.models.slots, Some(folder.path().join("s")));
         assert_eq!(config.models.key_file, Some(folder.path().join("k.pub")));
+        assert_eq!(config.http.token_file, Some(folder.path().join("t")));
         assert_eq!(config.source["a"].path, Some(PathBuf::from("/abs")));
         assert_eq!(Config::load(folder.path()).unwrap_err().exit_code(), 6);
         assert_eq!(Config::load(&folder.path().join("none")).unwrap_err().exit_code(), 6);

@@ -1,11 +1,15 @@
 //! What the config says about the broker, made ready: the name of the box, the password, the topics.
 
-use std::{fmt, fs::File, io::Read, path::Path, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::topics::Topics;
 use crate::{
-    config::mqtt::{MqttSection, is_box_name},
+    config::{
+        mqtt::{MqttSection, is_box_name},
+        secret_file,
+    },
     error::{Error, Result},
+    host,
     limits::{MAX_MQTT_NAME_BYTES, MAX_MQTT_PASSWORD_BYTES},
 };
 
@@ -55,7 +59,10 @@ impl Access {
             None => host_name().ok_or_else(|| fault("box", "the machine has no name", "Give mqtt.box a name"))?,
         };
         let login = match (&section.user, &section.password_file) {
-            (Some(user), Some(file)) => Some((user.clone(), password(file)?)),
+            (Some(user), Some(file)) => {
+                let password = secret_file::read(file, "mqtt.password_file", "password", MAX_MQTT_PASSWORD_BYTES)?;
+                Some((user.clone(), Secret(password)))
+            }
             (Some(user), None) => Some((user.clone(), Secret(String::new()))),
             (None, _) => None,
         };
@@ -74,49 +81,9 @@ fn fault(key: &str, found: impl ToString, todo: &str) -> Error {
     Error::Config { origin: format!("mqtt.{key}"), found: found.to_string(), todo: todo.to_owned() }
 }
 
-/// The password in a file, without the end of its line.
-fn password(path: &Path) -> Result<Secret> {
-    let wrong = |found: String| {
-        fault("password_file", format!("{}: {found}", path.display()), "Put the password alone into it, in one line")
-    };
-    let file = File::open(path).map_err(|e| wrong(e.to_string()))?;
-    let known = file.metadata().map_err(|e| wrong(e.to_string()))?;
-    if !known.is_file() {
-        return Err(wrong("no file".into()));
-    }
-    if open_to_all(&known) {
-        log::warn!("{}: everybody on this machine can read the password: chmod 600", path.display());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_MQTT_PASSWORD_BYTES + 1).read_to_end(&mut bytes).map_err(|e| wrong(e.to_string()))?;
-    if bytes.len() as u64 > MAX_MQTT_PASSWORD_BYTES {
-        return Err(wrong(format!("more than {MAX_MQTT_PASSWORD_BYTES} bytes")));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| wrong("not UTF-8".into()))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    if line.is_empty() || line.contains('\n') {
-        return Err(wrong(if line.is_empty() { "no password" } else { "more than one line" }.into()));
-    }
-    Ok(Secret(line.to_owned()))
-}
-
-#[cfg(unix)]
-fn open_to_all(file: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::mode(file) & 0o004 != 0
-}
-
-#[cfg(not(unix))]
-fn open_to_all(_file: &std::fs::Metadata) -> bool {
-    false
-}
-
 /// The machine's name, with a dash for what a box may not have in its own.
 fn host_name() -> Option<String> {
-    #[cfg(target_os = "linux")]
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(target_os = "linux"))]
-    let name = std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).ok()?;
-    as_box_name(&name)
+    as_box_name(&host::name()?)
 }
 
 fn as_box_name(name: &str) -> Option<String> {

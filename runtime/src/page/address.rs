@@ -37,7 +37,8 @@ impl Address {
     pub fn fault(self, has_token: bool) -> Option<String> {
         match self {
             Self::At(address) if !address.ip().to_canonical().is_loopback() && !has_token => Some(format!(
-                "a page at {address} can be read from other machines, expected `http.token` in the config for that"
+                "a page at {address} can be read from other machines, expected `http.token` or `http.token_file` in the config \
+                 for that"
             )),
             _ => None,
         }

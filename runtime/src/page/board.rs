@@ -70,6 +70,8 @@ pub struct Numbers {
     pub at: SystemTime,
     /// The same since the start of the clock, which never jumps.
     pub at_elapsed: Duration,
+    /// Time since the frame that was shown before it; none for the first.
+    pub interval: Option<Duration>,
     /// Width and height of the sensor's frame.
     pub size_px: (u32, u32),
     /// The judgement of its quality.
@@ -159,7 +161,9 @@ impl Board {
             return;
         };
         let shown = &mut *shown;
-        let mut name = shown.numbers.take().map_or_else(|| String::with_capacity(256), |numbers| numbers.name);
+        let before = shown.numbers.take();
+        let interval = before.as_ref().map(|before| at_elapsed.saturating_sub(before.at_elapsed));
+        let mut name = before.map_or_else(|| String::with_capacity(256), |numbers| numbers.name);
         name.clear();
         // Writing to a string does not fail.
         let _ = write!(name, "{}", frame.name);
@@ -171,6 +175,7 @@ impl Board {
             name,
             at,
             at_elapsed,
+            interval,
             size_px,
             quality,
             counted,
@@ -212,16 +217,11 @@ impl Board {
 
     /// The numbers, copied.
     pub fn read(&self) -> Reading {
-        let shown = self.lock();
-        Reading {
-            numbers: shown.numbers.clone(),
-            trend: shown.trend.iter().copied().collect(),
-            diameters: shown.diameters.told(),
-        }
+        self.lock().read()
     }
 
-    /// The pictures, copied into memory that was used for it before.
-    pub fn copy_pictures(&self, to: &mut Pictures) {
+    /// The pictures, copied into memory that was used for it before, and the numbers of the same frame.
+    pub fn copy(&self, to: &mut Pictures) -> Reading {
         let shown = self.lock();
         let from = &shown.pictures;
         to.frame = from.frame;
@@ -232,6 +232,7 @@ impl Board {
         }
         to.labels.clear();
         to.labels.extend_from_slice(&from.labels);
+        shown.read()
     }
 
     /// Bytes of the board's pictures for frames of a size: red, green and blue of both, and labels.
@@ -255,6 +256,14 @@ fn step(side_px: u32) -> u32 {
 }
 
 impl Shown {
+    fn read(&self) -> Reading {
+        Reading {
+            numbers: self.numbers.clone(),
+            trend: self.trend.iter().copied().collect(),
+            diameters: self.diameters.told(),
+        }
+    }
+
     fn show(&mut self, frame: &Frame, analysis: &Analysis) {
         self.unsupported.clear();
         for cell in &analysis.cells {
@@ -340,9 +349,19 @@ pub(super) mod tests {
         assert_eq!((numbers.frame, numbers.name.as_str(), numbers.cells, numbers.unsupported), (7, "f7.png", 2, 1));
         assert_eq!((board.published(), board.cells(), board.skipped()), (7, (2, 1), 0));
         let mut pictures = Pictures::default();
-        board.copy_pictures(&mut pictures);
+        board.copy(&mut pictures);
         assert_eq!((pictures.frame, pictures.lr.size_px, pictures.sr.size_px), (7, (64, 32), (256, 128)));
         assert_eq!((pictures.labels[0], pictures.labels[10], pictures.labels[16]), (1, 0, 2 | UNSUPPORTED_BIT));
+    }
+
+    #[test]
+    fn a_frame_knows_how_long_after_another_it_came() {
+        let board = Board::new(None);
+        let interval = || board.read().numbers.and_then(|numbers| numbers.interval);
+        publish(&board, 3, 2, 2);
+        assert_eq!(interval(), None);
+        publish(&board, 14, 2, 2);
+        assert_eq!(interval(), Some(Duration::from_secs(11)));
     }
 
     #[test]
@@ -363,7 +382,7 @@ pub(super) mod tests {
         for (width, height) in [(64, 64), (640, 480), (193, 5), (1, 1)] {
             publish(&board, 1, width, height);
             let mut pictures = Pictures::default();
-            board.copy_pictures(&mut pictures);
+            board.copy(&mut pictures);
             let Pictures { lr, sr, labels, .. } = &pictures;
             for picture in [lr, sr] {
                 assert!(picture.size_px.0 <= PAGE_PICTURE_SIDE_PX && picture.size_px.1 <= PAGE_PICTURE_SIDE_PX);

@@ -15,7 +15,8 @@ const BIN_PX: f64 = 0.4;
 
 type Bins = [u16; PAGE_DIAMETER_BINS];
 
-/// See the module. Cells at the border are left out: their diameters are too small.
+/// See the module. Left out, as in the report of a run: cells at the border, whose diameters are too small, and cells that
+/// the input does not bear out.
 #[derive(Debug)]
 pub struct Diameters {
     um_per_px: Option<f64>,
@@ -55,7 +56,7 @@ impl Diameters {
             *sum -= u32::from(old);
         }
         *frame = [0; PAGE_DIAMETER_BINS];
-        for cell in cells.iter().filter(|cell| !cell.touches_border) {
+        for cell in cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported()) {
             let at = (cell.equivalent_diameter_px * scale / width) as usize;
             let bin = &mut frame[at.min(PAGE_DIAMETER_BINS - 1)];
             *bin = bin.saturating_add(1);
@@ -82,7 +83,9 @@ mod tests {
     fn the_oldest_frame_goes_when_a_new_one_comes() {
         let mut diameters = Diameters::new(Some(2.0));
         // 16 px of the super-resolved grid are 4 px of the sensor are 8 um: bin 16.
-        diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false)]);
+        let mut invented = cell(4, 16.0, false);
+        invented.consistency.offset_levels = 200.0;
+        diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false), invented]);
         let told = diameters.told();
         assert_eq!(
             (told.unit, told.bin_width, told.counts[16], told.counts[PAGE_DIAMETER_BINS - 1]),

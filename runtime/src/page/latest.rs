@@ -1,8 +1,15 @@
 //! The answer of `/api/latest`: all that the page shows but its pictures.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use super::{Site, board::TrendPoint, diameters, facts::ModelCard};
+use super::{
+    Site,
+    board::{Reading, TrendPoint},
+    diameters,
+    facts::ModelCard,
+};
 use crate::{camera::counters::CameraCounters, memory, records::utc, run::Counts};
 
 /// See the module. Names and units are part of the interface (docs/page.md).
@@ -36,6 +43,7 @@ struct FrameNow {
     name: String,
     at_utc: String,
     age_ms: u64,
+    interval_ms: Option<u64>,
     size_px: [u32; 2],
     verdict: &'static str,
     verdict_words: &'static str,
@@ -101,10 +109,9 @@ impl MemoryNow {
 }
 
 impl<'a> Latest<'a> {
-    /// How things stand.
-    pub fn of(site: &'a Site) -> Self {
+    /// How things stand, with what was read of the board.
+    pub fn of(site: &'a Site, reading: Reading) -> Self {
         let (facts, board, run) = (&site.facts, &site.board, &site.run);
-        let reading = board.read();
         let now = run.clock.elapsed();
         let state = run.state();
         let (cells, unsupported) = board.cells();
@@ -113,7 +120,8 @@ impl<'a> Latest<'a> {
             number: numbers.frame,
             name: numbers.name,
             at_utc: utc::stamp(numbers.at),
-            age_ms: u64::try_from(now.saturating_sub(numbers.at_elapsed).as_millis()).unwrap_or(u64::MAX),
+            age_ms: whole_ms(now.saturating_sub(numbers.at_elapsed)),
+            interval_ms: numbers.interval.map(whole_ms),
             size_px: numbers.size_px.into(),
             verdict: numbers.quality.verdict.name(),
             verdict_words: numbers.quality.verdict.words(),
@@ -162,4 +170,8 @@ impl<'a> Latest<'a> {
             models: &facts.models,
         }
     }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -85,13 +85,16 @@ fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::R
 }
 
 fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
-    counter(to, "records_kept", "Frames whose records were kept", counts.analysed.saturating_sub(counts.not_kept))?;
+    counter(to, "records_kept", "Frames whose records were kept", site.run.kept())?;
     counter(to, "records_not_kept", "Analysed frames whose records were lost", counts.not_kept)?;
     gauge(to, "uptime", "Time since the run began", Some(&Unit::Seconds), site.run.now().as_secs_f64())?;
     if let Some(numbers) = site.board.read().numbers {
         let age_s = site.run.clock.elapsed().saturating_sub(numbers.at_elapsed).as_secs_f64();
         gauge(to, "frame_age", "Time since the latest frame was analysed", Some(&Unit::Seconds), age_s)?;
-        gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(numbers.cells))?;
+        // Of a frame that was not counted, none is no number of cells.
+        if numbers.counted {
+            gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(numbers.cells))?;
+        }
     }
     let now = site.run.state();
     let states = [
@@ -166,4 +169,28 @@ fn about(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
         ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::{foreign::http::site, page::board::tests::frame};
+
+    #[test]
+    fn a_frame_that_is_not_counted_has_no_number_of_cells() {
+        let site = Arc::new(site());
+        let publish = |number, counted| {
+            let (frame, analysis) = frame(number, 8, 8);
+            site.board.publish(&frame, &analysis, counted, SystemTime::UNIX_EPOCH, Duration::from_secs(number));
+            text(&site).unwrap()
+        };
+        assert!(!text(&site).unwrap().contains("bloodseg_frame_"));
+        assert!(publish(1, true).contains("\nbloodseg_frame_cells 2.0\n"));
+        let not_counted = publish(2, false);
+        assert!(not_counted.contains("bloodseg_frame_age_seconds") && !not_counted.contains("frame_cells"));
+    }
 }

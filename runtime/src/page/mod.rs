@@ -18,6 +18,7 @@ pub mod history;
 pub mod latest;
 pub mod metrics;
 pub mod need;
+pub mod pace;
 pub mod patient_io;
 pub mod picture;
 pub mod policy;

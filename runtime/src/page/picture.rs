@@ -1,6 +1,12 @@
 //! The pictures of the page as PNG: made when they are asked for, once a frame, all three of the same frame.
+//!
+//! One frame is held, its numbers with it. Who shows both asks for the numbers first ([`Gallery::hold`]), and then has a
+//! while to ask for the pictures of that very frame, whatever is analysed meanwhile and whoever else looks on.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::body::Bytes;
 use image::{
@@ -8,8 +14,11 @@ use image::{
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
 
-use super::board::{Board, Pictures, UNSUPPORTED_BIT};
-use crate::records::pictures::{HATCH_PX, OUTLINE, UNSUPPORTED};
+use super::board::{Board, Pictures, Reading, UNSUPPORTED_BIT};
+use crate::{
+    limits::PAGE_HOLD,
+    records::pictures::{HATCH_PX, OUTLINE, UNSUPPORTED},
+};
 
 /// One of the pictures of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,35 +43,98 @@ impl Which {
     }
 }
 
+/// Why there is no picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// No frame has been analysed yet.
+    NotYet,
+    /// The frame that was asked for is neither held nor the latest.
+    Gone,
+    /// It cannot be encoded.
+    Broken,
+}
+
+/// For whom a frame is held.
+#[derive(Debug, Clone, Copy)]
+struct Promise {
+    viewer: u64,
+    /// Others were told of it too.
+    shared: bool,
+    until: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Held {
     pictures: Pictures,
+    /// The numbers of the same frame; none before the first.
+    reading: Option<Reading>,
     encoded: [Option<Bytes>; 3],
+    promise: Option<Promise>,
 }
 
-/// The frame whose pictures were asked for last.
+impl Held {
+    /// Takes the latest frame, where it is another one.
+    fn take(&mut self, board: &Board) {
+        if self.reading.is_none() || self.pictures.frame != board.published() {
+            self.encoded = Default::default();
+            self.promise = None;
+            self.reading = Some(board.copy(&mut self.pictures));
+        }
+    }
+}
+
+/// The frame that is held.
 #[derive(Debug, Default)]
 pub struct Gallery(Mutex<Held>);
 
 impl Gallery {
-    /// A picture and the number of its frame; none before the first frame. Where `frame` is the one that is held, it is of
-    /// that one, so that three pictures asked for one after the other belong together; else of the latest.
-    pub fn png(&self, board: &Board, which: Which, frame: Option<u64>) -> Option<(Bytes, u64)> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let published = board.published();
-        if published == 0 {
-            return None;
+    /// The numbers of the frame that is held from now on, for `viewer`, a number that is different for each who looks on.
+    /// It is the latest, or that of another viewer who was told of it less than [`PAGE_HOLD`] before `now`, the time since
+    /// the run began: viewers who took frames away from one another would never see a picture.
+    pub fn hold(&self, board: &Board, viewer: u64, now: Duration) -> Reading {
+        if board.published() == 0 {
+            return board.read();
         }
-        if held.pictures.frame != published && frame != Some(held.pictures.frame) {
-            held.encoded = Default::default();
-            board.copy_pictures(&mut held.pictures);
+        let mut held = self.lock();
+        match &mut held.promise {
+            Some(promise) if now < promise.until && (promise.shared || promise.viewer != viewer) => {
+                promise.shared = true;
+            }
+            _ => {
+                held.take(board);
+                held.promise = Some(Promise { viewer, shared: false, until: now + PAGE_HOLD });
+            }
         }
-        let Held { pictures, encoded } = &mut *held;
+        held.reading.clone().unwrap_or_else(|| board.read())
+    }
+
+    /// A picture and the number of its frame: of `frame`, or of the latest where none is named.
+    ///
+    /// # Errors
+    /// Never with the picture of another frame than the one that was named: [`Missing::Gone`] says so.
+    pub fn png(&self, board: &Board, which: Which, frame: Option<u64>) -> Result<(Bytes, u64), Missing> {
+        if board.published() == 0 {
+            return Err(Missing::NotYet);
+        }
+        let mut held = self.lock();
+        if frame.is_none_or(|frame| frame != held.pictures.frame && frame == board.published()) {
+            held.take(board);
+        }
+        let Held { pictures, encoded, .. } = &mut *held;
+        // The latest may be another one by now.
+        if frame.is_some_and(|frame| frame != pictures.frame) {
+            return Err(Missing::Gone);
+        }
         let slot = &mut encoded[which as usize];
         if slot.is_none() {
-            *slot = Some(encode(pictures, which)?);
+            *slot = encode(pictures, which);
         }
-        Some((slot.clone()?, pictures.frame))
+        slot.clone().map(|png| (png, pictures.frame)).ok_or(Missing::Broken)
+    }
+
+    // A panic while it was held is one of the encoder: what is held is whole, or is taken anew.
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,7 +200,7 @@ mod tests {
     fn pictures_are_those_of_the_records() {
         let board = Board::new(None);
         let gallery = Gallery::default();
-        assert_eq!(gallery.png(&board, Which::Sr, None), None);
+        assert_eq!(gallery.png(&board, Which::Sr, None), Err(Missing::NotYet));
         publish(&board, 3, 16, 12);
         let (frame, analysis) = frame(3, 16, 12);
         let wanted = [
@@ -151,9 +223,47 @@ mod tests {
         publish(&board, 2, 8, 8);
         assert_eq!(gallery.png(&board, Which::Sr, Some(1)).unwrap().1, 1);
         assert_eq!(gallery.png(&board, Which::Lr, Some(1)).unwrap(), first);
-        for frame in [Some(2), None, Some(77)] {
+        for frame in [Some(2), None] {
             assert_eq!(gallery.png(&board, Which::Lr, frame).unwrap().1, 2);
         }
+    }
+
+    #[test]
+    fn a_picture_is_never_of_another_frame_than_the_one_asked_for() {
+        let board = Board::new(None);
+        let gallery = Gallery::default();
+        for number in 1..=3 {
+            publish(&board, number, 8, 8);
+        }
+        assert_eq!(gallery.png(&board, Which::Lr, Some(2)), Err(Missing::Gone), "neither held nor the latest");
+        assert_eq!(gallery.png(&board, Which::Lr, Some(4)), Err(Missing::Gone), "not there yet");
+        assert_eq!(gallery.png(&board, Which::Lr, Some(3)).unwrap().1, 3);
+        publish(&board, 4, 8, 8);
+        assert_eq!(gallery.png(&board, Which::Lr, Some(3)).unwrap().1, 3, "still held");
+        assert_eq!(gallery.png(&board, Which::Lr, Some(4)).unwrap().1, 4);
+        assert_eq!(gallery.png(&board, Which::Sr, Some(3)), Err(Missing::Gone), "held no more");
+    }
+
+    #[test]
+    fn numbers_and_pictures_of_a_viewer_are_of_one_frame_while_others_come() {
+        let (board, gallery) = (Board::new(None), Gallery::default());
+        let at = |ms: u64| Duration::from_millis(ms);
+        let hold = |viewer, now| gallery.hold(&board, viewer, now).numbers.map(|numbers| numbers.frame);
+        assert_eq!(hold(1, at(0)), None, "before the first frame");
+        publish(&board, 1, 8, 8);
+        assert_eq!(hold(1, at(0)), Some(1));
+        publish(&board, 2, 8, 8);
+        assert_eq!(gallery.png(&board, Which::Lr, Some(1)).unwrap().1, 1);
+        // Who is alone is not kept from what is newer.
+        assert_eq!(hold(1, at(1)), Some(2));
+        publish(&board, 3, 8, 8);
+        // Another one comes between the numbers of the first and its pictures, and sees the same.
+        assert_eq!((hold(2, at(2)), hold(1, at(3))), (Some(2), Some(2)));
+        for which in [Which::Lr, Which::Sr, Which::Overlay] {
+            assert_eq!(gallery.png(&board, which, Some(2)).unwrap().1, 2);
+        }
+        let until = at(1) + PAGE_HOLD;
+        assert_eq!((hold(2, until), hold(1, until)), (Some(3), Some(3)), "nobody is held up for longer");
     }
 
     #[test]

@@ -3,8 +3,17 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-/// The page. Its script and its style are allowed by their hashes, so that nothing else ever runs.
-pub const PAGE: &str = include_str!("page.html");
+/// The page, one file for who reads it. Its script and its style are allowed by their hashes, so that nothing else ever runs.
+pub const PAGE: &str = concat!(
+    include_str!("web/head.html"),
+    "<style>\n",
+    include_str!("web/page.css"),
+    "</style>\n",
+    include_str!("web/body.html"),
+    "<script>\n",
+    include_str!("web/page.js"),
+    "</script>\n</body>\n</html>\n",
+);
 
 /// `Content-Security-Policy` of the page.
 pub fn content_security_policy() -> String {

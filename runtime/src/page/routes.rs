@@ -26,7 +26,7 @@ use super::{
     history::RunTold,
     latest::Latest,
     metrics,
-    picture::{Gallery, Which},
+    picture::{Gallery, Missing, Which},
     policy,
 };
 use crate::run::state::State as RunState;
@@ -107,8 +107,9 @@ fn refusal(status: StatusCode, why: &'static str) -> Response {
 /// The token goes out of the address, where a history or a screenshot would keep it.
 fn keep_token(asked: &Asked<'_>) -> Response {
     let token = guard::value(asked.query, "token").unwrap_or("");
-    // Known to be the token, whose letters need no quoting.
-    let cookie = format!("{}={token}; HttpOnly; SameSite=Strict; Path=/", guard::COOKIE);
+    // Known to be the token, whose letters need no quoting. Strict would keep it back where a link on another site leads
+    // here, until the page is loaded again; and a foreign site that sends it gains nothing: nothing here can be changed.
+    let cookie = format!("{}={token}; HttpOnly; SameSite=Lax; Path=/", guard::COOKIE);
     (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.as_str()), (LOCATION, "/")]).into_response()
 }
 
@@ -148,8 +149,14 @@ async fn metrics_text(State(desk): State<Desk>) -> Response {
     }
 }
 
-async fn latest(State(desk): State<Desk>) -> Response {
-    json(&Latest::of(&desk.site))
+async fn latest(State(desk): State<Desk>, uri: Uri) -> Response {
+    let Desk { site, gallery, .. } = &desk;
+    let reading = match guard::value(uri.query().unwrap_or(""), "hold").map(str::parse) {
+        None => site.board.read(),
+        Some(Ok(viewer)) => gallery.hold(&site.board, viewer, site.run.now()),
+        Some(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "hold: expected a number of the reader's own"),
+    };
+    json(&Latest::of(site, reading))
 }
 
 /// The answer of `/api/runs`.
@@ -184,12 +191,20 @@ async fn cells(State(desk): State<Desk>, uri: Uri) -> Response {
 
 async fn picture(State(desk): State<Desk>, Path(name): Path<String>, uri: Uri) -> Response {
     let Some(which) = Which::by_name(&name) else { return nothing_here().await };
-    let frame = guard::value(uri.query().unwrap_or(""), "frame").and_then(|frame| frame.parse().ok());
+    let frame = match guard::value(uri.query().unwrap_or(""), "frame").map(str::parse).transpose() {
+        Ok(frame) => frame,
+        Err(_) => return refusal(StatusCode::BAD_REQUEST, "frame: expected the number of a frame"),
+    };
     match desk.gallery.png(&desk.site.board, which, frame) {
-        Some((png, frame)) => {
+        Ok((png, frame)) => {
             ([("content-type", "image/png".to_owned()), ("x-frame", frame.to_string())], png).into_response()
         }
-        None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no frame has been analysed yet"),
+        Err(Missing::NotYet) => refusal(StatusCode::SERVICE_UNAVAILABLE, "no frame has been analysed yet"),
+        // Who shows frames meets this now and then, and asks again on the same connection.
+        Err(Missing::Gone) => {
+            (StatusCode::CONFLICT, "there is another frame by now; ask for /api/latest?hold=N first\n").into_response()
+        }
+        Err(Missing::Broken) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the picture cannot be encoded"),
     }
 }
 

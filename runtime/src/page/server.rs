@@ -2,7 +2,8 @@
 //!
 //! Whatever a reader does, it costs the process one of [`PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
 //! headers have to come within [`PAGE_HEADER_TIME`], written bytes have to be taken within [`PAGE_WRITE_TIME`], and after
-//! [`PAGE_CONNECTION_TIME`] the connection ends.
+//! [`PAGE_CONNECTION_TIME`] the connection ends. Requests are answered at the pace of [`Pace`], on a thread that gives way
+//! to those of the pipeline.
 
 use std::{
     net,
@@ -11,9 +12,14 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use axum::{
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -27,12 +33,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Site, patient_io::PatientIo, routes};
+use super::{Site, pace::Pace, patient_io::PatientIo, routes};
 use crate::{
     error::{Error, Result},
     limits::{
-        PAGE_CONNECTION_TIME, PAGE_CONNECTIONS, PAGE_HEADER_BYTES, PAGE_HEADER_TIME, PAGE_HEADERS, PAGE_STACK_BYTES,
-        PAGE_WRITE_TIME,
+        PAGE_CONNECTION_TIME, PAGE_CONNECTIONS, PAGE_HEADER_BYTES, PAGE_HEADER_TIME, PAGE_HEADERS, PAGE_NICE,
+        PAGE_STACK_BYTES, PAGE_WRITE_TIME,
     },
 };
 
@@ -64,6 +70,7 @@ impl Server {
             .name("page".to_owned())
             .stack_size(PAGE_STACK_BYTES)
             .spawn(move || {
+                give_way();
                 runtime.spawn(accept(listener, Arc::new(site)));
                 // Whether it was sent or dropped: it is over.
                 let _ = runtime.block_on(stopped);
@@ -83,6 +90,22 @@ impl Drop for Server {
     }
 }
 
+/// Lets the other threads of the process go first where there are fewer cores than work. It is this thread alone.
+fn give_way() {
+    /// As nice as any thread can be.
+    #[cfg(target_os = "linux")]
+    const LEAST: i32 = 19;
+    // To Linux each thread is a process of its own here, and none named is the one that asks.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let set = getpriority_process(None).and_then(|nice| setpriority_process(None, (nice + PAGE_NICE).min(LEAST)));
+        if let Err(error) = set {
+            log::debug!("the page keeps its priority: {error}");
+        }
+    }
+}
+
 /// One of the places; given back when it is dropped.
 #[derive(Debug)]
 struct Place(Arc<AtomicUsize>);
@@ -94,7 +117,8 @@ impl Drop for Place {
 }
 
 async fn accept(listener: TcpListener, site: Arc<Site>) {
-    let router = routes::router(site);
+    let pace = Arc::new((Pace::default(), Instant::now()));
+    let router = routes::router(site).layer(middleware::from_fn_with_state(pace, paced));
     let taken = Arc::new(AtomicUsize::new(0));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -113,6 +137,16 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             drop(place);
         });
     }
+}
+
+/// Lets a request wait for its turn.
+async fn paced(State(pace): State<Arc<(Pace, Instant)>>, request: Request, next: Next) -> Response {
+    let (pace, began) = &*pace;
+    let wait = pace.wait(began.elapsed());
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+    next.run(request).await
 }
 
 async fn connection(stream: TcpStream, router: axum::Router) -> std::result::Result<(), hyper::Error> {

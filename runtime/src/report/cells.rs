@@ -46,6 +46,9 @@ pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> 
          outline that was counted.</p>",
         frames(choice.pictured)
     )?;
+    if choice.more {
+        writeln!(out, "<p class=\"soft\">Pictures of more frames are kept; these are the first.</p>")?;
+    }
     if shown < chosen.len() {
         let missing = counted((chosen.len() - shown) as u64, "cell is", "cells are");
         writeln!(

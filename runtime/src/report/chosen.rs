@@ -1,10 +1,14 @@
 //! Which cells are shown: the most typical and the oddest of those whose frame left pictures.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    path::{Path, PathBuf},
+};
 
 use super::figures::{Figures, Lengths, circularity, is_measured};
 use crate::{
-    limits::REPORT_CELLS,
+    limits::{MAX_REPORT_PICTURED, REPORT_CELLS},
     records::{
         export::Result,
         pictures,
@@ -64,8 +68,10 @@ pub(super) struct Choice {
     pub(super) typical: Vec<Chosen>,
     /// The furthest, the furthest first.
     pub(super) odd: Vec<Chosen>,
-    /// Frames of the run that left pictures.
+    /// Frames of the run that left pictures which are still theirs.
     pub(super) pictured: u64,
+    /// Whether there are more of them than are looked at.
+    pub(super) more: bool,
 }
 
 /// Medians and widths of diameter and circularity.
@@ -119,9 +125,13 @@ impl Medians {
 /// [`crate::records::export::ExportError::Records`] when the records cannot be read.
 pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>) -> Result<Choice> {
     let folder = records.path().parent().unwrap_or(Path::new("")).to_owned();
-    let mut choice = Choice::default();
+    let (latest, more) = latest_of_names(records, run, &folder)?;
+    let mut choice = Choice { more, ..Choice::default() };
     let filter = Filter { run: Some(run.id), ..Filter::default() };
     records.frames::<crate::error::Error>(&filter, |frame| {
+        if latest.get(&key(frame)) != Some(&frame.id) {
+            return Ok(());
+        }
         let Some(pictures) = pictures_of(&folder, frame) else { return Ok(()) };
         choice.pictured += 1;
         let Some(medians) = medians else { return Ok(()) };
@@ -137,26 +147,59 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
                     cell: cell.clone(),
                     distance,
                 };
-                keep(&mut choice.typical, |kept| kept <= distance, chosen);
-                keep(&mut choice.odd, |kept| kept > distance, chosen);
+                keep(&mut choice.typical, cell, |kept| kept <= distance, chosen);
+                keep(&mut choice.odd, cell, |kept| kept > distance, chosen);
             }
             Ok(())
         })
     })?;
     let Choice { typical, odd, .. } = &mut choice;
     // Of few cells, the same ones are nearest and furthest.
-    odd.retain(|odd| !typical.iter().any(|cell| (cell.frame_id, cell.cell.label) == (odd.frame_id, odd.cell.label)));
+    odd.retain(|odd| !typical.iter().any(|typical| is_same(&typical.cell, &odd.cell)));
     Ok(choice)
 }
 
 /// Keeps a cell in a short list, behind those whose distance stays `before`. Of equal ones the typical are the earlier, the
-/// odd the later: where all are alike, the lists do not hold the same cells.
-fn keep(list: &mut Vec<Chosen>, before: impl Fn(f64) -> bool, chosen: impl Fn() -> Chosen) {
+/// odd the later: where all are alike, the lists do not hold the same cells. What is there already under the name of another
+/// frame is not kept again.
+fn keep(list: &mut Vec<Chosen>, cell: &CellRow, before: impl Fn(f64) -> bool, chosen: impl Fn() -> Chosen) {
     let at = list.partition_point(|kept| before(kept.distance));
-    if at < REPORT_CELLS {
+    if at < REPORT_CELLS && !list.iter().any(|kept| is_same(&kept.cell, cell)) {
         list.insert(at, chosen());
         list.truncate(REPORT_CELLS);
     }
+}
+
+/// Whether two rows are one cell seen twice: at the same place of its frame, with the same measures, as in two copies of a
+/// picture.
+fn is_same(a: &CellRow, b: &CellRow) -> bool {
+    let of = |cell: &CellRow| (cell.area_px, [cell.x_px, cell.y_px, cell.perimeter_px].map(f64::to_bits));
+    of(a) == of(b)
+}
+
+/// The latest frame of each name that has pictures, by [`key`], and whether there are more than are looked at. A frame puts
+/// its pictures in the place of those of an earlier one of its name, as when a folder is replayed over and over: they are
+/// its own alone, and its cells are not to be chosen once for each time that it came.
+fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
+    let (mut latest, mut more) = (HashMap::new(), false);
+    let filter = Filter { run: Some(run.id), ..Filter::default() };
+    records.frames::<crate::error::Error>(&filter, |frame| {
+        let key = key(frame);
+        if latest.contains_key(&key) || pictures_of(folder, frame).is_some() {
+            if latest.len() < MAX_REPORT_PICTURED || latest.contains_key(&key) {
+                latest.insert(key, frame.id);
+            } else {
+                more = true;
+            }
+        }
+        Ok(())
+    })?;
+    Ok((latest, more))
+}
+
+/// What stands for the name of a frame's pictures: the same in each process, so that a page has the same bytes each time.
+fn key(frame: &FrameRow) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(pictures::stem(&frame.image))
 }
 
 /// The super-resolved picture and the labels of a frame, where they were kept.

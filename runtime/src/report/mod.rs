@@ -1,8 +1,8 @@
 //! One HTML page about a run, to hand on: it needs no other file, no script and no network. docs/report.md says what is in it.
 //!
-//! The records are read twice, a frame at a time: for the figures, and for the cells that are shown. What is held between is
-//! counts in bins, points and short lists, all of fixed size. The same records give the same bytes: nothing is said of when
-//! the page was written.
+//! The records are read three times, a frame at a time: for the figures, for the frames that have pictures, and for the cells
+//! that are shown. What is held between is counts in bins, points and short lists, all of bounded size. The same records give
+//! the same bytes: nothing is said of when the page was written.
 
 mod axis;
 mod cells;

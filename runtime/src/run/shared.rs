@@ -72,6 +72,7 @@ pub struct Shared {
     unreadable: AtomicU64,
     analysed: AtomicU64,
     failed: AtomicU64,
+    kept: AtomicU64,
     not_kept: AtomicU64,
     refused_in_a_row: AtomicU64,
     camera_away: AtomicBool,
@@ -102,6 +103,7 @@ impl Shared {
             unreadable: AtomicU64::new(0),
             analysed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             not_kept: AtomicU64::new(0),
             refused_in_a_row: AtomicU64::new(0),
             camera_away: AtomicBool::new(false),
@@ -153,6 +155,11 @@ impl Shared {
             unreadable: self.unreadable.load(Relaxed),
             not_kept: self.not_kept.load(Relaxed),
         }
+    }
+
+    /// Frames whose records were kept, so far. Those that were analysed and wait for the disk are not among them.
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Relaxed)
     }
 
     /// What the camera went through, as it last said.
@@ -250,6 +257,7 @@ impl Shared {
     /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
     pub(super) fn written(&self, kept: bool) {
         if self.writing.swap(false, Relaxed) {
+            self.kept.fetch_add(u64::from(kept), Relaxed);
             self.not_kept.fetch_add(u64::from(!kept), Relaxed);
             self.records_fail.store(!kept, Relaxed);
         }
@@ -278,5 +286,25 @@ mod tests {
         assert_eq!(shared.counts().not_kept, 1);
         shared.give_up_records();
         assert_eq!(shared.counts().not_kept, 1 + RECORD_QUEUE_LEN as u64);
+    }
+
+    #[test]
+    fn kept_frames_are_counted_once_they_are_and_never_less() {
+        let shared = Shared::new(Arc::default(), Arc::new(SystemClock::start()), Pacing::Live);
+        let mut seen = Vec::new();
+        // Whether each was kept; the last is told twice, as by a thread that comes back late.
+        for kept in [true, false, true] {
+            shared.take_in_hand();
+            shared.put_down(true);
+            seen.push(shared.kept());
+            shared.take_to_write();
+            shared.written(kept);
+            seen.push(shared.kept());
+        }
+        shared.written(true);
+        seen.push(shared.kept());
+        assert_eq!(seen, [0, 1, 1, 1, 1, 2, 2]);
+        let Counts { analysed, not_kept, .. } = shared.counts();
+        assert_eq!((analysed, not_kept), (3, 1));
     }
 }

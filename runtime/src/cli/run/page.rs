@@ -1,11 +1,12 @@
 //! The page of a run: opened before its first frame, gone with it.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use super::super::{print, session::Session};
 use crate::{
     camera::FrameSource,
     error::{Error, Result},
+    host,
     page::{
         Site,
         address::Address,
@@ -30,7 +31,7 @@ impl Page {
     /// Opens the page where the config or `flag` says; none where there is to be none.
     ///
     /// # Errors
-    /// [`Error::Config`] where somebody said an address and it cannot be had, or needs a token.
+    /// [`Error::Config`] where somebody said an address and it cannot be had, or needs a token, or the token cannot be read.
     pub(super) fn open(
         session: &Session,
         flag: Option<Address>,
@@ -41,10 +42,14 @@ impl Page {
     ) -> Result<Option<Self>> {
         let http = &session.config.http;
         let address = flag.unwrap_or(http.address);
-        if let Some(found) = address.fault(http.token.is_some()) {
+        if let Some(found) = address.fault(http.has_token()) {
             let todo = "Set it, or serve on 127.0.0.1".to_owned();
             return Err(Error::Config { origin: "http".into(), found, todo });
         }
+        if address == Address::Off {
+            return Ok(None);
+        }
+        let token = http.read_token()?;
         let Some((listener, at)) = address.open()? else { return Ok(None) };
         let um_per_px = source.um_per_px();
         let board = Arc::new(Board::new(um_per_px));
@@ -57,16 +62,28 @@ impl Page {
             models: cards(&session.models()?),
             budget_bytes: session.config.budget.total_mib.map(|mib| (mib * f64::from(1 << 20)) as u64),
             address: at,
-            token: http.token.as_deref().map(Token::new),
+            token: token.as_deref().map(Token::new),
         };
         let history = Arc::clone(&board.recent);
         let site = Site { facts, board: Arc::clone(&board), history, run: Arc::clone(shared) };
         let server = Server::start(listener, site)?;
         if !session.quiet {
-            print::line(format_args!("page     http://{at}/"));
+            print::line(format_args!("page     {}", url(at, host::name(), token.is_some())));
         }
         Ok(Some(Self { board, _server: server }))
     }
+}
+
+/// What to open. Where the page is at every address of the machine, its name is told. The token is not: the line goes into
+/// journals.
+fn url(at: SocketAddr, machine: Option<String>, has_token: bool) -> String {
+    let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    let place = match machine.filter(|name| at.ip().to_canonical().is_unspecified() && is_name(name)) {
+        Some(name) => format!("{name}:{}", at.port()),
+        None => at.to_string(),
+    };
+    let query = if has_token { "?token=TOKEN" } else { "" };
+    format!("http://{place}/{query}")
 }
 
 /// What cannot be read is not told: the run itself says what is wrong with its records.
@@ -78,4 +95,26 @@ fn earlier(out: &Path) -> Vec<RunTold> {
         log::debug!("earlier runs: {error}");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_can_be_opened() {
+        for (at, machine, has_token, wanted) in [
+            ("127.0.0.1:8571", Some("bench-2"), false, "http://127.0.0.1:8571/"),
+            ("127.0.0.1:8571", None, true, "http://127.0.0.1:8571/?token=TOKEN"),
+            ("0.0.0.0:8571", Some("bench-2.lab"), true, "http://bench-2.lab:8571/?token=TOKEN"),
+            ("[::]:80", Some("bench-2"), true, "http://bench-2:80/?token=TOKEN"),
+            ("[::1]:80", Some("bench-2"), false, "http://[::1]:80/"),
+            ("0.0.0.0:1", Some("no name"), true, "http://0.0.0.0:1/?token=TOKEN"),
+            ("0.0.0.0:1", None, true, "http://0.0.0.0:1/?token=TOKEN"),
+        ] {
+            assert_eq!(url(at.parse().unwrap(), machine.map(str::to_owned), has_token), wanted);
+        }
+    }
 }

@@ -1,0 +1,146 @@
+"""Headless Chromium, spoken to over its debugging pipe: no package is needed for that."""
+
+import base64
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+
+LONGEST_S = 60
+
+
+class Browser:
+    """Chromium, with as many tabs as are opened."""
+
+    def __init__(self, chromium, work):
+        # Chromium reads its orders from file 3 and answers on file 4.
+        to_read, self.orders = os.pipe()
+        self.answers, to_write = os.pipe()
+        self.log = work / "chromium.log"
+        command = [chromium, "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run",
+                   "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-extensions", "--disable-background-networking",
+                   # A tab that another one covers goes on as one that is looked at.
+                   "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
+                   "--disable-background-timer-throttling", f"--user-data-dir={work / 'profile'}"]
+        # Chromium's own sandbox does not run as root.
+        if os.geteuid() == 0:
+            command.append("--no-sandbox")
+        # First out of the way of 3 and 4, which they may be themselves.
+        shell = f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'
+        if {to_read, to_write} & {3, 4}:
+            high_read, high_write = os.dup(to_read), os.dup(to_write)
+            for old in (to_read, to_write):
+                os.close(old)
+            to_read, to_write = os.dup2(high_read, 60), os.dup2(high_write, 61)
+            shell = "exec 3<&60 4>&61 60<&- 61>&-; exec \"$@\""
+        self.process = subprocess.Popen(["bash", "-c", shell, "chromium", *command], pass_fds=(to_read, to_write),
+                                        stdout=subprocess.DEVNULL, stderr=self.log.open("wb"))
+        os.close(to_read)
+        os.close(to_write)
+        self.number = 0
+        self.pending = b""
+        self.events = []
+
+    def read(self, until):
+        while b"\0" not in self.pending:
+            if not select.select([self.answers], [], [], max(0, until - time.monotonic()))[0]:
+                return None
+            more = os.read(self.answers, 1 << 20)
+            if not more:
+                sys.exit("page: Chromium went away:\n" + self.log.read_text(errors="replace")[-2000:])
+            self.pending += more
+        message, self.pending = self.pending.split(b"\0", 1)
+        return json.loads(message)
+
+    def order(self, method, session=None, **parameters):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self.orders, json.dumps(message).encode() + b"\0")
+        until = time.monotonic() + LONGEST_S
+        while (answer := self.read(until)) is not None:
+            if answer.get("id") == self.number:
+                if "error" in answer:
+                    sys.exit(f"page: {method}: {answer['error']}")
+                return answer["result"]
+            self.events.append(answer)
+        sys.exit(f"page: {method}: no answer")
+
+    def end(self):
+        self.process.kill()
+
+
+class Tab:
+    """One page."""
+
+    def __init__(self, browser, url="about:blank"):
+        self.browser = browser
+        self.target = browser.order("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.order("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.order(f"{domain}.enable")
+        self.size(1280, 900)
+        self.dark(False)
+        if url != "about:blank":
+            self.open(url)
+
+    def order(self, method, **parameters):
+        return self.browser.order(method, self.session, **parameters)
+
+    def open(self, url):
+        self.order("Page.navigate", url=url)
+
+    def close(self):
+        self.browser.order("Target.closeTarget", targetId=self.target)
+
+    def value(self, expression):
+        result = self.order("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in result:
+            sys.exit(f"page: {expression}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    def wait(self, expression, what):
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
+            # A page that is not there yet has nothing to look at.
+            if self.value(f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"):
+                return
+            time.sleep(0.1)
+        shown = self.value("document.body.innerText")
+        sys.exit(f"page: waited in vain until {what} ({expression}); the page says:\n{shown}\n{self.complaints()}")
+
+    def key(self, key):
+        for kind in ("keyDown", "keyUp"):
+            more = {"windowsVirtualKeyCode": 27} if key == "Escape" else {"text": key} if kind == "keyDown" else {}
+            self.order("Input.dispatchKeyEvent", type=kind, key=key, **more)
+
+    def size(self, width, height, scale=1, phone=False):
+        self.order("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
+
+    def dark(self, dark):
+        feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.order("Emulation.setEmulatedMedia", features=[feature])
+
+    def shoot(self, path):
+        picture = self.order("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(picture["data"]))
+
+    def happened(self, method):
+        """What this tab told of one kind of event."""
+        return [event["params"] for event in self.browser.events
+                if event.get("sessionId") == self.session and event.get("method") == method]
+
+    def complaints(self):
+        """What the console said, and what was thrown. That a frame is held no more (409) is part of the play."""
+        said = [thrown["exceptionDetails"] for thrown in self.happened("Runtime.exceptionThrown")]
+        said += [call["args"] for call in self.happened("Runtime.consoleAPICalled") if call["type"] in ("error", "warning")]
+        entries = [told["entry"] for told in self.happened("Log.entryAdded")]
+        gone = lambda entry: "/picture/latest." in entry.get("url", "") and " 409 " in entry["text"]
+        return said + [entry for entry in entries if entry["level"] in ("error", "warning") and not gone(entry)]
+
+    def asked(self):
+        """Every address that was asked for."""
+        return [sent["request"]["url"] for sent in self.happened("Network.requestWillBeSent")]
