@@ -192,8 +192,8 @@ impl Sender {
     fn leave(&mut self) {
         let began = self.clock.elapsed();
         self.notes.truncate(usize::from(self.note_sent));
-        (self.state_at, self.told_state) = (None, None);
-        self.tell_state(began);
+        // Also where an earlier state is still under way: this is the one that stays.
+        self.note_state(began);
         self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
         while !self.notes.is_empty() && matches!(self.line, Line::Up(_)) {
             let left = MQTT_LEAVE.saturating_sub(self.clock.elapsed().saturating_sub(began));
@@ -285,10 +285,15 @@ impl Sender {
         if self.told_state == Some(told) || self.notes.iter().any(|note| note.topic == self.topics.state) {
             return;
         }
+        self.note_state(now);
+        (self.state_at, self.told_state) = (Some(now), Some(told));
+    }
+
+    fn note_state(&mut self, now: Duration) {
+        let (state, unsent) = (self.shared.state(), self.counters().unsent);
         let newest: Option<Entry> = self.reader.newest(now);
         let text = message::state(&self.topics.box_name, state, newest.as_ref(), unsent, self.lost_in_all);
         self.note(self.topics.state.clone(), text);
-        (self.state_at, self.told_state) = (Some(now), Some(told));
     }
 
     fn note(&mut self, topic: String, payload: String) {

@@ -335,6 +335,29 @@ fn a_run_that_ends_does_not_wait_for_a_broker_that_is_away_or_hangs() {
 }
 
 #[test]
+fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
+    let mut bench = Bench::new();
+    bench.record(3);
+    let mut sender = bench.sender();
+    let under_way = |sender: &Sender| {
+        sender.note_sent && sender.notes.front().is_some_and(|note| note.topic == sender.topics.state)
+    };
+    for _ in 0..1000 {
+        if under_way(&sender) {
+            break;
+        }
+        let nap = sender.step();
+        bench.clock.pass(nap);
+    }
+    assert!(under_way(&sender));
+    bench.record(1);
+    sender.leave();
+    let state: Value = serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap();
+    assert_eq!(state["frame"], 4);
+    assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
+}
+
+#[test]
 fn other_records_in_the_place_are_sent_from_their_beginning() {
     let mut bench = Bench::new();
     bench.record(30);
