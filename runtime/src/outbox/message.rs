@@ -127,7 +127,8 @@ pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent
         frame: newest.map(|entry| entry.number),
         at_utc: newest.map(|entry| utc::rfc3339(entry.at_utc_ms).to_string()),
         verdict: verdict.as_deref(),
-        cells: newest.map(|entry| entry.cells),
+        // Of a frame that was not counted there is no number, as there is no diameter.
+        cells: newest.filter(|entry| entry.counted).map(|entry| entry.cells),
         mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
         unsent,
         lost_in_all,
@@ -168,6 +169,7 @@ mod tests {
             verdict: "good".into(),
             um_per_px: Some(2.0),
             mean_diameter_px: Some(14.5),
+            counted: true,
             cells: 9,
             quality: [40.0, 0.25, 10.0, f64::NAN],
             ..Entry::default()
@@ -211,5 +213,17 @@ mod tests {
             (&value["state"], &value["cells"], &value["verdict"]),
             (&"starting".into(), &Value::Null, &Value::Null)
         );
+    }
+
+    #[test]
+    fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
+        let told =
+            |entry: &Entry| -> Value { serde_json::from_str(&state("b", State::Running, Some(entry), 0, 0)).unwrap() };
+        assert_eq!(told(&entry())["cells"], 9);
+        let blurred =
+            Entry { verdict: "out of focus".into(), counted: false, cells: 0, mean_diameter_px: None, ..entry() };
+        assert_eq!((&told(&blurred)["cells"], &told(&blurred)["mean_diameter_um"]), (&Value::Null, &Value::Null));
+        assert_eq!(told(&blurred)["verdict"], "out of focus");
+        assert_eq!(told(&Entry { counted: true, ..blurred })["cells"], 0, "counted, and there are none");
     }
 }
