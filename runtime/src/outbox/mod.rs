@@ -9,6 +9,7 @@ pub mod link;
 mod link_mqtt;
 pub mod mark;
 mod message;
+mod notes;
 #[cfg(test)]
 mod scripted;
 pub mod sender;

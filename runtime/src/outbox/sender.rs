@@ -10,7 +10,7 @@
 //! The mark moves when the broker has completed a message and all before it. So a broker that is away for a day costs
 //! nothing but the room that the records have anyway.
 
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     access::Access,
@@ -18,14 +18,15 @@ use super::{
     link::{Heard, Link, Packet},
     mark::{Mark, MarkFile},
     message,
+    notes::Notes,
     topics::Topics,
     unsent::{Entry, Gap, Reader, Unsent},
-    window::{Item, NOTE_ID, Window},
+    window::{Item, Window},
 };
 use crate::{
     clock::{Clock, back_off::pause},
     limits::{
-        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_END, MQTT_FORGIVEN, MQTT_LEAVE, MQTT_LOOK, MQTT_NOTES,
+        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_END, MQTT_FORGIVEN, MQTT_LEAVE, MQTT_LOOK,
         MQTT_RETRY_LEAST, MQTT_RETRY_MOST, MQTT_STATE_LEAST,
     },
     run::{shared::Shared, state::State},
@@ -50,13 +51,6 @@ enum Line {
     Up(Duration),
 }
 
-/// A message about the box itself, retained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Note {
-    topic: String,
-    payload: String,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Sender {
@@ -72,9 +66,7 @@ pub struct Sender {
     /// Whether the records were told that the broker is away.
     told_away: bool,
     window: Window,
-    notes: VecDeque<Note>,
-    /// Whether the first note is on its way.
-    note_sent: bool,
+    notes: Notes,
     /// Number of the frame up to which the broker has acknowledged the records, up to which they were read, and of the
     /// newest that they hold.
     reached: i64,
@@ -109,8 +101,7 @@ impl Sender {
             tries: 0,
             told_away: false,
             window: Window::default(),
-            notes: VecDeque::with_capacity(MQTT_NOTES),
-            note_sent: false,
+            notes: Notes::new(),
             reached: 0,
             read: 0,
             newest: 0,
@@ -191,7 +182,7 @@ impl Sender {
 
     fn leave(&mut self) {
         let began = self.clock.elapsed();
-        self.notes.truncate(usize::from(self.note_sent));
+        self.notes.withdraw();
         // Also where an earlier state is still under way: this is the one that stays.
         self.note_state(began);
         self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
@@ -282,7 +273,7 @@ impl Sender {
         }
         let (state, unsent) = (self.shared.state(), self.counters().unsent);
         let told = (state, self.newest, unsent);
-        if self.told_state == Some(told) || self.notes.iter().any(|note| note.topic == self.topics.state) {
+        if self.told_state == Some(told) || self.notes.has(&self.topics.state) {
             return;
         }
         self.note_state(now);
@@ -300,9 +291,7 @@ impl Sender {
         if self.notes.is_empty() && self.window.is_empty() {
             self.moved_at = self.clock.elapsed();
         }
-        if self.notes.len() < MQTT_NOTES {
-            self.notes.push_back(Note { topic, payload });
-        }
+        self.notes.push(topic, payload);
     }
 
     /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
@@ -313,12 +302,7 @@ impl Sender {
             return false;
         }
         self.window.send(self.link.as_mut(), &self.topics);
-        if !self.note_sent
-            && let Some(Note { topic, payload }) = self.notes.front()
-        {
-            self.link.send(Packet::Kept { id: NOTE_ID, topic, payload });
-            self.note_sent = true;
-        }
+        self.notes.send(self.link.as_mut());
         true
     }
 
@@ -331,10 +315,7 @@ impl Sender {
             Heard::Lost(why) => self.away(&why, now),
             Heard::Received(id) if self.window.received(id) => {}
             Heard::Completed(id) if self.window.completed(id) => self.move_mark(),
-            Heard::Acknowledged(NOTE_ID) if self.note_sent => {
-                self.note_sent = false;
-                self.notes.pop_front();
-            }
+            Heard::Acknowledged(id) if self.notes.acknowledged(id) => {}
             Heard::Received(id) | Heard::Completed(id) | Heard::Acknowledged(id) => {
                 self.give_up(&format!("number {id} is acknowledged, which is not under way"));
                 return;
@@ -360,7 +341,6 @@ impl Sender {
         (self.look_at, self.heard) = (now, 0);
         self.window.resume(resumed, self.link.as_mut(), &self.topics);
         self.notes.clear();
-        self.note_sent = false;
         self.note(self.topics.availability.clone(), message::ONLINE.to_owned());
         for (topic, payload) in discovery::messages(&self.topics) {
             self.note(topic, payload);

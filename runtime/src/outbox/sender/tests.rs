@@ -14,6 +14,7 @@ use crate::{
     outbox::{
         mark,
         scripted::{Broker, ScriptedLink},
+        window::NOTE_ID,
     },
     records::{
         fixture::{noon, record, run},
@@ -339,9 +340,7 @@ fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
     let mut bench = Bench::new();
     bench.record(3);
     let mut sender = bench.sender();
-    let under_way = |sender: &Sender| {
-        sender.note_sent && sender.notes.front().is_some_and(|note| note.topic == sender.topics.state)
-    };
+    let under_way = |sender: &Sender| sender.notes.is_under_way(&sender.topics.state);
     for _ in 0..1000 {
         if under_way(&sender) {
             break;
