@@ -101,8 +101,14 @@ pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -
     json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
 }
 
-/// The message of what the box is in; `newest` is the newest frame.
-pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent: u64, lost_in_all: u64) -> String {
+/// The message of what the box is in; `newest` is the newest frame, `unsent` how many frames wait, where that is known.
+pub(super) fn state(
+    box_name: &str,
+    state: State,
+    newest: Option<&Entry>,
+    unsent: Option<u64>,
+    lost_in_all: u64,
+) -> String {
     #[derive(Serialize)]
     struct Told<'a> {
         #[serde(rename = "box")]
@@ -115,7 +121,7 @@ pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent
         verdict: Option<&'a str>,
         cells: Option<i64>,
         mean_diameter_um: Option<f64>,
-        unsent: u64,
+        unsent: Option<u64>,
         lost_in_all: u64,
     }
     let verdict = newest.map(|entry| cut::<32>(&entry.verdict));
@@ -199,7 +205,7 @@ mod tests {
         for text in [
             frame(&long, &entry),
             lost(&long, gap, &entry, u64::MAX),
-            state(&long, worst, Some(&entry), u64::MAX, u64::MAX),
+            state(&long, worst, Some(&entry), Some(u64::MAX), u64::MAX),
         ] {
             assert!(text.len() <= MAX_MQTT_MESSAGE_BYTES, "{}", text.len());
             serde_json::from_str::<Value>(&text).unwrap();
@@ -208,17 +214,18 @@ mod tests {
 
     #[test]
     fn a_state_without_a_frame_has_nulls() {
-        let value: Value = serde_json::from_str(&state("b", State::Starting, None, 0, 0)).unwrap();
+        let value: Value = serde_json::from_str(&state("b", State::Starting, None, None, 0)).unwrap();
         assert_eq!(
-            (&value["state"], &value["cells"], &value["verdict"]),
-            (&"starting".into(), &Value::Null, &Value::Null)
+            (&value["state"], &value["cells"], &value["verdict"], &value["unsent"]),
+            (&"starting".into(), &Value::Null, &Value::Null, &Value::Null)
         );
     }
 
     #[test]
     fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
-        let told =
-            |entry: &Entry| -> Value { serde_json::from_str(&state("b", State::Running, Some(entry), 0, 0)).unwrap() };
+        let told = |entry: &Entry| -> Value {
+            serde_json::from_str(&state("b", State::Running, Some(entry), Some(0), 0)).unwrap()
+        };
         assert_eq!(told(&entry())["cells"], 9);
         let blurred =
             Entry { verdict: "out of focus".into(), counted: false, cells: 0, mean_diameter_px: None, ..entry() };

@@ -80,7 +80,7 @@ pub struct Sender {
     /// When something was last acknowledged, or began to be waited for.
     moved_at: Duration,
     state_at: Option<Duration>,
-    told_state: Option<(State, i64, u64)>,
+    told_state: Option<(State, i64, Option<u64>)>,
 }
 
 impl Sender {
@@ -118,6 +118,11 @@ impl Sender {
     pub fn counters(&self) -> Counters {
         let unsent = self.newest.saturating_sub(self.reached).max(0).unsigned_abs();
         Counters { unsent, ..self.counters }
+    }
+
+    /// Frames that the broker has not acknowledged, where the records can be read.
+    fn unsent(&self) -> Option<u64> {
+        self.reader.is_open().then(|| self.counters().unsent)
     }
 
     /// Does what there is to do, and tells for how long there is nothing more.
@@ -215,10 +220,12 @@ impl Sender {
         }
         if !self.reader.is_open() {
             // What is under way is of the records that were open.
-            if !self.window.is_empty() {
+            let after = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
+            let Some(after) = after else {
+                // The state is told all the same: the one that the broker has is of an earlier time.
+                self.tell_state(now);
                 return;
-            }
-            let Some(after) = self.reader.open(self.mark.get(), now) else { return };
+            };
             (self.reached, self.read, self.newest) = (after, after, after);
         }
         let room = self.window.room();
@@ -271,8 +278,7 @@ impl Sender {
         if self.state_at.is_some_and(|at| now.saturating_sub(at) < MQTT_STATE_LEAST) {
             return;
         }
-        let (state, unsent) = (self.shared.state(), self.counters().unsent);
-        let told = (state, self.newest, unsent);
+        let told = (self.shared.state(), self.newest, self.unsent());
         if self.told_state == Some(told) || self.notes.has(&self.topics.state) {
             return;
         }
@@ -281,7 +287,7 @@ impl Sender {
     }
 
     fn note_state(&mut self, now: Duration) {
-        let (state, unsent) = (self.shared.state(), self.counters().unsent);
+        let (state, unsent) = (self.shared.state(), self.unsent());
         let newest: Option<Entry> = self.reader.newest(now);
         let text = message::state(&self.topics.box_name, state, newest.as_ref(), unsent, self.lost_in_all);
         self.note(self.topics.state.clone(), text);

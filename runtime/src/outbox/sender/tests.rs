@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod telling;
+
 use std::sync::Mutex;
 
 use rusqlite::Connection;
@@ -333,27 +335,6 @@ fn a_run_that_ends_does_not_wait_for_a_broker_that_is_away_or_hangs() {
     assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
     let state: Value = serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap();
     assert_eq!(state["unsent"], 0);
-}
-
-#[test]
-fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
-    let mut bench = Bench::new();
-    bench.record(3);
-    let mut sender = bench.sender();
-    let under_way = |sender: &Sender| sender.notes.is_under_way(&sender.topics.state);
-    for _ in 0..1000 {
-        if under_way(&sender) {
-            break;
-        }
-        let nap = sender.step();
-        bench.clock.pass(nap);
-    }
-    assert!(under_way(&sender));
-    bench.record(1);
-    sender.leave();
-    let state: Value = serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap();
-    assert_eq!(state["frame"], 4);
-    assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
 }
 
 #[test]
