@@ -10,12 +10,14 @@
 //! The mark moves when the broker has completed a message and all before it. So a broker that is away for a day costs
 //! nothing but the room that the records have anyway.
 
+mod leave;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     access::Access,
     discovery,
-    link::{Heard, Link, Packet},
+    link::{Heard, Link},
     mark::{Mark, MarkFile},
     message,
     notes::Notes,
@@ -26,8 +28,8 @@ use super::{
 use crate::{
     clock::{Clock, back_off::pause},
     limits::{
-        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_END, MQTT_FORGIVEN, MQTT_LEAVE, MQTT_LOOK,
-        MQTT_RETRY_LEAST, MQTT_RETRY_MOST, MQTT_STATE_LEAST,
+        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_FORGIVEN, MQTT_LOOK, MQTT_RETRY_LEAST, MQTT_RETRY_MOST,
+        MQTT_STATE_LEAST,
     },
     run::{shared::Shared, state::State},
 };
@@ -151,64 +153,6 @@ impl Sender {
         let heard = self.link.hear(patience);
         self.take(heard);
         Duration::ZERO
-    }
-
-    /// Sends what is left, as far as the broker takes it in time, and takes leave.
-    pub fn end(&mut self) -> Counters {
-        let began = self.clock.elapsed();
-        let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
-        self.look_at = began;
-        let mut looked = false;
-        while since(self) < MQTT_END && !(looked && self.is_idle()) {
-            // A broker that is away is not waited for; one that was never tried is tried.
-            if matches!(self.line, Line::Away(_)) && self.tries > 0 {
-                break;
-            }
-            looked = matches!(self.line, Line::Up(_));
-            if self.step() > Duration::ZERO {
-                break;
-            }
-        }
-        if matches!(self.line, Line::Up(_)) {
-            self.leave();
-        } else {
-            // So that it can be said how much waits.
-            self.look(self.clock.elapsed());
-        }
-        self.mark.keep(self.clock.elapsed(), true);
-        self.reader.close_for_good();
-        self.counters()
-    }
-
-    /// Whether all that there was is acknowledged.
-    fn is_idle(&self) -> bool {
-        self.window.is_empty() && self.notes.is_empty() && self.read >= self.newest
-    }
-
-    fn leave(&mut self) {
-        let began = self.clock.elapsed();
-        self.notes.withdraw();
-        // Also where an earlier state is still under way: this is the one that stays.
-        self.note_state(began);
-        self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
-        while !self.notes.is_empty() && matches!(self.line, Line::Up(_)) {
-            let left = MQTT_LEAVE.saturating_sub(self.clock.elapsed().saturating_sub(began));
-            if left.is_zero() {
-                // Without leave, the broker tells the last will, which says the same.
-                self.link.hang_up();
-                return;
-            }
-            if self.say(self.clock.elapsed()) {
-                let heard = self.link.hear(left);
-                self.take(heard);
-            }
-        }
-        if matches!(self.line, Line::Up(_)) {
-            self.link.send(Packet::Leave);
-            // Whatever comes, the packet is out then.
-            let _ = self.link.hear(MQTT_LOOK);
-            self.link.hang_up();
-        }
     }
 
     /// Reads what is new, as far as there is room.

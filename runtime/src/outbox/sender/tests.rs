@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod sessions;
 mod telling;
 
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use crate::{
     camera::Pacing,
     clock::VirtualClock,
     config::mqtt::MqttSection,
-    limits::MQTT_WINDOW,
+    limits::{MQTT_END, MQTT_LEAVE, MQTT_WINDOW},
     outbox::{
         mark,
         scripted::{Broker, ScriptedLink},
