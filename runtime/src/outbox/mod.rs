@@ -13,6 +13,7 @@ mod notes;
 #[cfg(test)]
 mod scripted;
 pub mod sender;
+mod sweep;
 pub mod topics;
 pub mod unsent;
 mod window;

@@ -130,7 +130,7 @@ impl ScriptedLink {
         }
         match answer {
             // As MQTT wants it, the line answers this one by itself.
-            Heard::Received(id) => self.out.push_front(Out::Release(id)),
+            Heard::Received(id) => self.out.push_back(Out::Release(id)),
             Heard::Completed(_) if !broker.completes_after.is_zero() => {
                 self.told.push_back((self.clock.elapsed() + broker.completes_after, answer));
                 return None;

@@ -21,8 +21,9 @@ use super::{
     mark::{Mark, MarkFile},
     message,
     notes::Notes,
+    sweep::Sweep,
     topics::Topics,
-    unsent::{Entry, Gap, Reader, Unsent},
+    unsent::{Entry, Gap, Reader, Start, Unsent},
     window::{Item, Window},
 };
 use crate::{
@@ -68,7 +69,12 @@ pub struct Sender {
     /// Whether the records were told that the broker is away.
     told_away: bool,
     window: Window,
+    sweep: Sweep,
     notes: Notes,
+    /// Whether the broker may have messages of an earlier process under way.
+    inherits: bool,
+    /// Whether the mark is of the records that are open, and says that frames may be under way beyond it.
+    is_marked: bool,
     /// Number of the frame up to which the broker has acknowledged the records, up to which they were read, and of the
     /// newest that they hold.
     reached: i64,
@@ -103,7 +109,10 @@ impl Sender {
             tries: 0,
             told_away: false,
             window: Window::default(),
+            sweep: Sweep::default(),
             notes: Notes::new(),
+            inherits: true,
+            is_marked: false,
             reached: 0,
             read: 0,
             newest: 0,
@@ -164,19 +173,21 @@ impl Sender {
         }
         if !self.reader.is_open() {
             // What is under way is of the records that were open.
-            let after = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
-            let Some(after) = after else {
+            let start = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
+            let Some(Start { after, is_marked }) = start else {
                 // The state is told all the same: the one that the broker has is of an earlier time.
                 self.tell_state(now);
                 return;
             };
             (self.reached, self.read, self.newest) = (after, after, after);
+            self.is_marked = is_marked && self.mark.get().is_some_and(|mark| !mark.ended);
         }
         let room = self.window.room();
         if !self.reader.is_replaced()
             && let Some((found, newest)) = self.reader.after(self.read, room, now)
         {
             self.newest = newest;
+            self.look_at_session(found.first(), now);
             for unsent in found {
                 if !self.enqueue(unsent, now) {
                     break;
@@ -184,6 +195,30 @@ impl Sender {
             }
         }
         self.tell_state(now);
+    }
+
+    /// Frees the numbers of the window, where the broker may have something else under them than what will be sent.
+    fn look_at_session(&mut self, first: Option<&Unsent>, now: Duration) {
+        if !self.inherits || !matches!(self.line, Line::Up(_)) {
+            return;
+        }
+        self.inherits = false;
+        // A run of this folder that was killed left frames that follow the mark, each under the number that it gets again.
+        // Were some deleted since, others would get their numbers.
+        if !self.is_marked || first.is_none_or(|unsent| unsent.gap.is_some()) {
+            self.sweep.begin();
+            self.moved_at = now;
+        }
+    }
+
+    /// Before the first frame goes, the mark says so.
+    fn claim(&mut self, now: Duration) {
+        if let Some(first) = self.window.first_mark().filter(|_| !self.is_marked) {
+            let lost = self.mark.get().map_or(0, |mark| mark.lost);
+            self.mark.set(Mark { frame_id: self.reached, lost, ..first });
+            self.mark.keep(now, true);
+            self.is_marked = true;
+        }
     }
 
     /// Puts a frame under way, and before it the gap. Tells whether there was room for both.
@@ -246,12 +281,17 @@ impl Sender {
 
     /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
     fn say(&mut self, now: Duration) -> bool {
-        let waits = !self.window.is_empty() || !self.notes.is_empty();
+        let waits = !self.window.is_empty() || !self.notes.is_empty() || !self.sweep.is_over();
         if waits && now.saturating_sub(self.moved_at) >= MQTT_ACK_PATIENCE {
             self.give_up("nothing is acknowledged");
             return false;
         }
-        self.window.send(self.link.as_mut(), &self.topics);
+        if self.sweep.is_over() {
+            self.claim(now);
+            self.window.send(self.link.as_mut(), &self.topics);
+        } else {
+            self.sweep.send(self.link.as_mut());
+        }
         self.notes.send(self.link.as_mut());
         true
     }
@@ -263,6 +303,7 @@ impl Sender {
             Heard::Nothing | Heard::Noise => return,
             Heard::Connected { resumed } => self.connected(resumed, now),
             Heard::Lost(why) => self.away(&why, now),
+            Heard::Completed(id) if self.sweep.completed(id) => {}
             Heard::Received(id) if self.window.received(id) => {}
             Heard::Completed(id) if self.window.completed(id) => self.move_mark(),
             Heard::Acknowledged(id) if self.notes.acknowledged(id) => {}
@@ -289,6 +330,9 @@ impl Sender {
         }
         self.line = Line::Up(now);
         (self.look_at, self.heard) = (now, 0);
+        // A broker that knows no session has nothing of anybody.
+        self.inherits &= resumed;
+        self.sweep.resume(resumed);
         self.window.resume(resumed, self.link.as_mut(), &self.topics);
         self.notes.clear();
         self.note(self.topics.availability.clone(), message::ONLINE.to_owned());
@@ -323,7 +367,7 @@ impl Sender {
 }
 
 fn mark_of(entry: &Entry, frame_id: i64, lost: u64) -> Mark {
-    Mark { frame_id, run: entry.run, run_mark: entry.run_mark, lost }
+    Mark { frame_id, run: entry.run, run_mark: entry.run_mark, lost, ended: false }
 }
 
 #[cfg(test)]

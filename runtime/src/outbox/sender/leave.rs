@@ -34,6 +34,10 @@ impl Sender {
             // So that it can be said how much waits.
             self.look(self.clock.elapsed());
         }
+        // What an earlier process may have left is of no account where this one never came to the broker.
+        if !self.inherits && self.window.is_empty() {
+            self.mark.end();
+        }
         self.mark.keep(self.clock.elapsed(), true);
         self.reader.close_for_good();
         self.counters()
@@ -45,7 +49,7 @@ impl Sender {
 
     /// Whether all that there was is acknowledged.
     fn is_idle(&self) -> bool {
-        self.window.is_empty() && self.notes.is_empty() && self.read >= self.newest
+        self.window.is_empty() && self.notes.is_empty() && self.sweep.is_over() && self.read >= self.newest
     }
 
     /// From here on no frame is put under way any more. Those that are come first, so that the last state knows of them.
