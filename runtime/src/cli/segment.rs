@@ -70,6 +70,10 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
 /// # Errors
 /// The first of such pictures at the end; anything about models or results at once.
 pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
+    // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
+    if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
+        Mark::remove(&folder_of(shard, out))?;
+    }
     let inputs = inputs::collect(&args.inputs, args.recursive)?;
     let out = session.out(args.out.as_ref())?;
     inputs::check_apart(&inputs, &out)?;
@@ -79,10 +83,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
     let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
     let inputs = inputs.get(part).unwrap_or_default();
-    let folder = args.shard.map_or_else(|| out.clone(), |shard| out.join(shard::FOLDER).join(shard.folder()));
+    let folder = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
     if args.shard.is_some() {
         std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
-        Mark::remove(&folder)?;
     }
     let mut tables = Tables::begin(&folder, um_per_px.is_some())?;
     let mut pipeline = session.pipeline()?;
@@ -140,6 +143,11 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
             todo: "The others are done".into(),
         }),
     }
+}
+
+/// Folder of a shard's tables.
+fn folder_of(shard: Shard, out: &Path) -> PathBuf {
+    out.join(shard::FOLDER).join(shard.folder())
 }
 
 /// What the tables of a shard depend on.

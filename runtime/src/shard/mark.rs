@@ -147,7 +147,7 @@ impl Mark {
         file.commit()
     }
 
-    /// Takes the mark of an earlier call away, before its tables are replaced.
+    /// Takes the mark of an earlier call away, where there is one.
     ///
     /// # Errors
     /// [`Error::Output`]
