@@ -163,6 +163,16 @@ fn shards_of_other_pictures_flags_or_models_are_refused() {
     refused(&["segmentation model"]);
     fs::write(archive.path("models/unet.toml"), before).unwrap();
     archive.segment("out", &["--shard", "1/2"]);
+    // Another build of the same version.
+    let mark = archive.path("out/shards/1-of-2/shard.json");
+    let text = fs::read_to_string(&mark).unwrap();
+    let version = concat!(env!("CARGO_PKG_VERSION"), "+");
+    let (start, end) = text.split_once(version).unwrap();
+    let (build, end) = end.split_at(16);
+    assert!(build.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
+    fs::write(&mark, format!("{start}{version}{}{end}", build.chars().rev().collect::<String>())).unwrap();
+    refused(&["version of bloodseg", build]);
+    fs::write(&mark, text).unwrap();
     let (_, stderr) = archive.call(&["merge", "out"]);
     assert!(stderr.contains("2 of 8 pictures"), "{stderr}");
 }

@@ -154,7 +154,7 @@ fn folder_of(shard: Shard, out: &Path) -> PathBuf {
 fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Option<f64>) -> Result<Common> {
     let models = session.models()?;
     Ok(Common {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: concat!(env!("CARGO_PKG_VERSION"), "+", env!("BLOODSEG_SOURCES")).to_owned(),
         inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())),
         ssr: ModelMark::of(&models.ssr)?,
         unet: ModelMark::of(&models.unet)?,
