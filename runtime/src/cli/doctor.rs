@@ -96,7 +96,8 @@ fn disk(config: &Config, args: &DoctorArgs) -> Finding {
     let folder = args.out.as_ref().or(config.output.dir.as_ref());
     // Without a wish each camera gives what it can: one a second is then a low guess.
     let fps = config.source.values().filter_map(|source| source.fps).fold(1.0, f64::max);
-    doctor::disk::check(folder.map(PathBuf::as_path), fps, &doctor::disk::space)
+    let most_bytes = config.records.retention().most_bytes;
+    doctor::disk::check(folder.map(PathBuf::as_path), fps, most_bytes, &doctor::disk::space)
 }
 
 #[cfg(not(target_os = "linux"))]
