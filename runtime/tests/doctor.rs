@@ -5,7 +5,7 @@
 
 mod fixture;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, net::TcpListener, path::Path, process::Command};
 
 /// Exit code and standard output, in a folder with models and a config that names a camera nobody has.
 fn call(folder: &Path, args: &[&str]) -> (i32, String) {
@@ -18,6 +18,7 @@ fn call(folder: &Path, args: &[&str]) -> (i32, String) {
     fs::write(folder.join("camera.toml"), "[source.scope]\nkind = \"camera\"\ndevice = \"no/video9\"\n").unwrap();
     fs::write(folder.join("tight.toml"), "[budget]\ntotal_mib = 0.5\n").unwrap();
     fs::write(folder.join("wrong.toml"), "[budgets]\n").unwrap();
+    fs::write(folder.join("mqtt.toml"), "[mqtt]\nbroker = \"b:1\"\nuser = \"u\"\npassword_file = \"none\"\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_bloodseg")).current_dir(folder).args(args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked") && !stderr.contains("error:"), "{stderr}");
@@ -60,6 +61,13 @@ fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
     assert_eq!(of_check(&wrong, "budget").0, "skipped");
     let (_, tight) = json(folder.path(), &["--config", "tight.toml", "--models", "models"]);
     assert_eq!(of_check(&tight, "budget"), ("fault".into(), 6));
+    let (_, mqtt) = json(folder.path(), &["--config", "mqtt.toml", "--models", "models"]);
+    assert_eq!(of_check(&mqtt, "mqtt"), ("fault".into(), 6));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("[http]\naddress = \"{}\"\n", taken.local_addr().unwrap());
+    fs::write(folder.path().join("page.toml"), page).unwrap();
+    let (_, page) = json(folder.path(), &["--config", "page.toml", "--models", "models"]);
+    assert_ne!(of_check(&page, "page").0, "ok");
     let (_, disk) = json(folder.path(), &["--models", "models", "--out", "wrong.toml"]);
     assert_eq!(of_check(&disk, "disk"), ("fault".into(), 5));
 }

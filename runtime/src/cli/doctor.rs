@@ -9,7 +9,7 @@ use super::{args::Args as AllArgs, budget as needs, print, session::Session};
 use crate::{
     clock::{Clock, SystemClock},
     config::Config,
-    doctor::{self, Finding, Machine, Outcome, budget, clock, config, models, service},
+    doctor::{self, Finding, Machine, Outcome, budget, clock, config, models, mqtt, page, service},
     error::{Error, Result},
 };
 
@@ -75,7 +75,9 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
             Some(Ok(need)) => budget::check(need.total_bytes(), session.config.budget.total_mib, &machine),
         },
     );
+    findings.push(mqtt::check(&session.config.mqtt));
     findings.push(disk(&session.config, args));
+    findings.push(page::check(session.config.http.address, service::is_running(&machine)));
     findings.push(clock::check(now.wall(), &machine.run));
     findings.push(service::check(&machine));
     findings
