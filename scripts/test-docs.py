@@ -70,8 +70,8 @@ NOT_HERE = [
     (r"^(scp|ssh)\s", "takes a device on the network"),
     (r"^(job=\$\()?sbatch\s", "takes a Slurm cluster; the test of the runtime runs the script of the array"),
     (r"^kubectl\s", "takes a Kubernetes cluster; the test of the runtime runs the command of the pod"),
-    (r"^docker compose\s", "takes a container engine"),
-    (r"^mosquitto_sub\s", "takes the broker of the fleet; scripts/test-mqtt has one"),
+    (r"^docker compose\s", "takes a container engine; scripts/test-fleet sets up the same files without one"),
+    (r"^mosquitto_sub\s", "takes the broker of the fleet; scripts/test-fleet has it, and runs this line"),
 ]
 
 LOOKS_LIKE_A_COMMAND = r"^\s*(\$ |sudo |bloodseg [a-z-]|cargo [a-z]|scripts/[a-z-]+(\s|$)|packaging/deb\b)"

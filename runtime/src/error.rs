@@ -43,12 +43,14 @@ pub enum Error {
         todo: String,
     },
     /// A result cannot be written.
-    #[error("{}: cannot write: {cause}; free space, or choose another folder with --out", path.display())]
+    #[error("{}: cannot write: {cause}; {todo}, or choose another folder with --out", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
         cause: String,
+        /// What to do about it.
+        todo: &'static str,
     },
     /// The configuration cannot be used.
     #[error("config {origin}: {found}{}", hint(todo))]
@@ -120,7 +122,13 @@ impl Error {
 
     /// An [`Error::Output`].
     pub fn output(path: &Path, cause: impl ToString) -> Self {
-        Self::Output { path: path.to_owned(), cause: cause.to_string() }
+        Self::Output { path: path.to_owned(), cause: cause.to_string(), todo: "free space" }
+    }
+
+    /// An [`Error::Output`] for a folder that another run holds.
+    pub fn output_taken(path: &Path) -> Self {
+        let cause = "another run writes into it".to_owned();
+        Self::Output { path: path.to_owned(), cause, todo: "end that one" }
     }
 
     /// An [`Error::Internal`].

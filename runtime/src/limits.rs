@@ -33,6 +33,13 @@ pub const MAX_WHOLE_FIELD_PX: u64 = 64 * 1024 * 1024;
 /// Most bytes that decoding one picture may take.
 pub const MAX_DECODE_BYTES: u64 = 512 * 1024 * 1024;
 
+/// Bytes a pixel that a decoder keeps beside the samples it gives, at most: the coefficients of a progressive JPEG with four
+/// components.
+pub const DECODER_BYTES_PER_PX: u64 = 8;
+
+/// Bytes that a decoder keeps whatever the size of the picture.
+pub const DECODER_BYTES: u64 = 512 * 1024;
+
 /// Largest picture file that is opened, in bytes.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -95,6 +102,9 @@ pub const SUPERVISOR_TICK: Duration = Duration::from_millis(200);
 /// ([`CAMERA_STALL`]); a picture of a folder takes a slow box some seconds.
 pub const CAPTURE_STALL: Duration = Duration::from_secs(30);
 
+/// A capture that hangs for so long beside one that was left behind starves the watchdog.
+pub const CAPTURE_HOPELESS: Duration = Duration::from_secs(600);
+
 /// An analysis that does not move for so long never will: the slowest boards take some seconds for a frame.
 pub const ANALYSIS_STALL: Duration = Duration::from_secs(45);
 
@@ -131,13 +141,32 @@ pub const WATCHDOG: Duration = Duration::from_secs(60);
 /// Longest time that a run waits for its threads when it was told to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
+/// Lines of a run that wait to be read.
+pub const VOICE_LINES: usize = 64;
+
+/// Bytes of a line of a run; longer ones are cut.
+pub const VOICE_LINE_BYTES: usize = 512;
+
+/// Longest time that the end of a run waits for somebody to read its next line.
+pub const VOICE_END: Duration = Duration::from_secs(5);
+
+/// Longest time that records whose frames are all analysed may stand before a run ends without them: the tables are written
+/// at a stretch.
+pub const RECORDS_END: Duration = Duration::from_secs(120);
+
 /// Longest time that `doctor` waits for a camera's first whole frame.
 pub const DOCTOR_FRAME_WAIT: Duration = Duration::from_secs(3);
 
 /// Bytes of records a frame, as `doctor` reckons the room of a day: 35 cells of about 110 bytes, and the frame's own row.
 pub const FRAME_RECORD_BYTES: u64 = 4096;
 
-/// Bytes that `doctor` leaves for the pictures of the last frame, which are written over and over.
+/// MiB of pictures in a folder that a camera's runs leave where the config says nothing.
+pub const PICTURES_MIB: f64 = 256.0;
+
+/// Most frames of a camera's runs whose pictures are kept in a folder.
+pub const MAX_KEPT_PICTURES: usize = 4096;
+
+/// Bytes that `doctor` leaves for the pictures of the last frame.
 pub const PICTURES_BYTES: u64 = 64 * 1024 * 1024;
 /// Port of the page where nobody says another.
 pub const PAGE_PORT: u16 = 8571;

@@ -1,7 +1,7 @@
 //! Frames of a camera take no memory but what was there from the start.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
-use std::time::Instant;
+use std::{fs, path::Path, time::Instant};
 
 use bloodseg::{
     camera::{
@@ -9,10 +9,12 @@ use bloodseg::{
             Format, RawFrame,
             layout::{Layout, Range},
         },
-        intake::{Intake, Scale},
+        intake::{Intake, Scale, jpeg::JpegReader},
     },
-    memory::counting::{Counting, heap},
+    frame::decode::{read_header, read_picture},
+    memory::counting::{Counting, heap, restart_peak},
 };
+use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -46,6 +48,60 @@ fn a_frame_allocates_nothing() {
     }
 }
 
+// What a camera's need says of its decoder, before a run has its limit.
+fn a_jpeg_frame_takes_no_more_than_is_reckoned() {
+    for (width, height) in [(640, 480), (1920, 1080)] {
+        let mut frame = Vec::new();
+        let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+        JpegEncoder::new_with_quality(&mut frame, 90).encode_image(&picture).unwrap();
+        let mut reader = JpegReader::new((width, height), frame.len());
+        let before = heap().unwrap().live_bytes;
+        restart_peak();
+        reader.read(&frame).unwrap();
+        let taken = (heap().unwrap().peak_bytes - before) as u64;
+        let reckoned = JpegReader::making_bytes(width);
+        eprintln!("{width}x{height} MJPEG: {taken} bytes of {reckoned}");
+        assert!(taken <= reckoned, "{taken} of {reckoned}");
+    }
+}
+
+// What a header tells is what a folder's frames are reckoned with, before a run has its limit.
+fn reading_a_picture_takes_no_more_than_its_header_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = DynamicImage::from(RgbImage::from_fn(700, 500, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8])));
+    let kinds = [
+        ("rgb8", picture.to_rgb8().into()),
+        ("rgb16", picture.to_rgb16().into()),
+        ("rgba16", DynamicImage::from(picture.to_rgba16())),
+        ("luma8", picture.to_luma8().into()),
+    ];
+    for (kind, picture) in &kinds {
+        for ending in ["png", "tif", "bmp", "jpg"] {
+            // Not every format has every depth.
+            let _ = picture.save(folder.path().join(format!("{kind}.{ending}")));
+        }
+    }
+    let progressive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/progressive.jpg");
+    fs::copy(progressive, folder.path().join("progressive.jpg")).unwrap();
+    let mut read = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        // A picture that could not be saved may have left the beginning of its file.
+        let Ok(header) = read_header(&path, 2 << 20) else { continue };
+        restart_peak();
+        let before = heap().unwrap().live_bytes;
+        let Ok(picture) = read_picture(&path, 2 << 20) else { continue };
+        let peak = (heap().unwrap().peak_bytes - before) as u64;
+        eprintln!("{}: {peak} bytes of {}", path.file_name().unwrap().display(), header.reading_bytes);
+        assert_eq!(picture.dimensions(), header.size_px);
+        assert!(peak <= header.reading_bytes, "{}: {peak} of {}", path.display(), header.reading_bytes);
+        read += 1;
+    }
+    assert!(read >= 9, "{read} pictures could be read");
+}
+
 fn main() {
     a_frame_allocates_nothing();
+    a_jpeg_frame_takes_no_more_than_is_reckoned();
+    reading_a_picture_takes_no_more_than_its_header_tells();
 }

@@ -130,3 +130,38 @@ fn a_run_lives_within_the_budget_that_it_was_told() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(String::from_utf8_lossy(&done.stdout).contains("12 frames captured"));
 }
+
+#[test]
+fn a_folder_is_reckoned_with_its_largest_picture() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
+        eprintln!("skipped: no models in models/");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let field = smear::set::field(1, 1, 512).picture;
+    std::fs::create_dir(folder.path().join("frames")).unwrap();
+    let save = |name: &str, width, height| {
+        imageops::thumbnail(&field, width, height).save(folder.path().join("frames").join(name)).unwrap();
+    };
+    let run = |total_mib: f64| {
+        std::fs::write(folder.path().join("c.toml"), format!("[budget]\ntotal_mib = {total_mib}\n")).unwrap();
+        let args = ["--config", "c.toml", "run", "frames", "--any-quality", "--http", "off", "--out", "r"];
+        Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap()
+    };
+    let need = || -> f64 {
+        let refusal = String::from_utf8_lossy(&run(1.0).stderr).into_owned();
+        let need = refusal.split("the run needs ").nth(1).and_then(|rest| rest.split(' ').next()).expect(&refusal);
+        need.parse().unwrap()
+    };
+    save("a.png", 64, 64);
+    let of_tiles = need();
+    save("b.jpg", 300, 200);
+    save("c.png", 80, 80);
+    let of_largest = need();
+    assert!(of_largest > of_tiles + 4.0, "{of_tiles} and {of_largest} MiB");
+    assert_eq!(run(of_tiles + 0.1).status.code(), Some(6));
+    assert!(!folder.path().join("r").exists(), "something was started");
+    let done = run(of_largest + 0.1);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(String::from_utf8_lossy(&done.stdout).contains("3 frames captured = 3 analysed"));
+}

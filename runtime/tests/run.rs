@@ -138,6 +138,26 @@ fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
 }
 
 #[test]
+fn two_runs_do_not_share_a_folder() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["run", "demo", "--frames", "1000000", "--fps", "5", "--http", "off", "--out", "r"];
+    let mut first = bloodseg(&args).current_dir(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.by_ref().find(|line| line.starts_with("frame ")).expect("a frame");
+    let second = output(&args, folder.path());
+    assert_eq!(second.status.code(), Some(5), "{}", text(&second.stdout));
+    assert!(text(&second.stderr).contains("another run writes into it; end that one"), "{}", text(&second.stderr));
+    // However the first one ends, the folder is free then.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let third = output(&["run", "demo", "--frames", "1", "--http", "off", "--out", "r"], folder.path());
+    assert!(third.status.success(), "{}", text(&third.stderr));
+}
+
+#[test]
 fn a_table_of_other_columns_is_left_as_it_is() {
     if no_models() {
         return;

@@ -29,7 +29,7 @@ use bloodseg::{
     },
     run::{
         Makers, Run, analysis::Analyst, lockstep::Lockstep, recording::Recorder, shared::Shared, state::State,
-        stop::Stop,
+        stop::Stop, work::Making,
     },
 };
 use image::RgbImage;
@@ -117,16 +117,16 @@ struct Parts {
 }
 
 impl Makers for Parts {
-    fn source(&mut self) -> Result<Box<dyn FrameSource>> {
-        Err(Error::internal("soak", "the source never breaks"))
+    fn source(&mut self) -> Making<Box<dyn FrameSource>> {
+        Box::new(|| Err(Error::internal("soak", "the source never breaks")))
     }
 
-    fn analyst(&mut self, why: Option<&Error>) -> Result<Box<dyn Analyst>> {
+    fn analyst(&mut self, why: Option<&Error>) -> Making<Box<dyn Analyst>> {
         assert!(why.is_none(), "{why:?}");
-        Ok(Box::new(Analysing(Pipeline::load(&Models::embedded()?)?)))
+        Box::new(|| Ok(Box::new(Analysing(Pipeline::load(&Models::embedded()?)?))))
     }
 
-    fn recorder(&mut self) -> Result<Box<dyn Recorder>> {
+    fn recorder(&mut self) -> Making<Box<dyn Recorder>> {
         let run = RunInfo {
             mark: RunInfo::new_mark(),
             source: "recorded".into(),
@@ -140,7 +140,8 @@ impl Makers for Parts {
         };
         let retention = Retention { most_bytes: RECORDS_BYTES, most_age_ms: None, oldest_make_room: false };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        Ok(Box::new(Keeping(Some(Keeper::open(&self.folder, &run, &retention, clock)?))))
+        let folder = self.folder.clone();
+        Box::new(move || Ok(Box::new(Keeping(Some(Keeper::open(&folder, &run, &retention, clock)?)))))
     }
 }
 

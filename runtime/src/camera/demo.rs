@@ -116,7 +116,7 @@ impl FrameSource for Demo {
         Some(self.um_per_px)
     }
 
-    fn go_on_after(&mut self, number: u64) {
+    fn go_on_after(&mut self, number: u64, _unreadable: u64) {
         self.number = number;
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use image::imageops;
 
-use super::{Frame, FrameSource, Next, Pacing, counters::CameraCounters};
+use super::{Frame, FrameSource, Need, Next, Pacing, counters::CameraCounters};
 use crate::{error::Result, smear::draw::Draw};
 
 /// How often what goes wrong; shares from 0 to 1.
@@ -53,8 +53,12 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.frame_size_px()
     }
 
-    fn usual_size_px(&self) -> Option<(u32, u32)> {
-        self.source.usual_size_px()
+    fn need(&self) -> Need {
+        self.source.need()
+    }
+
+    fn hold_to(&mut self, need: Need) {
+        self.source.hold_to(need);
     }
 
     fn um_per_px(&self) -> Option<f64> {
@@ -65,8 +69,8 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.resample_to(um_per_px)
     }
 
-    fn go_on_after(&mut self, number: u64) {
-        self.source.go_on_after(number);
+    fn go_on_after(&mut self, frames: u64, unreadable: u64) {
+        self.source.go_on_after(frames, unreadable);
     }
 
     fn is_away(&self) -> bool {

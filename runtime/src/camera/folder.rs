@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Clockwork, Frame, FrameSource, Next, Pacing};
+use super::{Clockwork, Frame, FrameSource, Need, Next, Pacing};
 use crate::{
     error::{Error, Result},
     frame::{
-        decode::{EXTENSIONS, looks_like_picture, read_picture},
+        decode::{EXTENSIONS, Header, Most, looks_like_picture, read_header, read_picture_within},
         reference,
     },
     limits::{MAX_CAMERA_PX, MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
@@ -43,6 +43,8 @@ pub struct Folder {
     unreadable: usize,
     replay: Replay,
     clock: Option<Clockwork>,
+    /// What memory was reckoned with.
+    held_to: Option<Need>,
 }
 
 impl Folder {
@@ -68,16 +70,32 @@ impl Folder {
         }
         paths.sort();
         let clock = replay.fps.map(Clockwork::new);
-        Ok(Self { name: name.to_owned(), paths, at: 0, number: 0, unreadable: 0, replay, clock })
+        Ok(Self { name: name.to_owned(), paths, at: 0, number: 0, unreadable: 0, replay, clock, held_to: None })
     }
 
     fn read(&self, path: &Path) -> Result<image::RgbImage> {
-        if self.replay.whole_field {
-            Ok(reference::prepare(&read_picture(path, MAX_WHOLE_FIELD_PX)?)?.lr)
-        } else {
-            read_picture(path, if self.replay.as_is { MAX_CAMERA_PX } else { MAX_FRAME_PX })
+        let most = Most {
+            px: match self.held_to {
+                Some(need) if !self.replay.whole_field => px(need.frame_px),
+                _ => self.most_px(),
+            },
+            reading_bytes: self.held_to.map_or(u64::MAX, |need| need.making_bytes),
+        };
+        let picture = read_picture_within(path, most)?;
+        if self.replay.whole_field { Ok(reference::prepare(&picture)?.lr) } else { Ok(picture) }
+    }
+
+    fn most_px(&self) -> u64 {
+        match self.replay {
+            Replay { whole_field: true, .. } => MAX_WHOLE_FIELD_PX,
+            Replay { as_is: true, .. } => MAX_CAMERA_PX,
+            _ => MAX_FRAME_PX,
         }
     }
+}
+
+fn px((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height)
 }
 
 impl FrameSource for Folder {
@@ -101,6 +119,31 @@ impl FrameSource for Folder {
     // Pictures of a folder may differ in size: how much each is shrunk to a whole field is not one figure.
     fn um_per_px(&self) -> Option<f64> {
         self.replay.um_per_px.filter(|_| !self.replay.whole_field)
+    }
+
+    fn need(&self) -> Need {
+        let mut need = Need::default();
+        for path in &self.paths {
+            // What cannot be read is told when its turn comes.
+            let Ok(Header { size_px, reading_bytes }) = read_header(path, self.most_px()) else { continue };
+            // Shrinking a whole field takes less than reading it took, which is free again by then.
+            need.making_bytes = need.making_bytes.max(reading_bytes);
+            if !self.replay.whole_field && px(size_px) > px(need.frame_px) {
+                need.frame_px = size_px;
+            }
+        }
+        need
+    }
+
+    fn hold_to(&mut self, need: Need) {
+        self.held_to = Some(need);
+    }
+
+    fn go_on_after(&mut self, frames: u64, unreadable: u64) {
+        let (taken, in_all) = (frames + unreadable, self.paths.len() as u64);
+        // The remainder is less than the number of paths, which is one already.
+        self.at = if self.replay.repeat { taken % in_all } else { taken.min(in_all) } as usize;
+        self.number = frames;
     }
 
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
@@ -190,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_opened_anew_goes_on_with_the_next_picture() {
+        let folder = folder();
+        let opened = |repeat, frames, unreadable| {
+            let mut source = Folder::open("x", folder.path(), Replay { repeat, ..Replay::default() }).unwrap();
+            source.go_on_after(frames, unreadable);
+            take(&mut source, 2)
+        };
+        assert_eq!(opened(false, 1, 0), ["unreadable 3", "2 b.png 2"]);
+        assert_eq!(opened(false, 1, 1), ["2 b.png 2", "end"]);
+        assert_eq!(opened(false, 2, 1), ["end", "end"]);
+        assert_eq!(opened(true, 3, 1), ["unreadable 3", "4 b.png 2"]);
+    }
+
+    #[test]
     fn a_folder_of_rubbish_ends_in_an_error_even_when_repeated() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.png"), "x").unwrap();
@@ -205,6 +262,33 @@ mod tests {
         for path in [folder.path().to_owned(), folder.path().join("none")] {
             assert_eq!(Folder::open("x", &path, Replay::default()).unwrap_err().exit_code(), 7);
         }
+    }
+
+    #[test]
+    fn memory_is_reckoned_with_the_largest_picture_and_held_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |name: &str, side: u32| RgbImage::new(side, side).save(folder.path().join(name)).unwrap();
+        save("a.png", 80);
+        save("b.png", 200);
+        std::fs::write(folder.path().join("c.png"), "no picture").unwrap();
+        let mut source = Folder::open("x", folder.path(), Replay { repeat: true, ..Replay::default() }).unwrap();
+        let need = source.need();
+        assert_eq!(need.frame_px, (200, 200));
+        assert!(need.making_bytes > 3 * 200 * 200);
+        source.hold_to(need);
+        assert_eq!(take(&mut source, 3), ["1 a.png 0", "2 b.png 0", "unreadable 3"]);
+        // Another took its place that was never reckoned with.
+        save("a.png", 201);
+        assert_eq!(take(&mut source, 2), ["unreadable 3", "3 b.png 0"]);
+
+        let replay = Replay { whole_field: true, ..Replay::default() };
+        let mut source = Folder::open("x", folder.path(), replay).unwrap();
+        let need = source.need();
+        assert_eq!(need.frame_px, (64, 64));
+        assert!(need.making_bytes > 2 * 3 * 201 * 201);
+        source.hold_to(need);
+        save("b.png", 400);
+        assert_eq!(take(&mut source, 2), ["1 a.png 0", "unreadable 3"]);
     }
 
     #[test]

@@ -5,11 +5,11 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Clockwork, Frame, FrameSource, Next, Pacing, Sensor,
+    Clockwork, Frame, FrameSource, Need, Next, Pacing, Sensor,
     counters::CameraCounters,
-    device::{Device, Fault, Format, OrFault, Settings, negotiate},
+    device::{Device, Fault, Format, OrFault, Settings, layout::Layout, negotiate},
     frame_name::FrameName,
-    intake::{Intake, Refusal, Region, Scale},
+    intake::{Intake, Refusal, Region, Scale, jpeg::JpegReader},
     link::{Act, Link},
 };
 use crate::{
@@ -237,8 +237,10 @@ impl FrameSource for Camera {
         None
     }
 
-    fn usual_size_px(&self) -> Option<(u32, u32)> {
-        Some(self.intake.size_px())
+    fn need(&self) -> Need {
+        let Format { layout, width_px, .. } = *self.intake.format();
+        let making_bytes = if layout == Layout::Mjpeg { JpegReader::making_bytes(width_px) } else { 0 };
+        Need { frame_px: self.intake.size_px(), making_bytes }
     }
 
     fn um_per_px(&self) -> Option<f64> {
@@ -265,7 +267,7 @@ impl FrameSource for Camera {
         Ok(())
     }
 
-    fn go_on_after(&mut self, number: u64) {
+    fn go_on_after(&mut self, number: u64, _unreadable: u64) {
         self.number = number;
     }
 

@@ -17,7 +17,10 @@ pub mod pool;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::TILE_PX,
+};
 use counters::CameraCounters;
 use frame_name::FrameName;
 use pool::Picture;
@@ -64,6 +67,29 @@ pub struct Sensor {
     pub size_px: (u32, u32),
 }
 
+/// What the frames of a source take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Width and height of the largest, in pixels.
+    pub frame_px: (u32, u32),
+    /// Most bytes of the heap that making one takes, beyond what the source has all the time and the frame itself.
+    pub making_bytes: u64,
+}
+
+impl Need {
+    /// Frames of one size that cost nothing to make.
+    pub fn of([width, height]: [u32; 2]) -> Self {
+        Self { frame_px: (width, height), ..Self::default() }
+    }
+}
+
+impl Default for Need {
+    /// One tile that costs nothing to make.
+    fn default() -> Self {
+        Self { frame_px: (TILE_PX, TILE_PX), making_bytes: 0 }
+    }
+}
+
 /// Where frames come from.
 pub trait FrameSource: fmt::Debug + Send {
     /// Short name, as the user gave it.
@@ -80,11 +106,13 @@ pub trait FrameSource: fmt::Debug + Send {
         None
     }
 
-    /// Width and height that its frames have at the moment, in pixels, where the source knows: what memory is reckoned
-    /// with. Unlike [`Self::frame_size_px`] it is no promise.
-    fn usual_size_px(&self) -> Option<(u32, u32)> {
-        self.frame_size_px()
+    /// What its frames take: what memory is reckoned with before a run. A folder reads the header of each picture.
+    fn need(&self) -> Need {
+        self.frame_size_px().map_or_else(Need::default, |frame_px| Need { frame_px, ..Need::default() })
     }
+
+    /// From now on, frames that need more than was reckoned with are unreadable, where the source could have such.
+    fn hold_to(&mut self, _need: Need) {}
 
     /// Edge of a pixel of its frames in the specimen, in micrometres, where the source knows.
     fn um_per_px(&self) -> Option<f64> {
@@ -105,9 +133,9 @@ pub trait FrameSource: fmt::Debug + Send {
         None
     }
 
-    /// Goes on with the numbers of its frames: `number` was the last one before. A source is opened anew when the one
-    /// before it broke, and no two frames of a run may have one name.
-    fn go_on_after(&mut self, _number: u64) {}
+    /// Goes on where the one before it broke, which delivered so many frames, and others that were unreadable: no two frames
+    /// of a run may have one name, and no picture of a folder comes twice.
+    fn go_on_after(&mut self, _frames: u64, _unreadable: u64) {}
 
     /// Whether its device is away at the moment.
     fn is_away(&self) -> bool {

@@ -80,7 +80,7 @@ pub(super) struct Args {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Print errors and results alone, no progress
+    /// Print warnings, errors and results alone: no progress, no line a frame
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{print, session::Session};
 use crate::{
+    camera::Need,
     error::{Error, Result},
     limits::{MAX_FRAME_PX, TILE_PX},
     memory::{
@@ -43,7 +44,7 @@ pub(super) fn size(text: &str) -> std::result::Result<[u32; 2], String> {
 /// # Errors
 /// Those of the models; [`Error::Config`] where the config allows less than is needed.
 pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
-    let budget = of(session, args.frame)?;
+    let budget = of_pipeline(session, &mut session.pipeline()?, Need::of(args.frame), Heap::default(), None)?;
     if args.json {
         print::line(serde_json::to_string_pretty(&budget).map_err(|e| Error::internal("budget", e))?);
     } else {
@@ -52,23 +53,28 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
     check(session, &budget)
 }
 
-/// The need of a run on frames of a size.
-fn of(session: &Session, frame: [u32; 2]) -> Result<Budget> {
-    of_pipeline(session, &mut session.pipeline()?, frame, (0, None))
+/// What was measured on the way to a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Heap {
+    /// Bytes that the source has.
+    pub(super) source_bytes: u64,
+    /// Most bytes while the models were loaded.
+    pub(super) loading_bytes: u64,
 }
 
-/// The same, of a pipeline that is loaded already, of a source that has so many bytes on the heap, and of a page that may be
-/// elsewhere than the config says.
+/// The need of a run of a pipeline on frames of a source, and of a page that may be elsewhere than the config says.
 pub(super) fn of_pipeline(
     session: &Session,
     pipeline: &mut Pipeline,
-    frame: [u32; 2],
-    (source_bytes, http): (u64, Option<Address>),
+    need: Need,
+    Heap { source_bytes, loading_bytes }: Heap,
+    http: Option<Address>,
 ) -> Result<Budget> {
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
     let outbox = session.config.mqtt.broker.is_some();
     let page = http.unwrap_or(session.config.http.address) != Address::Off;
-    Budget::of(pipeline, frame, Outside { code_bytes, source_bytes, outbox, page })
+    let outside = Outside { code_bytes, source_bytes, making_bytes: need.making_bytes, loading_bytes, outbox, page };
+    Budget::of(pipeline, need.frame_px.into(), outside)
 }
 
 /// Refuses a budget that is more than the config allows.
@@ -83,6 +89,11 @@ pub(super) fn enforce(session: &Session, budget: &Budget) -> Result<()> {
         counting::limit(usize::try_from(budget.heap_limit_bytes(total_mib)).unwrap_or(usize::MAX));
     }
     Ok(())
+}
+
+/// Most bytes that were on the heap since [`counting::restart_peak`].
+pub(super) fn peak_bytes() -> u64 {
+    counting::heap().map_or(0, |heap| heap.peak_bytes as u64)
 }
 
 /// Bytes that are on the heap now.

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::{args::Args as AllArgs, budget as needs, print, session::Session};
 use crate::{
+    camera::Need,
     clock::{Clock, SystemClock},
     config::Config,
     doctor::{self, Finding, Machine, Outcome, budget, clock, config, models, mqtt, page, service},
     error::{Error, Result},
+    pipeline::Pipeline,
 };
 
 const AFTER_HELP: &str = "\
@@ -68,13 +70,14 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     let session = Session::with(config, all);
     let (of_models, pipeline) = models::check(session.models(), session.threads(), &now);
     findings.push(of_models);
-    findings.push(
-        match pipeline.map(|mut pipeline| needs::of_pipeline(&session, &mut pipeline, args.frame, (0, None))) {
-            None => Finding::skipped("budget", "without models the need is not known", ""),
-            Some(Err(error)) => Finding::fault("budget", &error),
-            Some(Ok(need)) => budget::check(need.total_bytes(), session.config.budget.total_mib, &machine),
-        },
-    );
+    let need = |mut pipeline: Pipeline| {
+        needs::of_pipeline(&session, &mut pipeline, Need::of(args.frame), needs::Heap::default(), None)
+    };
+    findings.push(match pipeline.map(need) {
+        None => Finding::skipped("budget", "without models the need is not known", ""),
+        Some(Err(error)) => Finding::fault("budget", &error),
+        Some(Ok(need)) => budget::check(need.total_bytes(), session.config.budget.total_mib, &machine),
+    });
     findings.push(mqtt::check(&session.config.mqtt));
     findings.push(disk(&session.config, args));
     findings.push(page::check(session.config.http.address, service::is_running(&machine)));

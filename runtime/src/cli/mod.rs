@@ -25,28 +25,41 @@ mod segment;
 mod session;
 mod supervise;
 mod trial;
+mod voice;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use args::{Args, Command};
 use session::Session;
+use voice::Voice;
 
 /// Parses the command line, does what it says, and turns the outcome into an exit code.
 pub fn run() -> ExitCode {
     let args = Args::parse();
     let level = match (args.quiet, args.verbose) {
-        (true, _) => LevelFilter::Error,
         (_, 0) => LevelFilter::Warn,
         (_, 1) => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
+    // A run goes on when nobody reads what it says.
+    let voice = matches!(args.command, Command::Run(_)).then(Voice::begin);
+    let mut logger = env_logger::Builder::new();
     // The engine's own messages are about its insides.
-    env_logger::Builder::new().filter_module("bloodseg", level).format_timestamp(None).init();
-    match dispatch(&args) {
+    logger.filter_module("bloodseg", level).format_timestamp(None);
+    if let Some(voice) = voice.clone() {
+        logger.write_style(WriteStyle::Never).target(Target::Pipe(Box::new(voice)));
+    }
+    logger.init();
+    let done = dispatch(&args, voice.as_ref());
+    if let Some(voice) = voice {
+        voice.end();
+    }
+    match done {
         Ok(code) => code,
         Err(error) => {
             print::problem(&error);
@@ -55,7 +68,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(args: &Args) -> Result<ExitCode> {
+fn dispatch(args: &Args, voice: Option<&Voice>) -> Result<ExitCode> {
     // It goes on where the config is no good, and has several faults to tell.
     if let Command::Doctor(doctor) = &args.command {
         return doctor::run(args, doctor);
@@ -64,7 +77,7 @@ fn dispatch(args: &Args) -> Result<ExitCode> {
     let done = match &args.command {
         Command::Segment(args) => segment::run(&session, args),
         Command::Merge(args) => merge::run(args),
-        Command::Run(args) => run::run(&session, args),
+        Command::Run(args) => run::run(&session, args, voice.ok_or_else(|| Error::internal("run", "no voice"))?),
         Command::Export(args) => export::run(&session, args),
         Command::Report(args) => report::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),

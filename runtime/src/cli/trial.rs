@@ -25,10 +25,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct TriedPipeline {
     session: Session,
-    pipeline: Pipeline,
+    /// None where models were left, and those before them could not be loaded.
+    pipeline: Option<Pipeline>,
     watched: Option<Watched>,
     /// The models of the pipeline.
     models: Vec<ModelInfo>,
+    pitch_um_per_px: f64,
     /// Why models were left, for the records.
     left: Vec<String>,
 }
@@ -47,7 +49,10 @@ impl TriedPipeline {
         let mut left = Vec::new();
         let Some(slots) = session.slots_in_use() else {
             let models = session.models()?;
-            return Ok(Self { pipeline: session.load(&models)?, session, watched: None, models: named(&models), left });
+            let pipeline = session.load(&models)?;
+            let pitch_um_per_px = pipeline.pitch().um_per_px;
+            let models = named(&models);
+            return Ok(Self { pipeline: Some(pipeline), session, watched: None, models, pitch_um_per_px, left });
         };
         let active = slots.begin_run()?;
         if let Some(reason) = &active.running.fell_back {
@@ -55,7 +60,8 @@ impl TriedPipeline {
         }
         let (pipeline, running, models) = load(&session, &slots, active, &mut left)?;
         let watched = running.on_trial.then(|| Watched { slots, running, trial: Trial::default() });
-        Ok(Self { session, pipeline, watched, models, left })
+        let pitch_um_per_px = pipeline.pitch().um_per_px;
+        Ok(Self { session, pipeline: Some(pipeline), watched, models, pitch_um_per_px, left })
     }
 
     /// The models that run.
@@ -70,12 +76,34 @@ impl TriedPipeline {
 
     /// The analysis of the last frame.
     pub(super) fn latest(&self) -> Option<&Analysis> {
-        self.pipeline.latest()
+        self.pipeline.as_ref().and_then(Pipeline::latest)
     }
 
     /// The pipeline itself.
-    pub(super) fn pipeline(&mut self) -> &mut Pipeline {
-        &mut self.pipeline
+    ///
+    /// # Errors
+    /// [`Error::Internal`] after models were left and those before them could not be loaded.
+    pub(super) fn pipeline(&mut self) -> Result<&mut Pipeline> {
+        self.pipeline.as_mut().ok_or_else(|| Error::internal("models", "none are loaded"))
+    }
+
+    /// Refuses models of another pitch than the source was opened for, in micrometres a pixel.
+    ///
+    /// # Errors
+    /// [`Error::Model`].
+    pub(super) fn check_pitch(&self, um_per_px: f64) -> Result<()> {
+        let now = self.um_per_px();
+        if now == um_per_px {
+            return Ok(());
+        }
+        let name = self.models.iter().map(|model| format!("{} {}", model.name, model.version)).collect::<Vec<_>>();
+        let found = format!("a pitch of {now} um, while the source was opened for {um_per_px} um");
+        Err(Error::model(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
+    }
+
+    /// Pitch of the frames that the models were trained on, in micrometres a pixel.
+    pub(super) fn um_per_px(&self) -> f64 {
+        self.pitch_um_per_px
     }
 
     /// Analyses a frame. Where models on trial fail, the previous ones analyse it.
@@ -91,16 +119,20 @@ impl TriedPipeline {
     }
 
     fn analyse_by(&mut self, any_quality: bool, mut analyse: impl FnMut(&mut Pipeline) -> Result<()>) -> Result<()> {
-        let Some(watched) = &mut self.watched else { return analyse(&mut self.pipeline) };
-        let done = catch_unwind(AssertUnwindSafe(|| analyse(&mut self.pipeline)))
+        if self.watched.is_none() {
+            return analyse(self.pipeline()?);
+        }
+        let pipeline = self.pipeline()?;
+        let done = catch_unwind(AssertUnwindSafe(|| analyse(pipeline)))
             .unwrap_or_else(|_| Err(Error::internal("analysis", "a panic under models on trial")));
-        let good = || self.pipeline.latest().is_some_and(|analysis| analysis.quality.verdict == Verdict::Good);
+        let good = || self.latest().is_some_and(|analysis| analysis.quality.verdict == Verdict::Good);
         let tried = match &done {
             Ok(()) if any_quality || good() => Tried::Counted,
             Ok(()) => Tried::Looked,
             Err(Error::Picture { .. } | Error::Input { .. }) => Tried::Refused,
             Err(error) => Tried::Broke(error.to_string()),
         };
+        let Some(watched) = &mut self.watched else { return done };
         match watched.trial.frame(tried) {
             Next::GoOn => done,
             Next::Confirm => {
@@ -113,7 +145,7 @@ impl TriedPipeline {
             }
             Next::GoBack(reason) => {
                 self.go_back(&reason)?;
-                analyse(&mut self.pipeline)
+                analyse(self.pipeline()?)
             }
         }
     }
@@ -122,14 +154,13 @@ impl TriedPipeline {
         let Some(Watched { slots, running, .. }) = self.watched.take() else { return Ok(()) };
         let active = slots.go_back(&running, reason)?;
         tell(&mut self.left, &active.running, reason);
-        let (pipeline, running, models) = load(&self.session, &slots, active, &mut self.left)?;
-        let (before, now) = (self.pipeline.pitch().um_per_px, pipeline.pitch().um_per_px);
-        if before != now {
-            let found = format!("a pitch of {now} um, while the source was opened for {before} um");
-            return Err(Error::model(running, found, "the same pitch", "Start again: the previous models are active"));
-        }
-        (self.pipeline, self.models) = (pipeline, models);
-        Ok(())
+        // Two pipelines at a time are not in the budget.
+        self.pipeline = None;
+        let (pipeline, _, models) = load(&self.session, &slots, active, &mut self.left)?;
+        let before = self.um_per_px();
+        (self.pitch_um_per_px, self.models) = (pipeline.pitch().um_per_px, models);
+        self.pipeline = Some(pipeline);
+        self.check_pitch(before)
     }
 
     /// The run ends by its own will: a trial that is not over goes on with the next start, as if this one had not been.
@@ -255,6 +286,16 @@ mod tests {
             assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());
             assert_eq!(active(&folder).0, "1");
         }
+    }
+
+    #[test]
+    fn models_of_another_pitch_than_the_source_was_opened_for_are_refused() {
+        let (_folder, session) = bench();
+        let tried = TriedPipeline::begin(&session).unwrap();
+        tried.check_pitch(tried.um_per_px()).unwrap();
+        let refused = tried.check_pitch(2.0 * tried.um_per_px()).unwrap_err();
+        assert_eq!(refused.exit_code(), 4);
+        assert!(refused.to_string().contains("Start again"), "{refused}");
     }
 
     #[test]

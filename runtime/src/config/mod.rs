@@ -14,7 +14,7 @@ use serde::Deserialize;
 use self::mqtt::MqttSection;
 use crate::{
     error::{Error, Result},
-    limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, RECORDS_LEAST_MIB, RECORDS_MIB},
+    limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, PICTURES_MIB, RECORDS_LEAST_MIB, RECORDS_MIB},
     records::store::retention::Retention,
 };
 use http::HttpSection;
@@ -59,11 +59,26 @@ pub struct ModelsSection {
 }
 
 /// Where results go.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputSection {
     /// Folder for results where `--out` is not given.
     pub dir: Option<PathBuf>,
+    /// Most MiB of pictures that a camera's runs leave in a folder.
+    pub most_pictures_mib: f64,
+}
+
+impl Default for OutputSection {
+    fn default() -> Self {
+        Self { dir: None, most_pictures_mib: PICTURES_MIB }
+    }
+}
+
+impl OutputSection {
+    /// The same in bytes.
+    pub fn most_picture_bytes(&self) -> u64 {
+        (self.most_pictures_mib * 1_048_576.0) as u64
+    }
 }
 
 /// The microscope.
@@ -228,6 +243,10 @@ impl Config {
         }
         if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
             return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
+        }
+        let most_pictures_mib = self.output.most_pictures_mib;
+        if !(0.0..=MAX_RECORDS_MIB).contains(&most_pictures_mib) {
+            return Some(format!("output.most_pictures_mib = {most_pictures_mib}, expected 0 to {MAX_RECORDS_MIB}"));
         }
         let RecordsSection { most_mib, most_days, .. } = self.records;
         if !(RECORDS_LEAST_MIB..=MAX_RECORDS_MIB).contains(&most_mib) {
@@ -401,6 +420,7 @@ mod tests {
             ("[source.a]\npath = \"x\"", "kind"),
             ("[budget]\ntotal_mib = 0", "budget.total_mib"),
             ("[budget]\nthreads = 99", "budget.threads"),
+            ("[output]\nmost_pictures_mib = -1", "output.most_pictures_mib"),
             ("[records]\nmost_mib = 1", "records.most_mib"),
             ("[records]\nmost_mib = nan", "records.most_mib"),
             ("[records]\nmost_days = 0", "records.most_days"),

@@ -75,7 +75,7 @@ impl Finding {
             Error::Model { name, found, expected, todo } => {
                 (format!("{name}: {found}"), expected.clone(), todo.clone())
             }
-            Error::Output { path, cause } => (
+            Error::Output { path, cause, .. } => (
                 format!("{}: cannot write: {cause}", path.display()),
                 "a folder that can be written".to_owned(),
                 "Free space, give the folder to this user, or choose another with --out".to_owned(),

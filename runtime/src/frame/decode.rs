@@ -15,11 +15,17 @@ use image::{
 use crate::{
     cells::Labels,
     error::{Error, Result},
-    limits::{MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX, MAX_WHOLE_FIELD_PX},
+    limits::{
+        DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
+        MAX_WHOLE_FIELD_PX,
+    },
 };
 
 /// Endings of the files that are taken for pictures when a folder is read, lower case.
 pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp"];
+
+/// Bytes of a pixel of the picture that comes out.
+const RGB_BYTES: u64 = 3;
 
 const EXPECTED: &str = "a PNG, JPEG, TIFF or BMP picture of 8 or 16 bit";
 
@@ -28,22 +34,59 @@ const EXPECTED: &str = "a PNG, JPEG, TIFF or BMP picture of 8 or 16 bit";
 /// PNG, JPEG, TIFF (first page) and BMP, told by their content and not by their name; 8 or 16 bit, grey or
 /// colour. 16-bit samples are rounded to 8, grey is copied to the three channels, alpha is left out.
 pub fn read_picture(path: &Path, most_px: u64) -> Result<RgbImage> {
-    Ok(decode(path, most_px)?.into_rgb8())
+    read_picture_within(path, Most::px(most_px))
+}
+
+/// As [`read_picture`], within bounds of memory too.
+pub fn read_picture_within(path: &Path, most: Most) -> Result<RgbImage> {
+    Ok(decode(path, most)?.into_rgb8())
+}
+
+/// How large a picture may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    /// Pixels.
+    pub px: u64,
+    /// Bytes that it may take while it is read ([`Header::reading_bytes`]).
+    pub reading_bytes: u64,
+}
+
+impl Most {
+    /// So many pixels, and the memory that they take.
+    pub fn px(px: u64) -> Self {
+        Self { px, reading_bytes: u64::MAX }
+    }
+}
+
+/// What the header of a picture tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Width and height in pixels.
+    pub size_px: (u32, u32),
+    /// Most bytes of the heap that reading it takes: the file, what the decoder keeps, the samples as they are in the file,
+    /// and the picture.
+    pub reading_bytes: u64,
+}
+
+/// Reads the header of a picture of at most `most_px` pixels; what it refuses, [`read_picture`] refuses too.
+pub fn read_header(path: &Path, most_px: u64) -> Result<Header> {
+    let (file, file_bytes) = open(path)?;
+    decoder_of(BufReader::new(file), file_bytes, path, Most::px(most_px)).map(|(_, header)| header)
 }
 
 /// As [`read_picture`], of bytes in memory; `path` names them in errors.
 pub fn read_picture_bytes(bytes: &[u8], path: &Path, most_px: u64) -> Result<RgbImage> {
-    Ok(decode_from(Cursor::new(bytes), path, most_px)?.into_rgb8())
+    Ok(decode_from(Cursor::new(bytes), bytes.len() as u64, path, Most::px(most_px))?.into_rgb8())
 }
 
 /// Reads a mask as one 8-bit channel (luma, where it has three); any level, thresholding is left to the caller.
 pub fn read_mask(path: &Path) -> Result<GrayImage> {
-    Ok(decode(path, MAX_WHOLE_FIELD_PX)?.into_luma8())
+    Ok(decode(path, Most::px(MAX_WHOLE_FIELD_PX))?.into_luma8())
 }
 
 /// Reads a picture of labels, one 16-bit channel, of at most `most_px` pixels.
 pub fn read_labels(path: &Path, most_px: u64) -> Result<Labels> {
-    Ok(decode(path, most_px)?.into_luma16())
+    Ok(decode(path, Most::px(most_px))?.into_luma16())
 }
 
 /// Whether the name of a file ends like that of a picture.
@@ -52,11 +95,28 @@ pub fn looks_like_picture(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
-fn decode(path: &Path, most_px: u64) -> Result<DynamicImage> {
-    decode_from(BufReader::new(open(path)?), path, most_px)
+fn decode(path: &Path, most: Most) -> Result<DynamicImage> {
+    let (file, file_bytes) = open(path)?;
+    decode_from(BufReader::new(file), file_bytes, path, most)
 }
 
-fn decode_from(mut file: impl BufRead + Seek, path: &Path, most_px: u64) -> Result<DynamicImage> {
+fn decode_from(file: impl BufRead + Seek, file_bytes: u64, path: &Path, most: Most) -> Result<DynamicImage> {
+    let (mut decoder, _) = decoder_of(file, file_bytes, path, most)?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_PICTURE_SIDE_PX);
+    limits.max_image_height = Some(MAX_PICTURE_SIDE_PX);
+    limits.max_alloc = Some(MAX_DECODE_BYTES);
+    decoder.set_limits(limits).map_err(|e| broken(path, &e))?;
+    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, &e))
+}
+
+/// The decoder of a picture whose header was read and is within bounds.
+fn decoder_of<'a>(
+    mut file: impl BufRead + Seek + 'a,
+    file_bytes: u64,
+    path: &Path,
+    most: Most,
+) -> Result<(impl ImageDecoder + 'a, Header)> {
     let start = file.fill_buf().map_err(|e| Error::input(path, e, EXPECTED, ""))?;
     let text = start.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
 
@@ -67,9 +127,9 @@ fn decode_from(mut file: impl BufRead + Seek, path: &Path, most_px: u64) -> Resu
         None => return Err(Error::input(path, if text { "a text file" } else { "not a picture" }, EXPECTED, "")),
     }
 
-    let mut decoder = reader.into_decoder().map_err(|e| broken(path, &e))?;
+    let decoder = reader.into_decoder().map_err(|e| broken(path, &e))?;
     let (width, height) = decoder.dimensions();
-    check_size(path, width, height, most_px)?;
+    check_size(path, width, height, most.px)?;
     if decoder.total_bytes() > MAX_DECODE_BYTES {
         return Err(Error::input(
             path,
@@ -84,16 +144,22 @@ fn decode_from(mut file: impl BufRead + Seek, path: &Path, most_px: u64) -> Resu
         }
         _ => {}
     }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_PICTURE_SIDE_PX);
-    limits.max_image_height = Some(MAX_PICTURE_SIDE_PX);
-    limits.max_alloc = Some(MAX_DECODE_BYTES);
-    decoder.set_limits(limits).map_err(|e| broken(path, &e))?;
-    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, &e))
+    let px = u64::from(width) * u64::from(height);
+    let reading_bytes =
+        file_bytes + 2 * decoder.total_bytes() + px * (DECODER_BYTES_PER_PX + RGB_BYTES) + DECODER_BYTES;
+    if reading_bytes > most.reading_bytes {
+        return Err(Error::input(
+            path,
+            format!("a picture that takes {reading_bytes} bytes to read"),
+            format!("at most {}, which the memory was reckoned with", most.reading_bytes),
+            "Begin the run anew, or raise budget.total_mib",
+        ));
+    }
+    Ok((decoder, Header { size_px: (width, height), reading_bytes }))
 }
 
-/// Opens a regular file of a sensible size. A pipe or a device could block or never end.
-fn open(path: &Path) -> Result<File> {
+/// Opens a regular file of a sensible size, and tells its bytes. A pipe or a device could block or never end.
+fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |e: std::io::Error| match e.kind() {
         ErrorKind::NotFound => Error::input(path, "no such file", EXPECTED, "Check the name"),
         ErrorKind::PermissionDenied => Error::input(path, "no permission to read it", EXPECTED, ""),
@@ -115,7 +181,7 @@ fn open(path: &Path) -> Result<File> {
             "",
         ));
     }
-    File::open(path).map_err(failed)
+    File::open(path).map(|file| (file, known.len())).map_err(failed)
 }
 
 fn check_size(path: &Path, width: u32, height: u32, most_px: u64) -> Result<()> {

@@ -44,6 +44,10 @@ pub struct Outside {
     pub code_bytes: u64,
     /// What the source of frames has on the heap already.
     pub source_bytes: u64,
+    /// Most bytes that making a frame takes beyond that.
+    pub making_bytes: u64,
+    /// Most bytes that were on the heap while the models were loaded, beyond those before.
+    pub loading_bytes: u64,
     /// Whether frames are told to an MQTT broker.
     pub outbox: bool,
     /// Whether there is a page.
@@ -85,12 +89,15 @@ impl Budget {
         let known = weight_bytes + arena_bytes + edge_bytes + frame_bytes + outside.source_bytes;
         let rest = loaded.saturating_sub(known);
         let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * SAVED_PICTURE_BYTES_PER_PX;
-        // A capture that hangs is left behind with its pool.
-        let waiting = (FRAME_POOL_LEN * (1 + MAX_LEFT_BEHIND)) as u64;
+        // A capture that hangs is left behind with its source, its pool and what it had in hand.
+        let captures = 1 + MAX_LEFT_BEHIND as u64;
+        let waiting = FRAME_POOL_LEN as u64 * captures;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
-        // The outbox has a thread, and its connection one that asks for addresses.
-        let all_threads = threads + Stage::ALL.len() as u64 + if outside.outbox { 2 } else { 0 };
+        // What is said has a thread; so has the outbox, and its connection one that asks for addresses.
+        let all_threads = threads + Stage::ALL.len() as u64 + 1 + if outside.outbox { 2 } else { 0 };
+        // Models are loaded anew when the analysis broke, or went back: what those before them took is free by then.
+        let loading = outside.loading_bytes.saturating_sub(weight_bytes + threads * (arena_bytes + edge_bytes) + steps);
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
         let mut lines = vec![
             Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
@@ -99,9 +106,11 @@ impl Budget {
             line("tiles at the edges of the nets", threads * edge_bytes, "planned, a set a thread".into()),
             line("steps of an analysis", steps, format!("measured on one of {width}x{height}, and kept")),
             line("analysis while it runs", transient, "measured on the next one".into()),
-            line("source of frames", outside.source_bytes, "measured".into()),
+            line("source of frames", captures * outside.source_bytes, format!("measured, {captures} of them")),
+            line("a frame while it is made", captures * outside.making_bytes, "a bound, of the largest".into()),
             line("frames that wait", waiting * frame_bytes, format!("{waiting} of {width}x{height}")),
             line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
+            line("models that are loaded anew", loading, "measured, beyond what those before free".into()),
             line("all else that is kept", rest, "measured before the first frame".into()),
             line("buffers of the tables", RECORD_BUFFER_BYTES, "a bound".into()),
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),

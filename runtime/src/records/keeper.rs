@@ -22,7 +22,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     frame_record::FrameRecord,
-    run_info::RunInfo,
+    run_info::{ModelInfo, RunInfo},
     store::{
         self, Fault,
         retention::{self, Bytes, Newest, Retention},
@@ -177,6 +177,17 @@ impl Keeper {
     pub fn event(&mut self, kind: &str, text: &str) {
         self.wait(kind, text);
         self.write_waiting();
+    }
+
+    /// Other models run from now on. The run's are replaced: the ones before were on trial and left within their first
+    /// frames, which an event says.
+    pub fn models(&mut self, models: Vec<ModelInfo>) {
+        self.run.models = models;
+        if let (Some(connection), Some(run)) = (&self.connection, self.run_id)
+            && let Err(error) = write::models(connection, run, &self.run.models)
+        {
+            log::warn!("{}: the run's models are not recorded: {error}", self.path.display());
+        }
     }
 
     /// Ends the run: says `how`, and brings the log into the database.

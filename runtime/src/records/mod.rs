@@ -8,6 +8,7 @@ pub mod frame_record;
 pub mod frames;
 pub mod keeper;
 pub mod kept_pictures;
+pub mod lock;
 pub mod pictures;
 pub mod run_info;
 pub mod run_log;

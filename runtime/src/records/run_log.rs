@@ -16,7 +16,7 @@ use super::{
     frame_record::FrameRecord,
     frames,
     keeper::{Keeper, KeeperCounters, Kept},
-    run_info::RunInfo,
+    run_info::{ModelInfo, RunInfo},
     store::{
         self,
         read::{Filter, Records},
@@ -90,6 +90,11 @@ impl RunLog {
     /// Records an event; see [`Keeper::event`].
     pub fn event(&mut self, kind: &str, text: &str) {
         self.keeper.event(kind, text);
+    }
+
+    /// Other models run from now on; see [`Keeper::models`].
+    pub fn models(&mut self, models: Vec<ModelInfo>) {
+        self.keeper.models(models);
     }
 
     /// What the keeper did so far.

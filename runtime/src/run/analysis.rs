@@ -40,9 +40,9 @@ pub struct Analysing {
 }
 
 impl Analysing {
-    /// Takes over from whoever analysed before.
-    pub fn new(shared: &Arc<Shared>, analyst: Box<dyn Analyst>, size_px: Option<(u32, u32)>) -> Self {
-        Self { generation: shared.hand_over(Stage::Analysis), shared: Arc::clone(shared), analyst, size_px }
+    /// Takes over from whoever analysed before, as the thread that has this number.
+    pub fn new(shared: &Arc<Shared>, generation: u32, analyst: Box<dyn Analyst>, size_px: Option<(u32, u32)>) -> Self {
+        Self { generation, shared: Arc::clone(shared), analyst, size_px }
     }
 
     fn analyse(&mut self, frame: &Frame) -> Result<FrameRecord> {
@@ -75,7 +75,7 @@ impl Work for Analysing {
         match self.analyse(&frame) {
             Ok(record) => {
                 self.shared.put_down(true);
-                self.shared.records.push(Message::Frame(record), self.shared.pacing);
+                self.shared.record(record);
                 Step::Again
             }
             Err(error @ (Error::Picture { .. } | Error::Input { .. })) => {

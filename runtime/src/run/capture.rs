@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Ended,
+    Counts, Ended,
     shared::Shared,
     state::Stage,
     work::{Step, Work},
 };
 use crate::{
     camera::{FrameSource, Next, Pacing, counters::CameraCounters},
-    limits::LOGGED_IN_A_ROW,
+    limits::{LOGGED_IN_A_ROW, REFUSED_IN_A_ROW},
 };
 
 /// See the module.
@@ -26,11 +26,17 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Takes over from whoever captured before.
-    pub fn new(shared: &Arc<Shared>, mut source: Box<dyn FrameSource>, most_frames: Option<u64>) -> Self {
-        source.go_on_after(shared.counts().captured);
+    /// Takes over from whoever captured before, as the thread that has this number.
+    pub fn new(
+        shared: &Arc<Shared>,
+        generation: u32,
+        mut source: Box<dyn FrameSource>,
+        most_frames: Option<u64>,
+    ) -> Self {
+        let Counts { captured, unreadable, .. } = shared.counts();
+        source.go_on_after(captured, unreadable);
         Self {
-            generation: shared.hand_over(Stage::Capture),
+            generation,
             before: shared.camera(),
             shared: Arc::clone(shared),
             source,
@@ -41,7 +47,9 @@ impl Capture {
 
     fn show(&self) {
         let counters = self.source.counters().map(|counters| counters + self.before.unwrap_or_default());
-        self.shared.set_camera(counters, self.source.is_away());
+        // Frames that nobody can use are as good as none.
+        let useless = self.source.pacing() == Pacing::Live && self.unreadable_in_a_row >= REFUSED_IN_A_ROW;
+        self.shared.set_camera(counters, useless || self.source.is_away());
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Exit {
     Finished(Option<Ended>),
     /// It panicked, or cannot go on.
     Died(Error),
+    /// It could not be made.
+    Unmade(Error),
 }
 
 /// Who does the work.
@@ -99,6 +101,7 @@ impl Crew for Threads {
                         Step::Nap(due) => shared.stop.sleep(due.saturating_sub(shared.now()).min(LONGEST_NAP)),
                         Step::Finished(ended) => break Exit::Finished(ended),
                         Step::Broke(error) => break Exit::Died(error),
+                        Step::Unmade(error) => break Exit::Unmade(error),
                         Step::Retired => return,
                     }
                 };

@@ -71,6 +71,7 @@ impl Lockstep {
                     Step::Nap(due) => hand.due = due,
                     Step::Finished(ended) => self.exits[at] = Some(Exit::Finished(ended)),
                     Step::Broke(error) => self.exits[at] = Some(Exit::Died(error)),
+                    Step::Unmade(error) => self.exits[at] = Some(Exit::Unmade(error)),
                     Step::Retired => self.hands[at] = None,
                 }
                 if self.exits[at].is_some() {

@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     camera::FrameSource,
     error::{Error, Result},
-    limits::{STOP_GRACE, SUPERVISOR_TICK},
+    limits::{RECORDS_END, STOP_GRACE, SUPERVISOR_TICK},
 };
 use analysis::{Analysing, Analyst};
 use capture::Capture;
@@ -30,7 +30,7 @@ use recording::{Recorder, Recording};
 use shared::Shared;
 use state::{Stage, State};
 use supervisor::{Life, Order, Seen, Supervisor};
-use work::Work;
+use work::{Making, ToBeMade, Work};
 
 /// Frames, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,25 +94,17 @@ pub enum Signal {
     Became(State),
 }
 
-/// How the stages are made, at first and whenever one has to be made anew. `why` is what the one before died of.
+/// How the stages are made, at first and whenever one has to be made anew: on its own thread, since what opens a camera or
+/// a disk may hang. What cannot be made is tried again.
 pub trait Makers: fmt::Debug {
-    /// Opens the source.
-    ///
-    /// # Errors
-    /// Those of the source; it is tried again.
-    fn source(&mut self) -> Result<Box<dyn FrameSource>>;
+    /// Opens the source; its errors are those of the source.
+    fn source(&mut self) -> Making<Box<dyn FrameSource>>;
 
-    /// Loads the models.
-    ///
-    /// # Errors
-    /// Those of the models; it is tried again some times.
-    fn analyst(&mut self, why: Option<&Error>) -> Result<Box<dyn Analyst>>;
+    /// Loads the models; its errors are those of the models. `why` is what the analyst before died of.
+    fn analyst(&mut self, why: Option<&Error>) -> Making<Box<dyn Analyst>>;
 
-    /// Opens the records.
-    ///
-    /// # Errors
-    /// Those of the folder; it is tried again some times.
-    fn recorder(&mut self) -> Result<Box<dyn Recorder>>;
+    /// Opens the records; its errors are those of the folder.
+    fn recorder(&mut self) -> Making<Box<dyn Recorder>>;
 }
 
 /// A run in progress.
@@ -129,6 +121,8 @@ pub struct Run<'a, C> {
     died_of: [Option<Error>; Stage::ALL.len()],
     ended: Option<Ended>,
     stopping_since: Option<Duration>,
+    /// Turns of the records, and since when there have been so many.
+    waiting: Option<(Duration, u64)>,
 }
 
 impl<'a, C: Crew> Run<'a, C> {
@@ -154,11 +148,17 @@ impl<'a, C: Crew> Run<'a, C> {
             died_of: [const { None }; Stage::ALL.len()],
             ended: None,
             stopping_since: None,
+            waiting: None,
         };
         // Those at the end of the data first: no frame comes before someone waits for it.
-        run.start(Stage::Records)?;
-        run.start(Stage::Analysis)?;
-        run.give(Stage::Capture, Box::new(Capture::new(shared, source, most_frames)))?;
+        for stage in [Stage::Records, Stage::Analysis] {
+            let generation = shared.hand_over(stage);
+            // Here and now: who starts a run is told what is wrong with it.
+            let work = run.making(stage, generation)()?;
+            run.give(stage, work)?;
+        }
+        let generation = shared.hand_over(Stage::Capture);
+        run.give(Stage::Capture, Box::new(Capture::new(shared, generation, source, most_frames)))?;
         Ok(run)
     }
 
@@ -251,8 +251,15 @@ impl<'a, C: Crew> Run<'a, C> {
                     self.lives[stage as usize] = Life::Dead;
                     self.died_of[stage as usize] = Some(error);
                 }
+                Some(Exit::Unmade(error)) => self.not_started(stage, error),
             }
         }
+    }
+
+    fn not_started(&mut self, stage: Stage, error: Error) {
+        log::warn!("{}: cannot be started anew yet: {error}", stage.name());
+        self.lives[stage as usize] = Life::Dead;
+        self.died_of[stage as usize] = Some(error);
     }
 
     /// What a stage that died had in its hands is lost, and counted.
@@ -265,30 +272,32 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     fn restart(&mut self, stage: Stage) {
-        match self.start(stage) {
-            Ok(()) => {
-                log::warn!("{}: started anew", stage.name());
-                self.shared.happened("restarted", stage.name().to_owned());
-            }
-            Err(error) => {
-                log::warn!("{}: cannot be started anew yet: {error}", stage.name());
-                self.lives[stage as usize] = Life::Dead;
-                self.died_of[stage as usize] = Some(error);
-            }
+        let generation = self.shared.hand_over(stage);
+        let making = self.making(stage, generation);
+        let work = Box::new(ToBeMade::new(&self.shared, stage, generation, making));
+        if let Err(error) = self.give(stage, work) {
+            self.not_started(stage, error);
         }
     }
 
-    fn start(&mut self, stage: Stage) -> Result<()> {
-        let shared = &self.shared;
-        let work: Box<dyn Work> = match stage {
-            Stage::Capture => Box::new(Capture::new(shared, self.makers.source()?, self.most_frames)),
-            Stage::Analysis => {
-                let why = self.died_of[Stage::Analysis as usize].as_ref();
-                Box::new(Analysing::new(shared, self.makers.analyst(why)?, self.size_px))
+    /// How the work of a stage is made, for the thread that has this number.
+    fn making(&mut self, stage: Stage, generation: u32) -> Making<Box<dyn Work>> {
+        let shared = Arc::clone(&self.shared);
+        match stage {
+            Stage::Capture => {
+                let (making, most_frames) = (self.makers.source(), self.most_frames);
+                Box::new(move || Ok(Box::new(Capture::new(&shared, generation, making()?, most_frames))))
             }
-            Stage::Records => Box::new(Recording::new(shared, self.makers.recorder()?)),
-        };
-        self.give(stage, work)
+            Stage::Analysis => {
+                let making = self.makers.analyst(self.died_of[Stage::Analysis as usize].as_ref());
+                let size_px = self.size_px;
+                Box::new(move || Ok(Box::new(Analysing::new(&shared, generation, making()?, size_px))))
+            }
+            Stage::Records => {
+                let making = self.makers.recorder();
+                Box::new(move || Ok(Box::new(Recording::new(&shared, generation, making()?))))
+            }
+        }
     }
 
     fn give(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()> {
@@ -298,14 +307,26 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     /// Whether all stages have done what they can.
-    fn is_over(&self, now: Duration) -> bool {
+    fn is_over(&mut self, now: Duration) -> bool {
         if self.lives.iter().all(|life| *life == Life::Finished) {
             return true;
         }
-        let Some(since) = self.stopping_since else { return false };
+        let Some(since) = self.stopping_since else { return self.waits_in_vain(now) };
         let ended = |stage: Stage| self.lives[stage as usize] != Life::Alive;
         // After a stop nobody is started anew: what is down stays down.
         Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= STOP_GRACE
+    }
+
+    /// Whether all is analysed, and the disk does not take it.
+    fn waits_in_vain(&mut self, now: Duration) -> bool {
+        let is_last = self.lives == [Life::Finished, Life::Finished, Life::Alive];
+        let turns = self.shared.turns(Stage::Records);
+        let (since, before) = *self.waiting.get_or_insert((now, turns));
+        if !is_last || turns != before {
+            self.waiting = Some((now, turns));
+            return false;
+        }
+        now.saturating_sub(since) >= RECORDS_END
     }
 
     fn give_up(&mut self, stage: Stage) -> Outcome {
@@ -335,6 +356,9 @@ impl<'a, C: Crew> Run<'a, C> {
         // Whoever hangs with a frame in its hands does not come back in time.
         self.shared.frames.abandon();
         self.shared.put_down(false);
+        if self.lives[Stage::Records as usize] != Life::Finished {
+            self.shared.give_up_records();
+        }
         let hanging = self.lives.iter().filter(|life| **life == Life::Alive).count() + self.crew.left_behind();
         let ended = self.ended.take().unwrap_or(Ended::Stopped);
         Outcome { counts: self.shared.counts(), ended, hanging }

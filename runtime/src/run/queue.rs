@@ -48,24 +48,22 @@ impl<T, const N: usize> Queue<T, N> {
     }
 
     /// Adds an item. When the queue is full, [`Pacing::Live`] drops the oldest and [`Pacing::Lossless`] waits for room.
-    /// What comes to a closed queue is dropped and counted.
-    pub fn push(&self, item: T, pacing: Pacing) {
+    /// What comes to a closed queue is dropped and counted. Gives what was dropped.
+    pub fn push(&self, item: T, pacing: Pacing) -> Option<T> {
         let mut inner = self.lock();
         while pacing == Pacing::Lossless && inner.items.is_full() && !inner.closed {
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         if inner.closed {
             inner.dropped += 1;
-            return;
+            return Some(item);
         }
-        if inner.items.is_full() && inner.items.pop_front().is_some() {
-            inner.dropped += 1;
-        }
+        let oldest = if inner.items.is_full() { inner.items.pop_front() } else { None };
         // There is room: one was just taken out.
-        if inner.items.push_back(item).is_err() {
-            inner.dropped += 1;
-        }
+        let dropped = inner.items.push_back(item).err().or(oldest);
+        inner.dropped += u64::from(dropped.is_some());
         self.changed.notify_all();
+        dropped
     }
 
     /// Adds an item where there is room, and tells whether there was. What finds none is not counted.

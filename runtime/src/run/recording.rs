@@ -37,9 +37,9 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Takes over from whoever recorded before.
-    pub fn new(shared: &Arc<Shared>, recorder: Box<dyn Recorder>) -> Self {
-        Self { generation: shared.hand_over(Stage::Records), shared: Arc::clone(shared), recorder }
+    /// Takes over from whoever recorded before, as the thread that has this number.
+    pub fn new(shared: &Arc<Shared>, generation: u32, recorder: Box<dyn Recorder>) -> Self {
+        Self { generation, shared: Arc::clone(shared), recorder }
     }
 }
 

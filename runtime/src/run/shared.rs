@@ -151,7 +151,7 @@ impl Shared {
             dropped: self.frames.dropped(),
             failed: self.failed.load(Relaxed),
             unreadable: self.unreadable.load(Relaxed),
-            not_kept: self.not_kept.load(Relaxed) + self.records.dropped(),
+            not_kept: self.not_kept.load(Relaxed),
         }
     }
 
@@ -227,6 +227,22 @@ impl Shared {
         }
     }
 
+    /// Hands a record on. Where the queue is full and the source does not wait, the oldest makes room and is not kept.
+    pub(super) fn record(&self, record: FrameRecord) {
+        if let Some(Message::Frame(_)) = self.records.push(Message::Frame(record), self.pacing) {
+            self.not_kept.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// What waits for records that do not come back is not kept.
+    pub(super) fn give_up_records(&self) {
+        self.records.close();
+        while let Some(message) = self.records.take() {
+            self.not_kept.fetch_add(u64::from(matches!(message, Message::Frame(_))), Relaxed);
+        }
+        self.written(false);
+    }
+
     pub(super) fn take_to_write(&self) {
         self.writing.store(true, Relaxed);
     }
@@ -243,4 +259,24 @@ impl Shared {
 // Whoever panicked while holding a lock left no half-done change: every change is one step.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, records::fixture::record};
+
+    #[test]
+    fn what_is_pushed_out_counts_as_not_kept_where_it_is_a_frame() {
+        let shared = Shared::new(Arc::default(), Arc::new(SystemClock::start()), Pacing::Live);
+        assert!(shared.records.offer(Message::Refused(1, String::new(), String::new())));
+        for number in 0..RECORD_QUEUE_LEN as u64 {
+            shared.record(record(number, 1));
+        }
+        assert_eq!(shared.counts().not_kept, 0);
+        shared.record(record(9, 1));
+        assert_eq!(shared.counts().not_kept, 1);
+        shared.give_up_records();
+        assert_eq!(shared.counts().not_kept, 1 + RECORD_QUEUE_LEN as u64);
+    }
 }

@@ -16,7 +16,7 @@
 use std::fmt;
 
 /// The threads of a run, in the order of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Brings frames from the source.
     Capture,

@@ -6,7 +6,8 @@
 //! - An analysis that stalls cannot be left behind, since its memory is in the budget once: the run is given up, and
 //!   whoever started it starts it again.
 //! - Records that stall wait for their disk: the run goes on without them.
-//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started anew.
+//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started anew. Where that one hangs
+//!   too, page and records go on, but after a while the watchdog starves: a service manager then starts the process anew.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use super::state::{Reason, Stage, State};
 use crate::{
     clock::back_off::pause,
     limits::{
-        ANALYSIS_STALL, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN, RESTART_LEAST, RESTART_MOST,
-        RESTARTS_IN_VAIN, WATCHDOG_LEAST,
+        ANALYSIS_STALL, CAPTURE_HOPELESS, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN,
+        RESTART_LEAST, RESTART_MOST, RESTARTS_IN_VAIN, WATCHDOG_LEAST,
     },
 };
 
@@ -140,9 +141,9 @@ impl Supervisor {
                         order(Order::LeaveBehind(stage));
                         watched.down(now);
                     }
-                    Stage::Capture => stands = Some(Reason::CameraAway),
+                    Stage::Capture => stands = stands.max(Some((Reason::CameraAway, stage))),
                     Stage::Analysis => order(Order::GiveUp(stage)),
-                    Stage::Records => stands = Some(Reason::RecordsStand),
+                    Stage::Records => stands = Some((Reason::RecordsStand, stage)),
                 },
                 (Life::Alive, None) => {}
             }
@@ -151,7 +152,7 @@ impl Supervisor {
             order(Order::FeedWatchdog);
         }
         let ending = stopping || seen[Stage::Capture as usize].life == Life::Finished;
-        let state = self.judge(amiss.max(stands), ending);
+        let state = self.judge(amiss, stands, ending);
         if state != self.state {
             self.state = state;
             order(Order::Became(state));
@@ -168,7 +169,9 @@ impl Supervisor {
             watched.turns != watched.fed_turns || seen[stage as usize].life == Life::Finished
         };
         let capture = &self.stages[Stage::Capture as usize];
-        let helped = capture.retry_at.is_some() || capture.tries > 0;
+        // One that hangs and cannot be replaced goes on hanging: whoever watches over the process may help it.
+        let hopeful = now.saturating_sub(capture.moved_at) < CAPTURE_HOPELESS;
+        let helped = capture.retry_at.is_some() || (capture.tries > 0 && hopeful);
         if !(moved(Stage::Analysis) && (moved(Stage::Capture) || helped)) {
             return false;
         }
@@ -179,16 +182,18 @@ impl Supervisor {
         true
     }
 
-    fn judge(&self, amiss: Option<Reason>, ending: bool) -> State {
+    /// `stands` is what a stage that hangs, and cannot be replaced, makes of the run.
+    fn judge(&self, amiss: Option<Reason>, stands: Option<(Reason, Stage)>, ending: bool) -> State {
         if ending || self.state == State::Stopping {
             return State::Stopping;
         }
         let starting = self.stages.iter().any(|watched| watched.turns == 0 && watched.tries == 0);
         let recovering = Stage::ALL.into_iter().find(|stage| {
             let watched = &self.stages[*stage as usize];
-            watched.retry_at.is_some() || (watched.unproven && watched.tries > 0)
+            let hangs = stands.is_some_and(|(_, hanging)| hanging == *stage);
+            watched.retry_at.is_some() || (watched.unproven && watched.tries > 0 && !hangs)
         });
-        match (recovering, amiss) {
+        match (recovering, amiss.max(stands.map(|(reason, _)| reason))) {
             (Some(stage), _) => State::Recovering(stage),
             (None, _) if starting => State::Starting,
             (None, Some(reason)) => State::Degraded(reason),

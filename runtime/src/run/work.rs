@@ -1,9 +1,9 @@
 //! The work of a stage: cut into steps, so that threads do it in earnest and tests in virtual time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::Ended;
-use crate::error::Error;
+use super::{Ended, shared::Shared, state::Stage};
+use crate::error::{Error, Result};
 
 /// What a step came to.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub enum Step {
     Finished(Option<Ended>),
     /// It cannot go on: it has to be made anew.
     Broke(Error),
+    /// It could not even be made; that is tried again.
+    Unmade(Error),
     /// Another thread has taken over.
     Retired,
 }
@@ -26,4 +28,46 @@ pub enum Step {
 pub trait Work: Send {
     /// Does what there is to do, waiting no longer than `patience` for a neighbour.
     fn step(&mut self, patience: Duration) -> Step;
+}
+
+/// How something is made, by whoever is to use it.
+pub type Making<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+
+/// Work that has yet to be made: opening a camera or a disk may hang, and must hang nobody but its own stage.
+pub(super) struct ToBeMade {
+    shared: Arc<Shared>,
+    stage: Stage,
+    generation: u32,
+    making: Option<Making<Box<dyn Work>>>,
+    made: Option<Box<dyn Work>>,
+}
+
+impl ToBeMade {
+    /// By the thread that has this number.
+    pub(super) fn new(shared: &Arc<Shared>, stage: Stage, generation: u32, making: Making<Box<dyn Work>>) -> Self {
+        Self { shared: Arc::clone(shared), stage, generation, making: Some(making), made: None }
+    }
+}
+
+impl Work for ToBeMade {
+    fn step(&mut self, patience: Duration) -> Step {
+        if let Some(work) = &mut self.made {
+            return work.step(patience);
+        }
+        let Some(making) = self.making.take() else { return Step::Retired };
+        let made = making();
+        // It may have hung for minutes, while another took its place.
+        if !self.shared.counts_on(self.stage, self.generation) {
+            return Step::Retired;
+        }
+        match made {
+            Ok(work) => {
+                log::warn!("{}: started anew", self.stage.name());
+                self.shared.happened("restarted", self.stage.name().to_owned());
+                self.made = Some(work);
+                Step::Again
+            }
+            Err(error) => Step::Unmade(error),
+        }
+    }
 }

@@ -9,6 +9,8 @@ mod tables;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
+use crate::limits::DECODER_BYTES;
+
 /// Bytes of the end marker.
 const END_MARKER_BYTES: usize = 2;
 
@@ -28,6 +30,10 @@ pub enum JpegFault {
 fn torn(found: &str) -> JpegFault {
     JpegFault::Torn(found.to_owned())
 }
+
+/// Bytes a pixel of a row that the decoder of a baseline picture keeps: sixteen rows of three components, as coefficients
+/// and as samples.
+const ROWS_BYTES_PER_PX: u64 = 16 * 3 * (2 + 2);
 
 /// What the head of a picture says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +63,12 @@ impl JpegReader {
             mended: Vec::with_capacity(most_bytes + tables::USUAL.len() + PADDING_BYTES),
             pixels: vec![0; pixels],
         }
+    }
+
+    /// Most bytes of the heap that reading a frame of this width takes beyond what is there from the start: the decoder's
+    /// tables, and some rows of blocks.
+    pub fn making_bytes(width_px: u32) -> u64 {
+        DECODER_BYTES + u64::from(width_px) * ROWS_BYTES_PER_PX
     }
 
     /// The pixels of a frame, RGB, row by row without gaps.

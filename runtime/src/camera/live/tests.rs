@@ -200,7 +200,7 @@ fn a_known_pitch_is_brought_to_that_of_the_models() {
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
     assert_eq!((frame.picture.dimensions(), camera.um_per_px()), ((256, 192), Some(1.25)));
     assert!(camera.describe().contains("256x192 px of 1.250 um"), "{}", camera.describe());
-    assert_eq!((camera.usual_size_px(), camera.frame_size_px()), (Some((256, 192)), None));
+    assert_eq!((camera.need().frame_px, camera.frame_size_px()), ((256, 192), None));
     // A pitch that cannot be.
     let script = Scripted::new(offer(b"GREY", 640, 480), []);
     let mut absurd = self::camera(&script, Wanted { um_per_px: Some(50.0), ..Wanted::default() });

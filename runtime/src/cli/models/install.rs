@@ -9,6 +9,7 @@ use super::{
     keys, slots,
 };
 use crate::{
+    camera::Need,
     error::Result,
     limits::{MODEL_TRIAL_FRAMES, MODEL_TRIAL_STARTS},
     model::bundle::{
@@ -72,7 +73,10 @@ pub(super) fn try_out(
     // From here on the engine has it. Loading runs the golden inputs.
     let mut pipeline = session.load(&accepted.models)?;
     if total_mib.is_some() {
-        budget::check(session, &budget::of_pipeline(session, &mut pipeline, frame, (0, None))?)?;
+        budget::check(
+            session,
+            &budget::of_pipeline(session, &mut pipeline, Need::of(frame), budget::Heap::default(), None)?,
+        )?;
     }
     let models = &accepted.models;
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);

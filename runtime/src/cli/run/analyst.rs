@@ -2,14 +2,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{super::trial::TriedPipeline, lines::Tally};
+use super::{
+    super::trial::TriedPipeline,
+    lines::{MODELS_LEFT, Tally},
+};
 use crate::{
     camera::Frame,
     error::{Error, Result},
     page::board::Board,
     pipeline::Analysis,
     records::kept_pictures::KeptPictures,
-    run::{analysis::Analyst, shared::Shared},
+    run::{
+        analysis::Analyst,
+        shared::Shared,
+        state::{Reason, State},
+    },
 };
 
 /// See the module.
@@ -26,8 +33,12 @@ pub(super) struct CliAnalyst {
 impl CliAnalyst {
     /// Why models were left is an event of the run.
     fn tell_left(&mut self) {
-        for words in self.pipeline.take_left() {
-            self.shared.happened("models left", words);
+        let left = self.pipeline.take_left();
+        if !left.is_empty() {
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).models = Some(self.pipeline.models());
+        }
+        for words in left {
+            self.shared.happened(MODELS_LEFT, words);
         }
     }
 }
@@ -38,7 +49,8 @@ impl Analyst for CliAnalyst {
         self.tell_left();
         done?;
         let analysis = self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))?;
-        self.pictures.see(frame, analysis);
+        let disk_answers = self.shared.state() != State::Degraded(Reason::RecordsStand);
+        self.pictures.see(frame, analysis, disk_answers);
         let counted = self.any_quality || analysis.quality.verdict.is_good();
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());

@@ -13,10 +13,14 @@ use crate::{
         frame_record::FrameRecord,
         frames,
         keeper::KeeperCounters,
+        run_info::ModelInfo,
         run_log::{CELLS_TABLE, RunEnd, Tables},
     },
     run::{Counts, Outcome},
 };
+
+/// The event of models that were left for those before them.
+pub(super) const MODELS_LEFT: &str = "models left";
 
 /// What the end of a run tells of its frames.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub(super) struct Tally {
     pub(super) verdicts: BTreeMap<Verdict, u64>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
+    /// The models that run, where they are others than those that the run began with.
+    pub(super) models: Option<Vec<ModelInfo>>,
     /// How the records ended, once they did.
     pub(super) end: Option<RunEnd>,
 }

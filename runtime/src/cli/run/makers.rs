@@ -6,18 +6,18 @@ use std::{
 };
 
 use super::{
-    super::{session::Session, trial::TriedPipeline},
+    super::{session::Session, trial::TriedPipeline, voice::Voice},
     RunArgs,
     analyst::CliAnalyst,
     lines::Tally,
     recorder::CliRecorder,
 };
 use crate::{
-    camera::{FrameSource, open::open},
-    error::{Error, Result},
+    camera::{FrameSource, Need, Pacing, open::open},
+    error::Error,
     page::board::Board,
     records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog},
-    run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared},
+    run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
 
 /// See the module.
@@ -32,6 +32,10 @@ pub(super) struct CliMakers<'a> {
     /// The first one, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
+    /// What memory was reckoned with, where it is limited: a source that is opened anew is held to it too.
+    pub(super) need: Option<Need>,
+    /// What says a line a frame.
+    voice: Voice,
     /// Where each analysis is shown.
     pub(super) page: Option<Arc<Board>>,
 }
@@ -43,13 +47,16 @@ impl<'a> CliMakers<'a> {
         args: &'a RunArgs,
         out: &'a Path,
         info: RunInfo,
-        mut pipeline: TriedPipeline,
+        pipeline: TriedPipeline,
+        voice: Voice,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
-            target_um_per_px: pipeline.pipeline().pitch().um_per_px,
+            target_um_per_px: pipeline.um_per_px(),
             pipeline: Some(pipeline),
             tally: Arc::default(),
+            need: None,
+            voice,
             page: None,
             session,
             args,
@@ -65,36 +72,46 @@ impl<'a> CliMakers<'a> {
 }
 
 impl Makers for CliMakers<'_> {
-    fn source(&mut self) -> Result<Box<dyn FrameSource>> {
-        let mut source = open(&self.args.source, &self.session.config, self.args.wish())?;
-        source.resample_to(self.target_um_per_px)?;
-        Ok(source)
+    fn source(&mut self) -> Making<Box<dyn FrameSource>> {
+        let (name, config, wish) = (self.args.source.clone(), self.session.config.clone(), self.args.wish());
+        let (target_um_per_px, need) = (self.target_um_per_px, self.need);
+        Box::new(move || {
+            let mut source = open(&name, &config, wish)?;
+            source.resample_to(target_um_per_px)?;
+            if let Some(need) = need {
+                source.hold_to(need);
+            }
+            Ok(source)
+        })
     }
 
-    fn analyst(&mut self, _why: Option<&Error>) -> Result<Box<dyn Analyst>> {
-        let pipeline = match self.pipeline.take() {
-            Some(pipeline) => pipeline,
-            None => TriedPipeline::begin(self.session)?,
-        };
-        Ok(Box::new(CliAnalyst {
-            shared: Arc::clone(&self.shared),
-            pipeline,
-            any_quality: self.args.any_quality,
-            pictures: KeptPictures::new(self.out, self.args.save_every),
-            tally: Arc::clone(&self.tally),
-            page: self.page.clone(),
-        }))
+    fn analyst(&mut self, _why: Option<&Error>) -> Making<Box<dyn Analyst>> {
+        let (session, shared, target_um_per_px) =
+            (self.session.clone(), Arc::clone(&self.shared), self.target_um_per_px);
+        let (first, tally, page) = (self.pipeline.take(), Arc::clone(&self.tally), self.page.clone());
+        let (any_quality, every, out) = (self.args.any_quality, self.args.save_every, self.out.to_owned());
+        // A folder ends, a camera does not.
+        let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
+        Box::new(move || {
+            let pipeline = match first {
+                Some(pipeline) => pipeline,
+                None => TriedPipeline::begin(&session)?,
+            };
+            pipeline.check_pitch(target_um_per_px)?;
+            let pictures = KeptPictures::new(&out, every, most_bytes);
+            Ok(Box::new(CliAnalyst { shared, pipeline, any_quality, pictures, tally, page }))
+        })
     }
 
-    fn recorder(&mut self) -> Result<Box<dyn Recorder>> {
+    fn recorder(&mut self) -> Making<Box<dyn Recorder>> {
         let records = &self.session.config.records;
-        let clock = Arc::clone(&self.shared.clock);
-        let log = RunLog::open(self.out, &self.info, &records.retention(), records.tables, clock)?;
-        Ok(Box::new(CliRecorder {
-            shared: Arc::clone(&self.shared),
-            log: Some(log),
-            quiet: self.session.quiet,
-            tally: Arc::clone(&self.tally),
-        }))
+        let (retention, tables) = (records.retention(), records.tables);
+        let (voice, quiet) = (self.voice.clone(), self.session.quiet);
+        let (out, info) = (self.out.to_owned(), self.info.clone());
+        let (shared, tally) = (Arc::clone(&self.shared), Arc::clone(&self.tally));
+        Box::new(move || {
+            let log = Some(RunLog::open(&out, &info, &retention, tables, Arc::clone(&shared.clock))?);
+            Ok(Box::new(CliRecorder { shared, log, voice, quiet, tally }))
+        })
     }
 }

@@ -15,15 +15,18 @@ use std::{
 
 use clap::Args;
 
-use super::{budget, print, segment::above_zero, session::Session, supervise, trial::TriedPipeline};
+use super::{
+    budget, budget::Heap, segment::above_zero, session::Session, supervise, trial::TriedPipeline, voice::Voice,
+};
 use crate::{
     camera::open::{Wish, open},
     clock::{Clock, SystemClock},
     error::{Error, Result},
-    limits::TILE_PX,
+    memory::counting,
     outbox::{Outbox, access::Access},
     page::address::Address,
     records::{
+        lock::FolderLock,
         run_log::{RunEnd, Tables},
         store, utc,
     },
@@ -68,7 +71,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
 
-    /// Save the pictures of every N-th frame; those of the last are always saved
+    /// Save the pictures of every N-th frame; those of the last are always saved. Of a camera the oldest make room for new
+    /// ones beyond `[output] most_pictures_mib`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     save_every: Option<u64>,
 
@@ -107,17 +111,23 @@ impl RunArgs {
 ///
 /// # Errors
 /// Those of the source, of the models and of the results; the frames before are kept.
-pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
+pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()> {
     let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
-    let source_bytes = budget::live_bytes().saturating_sub(before);
+    let opened = budget::live_bytes();
+    counting::restart_peak();
     let mut pipeline = TriedPipeline::begin(session)?;
-    source.resample_to(pipeline.pipeline().pitch().um_per_px)?;
+    let loading_bytes = budget::peak_bytes().saturating_sub(opened);
+    let loaded = budget::live_bytes();
+    source.resample_to(pipeline.um_per_px())?;
+    let source_bytes = (opened + budget::live_bytes()).saturating_sub(before + loaded);
+    let mut need = None;
     if session.config.budget.total_mib.is_some() {
-        // A folder does not know the size of its pictures: it is reckoned with single tiles.
-        let size_px = source.usual_size_px().unwrap_or((TILE_PX, TILE_PX));
-        let need = budget::of_pipeline(session, pipeline.pipeline(), size_px.into(), (source_bytes, args.http))?;
-        budget::enforce(session, &need)?;
+        let (of_source, heap) = (source.need(), Heap { source_bytes, loading_bytes });
+        let budget = budget::of_pipeline(session, pipeline.pipeline()?, of_source, heap, args.http)?;
+        budget::enforce(session, &budget)?;
+        source.hold_to(of_source);
+        need = Some(of_source);
     }
     let broker = Access::of(&session.config.mqtt)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -126,15 +136,17 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
     });
+    let _held = FolderLock::take(&out)?;
     let stop = stop_on_signals()?;
     let name = source.name().to_owned();
-    print::line(format_args!("source   {name}: {}", source.describe()));
-    print::line(format_args!("results  {}", out.display()));
+    voice.line(format_args!("source   {name}: {}", source.describe()));
+    voice.line(format_args!("results  {}", out.display()));
 
     let start = Instant::now();
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
     let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
-    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline);
+    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, voice.clone());
+    makers.need = need;
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);
@@ -146,27 +158,27 @@ pub(super) fn run(session: &Session, args: &RunArgs) -> Result<()> {
     let sent = outbox.map(Outbox::end);
 
     let tally = makers.tally();
-    print::line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));
+    voice.line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));
     if let Some(counters) = shared.camera() {
-        print::line(format_args!("camera   {counters}"));
+        voice.line(format_args!("camera   {counters}"));
     }
     if let Some(quality) = lines::quality(&tally, args.any_quality) {
-        print::line(quality);
+        voice.line(quality);
     }
     if let Some(end) = &tally.end {
-        print::line(format_args!("records  {}: {}", out.join(store::FILE).display(), lines::records(end)));
+        voice.line(format_args!("records  {}: {}", out.join(store::FILE).display(), lines::records(end)));
         if let Some(tables) = lines::tables(end, &out) {
-            print::line(tables);
+            voice.line(tables);
         }
     }
     if let Some(sent) = sent {
-        print::line(format_args!("mqtt     {sent}"));
+        voice.line(format_args!("mqtt     {sent}"));
     }
     if let Some(overlay) = &tally.overlay {
-        print::line(format_args!("look at  {}", overlay.display()));
+        voice.line(format_args!("look at  {}", overlay.display()));
     }
     if args.source == "demo" {
-        print::line("next     bloodseg run FOLDER for frames of your own, bloodseg segment PICTURE --out DIR for one");
+        voice.line("next     bloodseg run FOLDER for frames of your own, bloodseg segment PICTURE --out DIR for one");
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),

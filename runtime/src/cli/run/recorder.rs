@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    super::print,
-    lines::{FrameLine, Tally},
+    super::voice::Voice,
+    lines::{FrameLine, MODELS_LEFT, Tally},
 };
 use crate::{
     records::{frame_record::FrameRecord, keeper::Kept, run_log::RunLog},
@@ -16,6 +16,7 @@ use crate::{
 pub(super) struct CliRecorder {
     pub(super) shared: Arc<Shared>,
     pub(super) log: Option<RunLog>,
+    pub(super) voice: Voice,
     pub(super) quiet: bool,
     pub(super) tally: Arc<Mutex<Tally>>,
 }
@@ -31,17 +32,22 @@ impl Recorder for CliRecorder {
         let kept = self.log.as_mut().is_some_and(|log| log.record(record) == Kept::Durable);
         self.tally(|tally| tally.add(record));
         if !self.quiet {
-            print::line(FrameLine(record, kept));
+            self.voice.line(FrameLine(record, kept));
         }
         kept
     }
 
     fn refused(&mut self, number: u64, name: &str, why: &str) {
-        print::problem(format_args!("frame {number} ({name}): {why}"));
+        self.voice.problem(format_args!("frame {number} ({name}): {why}"));
     }
 
     fn happened(&mut self, kind: &str, words: &str) {
+        let models =
+            if kind == MODELS_LEFT { self.tally.lock().ok().and_then(|mut tally| tally.models.take()) } else { None };
         if let Some(log) = &mut self.log {
+            if let Some(models) = models {
+                log.models(models);
+            }
             log.event(kind, words);
         }
     }

@@ -7,7 +7,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     limits::{MAX_EVENT_BYTES, MAX_EVENTS, MAX_RECORD_NAME_BYTES, SCALE},
-    records::{frame_record::FrameRecord, run_info::RunInfo, utc},
+    records::{
+        frame_record::FrameRecord,
+        run_info::{ModelInfo, RunInfo},
+        utc,
+    },
 };
 
 /// An event: something that happened to a run, other than a frame.
@@ -68,14 +72,30 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
             ],
         )?;
         let id = connection.last_insert_rowid();
-        for model in &run.models {
-            connection.execute(
-                "INSERT INTO models VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![id, model.role, model.name, model.version, model.sha256],
-            )?;
-        }
+        insert_models(connection, id, &run.models)?;
         Ok(id)
     })
+}
+
+/// Puts other models in the place of those of a run.
+///
+/// # Errors
+/// Those of SQLite; nothing is then changed.
+pub fn models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rusqlite::Result<()> {
+    within(connection, || {
+        connection.execute("DELETE FROM models WHERE run = ?1", [run])?;
+        insert_models(connection, run, models)
+    })
+}
+
+fn insert_models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rusqlite::Result<()> {
+    for model in models {
+        connection.execute(
+            "INSERT INTO models VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![run, model.role, model.name, model.version, model.sha256],
+        )?;
+    }
+    Ok(())
 }
 
 /// The number of a run that was begun before, if it is there: another file may have taken the place of the one that it began

@@ -163,7 +163,8 @@ fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same
     let orders = it.run(CAPTURE_STALL * 10);
     assert_eq!(count(&orders, Order::LeaveBehind(Stage::Capture)), MAX_LEFT_BEHIND);
     assert_eq!(count(&orders, Order::Restart(Stage::Capture)), MAX_LEFT_BEHIND);
-    assert_eq!(it.supervisor.state(), State::Recovering(Stage::Capture));
+    // No third one is begun. Page and records go on, and whoever watches over the process learns of it in the end.
+    assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     let longest = orders
         .iter()
         .filter(|(_, order)| *order == Order::FeedWatchdog)
@@ -173,6 +174,9 @@ fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same
         .map(|pair| pair[1] - pair[0])
         .max();
     assert!(longest < Some(crate::limits::WATCHDOG), "{longest:?}");
+    it.run(CAPTURE_HOPELESS);
+    assert_eq!(count(&it.run(Duration::from_secs(60)), Order::FeedWatchdog), 0);
+    assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     // It comes back.
     it.still.clear();
     it.left_behind = 0;

@@ -58,7 +58,7 @@ impl FrameSource for Burst {
         Some((8, 8))
     }
 
-    fn go_on_after(&mut self, number: u64) {
+    fn go_on_after(&mut self, number: u64, _unreadable: u64) {
         self.number = number;
     }
 
@@ -208,19 +208,22 @@ impl Parts {
 }
 
 impl Makers for Parts {
-    fn source(&mut self) -> Result<Box<dyn FrameSource>> {
+    fn source(&mut self) -> Making<Box<dyn FrameSource>> {
         let gone = || Error::Source { name: "burst".into(), found: "gone".into(), todo: String::new() };
-        self.sources.pop_front().ok_or_else(gone)
+        let source = self.sources.pop_front().ok_or_else(gone);
+        Box::new(|| source)
     }
 
-    fn analyst(&mut self, why: Option<&Error>) -> Result<Box<dyn Analyst>> {
+    fn analyst(&mut self, why: Option<&Error>) -> Making<Box<dyn Analyst>> {
         self.whys.extend(why.map(Error::to_string));
-        Ok(Box::new(Dealt { fates: Arc::clone(&self.fates), pause: self.pause, analysis: analysis() }))
+        let (fates, pause) = (Arc::clone(&self.fates), self.pause);
+        Box::new(move || Ok(Box::new(Dealt { fates, pause, analysis: analysis() })))
     }
 
-    fn recorder(&mut self) -> Result<Box<dyn Recorder>> {
+    fn recorder(&mut self) -> Making<Box<dyn Recorder>> {
         let panic_at = std::mem::replace(&mut self.record_bomb, u64::MAX);
-        Ok(Box::new(Notes { seen: Arc::clone(&self.seen), stop: Arc::clone(&self.stop), panic_at }))
+        let (seen, stop) = (Arc::clone(&self.seen), Arc::clone(&self.stop));
+        Box::new(move || Ok(Box::new(Notes { seen, stop, panic_at })))
     }
 }
 

@@ -1,14 +1,24 @@
 //! Runs with threads.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
+    time::Duration,
+};
 
 use super::{
     super::*,
-    made_up::{Fate, Parts, burst, run},
+    made_up::{Burst, Fate, Parts, burst, run},
 };
-use crate::camera::{
-    Next, Pacing,
-    faults::{Faults, Faulty},
+use crate::{
+    camera::{
+        Next, Pacing,
+        faults::{Faults, Faulty},
+    },
+    clock::SystemClock,
 };
 
 #[test]
@@ -90,6 +100,63 @@ fn a_source_that_panics_is_opened_anew_and_goes_on_with_its_numbers() {
     assert!(matches!(outcome.ended, Ended::SourceEnded), "{outcome:?}");
     assert_eq!(parts.kept(), [1, 2, 3, 4, 5]);
     assert!(parts.happened().contains("died capture"), "{}", parts.happened());
+}
+
+/// Makers whose second source hangs while it is opened, until it is let go.
+#[derive(Debug)]
+struct Slow {
+    parts: Parts,
+    let_go: Option<mpsc::Receiver<()>>,
+    opening: Arc<AtomicBool>,
+    was_let_go: Arc<AtomicBool>,
+}
+
+impl Makers for Slow {
+    fn source(&mut self) -> Making<Box<dyn FrameSource>> {
+        let (let_go, opening) = (self.let_go.take(), Arc::clone(&self.opening));
+        let was_let_go = Arc::clone(&self.was_let_go);
+        Box::new(move || {
+            opening.store(true, Relaxed);
+            was_let_go.store(let_go.unwrap().recv_timeout(Duration::from_secs(60)).is_ok(), Relaxed);
+            Ok(Box::new(burst(3, Pacing::Lossless)))
+        })
+    }
+
+    fn analyst(&mut self, why: Option<&Error>) -> Making<Box<dyn Analyst>> {
+        self.parts.analyst(why)
+    }
+
+    fn recorder(&mut self) -> Making<Box<dyn Recorder>> {
+        self.parts.recorder()
+    }
+}
+
+#[test]
+fn a_source_that_hangs_while_it_is_opened_hangs_nobody_else() {
+    let (release, let_go) = mpsc::channel();
+    let (opening, was_let_go) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let mut makers = Slow {
+        parts: Parts::new(),
+        let_go: Some(let_go),
+        opening: Arc::clone(&opening),
+        was_let_go: Arc::clone(&was_let_go),
+    };
+    let stop = Arc::clone(&makers.parts.stop);
+    let seen = Arc::clone(&makers.parts.seen);
+    let shared = Arc::new(Shared::new(stop, Arc::new(SystemClock::start()), Pacing::Lossless));
+    let first = Burst { panic_at: 2, ..burst(9, Pacing::Lossless) };
+    let crew = crew::Threads::new(&shared);
+    let run = Run::begin(&shared, Box::new(first), None, &mut makers, crew).unwrap();
+    let mut fed = 0;
+    let outcome = run.to_the_end(|signal| {
+        fed += u32::from(signal == Signal::Alive && opening.load(Relaxed));
+        if fed == 2 {
+            let _ = release.send(());
+        }
+    });
+    assert!(was_let_go.load(Relaxed), "the watchdog starved while a source was opened");
+    assert!(matches!(outcome.ended, Ended::SourceEnded), "{outcome:?}");
+    assert_eq!(*seen.kept.lock().unwrap(), [1, 2, 3, 4]);
 }
 
 #[test]

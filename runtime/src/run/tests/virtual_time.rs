@@ -15,7 +15,7 @@ use crate::{
         device::scripted::{Deed, Scripted, offer},
         live::{Camera, Wanted},
     },
-    limits::{ANALYSIS_STALL, CAPTURE_STALL, FRAME_QUEUE_LEN, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
+    limits::{ANALYSIS_STALL, CAPTURE_STALL, FRAME_QUEUE_LEN, RECORDS_END, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -74,6 +74,27 @@ fn a_capture_that_hangs_is_replaced_and_the_rest_lives() {
     assert!(kept.windows(2).all(|pair| pair[1] == pair[0] + 1), "numbers go on: {kept:?}");
     drop(kept);
     assert!(seen.happened.lock().unwrap().iter().any(|line| line == "stalled capture"));
+}
+
+#[test]
+fn a_camera_whose_frames_are_all_unreadable_is_as_good_as_away() {
+    let mut parts = Parts::new();
+    let stop = Arc::clone(&parts.stop);
+    let rubbish = Burst { unreadable_every: 1, ..every_second() };
+    let mut it = Virtual::begin(rubbish, &mut parts, &stop);
+    it.pass(Duration::from_secs(60));
+    assert_eq!(it.states.last(), Some(&State::Degraded(Reason::CameraAway)));
+}
+
+#[test]
+fn a_disk_that_hangs_at_the_end_is_not_waited_for_for_ever_and_what_it_did_not_take_is_counted() {
+    let mut parts = Parts::new();
+    let stop = Arc::clone(&parts.stop);
+    let mut it = Virtual::begin(Burst { left: 3, ..every_second() }, &mut parts, &stop);
+    it.run.crew().hang(Stage::Records, 24 * HOUR);
+    let outcome = it.pass(2 * RECORDS_END).unwrap();
+    assert!(matches!(outcome.ended, Ended::SourceEnded), "{outcome:?}");
+    assert_eq!((outcome.counts.analysed, outcome.counts.not_kept, outcome.hanging), (3, 3, 1));
 }
 
 #[test]

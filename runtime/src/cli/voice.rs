@@ -1,0 +1,140 @@
+//! What a run says, said by a thread of its own: a terminal that is paused, or a pager that nobody scrolls, must hold up no
+//! frame and no record. What finds no room is left out, and counted.
+
+use std::{
+    fmt::Display,
+    io::{self, Write, stderr, stdout},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use heapless::String as Text;
+
+use crate::{
+    camera::Pacing,
+    limits::{LONGEST_NAP, VOICE_END, VOICE_LINE_BYTES, VOICE_LINES},
+    records::store::write::cut,
+    run::queue::{Popped, Queue},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Out,
+    Err,
+}
+
+type Line = (To, Text<VOICE_LINE_BYTES>);
+
+#[derive(Debug, Default)]
+struct Said {
+    waiting: Queue<Line, VOICE_LINES>,
+    /// Lines that were written, or could not be.
+    done: AtomicU64,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Voice {
+    said: Arc<Said>,
+    thread: Option<Arc<JoinHandle<()>>>,
+}
+
+impl Voice {
+    /// Begins to speak. Where the system gives no thread, nothing is said.
+    pub(super) fn begin() -> Self {
+        let said = Arc::<Said>::default();
+        let of_thread = Arc::clone(&said);
+        let thread = thread::Builder::new().name("voice".to_owned()).spawn(move || speak(&of_thread));
+        Self { said, thread: thread.ok().map(Arc::new) }
+    }
+
+    /// A line of results, on stdout; a long one is cut.
+    pub(super) fn line(&self, text: impl Display) {
+        self.say(To::Out, text);
+    }
+
+    /// What went wrong, on stderr.
+    pub(super) fn problem(&self, text: impl Display) {
+        self.say(To::Err, format_args!("error: {text}"));
+    }
+
+    fn say(&self, to: To, text: impl Display) {
+        let _ = self.said.waiting.push((to, cut(text)), Pacing::Live);
+    }
+
+    /// Waits until all is said, as long as somebody listens.
+    pub(super) fn end(self) {
+        self.said.waiting.close();
+        let Some(thread) = self.thread else { return };
+        let (mut done, mut since) = (self.said.done.load(Relaxed), Instant::now());
+        while !thread.is_finished() && since.elapsed() < VOICE_END {
+            thread::sleep(Duration::from_millis(5));
+            let now_done = self.said.done.load(Relaxed);
+            if now_done != done {
+                (done, since) = (now_done, Instant::now());
+            }
+        }
+    }
+}
+
+/// As the target of the log: each write is a message.
+impl Write for Voice {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.say(To::Err, String::from_utf8_lossy(message).trim_end());
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn speak(said: &Said) {
+    let mut told = 0;
+    loop {
+        let (to, text) = match said.waiting.pop_within(LONGEST_NAP) {
+            Popped::Item(line) => line,
+            Popped::Nothing => continue,
+            Popped::Closed => return,
+        };
+        // Who closed the pipe wants no more lines.
+        let _ = match to {
+            To::Out => writeln!(stdout().lock(), "{text}"),
+            To::Err => writeln!(stderr().lock(), "{text}"),
+        };
+        let dropped = said.waiting.dropped();
+        if dropped > told {
+            let _ = writeln!(stderr().lock(), "{} lines are left out: nobody read them", dropped - told);
+            told = dropped;
+        }
+        said.done.fetch_add(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_left_out_and_a_long_line_is_cut() {
+        // Nobody speaks.
+        let mut voice = Voice { said: Arc::default(), thread: None };
+        for number in 0..VOICE_LINES + 3 {
+            voice.line(number);
+        }
+        assert_eq!(voice.said.waiting.dropped(), 3);
+        let first = voice.said.waiting.take();
+        assert!(first.is_some_and(|(to, text)| to == To::Out && text == "3"));
+        assert!(voice.write(b"a warning\n").is_ok_and(|written| written == 10));
+        voice.problem("x".repeat(2 * VOICE_LINE_BYTES));
+        let all: Vec<Line> = std::iter::from_fn(|| voice.said.waiting.take()).collect();
+        let [.., warning, problem] = all.as_slice() else { unreachable!("{all:?}") };
+        assert!(warning.0 == To::Err && warning.1 == "a warning", "{warning:?}");
+        assert!(problem.1.len() == VOICE_LINE_BYTES && problem.1.starts_with("error: xxx"), "{problem:?}");
+        voice.end();
+    }
+}
