@@ -409,7 +409,7 @@ pub const MQTT_ACK_PATIENCE: Duration = Duration::from_secs(20);
 /// Longest time that a run which ends waits for what the broker has not acknowledged.
 pub const MQTT_END: Duration = Duration::from_secs(3);
 
-/// Longest time that it then waits for the broker to take its leave.
+/// Longest time that it then waits for what is under way, and for the broker to take its leave.
 pub const MQTT_LEAVE: Duration = Duration::from_secs(1);
 
 /// Longest time that a run waits for its outbox, which may hang.
@@ -573,7 +573,7 @@ const _: () = {
     // A frame and its acknowledgements are four packets, and all of a window have room between two looks.
     assert!(MQTT_WINDOW * 4 * 2 <= MAX_MQTT_HEARD as usize);
     // A run waits a little longer for the outbox than the outbox for the broker, and the service manager for both.
-    assert!(MQTT_END.as_millis() + MQTT_LEAVE.as_millis() < MQTT_END_GRACE.as_millis());
+    assert!(MQTT_END.as_millis() + MQTT_LEAVE.as_millis() + MQTT_LOOK.as_millis() < MQTT_END_GRACE.as_millis());
     assert!(STOP_GRACE.as_millis() + MQTT_END_GRACE.as_millis() <= 20_000);
     assert!(MQTT_KEEP_ALIVE_S <= MQTT_KEEP_ALIVE_MOST_S);
     // The longest name of a frame has room in a message, even where each byte is written as six.

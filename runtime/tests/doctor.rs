@@ -5,7 +5,7 @@
 
 mod fixture;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, net::TcpListener, path::Path, process::Command};
 
 /// Exit code and standard output, in a folder with models and a config that names a camera nobody has.
 fn call(folder: &Path, args: &[&str]) -> (i32, String) {
@@ -18,6 +18,7 @@ fn call(folder: &Path, args: &[&str]) -> (i32, String) {
     fs::write(folder.join("camera.toml"), "[source.scope]\nkind = \"camera\"\ndevice = \"no/video9\"\n").unwrap();
     fs::write(folder.join("tight.toml"), "[budget]\ntotal_mib = 0.5\n").unwrap();
     fs::write(folder.join("wrong.toml"), "[budgets]\n").unwrap();
+    fs::write(folder.join("mqtt.toml"), "[mqtt]\nbroker = \"b:1\"\nuser = \"u\"\npassword_file = \"none\"\n").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_bloodseg")).current_dir(folder).args(args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked") && !stderr.contains("error:"), "{stderr}");
@@ -60,8 +61,54 @@ fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
     assert_eq!(of_check(&wrong, "budget").0, "skipped");
     let (_, tight) = json(folder.path(), &["--config", "tight.toml", "--models", "models"]);
     assert_eq!(of_check(&tight, "budget"), ("fault".into(), 6));
+    let (_, mqtt) = json(folder.path(), &["--config", "mqtt.toml", "--models", "models"]);
+    assert_eq!(of_check(&mqtt, "mqtt"), ("fault".into(), 6));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("[http]\naddress = \"{}\"\n", taken.local_addr().unwrap());
+    fs::write(folder.path().join("page.toml"), page).unwrap();
+    let (_, page) = json(folder.path(), &["--config", "page.toml", "--models", "models"]);
+    assert_ne!(of_check(&page, "page").0, "ok");
     let (_, disk) = json(folder.path(), &["--models", "models", "--out", "wrong.toml"]);
     assert_eq!(of_check(&disk, "disk"), ("fault".into(), 5));
+}
+
+/// MiB that a run needs, as the check of the budget says.
+fn need_mib(json: &serde_json::Value) -> f64 {
+    let findings = json["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["check"] == "budget").unwrap()["found"].as_str().unwrap();
+    let (_, need) = found.split_once("a run needs ").unwrap_or_else(|| panic!("{found}"));
+    need.split_once(" MiB").unwrap().0.parse().unwrap()
+}
+
+#[test]
+fn the_budget_is_that_of_the_frames_that_the_sources_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    for (name, side) in [("small", 64), ("large", 512)] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        image::RgbImage::new(side, side).save(folder.path().join(name).join("a.png")).unwrap();
+    }
+    let small = "[source.small]\nkind = \"folder\"\npath = \"small\"\n";
+    let large = "[source.large]\nkind = \"folder\"\npath = \"large\"\n";
+    let gone = "[source.gone]\nkind = \"folder\"\npath = \"gone\"\n";
+    write("small.toml", small);
+    write("both.toml", &[small, large, gone].concat());
+    let of = |config: &str, more: &[&str]| {
+        json(folder.path(), &[&["--config", config, "--models", "models"], more].concat()).1
+    };
+    let (little, much) = (need_mib(&of("small.toml", &[])), need_mib(&of("both.toml", &[])));
+    assert!(much > little + 10.0, "{little} MiB, {much} MiB");
+    let told = of("both.toml", &[]).to_string();
+    assert!(told.contains("large: a run needs") && told.contains("cannot be opened: gone"), "{told}");
+    assert!(need_mib(&of("both.toml", &["--frame", "64x64"])) < much);
+    // What the frames need is what is compared.
+    let limit = format!("[budget]\ntotal_mib = {}\n", (little + much) / 2.0);
+    write("tight-small.toml", &[&limit, small].concat());
+    write("tight-both.toml", &[&limit, small, large].concat());
+    assert_ne!(of_check(&of("tight-small.toml", &[]), "budget").0, "fault");
+    assert_eq!(of_check(&of("tight-both.toml", &[]), "budget"), ("fault".into(), 6));
+    write("gone.toml", gone);
+    assert_eq!(of_check(&of("gone.toml", &[]), "budget").0, "skipped");
 }
 
 #[test]

@@ -163,6 +163,16 @@ fn shards_of_other_pictures_flags_or_models_are_refused() {
     refused(&["segmentation model"]);
     fs::write(archive.path("models/unet.toml"), before).unwrap();
     archive.segment("out", &["--shard", "1/2"]);
+    // Another build of the same version.
+    let mark = archive.path("out/shards/1-of-2/shard.json");
+    let text = fs::read_to_string(&mark).unwrap();
+    let version = concat!(env!("CARGO_PKG_VERSION"), "+");
+    let (start, end) = text.split_once(version).unwrap();
+    let (build, end) = end.split_at(16);
+    assert!(build.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
+    fs::write(&mark, format!("{start}{version}{}{end}", build.chars().rev().collect::<String>())).unwrap();
+    refused(&["version of bloodseg", build]);
+    fs::write(&mark, text).unwrap();
     let (_, stderr) = archive.call(&["merge", "out"]);
     assert!(stderr.contains("2 of 8 pictures"), "{stderr}");
 }
@@ -178,16 +188,22 @@ fn shards_that_are_not_counted_from_0_are_refused() {
 }
 
 #[test]
-fn a_shard_that_is_run_again_loses_its_mark_before_its_tables() {
+fn a_shard_that_is_run_again_loses_its_mark_first() {
     let archive = Archive::new();
     archive.segment("out", &["--shard", "0/1"]);
     let folder = archive.path("out/shards/0-of-1");
     let again = ["segment", "archive", "--recursive", "--models", "models", "--out", "out", "--shard", "0/1"];
-    // A model that is refused touches nothing.
+    // A list of pictures that is refused, and a model.
+    fs::copy(archive.path("archive/c.png"), archive.path("archive/inner/c.png")).unwrap();
+    assert_eq!(archive.call(&again).0, 3);
+    assert!(!folder.join("shard.json").exists() && folder.join("cells.csv").exists());
+    fs::remove_file(archive.path("archive/inner/c.png")).unwrap();
+    archive.segment("out", &["--shard", "0/1"]);
     fs::rename(archive.path("models/ssr.onnx"), archive.path("ssr.onnx")).unwrap();
     assert_eq!(archive.call(&again).0, 4);
-    assert!(folder.join("shard.json").exists());
+    assert!(!folder.join("shard.json").exists());
     fs::rename(archive.path("ssr.onnx"), archive.path("models/ssr.onnx")).unwrap();
+    archive.segment("out", &["--shard", "0/1"]);
     // A table that cannot be put in its place.
     fs::remove_file(folder.join("cells.csv")).unwrap();
     fs::create_dir_all(folder.join("cells.csv/in-the-way")).unwrap();
@@ -242,6 +258,8 @@ fn the_script_of_the_slurm_array_makes_the_tables_of_one_call() {
     }
     assert_eq!(archive.call(&["merge", "out"]).0, 3);
     assert_eq!(archive.tables("one"), archive.tables("out"));
+    fs::copy(archive.path("archive/c.png"), archive.path("archive/inner/c.png")).unwrap();
+    assert_eq!(task("0", "archive").status.code(), Some(3), "a task that does nothing fails, whatever was done before");
     fs::remove_dir_all(archive.path("out")).unwrap();
     assert_eq!(task("0", "nowhere").status.code(), Some(3), "a task without its archive fails");
 }
@@ -293,5 +311,7 @@ fn the_command_of_the_kubernetes_job_makes_the_tables_of_one_call() {
     }
     assert_eq!(archive.call(&["merge", "out"]).0, 3);
     assert_eq!(archive.tables("one"), archive.tables("out"));
+    fs::copy(archive.path("archive/c.png"), archive.path("archive/inner/c.png")).unwrap();
+    assert_eq!(pod("0", "archive").status.code(), Some(3), "a pod that does nothing fails, whatever was done before");
     assert_eq!(pod("0", "nowhere").status.code(), Some(3), "a pod without its archive fails");
 }

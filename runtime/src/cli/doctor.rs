@@ -1,5 +1,7 @@
 //! `bloodseg doctor`: is this machine fit for a run, and what to do where it is not.
 
+mod need;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
@@ -7,12 +9,10 @@ use serde::Serialize;
 
 use super::{args::Args as AllArgs, budget as needs, print, session::Session};
 use crate::{
-    camera::Need,
     clock::{Clock, SystemClock},
     config::Config,
-    doctor::{self, Finding, Machine, Outcome, budget, clock, config, models, service},
+    doctor::{self, Finding, Machine, Outcome, clock, config, models, mqtt, page, service},
     error::{Error, Result},
-    pipeline::Pipeline,
 };
 
 const AFTER_HELP: &str = "\
@@ -29,9 +29,10 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Size of the frames that are analysed, in pixels, for the memory that a run needs
-    #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = needs::size)]
-    frame: [u32; 2],
+    /// Size of the frames that are analysed, in pixels, for the memory that a run needs [default: as the sources of the
+    /// config have them, else 64x64]
+    #[arg(long, value_name = "WxH", value_parser = needs::size)]
+    frame: Option<[u32; 2]>,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -70,15 +71,10 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     let session = Session::with(config, all);
     let (of_models, pipeline) = models::check(session.models(), session.threads(), &now);
     findings.push(of_models);
-    let need = |mut pipeline: Pipeline| {
-        needs::of_pipeline(&session, &mut pipeline, Need::of(args.frame), needs::Heap::default(), None)
-    };
-    findings.push(match pipeline.map(need) {
-        None => Finding::skipped("budget", "without models the need is not known", ""),
-        Some(Err(error)) => Finding::fault("budget", &error),
-        Some(Ok(need)) => budget::check(need.total_bytes(), session.config.budget.total_mib, &machine),
-    });
+    findings.push(need::check(&session, pipeline, args.frame, &machine));
+    findings.push(mqtt::check(&session.config.mqtt));
     findings.push(disk(&session.config, args));
+    findings.push(page::check(session.config.http.address, service::is_running(&machine)));
     findings.push(clock::check(now.wall(), &machine.run));
     findings.push(service::check(&machine));
     findings
@@ -99,7 +95,8 @@ fn disk(config: &Config, args: &DoctorArgs) -> Finding {
     let folder = args.out.as_ref().or(config.output.dir.as_ref());
     // Without a wish each camera gives what it can: one a second is then a low guess.
     let fps = config.source.values().filter_map(|source| source.fps).fold(1.0, f64::max);
-    doctor::disk::check(folder.map(PathBuf::as_path), fps, &doctor::disk::space)
+    let most_bytes = config.records.retention().most_bytes;
+    doctor::disk::check(folder.map(PathBuf::as_path), fps, most_bytes, &doctor::disk::space)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -70,6 +70,10 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
 /// # Errors
 /// The first of such pictures at the end; anything about models or results at once.
 pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
+    // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
+    if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
+        Mark::remove(&folder_of(shard, out))?;
+    }
     let inputs = inputs::collect(&args.inputs, args.recursive)?;
     let out = session.out(args.out.as_ref())?;
     inputs::check_apart(&inputs, &out)?;
@@ -79,10 +83,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
     let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
     let inputs = inputs.get(part).unwrap_or_default();
-    let folder = args.shard.map_or_else(|| out.clone(), |shard| out.join(shard::FOLDER).join(shard.folder()));
+    let folder = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
     if args.shard.is_some() {
         std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
-        Mark::remove(&folder)?;
     }
     let mut tables = Tables::begin(&folder, um_per_px.is_some())?;
     let mut pipeline = session.pipeline()?;
@@ -142,11 +145,16 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     }
 }
 
+/// Folder of a shard's tables.
+fn folder_of(shard: Shard, out: &Path) -> PathBuf {
+    out.join(shard::FOLDER).join(shard.folder())
+}
+
 /// What the tables of a shard depend on.
 fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Option<f64>) -> Result<Common> {
     let models = session.models()?;
     Ok(Common {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: concat!(env!("CARGO_PKG_VERSION"), "+", env!("BLOODSEG_SOURCES")).to_owned(),
         inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())),
         ssr: ModelMark::of(&models.ssr)?,
         unet: ModelMark::of(&models.unet)?,

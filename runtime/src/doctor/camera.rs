@@ -1,4 +1,5 @@
-//! Are the cameras there, may they be opened, is there a format that can be read, and does a frame come?
+//! Are the cameras there, may they be opened, is there a format that can be read, and does a frame come? Can their flat fields
+//! be read?
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::{
         negotiate,
     },
     config::{Config, Source, SourceKind},
+    frame::flat_field::FlatField,
     limits::{CAMERA_POLL, DOCTOR_FRAME_WAIT},
 };
 
@@ -50,7 +52,16 @@ pub fn check(config: &Config, dev: &Path, open: &dyn Fn(&Path) -> Box<dyn Device
         .collect();
     // Of devices that nobody asked for, those that capture nothing (codecs, metadata) are no fault beside one that does.
     let some_work = findings.iter().any(|finding| finding.exit_code == 0);
-    findings.into_iter().filter(|finding| named || !some_work || finding.exit_code == 0).collect()
+    let findings = findings.into_iter().filter(|finding| named || !some_work || finding.exit_code == 0);
+    // A run reads them before it opens the camera.
+    flat_fields(config).into_iter().chain(findings).collect()
+}
+
+/// Those that cannot be read.
+fn flat_fields(config: &Config) -> Vec<Finding> {
+    let named = config.source.values().filter_map(|source| source.flatfield.as_deref());
+    let errors = named.filter_map(|path| FlatField::read(path).err());
+    errors.map(|error| Finding::fault("camera", &error)).collect()
 }
 
 /// Starts a stream as a run would and waits for a frame.
@@ -188,6 +199,25 @@ mod tests {
         let finding = check(&Config::default(), dev.path(), &refusing, true).remove(0);
         assert_eq!(finding.outcome, Outcome::Look);
         assert!(finding.todo.contains("systemctl stop"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_flat_field_that_cannot_be_read_is_a_fault_beside_a_camera_that_is_well() {
+        let dev = dev(&["video0"]);
+        let file = dev.path().join("lamp.flat");
+        let text =
+            format!("[source.a]\nkind = \"camera\"\ndevice = \"/dev/video0\"\nflatfield = \"{}\"", file.display());
+        let deeds = [Deed::Frame(vec![128; 64 * 48 * 2])];
+        let open = camera(b"YUYV", &deeds);
+        for damaged in [false, true] {
+            if damaged {
+                std::fs::write(&file, "no flat field").unwrap();
+            }
+            let findings = check(&config(&text), dev.path(), &open, false);
+            let [flat, camera] = findings.as_slice() else { panic!("{findings:?}") };
+            assert_eq!((flat.outcome, flat.exit_code, camera.outcome), (Outcome::Fault, 3, Outcome::Ok));
+            assert!(flat.found.contains("lamp.flat") && flat.todo.contains("bloodseg flatfield"), "{flat:?}");
+        }
     }
 
     #[test]

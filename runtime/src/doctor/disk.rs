@@ -9,6 +9,7 @@ use super::Finding;
 use crate::{
     error::Error,
     limits::{FRAME_RECORD_BYTES, PICTURES_BYTES},
+    records::store,
 };
 
 /// What is known of a file system.
@@ -22,9 +23,9 @@ pub struct Space {
     pub is_share: bool,
 }
 
-/// Checks the folder of the results; `space` tells of the file system of a path, and a run gives `fps` frames a second.
-/// A folder that is not there yet is judged by the one that it would be made in.
-pub fn check(folder: Option<&Path>, fps: f64, space: &dyn Fn(&Path) -> io::Result<Space>) -> Finding {
+/// Checks the folder of the results; `space` tells of the file system of a path, and a run gives `fps` frames a second, of
+/// which records of `most_bytes` are kept. A folder that is not there yet is judged by the one that it would be made in.
+pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&Path) -> io::Result<Space>) -> Finding {
     let Some(folder) = folder else {
         return Finding::skipped(
             "disk",
@@ -37,22 +38,28 @@ pub fn check(folder: Option<&Path>, fps: f64, space: &dyn Fn(&Path) -> io::Resul
         Ok(known) => known,
         Err(error) => return Finding::fault("disk", &Error::output(folder, error)),
     };
-    let day_bytes = fps * 86_400.0 * FRAME_RECORD_BYTES as f64;
-    let free = known.free_bytes.saturating_sub(PICTURES_BYTES);
-    let days = free as f64 / day_bytes.max(1.0);
+    let hour_bytes = fps * 3600.0 * FRAME_RECORD_BYTES as f64;
+    let days = known.free_bytes.saturating_sub(PICTURES_BYTES) as f64 / (24.0 * hour_bytes).max(1.0);
+    // What the records of earlier runs take is used again when the oldest frames make way.
+    let there = fs::metadata(folder.join(store::FILE)).map_or(0, |file| file.len());
+    let growth = most_bytes.saturating_sub(there) as f64;
+    let has_room = |hours: f64| known.free_bytes as f64 >= PICTURES_BYTES as f64 + growth.min(hours * hour_bytes);
     let told = format!(
-        "{}: {:.1} GB free, records of {days:.1} days at {fps} frames a second and {} bytes a frame",
+        "{}: {:.1} GB free, records of {days:.1} days at {fps} frames a second and {} bytes a frame; {:.0} MiB of them are \
+         kept (records.most_mib)",
         folder.display(),
         known.free_bytes as f64 / 1e9,
-        FRAME_RECORD_BYTES
+        FRAME_RECORD_BYTES,
+        most_bytes as f64 / 1_048_576.0
     );
-    if days * 24.0 < 1.0 {
+    if !has_room(1.0) {
         let todo = "Free space, move old results away, or choose another folder with --out";
         let fault = Error::output(folder, format!("{told}; room for less than an hour"));
         return Finding { todo: todo.into(), expected: "room for a day".into(), ..Finding::fault("disk", &fault) };
     }
-    if days < 1.0 {
-        return Finding::look("disk", told, "room for a day", "Free space, or move old results away");
+    if !has_room(24.0) {
+        let todo = "Free space, move old results away, or keep less: records.most_mib in the config file";
+        return Finding::look("disk", told, "room for a day", todo);
     }
     if known.in_memory {
         let found = format!("{told}; it lies in memory: a restart empties it");
@@ -110,6 +117,8 @@ mod tests {
     use crate::doctor::Outcome;
 
     const GB: u64 = 1_000_000_000;
+    /// More than any disk has.
+    const NO_END: u64 = u64::MAX;
 
     fn with(free_bytes: u64, in_memory: bool) -> impl Fn(&Path) -> io::Result<Space> {
         move |_| Ok(Space { free_bytes, in_memory, is_share: false })
@@ -119,7 +128,7 @@ mod tests {
     fn a_share_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let share = |_: &Path| Ok(Space { free_bytes: 100 * GB, in_memory: false, is_share: true });
-        let finding = check(Some(folder.path()), 1.0, &share);
+        let finding = check(Some(folder.path()), 1.0, NO_END, &share);
         assert_eq!(finding.outcome, Outcome::Look);
         assert!(finding.found.contains("another machine's"), "{finding:?}");
     }
@@ -135,22 +144,35 @@ mod tests {
             (PICTURES_BYTES + day / 30, false, Outcome::Fault, 5),
             (0, true, Outcome::Fault, 5),
         ] {
-            let finding = check(Some(folder.path()), 1.0, &with(free, in_memory));
+            let finding = check(Some(folder.path()), 1.0, NO_END, &with(free, in_memory));
             assert_eq!((finding.outcome, finding.exit_code), (outcome, code), "{finding:?}");
         }
-        let fast = check(Some(folder.path()), 30.0, &with(PICTURES_BYTES + 2 * day, false));
+        let fast = check(Some(folder.path()), 30.0, NO_END, &with(PICTURES_BYTES + 2 * day, false));
         assert_eq!(fast.outcome, Outcome::Look);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn records_that_make_way_need_no_more_than_they_may_have() {
+        const MOST: u64 = 8 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = |free| check(Some(folder.path()), 30.0, MOST, &with(free, false)).outcome;
+        // An hour alone would be more than 400 MB.
+        assert_eq!([outcome(PICTURES_BYTES + MOST), outcome(PICTURES_BYTES + MOST - 1)], [Outcome::Ok, Outcome::Fault]);
+        fs::write(folder.path().join(store::FILE), vec![0; MOST as usize / 2]).unwrap();
+        assert_eq!(outcome(PICTURES_BYTES + MOST / 2), Outcome::Ok, "what is there is a part of it");
+        fs::write(folder.path().join(store::FILE), vec![0; MOST as usize]).unwrap();
+        assert_eq!([outcome(PICTURES_BYTES), outcome(PICTURES_BYTES - 1)], [Outcome::Ok, Outcome::Fault]);
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_judged_by_the_one_above() {
         let folder = tempfile::tempdir().unwrap();
         let new = folder.path().join("a/b");
-        assert_eq!(check(Some(&new), 1.0, &with(GB, false)).outcome, Outcome::Ok);
+        assert_eq!(check(Some(&new), 1.0, NO_END, &with(GB, false)).outcome, Outcome::Ok);
         assert!(!new.exists());
         assert_eq!(existing(Path::new("surely/not/there")), Path::new("."));
-        assert_eq!(check(None, 1.0, &with(GB, false)).outcome, Outcome::Skipped);
+        assert_eq!(check(None, 1.0, NO_END, &with(GB, false)).outcome, Outcome::Skipped);
     }
 
     #[test]
@@ -159,7 +181,8 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let broken = |_: &Path| Err(io::Error::other("Input/output error"));
-        for finding in [check(Some(&file), 1.0, &with(GB, false)), check(Some(folder.path()), 1.0, &broken)] {
+        let whole = with(GB, false);
+        for finding in [check(Some(&file), 1.0, NO_END, &whole), check(Some(folder.path()), 1.0, NO_END, &broken)] {
             assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 5));
             assert!(finding.todo.contains("--out"), "{finding:?}");
         }

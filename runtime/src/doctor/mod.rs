@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 pub mod disk;
 pub mod models;
+pub mod mqtt;
+pub mod page;
 pub mod service;
 
 use std::path::{Path, PathBuf};

@@ -56,7 +56,7 @@ fn text(topics: &Topics, sensor: &Sensor) -> String {
     put("name", sensor.name.into());
     put("unique_id", format!("{id}_{}", sensor.key).into());
     put("state_topic", topics.state.as_str().into());
-    // A null is `None` there, which Home Assistant shows as unknown.
+    // A null is `None` there: where Home Assistant expects a number, which a unit tells it, it shows that as unknown.
     put("value_template", format!("{{{{ value_json.{} }}}}", sensor.key).into());
     put("availability_topic", topics.availability.as_str().into());
     put("icon", sensor.icon.into());
@@ -102,7 +102,14 @@ mod tests {
             assert_eq!(config["state_topic"], "bloodseg/b-1/state");
             assert_eq!(config["availability_topic"], "bloodseg/b-1/availability");
             assert_eq!(config["device"]["identifiers"][0], "bloodseg_b-1");
-            assert!(config["value_template"].as_str().unwrap().starts_with("{{ value_json."));
+            let template = config["value_template"].as_str().unwrap();
+            let key = template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
+            // Numbers that may be null.
+            let number = ["cells", "mean_diameter_um", "unsent"].contains(&key);
+            assert_eq!(
+                (config["unit_of_measurement"].is_string(), config["state_class"] == "measurement"),
+                (number, number)
+            );
             assert!(ids.insert(config["unique_id"].to_string()));
         }
     }

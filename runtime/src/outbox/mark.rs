@@ -33,6 +33,10 @@ pub struct Mark {
     pub run_mark: i64,
     /// Frames that were deleted before they could be sent, so far.
     pub lost: u64,
+    /// Whether the run ended with nothing under way beyond it. Else the broker may have frames beyond it already, under the
+    /// numbers that they will be sent under.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// The file.
@@ -64,6 +68,13 @@ impl MarkFile {
     /// Moves it; [`MarkFile::keep`] writes it.
     pub fn set(&mut self, mark: Mark) {
         self.mark = Some(mark);
+    }
+
+    /// Nothing is under way beyond it any more.
+    pub fn end(&mut self) {
+        if let Some(mark) = &mut self.mark {
+            mark.ended = true;
+        }
     }
 
     /// Writes it where it has moved, but not too often, unless it is the last time.
@@ -112,7 +123,7 @@ mod tests {
     #[test]
     fn a_mark_is_read_back_and_is_not_written_too_often() {
         let folder = tempfile::tempdir().unwrap();
-        let mark = |frame_id| Mark { frame_id, run: 1, run_mark: i64::MIN, lost: u64::MAX };
+        let mark = |frame_id| Mark { frame_id, run: 1, run_mark: i64::MIN, lost: u64::MAX, ended: false };
         let mut file = MarkFile::open(folder.path());
         assert_eq!(file.get(), None);
         let there = || MarkFile::open(folder.path()).get();
@@ -127,7 +138,14 @@ mod tests {
         file.set(mark(3));
         file.keep(MQTT_MARK_LEAST, true);
         assert_eq!(there(), Some(mark(3)));
+        file.end();
+        file.keep(MQTT_MARK_LEAST, true);
+        assert_eq!(there(), Some(Mark { ended: true, ..mark(3) }));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // As versions before this one wrote it.
+        let old = "{\"frame_id\":3,\"run\":1,\"run_mark\":5,\"lost\":0}";
+        std::fs::write(folder.path().join(FILE), old).unwrap();
+        assert_eq!(there().map(|mark| (mark.frame_id, mark.ended)), Some((3, false)));
     }
 
     #[test]
@@ -138,7 +156,7 @@ mod tests {
             assert_eq!(MarkFile::open(folder.path()).get(), None);
         }
         let mut file = MarkFile::open(&folder.path().join("none"));
-        file.set(Mark { frame_id: 1, run: 1, run_mark: 1, lost: 0 });
+        file.set(Mark { frame_id: 1, run: 1, run_mark: 1, lost: 0, ended: false });
         file.keep(Duration::ZERO, true);
         assert!(file.failed);
     }

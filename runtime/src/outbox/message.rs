@@ -101,8 +101,14 @@ pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -
     json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
 }
 
-/// The message of what the box is in; `newest` is the newest frame.
-pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent: u64, lost_in_all: u64) -> String {
+/// The message of what the box is in; `newest` is the newest frame, `unsent` how many frames wait, where that is known.
+pub(super) fn state(
+    box_name: &str,
+    state: State,
+    newest: Option<&Entry>,
+    unsent: Option<u64>,
+    lost_in_all: u64,
+) -> String {
     #[derive(Serialize)]
     struct Told<'a> {
         #[serde(rename = "box")]
@@ -115,7 +121,7 @@ pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent
         verdict: Option<&'a str>,
         cells: Option<i64>,
         mean_diameter_um: Option<f64>,
-        unsent: u64,
+        unsent: Option<u64>,
         lost_in_all: u64,
     }
     let verdict = newest.map(|entry| cut::<32>(&entry.verdict));
@@ -127,7 +133,8 @@ pub(super) fn state(box_name: &str, state: State, newest: Option<&Entry>, unsent
         frame: newest.map(|entry| entry.number),
         at_utc: newest.map(|entry| utc::rfc3339(entry.at_utc_ms).to_string()),
         verdict: verdict.as_deref(),
-        cells: newest.map(|entry| entry.cells),
+        // Of a frame that was not counted there is no number, as there is no diameter.
+        cells: newest.filter(|entry| entry.counted).map(|entry| entry.cells),
         mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
         unsent,
         lost_in_all,
@@ -168,6 +175,7 @@ mod tests {
             verdict: "good".into(),
             um_per_px: Some(2.0),
             mean_diameter_px: Some(14.5),
+            counted: true,
             cells: 9,
             quality: [40.0, 0.25, 10.0, f64::NAN],
             ..Entry::default()
@@ -197,7 +205,7 @@ mod tests {
         for text in [
             frame(&long, &entry),
             lost(&long, gap, &entry, u64::MAX),
-            state(&long, worst, Some(&entry), u64::MAX, u64::MAX),
+            state(&long, worst, Some(&entry), Some(u64::MAX), u64::MAX),
         ] {
             assert!(text.len() <= MAX_MQTT_MESSAGE_BYTES, "{}", text.len());
             serde_json::from_str::<Value>(&text).unwrap();
@@ -206,10 +214,23 @@ mod tests {
 
     #[test]
     fn a_state_without_a_frame_has_nulls() {
-        let value: Value = serde_json::from_str(&state("b", State::Starting, None, 0, 0)).unwrap();
+        let value: Value = serde_json::from_str(&state("b", State::Starting, None, None, 0)).unwrap();
         assert_eq!(
-            (&value["state"], &value["cells"], &value["verdict"]),
-            (&"starting".into(), &Value::Null, &Value::Null)
+            (&value["state"], &value["cells"], &value["verdict"], &value["unsent"]),
+            (&"starting".into(), &Value::Null, &Value::Null, &Value::Null)
         );
+    }
+
+    #[test]
+    fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
+        let told = |entry: &Entry| -> Value {
+            serde_json::from_str(&state("b", State::Running, Some(entry), Some(0), 0)).unwrap()
+        };
+        assert_eq!(told(&entry())["cells"], 9);
+        let blurred =
+            Entry { verdict: "out of focus".into(), counted: false, cells: 0, mean_diameter_px: None, ..entry() };
+        assert_eq!((&told(&blurred)["cells"], &told(&blurred)["mean_diameter_um"]), (&Value::Null, &Value::Null));
+        assert_eq!(told(&blurred)["verdict"], "out of focus");
+        assert_eq!(told(&Entry { counted: true, ..blurred })["cells"], 0, "counted, and there are none");
     }
 }

@@ -9,9 +9,11 @@ pub mod link;
 mod link_mqtt;
 pub mod mark;
 mod message;
+mod notes;
 #[cfg(test)]
 mod scripted;
 pub mod sender;
+mod sweep;
 pub mod topics;
 pub mod unsent;
 mod window;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::link::{Heard, Link, Packet};
-use crate::clock::VirtualClock;
+use crate::clock::{Clock, VirtualClock};
 
 /// What the broker is in, seen from both ends.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(super) struct Broker {
     pub(super) is_up: bool,
     /// It takes packets and answers nothing.
     pub(super) hangs: bool,
+    /// Time from passing a message on to the word that it did.
+    pub(super) completes_after: Duration,
     /// Packets, both ways, after which the line is cut once.
     pub(super) cut_after: Option<u32>,
     /// What it says instead of the next acknowledgement.
@@ -52,7 +54,8 @@ pub(super) struct ScriptedLink {
     pub(super) clock: Arc<VirtualClock>,
     is_open: bool,
     out: VecDeque<Out>,
-    told: VecDeque<Heard>,
+    /// What is on its way back, and when it arrives.
+    told: VecDeque<(Duration, Heard)>,
 }
 
 #[derive(Debug)]
@@ -75,45 +78,29 @@ impl ScriptedLink {
     }
 
     fn broken(&mut self) -> Heard {
-        self.is_open = false;
-        self.out.clear();
+        self.hang_up();
         Heard::Lost("cut".into())
     }
-}
 
-fn lock(broker: &Mutex<Broker>) -> MutexGuard<'_, Broker> {
-    broker.lock().unwrap()
-}
+    /// What has arrived by now.
+    fn arrived(&mut self) -> Option<Heard> {
+        let now = self.clock.elapsed();
+        let heard = self.told.pop_front_if(|(at, _)| *at <= now)?.1;
+        // The broker hangs up after the leave.
+        self.is_open &= !matches!(heard, Heard::Lost(_));
+        Some(heard)
+    }
 
-impl Link for ScriptedLink {
-    fn hear(&mut self, patience: Duration) -> Heard {
-        let shared = Arc::clone(&self.broker);
-        let mut broker = lock(&shared);
-        if let Some(heard) = self.told.pop_front() {
-            return heard;
-        }
-        if !broker.is_up {
-            return self.broken();
-        }
-        if !self.is_open {
-            self.is_open = true;
-            broker.connections += 1;
-            let resumed = broker.session.is_some();
-            broker.session.get_or_insert_default();
-            return Heard::Connected { resumed };
-        }
-        let Some(out) = self.out.pop_front().filter(|_| !broker.hangs) else {
-            self.clock.pass(patience);
-            return Heard::Nothing;
-        };
+    /// One packet to the broker, and its answer.
+    fn exchange(&mut self, broker: &mut Broker, out: Out) -> Option<Heard> {
         // The packet is lost on its way.
         if broker.cut() {
-            return self.broken();
+            return Some(self.broken());
         }
         let session = broker.session.get_or_insert_default();
         let answer = match out {
             Out::Once(id, topic, payload) => {
-                // The same number again is the same message, which it has.
+                // The same number again is the same message, which it has, whatever the message says.
                 session.entry(id).or_insert((topic, payload));
                 Heard::Received(id)
             }
@@ -126,22 +113,65 @@ impl Link for ScriptedLink {
                 broker.kept.insert(topic, payload);
                 Heard::Acknowledged(id)
             }
-            Out::Leave => Heard::Noise,
+            Out::Leave => {
+                let at = self.told.back().map_or(self.clock.elapsed(), |(at, _)| *at);
+                self.told.push_back((at, Heard::Lost("it was asked to".into())));
+                return None;
+            }
         };
         match broker.nonsense.pop_front() {
-            Some(Heard::Lost(_)) => return self.broken(),
-            Some(nonsense) => return nonsense,
+            Some(Heard::Lost(_)) => return Some(self.broken()),
+            Some(nonsense) => return Some(nonsense),
             None => {}
         }
         // The answer is lost on its way.
         if broker.cut() {
+            return Some(self.broken());
+        }
+        match answer {
+            // As MQTT wants it, the line answers this one by itself.
+            Heard::Received(id) => self.out.push_back(Out::Release(id)),
+            Heard::Completed(_) if !broker.completes_after.is_zero() => {
+                self.told.push_back((self.clock.elapsed() + broker.completes_after, answer));
+                return None;
+            }
+            _ => {}
+        }
+        Some(answer)
+    }
+}
+
+fn lock(broker: &Mutex<Broker>) -> MutexGuard<'_, Broker> {
+    broker.lock().unwrap()
+}
+
+impl Link for ScriptedLink {
+    fn hear(&mut self, patience: Duration) -> Heard {
+        let shared = Arc::clone(&self.broker);
+        let mut broker = lock(&shared);
+        if !broker.is_up {
             return self.broken();
         }
-        if let Heard::Received(id) = answer {
-            // As MQTT wants it, the line answers this one by itself.
-            self.out.push_front(Out::Release(id));
+        if !self.is_open {
+            self.is_open = true;
+            broker.connections += 1;
+            let resumed = broker.session.is_some();
+            broker.session.get_or_insert_default();
+            return Heard::Connected { resumed };
         }
-        answer
+        loop {
+            if let Some(heard) = self.arrived() {
+                return heard;
+            }
+            let Some(out) = self.out.pop_front().filter(|_| !broker.hangs) else {
+                let arrives = self.told.front().map(|(at, _)| at.saturating_sub(self.clock.elapsed()));
+                self.clock.pass(arrives.map_or(patience, |arrives| arrives.min(patience)));
+                return self.arrived().unwrap_or(Heard::Nothing);
+            };
+            if let Some(heard) = self.exchange(&mut broker, out) {
+                return heard;
+            }
+        }
     }
 
     fn send(&mut self, packet: Packet<'_>) {
@@ -156,5 +186,6 @@ impl Link for ScriptedLink {
     fn hang_up(&mut self) {
         self.is_open = false;
         self.out.clear();
+        self.told.clear();
     }
 }

@@ -10,23 +10,27 @@
 //! The mark moves when the broker has completed a message and all before it. So a broker that is away for a day costs
 //! nothing but the room that the records have anyway.
 
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+mod leave;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{
     access::Access,
     discovery,
-    link::{Heard, Link, Packet},
+    link::{Heard, Link},
     mark::{Mark, MarkFile},
     message,
+    notes::Notes,
+    sweep::Sweep,
     topics::Topics,
-    unsent::{Entry, Gap, Reader, Unsent},
-    window::{Item, NOTE_ID, Window},
+    unsent::{Entry, Gap, Reader, Start, Unsent},
+    window::{Item, Window},
 };
 use crate::{
     clock::{Clock, back_off::pause},
     limits::{
-        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_END, MQTT_FORGIVEN, MQTT_LEAVE, MQTT_LOOK, MQTT_NOTES,
-        MQTT_RETRY_LEAST, MQTT_RETRY_MOST, MQTT_STATE_LEAST,
+        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_FORGIVEN, MQTT_LOOK, MQTT_RETRY_LEAST, MQTT_RETRY_MOST,
+        MQTT_STATE_LEAST,
     },
     run::{shared::Shared, state::State},
 };
@@ -50,13 +54,6 @@ enum Line {
     Up(Duration),
 }
 
-/// A message about the box itself, retained.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Note {
-    topic: String,
-    payload: String,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Sender {
@@ -72,9 +69,12 @@ pub struct Sender {
     /// Whether the records were told that the broker is away.
     told_away: bool,
     window: Window,
-    notes: VecDeque<Note>,
-    /// Whether the first note is on its way.
-    note_sent: bool,
+    sweep: Sweep,
+    notes: Notes,
+    /// Whether the broker may have messages of an earlier process under way.
+    inherits: bool,
+    /// Whether the mark is of the records that are open, and says that frames may be under way beyond it.
+    is_marked: bool,
     /// Number of the frame up to which the broker has acknowledged the records, up to which they were read, and of the
     /// newest that they hold.
     reached: i64,
@@ -88,7 +88,7 @@ pub struct Sender {
     /// When something was last acknowledged, or began to be waited for.
     moved_at: Duration,
     state_at: Option<Duration>,
-    told_state: Option<(State, i64, u64)>,
+    told_state: Option<(State, i64, Option<u64>)>,
 }
 
 impl Sender {
@@ -109,8 +109,10 @@ impl Sender {
             tries: 0,
             told_away: false,
             window: Window::default(),
-            notes: VecDeque::with_capacity(MQTT_NOTES),
-            note_sent: false,
+            sweep: Sweep::default(),
+            notes: Notes::new(),
+            inherits: true,
+            is_marked: false,
             reached: 0,
             read: 0,
             newest: 0,
@@ -127,6 +129,11 @@ impl Sender {
     pub fn counters(&self) -> Counters {
         let unsent = self.newest.saturating_sub(self.reached).max(0).unsigned_abs();
         Counters { unsent, ..self.counters }
+    }
+
+    /// Frames that the broker has not acknowledged, where the records can be read.
+    fn unsent(&self) -> Option<u64> {
+        self.reader.is_open().then(|| self.counters().unsent)
     }
 
     /// Does what there is to do, and tells for how long there is nothing more.
@@ -157,64 +164,6 @@ impl Sender {
         Duration::ZERO
     }
 
-    /// Sends what is left, as far as the broker takes it in time, and takes leave.
-    pub fn end(&mut self) -> Counters {
-        let began = self.clock.elapsed();
-        let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
-        self.look_at = began;
-        let mut looked = false;
-        while since(self) < MQTT_END && !(looked && self.is_idle()) {
-            // A broker that is away is not waited for; one that was never tried is tried.
-            if matches!(self.line, Line::Away(_)) && self.tries > 0 {
-                break;
-            }
-            looked = matches!(self.line, Line::Up(_));
-            if self.step() > Duration::ZERO {
-                break;
-            }
-        }
-        if matches!(self.line, Line::Up(_)) {
-            self.leave();
-        } else {
-            // So that it can be said how much waits.
-            self.look(self.clock.elapsed());
-        }
-        self.mark.keep(self.clock.elapsed(), true);
-        self.reader.close_for_good();
-        self.counters()
-    }
-
-    /// Whether all that there was is acknowledged.
-    fn is_idle(&self) -> bool {
-        self.window.is_empty() && self.notes.is_empty() && self.read >= self.newest
-    }
-
-    fn leave(&mut self) {
-        let began = self.clock.elapsed();
-        self.notes.truncate(usize::from(self.note_sent));
-        (self.state_at, self.told_state) = (None, None);
-        self.tell_state(began);
-        self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
-        while !self.notes.is_empty() && matches!(self.line, Line::Up(_)) {
-            let left = MQTT_LEAVE.saturating_sub(self.clock.elapsed().saturating_sub(began));
-            if left.is_zero() {
-                // Without leave, the broker tells the last will, which says the same.
-                self.link.hang_up();
-                return;
-            }
-            if self.say(self.clock.elapsed()) {
-                let heard = self.link.hear(left);
-                self.take(heard);
-            }
-        }
-        if matches!(self.line, Line::Up(_)) {
-            self.link.send(Packet::Leave);
-            // Whatever comes, the packet is out then.
-            let _ = self.link.hear(MQTT_LOOK);
-            self.link.hang_up();
-        }
-    }
-
     /// Reads what is new, as far as there is room.
     fn look(&mut self, now: Duration) {
         (self.look_at, self.heard) = (now + MQTT_LOOK, 0);
@@ -224,17 +173,21 @@ impl Sender {
         }
         if !self.reader.is_open() {
             // What is under way is of the records that were open.
-            if !self.window.is_empty() {
+            let start = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
+            let Some(Start { after, is_marked }) = start else {
+                // The state is told all the same: the one that the broker has is of an earlier time.
+                self.tell_state(now);
                 return;
-            }
-            let Some(after) = self.reader.open(self.mark.get(), now) else { return };
+            };
             (self.reached, self.read, self.newest) = (after, after, after);
+            self.is_marked = is_marked && self.mark.get().is_some_and(|mark| !mark.ended);
         }
         let room = self.window.room();
         if !self.reader.is_replaced()
             && let Some((found, newest)) = self.reader.after(self.read, room, now)
         {
             self.newest = newest;
+            self.look_at_session(found.first(), now);
             for unsent in found {
                 if !self.enqueue(unsent, now) {
                     break;
@@ -242,6 +195,30 @@ impl Sender {
             }
         }
         self.tell_state(now);
+    }
+
+    /// Frees the numbers of the window, where the broker may have something else under them than what will be sent.
+    fn look_at_session(&mut self, first: Option<&Unsent>, now: Duration) {
+        if !self.inherits || !matches!(self.line, Line::Up(_)) {
+            return;
+        }
+        self.inherits = false;
+        // A run of this folder that was killed left frames that follow the mark, each under the number that it gets again.
+        // Were some deleted since, others would get their numbers.
+        if !self.is_marked || first.is_none_or(|unsent| unsent.gap.is_some()) {
+            self.sweep.begin();
+            self.moved_at = now;
+        }
+    }
+
+    /// Before the first frame goes, the mark says so.
+    fn claim(&mut self, now: Duration) {
+        if let Some(first) = self.window.first_mark().filter(|_| !self.is_marked) {
+            let lost = self.mark.get().map_or(0, |mark| mark.lost);
+            self.mark.set(Mark { frame_id: self.reached, lost, ..first });
+            self.mark.keep(now, true);
+            self.is_marked = true;
+        }
     }
 
     /// Puts a frame under way, and before it the gap. Tells whether there was room for both.
@@ -280,40 +257,42 @@ impl Sender {
         if self.state_at.is_some_and(|at| now.saturating_sub(at) < MQTT_STATE_LEAST) {
             return;
         }
-        let (state, unsent) = (self.shared.state(), self.counters().unsent);
-        let told = (state, self.newest, unsent);
-        if self.told_state == Some(told) || self.notes.iter().any(|note| note.topic == self.topics.state) {
+        let told = (self.shared.state(), self.newest, self.unsent());
+        if self.told_state == Some(told) || self.notes.has(&self.topics.state) {
             return;
         }
+        self.note_state(now);
+        (self.state_at, self.told_state) = (Some(now), Some(told));
+    }
+
+    fn note_state(&mut self, now: Duration) {
+        let (state, unsent) = (self.shared.state(), self.unsent());
         let newest: Option<Entry> = self.reader.newest(now);
         let text = message::state(&self.topics.box_name, state, newest.as_ref(), unsent, self.lost_in_all);
         self.note(self.topics.state.clone(), text);
-        (self.state_at, self.told_state) = (Some(now), Some(told));
     }
 
     fn note(&mut self, topic: String, payload: String) {
         if self.notes.is_empty() && self.window.is_empty() {
             self.moved_at = self.clock.elapsed();
         }
-        if self.notes.len() < MQTT_NOTES {
-            self.notes.push_back(Note { topic, payload });
-        }
+        self.notes.push(topic, payload);
     }
 
     /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
     fn say(&mut self, now: Duration) -> bool {
-        let waits = !self.window.is_empty() || !self.notes.is_empty();
+        let waits = !self.window.is_empty() || !self.notes.is_empty() || !self.sweep.is_over();
         if waits && now.saturating_sub(self.moved_at) >= MQTT_ACK_PATIENCE {
             self.give_up("nothing is acknowledged");
             return false;
         }
-        self.window.send(self.link.as_mut(), &self.topics);
-        if !self.note_sent
-            && let Some(Note { topic, payload }) = self.notes.front()
-        {
-            self.link.send(Packet::Kept { id: NOTE_ID, topic, payload });
-            self.note_sent = true;
+        if self.sweep.is_over() {
+            self.claim(now);
+            self.window.send(self.link.as_mut(), &self.topics);
+        } else {
+            self.sweep.send(self.link.as_mut());
         }
+        self.notes.send(self.link.as_mut());
         true
     }
 
@@ -324,12 +303,10 @@ impl Sender {
             Heard::Nothing | Heard::Noise => return,
             Heard::Connected { resumed } => self.connected(resumed, now),
             Heard::Lost(why) => self.away(&why, now),
+            Heard::Completed(id) if self.sweep.completed(id) => {}
             Heard::Received(id) if self.window.received(id) => {}
             Heard::Completed(id) if self.window.completed(id) => self.move_mark(),
-            Heard::Acknowledged(NOTE_ID) if self.note_sent => {
-                self.note_sent = false;
-                self.notes.pop_front();
-            }
+            Heard::Acknowledged(id) if self.notes.acknowledged(id) => {}
             Heard::Received(id) | Heard::Completed(id) | Heard::Acknowledged(id) => {
                 self.give_up(&format!("number {id} is acknowledged, which is not under way"));
                 return;
@@ -353,9 +330,11 @@ impl Sender {
         }
         self.line = Line::Up(now);
         (self.look_at, self.heard) = (now, 0);
+        // A broker that knows no session has nothing of anybody.
+        self.inherits &= resumed;
+        self.sweep.resume(resumed);
         self.window.resume(resumed, self.link.as_mut(), &self.topics);
         self.notes.clear();
-        self.note_sent = false;
         self.note(self.topics.availability.clone(), message::ONLINE.to_owned());
         for (topic, payload) in discovery::messages(&self.topics) {
             self.note(topic, payload);
@@ -388,7 +367,7 @@ impl Sender {
 }
 
 fn mark_of(entry: &Entry, frame_id: i64, lost: u64) -> Mark {
-    Mark { frame_id, run: entry.run, run_mark: entry.run_mark, lost }
+    Mark { frame_id, run: entry.run, run_mark: entry.run_mark, lost, ended: false }
 }
 
 #[cfg(test)]

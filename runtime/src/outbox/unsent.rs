@@ -88,6 +88,15 @@ pub struct Unsent {
     pub entry: Entry,
 }
 
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// Number of the frame after which to begin.
+    pub after: i64,
+    /// Whether the mark is of these records.
+    pub is_marked: bool,
+}
+
 const COLUMNS: &str = "f.id, f.run, r.mark, r.started_utc_ms, r.source, r.um_per_px, f.number, f.at_utc_ms, f.image, f.verdict, \
                        f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, f.brightness_levels, f.counted, f.cells, \
                        f.unsupported, f.dropped, f.total_ms";
@@ -140,17 +149,17 @@ impl Reader {
         self.connection.is_some()
     }
 
-    /// Opens them where it is time to, and gives the number of the frame after which to begin.
-    pub fn open(&mut self, mark: Option<Mark>, now: Duration) -> Option<i64> {
+    /// Opens them where it is time to, and tells where to begin.
+    pub fn open(&mut self, mark: Option<Mark>, now: Duration) -> Option<Start> {
         if now < self.retry_at {
             return None;
         }
         let file = file_number(&self.path);
         match opened(&self.path).and_then(|connection| Ok((start(&connection, mark)?, connection))) {
-            Ok((after, connection)) => {
+            Ok((start, connection)) => {
                 (self.connection, self.file, self.tries) = (Some(connection), file, 0);
                 self.told.clear();
-                Some(after)
+                Some(start)
             }
             Err(fault) => {
                 self.failed(&fault, now);
@@ -211,10 +220,10 @@ fn opened(path: &Path) -> Result<Connection, Fault> {
     ))
 }
 
-/// The number of the frame after which to begin: the mark's, if it is of these records; else that before the first frame.
-fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<i64> {
+/// Begins after the mark, if it is of these records; else before the first frame.
+fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<Start> {
     let first: Option<i64> = connection.query_row("SELECT min(id) FROM frames", [], |row| row.get(0))?;
-    let begin = first.map_or(0, |first| first - 1);
+    let begin = Start { after: first.map_or(0, |first| first - 1), is_marked: false };
     let Some(mark) = mark else { return Ok(begin) };
     let known = connection
         .query_row("SELECT mark FROM runs WHERE id = ?1", [mark.run], |row| row.get::<_, i64>(0))
@@ -228,7 +237,7 @@ fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<i64> {
     };
     let reached = newest(connection)?.is_some_and(|newest| newest >= mark.frame_id);
     if ours && reached {
-        return Ok(mark.frame_id);
+        return Ok(Start { after: mark.frame_id, is_marked: true });
     }
     log::warn!("mqtt: the mark is of other records; all frames of these are sent");
     Ok(begin)
@@ -328,7 +337,7 @@ mod tests {
         }
         let mut reader = Reader::new(folder.path());
         assert!(reader.after(0, 9, NOW).is_none(), "it is not open");
-        assert_eq!(reader.open(None, NOW), Some(0));
+        assert_eq!(reader.open(None, NOW), Some(Start { after: 0, is_marked: false }));
         assert_eq!(numbers(reader.after(0, 2, NOW)), [1, 2]);
         assert_eq!(numbers(reader.after(2, 9, NOW)), [3, 4, 5]);
         let newest = reader.newest(NOW).unwrap();
@@ -361,8 +370,12 @@ mod tests {
             write::frame(&connection, run, &record(number, 0), 0).unwrap();
         }
         let run_mark: i64 = connection.query_row("SELECT mark FROM runs", [], |row| row.get(0)).unwrap();
-        let mark = |frame_id, run, run_mark| Some(Mark { frame_id, run, run_mark, lost: 0 });
-        let start = |mark| Reader::new(folder.path()).open(mark, NOW).unwrap();
+        let mark = |frame_id, run, run_mark| Some(Mark { frame_id, run, run_mark, lost: 0, ended: false });
+        let start = |mark: Option<Mark>| {
+            let Start { after, is_marked } = Reader::new(folder.path()).open(mark, NOW).unwrap();
+            assert_eq!(is_marked, mark.is_some_and(|mark| mark.frame_id == after));
+            after
+        };
         assert_eq!(start(mark(5, run, run_mark)), 5);
         assert_eq!(start(mark(9, run, run_mark)), 9);
         assert_eq!(start(mark(10, run, run_mark)), 0, "never so many");
@@ -394,6 +407,6 @@ mod tests {
         assert_eq!(reader.open(None, NOW), None);
         assert_eq!(reader.open(None, NOW), None, "not before it is time");
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
-        assert_eq!(reader.open(None, RECORDS_RETRY_MOST), Some(0));
+        assert!(reader.open(None, RECORDS_RETRY_MOST).is_some());
     }
 }

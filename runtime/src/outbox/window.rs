@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A message's number on the line follows from its number in the records, so that a run which goes on after a crash sends
-//! it under the same one: a broker that has it and was not told to pass it on yet does not take it twice.
+//! it under the same one: a broker that has it and was not told to pass it on yet does not take it twice. Where the run does
+//! not go on where the crashed one was, the numbers are freed first ([`super::sweep`]).
 
 use heapless::Deque;
 
@@ -60,6 +61,11 @@ impl Window {
     /// Messages that there is room for.
     pub(super) fn room(&self) -> usize {
         MQTT_WINDOW - self.items.len()
+    }
+
+    /// The mark of the first message.
+    pub(super) fn first_mark(&self) -> Option<Mark> {
+        self.items.front().map(|(item, _)| item.mark)
     }
 
     /// Takes a message, unless one with its number is under way.
@@ -123,7 +129,11 @@ mod tests {
     use super::*;
 
     fn item(frame_id: i64) -> Item {
-        Item { mark: Mark { frame_id, run: 1, run_mark: 1, lost: 0 }, is_lost: false, payload: String::new() }
+        Item {
+            mark: Mark { frame_id, run: 1, run_mark: 1, lost: 0, ended: false },
+            is_lost: false,
+            payload: String::new(),
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Mark {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Common {
-    /// Version of the software.
+    /// Version of the software, and a hash of the sources that it was built from: builds of one version may differ.
     pub version: String,
     /// The list of pictures that was divided.
     pub inputs: Inputs,
@@ -147,7 +147,7 @@ impl Mark {
         file.commit()
     }
 
-    /// Takes the mark of an earlier call away, before its tables are replaced.
+    /// Takes the mark of an earlier call away, where there is one.
     ///
     /// # Errors
     /// [`Error::Output`]

@@ -69,7 +69,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
     let clock = SystemClock::start();
     let steps_per_epoch = settings.steps_per_epoch();
     let mut show = Show::begin(folder, state.epoch, settings.epochs, clock.wall())?;
-    let pace = TimeLeft::begin(clock.elapsed(), u64::from(state.epoch) * steps_per_epoch, settings.steps());
+    let mut pace = TimeLeft::begin(clock.elapsed(), u64::from(state.epoch) * steps_per_epoch, settings.steps());
     let calibration: Vec<Tensor> = calibration_inputs(task, settings.windows, device);
 
     for epoch in state.epoch..settings.epochs {
@@ -82,6 +82,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
         let order = Tensor::randperm(settings.windows as i64, (Kind::Int64, Device::Cpu));
         let bar = progress::epoch(steps_per_epoch, &format!("{} epoch {}/{}", net.name, epoch + 1, settings.epochs));
         let started = clock.elapsed();
+        pace.epoch(started, u64::from(epoch) * steps_per_epoch);
         let mut loss_sum = 0.0;
         let mut learning_rate = 0.0;
         for index in 0..steps_per_epoch {

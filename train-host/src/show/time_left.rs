@@ -1,25 +1,32 @@
-//! How long a run will take yet, by how long it took so far.
+//! How long a run will take yet, by how long its latest steps took.
 
 use std::time::Duration;
 
-/// The pace of a run since it was begun, or gone on with.
+/// The pace of a run: that of the epoch before and of this one, since steps in int8 take longer than those before them, and
+/// a mean over all would promise too little for the rest of the run.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeLeft {
-    begun: Duration,
-    done: u64,
+    /// When the epoch before began, and this one, each with the steps that were done then.
+    begun: [(Duration, u64); 2],
     all: u64,
 }
 
 impl TimeLeft {
     /// A run of `all` steps of which `done` were done at the time `now`.
     pub fn begin(now: Duration, done: u64, all: u64) -> Self {
-        Self { begun: now, done, all }
+        Self { begun: [(now, done); 2], all }
+    }
+
+    /// An epoch begins, with `done` of all steps done `now`.
+    pub fn epoch(&mut self, now: Duration, done: u64) {
+        self.begun = [self.begun[1], (now, done)];
     }
 
     /// The time that the other steps will take, when `done` of all are done `now`; nothing before the first.
     pub fn at(&self, now: Duration, done: u64) -> Option<Duration> {
-        let own = done.checked_sub(self.done).filter(|own| *own > 0)?;
-        let seconds_a_step = now.saturating_sub(self.begun).as_secs_f64() / own as f64;
+        let [(begun, before), _] = self.begun;
+        let own = done.checked_sub(before).filter(|own| *own > 0)?;
+        let seconds_a_step = now.saturating_sub(begun).as_secs_f64() / own as f64;
         Duration::try_from_secs_f64(seconds_a_step * self.all.saturating_sub(done) as f64).ok()
     }
 }
@@ -43,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_that_of_the_steps_since_the_start() {
+    fn the_pace_is_that_of_the_steps_since_the_start_at_first() {
         let run = TimeLeft::begin(s(100), 0, 400);
         assert_eq!(run.at(s(100), 0), None);
         assert_eq!(run.at(s(200), 100), Some(s(300)));
@@ -52,6 +59,26 @@ mod tests {
         assert_eq!(resumed.at(s(10), 300), None);
         assert_eq!(resumed.at(s(60), 350), Some(s(50)));
         assert_eq!(resumed.at(s(60), 299), None);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_two_epochs_where_steps_begin_to_take_longer() {
+        // 8 epochs of 100 steps, a second each, then 4 of 4 s.
+        let took = |done: u64| s(done.min(800) + 4 * done.saturating_sub(800));
+        let mut run = TimeLeft::begin(s(0), 0, 1200);
+        let mut left = Vec::new();
+        for epoch in 0..12 {
+            run.epoch(took(100 * epoch), 100 * epoch);
+            assert_eq!(run.at(took(100 * epoch), 100 * epoch).is_none(), epoch == 0);
+            left.push(run.at(took(100 * (epoch + 1)), 100 * (epoch + 1)).map(|left| left.as_secs()));
+        }
+        assert_eq!(left[..8], [1100, 1000, 900, 800, 700, 600, 500, 400].map(Some));
+        // A mean of both paces after the first of the slow epochs, and their own from the second on.
+        assert_eq!(left[8..], [750, 800, 400, 0].map(Some));
+        // Gone on with in the slow part: nothing is known of the fast one.
+        let mut resumed = TimeLeft::begin(s(10), 900, 1200);
+        resumed.epoch(s(10), 900);
+        assert_eq!(resumed.at(s(410), 1000), Some(s(800)));
     }
 
     #[test]

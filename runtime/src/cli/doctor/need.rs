@@ -1,0 +1,78 @@
+//! What memory a run would need: reckoned as `run` does it, for each source of the config.
+
+use super::super::{
+    budget::{self as needs, Heap},
+    session::Session,
+};
+use crate::{
+    camera::{
+        FrameSource, Need,
+        open::{Wish, open},
+    },
+    doctor::{Finding, Machine, budget},
+    error::Result,
+    limits::TILE_PX,
+    memory::{budget::Budget, counting},
+    pipeline::Pipeline,
+};
+
+/// Checks the greatest need. `pipeline` is that of the models, where they are any good; frames of `frame_px` go before those
+/// of the sources.
+pub(super) fn check(
+    session: &Session,
+    pipeline: Option<Pipeline>,
+    frame_px: Option<[u32; 2]>,
+    machine: &Machine,
+) -> Finding {
+    let Some(mut pipeline) = pipeline else {
+        return Finding::skipped("budget", "without models the need is not known", "");
+    };
+    let finding = |budget: &Budget| budget::check(budget.total_bytes(), session.config.budget.total_mib, machine);
+    let names: Vec<&str> = session.config.source.keys().map(String::as_str).collect();
+    if frame_px.is_some() || names.is_empty() {
+        let need = Need::of(frame_px.unwrap_or([TILE_PX; 2]));
+        return match needs::of_pipeline(session, &mut pipeline, need, Heap::default(), None) {
+            Ok(budget) => finding(&budget),
+            Err(error) => Finding::fault("budget", &error),
+        };
+    }
+    // Each source is reckoned with models of its own: what a frame leaves on the heap is measured.
+    drop(pipeline);
+    let (mut greatest, mut closed): (Option<(&str, Budget)>, Vec<&str>) = (None, Vec::new());
+    for name in names {
+        let before = needs::live_bytes();
+        let Ok(source) = open(name, &session.config, Wish::default()) else {
+            closed.push(name);
+            continue;
+        };
+        match of_source(session, source, before) {
+            Err(error) => return Finding::fault("budget", &error),
+            Ok(budget) if greatest.as_ref().is_none_or(|(_, most)| budget.total_bytes() > most.total_bytes()) => {
+                greatest = Some((name, budget));
+            }
+            Ok(_) => {}
+        }
+    }
+    let Some((name, budget)) = greatest else {
+        let found = format!("no source can be opened, so their frames are not known: {}", closed.join(", "));
+        return Finding::skipped("budget", found, "Give their size with --frame WxH");
+    };
+    let mut finding = finding(&budget);
+    finding.found = format!("{name}: {}", finding.found);
+    if !closed.is_empty() {
+        finding.found = format!("{}; not reckoned, since they cannot be opened: {}", finding.found, closed.join(", "));
+    }
+    finding
+}
+
+/// The need of a run on a source; `before` it was opened there were so many bytes on the heap.
+fn of_source(session: &Session, mut source: Box<dyn FrameSource>, before: u64) -> Result<Budget> {
+    let opened = needs::live_bytes();
+    counting::restart_peak();
+    let mut pipeline = session.pipeline()?;
+    let loading_bytes = needs::peak_bytes().saturating_sub(opened);
+    let loaded = needs::live_bytes();
+    source.resample_to(pipeline.pitch().um_per_px)?;
+    let source_bytes = (opened + needs::live_bytes()).saturating_sub(before + loaded);
+    needs::of_pipeline(session, &mut pipeline, source.need(), Heap { source_bytes, loading_bytes }, None)
+}

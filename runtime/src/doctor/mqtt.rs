@@ -1,0 +1,47 @@
+//! Is what a run needs to talk to its broker there: the name of the box, the password? The broker itself is not called.
+
+use super::Finding;
+use crate::{config::mqtt::MqttSection, outbox::access::Access};
+
+/// Checks it.
+pub fn check(section: &MqttSection) -> Finding {
+    match Access::of(section) {
+        Ok(None) => Finding::skipped("mqtt", "off: the config names no broker", ""),
+        Ok(Some(Access { topics, host, port, login, .. })) => {
+            let user = login.map_or_else(|| "without a user".to_owned(), |(user, _)| format!("as user {user}"));
+            let found =
+                format!("{} at {host}:{port}, {user}; whether the broker is there is not tried", topics.box_name);
+            Finding::ok("mqtt", found)
+        }
+        Err(error) => Finding::fault("mqtt", &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::doctor::Outcome;
+
+    #[test]
+    fn a_password_that_is_not_there_is_a_fault_and_none_is_told() {
+        assert_eq!(check(&MqttSection::default()).outcome, Outcome::Skipped);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mqtt.password");
+        let section = MqttSection {
+            broker: Some("lab:1883".into()),
+            box_name: Some("bench-2".into()),
+            user: Some("u".into()),
+            password_file: Some(file.clone()),
+            ..MqttSection::default()
+        };
+        let finding = check(&section);
+        assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 6));
+        assert!(finding.found.contains("mqtt.password") && finding.todo.contains("one line"), "{finding:?}");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let finding = check(&section);
+        assert_eq!(finding.outcome, Outcome::Ok);
+        assert!(finding.found.contains("bench-2 at lab:1883") && !finding.found.contains("s3cret"), "{finding:?}");
+    }
+}

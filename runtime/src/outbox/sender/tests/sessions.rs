@@ -1,0 +1,132 @@
+//! Runs one after another that share the broker's session.
+
+use super::*;
+
+#[test]
+fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
+    // It comes before the leave, and after it.
+    for late in [MQTT_LEAVE * 9 / 10, MQTT_LEAVE + MQTT_LOOK / 4] {
+        let mut bench = Bench::new();
+        bench.record(200);
+        bench.broker().completes_after = late;
+        let mut sender = bench.sender();
+        // So that the last look before the end puts some under way.
+        bench.pass(&mut sender, 2 * MQTT_LOOK);
+        let counters = sender.end();
+        assert!(counters.unsent > 0, "some are left for the next run: {counters:?}");
+        assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
+        assert_eq!(bench.marked(), Some(200 - counters.unsent as i64));
+        bench.pass(&mut bench.sender(), MINUTE);
+        assert_eq!(bench.got(), (up_to(200), 0), "{late:?}");
+    }
+}
+
+/// Another folder, and its run, of the same box.
+fn beside(bench: &Bench) -> Bench {
+    Bench { broker: Arc::clone(&bench.broker), ..Bench::new() }
+}
+
+/// Messages that the broker has and was not told to pass on.
+fn held(bench: &Bench) -> usize {
+    bench.broker().session.as_ref().map_or(0, std::collections::BTreeMap::len)
+}
+
+/// Lets a run work until it is time to kill it.
+fn killed_when(bench: &Bench, is_time: impl Fn() -> bool) {
+    let mut sender = bench.sender();
+    for _ in 0..1000 {
+        if is_time() {
+            return;
+        }
+        let nap = sender.step();
+        bench.clock.pass(nap);
+    }
+    panic!("the time never came");
+}
+
+/// Numbers of the frames of a folder that subscribers got.
+fn got_of(bench: &Bench) -> Vec<u64> {
+    let mark: i64 = bench.records.query_row("SELECT max(mark) FROM runs", [], |row| row.get(0)).unwrap();
+    let messages = bench.broker().passed_on.clone();
+    let values = messages.iter().map(|(_, payload)| serde_json::from_str::<Value>(payload).unwrap());
+    let ours = values.filter(|value| value["run_mark"] == format!("{:016x}", mark.cast_unsigned()));
+    ours.map(|value| value["frame"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn what_a_killed_run_of_another_folder_left_does_not_take_the_place_of_frames() {
+    let mut first = Bench::new();
+    first.record(20);
+    killed_when(&first, || held(&first) >= 5);
+    let left = held(&first);
+    let mut other = beside(&first);
+    other.record(20);
+    other.pass(&mut other.sender(), MINUTE);
+    assert_eq!((got_of(&other), held(&other)), (up_to(20), 0));
+    // What was left of the first was passed on then; it comes again, and nothing is missing.
+    first.pass(&mut first.sender(), MINUTE);
+    let mut frames = got_of(&first);
+    assert!(frames.len() <= 20 + left, "{frames:?}");
+    frames.sort_unstable();
+    frames.dedup();
+    assert_eq!(frames, up_to(20));
+}
+
+#[test]
+fn a_run_that_ended_well_knows_nothing_of_what_came_after_it() {
+    let mut first = Bench::new();
+    first.record(20);
+    assert_eq!(first.sender().end().unsent, 0);
+    let mut other = beside(&first);
+    other.record(20);
+    killed_when(&other, || held(&other) >= 5);
+    first.record(20);
+    first.pass(&mut first.sender(), MINUTE);
+    assert_eq!(got_of(&first), up_to(40));
+}
+
+#[test]
+fn a_run_that_is_killed_before_the_numbers_are_free_is_not_gone_on_with() {
+    let mut first = Bench::new();
+    first.record(20);
+    killed_when(&first, || held(&first) >= 9);
+    let mut other = beside(&first);
+    other.record(20);
+    killed_when(&other, || held(&other) < 5);
+    assert!(held(&other) > 0 && got_of(&other).is_empty());
+    // Nor where the broker was away all the time.
+    other.broker().is_up = false;
+    assert_eq!(other.sender().end().unsent, 20);
+    other.broker().is_up = true;
+    other.pass(&mut other.sender(), MINUTE);
+    assert_eq!(got_of(&other), up_to(20));
+}
+
+#[test]
+fn what_retention_took_of_the_frames_under_way_takes_no_others_place() {
+    let mut bench = Bench::new();
+    bench.record(20);
+    killed_when(&bench, || held(&bench) >= 15);
+    bench.records.execute_batch("DELETE FROM cells WHERE frame <= 10; DELETE FROM frames WHERE id <= 10").unwrap();
+    bench.record(20);
+    bench.pass(&mut bench.sender(), MINUTE);
+    let (mut frames, lost) = bench.got();
+    frames.sort_unstable();
+    frames.dedup();
+    assert_eq!((frames, lost), (up_to(40), 10), "those that the broker had are told as lost too");
+}
+
+#[test]
+fn the_line_may_be_cut_while_numbers_are_freed() {
+    for cut_after in 0..80 {
+        let mut bench = Bench::new();
+        bench.record(20);
+        let left = || ("bloodseg/b/frames".to_owned(), "{}".to_owned());
+        bench.broker().session = Some((1..NOTE_ID).map(|id| (id, left())).collect());
+        bench.broker().cut_after = Some(cut_after);
+        bench.pass(&mut bench.sender(), MINUTE);
+        let mut frames = got_of(&bench);
+        frames.sort_unstable();
+        assert_eq!((frames, bench.broker().connections), (up_to(20), 2), "cut after {cut_after} packets");
+    }
+}

@@ -1,0 +1,64 @@
+//! What is told of the box itself, and when.
+
+use super::*;
+
+fn told(bench: &Bench) -> Value {
+    serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap()
+}
+
+#[test]
+fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
+    let mut bench = Bench::new();
+    bench.record(3);
+    let mut sender = bench.sender();
+    bench.pass(&mut sender, MINUTE);
+    // The state goes behind a frame.
+    bench.record(1);
+    let under_way = |sender: &Sender| sender.notes.is_under_way(&sender.topics.state);
+    for _ in 0..1000 {
+        if under_way(&sender) {
+            break;
+        }
+        let nap = sender.step();
+        bench.clock.pass(nap);
+    }
+    assert!(under_way(&sender));
+    bench.record(1);
+    sender.leave();
+    assert_eq!(told(&bench)["frame"], 5);
+    assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
+}
+
+#[test]
+fn the_state_is_told_while_the_records_cannot_be_read() {
+    let mut bench = Bench::new();
+    bench.record(3);
+    // What a run before this one left behind.
+    bench.broker().kept.insert("bloodseg/b/state".into(), "{\"state\": \"running\"}".into());
+    bench.records.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).unwrap();
+    let mut sender = bench.sender();
+    bench.pass(&mut sender, MINUTE);
+    assert_eq!(bench.got(), (vec![], 0));
+    let state = told(&bench);
+    assert_eq!((&state["state"], &state["frame"], &state["unsent"]), (&"starting".into(), &Value::Null, &Value::Null));
+    bench.records.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    bench.pass(&mut sender, MINUTE);
+    assert_eq!((&told(&bench)["frame"], &told(&bench)["unsent"]), (&3.into(), &0.into()));
+}
+
+#[test]
+fn the_state_is_told_while_frames_of_records_that_broke_are_under_way() {
+    let mut bench = Bench::new();
+    bench.record(3);
+    bench.broker().completes_after = MQTT_ACK_PATIENCE / 2;
+    let mut sender = bench.sender();
+    bench.pass(&mut sender, MQTT_ACK_PATIENCE / 4);
+    bench.record(1);
+    bench.pass(&mut sender, 2 * MQTT_LOOK);
+    // Just now: when the reader finds them broken, it is too soon to say so.
+    assert_eq!(told(&bench)["unsent"], 4);
+    bench.records.execute_batch("ALTER TABLE frames RENAME TO away").unwrap();
+    bench.pass(&mut sender, MQTT_STATE_LEAST + 2 * MQTT_LOOK);
+    assert!(!sender.window.is_empty() && !sender.reader.is_open());
+    assert_eq!((&told(&bench)["frame"], &told(&bench)["unsent"]), (&Value::Null, &Value::Null));
+}
