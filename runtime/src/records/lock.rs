@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use super::atomic::make_folder;
 use crate::error::{Error, Result};
 
 /// Name of the empty file in the folder of a run that is locked. It stays; the lock goes with the process, however it ends.
@@ -19,19 +20,18 @@ pub struct FolderLock {
 impl FolderLock {
     /// Takes `folder`, which is made where it is not there.
     ///
-    /// Where there is no room for the file, or the file system has no locks, the run goes on without one: records never end a
-    /// run.
+    /// Where it cannot be made, there is no room for the file, or the file system has no locks, there is no lock: whether a run
+    /// can do without the folder is for its records to say.
     ///
     /// # Errors
-    /// [`Error::Output`] when another run holds it, or it cannot be made.
+    /// [`Error::Output`] when another run holds it.
     pub fn take(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
         let path = folder.join(FILE);
-        let locked =
-            File::options().create(true).append(true).open(&path).map_err(TryLockError::Error).and_then(|file| {
-                file.try_lock()?;
-                Ok(file)
-            });
+        let open = || make_folder(folder).and_then(|()| File::options().create(true).append(true).open(&path));
+        let locked = open().map_err(TryLockError::Error).and_then(|file| {
+            file.try_lock()?;
+            Ok(file)
+        });
         match locked {
             Ok(file) => Ok(Self { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(Error::output_taken(folder)),
