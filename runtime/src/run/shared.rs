@@ -235,7 +235,7 @@ impl Shared {
     }
 
     /// Hands a record on. Where the queue is full and the source does not wait, the oldest makes room and is not kept.
-    pub(super) fn record(&self, record: FrameRecord) {
+    pub(crate) fn record(&self, record: FrameRecord) {
         if let Some(Message::Frame(_)) = self.records.push(Message::Frame(record), self.pacing) {
             self.not_kept.fetch_add(1, Relaxed);
         }

@@ -146,6 +146,9 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     run_log::sweep(&out);
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
     let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
+    if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
+        voice.line(format_args!("page     {}", page.url));
+    }
     let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, voice.clone());
     makers.need = need;
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));

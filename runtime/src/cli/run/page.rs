@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use super::super::{print, session::Session};
+use super::super::session::Session;
 use crate::{
     camera::FrameSource,
     error::{Error, Result},
@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) board: Arc<Board>,
+    /// What to open.
+    pub(super) url: String,
     _server: Server,
 }
 
@@ -67,10 +69,8 @@ impl Page {
         let history = Arc::clone(&board.recent);
         let site = Site { facts, board: Arc::clone(&board), history, run: Arc::clone(shared) };
         let server = Server::start(listener, site)?;
-        if !session.quiet {
-            print::line(format_args!("page     {}", url(at, host::name(), token.is_some())));
-        }
-        Ok(Some(Self { board, _server: server }))
+        let url = url(at, host::name(), token.is_some());
+        Ok(Some(Self { board, url, _server: server }))
     }
 }
 

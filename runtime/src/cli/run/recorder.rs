@@ -94,9 +94,10 @@ mod tests {
         let retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
         let log = RunLog::open(folder.path(), &run(None), &retention, false, clock).unwrap();
         let tally = Arc::default();
-        let mut recorder = CliRecorder { shared: Arc::clone(&shared), log: Some(log), quiet: true, tally };
+        let mut recorder =
+            CliRecorder { shared: Arc::clone(&shared), log: Some(log), voice: Voice::begin(), quiet: true, tally };
         for number in 1..=RECORD_QUEUE_LEN as u64 + 3 {
-            shared.records.push(Message::Frame(record(number, 1)), Pacing::Live);
+            shared.record(record(number, 1));
         }
         while let Some(Message::Frame(record)) = shared.records.take() {
             assert!(recorder.keep(&record));
