@@ -17,6 +17,7 @@ use crate::{
         },
         store::Models,
     },
+    page::facts::{ModelCard, cards},
     pipeline::{Analysis, Pipeline},
     records::run_info::ModelInfo,
 };
@@ -29,11 +30,14 @@ pub(super) struct TriedPipeline {
     pipeline: Option<Pipeline>,
     watched: Option<Watched>,
     /// The models of the pipeline.
-    models: Vec<ModelInfo>,
+    models: Named,
     pitch_um_per_px: f64,
     /// Why models were left, for the records.
     left: Vec<String>,
 }
+
+/// Both models, for the records and for the page.
+type Named = (Vec<ModelInfo>, Vec<ModelCard>);
 
 #[derive(Debug)]
 struct Watched {
@@ -66,7 +70,12 @@ impl TriedPipeline {
 
     /// The models that run.
     pub(super) fn models(&self) -> Vec<ModelInfo> {
-        self.models.clone()
+        self.models.0.clone()
+    }
+
+    /// What they say of themselves.
+    pub(super) fn cards(&self) -> Vec<ModelCard> {
+        self.models.1.clone()
     }
 
     /// Why models were left since the last question.
@@ -96,7 +105,7 @@ impl TriedPipeline {
         if now == um_per_px {
             return Ok(());
         }
-        let name = self.models.iter().map(|model| format!("{} {}", model.name, model.version)).collect::<Vec<_>>();
+        let name = self.models.0.iter().map(|model| format!("{} {}", model.name, model.version)).collect::<Vec<_>>();
         let found = format!("a pitch of {now} um, while the source was opened for {um_per_px} um");
         Err(Error::model(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
     }
@@ -179,7 +188,7 @@ fn load(
     slots: &Slots,
     mut active: Active,
     left: &mut Vec<String>,
-) -> Result<(Pipeline, Running, Vec<ModelInfo>)> {
+) -> Result<(Pipeline, Running, Named)> {
     loop {
         log::info!("models {}", active.running);
         let loaded = catch_unwind(AssertUnwindSafe(|| session.load(&active.models)))
@@ -196,8 +205,9 @@ fn load(
     }
 }
 
-fn named(models: &Models) -> Vec<ModelInfo> {
-    vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)]
+fn named(models: &Models) -> Named {
+    let infos = vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)];
+    (infos, cards(models))
 }
 
 fn tell(left: &mut Vec<String>, running: &Running, reason: &str) {
@@ -281,6 +291,7 @@ mod tests {
             assert!(tried.take_left()[0].contains(wanted) && tried.take_left().is_empty());
             let (version, trial, reason) = active(&folder);
             assert_eq!((version.as_str(), trial), ("1", None));
+            assert_eq!((tried.models()[1].version.as_str(), tried.cards()[1].version.as_str()), ("1", "1"));
             assert!(reason.unwrap().contains(wanted));
             // Those that were confirmed are not tried: their errors are the run's.
             assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());

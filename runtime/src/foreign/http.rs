@@ -75,13 +75,13 @@ pub(crate) fn site() -> Site {
         figures_from: String::new(),
     };
     let board = Arc::new(Board::new(None));
+    board.set_models(vec![card]);
     let facts = Facts {
         source: SECRET.to_owned(),
         source_words: String::new(),
         started_utc: String::new(),
         um_per_px: None,
         earlier_runs: Vec::new(),
-        models: vec![card],
         budget_bytes: None,
         address: ([127, 0, 0, 1], 80).into(),
         token: Some(Token::new(TOKEN)),

@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     diameters::{self, Diameters},
+    facts::ModelCard,
     history::RecentCells,
     stage_times::StageHistograms,
 };
@@ -118,6 +119,8 @@ pub struct Board {
     cells: AtomicU64,
     unsupported: AtomicU64,
     verdicts: [AtomicU64; Verdict::ALL.len()],
+    /// Cards of the models that run; others, where these were left.
+    models: Mutex<Vec<ModelCard>>,
     /// Times of the stages, of every frame.
     pub stages: StageHistograms,
     /// Cells of the latest frames.
@@ -125,6 +128,16 @@ pub struct Board {
 }
 
 impl Board {
+    /// These models run from now on.
+    pub fn set_models(&self, models: Vec<ModelCard>) {
+        *self.models.lock().unwrap_or_else(PoisonError::into_inner) = models;
+    }
+
+    /// The models that run.
+    pub fn models(&self) -> Vec<ModelCard> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Empty. `um_per_px` is the pitch of the frames.
     pub fn new(um_per_px: Option<f64>) -> Self {
         Self {
@@ -140,6 +153,7 @@ impl Board {
             cells: AtomicU64::new(0),
             unsupported: AtomicU64::new(0),
             verdicts: Default::default(),
+            models: Mutex::default(),
             stages: StageHistograms::default(),
             recent: Arc::new(RecentCells::new(um_per_px)),
         }

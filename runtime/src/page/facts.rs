@@ -62,8 +62,6 @@ pub struct Facts {
     pub um_per_px: Option<f64>,
     /// Runs before it in the same folder.
     pub earlier_runs: Vec<RunTold>,
-    /// Both models.
-    pub models: Vec<ModelCard>,
     /// Memory that the config allows.
     pub budget_bytes: Option<u64>,
     /// Where the page is served.

@@ -23,7 +23,7 @@ pub struct Latest<'a> {
     memory: MemoryNow,
     trend: Vec<TrendPoint>,
     diameters: diameters::Told,
-    models: &'a [ModelCard],
+    models: Vec<ModelCard>,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +167,7 @@ impl<'a> Latest<'a> {
             memory: MemoryNow::of(site),
             trend: reading.trend,
             diameters: reading.diameters,
-            models: &facts.models,
+            models: board.models(),
         }
     }
 }

@@ -163,7 +163,7 @@ fn about(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
     let mut metric = to.encode_descriptor("build", "This program", None, MetricType::Info)?;
     metric.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
     let mut metric = to.encode_descriptor("model", "1 for each active model", None, MetricType::Gauge)?;
-    for card in &site.facts.models {
+    for card in site.board.models() {
         let labels =
             [("name", card.name.as_str()), ("version", card.version.as_str()), ("sha256", card.sha256.as_str())];
         ConstGauge::new(1_i64).encode(metric.encode_family(&labels)?)?;

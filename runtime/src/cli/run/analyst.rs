@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{
-    super::trial::TriedPipeline,
-    lines::{MODELS_LEFT, Tally},
-};
+use super::{super::trial::TriedPipeline, lines::Tally};
 use crate::{
     camera::Frame,
     error::{Error, Result},
@@ -31,14 +28,22 @@ pub(super) struct CliAnalyst {
 }
 
 impl CliAnalyst {
+    /// Others may run than the run began with.
+    pub(super) fn tell_models(&self) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).models = Some(self.pipeline.models());
+        if let Some(board) = &self.page {
+            board.set_models(self.pipeline.cards());
+        }
+    }
+
     /// Why models were left is an event of the run.
     fn tell_left(&mut self) {
         let left = self.pipeline.take_left();
         if !left.is_empty() {
-            self.tally.lock().unwrap_or_else(PoisonError::into_inner).models = Some(self.pipeline.models());
+            self.tell_models();
         }
         for words in left {
-            self.shared.happened(MODELS_LEFT, words);
+            self.shared.happened("models left", words);
         }
     }
 }

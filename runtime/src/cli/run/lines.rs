@@ -19,9 +19,6 @@ use crate::{
     run::{Counts, Outcome},
 };
 
-/// The event of models that were left for those before them.
-pub(super) const MODELS_LEFT: &str = "models left";
-
 /// What the end of a run tells of its frames.
 #[derive(Debug, Default)]
 pub(super) struct Tally {

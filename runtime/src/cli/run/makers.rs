@@ -92,6 +92,7 @@ impl Makers for CliMakers<'_> {
         let (any_quality, every, out) = (self.args.any_quality, self.args.save_every, self.out.to_owned());
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
+        let is_anew = first.is_none();
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -99,7 +100,12 @@ impl Makers for CliMakers<'_> {
             };
             pipeline.check_pitch(target_um_per_px)?;
             let pictures = KeptPictures::new(&out, every, most_bytes);
-            Ok(Box::new(CliAnalyst { shared, pipeline, any_quality, pictures, tally, page }))
+            let analyst = CliAnalyst { shared, pipeline, any_quality, pictures, tally, page };
+            // An installation may have come between; that a stage was made anew is an event, with which they are recorded.
+            if is_anew {
+                analyst.tell_models();
+            }
+            Ok(Box::new(analyst))
         })
     }
 

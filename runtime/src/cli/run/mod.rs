@@ -145,7 +145,8 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let start = Instant::now();
     run_log::sweep(&out);
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
-    let page = Page::open(session, args.http, source.as_ref(), &shared, &info, &out)?;
+    let cards = pipeline.cards();
+    let page = Page::open(session, args.http, source.as_ref(), &shared, &info, cards, &out)?;
     if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
         voice.line(format_args!("page     {}", page.url));
     }

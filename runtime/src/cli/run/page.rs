@@ -11,7 +11,7 @@ use crate::{
         Site,
         address::Address,
         board::Board,
-        facts::{Facts, cards},
+        facts::{Facts, ModelCard},
         guard::Token,
         history::{RunTold, earlier_runs},
         server::Server,
@@ -40,6 +40,7 @@ impl Page {
         source: &dyn FrameSource,
         shared: &Arc<Shared>,
         info: &RunInfo,
+        models: Vec<ModelCard>,
         out: &Path,
     ) -> Result<Option<Self>> {
         let http = &session.config.http;
@@ -55,13 +56,13 @@ impl Page {
         let Some((listener, at)) = address.open()? else { return Ok(None) };
         let um_per_px = source.um_per_px();
         let board = Arc::new(Board::new(um_per_px));
+        board.set_models(models);
         let facts = Facts {
             source: source.name().to_owned(),
             source_words: source.describe(),
             started_utc: utc::stamp(info.started),
             um_per_px,
             earlier_runs: earlier(out),
-            models: cards(&session.models()?),
             budget_bytes: session.config.budget.total_mib.map(|mib| (mib * f64::from(1 << 20)) as u64),
             address: at,
             token: token.as_deref().map(Token::new),

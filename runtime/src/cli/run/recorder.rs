@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     super::voice::Voice,
-    lines::{FrameLine, MODELS_LEFT, Tally},
+    lines::{FrameLine, Tally},
 };
 use crate::{
     records::{
@@ -50,8 +50,7 @@ impl Recorder for CliRecorder {
     }
 
     fn happened(&mut self, kind: &str, words: &str) {
-        let models =
-            if kind == MODELS_LEFT { self.tally.lock().ok().and_then(|mut tally| tally.models.take()) } else { None };
+        let models = self.tally.lock().unwrap_or_else(PoisonError::into_inner).models.take();
         if let Some(log) = &mut self.log {
             if let Some(models) = models {
                 log.models(models);
