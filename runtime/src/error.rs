@@ -43,7 +43,7 @@ pub enum Error {
         todo: String,
     },
     /// A result cannot be written.
-    #[error("{}: cannot write: {cause}; {todo}, or choose another folder with --out", path.display())]
+    #[error("{}: cannot write: {cause}; {todo}", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
@@ -122,13 +122,21 @@ impl Error {
 
     /// An [`Error::Output`].
     pub fn output(path: &Path, cause: impl ToString) -> Self {
-        Self::Output { path: path.to_owned(), cause: cause.to_string(), todo: "free space" }
+        let cause = cause.to_string();
+        // Space is what most often lacks, and the wrong word where something else does.
+        let is_space = ["os error 28", "os error 122", "is full", "not kept"].iter().any(|word| cause.contains(word));
+        let todo = if is_space {
+            "free space, or choose another folder with --out"
+        } else {
+            "choose another place with --out"
+        };
+        Self::Output { path: path.to_owned(), cause, todo }
     }
 
     /// An [`Error::Output`] for a folder that another run holds.
     pub fn output_taken(path: &Path) -> Self {
         let cause = "another run writes into it".to_owned();
-        Self::Output { path: path.to_owned(), cause, todo: "end that one" }
+        Self::Output { path: path.to_owned(), cause, todo: "end that one, or choose another folder with --out" }
     }
 
     /// An [`Error::Internal`].
@@ -147,5 +155,19 @@ impl Error {
             Self::Source { .. } => 7,
             Self::Internal { .. } => 70,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_is_asked_for_where_it_lacks() {
+        let told = |cause: &str| Error::output(Path::new("x"), cause).to_string();
+        assert!(told("No space left on device (os error 28)").contains("free space"));
+        assert!(told("database or disk is full").contains("free space"));
+        assert!(!told("Permission denied (os error 13)").contains("free space"));
+        assert!(Error::output_taken(Path::new("x")).to_string().contains("end that one"));
     }
 }

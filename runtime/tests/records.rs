@@ -274,15 +274,38 @@ fn whoever_closes_the_pipe_gets_no_error() {
     }
     let folder = tempfile::tempdir().unwrap();
     demo(folder.path(), "3", &[]);
-    let mut child = bloodseg(&["export", "--from", "r", "--format", "jsonl"], folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let mut told = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(child.wait().unwrap().success() && told.is_empty(), "{told}");
+    for format in ["jsonl", "csv"] {
+        let mut child = bloodseg(&["export", "--from", "r", "--format", format], folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert!(child.wait().unwrap().success() && told.is_empty(), "{format}: {told}");
+    }
+}
+
+#[test]
+fn records_are_not_written_over() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "2", &[]);
+    let before = frames_of(folder.path(), &[]);
+    for args in [
+        ["export", "--from", "r", "--format", "csv", "--out", "r/records.sqlite"].as_slice(),
+        &["report", "latest", "--from", "r", "--out", "r/records.sqlite", "--force"],
+        &["segment", "r/demo_1_000002.sr.png", "--out", "r"],
+    ] {
+        let refused = bloodseg(args, folder.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(5), "{args:?}: {told}");
+        assert!(told.contains("records"), "{told}");
+    }
+    assert_eq!(frames_of(folder.path(), &[]), before);
 }
 
 /// A format of two passes holds the records still while it is made, but not until somebody has read it.

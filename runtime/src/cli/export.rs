@@ -137,6 +137,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
         None if format.holds_records() => write_by_way_of_a_file(write),
         None => write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, stdout().lock())),
         Some(path) => {
+            recorded::spare(path)?;
             let mut file = AtomicFile::create(path)?;
             write(&mut file).and_then(|()| Ok(file.commit()?))
         }

@@ -1,12 +1,19 @@
 //! Which records a command reads.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::session::Session;
 use crate::{
     error::{Error, Result},
     records::store,
 };
+
+/// How an SQLite database begins.
+const DATABASE: &[u8; 16] = b"SQLite format 3\0";
 
 /// The folder or database that was named, else the one folder with records in the folder for results.
 ///
@@ -17,6 +24,19 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
         Some(named) => Ok(named.to_owned()),
         None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results"))),
     }
+}
+
+/// Refuses to write over records, whatever the file is named.
+///
+/// # Errors
+/// [`Error::Output`] where a database is.
+pub(super) fn spare(out: &Path) -> Result<()> {
+    let mut start = [0; DATABASE.len()];
+    let is_database = File::open(out).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *DATABASE;
+    if is_database {
+        return Err(Error::output(out, "records are there, which are not written over"));
+    }
+    Ok(())
 }
 
 /// The one folder with records in the folder for results.

@@ -112,7 +112,8 @@ fn wanted(records: &Records, which: Which) -> Result<RunRow> {
 fn refuse_what_is_there(out: &Path, force: bool) -> Result<()> {
     match out.symlink_metadata() {
         Ok(there) if there.is_dir() => Err(Error::output(out, "a folder is there")),
-        Ok(_) if !force => Err(Error::output(out, "a file is there already, and --force was not given")),
+        Ok(_) if force => recorded::spare(out),
+        Ok(_) => Err(Error::output(out, "a file is there already, and --force was not given")),
         _ => Ok(()),
     }
 }

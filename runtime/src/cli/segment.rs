@@ -18,7 +18,7 @@ use crate::{
     limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
     model::manifest::Pitch,
     pipeline::{Analysis, Pipeline},
-    records::pictures,
+    records::{pictures, store},
     shard::{
         self, Shard,
         mark::{Common, Inputs, Mark, ModelMark},
@@ -77,6 +77,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     let inputs = inputs::collect(&args.inputs, args.recursive)?;
     let out = session.out(args.out.as_ref())?;
     inputs::check_apart(&inputs, &out)?;
+    if out.join(store::FILE).exists() {
+        return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
+    }
     let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
 
     // All of them were listed and checked, so that every shard refuses what one call would have refused.
@@ -171,8 +174,8 @@ const MANY_TILES: u32 = 64;
 fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
     match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
         Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
-            "{um:.3} um a pixel; the models are for {} to {} um. Counts are not to be relied on: shrink the picture, or \
-             use --whole-field for a field at full resolution",
+            "{um:.3} um a pixel; the models were made for {} to {} um, and hold to half and to twice that at \
+             most. Counts are not to be relied on: shrink the picture, or use --whole-field for a field at full resolution",
             pitch.least_um_per_px, pitch.greatest_um_per_px
         )),
         None if analysis.tiles > MANY_TILES => Some(format!(

@@ -183,6 +183,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
         voice.line(format_args!("look at  {}", overlay.display()));
     }
     if args.source == "demo" {
+        voice.line(format_args!("next     bloodseg report latest --from {}", out.display()));
         voice.line("next     bloodseg run FOLDER for frames of your own, bloodseg segment PICTURE --out DIR for one");
     }
     match outcome.ended {

@@ -69,7 +69,14 @@ impl From<serde_json::Error> for ExportError {
 
 impl From<::csv::Error> for ExportError {
     fn from(error: ::csv::Error) -> Self {
-        Self::Write(error.into())
+        if !error.is_io_error() {
+            return Self::Write(error.into());
+        }
+        // As it was: its kind tells who closed a pipe from who has no room.
+        match error.into_kind() {
+            ::csv::ErrorKind::Io(error) => Self::Write(error),
+            other => Self::Write(io::Error::other(format!("{other:?}"))),
+        }
     }
 }
 
