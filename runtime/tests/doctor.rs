@@ -16,6 +16,7 @@ fn call(folder: &Path, args: &[&str]) -> (i32, String) {
         fs::write(folder.join(format!("models/{name}.onnx")), onnx).unwrap();
     }
     fs::write(folder.join("camera.toml"), "[source.scope]\nkind = \"camera\"\ndevice = \"no/video9\"\n").unwrap();
+    fs::write(folder.join("folder.toml"), "[source.bench]\nkind = \"folder\"\npath = \"nowhere\"\n").unwrap();
     fs::write(folder.join("tight.toml"), "[budget]\ntotal_mib = 0.5\n").unwrap();
     fs::write(folder.join("wrong.toml"), "[budgets]\n").unwrap();
     fs::write(folder.join("mqtt.toml"), "[mqtt]\nbroker = \"b:1\"\nuser = \"u\"\npassword_file = \"none\"\n").unwrap();
@@ -56,6 +57,8 @@ fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
     let (code, camera) = json(folder.path(), &["--config", "camera.toml", "--models", "models"]);
     assert_eq!((code, of_check(&camera, "camera")), (7, ("fault".into(), 7)));
     assert_eq!(of_check(&camera, "models").0, "ok");
+    let (code, missing) = json(folder.path(), &["--config", "folder.toml", "--models", "models"]);
+    assert_eq!((code, of_check(&missing, "source")), (7, ("fault".into(), 7)));
     let (code, wrong) = json(folder.path(), &["--config", "wrong.toml", "--models", "nowhere"]);
     assert_eq!((code, of_check(&wrong, "models")), (6, ("fault".into(), 4)));
     assert_eq!(of_check(&wrong, "budget").0, "skipped");

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::{args::Args as AllArgs, budget as needs, print, session::Session};
 use crate::{
+    camera::open::{Wish, open},
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, SourceKind},
     doctor::{self, Finding, Machine, Outcome, clock, config, models, mqtt, page, service},
     error::{Error, Result},
 };
@@ -68,6 +69,7 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     let (of_config, config) = config::check(all.config.as_deref());
     let mut findings = vec![of_config];
     findings.extend(cameras(&config, &machine));
+    findings.extend(folders(&config));
     let session = Session::with(config, all);
     let (of_models, pipeline) = models::check(session.models(), session.threads(), &now);
     findings.push(of_models);
@@ -78,6 +80,13 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     findings.push(clock::check(now.wall(), &machine.run));
     findings.push(service::check(&machine));
     findings
+}
+
+/// Folders of the config that a run could not read.
+fn folders(config: &Config) -> Vec<Finding> {
+    let named = config.source.iter().filter(|(_, source)| source.kind == SourceKind::Folder);
+    let errors = named.filter_map(|(name, _)| open(name, config, Wish::default()).err());
+    errors.map(|error| Finding::fault("source", &error)).collect()
 }
 
 #[cfg(target_os = "linux")]
