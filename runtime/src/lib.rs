@@ -1,39 +1,23 @@
-//! bloodseg: low-resolution microscope frames in, blood cells with measures out.
+//! The box: a microscope's frames in, counts out, for months.
 //!
-//! The folders are the way of the data: [`camera`] -> [`frame`] -> [`tile`] -> [`super_resolution`] ->
-//! [`segmentation`] -> [`cells`] -> [`records`]; [`pipeline`] is the steps in a row. [`smear`] renders pictures
-//! whose cells are known.
-
-// The fixture of the tests is shared with the integration tests, where the library has this name.
-#[cfg(test)]
-extern crate self as bloodseg;
+//! In the order of the data: [`camera`] gives frames; [`run`] moves them through the pipeline of `bloodseg_vision` into
+//! `bloodseg_records`; [`page`] shows them, and [`outbox`] publishes them. [`config`] says how, [`memory`] and [`doctor`]
+//! whether the machine can; [`cli`] is the command line, the only place that prints.
 
 pub mod bench;
-pub mod calibration;
 pub mod camera;
-pub mod cells;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod doctor;
-pub mod engine;
-pub mod error;
-pub mod evaluation;
 pub mod foreign;
-pub mod frame;
 pub mod host;
-pub mod limits;
-pub mod measures;
 pub mod memory;
-pub mod model;
 pub mod outbox;
 pub mod page;
-pub mod pipeline;
-pub mod records;
-pub mod report;
+mod relations;
 pub mod run;
-pub mod segmentation;
-pub mod shard;
-pub mod smear;
-pub mod super_resolution;
-pub mod tile;
+
+/// Frames and runs for tests.
+#[cfg(test)]
+#[path = "../records/src/fixture.rs"]
+pub(crate) mod fixture;

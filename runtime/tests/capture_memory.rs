@@ -11,9 +11,9 @@ use bloodseg::{
         },
         intake::{Intake, Scale, jpeg::JpegReader},
     },
-    frame::decode::{read_header, read_picture},
     memory::counting::{Counting, heap, restart_peak},
 };
+use bloodseg_vision::frame::decode::{read_header, read_picture};
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 #[global_allocator]
@@ -81,7 +81,7 @@ fn reading_a_picture_takes_no_more_than_its_header_tells() {
             let _ = picture.save(folder.path().join(format!("{kind}.{ending}")));
         }
     }
-    let progressive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture/progressive.jpg");
+    let progressive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/progressive.jpg");
     fs::copy(progressive, folder.path().join("progressive.jpg")).unwrap();
     let mut read = 0;
     for entry in fs::read_dir(folder.path()).unwrap() {

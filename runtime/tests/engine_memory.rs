@@ -1,13 +1,13 @@
 //! What the engine allocates once it is loaded: nothing, where a net is one integer program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bloodseg::{
+use bloodseg::memory::counting::{Counting, heap};
+use bloodseg_kernels::{arena::Arena, conv::Conv, kernel, map::Shape, program::Draft, step::Step};
+use bloodseg_vision::{
     engine::{Engine, Setup},
-    memory::counting::{Counting, heap},
     model::{golden, store::Models},
     pipeline::Pipeline,
 };
-use bloodseg_kernels::{arena::Arena, conv::Conv, kernel, map::Shape, program::Draft, step::Step};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
@@ -61,7 +61,7 @@ fn a_run_allocates_nothing_in_programs_nor_around_them() {
 
     // Memory does not grow with the number of tiles that were run.
     let mut pipeline = Pipeline::load_with(&models, &Setup::default(), 2).unwrap();
-    let picture = bloodseg::smear::set::field(1, 1, 512).picture;
+    let picture = bloodseg_smear::set::field(1, 1, 512).picture;
     let picture = image::imageops::thumbnail(&picture, 110, 64);
     pipeline.analyse_any(&picture).unwrap();
     let (_, growth) = allocations(|| {

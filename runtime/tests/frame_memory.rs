@@ -1,13 +1,12 @@
 //! What an analysis allocates once a frame of its size was there: nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bloodseg::{
+use bloodseg::memory::counting::{Counting, heap};
+use bloodseg_vision::{
     engine::Setup,
     frame::{quality::Verdict, reference},
-    memory::counting::{Counting, heap},
     model::{golden, store::Models},
     pipeline::Pipeline,
-    smear,
 };
 use image::{Rgb, RgbImage, imageops};
 
@@ -26,7 +25,7 @@ const ROUNDS: usize = 2;
 /// Cells on glass, some frames with few and some with many, then what is no good frame.
 fn frames(width: u32, height: u32) -> Vec<(RgbImage, bool)> {
     let field = |index| {
-        let field = smear::set::field(index, 1, 512).picture;
+        let field = bloodseg_smear::set::field(index, 1, 512).picture;
         let across = imageops::crop_imm(&field, 0, 0, 512, 512).to_image();
         let lr = reference::prepare(&across).unwrap().lr;
         RgbImage::from_fn(width, height, |x, y| *lr.get_pixel(x % 64, y % 64))

@@ -3,17 +3,11 @@
 
 use std::{env, hint::black_box, path::Path, process::Command};
 
-use bloodseg::{
-    engine::Setup,
-    memory::{
-        budget::{Budget, Outside},
-        counting::{self, Counting, heap},
-    },
-    model::store::Models,
-    pipeline::Pipeline,
-    records::pictures,
-    smear,
+use bloodseg::memory::{
+    budget::{Budget, Outside},
+    counting::{self, Counting, heap},
 };
+use bloodseg_vision::{engine::Setup, model::store::Models, pictures, pipeline::Pipeline};
 use image::imageops;
 
 #[global_allocator]
@@ -62,7 +56,7 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
     }
     let folder = tempfile::tempdir().unwrap();
     let models = Models::embedded().unwrap();
-    let field = smear::set::field(1, 1, 512).picture;
+    let field = bloodseg_smear::set::field(1, 1, 512).picture;
     for ((width, height), threads) in [((64, 64), 1), ((100, 66), 2)] {
         let frames: Vec<_> = (0..3).map(|_| imageops::thumbnail(&field, width, height)).collect();
         let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
@@ -138,7 +132,7 @@ fn a_folder_is_reckoned_with_its_largest_picture() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let field = smear::set::field(1, 1, 512).picture;
+    let field = bloodseg_smear::set::field(1, 1, 512).picture;
     std::fs::create_dir(folder.path().join("frames")).unwrap();
     let save = |name: &str, width, height| {
         imageops::thumbnail(&field, width, height).save(folder.path().join("frames").join(name)).unwrap();

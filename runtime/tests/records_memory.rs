@@ -9,24 +9,24 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bloodseg::{
-    cells::{Cell, Labels, outline::Outlines},
-    clock::SystemClock,
-    frame::quality::Quality,
-    measures::support::CellConsistency,
-    memory::counting::{Counting, heap, restart_peak},
-    pipeline::StageTimes,
-    records::{
-        export::{Format, Table, export},
-        frame_record::FrameRecord,
-        keeper::{Keeper, Kept},
-        run_info::RunInfo,
-        store::{
-            read::{Filter, Records},
-            retention::Retention,
-        },
-    },
+use bloodseg::memory::counting::{Counting, heap, restart_peak};
+use bloodseg_clock::SystemClock;
+use bloodseg_records::{
+    export::{Format, Table, export},
+    frame_record::FrameRecord,
+    keeper::{Keeper, Kept},
     report,
+    run_info::RunInfo,
+    store::{
+        read::{Filter, Records},
+        retention::Retention,
+    },
+};
+use bloodseg_vision::{
+    cells::{Cell, Labels, outline::Outlines},
+    frame::quality::Quality,
+    pipeline::StageTimes,
+    support::CellConsistency,
 };
 use image::Luma;
 
@@ -188,7 +188,7 @@ fn a_page_about_many_frames_takes_no_more_memory() {
 fn record_at(records: &Records, index: usize) -> i64 {
     let mut times = Vec::new();
     records
-        .frames::<bloodseg::error::Error>(&Filter::default(), |frame| {
+        .frames::<bloodseg_vision::error::Error>(&Filter::default(), |frame| {
             times.push(frame.at_utc_ms);
             Ok(())
         })

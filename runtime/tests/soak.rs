@@ -11,26 +11,28 @@ use std::{
 };
 
 use bloodseg::{
-    camera::{Frame, FrameSource, Next, Pacing, demo::Demo},
-    clock::{Clock, VirtualClock},
-    error::{Error, Result},
-    limits::SUPERVISOR_TICK,
+    camera::{FrameSource, Next, Pacing, demo::Demo},
     memory::{
         counting::{Counting, heap},
         resident,
     },
+    run::{
+        Makers, Run, analysis::Analyst, limits::SUPERVISOR_TICK, lockstep::Lockstep, recording::Recorder,
+        shared::Shared, state::State, stop::Stop, work::Making,
+    },
+};
+use bloodseg_clock::{Clock, VirtualClock};
+use bloodseg_records::{
+    frame_record::FrameRecord,
+    keeper::{Keeper, Kept},
+    run_info::RunInfo,
+    store::retention::Retention,
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::Frame,
     model::store::Models,
     pipeline::{Analysis, Pipeline},
-    records::{
-        frame_record::FrameRecord,
-        keeper::{Keeper, Kept},
-        run_info::RunInfo,
-        store::retention::Retention,
-    },
-    run::{
-        Makers, Run, analysis::Analyst, lockstep::Lockstep, recording::Recorder, shared::Shared, state::State,
-        stop::Stop, work::Making,
-    },
 };
 use image::RgbImage;
 

@@ -3,13 +3,6 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use bloodseg::{
-    evaluation::{self, method::Methods, set::FieldSet, worst_cells},
-    model::{
-        manifest::{Role, Training},
-        store::Models,
-    },
-};
 use rayon::prelude::*;
 use tch::Device;
 
@@ -39,6 +32,11 @@ use crate::{
         unet::{self, Measured, Unet},
     },
 };
+use bloodseg_evaluate::{method::Methods, set::FieldSet, worst_cells};
+use bloodseg_vision::model::{
+    manifest::{Role, Training},
+    store::Models,
+};
 
 /// Runs a command.
 pub fn run(command: Command) -> Result<()> {
@@ -53,7 +51,7 @@ pub fn run(command: Command) -> Result<()> {
 
 fn synth(arguments: &SynthArguments) -> Result<()> {
     let SynthArguments { out, count, seed, size } = arguments;
-    let written = bloodseg::smear::write_set(out, *count, *seed, *size)?;
+    let written = bloodseg_smear::write_set(out, *count, *seed, *size)?;
     log::info!("{}: {} fields of {size} px, with img, mask and labels", out.display(), written.len());
     Ok(())
 }
@@ -105,7 +103,7 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
 fn show_worst_cells(places: &Places) -> Result<()> {
     let set = FieldSet::open(&places.data.join(Split::Val.folder()))?;
     let mut methods = Methods::load(&Models::load(&places.models)?, None)?;
-    let report = evaluation::evaluate(&set, &mut methods, &mut |_, _| Ok(()))?;
+    let report = bloodseg_evaluate::evaluate(&set, &mut methods, &mut |_, _| Ok(()))?;
     let folder = places.checkpoints.join("worst_cells");
     worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells, &folder)?;
     log::info!("{}: the worst cells of the reported fields", folder.display());

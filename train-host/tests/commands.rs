@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use bloodseg::{
+use bloodseg_vision::{
     engine::{Engine, Setup},
     model::store::Models,
 };

@@ -1,13 +1,12 @@
 //! One net by itself, a fixed number of times and nothing else: what instruction counters and profilers want, who take
 //! the difference of two numbers of runs.
 
-use crate::{
+use bloodseg_vision::{
     engine::{Engine, Setup},
     error::Result,
     frame::reference,
-    limits::{TILE_PX, TILE_SR_PX},
+    geometry::{TILE_PX, TILE_SR_PX},
     model::store::Models,
-    smear,
 };
 
 /// One of the two nets.
@@ -24,7 +23,7 @@ pub enum Net {
 /// # Errors
 /// Those of the models.
 pub fn run(models: &Models, net: Net, runs: u32, setup: &Setup) -> Result<()> {
-    let field = reference::prepare(&smear::set::field(0, super::SEED, 512).picture)?;
+    let field = reference::prepare(&bloodseg_smear::set::field(0, super::SEED, 512).picture)?;
     let (model, picture, edge_px) = match net {
         Net::Ssr => (&models.ssr, field.lr, TILE_PX as usize),
         // As large as a super-resolved tile, and with cells.

@@ -14,17 +14,16 @@ use serde::Serialize;
 
 pub use timings::Timings;
 
-use crate::{
+use crate::memory::{counting, resident};
+use bloodseg_vision::{
     cells,
+    consistency::Consistency,
     engine::{Engine, Setup},
     error::Result,
     frame::reference,
-    limits::{TILE_PX, TILE_SR_PX},
-    measures::consistency::Consistency,
-    memory::{counting, resident},
+    geometry::{TILE_PX, TILE_SR_PX},
     model::store::Models,
     pipeline::Pipeline,
-    smear,
 };
 
 /// Runs before the clock starts: the first ones meet cold caches and pages that are not there yet.
@@ -160,7 +159,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
 
 /// Low-resolution tiles with cells in them: rendered fields after the reference preparation.
 fn tiles() -> Result<Vec<RgbImage>> {
-    (0..FIELDS).map(|index| Ok(reference::prepare(&smear::set::field(index, SEED, 512).picture)?.lr)).collect()
+    (0..FIELDS).map(|index| Ok(reference::prepare(&bloodseg_smear::set::field(index, SEED, 512).picture)?.lr)).collect()
 }
 
 struct Whole {

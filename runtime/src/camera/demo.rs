@@ -7,12 +7,12 @@ use std::{f64::consts::TAU, time::Duration};
 
 use image::{RgbImage, imageops};
 
-use super::{Clockwork, Frame, FrameSource, Next, Pacing};
-use crate::{
+use super::{Clockwork, FrameSource, Next, Pacing};
+use bloodseg_smear::{SmearSpec, draw::Draw};
+use bloodseg_vision::{
     error::Result,
-    frame::resize::resize_rgb,
-    limits::TILE_PX,
-    smear::{self, SmearSpec, draw::Draw},
+    frame::{Frame, resize::resize_rgb},
+    geometry::TILE_PX,
 };
 
 /// Frames a second when nothing else is asked for.
@@ -56,7 +56,7 @@ impl Demo {
         Self {
             name: name.to_owned(),
             seed,
-            smear: smear::render_picture(&spec, seed),
+            smear: bloodseg_smear::render_picture(&spec, seed),
             um_per_px: RED_CELL_UM / spec.cell_diameter_px * reference_px,
             start: (draw.angle(), draw.angle()),
             number: 0,

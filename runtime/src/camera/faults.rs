@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use image::imageops;
 
-use super::{Frame, FrameSource, Need, Next, Pacing, counters::CameraCounters};
-use crate::{error::Result, smear::draw::Draw};
+use super::{FrameSource, Need, Next, Pacing, counters::CameraCounters};
+use bloodseg_smear::draw::Draw;
+use bloodseg_vision::{error::Result, frame::Frame};
 
 /// How often what goes wrong; shares from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -6,15 +6,17 @@ use std::{
     time::Duration,
 };
 
-use super::{Clockwork, Frame, FrameSource, Need, Next, Pacing};
-use crate::{
+use super::{Clockwork, FrameSource, Need, Next, Pacing};
+use bloodseg_vision::{
     error::{Error, Result},
     frame::{
+        Frame,
         decode::{EXTENSIONS, Header, Most, looks_like_picture, read_header, read_picture_within},
+        limits::{MAX_CAMERA_PX, MAX_WHOLE_FIELD_PX},
         reference,
     },
-    limits::{MAX_CAMERA_PX, MAX_FRAME_PX, MAX_WHOLE_FIELD_PX},
-    records::pictures,
+    geometry::MAX_FRAME_PX,
+    pictures,
 };
 
 /// How a folder is replayed.

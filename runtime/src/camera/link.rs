@@ -14,10 +14,8 @@
 
 use std::time::Duration;
 
-use crate::{
-    clock::back_off::pause,
-    limits::{CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, CAMERA_STALL},
-};
+use crate::camera::limits::{CAMERA_STALL, MAX_CAMERA_RETRY, MIN_CAMERA_RETRY};
+use bloodseg_clock::back_off::pause;
 
 /// What is to be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +82,7 @@ impl Link {
     pub fn parted(&mut self, now: Duration) {
         let tries = self.tries();
         *self = Self::Parted {
-            retry_at: now + pause(CAMERA_RETRY_LEAST, CAMERA_RETRY_MOST, tries),
+            retry_at: now + pause(MIN_CAMERA_RETRY, MAX_CAMERA_RETRY, tries),
             tries: tries.saturating_add(1),
         };
     }
@@ -133,14 +131,14 @@ mod tests {
             now = until;
             link.parted(now);
         }
-        assert!(pauses.is_sorted() && pauses[0] == CAMERA_RETRY_LEAST && pauses[39] == CAMERA_RETRY_MOST);
+        assert!(pauses.is_sorted() && pauses[0] == MIN_CAMERA_RETRY && pauses[39] == MAX_CAMERA_RETRY);
         // Opening alone is not enough.
         link.opened();
         link.parted(now + CAMERA_STALL);
-        assert_eq!(link.act(now + CAMERA_STALL), Act::Wait(now + CAMERA_STALL + CAMERA_RETRY_MOST));
+        assert_eq!(link.act(now + CAMERA_STALL), Act::Wait(now + CAMERA_STALL + MAX_CAMERA_RETRY));
         link.opened();
         link.heard();
         link.parted(now);
-        assert_eq!(link.act(now), Act::Wait(now + CAMERA_RETRY_LEAST));
+        assert_eq!(link.act(now), Act::Wait(now + MIN_CAMERA_RETRY));
     }
 }

@@ -5,17 +5,16 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Clockwork, Frame, FrameSource, Need, Next, Pacing, Sensor,
+    Clockwork, FrameSource, Need, Next, Pacing, Sensor,
     counters::CameraCounters,
     device::{Device, Fault, Format, OrFault, Settings, layout::Layout, negotiate},
-    frame_name::FrameName,
     intake::{Intake, Refusal, Region, Scale, jpeg::JpegReader},
     link::{Act, Link},
 };
-use crate::{
+use crate::camera::limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL};
+use bloodseg_vision::{
     error::{Error, Result},
-    frame::flat_field::FlatField,
-    limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL, FRAME_POOL_LEN},
+    frame::{Frame, flat_field::FlatField, limits::FRAME_POOL_LEN, name::FrameName},
 };
 
 /// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.

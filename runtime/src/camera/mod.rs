@@ -8,33 +8,20 @@ pub mod demo;
 pub mod device;
 pub mod faults;
 pub mod folder;
-pub mod frame_name;
 pub mod intake;
+pub mod limits;
 pub mod link;
 pub mod live;
 pub mod open;
-pub mod pool;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::{
+use bloodseg_vision::frame::Frame;
+use bloodseg_vision::{
     error::{Error, Result},
-    limits::TILE_PX,
+    geometry::TILE_PX,
 };
 use counters::CameraCounters;
-use frame_name::FrameName;
-use pool::Picture;
-
-/// One frame, as it came from its source.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    /// 1 for the first frame that the source delivered.
-    pub number: u64,
-    /// Name for tables and files: a file name, or the source's name and the frame's number.
-    pub name: FrameName,
-    /// RGB, of any size.
-    pub picture: Picture,
-}
 
 /// What a source has at the moment.
 #[derive(Debug)]

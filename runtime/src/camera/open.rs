@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    FrameSource, demo,
-    demo::Demo,
+    FrameSource,
+    demo::{self, Demo},
     device::{Device, OrFault, Settings, names},
     folder::{Folder, Replay},
     intake::Region,
     live::{Camera, Wanted},
 };
-use crate::{
-    config::{Config, RegionSection, Source, SourceKind},
+use crate::config::{Config, RegionSection, Source, SourceKind};
+use bloodseg_vision::{
     error::{Error, Result},
     frame::flat_field::FlatField,
 };

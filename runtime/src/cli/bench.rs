@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{print, session::Session};
-use crate::{
-    bench::{self, BenchReport, Effort, Timings, alone},
+use crate::bench::{self, BenchReport, Effort, Timings, alone};
+use bloodseg_vision::{
     engine::{STOCK, Setup},
     error::{Error, Result},
 };

@@ -5,13 +5,15 @@ use clap::Args;
 use super::{print, session::Session};
 use crate::{
     camera::Need,
-    error::{Error, Result},
-    limits::{MAX_FRAME_PX, TILE_PX},
+    config::address::Address,
     memory::{
         budget::{Budget, Outside},
         counting,
     },
-    page::address::Address,
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    geometry::{MAX_FRAME_PX, TILE_PX},
     pipeline::Pipeline,
 };
 

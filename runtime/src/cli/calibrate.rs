@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::{frames, print, segment::above_zero, session::Session};
-use crate::{
+use crate::camera::open::{Wish, open};
+use bloodseg_vision::{
     calibration::{Calibration, RED_CELL_UM},
-    camera::open::{Wish, open},
     error::{Error, Result},
 };
 

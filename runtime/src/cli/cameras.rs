@@ -5,10 +5,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::print;
-use crate::{
-    camera::device::list::{self, ListedCamera},
-    error::{Error, Result},
-};
+use crate::camera::device::list::{self, ListedCamera};
+use bloodseg_vision::error::{Error, Result};
 
 /// What to do where there is no camera.
 const NONE: &str = "no camera found: there is no /dev/video*. Plug one in (on a Raspberry Pi, check the ribbon cable and \

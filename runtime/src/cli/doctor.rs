@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::{args::Args as AllArgs, budget as needs, print, session::Session};
 use crate::{
     camera::open::{Wish, open},
-    clock::{Clock, SystemClock},
     config::{Config, SourceKind},
     doctor::{self, Finding, Machine, Outcome, clock, config, models, mqtt, page, service},
-    error::{Error, Result},
 };
+use bloodseg_clock::{Clock, SystemClock};
+use bloodseg_vision::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 Examples:

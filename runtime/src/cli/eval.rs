@@ -6,21 +6,20 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{print, session::Session};
-use crate::{
+use bloodseg_evaluate::{
+    crops::CellCrops,
+    method::Methods,
+    panel,
+    report::Report,
+    robustness::{self, RobustnessRow},
+    robustness_table,
+    set::FieldSet,
+    table, worst_cells,
+};
+use bloodseg_vision::{
     error::{Error, Result},
-    evaluation::{
-        self,
-        crops::CellCrops,
-        method::Methods,
-        panel,
-        report::Report,
-        robustness::{self, RobustnessRow},
-        robustness_table,
-        set::FieldSet,
-        table, worst_cells,
-    },
     model::store::Models,
-    records::pictures,
+    pictures,
 };
 
 /// Arguments of `eval`.
@@ -95,7 +94,7 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     let mut crops = args.cells.clone().map(CellCrops::begin).transpose()?;
 
     let bar = print::progress(set.pairs().len(), "fields", session.quiet);
-    let report = evaluation::evaluate(&set, &mut methods, &mut |field, answers| {
+    let report = bloodseg_evaluate::evaluate(&set, &mut methods, &mut |field, answers| {
         if let Some(crops) = &mut crops {
             crops.add(field, answers)?;
         }

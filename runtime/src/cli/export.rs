@@ -9,16 +9,14 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::{print, recorded, session::Session};
-use crate::{
-    error::{Error, Result},
-    limits::RECORD_BUFFER_BYTES,
-    records::{
-        atomic::AtomicFile,
-        export::{self, ExportError, Format, Table, export},
-        store::read::{Filter, Records},
-        utc,
-    },
+use bloodseg_clock::utc;
+use bloodseg_durable::AtomicFile;
+use bloodseg_records::{
+    export::{self, ExportError, Format, Table, export},
+    limits::MAX_RECORD_BUFFER_BYTES,
+    store::read::{Filter, Records},
 };
+use bloodseg_vision::error::{Error, Result};
 
 /// Arguments of `export`.
 ///
@@ -135,7 +133,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let write = |to: &mut dyn Write| export(&records, &filter, format, to, &mut || bar.inc(1));
     let done = match out {
         None if format.holds_records() => write_by_way_of_a_file(write),
-        None => write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, stdout().lock())),
+        None => write(&mut BufWriter::with_capacity(MAX_RECORD_BUFFER_BYTES as usize, stdout().lock())),
         Some(path) => {
             recorded::spare(path)?;
             let mut file = AtomicFile::create(path)?;
@@ -160,7 +158,7 @@ fn write_by_way_of_a_file(write: impl FnOnce(&mut dyn Write) -> export::Result<(
     let mut file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
     // It goes with the process, however that ends.
     fs::remove_file(&path).map_err(failed)?;
-    write(&mut BufWriter::with_capacity(RECORD_BUFFER_BYTES as usize, &mut file)).map_err(|error| match error {
+    write(&mut BufWriter::with_capacity(MAX_RECORD_BUFFER_BYTES as usize, &mut file)).map_err(|error| match error {
         ExportError::Write(error) => failed(error),
         other => other,
     })?;

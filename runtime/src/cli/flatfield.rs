@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{frames, print, session::Session};
-use crate::{
-    camera::open::{Wish, open},
+use crate::camera::open::{Wish, open};
+use bloodseg_vision::{
     error::{Error, Result},
     frame::flat_field::FlatFieldMeter,
 };

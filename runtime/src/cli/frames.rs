@@ -7,10 +7,8 @@ use std::{
 
 use image::RgbImage;
 
-use crate::{
-    camera::{FrameSource, Next},
-    error::{Error, Result},
-};
+use crate::camera::{FrameSource, Next};
+use bloodseg_vision::error::{Error, Result};
 
 /// A source that gives no frame for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
+use bloodseg_vision::{
     error::{Error, Result},
     frame::decode::{EXTENSIONS, looks_like_picture},
-    records::pictures,
+    pictures,
 };
 
 /// One picture to be read, and the stem of what will be written for it.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::print;
-use crate::{
-    error::{Error, Result},
-    records::{frames, table},
+use bloodseg_records::{
+    frames,
     shard::merge::{self, Total},
+    table,
 };
+use bloodseg_vision::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 Examples:

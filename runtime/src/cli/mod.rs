@@ -24,7 +24,6 @@ mod run;
 mod segment;
 mod session;
 mod supervise;
-mod trial;
 mod voice;
 
 use std::process::ExitCode;
@@ -33,8 +32,8 @@ use clap::Parser;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
 
-use crate::error::{Error, Result};
 use args::{Args, Command};
+use bloodseg_vision::error::{Error, Result};
 use session::Session;
 use voice::Voice;
 

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{print, recorded, session::Session};
-use crate::{
-    error::{Error, Result},
-    limits::MAX_NAMED_RUNS,
-    records::{
-        atomic::AtomicFile,
-        export::ExportError,
-        store::{
-            about::RunRow,
-            read::{Filter, Records},
-        },
-    },
+use bloodseg_durable::AtomicFile;
+use bloodseg_records::{
+    export::ExportError,
     report,
+    store::{
+        about::RunRow,
+        read::{Filter, Records},
+    },
 };
+use bloodseg_vision::error::{Error, Result};
+
+/// Most runs that a message names.
+pub(super) const MAX_NAMED_RUNS: usize = 16;
 
 /// Arguments of `report`.
 ///

@@ -12,17 +12,20 @@ use super::{
     print,
     session::Session,
 };
-use crate::{
-    error::{Error, Result},
-    frame::{decode, reference},
-    limits::{MAX_TILED_PX, MAX_WHOLE_FIELD_PX, REFERENCE_LR_PX, SCALE},
-    model::manifest::Pitch,
-    pipeline::{Analysis, Pipeline},
-    records::{pictures, store},
+use bloodseg_records::{
     shard::{
         self, Shard,
         mark::{Common, Inputs, Mark, ModelMark},
     },
+    store,
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::{decode, limits::MAX_WHOLE_FIELD_PX, reference},
+    geometry::{MAX_TILED_PX, REFERENCE_LR_PX, SCALE},
+    model::manifest::Pitch,
+    pictures,
+    pipeline::{Analysis, Pipeline},
 };
 use tables::Tables;
 

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::Args;
-use crate::{
-    config::Config,
+use super::{args::Args, print};
+use crate::config::Config;
+use bloodseg_bundles::{
+    slots::{Active, Slots},
+    tried::{Loader, TriedPipeline},
+};
+use bloodseg_vision::{
     engine::Setup,
     error::{Error, Result},
-    limits::MAX_WORKERS,
-    model::{
-        slots::{Active, Slots},
-        store::Models,
-    },
-    pipeline::Pipeline,
+    model::store::Models,
+    pipeline::{Pipeline, limits::MAX_WORKERS},
 };
 
 /// The configuration of one call, flags before file.
@@ -24,6 +24,16 @@ pub(super) struct Session {
     pub(super) quiet: bool,
     models: ModelsAt,
     slots: Option<PathBuf>,
+}
+
+impl Loader for Session {
+    fn load(&self, models: &Models) -> Result<Pipeline> {
+        Self::load(self, models)
+    }
+
+    fn say(&self, words: &str) {
+        print::problem(words);
+    }
 }
 
 /// Where the models are from.
@@ -68,6 +78,15 @@ impl Session {
                 Ok(models)
             }
             ModelsAt::BuiltIn => Models::embedded(),
+        }
+    }
+
+    /// The pipeline of a run: its models may be on trial.
+    pub(super) fn tried_pipeline(&self) -> Result<TriedPipeline> {
+        let loader = Box::new(self.clone());
+        match self.slots_in_use() {
+            Some(slots) => TriedPipeline::from_slots(slots, loader),
+            None => TriedPipeline::fixed(&self.models()?, loader),
         }
     }
 

@@ -16,10 +16,21 @@ use heapless::String as Text;
 
 use crate::{
     camera::Pacing,
-    limits::{LONGEST_NAP, VOICE_END, VOICE_LINE_BYTES, VOICE_LINES},
-    records::store::write::cut,
-    run::queue::{Popped, Queue},
+    run::{
+        limits::MAX_NAP,
+        queue::{Popped, Queue},
+    },
 };
+use bloodseg_records::store::write::cut;
+
+/// Lines of a run that wait to be read.
+pub(super) const MAX_LINES: usize = 64;
+
+/// Bytes of a line of a run; longer ones are cut.
+pub(super) const MAX_LINE_BYTES: usize = 512;
+
+/// Longest time that the end of a run waits for somebody to read its next line.
+pub(super) const MAX_END_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum To {
@@ -27,11 +38,11 @@ enum To {
     Err,
 }
 
-type Line = (To, Text<VOICE_LINE_BYTES>);
+type Line = (To, Text<MAX_LINE_BYTES>);
 
 #[derive(Debug, Default)]
 struct Said {
-    waiting: Queue<Line, VOICE_LINES>,
+    waiting: Queue<Line, MAX_LINES>,
     /// Lines that were written, or could not be.
     done: AtomicU64,
 }
@@ -71,7 +82,7 @@ impl Voice {
         self.said.waiting.close();
         let Some(thread) = self.thread else { return };
         let (mut done, mut since) = (self.said.done.load(Relaxed), Instant::now());
-        while !thread.is_finished() && since.elapsed() < VOICE_END {
+        while !thread.is_finished() && since.elapsed() < MAX_END_WAIT {
             thread::sleep(Duration::from_millis(5));
             let now_done = self.said.done.load(Relaxed);
             if now_done != done {
@@ -96,7 +107,7 @@ impl Write for Voice {
 fn speak(said: &Said) {
     let mut told = 0;
     loop {
-        let (to, text) = match said.waiting.pop_within(LONGEST_NAP) {
+        let (to, text) = match said.waiting.pop_within(MAX_NAP) {
             Popped::Item(line) => line,
             Popped::Nothing => continue,
             Popped::Closed => return,
@@ -123,18 +134,18 @@ mod tests {
     fn what_finds_no_room_is_left_out_and_a_long_line_is_cut() {
         // Nobody speaks.
         let mut voice = Voice { said: Arc::default(), thread: None };
-        for number in 0..VOICE_LINES + 3 {
+        for number in 0..MAX_LINES + 3 {
             voice.line(number);
         }
         assert_eq!(voice.said.waiting.dropped(), 3);
         let first = voice.said.waiting.take();
         assert!(first.is_some_and(|(to, text)| to == To::Out && text == "3"));
         assert!(voice.write(b"a warning\n").is_ok_and(|written| written == 10));
-        voice.problem("x".repeat(2 * VOICE_LINE_BYTES));
+        voice.problem("x".repeat(2 * MAX_LINE_BYTES));
         let all: Vec<Line> = std::iter::from_fn(|| voice.said.waiting.take()).collect();
         let [.., warning, problem] = all.as_slice() else { unreachable!("{all:?}") };
         assert!(warning.0 == To::Err && warning.1 == "a warning", "{warning:?}");
-        assert!(problem.1.len() == VOICE_LINE_BYTES && problem.1.starts_with("error: xxx"), "{problem:?}");
+        assert!(problem.1.len() == MAX_LINE_BYTES && problem.1.starts_with("error: xxx"), "{problem:?}");
         voice.end();
     }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::secret_file;
-use crate::{
-    error::{Error, Result},
-    limits::PAGE_TOKEN_MOST,
-    page::{address::Address, guard},
+use super::{
+    address::Address,
+    limits::{MAX_PAGE_TOKEN_LEN, MIN_PAGE_TOKEN_LEN},
+    secret_file,
 };
+use bloodseg_vision::error::{Error, Result};
 
 /// The page of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -24,6 +24,18 @@ pub struct HttpSection {
     pub token_file: Option<PathBuf>,
 }
 
+/// What is wrong with a token of the config.
+pub fn token_fault(token: &str) -> Option<String> {
+    let length = token.len();
+    if !(MIN_PAGE_TOKEN_LEN..=MAX_PAGE_TOKEN_LEN).contains(&length) {
+        return Some(format!(
+            "http.token of {length} characters, expected {MIN_PAGE_TOKEN_LEN} to {MAX_PAGE_TOKEN_LEN}"
+        ));
+    }
+    let known = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    (!token.chars().all(known)).then(|| "http.token: expected letters, digits, and - . _ ~ alone".into())
+}
+
 fn address<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Address, D::Error> {
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
@@ -34,7 +46,7 @@ impl HttpSection {
         if self.token.is_some() && self.token_file.is_some() {
             return Some("http.token and http.token_file: expected one of them".into());
         }
-        self.token.as_deref().and_then(guard::fault).or_else(|| self.address.fault(self.has_token()))
+        self.token.as_deref().and_then(token_fault).or_else(|| self.address.fault(self.has_token()))
     }
 
     /// Whether readers have to know a token.
@@ -49,8 +61,8 @@ impl HttpSection {
     pub fn read_token(&self) -> Result<Option<String>> {
         let Some(file) = &self.token_file else { return Ok(self.token.clone()) };
         // The end of the line is not the token's.
-        let token = secret_file::read(file, "http.token_file", "token", PAGE_TOKEN_MOST as u64 + 2)?;
-        match guard::fault(&token) {
+        let token = secret_file::read(file, "http.token_file", "token", MAX_PAGE_TOKEN_LEN as u64 + 2)?;
+        match token_fault(&token) {
             Some(found) => Err(Error::Config {
                 origin: format!("http.token_file, {}", file.display()),
                 found,
@@ -68,12 +80,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn weak_tokens_are_refused() {
+        assert_eq!(token_fault("correct-horse-battery"), None);
+        for (token, wanted) in [("", "0 characters"), ("short", "5"), (&"a".repeat(999), "999")] {
+            assert!(token_fault(token).is_some_and(|found| found.contains(wanted)), "{token}");
+        }
+        assert!(token_fault("with a space and ; more").is_some_and(|found| found.contains("letters")));
+    }
+
+    #[test]
     fn a_token_is_one_line_of_a_file_and_stands_in_no_message() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let section = HttpSection { token_file: Some(file.clone()), ..HttpSection::default() };
         let token = "correct-horse-battery-staple";
-        let most = "a".repeat(PAGE_TOKEN_MOST);
+        let most = "a".repeat(MAX_PAGE_TOKEN_LEN);
         for text in [token.to_owned(), format!("{token}\n"), format!("{token}\r\n"), format!("{most}\r\n")] {
             std::fs::write(&file, &text).unwrap();
             assert_eq!(section.read_token().unwrap().as_deref(), Some(text.trim_end()));

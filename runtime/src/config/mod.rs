@@ -1,6 +1,8 @@
 //! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
 
+pub mod address;
 pub mod http;
+pub mod limits;
 pub mod mqtt;
 pub mod secret_file;
 mod suggest;
@@ -13,10 +15,15 @@ use std::{
 use serde::Deserialize;
 
 use self::mqtt::MqttSection;
-use crate::{
+use crate::config::limits::DEFAULT_PICTURES_MIB;
+use bloodseg_records::store::{
+    limits::{DEFAULT_RECORDS_MIB, MAX_RECORDS_MIB, MIN_RECORDS_MIB},
+    retention::Retention,
+};
+use bloodseg_vision::{
     error::{Error, Result},
-    limits::{MAX_RECORDS_MIB, MAX_TEXT_BYTES, MAX_WORKERS, PICTURES_MIB, RECORDS_LEAST_MIB, RECORDS_MIB},
-    records::store::retention::Retention,
+    model::limits::MAX_TEXT_BYTES,
+    pipeline::limits::MAX_WORKERS,
 };
 use http::HttpSection;
 
@@ -71,7 +78,7 @@ pub struct OutputSection {
 
 impl Default for OutputSection {
     fn default() -> Self {
-        Self { dir: None, most_pictures_mib: PICTURES_MIB }
+        Self { dir: None, most_pictures_mib: DEFAULT_PICTURES_MIB }
     }
 }
 
@@ -116,7 +123,7 @@ pub struct RecordsSection {
 
 impl Default for RecordsSection {
     fn default() -> Self {
-        Self { most_mib: RECORDS_MIB, most_days: None, oldest_make_room: false, tables: true }
+        Self { most_mib: DEFAULT_RECORDS_MIB, most_days: None, oldest_make_room: false, tables: true }
     }
 }
 
@@ -251,8 +258,8 @@ impl Config {
             return Some(format!("output.most_pictures_mib = {most_pictures_mib}, expected 0 to {MAX_RECORDS_MIB}"));
         }
         let RecordsSection { most_mib, most_days, .. } = self.records;
-        if !(RECORDS_LEAST_MIB..=MAX_RECORDS_MIB).contains(&most_mib) {
-            return Some(format!("records.most_mib = {most_mib}, expected {RECORDS_LEAST_MIB} to {MAX_RECORDS_MIB}"));
+        if !(MIN_RECORDS_MIB..=MAX_RECORDS_MIB).contains(&most_mib) {
+            return Some(format!("records.most_mib = {most_mib}, expected {MIN_RECORDS_MIB} to {MAX_RECORDS_MIB}"));
         }
         if let Some(days) = most_days.filter(|days| !is_positive(*days)) {
             return Some(format!("records.most_days = {days}, expected a number above 0"));
@@ -366,7 +373,7 @@ mod tests {
         assert_eq!(config.source.len(), 3);
         assert!(config.source["camera0"].region.is_some() && config.source["camera0"].um_per_px.is_some());
         assert!(config.models.slots.is_some() && config.models.key_file.is_some());
-        let mut keys = crate::model::bundle::signature::Keys::default();
+        let mut keys = bloodseg_bundles::bundle::signature::Keys::default();
         config.models.keys.iter().for_each(|key| keys.add(key, "examples").unwrap());
         assert!(!keys.is_empty());
         assert!(config.http.token.is_some());

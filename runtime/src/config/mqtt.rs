@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::limits::{MAX_MQTT_NAME_BYTES, MQTT_KEEP_ALIVE_MOST_S, MQTT_KEEP_ALIVE_S};
+use crate::config::limits::{DEFAULT_MQTT_KEEP_ALIVE_S, MAX_MQTT_KEEP_ALIVE_S, MAX_MQTT_NAME_BYTES};
 
 /// Value of `discovery` that switches it off.
 const OFF: &str = "off";
@@ -39,7 +39,7 @@ impl Default for MqttSection {
             password_file: None,
             topic: "bloodseg".into(),
             discovery: "homeassistant".into(),
-            keep_alive_s: MQTT_KEEP_ALIVE_S,
+            keep_alive_s: DEFAULT_MQTT_KEEP_ALIVE_S,
         }
     }
 }
@@ -83,8 +83,8 @@ impl MqttSection {
         if self.user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_MQTT_NAME_BYTES) {
             return Some(format!("mqtt.user has no byte, or more than {MAX_MQTT_NAME_BYTES}"));
         }
-        (!(1..=MQTT_KEEP_ALIVE_MOST_S).contains(&self.keep_alive_s))
-            .then(|| format!("mqtt.keep_alive_s = {}, expected 1 to {MQTT_KEEP_ALIVE_MOST_S}", self.keep_alive_s))
+        (!(1..=MAX_MQTT_KEEP_ALIVE_S).contains(&self.keep_alive_s))
+            .then(|| format!("mqtt.keep_alive_s = {}, expected 1 to {MAX_MQTT_KEEP_ALIVE_S}", self.keep_alive_s))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::error::{Error, Result};
+use bloodseg_vision::error::{Error, Result};
 
 /// The secret in a file, without the end of its line. `key` of the config names the file, and `what` the secret, in messages;
 /// neither they nor the log show what stands in it.

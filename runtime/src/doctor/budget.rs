@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, Machine, text_of};
-use crate::error::Error;
+use bloodseg_vision::error::Error;
 
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;

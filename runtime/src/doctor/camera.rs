@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 use crate::{
-    camera::device::{
-        Device, Fault, OrFault, Settings,
-        names::{device_of, find, unusable},
-        negotiate,
+    camera::{
+        device::{
+            Device, Fault, OrFault, Settings,
+            names::{device_of, find, unusable},
+            negotiate,
+        },
+        limits::CAMERA_POLL,
     },
     config::{Config, Source, SourceKind},
-    frame::flat_field::FlatField,
-    limits::{CAMERA_POLL, DOCTOR_FRAME_WAIT},
+    doctor::limits::MAX_FRAME_WAIT,
 };
+use bloodseg_vision::frame::flat_field::FlatField;
 
 /// The device that a source means when it names none.
 const FIRST: &str = "camera0";
@@ -82,14 +85,14 @@ fn try_out(device: &mut dyn Device, source: Option<&Source>) -> OrFault<String> 
 
 fn first_frame(device: &mut dyn Device) -> OrFault<()> {
     let mut whole = false;
-    for _ in 0..DOCTOR_FRAME_WAIT.as_millis() / CAMERA_POLL.as_millis() {
+    for _ in 0..MAX_FRAME_WAIT.as_millis() / CAMERA_POLL.as_millis() {
         device.next_frame(CAMERA_POLL, &mut |raw| whole = !raw.damaged && !raw.bytes.is_empty())?;
         if whole {
             return Ok(());
         }
     }
     Err(Fault::Refused {
-        found: format!("it can be opened, but gave no whole frame within {} s", DOCTOR_FRAME_WAIT.as_secs()),
+        found: format!("it can be opened, but gave no whole frame within {} s", MAX_FRAME_WAIT.as_secs()),
         todo:
             "Plug it in again, at another port or without a hub; a smaller width_px and height_px needs less of the bus"
                 .into(),

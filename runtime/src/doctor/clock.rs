@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::Finding;
-use crate::{error::Error, records::utc};
+use bloodseg_clock::utc;
+use bloodseg_vision::error::Error;
 
 /// The first of January 2025: this software is younger than that.
 const FIRST: Duration = Duration::from_secs(1_735_689_600);

@@ -6,11 +6,9 @@ use std::{
 };
 
 use super::Finding;
-use crate::{
-    error::Error,
-    limits::{FRAME_RECORD_BYTES, PICTURES_BYTES},
-    records::store,
-};
+use crate::doctor::limits::{FRAME_RECORD_BYTES, PICTURES_BYTES};
+use bloodseg_records::store;
+use bloodseg_vision::error::Error;
 
 /// What is known of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

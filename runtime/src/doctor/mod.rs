@@ -7,6 +7,7 @@ pub mod camera;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod limits;
 pub mod models;
 pub mod mqtt;
 pub mod page;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use bloodseg_vision::error::Error;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,7 +1,8 @@
 //! Do the models pass the gate, and does this processor compute their golden outputs?
 
 use super::Finding;
-use crate::{clock::Clock, engine::Setup, error::Result, model::store::Models, pipeline::Pipeline};
+use bloodseg_clock::Clock;
+use bloodseg_vision::{engine::Setup, error::Result, model::store::Models, pipeline::Pipeline};
 
 /// The finding, and both nets, ready, for the budget.
 pub fn check(models: Result<Models>, threads: usize, clock: &dyn Clock) -> (Finding, Option<Pipeline>) {
@@ -25,7 +26,9 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{clock::VirtualClock, doctor::Outcome, engine::fixture};
+    use crate::doctor::Outcome;
+    use bloodseg_clock::VirtualClock;
+    use bloodseg_tiny_models as fixture;
 
     #[test]
     fn models_that_compute_what_they_should_are_well_and_others_a_fault() {

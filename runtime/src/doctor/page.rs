@@ -1,7 +1,7 @@
 //! Can the page be served where the config says?
 
 use super::Finding;
-use crate::page::address::Address;
+use crate::config::address::Address;
 
 /// Takes the address for a moment. Where `in_service` the service of this machine runs and may serve its page there: an address
 /// that is taken is then no fault.

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::model::bundle;
+use bloodseg_bundles::bundle;
 
 /// The bytes are a bundle without the hash that ends it, which is put behind them as one who forges bundles would.
 ///

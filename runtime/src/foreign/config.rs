@@ -1,6 +1,7 @@
 //! A config file.
 
-use crate::{config::Config, limits::MAX_WORKERS};
+use crate::config::Config;
+use bloodseg_vision::pipeline::limits::MAX_WORKERS;
 
 /// The bytes are a config file.
 ///

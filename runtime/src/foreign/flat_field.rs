@@ -1,7 +1,7 @@
 //! The file of a flat field.
 
-use crate::{
-    frame::flat_field::{FlatField, sealed},
+use bloodseg_vision::frame::{
+    flat_field::{FlatField, sealed},
     limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX},
 };
 

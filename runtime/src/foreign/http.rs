@@ -17,7 +17,6 @@ use tokio::{
 
 use crate::{
     camera::Pacing,
-    clock::VirtualClock,
     page::{
         Site,
         board::Board,
@@ -27,6 +26,7 @@ use crate::{
     },
     run::shared::Shared,
 };
+use bloodseg_clock::VirtualClock;
 
 /// Stands in the seeds, so that a fuzzer finds the way past the guard.
 const TOKEN: &str = "token-of-the-seeds";

@@ -1,6 +1,6 @@
 //! A model's manifest.
 
-use crate::model::{
+use bloodseg_vision::model::{
     gate,
     manifest::{Manifest, Role},
 };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{
+use bloodseg_vision::{
     engine::{self, Engine, Setup},
     model::{
         gate, golden,
@@ -32,7 +32,7 @@ pub fn meet(bytes: &[u8]) -> bool {
     told.is_ok()
 }
 
-fn vouched(role: Role, onnx: &[u8]) -> crate::error::Result<Model> {
+fn vouched(role: Role, onnx: &[u8]) -> bloodseg_vision::error::Result<Model> {
     let mut manifest = Manifest::parse(MANIFEST, "foreign")?;
     manifest.role = role;
     (manifest.input.shape, manifest.output.shape) = gate::shapes(role);

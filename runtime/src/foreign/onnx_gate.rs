@@ -1,6 +1,6 @@
 //! A model's graph, before anything but our own reader has seen it.
 
-use crate::model::onnx_gate;
+use bloodseg_vision::model::onnx_gate;
 
 /// The bytes are an ONNX file.
 ///

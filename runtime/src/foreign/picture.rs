@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::frame::decode::read_picture_bytes;
+use bloodseg_vision::frame::decode::read_picture_bytes;
 
 /// Most pixels that are decoded: few, so that a fuzzer stays fast.
 const MOST_PX: u64 = 64 * 1024;

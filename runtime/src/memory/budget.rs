@@ -10,17 +10,23 @@ use image::RgbImage;
 
 use super::counting;
 use crate::{
-    camera::Frame,
-    error::{Error, Result},
-    limits::{
-        FRAME_POOL_LEN, MAX_LEFT_BEHIND, MQTT_HEAP_BYTES, RECORD_BUFFER_BYTES, RECORD_POOL_LEN, RECORDS_HEAP_BYTES,
-        SAVED_PICTURE_BYTES_PER_PX, SCALE, THREAD_STACK_BYTES,
-    },
-    model::golden,
+    outbox::limits::MQTT_HEAP_BYTES,
     page::need as page,
+    run::{
+        limits::{MAX_LEFT_BEHIND, RECORD_POOL_LEN, THREAD_STACK_BYTES},
+        state::Stage,
+    },
+};
+use bloodseg_records::{
+    frame_record::FrameRecord, limits::MAX_RECORD_BUFFER_BYTES, store::limits::MAX_RECORDS_HEAP_BYTES,
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::{Frame, limits::FRAME_POOL_LEN},
+    geometry::SCALE,
+    model::golden,
+    pictures::MAX_SAVED_PICTURE_BYTES_PER_PX,
     pipeline::Pipeline,
-    records::frame_record::FrameRecord,
-    run::state::Stage,
     tile::grid::Grid,
 };
 
@@ -88,7 +94,7 @@ impl Budget {
         let steps = kept.saturating_sub(loaded + more * (arena_bytes + edge_bytes));
         let known = weight_bytes + arena_bytes + edge_bytes + frame_bytes + outside.source_bytes;
         let rest = loaded.saturating_sub(known);
-        let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * SAVED_PICTURE_BYTES_PER_PX;
+        let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
         // A capture that hangs is left behind with its source, its pool and what it had in hand.
         let captures = 1 + MAX_LEFT_BEHIND as u64;
         let waiting = FRAME_POOL_LEN as u64 * captures;
@@ -112,9 +118,9 @@ impl Budget {
             line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
             line("models that are loaded anew", loading, "measured, beyond what those before free".into()),
             line("all else that is kept", rest, "measured before the first frame".into()),
-            line("buffers of the tables", RECORD_BUFFER_BYTES, "a bound".into()),
+            line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "a bound".into()),
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
-            Line { heap: false, ..line("records (SQLite)", RECORDS_HEAP_BYTES, "a bound".into()) },
+            Line { heap: false, ..line("records (SQLite)", MAX_RECORDS_HEAP_BYTES, "a bound".into()) },
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
         ];
         if outside.page {

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! #[global_allocator]
-//! static HEAP: bloodseg::memory::counting::Counting = bloodseg::memory::counting::Counting;
+//! static HEAP: crate::memory::counting::Counting = crate::memory::counting::Counting;
 //! ```
 //!
 //! A process may set itself a [`limit`]. An allocation that would pass it is refused with one line on stderr, written

@@ -5,13 +5,13 @@ use std::{fmt, time::Duration};
 use super::topics::Topics;
 use crate::{
     config::{
+        limits::{MAX_MQTT_NAME_BYTES, MAX_MQTT_PASSWORD_BYTES},
         mqtt::{MqttSection, is_box_name},
         secret_file,
     },
-    error::{Error, Result},
     host,
-    limits::{MAX_MQTT_NAME_BYTES, MAX_MQTT_PASSWORD_BYTES},
 };
+use bloodseg_vision::error::{Error, Result};
 
 /// How the broker is reached.
 #[derive(Debug, Clone)]

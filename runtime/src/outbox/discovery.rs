@@ -85,8 +85,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::mqtt::MqttSection,
-        limits::{MAX_MQTT_MESSAGE_BYTES, MAX_MQTT_NAME_BYTES, MQTT_NOTES},
+        config::{limits::MAX_MQTT_NAME_BYTES, mqtt::MqttSection},
+        outbox::limits::{MAX_MQTT_MESSAGE_BYTES, MQTT_NOTES},
     };
 
     #[test]

@@ -16,7 +16,10 @@ use super::{
     message::OFFLINE,
     window::NOTE_ID,
 };
-use crate::limits::{MAX_MQTT_INCOMING_BYTES, MAX_MQTT_MESSAGE_BYTES, MAX_MQTT_NAME_BYTES, MQTT_CONNECT};
+use crate::{
+    config::limits::MAX_MQTT_NAME_BYTES,
+    outbox::limits::{MAX_MQTT_CONNECT, MAX_MQTT_INCOMING_BYTES, MAX_MQTT_MESSAGE_BYTES},
+};
 
 /// Least time that is waited: less, and the sockets would never be looked at.
 const LEAST_PATIENCE: Duration = Duration::from_millis(1);
@@ -44,7 +47,7 @@ impl MqttLink {
         }
         let (client, mut connection) = Client::new(options, 1);
         let mut network = NetworkOptions::new();
-        network.set_connection_timeout(MQTT_CONNECT.as_secs());
+        network.set_connection_timeout(MAX_MQTT_CONNECT.as_secs());
         connection.eventloop.set_network_options(network);
         Self { connection, _client: client, told_later: VecDeque::new() }
     }

@@ -1,7 +1,7 @@
 //! How far the broker has acknowledged the records: a small file beside them, replaced at once.
 //!
 //! Not a table of the records: writing it would take the lock that the keeper needs for its next frame. A file of its own
-//! never makes the keeper wait for a lock, only, now and then, for the disk ([`MQTT_MARK_LEAST`]).
+//! never makes the keeper wait for a lock, only, now and then, for the disk ([`MIN_MQTT_MARK`]).
 
 use std::{
     fs::File,
@@ -12,11 +12,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::{Error, Result},
-    limits::{MAX_MQTT_MARK_BYTES, MQTT_MARK_LEAST},
-    records::atomic::AtomicFile,
-};
+use crate::outbox::limits::{MAX_MQTT_MARK_BYTES, MIN_MQTT_MARK};
+use bloodseg_durable::AtomicFile;
+use bloodseg_vision::error::{Error, Result};
 
 /// Name of the file in the folder of the records.
 pub const FILE: &str = "mqtt.mark";
@@ -80,7 +78,7 @@ impl MarkFile {
     /// Writes it where it has moved, but not too often, unless it is the last time.
     pub fn keep(&mut self, now: Duration, last: bool) {
         let Some(mark) = self.mark.filter(|mark| self.written != Some(*mark)) else { return };
-        let soon = self.written_at.is_some_and(|at| now.saturating_sub(at) < MQTT_MARK_LEAST);
+        let soon = self.written_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_MARK);
         if soon && !last {
             return;
         }
@@ -111,7 +109,7 @@ fn write(path: &Path, mark: Mark) -> Result<()> {
     let text = serde_json::to_string(&mark).map_err(|e| Error::internal("mark", e))?;
     let mut file = AtomicFile::create_alone(path)?;
     writeln!(file, "{text}").map_err(|e| Error::output(path, e))?;
-    file.commit()
+    Ok(file.commit()?)
 }
 
 #[cfg(test)]
@@ -131,15 +129,15 @@ mod tests {
         file.keep(Duration::ZERO, false);
         assert_eq!(there(), Some(mark(1)));
         file.set(mark(2));
-        file.keep(MQTT_MARK_LEAST / 2, false);
+        file.keep(MIN_MQTT_MARK / 2, false);
         assert_eq!((there(), file.get()), (Some(mark(1)), Some(mark(2))));
-        file.keep(MQTT_MARK_LEAST, false);
+        file.keep(MIN_MQTT_MARK, false);
         assert_eq!(there(), Some(mark(2)));
         file.set(mark(3));
-        file.keep(MQTT_MARK_LEAST, true);
+        file.keep(MIN_MQTT_MARK, true);
         assert_eq!(there(), Some(mark(3)));
         file.end();
-        file.keep(MQTT_MARK_LEAST, true);
+        file.keep(MIN_MQTT_MARK, true);
         assert_eq!(there(), Some(Mark { ended: true, ..mark(3) }));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         // As versions before this one wrote it.

@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::unsent::{Entry, Gap};
-use crate::{
-    limits::{MAX_MQTT_NAME_BYTES, MAX_RECORD_NAME_BYTES, SCALE},
-    records::{store::write::cut, utc},
-    run::state::State,
-};
+use crate::{config::limits::MAX_MQTT_NAME_BYTES, run::state::State};
+use bloodseg_clock::utc;
+use bloodseg_records::{limits::MAX_RECORD_NAME_BYTES, store::write::cut};
+use bloodseg_vision::geometry::SCALE;
 
 /// Whether the box is there.
 pub(super) const ONLINE: &str = "online";
@@ -162,7 +161,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{limits::MAX_MQTT_MESSAGE_BYTES, run::state::Reason};
+    use crate::{outbox::limits::MAX_MQTT_MESSAGE_BYTES, run::state::Reason};
 
     fn entry() -> Entry {
         Entry {

@@ -5,6 +5,7 @@
 
 pub mod access;
 mod discovery;
+pub mod limits;
 pub mod link;
 mod link_mqtt;
 pub mod mark;
@@ -31,11 +32,11 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Result},
-    limits::MQTT_END_GRACE,
+    outbox::limits::MAX_MQTT_END_GRACE,
     run::{shared::Shared, stop::Stop},
 };
 use access::Access;
+use bloodseg_vision::error::{Error, Result};
 use link_mqtt::MqttLink;
 use sender::{Counters, Sender};
 
@@ -85,7 +86,7 @@ impl Outbox {
     /// Ends it: what the broker takes within a few seconds is still sent.
     pub fn end(self) -> End {
         self.stop.raise();
-        self.end.recv_timeout(MQTT_END_GRACE).map_or(End::LeftBehind, End::InTime)
+        self.end.recv_timeout(MAX_MQTT_END_GRACE).map_or(End::LeftBehind, End::InTime)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     link::{Link, Packet},
     window::NOTE_ID,
 };
-use crate::limits::MQTT_NOTES;
+use crate::outbox::limits::MQTT_NOTES;
 
 #[derive(Debug)]
 struct Note {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::link::{Heard, Link, Packet};
-use crate::clock::{Clock, VirtualClock};
+use bloodseg_clock::{Clock, VirtualClock};
 
 /// What the broker is in, seen from both ends.
 #[derive(Debug, Default)]

@@ -27,13 +27,13 @@ use super::{
     window::{Item, Window},
 };
 use crate::{
-    clock::{Clock, back_off::pause},
-    limits::{
-        MAX_MQTT_HEARD, MQTT_ACK_PATIENCE, MQTT_CONNECT, MQTT_FORGIVEN, MQTT_LOOK, MQTT_RETRY_LEAST, MQTT_RETRY_MOST,
-        MQTT_STATE_LEAST,
+    outbox::limits::{
+        MAX_MQTT_ACK_WAIT, MAX_MQTT_CONNECT, MAX_MQTT_HEARD, MAX_MQTT_RETRY, MIN_MQTT_RETRY, MIN_MQTT_STATE,
+        MQTT_FORGIVEN, MQTT_LOOK,
     },
     run::{shared::Shared, state::State},
 };
+use bloodseg_clock::{Clock, back_off::pause};
 
 /// What was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Sender {
         let patience = match self.line {
             Line::Away(until) if now < until => return until - now,
             // The link gives up by itself before.
-            Line::Away(_) => 2 * MQTT_CONNECT,
+            Line::Away(_) => 2 * MAX_MQTT_CONNECT,
             Line::Up(_) => {
                 if now >= self.look_at {
                     self.look(now);
@@ -254,7 +254,7 @@ impl Sender {
 
     /// Puts the state under way where it is another.
     fn tell_state(&mut self, now: Duration) {
-        if self.state_at.is_some_and(|at| now.saturating_sub(at) < MQTT_STATE_LEAST) {
+        if self.state_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_STATE) {
             return;
         }
         let told = (self.shared.state(), self.newest, self.unsent());
@@ -282,7 +282,7 @@ impl Sender {
     /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
     fn say(&mut self, now: Duration) -> bool {
         let waits = !self.window.is_empty() || !self.notes.is_empty() || !self.sweep.is_over();
-        if waits && now.saturating_sub(self.moved_at) >= MQTT_ACK_PATIENCE {
+        if waits && now.saturating_sub(self.moved_at) >= MAX_MQTT_ACK_WAIT {
             self.give_up("nothing is acknowledged");
             return false;
         }
@@ -353,7 +353,7 @@ impl Sender {
         {
             self.tries = 0;
         }
-        self.line = Line::Away(now + pause(MQTT_RETRY_LEAST, MQTT_RETRY_MOST, self.tries));
+        self.line = Line::Away(now + pause(MIN_MQTT_RETRY, MAX_MQTT_RETRY, self.tries));
         self.tries = self.tries.saturating_add(1);
         // Told at once, and then each time that the tries in vain have doubled.
         if self.tries.is_power_of_two() {

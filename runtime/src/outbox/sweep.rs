@@ -8,7 +8,7 @@ use super::{
     link::{Link, Packet},
     window::NOTE_ID,
 };
-use crate::limits::MQTT_WINDOW;
+use crate::outbox::limits::MQTT_WINDOW;
 
 /// See the module.
 #[derive(Debug, Default)]

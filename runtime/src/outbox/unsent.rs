@@ -12,14 +12,13 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::mark::Mark;
-use crate::{
-    clock::back_off::pause,
-    limits::{RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, SCALE},
-    records::{
-        keeper::file_number,
-        store::{self, Fault, open_to_read},
-    },
+use bloodseg_clock::back_off::pause;
+use bloodseg_records::{
+    keeper::file_number,
+    limits::{MAX_RECORDS_RETRY, MIN_RECORDS_RETRY},
+    store::{self, Fault, open_to_read},
 };
+use bloodseg_vision::geometry::SCALE;
 
 /// What a message needs of a frame.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -196,7 +195,7 @@ impl Reader {
     }
 
     fn failed(&mut self, fault: &Fault, now: Duration) {
-        self.retry_at = now + pause(RECORDS_RETRY_LEAST, RECORDS_RETRY_MOST, self.tries);
+        self.retry_at = now + pause(MIN_RECORDS_RETRY, MAX_RECORDS_RETRY, self.tries);
         self.tries = self.tries.saturating_add(1);
         let words = fault.to_string();
         // Somebody who writes for a moment is no news.
@@ -311,10 +310,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::records::{
-        fixture::{record, run},
-        store::{open_to_write, write},
-    };
+    use crate::fixture::{record, run};
+    use bloodseg_records::store::{open_to_write, write};
 
     const NOW: Duration = Duration::ZERO;
 
@@ -382,7 +379,7 @@ mod tests {
         assert_eq!(start(mark(5, run, run_mark ^ 1)), 0, "another run");
         assert_eq!(start(mark(5, run + 1, run_mark)), 0, "no such run yet");
         // The run goes with its frames.
-        let later = write::begin_run(&connection, &crate::records::fixture::run(None), 0).unwrap();
+        let later = write::begin_run(&connection, &crate::fixture::run(None), 0).unwrap();
         write::frame(&connection, later, &record(1, 0), 0).unwrap();
         connection.execute_batch("DELETE FROM frames WHERE id < 10; DELETE FROM runs WHERE id = 1").unwrap();
         assert_eq!(start(mark(5, run, run_mark)), 5, "what is gone is a gap");
@@ -407,6 +404,6 @@ mod tests {
         assert_eq!(reader.open(None, NOW), None);
         assert_eq!(reader.open(None, NOW), None, "not before it is time");
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
-        assert!(reader.open(None, RECORDS_RETRY_MOST).is_some());
+        assert!(reader.open(None, MAX_RECORDS_RETRY).is_some());
     }
 }

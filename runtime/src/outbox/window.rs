@@ -15,7 +15,7 @@ use super::{
     mark::Mark,
     topics::Topics,
 };
-use crate::limits::MQTT_WINDOW;
+use crate::outbox::limits::MQTT_WINDOW;
 
 /// The number of the one message about the box itself that is under way.
 pub(super) const NOTE_ID: u16 = MQTT_WINDOW as u16 + 1;

@@ -19,10 +19,13 @@ use super::{
     history::RecentCells,
     stage_times::StageHistograms,
 };
-use crate::{
-    camera::Frame,
-    frame::quality::{Quality, Verdict},
-    limits::{PAGE_PICTURE_SIDE_PX, PAGE_TREND_LEN, SCALE},
+use crate::page::limits::{MAX_PAGE_PICTURE_SIDE_PX, MAX_PAGE_TREND_LEN};
+use bloodseg_vision::{
+    frame::{
+        Frame,
+        quality::{Quality, Verdict},
+    },
+    geometry::SCALE,
     pipeline::{Analysis, StageTimes},
 };
 
@@ -144,7 +147,7 @@ impl Board {
             shown: Mutex::new(Shown {
                 pictures: Pictures::default(),
                 numbers: None,
-                trend: VecDeque::with_capacity(PAGE_TREND_LEN),
+                trend: VecDeque::with_capacity(MAX_PAGE_TREND_LEN),
                 diameters: Diameters::new(um_per_px),
                 unsupported: Vec::new(),
             }),
@@ -198,7 +201,7 @@ impl Board {
             tiles,
             times,
         });
-        while shown.trend.len() >= PAGE_TREND_LEN {
+        while shown.trend.len() >= MAX_PAGE_TREND_LEN {
             shown.trend.pop_front();
         }
         shown.trend.push_back(TrendPoint { frame: number, cells: counted.then_some(cells) });
@@ -266,7 +269,7 @@ impl Board {
 
 /// Every so many pixels one is shown, of a picture with this longer side.
 fn step(side_px: u32) -> u32 {
-    side_px.div_ceil(PAGE_PICTURE_SIDE_PX).max(1)
+    side_px.div_ceil(MAX_PAGE_PICTURE_SIDE_PX).max(1)
 }
 
 impl Shown {
@@ -327,7 +330,8 @@ pub(super) mod tests {
     use image::{GrayImage, Luma, Rgb, RgbImage};
 
     use super::*;
-    use crate::{cells::Labels, page::history::tests::cell, segmentation::CellMaps};
+    use crate::page::history::tests::cell;
+    use bloodseg_vision::{cells::Labels, segmentation::CellMaps};
 
     pub(in crate::page) fn frame(number: u64, width: u32, height: u32) -> (Frame, Analysis) {
         let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, number as u8]));
@@ -399,7 +403,7 @@ pub(super) mod tests {
             board.copy(&mut pictures);
             let Pictures { lr, sr, labels, .. } = &pictures;
             for picture in [lr, sr] {
-                assert!(picture.size_px.0 <= PAGE_PICTURE_SIDE_PX && picture.size_px.1 <= PAGE_PICTURE_SIDE_PX);
+                assert!(picture.size_px.0 <= MAX_PAGE_PICTURE_SIDE_PX && picture.size_px.1 <= MAX_PAGE_PICTURE_SIDE_PX);
                 assert_eq!(picture.rgb.len() as u32, 3 * picture.size_px.0 * picture.size_px.1);
             }
             assert_eq!(labels.len() as u32, sr.size_px.0 * sr.size_px.1);
@@ -411,10 +415,10 @@ pub(super) mod tests {
     #[test]
     fn the_trend_forgets_the_oldest() {
         let board = Board::new(None);
-        for number in 1..=PAGE_TREND_LEN as u64 + 3 {
+        for number in 1..=MAX_PAGE_TREND_LEN as u64 + 3 {
             publish(&board, number, 2, 2);
         }
         let trend = board.read().trend;
-        assert_eq!((trend.len(), trend[0]), (PAGE_TREND_LEN, TrendPoint { frame: 4, cells: Some(2) }));
+        assert_eq!((trend.len(), trend[0]), (MAX_PAGE_TREND_LEN, TrendPoint { frame: 4, cells: Some(2) }));
     }
 }

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{
-    cells::Cell,
-    limits::{PAGE_DIAMETER_BINS, PAGE_DIAMETER_FRAMES, SCALE},
-};
+use crate::page::limits::{MAX_PAGE_DIAMETER_FRAMES, PAGE_DIAMETER_BINS};
+use bloodseg_vision::{cells::Cell, geometry::SCALE};
 
 /// Width of a bin where the pitch is known, in micrometres.
 const BIN_UM: f64 = 0.5;
@@ -20,7 +18,7 @@ type Bins = [u16; PAGE_DIAMETER_BINS];
 #[derive(Debug)]
 pub struct Diameters {
     um_per_px: Option<f64>,
-    frames: Box<[Bins; PAGE_DIAMETER_FRAMES]>,
+    frames: Box<[Bins; MAX_PAGE_DIAMETER_FRAMES]>,
     next: usize,
     sum: [u32; PAGE_DIAMETER_BINS],
 }
@@ -39,7 +37,7 @@ pub struct Told {
 impl Diameters {
     /// Empty. `um_per_px` is the pitch of the frames.
     pub fn new(um_per_px: Option<f64>) -> Self {
-        let frames = Box::new([[0; PAGE_DIAMETER_BINS]; PAGE_DIAMETER_FRAMES]);
+        let frames = Box::new([[0; PAGE_DIAMETER_BINS]; MAX_PAGE_DIAMETER_FRAMES]);
         Self { um_per_px, frames, next: 0, sum: [0; PAGE_DIAMETER_BINS] }
     }
 
@@ -64,7 +62,7 @@ impl Diameters {
         for (sum, new) in self.sum.iter_mut().zip(*frame) {
             *sum += u32::from(new);
         }
-        self.next = (self.next + 1) % PAGE_DIAMETER_FRAMES;
+        self.next = (self.next + 1) % MAX_PAGE_DIAMETER_FRAMES;
     }
 
     /// The sum over the frames.
@@ -91,11 +89,14 @@ mod tests {
             (told.unit, told.bin_width, told.counts[16], told.counts[PAGE_DIAMETER_BINS - 1]),
             ("um", 0.5, 1, 1)
         );
-        for _ in 0..PAGE_DIAMETER_FRAMES {
+        for _ in 0..MAX_PAGE_DIAMETER_FRAMES {
             diameters.add(&[cell(1, 1.0, false)]);
         }
         let counts = diameters.told().counts;
-        assert_eq!((counts[1], counts.iter().sum::<u32>()), (PAGE_DIAMETER_FRAMES as u32, PAGE_DIAMETER_FRAMES as u32));
+        assert_eq!(
+            (counts[1], counts.iter().sum::<u32>()),
+            (MAX_PAGE_DIAMETER_FRAMES as u32, MAX_PAGE_DIAMETER_FRAMES as u32)
+        );
         assert_eq!(Diameters::new(None).told().unit, "px");
     }
 }

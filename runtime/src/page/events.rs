@@ -16,7 +16,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, interval};
 
 use super::Site;
-use crate::limits::{PAGE_HEARTBEAT, PAGE_LOOK, PAGE_STREAMS};
+use crate::page::limits::{MAX_PAGE_STREAMS, PAGE_HEARTBEAT, PAGE_LOOK};
 
 /// One of the few streams that there may be; given back when it is dropped.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Seat(Arc<AtomicUsize>);
 impl Seat {
     /// Takes one, where one is free.
     pub fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
-        let one_more = |taken: usize| (taken < PAGE_STREAMS).then_some(taken + 1);
+        let one_more = |taken: usize| (taken < MAX_PAGE_STREAMS).then_some(taken + 1);
         taken.try_update(Relaxed, Relaxed, one_more).ok().map(|_| Self(Arc::clone(taken)))
     }
 }
@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn there_are_few_seats_and_they_come_back() {
         let taken = Arc::default();
-        let seats: Vec<Option<Seat>> = (0..PAGE_STREAMS + 3).map(|_| Seat::take(&taken)).collect();
-        assert_eq!(seats.iter().flatten().count(), PAGE_STREAMS);
+        let seats: Vec<Option<Seat>> = (0..MAX_PAGE_STREAMS + 3).map(|_| Seat::take(&taken)).collect();
+        assert_eq!(seats.iter().flatten().count(), MAX_PAGE_STREAMS);
         drop(seats);
         assert!(Seat::take(&taken).is_some());
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use serde::Serialize;
 
 use super::{guard::Token, history::RunTold};
-use crate::model::{manifest::Manifest, store::Models};
+use bloodseg_vision::model::manifest::Manifest;
 
 /// What a model says of itself.
 #[derive(Debug, Clone, Serialize)]
@@ -71,6 +71,6 @@ pub struct Facts {
 }
 
 /// The cards of both models.
-pub fn cards(models: &Models) -> Vec<ModelCard> {
-    [&models.ssr, &models.unet].map(|model| ModelCard::from(&model.manifest)).into()
+pub fn cards(manifests: &[Manifest; 2]) -> Vec<ModelCard> {
+    manifests.each_ref().map(ModelCard::from).into()
 }

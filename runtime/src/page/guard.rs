@@ -8,8 +8,6 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use crate::limits::{PAGE_TOKEN_LEAST, PAGE_TOKEN_MOST};
-
 /// Name of the cookie that carries the token.
 pub const COOKIE: &str = "bloodseg_token";
 
@@ -18,7 +16,7 @@ pub const COOKIE: &str = "bloodseg_token";
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// Takes a token that [`fault`] finds none with.
+    /// Takes a token that [`token_fault`](crate::config::http::token_fault) finds none with.
     pub fn new(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
@@ -29,16 +27,6 @@ impl Token {
         let differ = self.0.iter().zip(other.0).fold(0, |differ, (a, b)| differ | (a ^ b));
         std::hint::black_box(differ) == 0
     }
-}
-
-/// What is wrong with a token of the config.
-pub fn fault(token: &str) -> Option<String> {
-    let length = token.len();
-    if !(PAGE_TOKEN_LEAST..=PAGE_TOKEN_MOST).contains(&length) {
-        return Some(format!("http.token of {length} characters, expected {PAGE_TOKEN_LEAST} to {PAGE_TOKEN_MOST}"));
-    }
-    let known = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    (!token.chars().all(known)).then(|| "http.token: expected letters, digits, and - . _ ~ alone".into())
 }
 
 /// What a request says of itself.
@@ -183,15 +171,6 @@ mod tests {
         assert_eq!(judge(&wrong, Some(&token)), Answer::Unauthorized);
         let query = Asked { query: "a=1&token=correct-horse-battery", ..foreign };
         assert_eq!(judge(&query, Some(&token)), Answer::KeepToken);
-    }
-
-    #[test]
-    fn weak_tokens_are_refused() {
-        assert_eq!(fault(SECRET), None);
-        for (token, wanted) in [("", "0 characters"), ("short", "5"), (&"a".repeat(999), "999")] {
-            assert!(fault(token).is_some_and(|found| found.contains(wanted)), "{token}");
-        }
-        assert!(fault("with a space and ; more").is_some_and(|found| found.contains("letters")));
     }
 
     proptest! {

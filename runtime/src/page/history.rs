@@ -11,11 +11,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{
-    cells::Cell,
-    limits::{PAGE_CELLS_KEPT, PAGE_CELLS_TOLD, PAGE_RUN_FRAMES, PAGE_RUNS_TOLD, SCALE},
-    records::{store::read::Records, utc},
-};
+use crate::page::limits::{MAX_PAGE_CELLS_KEPT, MAX_PAGE_CELLS_SENT, MAX_PAGE_RUN_FRAMES, MAX_PAGE_RUNS};
+use bloodseg_clock::utc;
+use bloodseg_records::store::read::Records;
+use bloodseg_vision::{cells::Cell, geometry::SCALE};
 
 /// One cell, in pixels of the sensor's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -45,7 +44,7 @@ pub struct CellTold {
 /// Cells after some frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cells {
-    /// Whole frames, oldest first; the one that passes [`PAGE_CELLS_TOLD`] cells is the last, and is told up to twice as many.
+    /// Whole frames, oldest first; the one that passes [`MAX_PAGE_CELLS_SENT`] cells is the last, and is told up to twice as many.
     pub cells: Vec<CellTold>,
     /// What to ask for next, as `since`.
     pub next_since: u64,
@@ -64,23 +63,23 @@ pub struct RunTold {
     pub source: String,
     /// Frames analysed; of an earlier run, those that the records hold.
     pub frames: u64,
-    /// Cells counted; none of an earlier run with more than [`PAGE_RUN_FRAMES`] frames.
+    /// Cells counted; none of an earlier run with more than [`MAX_PAGE_RUN_FRAMES`] frames.
     pub cells: Option<u64>,
     /// Whether it goes on.
     pub active: bool,
 }
 
-/// The latest runs that the records of a folder hold, at most [`PAGE_RUNS_TOLD`], in their order.
+/// The latest runs that the records of a folder hold, at most [`MAX_PAGE_RUNS`], in their order.
 ///
 /// # Errors
 /// Those of [`Records`].
-pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
+pub fn earlier_runs(folder: &Path) -> bloodseg_vision::error::Result<Vec<RunTold>> {
     let records = Records::open(folder)?;
-    let (numbers, _) = records.latest_runs(PAGE_RUNS_TOLD)?;
+    let (numbers, _) = records.latest_runs(MAX_PAGE_RUNS)?;
     let told = numbers.into_iter().filter_map(|number| {
         let run = records.run(number).transpose()?;
         Some(run.and_then(|run| {
-            let (frames, cells) = records.counted(number, PAGE_RUN_FRAMES)?;
+            let (frames, cells) = records.counted(number, MAX_PAGE_RUN_FRAMES)?;
             Ok(RunTold {
                 started_utc: utc::stamp_ms(run.started_utc_ms),
                 source: run.source,
@@ -120,7 +119,7 @@ pub struct RecentCells {
 impl RecentCells {
     /// None yet.
     pub fn new(um_per_px: Option<f64>) -> Self {
-        let ring = Ring { cells: vec![None; PAGE_CELLS_KEPT].into(), next: 0, latest: 0 };
+        let ring = Ring { cells: vec![None; MAX_PAGE_CELLS_KEPT].into(), next: 0, latest: 0 };
         Self { um_per_px, ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
     }
 
@@ -147,7 +146,7 @@ impl RecentCells {
             };
             let at = ring.next;
             ring.cells[at] = Some(told);
-            ring.next = (at + 1) % PAGE_CELLS_KEPT;
+            ring.next = (at + 1) % MAX_PAGE_CELLS_KEPT;
         }
         ring.latest = frame;
     }
@@ -159,7 +158,7 @@ impl RecentCells {
 
     /// Bytes that it holds.
     pub fn bytes() -> u64 {
-        (PAGE_CELLS_KEPT * size_of::<Option<CellTold>>()) as u64
+        (MAX_PAGE_CELLS_KEPT * size_of::<Option<CellTold>>()) as u64
     }
 }
 
@@ -179,11 +178,11 @@ impl History for RecentCells {
         let mut cut = false;
         for cell in in_order().filter(|cell| cell.frame > since && oldest.is_some_and(|oldest| cell.frame >= oldest)) {
             let last = cells.last().map(|last| last.frame);
-            if cells.len() >= PAGE_CELLS_TOLD && last != Some(cell.frame) {
+            if cells.len() >= MAX_PAGE_CELLS_SENT && last != Some(cell.frame) {
                 next_since = last.unwrap_or(since);
                 break;
             }
-            if cells.len() >= 2 * PAGE_CELLS_TOLD {
+            if cells.len() >= 2 * MAX_PAGE_CELLS_SENT {
                 cut = true;
                 continue;
             }
@@ -198,7 +197,7 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::measures::support::CellConsistency;
+    use bloodseg_vision::support::CellConsistency;
 
     pub(in crate::page) fn cell(label: u16, diameter_px: f64, touches_border: bool) -> Cell {
         Cell {
@@ -233,7 +232,7 @@ pub(super) mod tests {
             if told.cells.is_empty() {
                 break;
             }
-            assert!(told.cells.len() < PAGE_CELLS_TOLD + 100 && told.oldest == Some(1));
+            assert!(told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1));
             since = told.next_since;
             seen.extend(told.cells);
         }
@@ -245,12 +244,12 @@ pub(super) mod tests {
     #[test]
     fn a_crowded_frame_is_cut_and_says_so() {
         let recent = RecentCells::new(None);
-        recent.note(1, &many(3 * PAGE_CELLS_TOLD));
+        recent.note(1, &many(3 * MAX_PAGE_CELLS_SENT));
         recent.note(2, &many(1));
         let told = recent.cells_since(0).unwrap();
-        assert_eq!((told.cells.len(), told.cut, told.next_since), (2 * PAGE_CELLS_TOLD, true, 1));
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (2 * MAX_PAGE_CELLS_SENT, true, 1));
         let text = serde_json::to_vec(&told).unwrap();
-        assert!((text.len() as u64) < crate::limits::PAGE_TEXT_BYTES, "{}", text.len());
+        assert!((text.len() as u64) < crate::page::limits::MAX_PAGE_TEXT_BYTES, "{}", text.len());
         let told = recent.cells_since(1).unwrap();
         assert_eq!((told.cells.len(), told.cut, told.next_since), (1, false, 2));
     }
@@ -258,7 +257,7 @@ pub(super) mod tests {
     #[test]
     fn a_full_ring_forgets_whole_frames() {
         let recent = RecentCells::new(None);
-        let frames = PAGE_CELLS_KEPT as u64 / 100 + 5;
+        let frames = MAX_PAGE_CELLS_KEPT as u64 / 100 + 5;
         for frame in 1..=frames {
             recent.note(frame, &many(100));
         }

@@ -10,7 +10,8 @@ use super::{
     diameters,
     facts::ModelCard,
 };
-use crate::{camera::counters::CameraCounters, memory, records::utc, run::Counts};
+use crate::{camera::counters::CameraCounters, memory, run::Counts};
+use bloodseg_clock::utc;
 
 /// See the module. Names and units are part of the interface (docs/page.md).
 #[derive(Debug, Serialize)]

@@ -8,7 +8,6 @@
 //! is just copying. Everything that depends on readers - encoding, formatting, sockets - is done on the page's own
 //! thread, which is a current-thread runtime.
 
-pub mod address;
 pub mod board;
 pub mod diameters;
 pub mod events;
@@ -16,6 +15,7 @@ pub mod facts;
 pub mod guard;
 pub mod history;
 pub mod latest;
+pub mod limits;
 pub mod metrics;
 pub mod need;
 pub mod pace;

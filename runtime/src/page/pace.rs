@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use crate::limits::{PAGE_CONNECTIONS, PAGE_REQUESTS_AT_ONCE, PAGE_REQUESTS_PER_S};
+use crate::page::limits::{MAX_PAGE_CONNECTIONS, MAX_PAGE_REQUESTS_AT_ONCE, MAX_PAGE_REQUESTS_PER_S};
 
 /// Time that one request takes of the pace.
-const STEP: Duration = Duration::from_nanos(1_000_000_000 / PAGE_REQUESTS_PER_S as u64);
+const STEP: Duration = Duration::from_nanos(1_000_000_000 / MAX_PAGE_REQUESTS_PER_S as u64);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -25,9 +25,9 @@ impl Pace {
     pub fn wait(&self, now: Duration) -> Duration {
         // Whoever panicked while holding the lock left a whole number.
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let early = STEP * PAGE_REQUESTS_AT_ONCE;
+        let early = STEP * MAX_PAGE_REQUESTS_AT_ONCE;
         // No more wait at a time than there are connections. Those that hung up instead of waiting are not waited for.
-        let most = now + early + STEP * PAGE_CONNECTIONS as u32;
+        let most = now + early + STEP * MAX_PAGE_CONNECTIONS as u32;
         *due = ((*due).max(now) + STEP).min(most);
         due.saturating_sub(now + early)
     }
@@ -47,15 +47,15 @@ mod tests {
     fn busy_readers_are_held_to_the_pace() {
         let pace = Pace::default();
         // Each connection asks anew as soon as it was answered.
-        let mut free = [Duration::ZERO; PAGE_CONNECTIONS];
+        let mut free = [Duration::ZERO; MAX_PAGE_CONNECTIONS];
         let mut answered = 0;
         let end = Duration::from_secs(60);
         while let Some(connection) = free.iter_mut().min().filter(|now| **now < end) {
             *connection += pace.wait(*connection);
             answered += u32::from(*connection < end);
         }
-        let most = PAGE_REQUESTS_AT_ONCE + 60 * PAGE_REQUESTS_PER_S;
-        assert!(answered <= most + PAGE_CONNECTIONS as u32 && answered + 60 >= most, "{answered} of {most}");
+        let most = MAX_PAGE_REQUESTS_AT_ONCE + 60 * MAX_PAGE_REQUESTS_PER_S;
+        assert!(answered <= most + MAX_PAGE_CONNECTIONS as u32 && answered + 60 >= most, "{answered} of {most}");
     }
 
     #[test]
@@ -64,7 +64,7 @@ mod tests {
         (0..100_000).for_each(|_| {
             pace.wait(Duration::ZERO);
         });
-        assert!(pace.wait(Duration::ZERO) <= STEP * PAGE_CONNECTIONS as u32);
+        assert!(pace.wait(Duration::ZERO) <= STEP * MAX_PAGE_CONNECTIONS as u32);
         assert_eq!(pace.wait(Duration::from_secs(10)), Duration::ZERO);
     }
 }

@@ -15,10 +15,8 @@ use image::{
 };
 
 use super::board::{Board, Pictures, Reading, UNSUPPORTED_BIT};
-use crate::{
-    limits::PAGE_HOLD,
-    records::pictures::{HATCH_PX, OUTLINE, UNSUPPORTED},
-};
+use crate::page::limits::PAGE_HOLD;
+use bloodseg_vision::pictures::{HATCH_PX, OUTLINE, UNSUPPORTED};
 
 /// One of the pictures of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,11 +188,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{
+    use crate::page::{
+        board::tests::{frame, publish},
         limits::PAGE_PNG_SLACK_BYTES,
-        page::board::tests::{frame, publish},
-        records::pictures::outlined,
     };
+    use bloodseg_vision::pictures::outlined;
 
     #[test]
     fn pictures_are_those_of_the_records() {
@@ -270,7 +268,7 @@ mod tests {
     fn noise_takes_no_more_than_its_pixels_and_the_slack() {
         let board = Board::new(None);
         let (frame, mut analysis) = frame(1, 64, 64);
-        let noise = crate::model::golden::input(5, analysis.sr.as_raw().len());
+        let noise = bloodseg_vision::model::golden::input(5, analysis.sr.as_raw().len());
         analysis.sr = image::RgbImage::from_raw(256, 256, noise).unwrap();
         board.publish(&frame, &analysis, true, std::time::SystemTime::UNIX_EPOCH, std::time::Duration::ZERO);
         let (png, _) = Gallery::default().png(&board, Which::Sr, None).unwrap();

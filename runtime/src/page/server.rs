@@ -1,8 +1,8 @@
 //! Connections to the page: few, small, and short-lived, on one thread.
 //!
-//! Whatever a reader does, it costs the process one of [`PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
-//! headers have to come within [`PAGE_HEADER_TIME`], written bytes have to be taken within [`PAGE_WRITE_TIME`], and after
-//! [`PAGE_CONNECTION_TIME`] the connection ends. Requests are answered at the pace of [`Pace`], on a thread that gives way
+//! Whatever a reader does, it costs the process one of [`MAX_PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
+//! headers have to come within [`MAX_PAGE_HEADER_TIME`], written bytes have to be taken within [`MAX_PAGE_WRITE_TIME`], and after
+//! [`MAX_PAGE_CONNECTION_TIME`] the connection ends. Requests are answered at the pace of [`Pace`], on a thread that gives way
 //! to those of the pipeline.
 
 use std::{
@@ -34,13 +34,11 @@ use tokio::{
 };
 
 use super::{Site, pace::Pace, patient_io::PatientIo, routes};
-use crate::{
-    error::{Error, Result},
-    limits::{
-        PAGE_CONNECTION_TIME, PAGE_CONNECTIONS, PAGE_HEADER_BYTES, PAGE_HEADER_TIME, PAGE_HEADERS, PAGE_NICE,
-        PAGE_STACK_BYTES, PAGE_WRITE_TIME,
-    },
+use crate::page::limits::{
+    MAX_PAGE_CONNECTION_TIME, MAX_PAGE_CONNECTIONS, MAX_PAGE_HEADER_BYTES, MAX_PAGE_HEADER_TIME, MAX_PAGE_HEADERS,
+    MAX_PAGE_WRITE_TIME, PAGE_NICE, PAGE_STACK_BYTES,
 };
+use bloodseg_vision::error::{Error, Result};
 
 /// How long it is waited when the system gives no connection, for want of memory or files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -125,7 +123,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if taken.load(Relaxed) >= PAGE_CONNECTIONS {
+        if taken.load(Relaxed) >= MAX_PAGE_CONNECTIONS {
             continue;
         }
         taken.fetch_add(1, Relaxed);
@@ -133,7 +131,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
         let router = router.clone();
         tokio::spawn(async move {
             // Whatever a connection ends with is its reader's affair.
-            let _ = timeout(PAGE_CONNECTION_TIME, connection(stream, router)).await;
+            let _ = timeout(MAX_PAGE_CONNECTION_TIME, connection(stream, router)).await;
             drop(place);
         });
     }
@@ -163,12 +161,12 @@ pub async fn serve<T>(stream: T, router: axum::Router) -> std::result::Result<()
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let io = TokioIo::new(PatientIo::new(stream, PAGE_WRITE_TIME));
+    let io = TokioIo::new(PatientIo::new(stream, MAX_PAGE_WRITE_TIME));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PAGE_HEADER_TIME)
-        .max_buf_size(PAGE_HEADER_BYTES)
-        .max_headers(PAGE_HEADERS)
+        .header_read_timeout(MAX_PAGE_HEADER_TIME)
+        .max_buf_size(MAX_PAGE_HEADER_BYTES)
+        .max_headers(MAX_PAGE_HEADERS)
         .half_close(false)
         .serve_connection(io, TowerToHyperService::new(router))
         .await

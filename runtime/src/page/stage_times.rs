@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::pipeline::StageTimes;
+use bloodseg_vision::pipeline::StageTimes;
 
 /// Upper ends of the buckets, in milliseconds; slower than all is a bucket of its own.
 pub const BOUNDS_MS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];

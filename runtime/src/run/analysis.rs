@@ -8,12 +8,13 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::{
-    camera::{Frame, Pacing},
+use crate::camera::Pacing;
+use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_vision::{
     error::{Error, Result},
-    limits::MAX_FRAME_PX,
+    frame::Frame,
+    geometry::MAX_FRAME_PX,
     pipeline::Analysis,
-    records::frame_record::FrameRecord,
 };
 
 /// Who analyses the frames of a run.

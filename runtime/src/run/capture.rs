@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     camera::{FrameSource, Next, Pacing, counters::CameraCounters},
-    limits::{LOGGED_IN_A_ROW, REFUSED_IN_A_ROW},
+    run::limits::{LOGGED_IN_A_ROW, REFUSED_IN_A_ROW},
 };
 
 /// See the module.

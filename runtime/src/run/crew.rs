@@ -15,10 +15,8 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::{
-    error::{Error, Result},
-    limits::LONGEST_NAP,
-};
+use crate::run::limits::MAX_NAP;
+use bloodseg_vision::error::{Error, Result};
 
 /// How the work of a stage came to an end.
 #[derive(Debug)]
@@ -96,9 +94,9 @@ impl Crew for Threads {
             .name(stage.name().to_owned())
             .spawn(move || {
                 let how = loop {
-                    match caught(work.as_mut(), stage, LONGEST_NAP) {
+                    match caught(work.as_mut(), stage, MAX_NAP) {
                         Step::Again | Step::Idle => {}
-                        Step::Nap(due) => shared.stop.sleep(due.saturating_sub(shared.now()).min(LONGEST_NAP)),
+                        Step::Nap(due) => shared.stop.sleep(due.saturating_sub(shared.now()).min(MAX_NAP)),
                         Step::Finished(ended) => break Exit::Finished(ended),
                         Step::Broke(error) => break Exit::Died(error),
                         Step::Unmade(error) => break Exit::Unmade(error),

@@ -7,10 +7,8 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::{
-    clock::{Clock, VirtualClock},
-    error::Result,
-};
+use bloodseg_clock::{Clock, VirtualClock};
+use bloodseg_vision::error::Result;
 
 /// One stage's work.
 struct Hand {

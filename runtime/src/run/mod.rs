@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod capture;
 pub mod crew;
+pub mod limits;
 pub mod lockstep;
 pub mod queue;
 pub mod recording;
@@ -20,10 +21,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     camera::FrameSource,
-    error::{Error, Result},
-    limits::{RECORDS_END, STOP_GRACE, SUPERVISOR_TICK},
+    run::limits::{MAX_RECORDS_END, MAX_STOP_TIME, SUPERVISOR_TICK},
 };
 use analysis::{Analysing, Analyst};
+use bloodseg_vision::error::{Error, Result};
 use capture::Capture;
 use crew::{Crew, Exit};
 use recording::{Recorder, Recording};
@@ -314,7 +315,7 @@ impl<'a, C: Crew> Run<'a, C> {
         let Some(since) = self.stopping_since else { return self.waits_in_vain(now) };
         let ended = |stage: Stage| self.lives[stage as usize] != Life::Alive;
         // After a stop nobody is started anew: what is down stays down.
-        Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= STOP_GRACE
+        Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= MAX_STOP_TIME
     }
 
     /// Whether all is analysed, and the disk does not take it.
@@ -326,7 +327,7 @@ impl<'a, C: Crew> Run<'a, C> {
             self.waiting = Some((now, turns));
             return false;
         }
-        now.saturating_sub(since) >= RECORDS_END
+        now.saturating_sub(since) >= MAX_RECORDS_END
     }
 
     fn give_up(&mut self, stage: Stage) -> Outcome {
@@ -343,7 +344,7 @@ impl<'a, C: Crew> Run<'a, C> {
         let began = self.shared.now();
         while self.lives[Stage::Records as usize] == Life::Alive
             && stage != Stage::Records
-            && self.shared.now().saturating_sub(began) < STOP_GRACE
+            && self.shared.now().saturating_sub(began) < MAX_STOP_TIME
         {
             self.crew.work(SUPERVISOR_TICK);
             self.bury();

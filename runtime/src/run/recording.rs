@@ -8,7 +8,7 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::records::frame_record::FrameRecord;
+use bloodseg_records::frame_record::FrameRecord;
 
 /// Who records a run.
 pub trait Recorder: Send + fmt::Debug {

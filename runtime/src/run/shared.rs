@@ -15,11 +15,12 @@ use super::{
     stop::Stop,
 };
 use crate::{
-    camera::{Frame, Pacing, counters::CameraCounters},
-    clock::Clock,
-    limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN, REFUSED_IN_A_ROW},
-    records::frame_record::FrameRecord,
+    camera::{Pacing, counters::CameraCounters},
+    run::limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN, REFUSED_IN_A_ROW},
 };
+use bloodseg_clock::Clock;
+use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_vision::frame::Frame;
 
 /// What goes from the analysis to the records.
 // The room of the queue is taken once; a box would be an allocation a frame.
@@ -272,7 +273,8 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::SystemClock, records::fixture::record};
+    use crate::fixture::record;
+    use bloodseg_clock::SystemClock;
 
     #[test]
     fn what_is_pushed_out_counts_as_not_kept_where_it_is_a_frame() {

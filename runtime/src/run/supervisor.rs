@@ -14,13 +14,11 @@ use std::time::Duration;
 use heapless::Vec as BoundedVec;
 
 use super::state::{Reason, Stage, State};
-use crate::{
-    clock::back_off::pause,
-    limits::{
-        ANALYSIS_STALL, CAPTURE_HOPELESS, CAPTURE_STALL, MAX_LEFT_BEHIND, RECORDS_STALL, RESTART_FORGIVEN,
-        RESTART_LEAST, RESTART_MOST, RESTARTS_IN_VAIN, WATCHDOG_LEAST,
-    },
+use crate::run::limits::{
+    ANALYSIS_STALL, CAPTURE_HOPELESS, CAPTURE_STALL, MAX_LEFT_BEHIND, MAX_RESTART, MAX_RESTARTS_IN_VAIN, MIN_RESTART,
+    MIN_WATCHDOG, RECORDS_STALL, RESTART_FORGIVEN,
 };
+use bloodseg_clock::back_off::pause;
 
 /// Orders of one tick at most: a restart of each stage, a change of state, the watchdog.
 const MAX_ORDERS: usize = 2 * Stage::ALL.len() + 2;
@@ -161,7 +159,7 @@ impl Supervisor {
     }
 
     fn may_feed(&mut self, now: Duration, seen: [Seen; Stage::ALL.len()]) -> bool {
-        if self.fed_at.is_some_and(|fed_at| now.saturating_sub(fed_at) < WATCHDOG_LEAST) {
+        if self.fed_at.is_some_and(|fed_at| now.saturating_sub(fed_at) < MIN_WATCHDOG) {
             return false;
         }
         let moved = |stage: Stage| {
@@ -215,7 +213,7 @@ impl Watched {
     }
 
     fn down(&mut self, now: Duration) {
-        self.retry_at = Some(now + pause(RESTART_LEAST, RESTART_MOST, self.tries));
+        self.retry_at = Some(now + pause(MIN_RESTART, MAX_RESTART, self.tries));
         self.tries = self.tries.saturating_add(1);
     }
 
@@ -227,7 +225,7 @@ impl Watched {
 
     /// A camera may come back after a year. What dies again and again without it is a fault of the software.
     fn is_hopeless(&self, stage: Stage) -> bool {
-        stage != Stage::Capture && self.tries >= RESTARTS_IN_VAIN
+        stage != Stage::Capture && self.tries >= MAX_RESTARTS_IN_VAIN
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use bloodseg::{frame::decode::read_picture, limits::MAX_WHOLE_FIELD_PX};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,7 @@ use super::{
     stains,
 };
 use crate::{progress, recipe::checkpoint::last_epoch};
+use bloodseg_vision::frame::{decode::read_picture, limits::MAX_WHOLE_FIELD_PX};
 
 /// The fields of a data set by what they are for.
 #[derive(Debug)]
@@ -204,7 +204,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::fs;
 
-    use bloodseg::smear::write_set;
+    use bloodseg_smear::write_set;
     use image::{DynamicImage, imageops};
 
     use super::*;

@@ -1,7 +1,6 @@
 //! A field in full resolution with everything that is learned from it.
 
 use anyhow::{Result, bail};
-use bloodseg::limits::MAX_WHOLE_FIELD_PX;
 use image::{GrayImage, Luma, RgbImage};
 use imageproc::{
     distance_transform::euclidean_squared_distance_transform,
@@ -9,6 +8,7 @@ use imageproc::{
 };
 
 use super::layout::Pair;
+use bloodseg_vision::frame::limits::MAX_WHOLE_FIELD_PX;
 
 /// Smallest component that is a cell, in pixels of a field of 1200 px.
 const LEAST_CELL_PX_AT_1200: f64 = 300.0;
@@ -35,8 +35,8 @@ impl Field {
     /// # Errors
     /// Files that cannot be decoded, sizes that differ, fields under [`LEAST_FIELD_PX`].
     pub fn read(pair: &Pair) -> Result<Self> {
-        let picture = bloodseg::frame::decode::read_picture(&pair.picture, MAX_WHOLE_FIELD_PX)?;
-        let mut mask = bloodseg::frame::decode::read_mask(&pair.mask)?;
+        let picture = bloodseg_vision::frame::decode::read_picture(&pair.picture, MAX_WHOLE_FIELD_PX)?;
+        let mut mask = bloodseg_vision::frame::decode::read_mask(&pair.mask)?;
         if picture.dimensions() != mask.dimensions() {
             bail!(
                 "{}: mask of {:?} for a picture of {:?}; expected the same size",

@@ -90,7 +90,7 @@ fn similarities(ones: &[&Thumbnail], others: &[&Thumbnail]) -> Vec<Twins> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use bloodseg::smear::{Smear, SmearSpec, render, stain::Stain};
+    use bloodseg_smear::{Smear, SmearSpec, render, stain::Stain};
     use image::{
         RgbImage,
         codecs::jpeg::JpegEncoder,

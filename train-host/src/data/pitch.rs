@@ -1,11 +1,10 @@
 //! The pitch of a data set that does not state one.
 
-use bloodseg::{limits::REFERENCE_LR_PX, model::manifest::Pitch};
-
 use super::{
     field::{Field, cell_areas_px},
     window::EDGES,
 };
+use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::manifest::Pitch};
 
 /// Diameter of a red cell in a dry thin smear, in micrometres (reference range 6.2 to 8.2).
 const RED_CELL_UM: f64 = 7.5;

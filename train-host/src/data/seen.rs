@@ -2,12 +2,6 @@
 //! code that makes it on the device.
 
 use anyhow::{Context, Result};
-use bloodseg::{
-    frame::{normalise::Normalisation, resize::resize_rgb},
-    limits::{SCALE, TILE_PX},
-    model::{golden::sha256, manifest::Role, store::Model},
-    super_resolution::SuperResolution,
-};
 use image::{RgbImage, imageops};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
@@ -15,6 +9,12 @@ use tch::Tensor;
 
 use super::set::{SampleSet, rgb_batch, to_rgb, write_tensors};
 use crate::{progress, recipe::settings::Places};
+use bloodseg_vision::{
+    frame::{normalise::Normalisation, resize::resize_rgb},
+    geometry::{SCALE, TILE_PX},
+    model::{golden::sha256, manifest::Role, store::Model},
+    super_resolution::SuperResolution,
+};
 
 /// Version of what this file makes: part of the cache's key.
 const RECIPE: u32 = 2;

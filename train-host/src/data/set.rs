@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use bloodseg::model::golden::sha256;
 use image::{GrayImage, RgbImage};
 use indicatif::ParallelProgressIterator;
 use rand::RngExt;
@@ -17,6 +16,7 @@ use super::{
     window::{Sample, Window},
 };
 use crate::progress;
+use bloodseg_vision::model::golden::sha256;
 
 /// Samples as `u8` tensors on the CPU, batch first.
 #[derive(Debug)]

@@ -173,7 +173,7 @@ fn distance(a: &Features, b: &Features) -> f64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use bloodseg::smear::{SmearSpec, render, stain::Stain};
+    use bloodseg_smear::{SmearSpec, render, stain::Stain};
 
     use super::*;
 

@@ -1,17 +1,17 @@
 //! Random square windows of a field, brought to the grids of the nets.
 
 use anyhow::Result;
-use bloodseg::{
-    frame::{
-        mirror::mirrored,
-        resize::{resize_gray, resize_rgb},
-    },
-    limits::{REFERENCE_HR_PX, REFERENCE_LR_PX},
-};
 use image::{GrayImage, ImageBuffer, Luma, Pixel, RgbImage, imageops};
 use rand::{Rng, RngExt};
 
 use super::field::{Field, core_map};
+use bloodseg_vision::{
+    frame::{
+        mirror::mirrored,
+        resize::{resize_gray, resize_rgb},
+    },
+    geometry::{REFERENCE_HR_PX, REFERENCE_LR_PX},
+};
 
 /// Least and greatest edge of a window as a fraction of the field's shorter side: magnifications of two to a half.
 pub const EDGES: (f64, f64) = (0.5, 2.1);
@@ -82,7 +82,8 @@ impl Window {
 
     /// The window of the reference preparation.
     pub fn reference(field: &Field) -> Self {
-        let (x, y, edge) = bloodseg::frame::reference::centre_square(field.picture.width(), field.picture.height());
+        let (x, y, edge) =
+            bloodseg_vision::frame::reference::centre_square(field.picture.width(), field.picture.height());
         Self { x: x.into(), y: y.into(), edge }
     }
 

@@ -3,10 +3,6 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
-use bloodseg::model::{
-    golden,
-    manifest::{CellRule, FORMAT, Golden, Manifest, Pitch, Preparation, Role, Tensor as Edge, Training},
-};
 use tch::Tensor;
 
 use super::graph::{Form, INPUT_NAME, OPSET, OUTPUT_NAME, Written, write};
@@ -15,6 +11,10 @@ use crate::net::{
     forward::{forward, to_levels, to_real},
     grids::{Grid, Grids},
     params::Params,
+};
+use bloodseg_vision::model::{
+    golden,
+    manifest::{CellRule, FORMAT, Golden, Manifest, Pitch, Preparation, Role, Tensor as Edge, Training},
 };
 
 /// Seed of the golden inputs.

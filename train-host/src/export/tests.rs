@@ -3,7 +3,6 @@
 
 use std::{path::Path, process::Command};
 
-use bloodseg::model::golden;
 use tch::{Device, Kind, Tensor};
 
 use super::graph::{Form, write};
@@ -17,6 +16,7 @@ use crate::{
     },
     quant::calibrate::calibrate,
 };
+use bloodseg_vision::model::golden;
 
 /// What onnxruntime makes of `input`; none where the referee is not installed. With and without its
 /// optimisations it may differ by `tolerance` levels.
@@ -115,7 +115,7 @@ fn the_committed_models_answer_as_their_manifests_say() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     for name in ["ssr", "unet"] {
         let text = std::fs::read_to_string(models.join(name).with_extension("toml")).unwrap();
-        let manifest = bloodseg::model::manifest::Manifest::parse(&text, name).unwrap();
+        let manifest = bloodseg_vision::model::manifest::Manifest::parse(&text, name).unwrap();
         let file = models.join(&manifest.file);
         assert_eq!(golden::sha256(&std::fs::read(&file).unwrap()), manifest.sha256);
         let input = golden::input(manifest.golden.seed, manifest.input.shape.iter().product());

@@ -7,17 +7,6 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use bloodseg::{
-    cells::{Labels, components, split},
-    measures::{
-        foreground::overlap,
-        instances::{InstanceSums, match_instances},
-        mean,
-        psnr::psnr_db,
-    },
-    model::manifest::CellRule,
-    segmentation::CellMaps,
-};
 use image::GrayImage;
 use tch::{Device, Tensor};
 
@@ -36,6 +25,17 @@ use crate::{
         set::{SampleSet, to_gray, to_rgb},
     },
     net::{self, Net},
+};
+use bloodseg_evaluate::measures::{
+    foreground::overlap,
+    instances::{InstanceSums, match_instances},
+    mean,
+    psnr::psnr_db,
+};
+use bloodseg_vision::{
+    cells::{Labels, components, split},
+    model::manifest::CellRule,
+    segmentation::CellMaps,
 };
 
 /// One row of the table.
@@ -163,7 +163,7 @@ impl Reported {
                 Reading::Split => split(&maps, &segmenter.rule)?,
                 Reading::Components => components(&maps.foreground, segmenter.rule.foreground_level)?,
             };
-            let of_field = overlap(mask, &bloodseg::cells::mask(&labels))?;
+            let of_field = overlap(mask, &bloodseg_vision::cells::mask(&labels))?;
             dice.push(of_field.dice());
             iou.push(of_field.iou());
             let matched = match_instances(truth, &labels)?;

@@ -1,21 +1,21 @@
 //! Cells of the segmenter's maps during training: their figures, and the rule that reads them off.
 
 use anyhow::{Context, Result};
-use bloodseg::{
-    cells::{Labels, split},
-    frame::reference::mask_square,
-    limits::REFERENCE_HR_PX,
-    measures::{
-        instances::{InstanceSums, match_instances},
-        mean, truth,
-    },
-    model::manifest::CellRule,
-    segmentation::CellMaps,
-};
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
 use crate::data::{field::Field, set::to_gray};
+use bloodseg_evaluate::measures::{
+    instances::{InstanceSums, match_instances},
+    mean, truth,
+};
+use bloodseg_vision::{
+    cells::{Labels, split},
+    frame::reference::mask_square,
+    geometry::REFERENCE_HR_PX,
+    model::manifest::CellRule,
+    segmentation::CellMaps,
+};
 
 /// The rule that figures are measured with until one is chosen.
 pub const FIRST_RULE: CellRule =

@@ -1,7 +1,6 @@
 //! `train-host ssr`: the super-resolution net.
 
 use anyhow::Result;
-use bloodseg::limits::SCALE;
 use image::imageops::{FilterType, resize};
 use tch::{Device, Kind, Tensor};
 
@@ -23,6 +22,7 @@ use crate::{
     },
     show::fields::{SHOWN, Sheet},
 };
+use bloodseg_vision::geometry::SCALE;
 
 /// The defaults of the recipe.
 pub fn defaults() -> Settings {

@@ -3,10 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bloodseg::{
-    clock::{Clock, SystemClock},
-    model::manifest::CellRule,
-};
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -30,6 +26,8 @@ use crate::{
         time_left::{self, TimeLeft},
     },
 };
+use bloodseg_clock::{Clock, SystemClock};
+use bloodseg_vision::model::manifest::CellRule;
 
 /// Samples on which the grids are calibrated.
 const CALIBRATION_SAMPLES: i64 = 128;

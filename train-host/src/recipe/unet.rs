@@ -1,11 +1,6 @@
 //! `train-host unet`: the segmentation net, on what the super-resolution really puts out.
 
 use anyhow::Result;
-use bloodseg::{
-    cells::{Labels, split},
-    model::manifest::CellRule,
-    records::pictures::outlined,
-};
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -26,6 +21,11 @@ use crate::{
         params::Params,
     },
     show::fields::{SHOWN, Sheet, grey},
+};
+use bloodseg_vision::{
+    cells::{Labels, split},
+    model::manifest::CellRule,
+    pictures::outlined,
 };
 
 /// The defaults of the recipe.

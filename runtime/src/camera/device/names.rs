@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Fault;
-use crate::error::Error;
+use bloodseg_vision::error::Error;
 
 /// Whether a name means a camera although no config names it: `camera0`, `/dev/video0`.
 pub fn is_camera_name(name: &str) -> bool {

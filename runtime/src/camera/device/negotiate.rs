@@ -5,7 +5,7 @@
 //! at its largest.
 
 use super::{Fault, Format, Offer, OrFault, SizeOffer, layout::Layout};
-use crate::limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX};
+use bloodseg_vision::frame::limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX};
 
 /// The size that is taken where none is wished for, when the camera has it, in pixels.
 pub const USUAL_SIZE_PX: (u32, u32) = (640, 480);

@@ -28,7 +28,7 @@ use super::{
     layout::{Layout, Range, fourcc_text},
     list::Control,
 };
-use crate::limits::{MAX_CAMERA_CONTROLS, MAX_CAMERA_OFFERS};
+use crate::camera::limits::{MAX_CAMERA_CONTROLS, MAX_CAMERA_OFFERS};
 
 /// V4L2's number for exposure by hand.
 const EXPOSURE_BY_HAND: i32 = 1;

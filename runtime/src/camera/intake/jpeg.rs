@@ -9,7 +9,7 @@ mod tables;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
-use crate::limits::DECODER_BYTES;
+use bloodseg_vision::frame::limits::DECODER_BYTES;
 
 /// Bytes of the end marker.
 const END_MARKER_BYTES: usize = 2;

@@ -6,18 +6,16 @@
 pub mod colour;
 pub mod jpeg;
 
-use crate::{
-    camera::{
-        device::{Format, RawFrame, layout::Layout},
-        pool::{FramePool, Picture},
-    },
+use crate::camera::device::{Format, RawFrame, layout::Layout};
+use bloodseg_vision::{
     error::{Error, Result},
     frame::{
         flat_field::FlatField,
+        pool::{FramePool, Picture},
         reference::centre_square,
         row_resize::{RowResize, Side},
     },
-    limits::{MAX_FRAME_PX, REFERENCE_LR_PX},
+    geometry::{MAX_FRAME_PX, REFERENCE_LR_PX},
 };
 use colour::Weights;
 use jpeg::{JpegFault, JpegReader};

@@ -5,10 +5,8 @@
 use image::{Rgb, RgbImage, imageops};
 
 use super::*;
-use crate::{
-    camera::device::layout::Range,
-    frame::{flat_field::FlatFieldMeter, reference},
-};
+use crate::camera::device::layout::Range;
+use bloodseg_vision::frame::{flat_field::FlatFieldMeter, reference};
 
 fn format(layout: Layout, width_px: u32, height_px: u32, stride_bytes: u32) -> Format {
     let most = layout.frame_bytes(height_px, stride_bytes as usize).unwrap_or(1 << 20) as u32;

@@ -5,12 +5,10 @@
 use image::{Rgb, RgbImage};
 
 use super::*;
-use crate::{
-    camera::{
-        device::scripted::{Deed, Scripted, offer},
-        intake::jpeg::tests::{encode, without_tables},
-    },
-    limits::{CAMERA_RETRY_MOST, CAMERA_STALL},
+use crate::camera::{
+    device::scripted::{Deed, Scripted, offer},
+    intake::jpeg::tests::{encode, without_tables},
+    limits::{CAMERA_STALL, MAX_CAMERA_RETRY},
 };
 
 /// A YUYV frame of one grey.
@@ -77,7 +75,7 @@ fn a_camera_that_stays_away_is_asked_seldom() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Unplug(u32::MAX)]);
     let mut camera = camera(&script, Wanted::default());
     let seen = run(&mut camera, 0.0, 3600.0);
-    let most = 3600 / CAMERA_RETRY_MOST.as_secs() + 10;
+    let most = 3600 / MAX_CAMERA_RETRY.as_secs() + 10;
     assert!(camera.counters().unwrap().refused <= most, "{:?}", camera.counters());
     assert!(u64::from(seen.calls) < 4 * most, "{} calls in an hour", seen.calls);
 }

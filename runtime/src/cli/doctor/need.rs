@@ -1,20 +1,18 @@
 //! What memory a run would need: reckoned as `run` does it, for each source of the config.
 
-use super::super::{
-    budget::{self as needs, Heap},
-    session::Session,
-};
 use crate::{
     camera::{
         FrameSource, Need,
         open::{Wish, open},
     },
+    cli::{
+        budget::{self as needs, Heap},
+        session::Session,
+    },
     doctor::{Finding, Machine, budget},
-    error::Result,
-    limits::TILE_PX,
     memory::{budget::Budget, counting},
-    pipeline::Pipeline,
 };
+use bloodseg_vision::{error::Result, geometry::TILE_PX, pipeline::Pipeline};
 
 /// Checks the greatest need. `pipeline` is that of the models, where they are any good; frames of `frame_px` go before those
 /// of the sources.

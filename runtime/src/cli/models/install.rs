@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{
-    super::{budget, print, session::Session},
-    keys, slots,
-};
+use super::{keys, slots};
 use crate::{
     camera::Need,
-    error::Result,
-    limits::{MODEL_TRIAL_FRAMES, MODEL_TRIAL_STARTS},
-    model::bundle::{
+    cli::{budget, print, session::Session},
+};
+use bloodseg_bundles::{
+    bundle::{
         accept::{Accepted, accept},
         file,
         signature::Keys,
     },
+    limits::{MAX_TRIAL_STARTS, MIN_TRIAL_FRAMES},
 };
+use bloodseg_vision::error::Result;
 
 /// Arguments of `models install`.
 ///
@@ -50,7 +50,7 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<()> {
     let state = slots.install(&accepted)?;
     print::line(format_args!("slot     {} of {}", state.active.name(), slots.folder().display()));
     print::line(format_args!(
-        "active   from the next start on, on trial for {MODEL_TRIAL_FRAMES} frames, {MODEL_TRIAL_STARTS} starts at most"
+        "active   from the next start on, on trial for {MIN_TRIAL_FRAMES} frames, {MAX_TRIAL_STARTS} starts at most"
     ));
     if session.slots_in_use().is_none() {
         log::warn!("models.dir goes before the slots: what was installed does not run");

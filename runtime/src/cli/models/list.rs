@@ -3,17 +3,15 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{
-    super::{print, session::Session},
-    slots,
+use super::slots;
+use crate::cli::{print, session::Session};
+use bloodseg_bundles::{
+    limits::MAX_TRIAL_STARTS,
+    slots::state::{Place, State},
 };
-use crate::{
+use bloodseg_vision::{
     error::{Error, Result},
-    limits::MODEL_TRIAL_STARTS,
-    model::{
-        slots::state::{Place, State},
-        store::Models,
-    },
+    model::store::Models,
 };
 
 /// Arguments of `models list`.
@@ -103,7 +101,7 @@ fn list(state: &State) -> List {
 fn words(state: &State, place: Place) -> String {
     if state.active == place {
         return match state.trial_starts {
-            Some(starts) => format!("active, on trial ({starts} of {MODEL_TRIAL_STARTS} starts)"),
+            Some(starts) => format!("active, on trial ({starts} of {MAX_TRIAL_STARTS} starts)"),
             None => "active".into(),
         };
     }

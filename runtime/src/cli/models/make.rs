@@ -7,14 +7,12 @@ use std::{
 
 use clap::Args;
 
-use super::super::print;
-use crate::{
+use crate::cli::print;
+use bloodseg_bundles::bundle::{file, key::SecretKey};
+use bloodseg_durable::AtomicFile;
+use bloodseg_vision::{
     error::{Error, Result},
-    model::{
-        bundle::{file, key::SecretKey},
-        golden,
-    },
-    records::atomic::AtomicFile,
+    model::golden,
 };
 
 /// Arguments of `models keygen`.
@@ -87,5 +85,5 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).map_err(|e| Error::output(path, e))?;
-    file.commit()
+    Ok(file.commit()?)
 }

@@ -10,13 +10,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::session::Session;
-use crate::{
-    error::{Error, Result},
-    model::{
-        bundle::{file, signature::Keys},
-        slots::Slots,
-    },
+use bloodseg_bundles::{
+    bundle::{file, signature::Keys},
+    slots::Slots,
 };
+use bloodseg_vision::error::{Error, Result};
 
 /// Arguments of `models`.
 ///

@@ -4,20 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{
-    super::{print, session::Session},
-    install, keys, slots,
-};
-use crate::{
-    error::{Error, Result},
-    limits::TILE_PX,
-    model::{
-        bundle::signature::Keys,
-        slots::{
-            Slots,
-            state::{Place, State},
-        },
+use super::{install, keys, slots};
+use crate::cli::{print, session::Session};
+use bloodseg_bundles::{
+    bundle::signature::Keys,
+    slots::{
+        Slots,
+        state::{Place, State},
     },
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    geometry::TILE_PX,
 };
 
 /// Arguments of `models verify`.

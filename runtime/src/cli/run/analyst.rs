@@ -2,18 +2,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{super::trial::TriedPipeline, lines::Tally};
+use super::{info, lines::Tally};
 use crate::{
-    camera::Frame,
-    error::{Error, Result},
-    page::board::Board,
-    pipeline::Analysis,
-    records::kept_pictures::KeptPictures,
+    page::{board::Board, facts::cards},
     run::{
         analysis::Analyst,
         shared::Shared,
         state::{Reason, State},
     },
+};
+use bloodseg_bundles::tried::TriedPipeline;
+use bloodseg_records::kept_pictures::KeptPictures;
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::Frame,
+    pipeline::Analysis,
 };
 
 /// See the module.
@@ -30,9 +33,10 @@ pub(super) struct CliAnalyst {
 impl CliAnalyst {
     /// Others may run than the run began with.
     pub(super) fn tell_models(&self) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).models = Some(self.pipeline.models());
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).models =
+            Some(info::models(self.pipeline.manifests()));
         if let Some(board) = &self.page {
-            board.set_models(self.pipeline.cards());
+            board.set_models(cards(self.pipeline.manifests()));
         }
     }
 

@@ -3,10 +3,14 @@
 use std::time::SystemTime;
 
 use super::RunArgs;
-use crate::{
-    camera::FrameSource,
-    records::run_info::{ModelInfo, RunInfo},
-};
+use crate::camera::FrameSource;
+use bloodseg_records::run_info::{ModelInfo, RunInfo};
+use bloodseg_vision::model::manifest::Manifest;
+
+/// The models of a run: the super-resolution, and the segmenter.
+pub(super) fn models([ssr, unet]: &[Manifest; 2]) -> Vec<ModelInfo> {
+    vec![ModelInfo::of("ssr", ssr), ModelInfo::of("unet", unet)]
+}
 
 /// Of a run that starts now, with these models.
 pub(super) fn of(args: &RunArgs, source: &dyn FrameSource, models: Vec<ModelInfo>, started: SystemTime) -> RunInfo {

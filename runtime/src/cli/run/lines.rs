@@ -6,18 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    frame::quality::Verdict,
-    pipeline::StageTimes,
-    records::{
-        frame_record::FrameRecord,
-        frames,
-        keeper::KeeperCounters,
-        run_info::ModelInfo,
-        run_log::{CELLS_TABLE, RunEnd, Tables},
-    },
-    run::{Counts, Outcome},
+use crate::run::{Counts, Outcome};
+use bloodseg_records::{
+    frame_record::FrameRecord,
+    frames,
+    keeper::KeeperCounters,
+    run_info::ModelInfo,
+    run_log::{CELLS_TABLE, RunEnd, Tables},
 };
+use bloodseg_vision::{frame::quality::Verdict, pipeline::StageTimes};
 
 /// What the end of a run tells of its frames.
 #[derive(Debug, Default)]

@@ -5,20 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{
-    super::{session::Session, trial::TriedPipeline, voice::Voice},
-    RunArgs,
-    analyst::CliAnalyst,
-    lines::Tally,
-    recorder::CliRecorder,
-};
+use super::{RunArgs, analyst::CliAnalyst, lines::Tally, recorder::CliRecorder};
 use crate::{
     camera::{FrameSource, Need, Pacing, open::open},
-    error::Error,
+    cli::{session::Session, voice::Voice},
     page::board::Board,
-    records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog},
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
+use bloodseg_bundles::tried::TriedPipeline;
+use bloodseg_records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
+use bloodseg_vision::error::Error;
 
 /// See the module.
 #[derive(Debug)]
@@ -96,7 +92,7 @@ impl Makers for CliMakers<'_> {
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
-                None => TriedPipeline::begin(&session)?,
+                None => session.tried_pipeline()?,
             };
             pipeline.check_pitch(target_um_per_px)?;
             let pictures = KeptPictures::new(&out, every, most_bytes);

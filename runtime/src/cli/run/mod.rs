@@ -16,22 +16,27 @@ use std::{
 use clap::Args;
 
 use super::{
-    budget, budget::Heap, segment::above_zero, session::Session, supervise, trial::TriedPipeline, voice::Voice,
+    budget::{self, Heap},
+    segment::above_zero,
+    session::Session,
+    supervise,
+    voice::Voice,
 };
 use crate::{
     camera::open::{Wish, open},
-    clock::{Clock, SystemClock},
-    error::{Error, Result},
+    config::address::Address,
     memory::counting,
     outbox::{Outbox, access::Access},
-    page::address::Address,
-    records::{
-        lock::FolderLock,
-        run_log::{self, RunEnd, Tables},
-        store, utc,
-    },
+    page::facts::cards,
     run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
 };
+use bloodseg_clock::{Clock, SystemClock, utc};
+use bloodseg_records::{
+    lock::FolderLock,
+    run_log::{self, RunEnd, Tables},
+    store,
+};
+use bloodseg_vision::error::{Error, Result};
 use makers::CliMakers;
 use page::Page;
 
@@ -116,7 +121,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let mut source = open(&args.source, &session.config, args.wish())?;
     let opened = budget::live_bytes();
     counting::restart_peak();
-    let mut pipeline = TriedPipeline::begin(session)?;
+    let mut pipeline = session.tried_pipeline()?;
     let loading_bytes = budget::peak_bytes().saturating_sub(opened);
     let loaded = budget::live_bytes();
     source.resample_to(pipeline.um_per_px())?;
@@ -131,7 +136,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
     let broker = Access::of(&session.config.mqtt)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let info = info::of(args, source.as_ref(), pipeline.models(), clock.wall());
+    let info = info::of(args, source.as_ref(), info::models(pipeline.manifests()), clock.wall());
     let out = args.out.clone().unwrap_or_else(|| {
         let results = session.config.output.dir.clone().unwrap_or_else(|| PathBuf::from("results"));
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
@@ -145,7 +150,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let start = Instant::now();
     run_log::sweep(&out);
     let shared = Arc::new(Shared::new(stop, clock, source.pacing()));
-    let cards = pipeline.cards();
+    let cards = cards(pipeline.manifests());
     let page = Page::open(session, args.http, source.as_ref(), &shared, &info, cards, &out)?;
     if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
         voice.line(format_args!("page     {}", page.url));

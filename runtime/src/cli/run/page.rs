@@ -2,23 +2,24 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use super::super::session::Session;
 use crate::{
     camera::FrameSource,
-    error::{Error, Result},
+    cli::session::Session,
+    config::address::Address,
     host,
     page::{
         Site,
-        address::Address,
         board::Board,
         facts::{Facts, ModelCard},
         guard::Token,
         history::{RunTold, earlier_runs},
         server::Server,
     },
-    records::{run_info::RunInfo, store, utc},
     run::shared::Shared,
 };
+use bloodseg_clock::utc;
+use bloodseg_records::{run_info::RunInfo, store};
+use bloodseg_vision::error::{Error, Result};
 
 /// A page that is served, and the board that feeds it.
 #[derive(Debug)]

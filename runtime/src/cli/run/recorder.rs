@@ -2,17 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{
-    super::voice::Voice,
-    lines::{FrameLine, Tally},
-};
+use super::lines::{FrameLine, Tally};
 use crate::{
-    records::{
-        frame_record::FrameRecord,
-        keeper::Kept,
-        run_log::{RunEnd, RunLog, Tables},
-    },
+    cli::voice::Voice,
     run::{recording::Recorder, shared::Shared},
+};
+use bloodseg_records::{
+    frame_record::FrameRecord,
+    keeper::Kept,
+    run_log::{RunEnd, RunLog, Tables},
 };
 
 /// See the module.
@@ -74,16 +72,13 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use crate::fixture::{noon, record, run};
     use crate::{
         camera::Pacing,
-        clock::{Clock, VirtualClock},
-        limits::RECORD_QUEUE_LEN,
-        records::{
-            fixture::{noon, record, run},
-            store::{read::Records, retention::Retention},
-        },
-        run::{shared::Message, stop::Stop},
+        run::{limits::RECORD_QUEUE_LEN, shared::Message, stop::Stop},
     };
+    use bloodseg_clock::{Clock, VirtualClock};
+    use bloodseg_records::store::{read::Records, retention::Retention};
 
     #[test]
     fn frames_that_found_no_room_before_the_recorder_stand_in_the_records() {

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
+use bloodseg_durable::AtomicFile;
+use bloodseg_records::{
+    frames::{self, FrameTable},
+    shard::sealed::Sealed,
+    table::{self, CellTable},
+};
+use bloodseg_vision::{
     error::{Error, Result},
     pipeline::Analysis,
-    records::{
-        atomic::AtomicFile,
-        frames::{self, FrameTable},
-        table::{self, CellTable},
-    },
-    shard::sealed::Sealed,
 };
 
 /// cells.csv and frames.csv in the making; dropped before the end, they leave no trace.

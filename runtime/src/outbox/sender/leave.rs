@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::{Counters, Line, Sender};
-use crate::{
-    limits::{MAX_MQTT_HEARD, MQTT_END, MQTT_LEAVE, MQTT_LOOK},
-    outbox::{
-        link::{Heard, Packet},
-        message,
-    },
+use crate::outbox::{
+    limits::{MAX_MQTT_END, MAX_MQTT_HEARD, MAX_MQTT_LEAVE, MQTT_LOOK},
+    link::{Heard, Packet},
+    message,
 };
 
 impl Sender {
@@ -18,7 +16,7 @@ impl Sender {
         let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
         self.look_at = began;
         let mut looked = false;
-        while since(self) < MQTT_END && !(looked && self.is_idle()) {
+        while since(self) < MAX_MQTT_END && !(looked && self.is_idle()) {
             // A broker that is away is not waited for; one that was never tried is tried.
             if matches!(self.line, Line::Away(_)) && self.tries > 0 {
                 break;
@@ -54,9 +52,9 @@ impl Sender {
 
     /// From here on no frame is put under way any more. Those that are come first, so that the last state knows of them.
     pub(super) fn leave(&mut self) {
-        let until = self.clock.elapsed() + MQTT_LEAVE;
+        let until = self.clock.elapsed() + MAX_MQTT_LEAVE;
         self.notes.withdraw();
-        self.listen(until.saturating_sub(MQTT_LEAVE / 2), |sender| sender.window.is_empty());
+        self.listen(until.saturating_sub(MAX_MQTT_LEAVE / 2), |sender| sender.window.is_empty());
         // Also where an earlier state is still under way: this is the one that stays.
         self.note_state(self.clock.elapsed());
         self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());

@@ -9,22 +9,20 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::*;
+use crate::fixture::{noon, record, run};
 use crate::{
     camera::Pacing,
-    clock::VirtualClock,
     config::mqtt::MqttSection,
-    limits::{MQTT_END, MQTT_LEAVE, MQTT_WINDOW},
     outbox::{
+        limits::{MAX_MQTT_END, MAX_MQTT_LEAVE, MQTT_WINDOW},
         mark,
         scripted::{Broker, ScriptedLink},
         window::NOTE_ID,
     },
-    records::{
-        fixture::{noon, record, run},
-        store::{FILE, open_to_write, write},
-    },
     run::stop::Stop,
 };
+use bloodseg_clock::VirtualClock;
+use bloodseg_records::store::{FILE, open_to_write, write};
 
 /// A box, its records, and the broker.
 struct Bench {
@@ -292,7 +290,7 @@ fn a_broker_that_says_nothing_is_left_and_tried_again_ever_less_often() {
     let mut sender = bench.sender();
     bench.pass(&mut sender, DAY);
     let connections = bench.broker().connections;
-    let least = DAY.as_secs() / (MQTT_RETRY_MOST + MQTT_ACK_PATIENCE + MQTT_LOOK).as_secs();
+    let least = DAY.as_secs() / (MAX_MQTT_RETRY + MAX_MQTT_ACK_WAIT + MQTT_LOOK).as_secs();
     assert!((least..=least + 10).contains(&u64::from(connections)), "{connections}");
     bench.broker().hangs = false;
     bench.pass(&mut sender, 2 * MINUTE);
@@ -332,7 +330,7 @@ fn a_run_that_ends_does_not_wait_for_a_broker_that_is_away_or_hangs() {
     assert_eq!(time(&bench, &mut sender), (Duration::ZERO, Counters { acknowledged: 0, unsent: 3, lost: 0 }));
     (bench.broker().is_up, bench.broker().hangs) = (true, true);
     let (took, counters) = time(&bench, &mut bench.sender());
-    assert!(took <= MQTT_END + 2 * MQTT_LEAVE, "{took:?}");
+    assert!(took <= MAX_MQTT_END + 2 * MAX_MQTT_LEAVE, "{took:?}");
     assert_eq!((counters.unsent, bench.marked()), (3, Some(0)));
     // One that was never tried is tried.
     bench.broker().hangs = false;

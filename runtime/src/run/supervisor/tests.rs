@@ -116,9 +116,9 @@ fn a_stage_that_keeps_dying_is_started_later_and_later_and_at_last_given_up() {
             assert!(it.now < Duration::from_secs(600), "never given up");
         }
         assert_eq!(given_up, Some(stage));
-        assert_eq!(restarts.len() as u32, RESTARTS_IN_VAIN);
+        assert_eq!(restarts.len() as u32, MAX_RESTARTS_IN_VAIN);
         let pauses: Vec<_> = restarts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(pauses.is_sorted() && pauses[0] >= RESTART_LEAST, "{pauses:?}");
+        assert!(pauses.is_sorted() && pauses[0] >= MIN_RESTART, "{pauses:?}");
     }
 }
 
@@ -135,7 +135,7 @@ fn a_camera_may_keep_dying_for_a_year() {
         restarts += count(&orders, Order::Restart(Stage::Capture));
         assert!(orders.iter().all(|(_, order)| !matches!(order, Order::GiveUp(_))));
     }
-    let most = 3600 / RESTART_MOST.as_secs() as usize + 10;
+    let most = 3600 / MAX_RESTART.as_secs() as usize + 10;
     assert!((most / 2..=most).contains(&restarts), "{restarts}");
     assert_eq!(it.supervisor.state(), State::Recovering(Stage::Capture));
     // The others go on, and so does the watchdog.
@@ -173,7 +173,7 @@ fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same
         .windows(2)
         .map(|pair| pair[1] - pair[0])
         .max();
-    assert!(longest < Some(crate::limits::WATCHDOG), "{longest:?}");
+    assert!(longest < Some(crate::run::limits::WATCHDOG), "{longest:?}");
     it.run(CAPTURE_HOPELESS);
     assert_eq!(count(&it.run(Duration::from_secs(60)), Order::FeedWatchdog), 0);
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
@@ -260,7 +260,7 @@ proptest! {
                     Order::Restart(stage) => {
                         prop_assert!(down[stage as usize], "{stage:?} was not down");
                         if let Some(before) = restarted_at[stage as usize].replace(it.now) {
-                            prop_assert!(it.now - before >= RESTART_LEAST);
+                            prop_assert!(it.now - before >= MIN_RESTART);
                         }
                     }
                     Order::FeedWatchdog => {

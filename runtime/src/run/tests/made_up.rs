@@ -11,15 +11,13 @@ use std::{
 
 use image::{GrayImage, RgbImage};
 
-use super::super::*;
 use crate::{
-    camera::{Clockwork, Frame, Next, Pacing},
-    cells::Labels,
-    clock::{Clock, VirtualClock},
-    pipeline::Analysis,
-    records::frame_record::FrameRecord,
-    segmentation::CellMaps,
+    camera::{Clockwork, Next, Pacing},
+    run::*,
 };
+use bloodseg_clock::{Clock, VirtualClock};
+use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_vision::{cells::Labels, frame::Frame, pipeline::Analysis, segmentation::CellMaps};
 
 /// Where virtual walls begin: 2026.
 pub(super) fn a_day() -> SystemTime {
@@ -229,7 +227,7 @@ impl Makers for Parts {
 
 /// A run with threads, to its end.
 pub(super) fn run(source: impl FrameSource + 'static, most_frames: Option<u64>, parts: &mut Parts) -> Outcome {
-    let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::start());
+    let clock: Arc<dyn Clock> = Arc::new(bloodseg_clock::SystemClock::start());
     let shared = Arc::new(Shared::new(Arc::clone(&parts.stop), clock, source.pacing()));
     let crew = crew::Threads::new(&shared);
     let outcome = Run::begin(&shared, Box::new(source), most_frames, parts, crew).unwrap().to_the_end(|_| {});
@@ -260,7 +258,7 @@ impl<'a> Virtual<'a> {
         let until = self.shared.now() + time;
         while self.shared.now() < until {
             let Self { run, states, fed_at, shared, .. } = self;
-            let outcome = run.turn(crate::limits::SUPERVISOR_TICK, &mut |signal| match signal {
+            let outcome = run.turn(crate::run::limits::SUPERVISOR_TICK, &mut |signal| match signal {
                 Signal::Alive => fed_at.push(shared.now()),
                 Signal::Became(state) => states.push(state),
             });

@@ -9,17 +9,15 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    super::*,
-    made_up::{Burst, Fate, Parts, burst, run},
-};
+use super::made_up::{Burst, Fate, Parts, burst, run};
 use crate::{
     camera::{
         Next, Pacing,
         faults::{Faults, Faulty},
     },
-    clock::SystemClock,
+    run::*,
 };
+use bloodseg_clock::SystemClock;
 
 #[test]
 fn every_frame_of_a_source_that_waits_is_recorded_in_order() {

@@ -5,17 +5,21 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{
-    super::{state::Reason, *},
-    made_up::{Burst, Fate, Parts, Virtual, burst, sums_up},
-};
+use super::made_up::{Burst, Fate, Parts, Virtual, burst, sums_up};
 use crate::{
     camera::{
         Clockwork, Pacing,
         device::scripted::{Deed, Scripted, offer},
         live::{Camera, Wanted},
     },
-    limits::{ANALYSIS_STALL, CAPTURE_STALL, FRAME_QUEUE_LEN, RECORDS_END, RECORDS_STALL, RESTARTS_IN_VAIN, WATCHDOG},
+    run::{
+        limits::{
+            ANALYSIS_STALL, CAPTURE_STALL, FRAME_QUEUE_LEN, MAX_RECORDS_END, MAX_RESTARTS_IN_VAIN, RECORDS_STALL,
+            WATCHDOG,
+        },
+        state::Reason,
+        *,
+    },
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -92,7 +96,7 @@ fn a_disk_that_hangs_at_the_end_is_not_waited_for_for_ever_and_what_it_did_not_t
     let stop = Arc::clone(&parts.stop);
     let mut it = Virtual::begin(Burst { left: 3, ..every_second() }, &mut parts, &stop);
     it.run.crew().hang(Stage::Records, 24 * HOUR);
-    let outcome = it.pass(2 * RECORDS_END).unwrap();
+    let outcome = it.pass(2 * MAX_RECORDS_END).unwrap();
     assert!(matches!(outcome.ended, Ended::SourceEnded), "{outcome:?}");
     assert_eq!((outcome.counts.analysed, outcome.counts.not_kept, outcome.hanging), (3, 3, 1));
 }
@@ -155,8 +159,8 @@ fn an_analysis_that_breaks_at_every_frame_is_given_up_with_its_reason() {
     let outcome = it.pass(HOUR).expect("given up");
     assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { place: "test", .. })), "{outcome:?}");
     sums_up(outcome.counts);
-    assert_eq!(outcome.counts.failed, u64::from(RESTARTS_IN_VAIN) + 1);
-    assert_eq!(parts.whys.len() as u32, RESTARTS_IN_VAIN);
+    assert_eq!(outcome.counts.failed, u64::from(MAX_RESTARTS_IN_VAIN) + 1);
+    assert_eq!(parts.whys.len() as u32, MAX_RESTARTS_IN_VAIN);
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn a_stop_while_everything_hangs_ends_within_the_grace() {
         it.run.crew().hang(stage, HOUR * 1000);
     }
     stop.raise();
-    let outcome = it.pass(crate::limits::STOP_GRACE + Duration::from_secs(1)).expect("ended");
+    let outcome = it.pass(crate::run::limits::MAX_STOP_TIME + Duration::from_secs(1)).expect("ended");
     assert!(outcome.hanging > 0);
     sums_up(outcome.counts);
 }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
     // It comes before the leave, and after it.
-    for late in [MQTT_LEAVE * 9 / 10, MQTT_LEAVE + MQTT_LOOK / 4] {
+    for late in [MAX_MQTT_LEAVE * 9 / 10, MAX_MQTT_LEAVE + MQTT_LOOK / 4] {
         let mut bench = Bench::new();
         bench.record(200);
         bench.broker().completes_after = late;

@@ -50,15 +50,15 @@ fn the_state_is_told_while_the_records_cannot_be_read() {
 fn the_state_is_told_while_frames_of_records_that_broke_are_under_way() {
     let mut bench = Bench::new();
     bench.record(3);
-    bench.broker().completes_after = MQTT_ACK_PATIENCE / 2;
+    bench.broker().completes_after = MAX_MQTT_ACK_WAIT / 2;
     let mut sender = bench.sender();
-    bench.pass(&mut sender, MQTT_ACK_PATIENCE / 4);
+    bench.pass(&mut sender, MAX_MQTT_ACK_WAIT / 4);
     bench.record(1);
     bench.pass(&mut sender, 2 * MQTT_LOOK);
     // Just now: when the reader finds them broken, it is too soon to say so.
     assert_eq!(told(&bench)["unsent"], 4);
     bench.records.execute_batch("ALTER TABLE frames RENAME TO away").unwrap();
-    bench.pass(&mut sender, MQTT_STATE_LEAST + 2 * MQTT_LOOK);
+    bench.pass(&mut sender, MIN_MQTT_STATE + 2 * MQTT_LOOK);
     assert!(!sender.window.is_empty() && !sender.reader.is_open());
     assert_eq!((&told(&bench)["frame"], &told(&bench)["unsent"]), (&Value::Null, &Value::Null));
 }

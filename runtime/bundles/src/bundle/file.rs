@@ -1,0 +1,130 @@
+//! Bundles, signatures and keys as files: read within their limits, made without ever replacing one.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{key::SecretKey, pack};
+use crate::limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES};
+use bloodseg_vision::{
+    error::{Error, Result},
+    model::{
+        limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
+        store::{self, Models},
+    },
+};
+
+/// Reads a bundle, whole.
+///
+/// # Errors
+/// [`Error::Input`] when it is missing, no regular file, or larger than a bundle can be.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    bounded(path, MAX_BUNDLE_BYTES, "a bundle")
+}
+
+/// Where the signature of a bundle lies: beside it, with `.minisig` added to its name.
+pub fn signature_path(bundle: &Path) -> PathBuf {
+    let mut name = OsString::from(bundle);
+    name.push(".minisig");
+    PathBuf::from(name)
+}
+
+/// Reads the signature of a bundle; none where there is no such file.
+///
+/// # Errors
+/// [`Error::Input`] when it is there but cannot be read.
+pub fn read_signature(bundle: &Path) -> Result<Option<String>> {
+    let path = signature_path(bundle);
+    if std::fs::symlink_metadata(&path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    read_text(&path, "a signature of minisign").map(Some)
+}
+
+/// Reads a text of keys or signatures.
+///
+/// # Errors
+/// [`Error::Input`] when it is missing, too large, or no text.
+pub fn read_text(path: &Path, what: &str) -> Result<String> {
+    let bytes = bounded(path, MAX_KEY_BYTES, what)?;
+    String::from_utf8(bytes).map_err(|_| Error::input(path, "bytes that are no text", what, ""))
+}
+
+/// Packs the four files of a folder, which must pass the gate.
+///
+/// # Errors
+/// [`Error::Model`] when one is missing or does not fit.
+pub fn pack_folder(folder: &Path) -> Result<(Vec<u8>, Models)> {
+    let models = Models::load(folder)?;
+    let text = |name: &str| store::read(&folder.join(name), MAX_TEXT_BYTES);
+    let onnx = |name: &str| store::read(&folder.join(name), MAX_MODEL_BYTES);
+    let members = [text("ssr.toml")?, onnx("ssr.onnx")?, text("unet.toml")?, onnx("unet.onnx")?];
+    let bytes = pack(members.each_ref().map(Vec::as_slice))?;
+    // What was packed is what is tried: a file may have changed since it was loaded.
+    super::parse(&bytes, "the bundle")?.models("the bundle")?;
+    Ok((bytes, models))
+}
+
+/// Makes a pair of keys: `PREFIX.key`, for its owner alone, and `PREFIX.pub`.
+///
+/// # Errors
+/// [`Error::Output`] when one of the two is already there, or cannot be written.
+pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
+    let with = |ending: &str| {
+        let mut name = OsString::from(prefix);
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let (secret_path, public_path) = (with(".key"), with(".pub"));
+    if std::fs::symlink_metadata(&public_path).is_ok() {
+        return Err(Error::output(&public_path, "a file is there already, and a key is never replaced"));
+    }
+    let key = SecretKey::generate()?;
+    create(&secret_path, key.to_text().as_bytes(), 0o600)?;
+    if let Err(error) = create(&public_path, key.public_text().as_bytes(), 0o644) {
+        // A secret key without its public one is of no use.
+        let _ = std::fs::remove_file(&secret_path);
+        return Err(error);
+    }
+    Ok((secret_path, public_path, key))
+}
+
+fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let failed = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::output(path, "a file is there already, and a key is never replaced")
+        }
+        _ => Error::output(path, e),
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| {
+        let _ = std::fs::remove_file(path);
+        failed(e)
+    })
+}
+
+fn bounded(path: &Path, most_bytes: u64, what: &str) -> Result<Vec<u8>> {
+    let fault = |found: String| Error::input(path, found, format!("{what}, of at most {most_bytes} bytes"), "");
+    // Asked by name first: opening a pipe would wait for its other end.
+    let known = std::fs::metadata(path).map_err(|e| fault(e.to_string()))?;
+    if !known.is_file() {
+        return Err(fault("no regular file".into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes))
+        .map_err(|e| fault(e.to_string()))?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(fault(format!("a file of {} bytes or more", bytes.len())));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,161 @@
+//! A bundle: both models with their manifests in one file, which is signed as a whole. `docs/bundle.md` is its format.
+//!
+//! Everything about it is fixed but the sizes: four members, in one order, under these names. So there is nothing in it that
+//! could be read in two ways, and nothing that a path or a number could do harm with.
+
+pub mod accept;
+pub mod file;
+pub mod key;
+pub mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::limits::MAX_BUNDLE_BYTES;
+use bloodseg_vision::{
+    error::{Error, Result},
+    model::{
+        limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
+        manifest::Role,
+        store::{Model, Models},
+    },
+};
+
+/// The first bytes of every bundle.
+pub const MAGIC: [u8; 8] = *b"bloodseg";
+
+/// Version of the format that this software writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Names of the members, in their order.
+pub const MEMBERS: [&str; 4] = ["ssr.toml", "ssr.onnx", "unet.toml", "unet.onnx"];
+
+/// Bytes of a name in the table, filled up with zeros.
+const NAME_BYTES: usize = 16;
+
+/// Bytes of an entry of the table: name and size.
+const ENTRY_BYTES: usize = NAME_BYTES + 8;
+
+/// Bytes before the contents: magic, version, number of members, table.
+const HEAD_BYTES: usize = 16 + MEMBERS.len() * ENTRY_BYTES;
+
+/// Bytes of the SHA-256 at the end.
+const HASH_BYTES: usize = 32;
+
+/// Bytes of a bundle beside its contents.
+pub const FRAME_BYTES: u64 = (HEAD_BYTES + HASH_BYTES) as u64;
+
+const TODO: &str = "Fetch the bundle again, or pack it anew with `bloodseg models pack`";
+
+/// The members of a bundle, borrowed from its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bundle<'a> {
+    /// Contents in the order of [`MEMBERS`].
+    pub members: [&'a [u8]; 4],
+}
+
+/// Takes a bundle apart; `origin` names it in errors. What the members hold is not looked at.
+///
+/// # Errors
+/// [`Error::Model`] for every byte that is not as the format says. Never panics, whatever the bytes.
+pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
+    let fault = |found: String, expected: String| Error::model(origin, found, expected, TODO);
+    if bytes.len() as u64 > MAX_BUNDLE_BYTES {
+        return Err(fault(format!("{} bytes", bytes.len()), format!("at most {MAX_BUNDLE_BYTES}")));
+    }
+    let cut_off = || fault(format!("{} bytes, cut off", bytes.len()), "a whole bundle".into());
+    if !bytes.starts_with(&MAGIC) {
+        return Err(fault(
+            "no bundle".into(),
+            format!("a file that begins with {:?}", MAGIC.escape_ascii().to_string()),
+        ));
+    }
+    let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or_else(cut_off)?;
+    let (body, hash) = rest.len().checked_sub(HASH_BYTES).map(|at| rest.split_at(at)).ok_or_else(cut_off)?;
+    let number = |at: usize| head.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
+    if number(8) != VERSION {
+        return Err(fault(format!("a bundle of version {}", number(8)), format!("version {VERSION}")));
+    }
+    if number(12) as usize != MEMBERS.len() {
+        return Err(fault(format!("{} members", number(12)), format!("{}", MEMBERS.len())));
+    }
+    let mut members = [[].as_slice(); 4];
+    let mut rest = body;
+    let entries = head.get(16..).unwrap_or_default().as_chunks::<ENTRY_BYTES>().0;
+    for ((member, entry), name) in members.iter_mut().zip(entries).zip(MEMBERS) {
+        let (found, size) = entry.split_at(NAME_BYTES);
+        if found != padded(name) {
+            return Err(fault(format!("a member named {:?}", found.escape_ascii().to_string()), name.into()));
+        }
+        let size_bytes = size.try_into().map_or(u64::MAX, u64::from_le_bytes);
+        if size_bytes > most_bytes(name) {
+            return Err(fault(format!("{name} of {size_bytes} bytes"), format!("at most {}", most_bytes(name))));
+        }
+        (*member, rest) =
+            usize::try_from(size_bytes).ok().and_then(|at| rest.split_at_checked(at)).ok_or_else(cut_off)?;
+    }
+    if !rest.is_empty() {
+        return Err(fault(format!("{} bytes after the last member", rest.len()), "none".into()));
+    }
+    let whole = bytes.len() - HASH_BYTES;
+    if *Sha256::digest(bytes.get(..whole).unwrap_or_default()) != *hash {
+        return Err(fault("another SHA-256 than it ends with".into(), "an undamaged bundle".into()));
+    }
+    Ok(Bundle { members })
+}
+
+/// Puts a bundle together; `members` in the order of [`MEMBERS`]. The same members give the same bytes.
+///
+/// # Errors
+/// [`Error::Model`] when one is too large.
+pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::from(MAGIC);
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend((MEMBERS.len() as u32).to_le_bytes());
+    for (name, member) in MEMBERS.into_iter().zip(members) {
+        let size_bytes = member.len() as u64;
+        if size_bytes > most_bytes(name) {
+            let found = format!("{size_bytes} bytes");
+            return Err(Error::model(name, found, format!("at most {}", most_bytes(name)), ""));
+        }
+        bytes.extend(padded(name));
+        bytes.extend(size_bytes.to_le_bytes());
+    }
+    members.into_iter().for_each(|member| bytes.extend(member));
+    let hash = Sha256::digest(&bytes);
+    bytes.extend(hash);
+    Ok(bytes)
+}
+
+impl Bundle<'_> {
+    /// Both models, through the gate; `origin` names the bundle in errors.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when a manifest cannot be read, or a model does not fit its own.
+    pub fn models(&self, origin: &str) -> Result<Models> {
+        let [ssr_text, ssr, unet_text, unet] = self.members;
+        let model = |text: &[u8], onnx: &[u8], role, name: &str| {
+            let origin = format!("{origin}, {name}");
+            let text = std::str::from_utf8(text)
+                .map_err(|_| Error::model(&origin, "a manifest that is no text", "UTF-8", TODO))?;
+            Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)
+        };
+        Ok(Models {
+            ssr: model(ssr_text, ssr, Role::SuperResolution, "ssr")?,
+            unet: model(unet_text, unet, Role::Segmentation, "unet")?,
+        })
+    }
+}
+
+fn most_bytes(name: &str) -> u64 {
+    if name.ends_with(".onnx") { MAX_MODEL_BYTES } else { MAX_TEXT_BYTES }
+}
+
+fn padded(name: &str) -> [u8; NAME_BYTES] {
+    let mut padded = [0; NAME_BYTES];
+    padded.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte);
+    padded
+}

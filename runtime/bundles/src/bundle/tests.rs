@@ -1,0 +1,188 @@
+//! Bundles of the fixture's models: packed, signed, taken apart, and spoiled.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use proptest::prelude::*;
+
+use super::{accept::accept, key::SecretKey, signature::Keys, *};
+use bloodseg_tiny_models as fixture;
+
+pub(crate) fn bundle() -> Vec<u8> {
+    let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|draft| fixture::files(&draft));
+    pack([ssr_text.as_bytes(), &ssr, unet_text.as_bytes(), &unet]).unwrap()
+}
+
+fn trusted(key: &SecretKey) -> Keys {
+    let mut keys = Keys::default();
+    keys.add(&key.public_line(), "test").unwrap();
+    keys
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    let error = parse(bytes, "test").unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+    error.to_string()
+}
+
+#[test]
+fn what_is_packed_is_what_is_parsed() {
+    let members = [b"a".as_slice(), b"", b"cde", b"f"];
+    let bytes = pack(members).unwrap();
+    assert_eq!(bytes.len() as u64, FRAME_BYTES + 5);
+    assert_eq!(parse(&bytes, "test").unwrap().members, members);
+    assert_eq!(bytes, pack(members).unwrap());
+    let models = parse(&bundle(), "test").unwrap().models("test").unwrap();
+    assert_eq!((models.ssr.manifest.name.as_str(), models.unet.manifest.name.as_str()), ("ssr", "unet"));
+}
+
+#[test]
+fn every_byte_flipped_and_every_length_is_refused_even_without_a_signature() {
+    let mut bytes = bundle();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1 << (at % 8);
+        parse(&bytes, "test").unwrap_err();
+        bytes[at] ^= 1 << (at % 8);
+        parse(&bytes[..at], "test").unwrap_err();
+    }
+    refusal(&[bytes.clone(), vec![0]].concat());
+    refusal(&[bytes.clone(), bytes.clone()].concat());
+    parse(&bytes, "test").unwrap();
+}
+
+#[test]
+fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
+    // The hash at the end is made right again, so that what is tested is the rule itself.
+    let with = |at: usize, new: &[u8]| {
+        let mut bytes = pack([b"a", b"b", b"c", b"d"]).unwrap();
+        bytes[at..at + new.len()].copy_from_slice(new);
+        let whole = bytes.len() - HASH_BYTES;
+        let hash = Sha256::digest(&bytes[..whole]);
+        bytes[whole..].copy_from_slice(&hash);
+        refusal(&bytes)
+    };
+    assert!(with(0, b"B").contains("no bundle"));
+    assert!(with(8, &[2]).contains("version 2"));
+    assert!(with(12, &[3]).contains("3 members"));
+    assert!(with(16, b"../etc/passwd").contains("passwd"));
+    assert!(with(16 + ENTRY_BYTES, b"ssr.toml").contains("expected ssr.onnx"));
+    assert!(with(31, &[1]).contains("member named"));
+    assert!(with(32, &[0]).contains("after the last"));
+    assert!(with(32, &[9]).contains("cut off"));
+    assert!(with(32, &u64::MAX.to_le_bytes()).contains("at most"));
+    assert!(with(32, &(MAX_TEXT_BYTES + 1).to_le_bytes()).contains("at most"));
+    let large = vec![0; MAX_TEXT_BYTES as usize + 1];
+    assert!(pack([&large, b"", b"", b""]).unwrap_err().to_string().contains("ssr.toml"));
+}
+
+#[test]
+fn members_that_do_not_belong_together_are_refused() {
+    let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|draft| fixture::files(&draft));
+    let (ssr_text, unet_text) = (ssr_text.as_bytes(), unet_text.as_bytes());
+    for members in [
+        [unet_text, unet.as_slice(), ssr_text, ssr.as_slice()],
+        [ssr_text, &unet, unet_text, &ssr],
+        [ssr_text, &ssr, ssr_text, &ssr],
+        [b"\xff", &ssr, unet_text, &unet],
+        [b"", &[], b"", &[]],
+    ] {
+        parse(&pack(members).unwrap(), "test").unwrap().models("test").unwrap_err();
+    }
+}
+
+#[test]
+fn a_signature_holds_for_its_bundle_and_its_key_alone() {
+    let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let bytes = bundle();
+    let text = key.sign(&bytes, "a\n.bloodseg");
+    assert_eq!(trusted(&key).verify(&bytes, &text, "test").unwrap(), key.id());
+    assert!(text.contains("file:a.bloodseg"));
+    let mut both = trusted(&other);
+    both.add(&key.public_text(), "test").unwrap();
+    assert_eq!(both.verify(&bytes, &text, "test").unwrap(), key.id());
+
+    let refusal = |keys: &Keys, bytes: &[u8], text: &str| keys.verify(bytes, text, "test").unwrap_err().to_string();
+    assert!(refusal(&trusted(&other), &bytes, &text).contains("not among the trusted"));
+    assert!(refusal(&Keys::default(), &bytes, &text).contains("no key is trusted"));
+    assert!(refusal(&trusted(&key), b"other", &text).contains("does not hold"));
+    assert!(refusal(&trusted(&key), &bytes, "").contains("cannot be read"));
+    // The id alone is no key.
+    let mut forged = SecretKey::generate().unwrap().sign(&bytes, "x");
+    let line = text.lines().nth(1).unwrap();
+    forged = forged.replace(&forged.lines().nth(1).unwrap()[..14].to_owned(), &line[..14]);
+    assert!(trusted(&key).verify(&bytes, &forged, "test").is_err());
+}
+
+#[test]
+fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
+    let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let bytes = bundle();
+    let take = |signature: Option<String>, unsigned| accept(bytes.clone(), signature, &trusted(&key), unsigned, "test");
+    let good = key.sign(&bytes, "x");
+    assert_eq!(take(Some(good.clone()), true).unwrap().key_id, Some(key.id()));
+    for signature in [None, Some(other.sign(&bytes, "x")), Some("damaged".into())] {
+        let taken = take(signature.clone(), true).unwrap();
+        assert!(taken.key_id.is_none() && taken.signature.is_none());
+        take(signature, false).unwrap_err();
+    }
+    let of_another_bundle = key.sign(b"other", "x");
+    assert!(take(Some(of_another_bundle), true).unwrap_err().to_string().contains("does not hold"));
+}
+
+#[test]
+fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
+    let key = SecretKey::generate().unwrap();
+    let keys = trusted(&key);
+    let bytes = bundle();
+    let text = key.sign(&bytes, "x");
+    // The signature alone, without the hash that ends the bundle: a byte in each part of it.
+    for at in (0..bytes.len()).step_by(97).chain(bytes.len() - HASH_BYTES..bytes.len()) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        keys.verify(&changed, &text, "test").unwrap_err();
+    }
+    let comment = text.find('\n').unwrap();
+    for at in 0..text.len() {
+        for bit in 0..8 {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1 << bit;
+            let held = String::from_utf8(changed).is_ok_and(|text| keys.verify(&bytes, &text, "test").is_ok());
+            // The untrusted comment says nothing that anyone relies on; of the last line's end nothing hangs.
+            let may_hold = ("untrusted comment: ".len()..comment).contains(&at) || at + 1 == text.len();
+            assert!(!held || may_hold, "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_key_survives_its_file_and_a_damaged_one_is_refused() {
+    let key = SecretKey::generate().unwrap();
+    let again = SecretKey::parse(&key.to_text(), "test").unwrap();
+    assert_eq!((again.public_text(), again.sign(b"x", "y")), (key.public_text(), key.sign(b"x", "y")));
+    assert!(!format!("{key:?}").contains(key.to_text().lines().nth(1).unwrap()));
+    // Without a checksum, as the tool writes it.
+    let text = "untrusted comment: minisign encrypted secret key\n\
+        RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAZwb+5KZ3RoQaH0MibF5DwEr4jhz5pZTaBCy+\
+        bPYGt4D93TJdokF7yUY5uIcjRJyXVBgWjO9heoIx/ea3iqjXmyDhfZyWMABBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    let of_tool = SecretKey::parse(text, "test").unwrap();
+    assert_eq!(of_tool.id().to_string(), "844677A6E4FE0667");
+    assert_eq!(of_tool.public_line(), "RWRnBv7kpndGhEY5uIcjRJyXVBgWjO9heoIx/ea3iqjXmyDhfZyWMABB");
+    let refusal = |text: &str| SecretKey::parse(text, "test").unwrap_err().to_string();
+    assert!(refusal("").contains("no key"));
+    assert!(refusal(&key.public_text()).contains("cut off"));
+    assert!(refusal(&text.replace("RWQAAEIy", "RWRTY0Iy")).contains("password"));
+    assert!(refusal(&text.replace("bPYGt4D9", "bPYGt4D8")).contains("halves"));
+    for text in ["", "x", "RWQ", &key.to_text(), &format!("{0}\n{0}", key.public_line())] {
+        assert_eq!(Keys::default().add(text, "test").unwrap_err().exit_code(), 6);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,200}") {
+        let _ = parse(&bytes, "test");
+        let _ = parse(&[MAGIC.to_vec(), bytes.clone()].concat(), "test");
+        let _ = SecretKey::parse(&text, "test");
+        let _ = Keys::default().add(&text, "test");
+        let _ = trusted(&SecretKey::generate().unwrap()).verify(&bytes, &text, "test");
+    }
+}

@@ -1,0 +1,286 @@
+//! An installation that is killed, or whose disk fails, at every single step: what is found afterwards is whole.
+//!
+//! The disk is one in memory that knows what was synced and what was not, so that a power cut can be played as well as a
+//! process that is killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{
+    tests::{accepted, version},
+    *,
+};
+use crate::bundle::accept::Accepted;
+use bloodseg_clock::VirtualClock;
+
+/// What goes wrong at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// The process is killed: from this step on nothing is done, the step itself half.
+    Killed,
+    /// This one step fails, and the process goes on.
+    Fails,
+    /// This step and every later one that writes fails: the disk is full.
+    Full,
+}
+
+/// What is left of writes that were not synced, after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// All of them: the process was killed, the machine ran on.
+    All,
+    /// Nothing: names and contents as they were last synced.
+    Nothing,
+    /// The names, but of contents that were not synced nothing.
+    Names,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    /// Names, and which file each is of.
+    names: BTreeMap<PathBuf, usize>,
+    synced_names: BTreeMap<PathBuf, usize>,
+    /// Contents, and what of them was synced.
+    contents: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    steps: usize,
+    trouble: Option<(usize, Trouble)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<Disk>>);
+
+impl Memory {
+    fn disk(&self) -> std::sync::MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another disk with what is left of this one.
+    fn after(&self, left: Left) -> Self {
+        let disk = self.disk();
+        let names = if left == Left::Nothing { &disk.synced_names } else { &disk.names };
+        let contents = disk.contents.iter().map(|(now, synced)| {
+            let kept = if left == Left::All { now.clone() } else { synced.clone().unwrap_or_default() };
+            (kept.clone(), Some(kept))
+        });
+        let contents = contents.collect();
+        Self(Arc::new(Mutex::new(Disk {
+            names: names.clone(),
+            synced_names: names.clone(),
+            contents,
+            steps: 0,
+            trouble: None,
+        })))
+    }
+
+    fn with_trouble(&self, at: usize, trouble: Trouble) -> Self {
+        let again = self.after(Left::All);
+        again.disk().trouble = Some((at, trouble));
+        again
+    }
+
+    /// One step: whether it is done, and if not, whether it is done half.
+    fn step(&self, change: impl FnOnce(&mut Disk, bool) -> io::Result<()>) -> io::Result<()> {
+        let mut disk = self.disk();
+        let now = disk.steps;
+        disk.steps += 1;
+        match disk.trouble {
+            Some((at, Trouble::Killed)) if now > at => Err(io::ErrorKind::BrokenPipe.into()),
+            Some((at, Trouble::Full)) if now >= at => Err(io::ErrorKind::StorageFull.into()),
+            Some((at, _)) if now == at => {
+                change(&mut disk, true)?;
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => change(&mut disk, false),
+        }
+    }
+}
+
+impl Files for Memory {
+    fn read(&self, path: &Path, _: u64) -> io::Result<Vec<u8>> {
+        let disk = self.disk();
+        let file = disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(disk.contents[*file].0.clone())
+    }
+
+    fn make_folder(&self, _: &Path) -> io::Result<()> {
+        self.step(|_, _| Ok(()))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.step(|disk, is_half| {
+            let bytes = if is_half { &bytes[..bytes.len() / 2] } else { bytes };
+            match disk.names.get(path).copied() {
+                // Over the same file: what was synced of it is not sure any more.
+                Some(file) => disk.contents[file] = (bytes.to_vec(), None),
+                None => {
+                    disk.contents.push((bytes.to_vec(), None));
+                    let file = disk.contents.len() - 1;
+                    disk.names.insert(path.to_owned(), file);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.step(|disk, is_half| {
+            let file = *disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+            if !is_half {
+                disk.contents[file].1 = Some(disk.contents[file].0.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(|disk, is_half| {
+            if !is_half {
+                let file = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+                disk.names.insert(to.to_owned(), file);
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step(|disk, is_half| {
+            if !is_half {
+                disk.names.remove(path);
+            }
+            Ok(())
+        })
+    }
+
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        self.step(|disk, is_half| {
+            if !is_half {
+                disk.synced_names = disk.names.clone();
+            }
+            Ok(())
+        })
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn Send>> {
+        Ok(Box::new(()))
+    }
+}
+
+fn slots(files: &Memory) -> Slots {
+    let clock = VirtualClock::at(std::time::UNIX_EPOCH);
+    Slots::with(Path::new("slots"), Box::new(files.clone()), Arc::new(clock))
+}
+
+/// Disks on which an installation of "new" is tried: what they hold, and what is active before.
+fn beginnings() -> Vec<(&'static str, Memory)> {
+    let [one, two] = ["1", "2"].map(|version| accepted(version, None));
+    let settle = |files: &Memory, bundle: &Accepted| {
+        slots(files).install(bundle).unwrap();
+        slots(files).confirm(&slots(files).begin_run().unwrap().running).unwrap();
+    };
+    let empty = Memory::default();
+    let first = Memory::default();
+    settle(&first, &one);
+    let both = first.after(Left::All);
+    settle(&both, &two);
+    let on_trial = both.after(Left::All);
+    slots(&on_trial).install(&accepted("trial", None)).unwrap();
+    vec![("built-in", empty), ("1", first), ("2", both), ("trial", on_trial)]
+}
+
+/// Does something at whose every step there is trouble, and hands over each disk that this may leave.
+fn at_every_step(
+    beginning: &Memory,
+    act: impl Fn(&Memory) -> bool,
+    check: impl Fn(bool, Trouble, Left, &Memory, usize),
+) -> usize {
+    let calm = beginning.after(Left::All);
+    assert!(act(&calm));
+    let steps = calm.disk().steps;
+    for at in 0..steps {
+        for trouble in [Trouble::Killed, Trouble::Fails, Trouble::Full] {
+            let files = beginning.with_trouble(at, trouble);
+            let done = act(&files);
+            for left in [Left::All, Left::Nothing, Left::Names] {
+                check(done, trouble, left, &files.after(left), at);
+            }
+        }
+    }
+    steps
+}
+
+#[test]
+fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
+    let new = accepted("new", Some(&crate::bundle::key::SecretKey::generate().unwrap()));
+    let built_in = Models::embedded().unwrap().unet.manifest.version;
+    for (before, beginning) in beginnings() {
+        let before = if before == "built-in" { built_in.as_str() } else { before };
+        // Models on trial give their place away first: then the confirmed ones before them are active.
+        let allowed = if before == "trial" { vec!["trial", "2", "new"] } else { vec![before, "new"] };
+        let act = |files: &Memory| slots(files).install(&new).is_ok();
+        let steps = at_every_step(&beginning, act, |done, trouble, left, files, at| {
+            let place = format!("{before}, step {at}, {trouble:?}, {left:?}");
+            let active = slots(files).begin_run().unwrap();
+            assert!(allowed.contains(&version(&active)), "{place}: {}", active.running);
+            assert_eq!(active.running.fell_back, None, "{place}");
+            if done {
+                assert_eq!(version(&active), "new", "{place}");
+            }
+            // What the state names is there, whole.
+            let state = slots(files).state().unwrap();
+            for slot in [state.active, state.previous] {
+                slots(files).models_at(&state, slot).unwrap_or_else(|e| panic!("{place}: {e}"));
+            }
+            // And another try succeeds.
+            slots(files).install(&new).unwrap();
+            assert_eq!(version(&slots(files).begin_run().unwrap()), "new", "{place}");
+        });
+        assert!(steps >= 10, "{steps} steps are too few to be all");
+    }
+}
+
+#[test]
+fn counting_confirming_and_going_back_leave_a_state_whatever_happens() {
+    let (_, on_trial) = beginnings().pop().unwrap();
+    type Act = fn(&Memory) -> bool;
+    let acts: [(&str, Act); 4] = [
+        ("start", |files| slots(files).begin_run().is_ok()),
+        ("confirm", |files| slots(files).confirm(&slots(files).load().unwrap().running).is_ok()),
+        ("go back", |files| slots(files).go_back(&slots(files).load().unwrap().running, "test").is_ok()),
+        ("roll back", |files| slots(files).roll_back().is_ok()),
+    ];
+    for (name, act) in acts {
+        at_every_step(&on_trial, act, |_, trouble, left, files, at| {
+            let place = format!("{name}, step {at}, {trouble:?}, {left:?}");
+            let active = slots(files).load().unwrap();
+            assert!(
+                ["trial", "2"].contains(&version(&active)) && active.running.fell_back.is_none(),
+                "{place}: {}",
+                active.running
+            );
+        });
+    }
+}
+
+#[test]
+fn a_start_that_is_not_on_the_disk_does_not_run_models_on_trial() {
+    let (_, on_trial) = beginnings().pop().unwrap();
+    let starts = |files: &Memory| slots(files).state().unwrap().trial_starts;
+    let calm = on_trial.after(Left::All);
+    slots(&calm).begin_run().unwrap();
+    let steps = calm.disk().steps;
+    for at in 0..steps {
+        for trouble in [Trouble::Fails, Trouble::Full] {
+            let files = on_trial.with_trouble(at, trouble);
+            let active = slots(&files).begin_run().unwrap();
+            assert_eq!(version(&active), "2", "step {at}");
+            assert!(active.running.fell_back.unwrap().contains("cannot be counted"));
+        }
+    }
+    // And one that is on the disk is there after a power cut.
+    assert_eq!(starts(&calm.after(Left::Nothing)), Some(1));
+    assert_eq!(version(&slots(&calm).load().unwrap()), "trial");
+}

@@ -1,0 +1,100 @@
+//! The first frames of new models: what confirms them, and what sends them back.
+
+use crate::limits::MIN_TRIAL_FRAMES;
+
+/// How a frame went under models on trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// Both nets ran, and cells were counted.
+    Counted,
+    /// The frame was not good enough to count; the super-resolution alone ran.
+    Looked,
+    /// The analysis refused what the nets made of it.
+    Refused,
+    /// The engine failed.
+    Broke(String),
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// The trial goes on, or is over already.
+    GoOn,
+    /// They are confirmed: [`super::Slots::confirm`].
+    Confirm,
+    /// They are left, for this reason: [`super::Slots::go_back`].
+    GoBack(String),
+}
+
+/// A trial, frame by frame.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    counted: u32,
+    refused: u32,
+    is_over: bool,
+}
+
+impl Trial {
+    /// Takes note of a frame and says what follows.
+    pub fn frame(&mut self, tried: Tried) -> Next {
+        if self.is_over {
+            return Next::GoOn;
+        }
+        let next = self.next(tried);
+        self.is_over = matches!(next, Next::Confirm | Next::GoBack(_));
+        next
+    }
+
+    fn next(&mut self, tried: Tried) -> Next {
+        match tried {
+            Tried::Broke(reason) => return Next::GoBack(reason),
+            Tried::Refused => self.refused += 1,
+            // It says nothing of the segmenter.
+            Tried::Looked => {}
+            Tried::Counted => self.counted += 1,
+        }
+        if 2 * self.refused > MIN_TRIAL_FRAMES {
+            let Self { counted, refused, .. } = self;
+            return Next::GoBack(format!("{refused} frames refused and {counted} counted"));
+        }
+        if self.counted >= MIN_TRIAL_FRAMES { Next::Confirm } else { Next::GoOn }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the last of some frames leads to, and whether anything happened before.
+    fn after(frames: &[(Tried, u32)]) -> (Next, usize) {
+        let mut trial = Trial::default();
+        let all = frames.iter().flat_map(|(tried, count)| vec![tried.clone(); *count as usize]);
+        let mut steps: Vec<Next> = all.map(|tried| trial.frame(tried)).collect();
+        let last = steps.pop().unwrap_or(Next::GoOn);
+        (last, steps.iter().filter(|step| **step != Next::GoOn).count())
+    }
+
+    #[test]
+    fn frames_that_are_counted_confirm() {
+        let most = MIN_TRIAL_FRAMES;
+        assert_eq!(after(&[(Tried::Counted, most - 1)]), (Next::GoOn, 0));
+        assert_eq!(after(&[(Tried::Counted, most)]), (Next::Confirm, 0));
+        assert_eq!(after(&[(Tried::Counted, most), (Tried::Broke("late".into()), 1)]), (Next::GoOn, 1));
+        assert_eq!(after(&[(Tried::Refused, most / 2), (Tried::Counted, most)]), (Next::Confirm, 0));
+    }
+
+    #[test]
+    fn frames_that_nothing_can_be_counted_on_say_nothing() {
+        let most = MIN_TRIAL_FRAMES;
+        assert_eq!(after(&[(Tried::Looked, 9 * most)]), (Next::GoOn, 0));
+        assert_eq!(after(&[(Tried::Looked, 9 * most), (Tried::Counted, most)]), (Next::Confirm, 0));
+    }
+
+    #[test]
+    fn an_engine_that_fails_once_or_frames_that_fail_mostly_send_back() {
+        assert_eq!(after(&[(Tried::Broke("bang".into()), 1)]), (Next::GoBack("bang".into()), 0));
+        let refused = MIN_TRIAL_FRAMES / 2 + 1;
+        let (next, before) = after(&[(Tried::Counted, 3), (Tried::Refused, refused)]);
+        assert_eq!((next, before), (Next::GoBack(format!("{refused} frames refused and 3 counted")), 0));
+    }
+}

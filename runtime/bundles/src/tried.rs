@@ -1,0 +1,356 @@
+//! The pipeline of a run, whose models may be new ones from a slot: what they do with the first frames decides whether they
+//! stay. See [`crate::slots`].
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use image::RgbImage;
+
+use crate::slots::{
+    Active, Running, Slots,
+    state::Place,
+    trial::{Next, Trial, Tried},
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::quality::Verdict,
+    model::{manifest::Manifest, store::Models},
+    pipeline::{Analysis, Pipeline},
+};
+
+/// What a run gives its models: how they are loaded, and who hears of it when some are left.
+pub trait Loader: fmt::Debug + Send {
+    /// Loads both nets.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one cannot run, or fails its golden input.
+    fn load(&self, models: &Models) -> Result<Pipeline>;
+
+    /// Models were left for others, which is worth a line at once.
+    fn say(&self, words: &str);
+}
+
+/// A pipeline, and what is watched while its models are on trial.
+#[derive(Debug)]
+pub struct TriedPipeline {
+    loader: Box<dyn Loader>,
+    /// None where models were left, and those before them could not be loaded.
+    pipeline: Option<Pipeline>,
+    watched: Option<Watched>,
+    /// Of the super-resolution and of the segmenter that run.
+    manifests: [Manifest; 2],
+    pitch_um_per_px: f64,
+    /// Why models were left, for the records.
+    left: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    slots: Slots,
+    running: Running,
+    trial: Trial,
+}
+
+impl TriedPipeline {
+    /// A pipeline of models that are on no trial.
+    ///
+    /// # Errors
+    /// Those of the loader.
+    pub fn fixed(models: &Models, loader: Box<dyn Loader>) -> Result<Self> {
+        let pipeline = loader.load(models)?;
+        Ok(Self::of(pipeline, manifests(models), None, Vec::new(), loader))
+    }
+
+    /// A pipeline of the active models of `slots`; those that cannot be loaded are left for the previous ones.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when none can be loaded, [`Error::Output`] when it cannot be recorded that a run begins.
+    pub fn from_slots(slots: Slots, loader: Box<dyn Loader>) -> Result<Self> {
+        let mut left = Vec::new();
+        let active = slots.begin_run()?;
+        if let Some(reason) = &active.running.fell_back {
+            leave(loader.as_ref(), &mut left, &active.running, reason);
+        }
+        let (pipeline, running, manifests) = load(loader.as_ref(), &slots, active, &mut left)?;
+        let watched = running.on_trial.then(|| Watched { slots, running, trial: Trial::default() });
+        Ok(Self::of(pipeline, manifests, watched, left, loader))
+    }
+
+    fn of(
+        pipeline: Pipeline,
+        manifests: [Manifest; 2],
+        watched: Option<Watched>,
+        left: Vec<String>,
+        loader: Box<dyn Loader>,
+    ) -> Self {
+        let pitch_um_per_px = pipeline.pitch().um_per_px;
+        Self { loader, pipeline: Some(pipeline), watched, manifests, pitch_um_per_px, left }
+    }
+
+    /// What is known of the models that run: the super-resolution's, and the segmenter's.
+    pub fn manifests(&self) -> &[Manifest; 2] {
+        &self.manifests
+    }
+
+    /// Why models were left since the last question.
+    pub fn take_left(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.left)
+    }
+
+    /// The analysis of the last frame.
+    pub fn latest(&self) -> Option<&Analysis> {
+        self.pipeline.as_ref().and_then(Pipeline::latest)
+    }
+
+    /// The pipeline itself.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] after models were left and those before them could not be loaded.
+    pub fn pipeline(&mut self) -> Result<&mut Pipeline> {
+        self.pipeline.as_mut().ok_or_else(|| Error::internal("models", "none are loaded"))
+    }
+
+    /// Refuses models of another pitch than the source was opened for, in micrometres a pixel.
+    ///
+    /// # Errors
+    /// [`Error::Model`].
+    pub fn check_pitch(&self, um_per_px: f64) -> Result<()> {
+        let now = self.um_per_px();
+        if now == um_per_px {
+            return Ok(());
+        }
+        let name = self.manifests.each_ref().map(|model| format!("{} {}", model.name, model.version));
+        let found = format!("a pitch of {now} um, while the source was opened for {um_per_px} um");
+        Err(Error::model(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
+    }
+
+    /// Pitch of the frames that the models were trained on, in micrometres a pixel.
+    pub fn um_per_px(&self) -> f64 {
+        self.pitch_um_per_px
+    }
+
+    /// Analyses a frame. Where models on trial fail, the previous ones analyse it.
+    ///
+    /// # Errors
+    /// Those of the analysis; and [`Error::Model`] when the previous models have another pitch, for which the source would
+    /// have to be opened anew.
+    pub fn analyse(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
+        self.analyse_by(any_quality, |pipeline| {
+            if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }.map(|_| ())
+        })?;
+        self.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))
+    }
+
+    fn analyse_by(&mut self, any_quality: bool, mut analyse: impl FnMut(&mut Pipeline) -> Result<()>) -> Result<()> {
+        if self.watched.is_none() {
+            return analyse(self.pipeline()?);
+        }
+        let pipeline = self.pipeline()?;
+        let done = catch_unwind(AssertUnwindSafe(|| analyse(pipeline)))
+            .unwrap_or_else(|_| Err(Error::internal("analysis", "a panic under models on trial")));
+        let good = || self.latest().is_some_and(|analysis| analysis.quality.verdict == Verdict::Good);
+        let tried = match &done {
+            Ok(()) if any_quality || good() => Tried::Counted,
+            Ok(()) => Tried::Looked,
+            Err(Error::Picture { .. } | Error::Input { .. }) => Tried::Refused,
+            Err(error) => Tried::Broke(error.to_string()),
+        };
+        let Some(watched) = &mut self.watched else { return done };
+        match watched.trial.frame(tried) {
+            Next::GoOn => done,
+            Next::Confirm => {
+                match watched.slots.confirm(&watched.running) {
+                    Ok(()) => {
+                        log::info!("models {} are confirmed", watched.running);
+                        self.watched = None;
+                    }
+                    // The trial goes on: the next good frames try again.
+                    Err(error) => {
+                        log::warn!("models {} cannot be confirmed: {error}", watched.running);
+                        watched.trial = Trial::default();
+                    }
+                }
+                done
+            }
+            Next::GoBack(reason) => {
+                self.go_back(&reason)?;
+                analyse(self.pipeline()?)
+            }
+        }
+    }
+
+    fn go_back(&mut self, reason: &str) -> Result<()> {
+        let Some(Watched { slots, running, .. }) = self.watched.take() else { return Ok(()) };
+        let active = slots.go_back(&running, reason)?;
+        leave(self.loader.as_ref(), &mut self.left, &active.running, reason);
+        // Two pipelines at a time are not in the budget.
+        self.pipeline = None;
+        let (pipeline, _, manifests) = load(self.loader.as_ref(), &slots, active, &mut self.left)?;
+        let before = self.um_per_px();
+        (self.pitch_um_per_px, self.manifests) = (pipeline.pitch().um_per_px, manifests);
+        self.pipeline = Some(pipeline);
+        self.check_pitch(before)
+    }
+
+    /// The run ends by its own will: a trial that is not over goes on with the next start, as if this one had not been.
+    pub fn end(&mut self) {
+        if let Some(Watched { slots, running, .. }) = self.watched.take()
+            && let Err(error) = slots.ended_well(&running)
+        {
+            log::warn!("{error}");
+        }
+    }
+}
+
+/// Loads models and runs their golden inputs; those that fail are left for the previous ones.
+fn load(
+    loader: &dyn Loader,
+    slots: &Slots,
+    mut active: Active,
+    left: &mut Vec<String>,
+) -> Result<(Pipeline, Running, [Manifest; 2])> {
+    loop {
+        log::info!("models {}", active.running);
+        let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&active.models)))
+            .unwrap_or_else(|_| Err(Error::internal("models", "a panic while they were loaded")));
+        match loaded {
+            Ok(pipeline) => return Ok((pipeline, active.running, manifests(&active.models))),
+            Err(error) if active.running.place == Place::BuiltIn => return Err(error),
+            Err(error) => {
+                let reason = error.to_string();
+                active = slots.go_back(&active.running, &reason)?;
+                leave(loader, left, &active.running, &reason);
+            }
+        }
+    }
+}
+
+fn manifests(models: &Models) -> [Manifest; 2] {
+    [models.ssr.manifest.clone(), models.unet.manifest.clone()]
+}
+
+fn leave(loader: &dyn Loader, left: &mut Vec<String>, running: &Running, reason: &str) {
+    let words = format!("the installed models were left: {reason}; models {running} run instead");
+    loader.say(&words);
+    left.push(words);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::Rgb;
+
+    use super::*;
+    use crate::{limits::MIN_TRIAL_FRAMES, slots::tests::accepted};
+
+    #[derive(Debug)]
+    struct Plain;
+
+    impl Loader for Plain {
+        fn load(&self, models: &Models) -> Result<Pipeline> {
+            Pipeline::load(models)
+        }
+
+        fn say(&self, _words: &str) {}
+    }
+
+    /// Slots with "1" confirmed and "2" on trial.
+    fn bench() -> (tempfile::TempDir, Slots) {
+        let folder = tempfile::tempdir().unwrap();
+        let slots = Slots::open(folder.path());
+        slots.install(&accepted("1", None)).unwrap();
+        slots.confirm(&slots.begin_run().unwrap().running).unwrap();
+        slots.install(&accepted("2", None)).unwrap();
+        (folder, slots)
+    }
+
+    fn begin(slots: Slots) -> TriedPipeline {
+        TriedPipeline::from_slots(slots, Box::new(Plain)).unwrap()
+    }
+
+    fn active(folder: &tempfile::TempDir) -> (String, Option<u32>, Option<String>) {
+        let state = Slots::open(folder.path()).state().unwrap();
+        let version = state.origin(state.active).unwrap().unet_version.clone();
+        (version, state.trial_starts, state.went_back.map(|back| back.reason))
+    }
+
+    fn picture() -> RgbImage {
+        RgbImage::from_pixel(64, 64, Rgb([200; 3]))
+    }
+
+    #[test]
+    fn frames_that_are_counted_confirm_and_others_do_not() {
+        let (folder, slots) = bench();
+        let mut tried = begin(slots);
+        assert_eq!(active(&folder), ("2".into(), Some(1), None));
+        for _ in 0..2 * MIN_TRIAL_FRAMES {
+            assert!(!tried.analyse(&picture(), false).unwrap().quality.verdict.is_good());
+        }
+        for counted in 0..MIN_TRIAL_FRAMES {
+            assert_eq!(active(&folder).1, Some(1), "after {counted}");
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), None, None));
+        tried.end();
+        assert_eq!(active(&folder), ("2".into(), None, None));
+    }
+
+    #[test]
+    fn an_end_before_that_takes_the_start_back() {
+        let (folder, slots) = bench();
+        let mut tried = begin(slots);
+        tried.end();
+        assert_eq!(active(&folder), ("2".into(), Some(0), None));
+    }
+
+    #[test]
+    fn an_engine_that_fails_or_panics_is_replaced_within_the_frame() {
+        let faults: [fn() -> Result<()>; 2] =
+            [|| Err(Error::model("unet", "it broke", "it runs", "")), || panic!("on purpose")];
+        for (fault, wanted) in faults.into_iter().zip(["it broke", "panic"]) {
+            let (folder, slots) = bench();
+            let mut tried = begin(slots);
+            tried.analyse(&picture(), true).unwrap();
+            let mut calls = 0;
+            let done = tried.analyse_by(true, |pipeline| {
+                calls += 1;
+                if calls == 1 { fault() } else { pipeline.analyse_any(&picture()).map(|_| ()) }
+            });
+            done.unwrap();
+            assert_eq!((tried.latest().unwrap().tiles, calls), (1, 2));
+            assert!(tried.take_left()[0].contains(wanted) && tried.take_left().is_empty());
+            let (version, trial, reason) = active(&folder);
+            assert_eq!((version.as_str(), trial), ("1", None));
+            assert_eq!(tried.manifests()[1].version.as_str(), "1");
+            assert!(reason.unwrap().contains(wanted));
+            // Those that were confirmed are not tried: their errors are the run's.
+            assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());
+            assert_eq!(active(&folder).0, "1");
+        }
+    }
+
+    #[test]
+    fn models_of_another_pitch_than_the_source_was_opened_for_are_refused() {
+        let (_folder, slots) = bench();
+        let tried = begin(slots);
+        tried.check_pitch(tried.um_per_px()).unwrap();
+        let refused = tried.check_pitch(2.0 * tried.um_per_px()).unwrap_err();
+        assert_eq!(refused.exit_code(), 4);
+        assert!(refused.to_string().contains("Start again"), "{refused}");
+    }
+
+    #[test]
+    fn models_whose_frames_are_mostly_refused_are_left() {
+        let (folder, slots) = bench();
+        let mut tried = begin(slots);
+        for _ in 0..=MIN_TRIAL_FRAMES / 2 {
+            assert_eq!(active(&folder).0, "2");
+            assert_eq!(tried.analyse(&RgbImage::new(0, 0), false).unwrap_err().exit_code(), 3);
+        }
+        let (version, _, reason) = active(&folder);
+        assert_eq!((version.as_str(), reason.as_deref()), ("1", Some("11 frames refused and 0 counted")));
+    }
+}

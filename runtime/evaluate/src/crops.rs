@@ -1,0 +1,113 @@
+//! Every true cell beside the prediction: one picture and one row of `cells.csv` each.
+
+use std::{collections::BTreeMap, f64::consts::PI, io::Write, path::PathBuf};
+
+use crate::{
+    measures::{drift::cell_area_drift_px, instances::nearest},
+    method::Answers,
+    panel,
+    set::EvalField,
+};
+use bloodseg_durable::AtomicFile;
+use bloodseg_vision::{
+    consistency::Consistency,
+    error::{Error, Result},
+    pictures::write_rgb,
+};
+
+/// Name of the table in its folder.
+pub const TABLE: &str = "cells.csv";
+
+/// Columns of the table. `iou` is that with the predicted cell that fits best, matched or not; areas and diameters are
+/// of the 256x256 grid, a diameter being that of the disk of the same area. Of that predicted cell are also
+/// `consistency_levels`, `supported` (see [`bloodseg_vision::support`]), and `area_drift_px`: its area less that of the
+/// float twin's cell that it matches. All three are empty where there is no such cell.
+pub const COLUMNS: [&str; 12] = [
+    "field",
+    "cell",
+    "matched",
+    "iou",
+    "true_area_px",
+    "predicted_area_px",
+    "true_diameter_px",
+    "predicted_diameter_px",
+    "consistency_levels",
+    "supported",
+    "area_drift_px",
+    "picture",
+];
+
+/// The folder in the making; the table appears with [`CellCrops::end`].
+#[derive(Debug)]
+pub struct CellCrops {
+    folder: PathBuf,
+    table: csv::Writer<AtomicFile>,
+}
+
+impl CellCrops {
+    /// Begins in `folder`, which is made where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when the folder cannot be written to.
+    pub fn begin(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
+        let mut this = Self { table: csv::Writer::from_writer(AtomicFile::create(&folder.join(TABLE))?), folder };
+        this.row(&COLUMNS.map(str::to_owned))?;
+        Ok(this)
+    }
+
+    /// Adds the true cells of a field: `FIELD_CELL.png` and a row each. A cell keeps the number that it has at the
+    /// mask's own size.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when a file cannot be written.
+    pub fn add(&mut self, field: &EvalField, answers: &Answers) -> Result<()> {
+        let answer = &answers.model;
+        let consistency = Consistency::new(&field.lr, &answer.sr)?.cells(&answer.labels)?;
+        let drift_px = match &answers.float {
+            Some(float) => cell_area_drift_px(&float.labels, &answer.labels)?,
+            None => BTreeMap::new(),
+        };
+        for cell in nearest(&field.truth, &answer.labels)? {
+            let Some(crop) = panel::of_cell(field, answer, cell.truth) else { continue };
+            let name = format!("{}_{:04}.png", field.name, cell.truth);
+            write_rgb(&self.folder.join(&name), &crop)?;
+            let own = cell.predicted.and_then(|label| consistency.get(usize::from(label).checked_sub(1)?));
+            let drift_px = cell.predicted.and_then(|label| drift_px.get(&label));
+            self.row(&[
+                field.name.clone(),
+                cell.truth.to_string(),
+                cell.matched.to_string(),
+                format!("{:.4}", cell.iou),
+                cell.truth_area_px.to_string(),
+                cell.predicted_area_px.to_string(),
+                format!("{:.2}", diameter_px(cell.truth_area_px)),
+                format!("{:.2}", diameter_px(cell.predicted_area_px)),
+                own.map_or_else(String::new, |own| format!("{:.2}", own.levels)),
+                own.map_or_else(String::new, |own| own.supported().to_string()),
+                drift_px.map_or_else(String::new, i64::to_string),
+                name,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Puts the table in its place.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when it cannot be kept.
+    pub fn end(self) -> Result<()> {
+        let path = self.folder.join(TABLE);
+        let mut file = self.table.into_inner().map_err(|e| Error::output(&path, e.error()))?;
+        file.flush().map_err(|e| Error::output(&path, e))?;
+        Ok(file.commit()?)
+    }
+
+    fn row(&mut self, cells: &[String; COLUMNS.len()]) -> Result<()> {
+        self.table.write_record(cells).map_err(|e| Error::output(&self.folder.join(TABLE), e))
+    }
+}
+
+fn diameter_px(area_px: u32) -> f64 {
+    (4.0 * f64::from(area_px) / PI).sqrt()
+}

@@ -1,0 +1,123 @@
+//! Ways from a low-resolution picture to cells, which an evaluation compares.
+
+use image::RgbImage;
+
+use crate::{measures::FOREGROUND_ABOVE, set::EvalField};
+use bloodseg_vision::{
+    cells::{self, Labels},
+    error::{Error, Result},
+    frame::resize::resize_rgb,
+    geometry::{SCALE, TILE_PX, TILE_SR_PX},
+    model::{manifest::CellRule, store::Models},
+    pipeline::Pipeline,
+    segmentation::Segmenter,
+    super_resolution::SuperResolution,
+};
+
+/// What a method makes of a picture of W x H: both are 4W x 4H.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The super-resolved picture.
+    pub sr: RgbImage,
+    /// One number a cell; the mask is where it is not 0.
+    pub labels: Labels,
+}
+
+/// What the methods that are not baselines make of one field.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// Of the models that are evaluated.
+    pub model: Answer,
+    /// Of their float twins, where there are any.
+    pub float: Option<Answer>,
+}
+
+/// A way from a low-resolution picture to cells.
+pub trait Method {
+    /// Analyses a picture of 64x64.
+    ///
+    /// # Errors
+    /// Those of the nets.
+    fn answer(&mut self, lr: &RgbImage) -> Result<Answer>;
+}
+
+/// The device's own way: the int8 nets, tiles, cells; its gate is [`Methods::gated`].
+impl Method for Pipeline {
+    fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
+        let analysis = self.analyse_any(lr)?;
+        Ok(Answer { sr: analysis.sr.clone(), labels: analysis.labels.clone() })
+    }
+}
+
+/// What one evaluation compares.
+pub struct Methods<'a> {
+    /// What is evaluated: the int8 models.
+    pub model: Box<dyn Method + 'a>,
+    /// The baseline: the same segmenter on the bicubic picture.
+    pub bicubic: Box<dyn Method + 'a>,
+    /// The float twins, for the drift.
+    pub float: Option<Box<dyn Method + 'a>>,
+}
+
+impl Methods<'_> {
+    /// The models through the pipeline, the baseline, and the float twins where there are any.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when a model does not run.
+    pub fn load(models: &Models, float: Option<&Models>) -> Result<Self> {
+        let float = match float {
+            // Cells are read off by the same rule: the drift is that of the nets.
+            Some(twins) => Some(Box::new(Nets::float(twins, rule(models)?)?) as Box<dyn Method>),
+            None => None,
+        };
+        Ok(Self { model: Box::new(Pipeline::load(models)?), bicubic: Box::new(Nets::bicubic(models)?), float })
+    }
+}
+
+/// Nets of one tile, put together otherwise than the pipeline does.
+struct Nets {
+    /// Bicubic enlargement where there is none.
+    super_resolution: Option<SuperResolution>,
+    segmenter: Segmenter,
+    rule: CellRule,
+}
+
+fn rule(models: &Models) -> Result<CellRule> {
+    models.unet.manifest.cells.ok_or_else(|| Error::internal("evaluation", "a segmenter without a rule"))
+}
+
+impl Nets {
+    fn bicubic(models: &Models) -> Result<Self> {
+        let segmenter = Segmenter::load_for(&models.unet, TILE_SR_PX, TILE_SR_PX)?;
+        Ok(Self { super_resolution: None, segmenter, rule: rule(models)? })
+    }
+
+    /// Golden outputs are not asked for: sums in float differ from one processor to the next.
+    fn float(models: &Models, rule: CellRule) -> Result<Self> {
+        Ok(Self {
+            super_resolution: Some(SuperResolution::load_for(&models.ssr, TILE_PX, TILE_PX)?),
+            segmenter: Segmenter::load_for(&models.unet, TILE_SR_PX, TILE_SR_PX)?,
+            rule,
+        })
+    }
+}
+
+impl Method for Nets {
+    fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
+        let sr = match &mut self.super_resolution {
+            Some(net) => net.run(lr)?,
+            None => resize_rgb(lr, lr.width() * SCALE, lr.height() * SCALE)?,
+        };
+        let maps = self.segmenter.run(&self.segmenter.prepare(lr, &sr))?;
+        let labels = cells::split(&maps, &self.rule)?;
+        Ok(Answer { sr, labels })
+    }
+}
+
+/// The best that a foreground without any notion of cells can do: the components of the true mask at 256x256.
+///
+/// # Errors
+/// [`Error::Internal`] alone.
+pub fn perfect_mask(field: &EvalField) -> Result<Labels> {
+    cells::components(&field.mask, FOREGROUND_ABOVE)
+}

@@ -1,0 +1,173 @@
+//! The true cells that were found worst, and pictures of them to look at.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::{
+    measures::instances::{LEAST_AREA_PX, Nearest, nearest},
+    method::{Answer, Method},
+    panel,
+    set::{EvalField, FieldSet},
+};
+use bloodseg_vision::{
+    error::{Error, Result},
+    pictures::write_rgb,
+};
+
+/// Cells that a report names.
+pub const WORST_CELLS: usize = 10;
+
+/// A true cell beside the predicted one that fits it best. Areas are of the 256x256 grid.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorstCell {
+    /// Name of its field.
+    pub field: String,
+    /// Its label in the field's truth.
+    pub cell: u16,
+    /// Intersection over union with the predicted cell, 0 where none overlaps.
+    pub iou: f64,
+    /// Whether the two match; see [`crate::measures::instances`].
+    pub matched: bool,
+    /// Area of the true cell, pixels.
+    pub true_area_px: u32,
+    /// Area of the predicted cell, pixels, or 0.
+    pub predicted_area_px: u32,
+}
+
+/// The worst cells of the fields seen so far; no more than `most` are held.
+#[derive(Debug, Clone)]
+pub struct WorstCells {
+    most: usize,
+    cells: Vec<WorstCell>,
+}
+
+impl WorstCells {
+    /// Of no field yet.
+    pub fn new(most: usize) -> Self {
+        Self { most, cells: Vec::new() }
+    }
+
+    /// Looks at the true cells of a field, those under [`LEAST_AREA_PX`] left out as everywhere.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the answer is not of the field's size.
+    pub fn add(&mut self, field: &EvalField, answer: &Answer) -> Result<()> {
+        let of_field = nearest(&field.truth, &answer.labels)?;
+        let counted = of_field.iter().filter(|cell| cell.truth_area_px >= LEAST_AREA_PX);
+        self.cells.extend(counted.map(|cell| worst_cell(&field.name, cell)));
+        self.cells.sort_by(|a, b| {
+            let same_iou = || a.iou.total_cmp(&b.iou);
+            // Of two that are missed alike the larger is the greater loss. The sort is stable: what is left is decided
+            // by the order of fields and labels.
+            a.matched.cmp(&b.matched).then_with(same_iou).then_with(|| b.true_area_px.cmp(&a.true_area_px))
+        });
+        self.cells.truncate(self.most);
+        Ok(())
+    }
+
+    /// The cells, worst first: those without a match, then those with the lowest IoU.
+    pub fn into_cells(self) -> Vec<WorstCell> {
+        self.cells
+    }
+}
+
+fn worst_cell(field: &str, cell: &Nearest) -> WorstCell {
+    WorstCell {
+        field: field.to_owned(),
+        cell: cell.truth,
+        iou: cell.iou,
+        matched: cell.matched,
+        true_area_px: cell.truth_area_px,
+        predicted_area_px: cell.predicted_area_px,
+    }
+}
+
+/// Writes `worst_cell_01.png`, `worst_cell_02.png`, ... to `folder`, which is made where it is missing: each cell and its
+/// surroundings, enlarged, as low resolution, super-resolved, high resolution, and with outlines.
+///
+/// `cells` are those of [`crate::report::Report::worst_cells`], `model` the method they were found with: each
+/// field is answered again, so that one field at a time is in memory.
+///
+/// # Errors
+/// [`Error::Input`] for a field that cannot be read any more, [`Error::Output`] for a picture that cannot be written,
+/// [`Error::Internal`] for a cell that is not of `set`.
+pub fn write(set: &FieldSet, model: &mut dyn Method, cells: &[WorstCell], folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+    let mut latest: Option<(EvalField, Answer)> = None;
+    for (place, cell) in (1..).zip(cells) {
+        let strange = || Error::internal("worst_cells", format!("no cell {} in a field {}", cell.cell, cell.field));
+        let (field, answer) = match latest.take() {
+            Some(same) if same.0.name == cell.field => same,
+            _ => {
+                let field = set.pair(&cell.field).ok_or_else(strange)?.load()?;
+                let answer = model.answer(&field.lr)?;
+                (field, answer)
+            }
+        };
+        let picture = panel::of_cell(&field, &answer, cell.cell).ok_or_else(strange)?;
+        write_rgb(&folder.join(format!("worst_cell_{place:02}.png")), &picture)?;
+        latest = Some((field, answer));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use image::{GrayImage, Luma, RgbImage};
+
+    use super::*;
+    use bloodseg_vision::cells::Labels;
+
+    /// Bars 10 wide and 20 high as truth; as answer the same, as high as `found` says, 0 for none.
+    fn case(name: &str, found: &[u32]) -> (EvalField, Answer) {
+        let bars = |heights: &[u32]| {
+            Labels::from_fn(256, 256, |x, y| {
+                let bar = (x / 12) as usize;
+                let here = x % 12 < 10 && heights.get(bar).is_some_and(|&height| y < height);
+                Luma([if here { bar as u16 + 1 } else { 0 }])
+            })
+        };
+        let field = EvalField {
+            name: name.into(),
+            lr: RgbImage::new(64, 64),
+            hr: RgbImage::new(256, 256),
+            mask: GrayImage::new(256, 256),
+            truth: bars(&vec![20; found.len()]),
+            annotated_cells: found.len() as u32,
+        };
+        (field, Answer { sr: RgbImage::new(256, 256), labels: bars(found) })
+    }
+
+    #[test]
+    fn missed_cells_come_first_and_no_more_are_held_than_asked_for() {
+        let mut worst = WorstCells::new(4);
+        for (name, found) in [("a", &[20, 15, 20][..]), ("b", &[0, 5, 20]), ("c", &[18, 0])] {
+            let (field, answer) = case(name, found);
+            worst.add(&field, &answer).unwrap();
+            assert!(worst.cells.len() <= 4);
+        }
+        let told: Vec<_> = worst.into_cells().into_iter().map(|c| (c.field, c.cell, c.iou, c.matched)).collect();
+        let expected = [("b", 1, 0.0, false), ("c", 2, 0.0, false), ("b", 2, 0.25, false), ("a", 2, 0.75, true)];
+        assert_eq!(told, expected.map(|(field, cell, iou, matched)| (field.to_owned(), cell, iou, matched)));
+    }
+
+    #[test]
+    fn of_two_missed_cells_the_larger_is_worse_and_specks_are_left_out() {
+        let (mut field, answer) = case("a", &[0, 0, 0]);
+        for (x, y) in (0..10).flat_map(|x| (0..20).map(move |y| (x, y))) {
+            if y >= 10 {
+                field.truth.put_pixel(x, y, Luma([0])); // cell 1 is half as large
+            }
+            if x > 0 || y > 0 {
+                field.truth.put_pixel(24 + x, y, Luma([0])); // cell 3 is a speck
+            }
+        }
+        let mut worst = WorstCells::new(9);
+        worst.add(&field, &answer).unwrap();
+        let told: Vec<_> = worst.into_cells().into_iter().map(|cell| (cell.cell, cell.true_area_px)).collect();
+        assert_eq!(told, [(2, 200), (1, 100)]);
+    }
+}

@@ -1,0 +1,135 @@
+//! COCO's annotations: an image a frame, an annotation a cell, on the super-resolved grid in pixels.
+//!
+//! Two passes over the same moment of the records: images first, then annotations.
+
+use std::{io::Write, path::Path};
+
+use serde::Serialize;
+
+use super::{ExportError, Result, json, jsonl::Measures};
+use crate::store::read::{Filter, Records};
+use bloodseg_clock::utc;
+use bloodseg_vision::cells::outline::Polygon;
+
+#[derive(Serialize)]
+struct Info {
+    description: &'static str,
+    version: &'static str,
+    unit: &'static str,
+    pitch: &'static str,
+}
+
+#[derive(Serialize)]
+struct Category {
+    id: u8,
+    name: &'static str,
+    supercategory: &'static str,
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    id: i64,
+    file_name: String,
+    width: u32,
+    height: u32,
+    date_captured: String,
+    run: i64,
+    frame: i64,
+    source: &'a str,
+    verdict: &'a str,
+    um_per_px: Option<f64>,
+    um_per_sr_px: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Annotation<'a> {
+    id: u64,
+    image_id: i64,
+    category_id: u8,
+    iscrowd: u8,
+    bbox: [u32; 4],
+    area: i64,
+    segmentation: [&'a [u32]; 1],
+    score: f64,
+    cell: i64,
+    touches_border: bool,
+    supported: bool,
+    outline_is_box: bool,
+    measures: Measures,
+}
+
+/// Writes one JSON object.
+pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+    records.at_one_moment(|| passes(records, filter, out, progress))
+}
+
+fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+    #[derive(Serialize)]
+    struct Head {
+        info: Info,
+        licenses: [u8; 0],
+        categories: [Category; 1],
+    }
+    let head = Head {
+        info: Info {
+            description: "cells of a blood smear as bloodseg counted them",
+            version: env!("CARGO_PKG_VERSION"),
+            unit: "px of the super-resolved picture; corners lie on the corners of pixels",
+            pitch: "um_per_sr_px of each image, um a px; null where it is not known",
+        },
+        licenses: [],
+        categories: [Category { id: 1, name: "cell", supercategory: "cell" }],
+    };
+    let mut scratch = Vec::new();
+    json::open(out, &mut scratch, &head)?;
+    out.write_all(b",\n\"images\":[\n")?;
+    let mut first = true;
+    records.frames::<ExportError>(filter, |frame| {
+        json::comma(out, &mut first)?;
+        let stem = Path::new(&frame.image).file_stem().unwrap_or_default().to_string_lossy();
+        let image = Image {
+            id: frame.id,
+            file_name: format!("{stem}.sr.png"),
+            width: frame.size_px[0],
+            height: frame.size_px[1],
+            date_captured: utc::rfc3339(frame.at_utc_ms).to_string(),
+            run: frame.run,
+            frame: frame.number,
+            source: &frame.source,
+            verdict: &frame.verdict,
+            um_per_px: frame.um_per_px,
+            um_per_sr_px: frame.um_per_sr_px(),
+        };
+        Ok(serde_json::to_writer(&mut *out, &image)?)
+    })?;
+    out.write_all(b"],\n\"annotations\":[\n")?;
+    let (mut first, mut id, mut polygon, mut points) = (true, 0, Polygon::default(), Vec::new());
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
+            json::comma(out, &mut first)?;
+            json::outline(cell, &mut polygon);
+            points.clear();
+            points.extend(polygon.corners.iter().flatten());
+            id += 1;
+            let annotation = Annotation {
+                id,
+                image_id: frame.id,
+                category_id: 1,
+                iscrowd: 0,
+                bbox: polygon.bounds().unwrap_or_default(),
+                area: cell.area_px,
+                segmentation: [&points],
+                score: cell.confidence,
+                cell: cell.label,
+                touches_border: cell.touches_border,
+                supported: cell.supported,
+                outline_is_box: polygon.is_box,
+                measures: Measures::of(cell, frame.um_per_sr_px()),
+            };
+            serde_json::to_writer(&mut *out, &annotation)?;
+        }
+        progress();
+        Ok(())
+    })?;
+    Ok(out.write_all(b"]}\n")?)
+}

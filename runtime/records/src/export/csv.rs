@@ -1,0 +1,195 @@
+//! Tables: a row a cell, or a row a frame. Units are in the names of the columns.
+
+use std::{fmt::Display, io::Write};
+
+use ::csv::Writer;
+
+use super::{ExportError, Result};
+use crate::{
+    frames::QUALITY_COLUMNS,
+    store::read::{CellRow, Filter, FrameRow, Records},
+    table::{COLUMNS, COLUMNS_UM},
+};
+use bloodseg_clock::utc;
+
+/// Columns of `frames.csv` in the folder of a run: the run by its start (UTC), the frame in it, milliseconds of each stage,
+/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`] follow.
+pub const FRAMES_COLUMNS: [&str; 10] =
+    ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
+
+/// What stands before the columns of the folder's `cells.csv`.
+const CELLS_FIRST: [&str; 5] = ["run", "frame", "at_utc", "um_per_px", "um_per_sr_px"];
+
+/// What stands before the columns of the folder's `frames.csv`.
+const FRAMES_FIRST: [&str; 5] = ["run", "at_utc", "source", "um_per_px", "unsupported"];
+
+/// A table of cells, each with its run, frame, time and pitch. Columns in micrometres are empty where it is not known.
+pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+    let mut row = Row::new(out);
+    row.fields(CELLS_FIRST.iter().chain(&COLUMNS).chain(&COLUMNS_UM))?;
+    row.end()?;
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
+            row.fields([frame.run, frame.number])?;
+            row.field(utc::rfc3339(frame.at_utc_ms))?;
+            row.known(frame.um_per_px)?;
+            row.known(frame.um_per_sr_px())?;
+            row.cell(frame, cell, true)?;
+            row.end()?;
+        }
+        progress();
+        Ok(())
+    })?;
+    row.flush()
+}
+
+/// A table of frames, each with its run, time, source and pitch.
+pub(super) fn frames(
+    records: &Records,
+    filter: &Filter,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(),
+) -> Result<()> {
+    let mut row = Row::new(out);
+    row.fields(FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS))?;
+    row.end()?;
+    records.frames::<ExportError>(filter, |frame| {
+        row.field(frame.run)?;
+        row.field(utc::rfc3339(frame.at_utc_ms))?;
+        row.field(&frame.source)?;
+        row.known(frame.um_per_px)?;
+        row.field(frame.unsupported)?;
+        row.frame(frame)?;
+        progress();
+        row.end()
+    })?;
+    row.flush()
+}
+
+/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`. `go_on` is asked before each frame.
+///
+/// # Errors
+/// As [`super::export`], and what `go_on` says.
+pub fn cells_of_folder(
+    records: &Records,
+    with_um: bool,
+    out: &mut dyn Write,
+    go_on: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let mut row = Row::new(out);
+    row.fields(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
+    row.end()?;
+    // A cell at a time, straight into the file: the memory of a run is counted, and a disk does not stand still.
+    records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
+        records.cells(frame.id, |cell| {
+            row.cell(frame, cell, with_um)?;
+            row.end()
+        })
+    })?;
+    row.flush()
+}
+
+/// `frames.csv` of a run's folder. `go_on` is asked before each frame.
+///
+/// # Errors
+/// As [`super::export`], and what `go_on` says.
+pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    let mut row = Row::new(out);
+    row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS))?;
+    row.end()?;
+    records.frames::<ExportError>(&Filter::default(), |frame| {
+        go_on()?;
+        row.frame(frame)?;
+        row.end()
+    })?;
+    row.flush()
+}
+
+/// A row in the making; the memory of its fields is used again.
+struct Row<'a> {
+    writer: Writer<&'a mut dyn Write>,
+    field: Vec<u8>,
+}
+
+impl<'a> Row<'a> {
+    fn new(out: &'a mut dyn Write) -> Self {
+        Self { writer: Writer::from_writer(out), field: Vec::new() }
+    }
+
+    fn field(&mut self, value: impl Display) -> Result<()> {
+        self.field.clear();
+        write!(self.field, "{value}")?;
+        Ok(self.writer.write_field(&self.field)?)
+    }
+
+    fn fields(&mut self, values: impl IntoIterator<Item = impl Display>) -> Result<()> {
+        values.into_iter().try_for_each(|value| self.field(value))
+    }
+
+    /// A value, or an empty field.
+    fn known(&mut self, value: Option<impl Display>) -> Result<()> {
+        match value {
+            Some(value) => self.field(value),
+            None => self.field(""),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        Ok(self.writer.write_record(None::<&[u8]>)?)
+    }
+
+    fn flush(mut self) -> Result<()> {
+        Ok(self.writer.flush()?)
+    }
+
+    /// The columns of `cells.csv`.
+    fn cell(&mut self, frame: &FrameRow, cell: &CellRow, with_um: bool) -> Result<()> {
+        self.field(&frame.image)?;
+        self.field(cell.label)?;
+        self.field(format_args!("{:.2}", cell.x_px))?;
+        self.field(format_args!("{:.2}", cell.y_px))?;
+        self.field(cell.area_px)?;
+        self.field(format_args!("{:.2}", cell.equivalent_diameter_px()))?;
+        self.field(format_args!("{:.2}", cell.perimeter_px))?;
+        self.field(format_args!("{:.4}", cell.circularity()))?;
+        self.field(format_args!("{:.4}", cell.eccentricity))?;
+        self.field(cell.touches_border)?;
+        self.field(format_args!("{:.4}", cell.confidence))?;
+        self.field(format_args!("{:.2}", cell.consistency_levels))?;
+        self.field(cell.supported)?;
+        if with_um {
+            let [x, y, diameter, perimeter] =
+                [cell.x_px, cell.y_px, cell.equivalent_diameter_px(), cell.perimeter_px].map(|px| (px, 1));
+            for (px, power) in [x, y, (cell.area_px as f64, 2), diameter, perimeter] {
+                match frame.um_per_sr_px() {
+                    Some(um) => self.field(format_args!("{:.3}", px * um.powi(power)))?,
+                    None => self.field("")?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns of `frames.csv`.
+    fn frame(&mut self, frame: &FrameRow) -> Result<()> {
+        self.field(utc::stamp_ms(frame.started_utc_ms))?;
+        self.field(frame.number)?;
+        self.field(&frame.image)?;
+        self.field(frame.cells)?;
+        for ms in frame.ms {
+            self.field(format_args!("{ms:.3}"))?;
+        }
+        self.field(frame.dropped)?;
+        self.field(&frame.verdict)?;
+        match frame.sharpness {
+            Some(sharpness) => self.field(format_args!("{sharpness:.4}"))?,
+            None => self.field("")?,
+        }
+        let [contrast, clipped, depth, brightness] = frame.quality;
+        self.field(format_args!("{contrast:.2}"))?;
+        self.field(format_args!("{clipped:.4}"))?;
+        self.field(format_args!("{depth:.1}"))?;
+        self.field(format_args!("{brightness:.1}"))
+    }
+}

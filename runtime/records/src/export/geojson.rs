@@ -1,0 +1,134 @@
+//! GeoJSON: a polygon a cell, with the properties that QuPath reads.
+//!
+//! Coordinates are micrometres where the pitch is known, else (or when asked for) pixels of the super-resolved picture;
+//! each feature says which, and carries its pitch. Over an image that has no calibration, QuPath wants pixels.
+
+use std::io::Write;
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+
+use super::{ExportError, Result, json, jsonl::Measures};
+use crate::store::read::{Filter, Records};
+use bloodseg_clock::utc;
+use bloodseg_vision::cells::outline::Polygon;
+
+#[derive(Serialize)]
+struct Feature<'a> {
+    r#type: &'static str,
+    geometry: Geometry<'a>,
+    properties: Properties<'a>,
+}
+
+#[derive(Serialize)]
+struct Geometry<'a> {
+    r#type: &'static str,
+    coordinates: [Ring<'a>; 1],
+}
+
+/// The corners of a polygon, scaled, and the first once more.
+struct Ring<'a> {
+    corners: &'a [[u32; 2]],
+    um_per_sr_px: Option<f64>,
+}
+
+impl Serialize for Ring<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.corners.len() + 1))?;
+        for corner in self.corners.iter().chain(self.corners.first()) {
+            match self.um_per_sr_px {
+                // To the nanometre: what lies beyond is no measure.
+                Some(um) => list.serialize_element(&corner.map(|px| (f64::from(px) * um * 1e3).round() / 1e3))?,
+                None => list.serialize_element(corner)?,
+            }
+        }
+        list.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties<'a> {
+    object_type: &'static str,
+    name: String,
+    classification: Classification,
+    is_locked: bool,
+    measurements: Measures,
+    #[serde(flatten)]
+    origin: Origin<'a>,
+}
+
+#[derive(Serialize)]
+struct Classification {
+    name: &'static str,
+    color: [u8; 3],
+}
+
+#[derive(Serialize)]
+struct Origin<'a> {
+    unit: &'static str,
+    um_per_px: Option<f64>,
+    um_per_sr_px: Option<f64>,
+    run: i64,
+    frame: i64,
+    cell: i64,
+    at_utc: String,
+    source: &'a str,
+    image: &'a str,
+    touches_border: bool,
+    supported: bool,
+    outline_is_box: bool,
+}
+
+/// Writes one collection of features.
+pub(super) fn write(
+    records: &Records,
+    filter: &Filter,
+    in_px: bool,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(),
+) -> Result<()> {
+    out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[\n")?;
+    let (mut first, mut polygon) = (true, Polygon::default());
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
+            json::comma(out, &mut first)?;
+            json::outline(cell, &mut polygon);
+            let um_per_sr_px = frame.um_per_sr_px().filter(|_| !in_px);
+            let feature = Feature {
+                r#type: "Feature",
+                geometry: Geometry {
+                    r#type: "Polygon",
+                    coordinates: [Ring { corners: &polygon.corners, um_per_sr_px }],
+                },
+                properties: Properties {
+                    object_type: "cell",
+                    name: format!("{} {}", frame.image, cell.label),
+                    classification: Classification {
+                        name: if cell.supported { "cell" } else { "unsupported" },
+                        color: if cell.supported { [0, 220, 60] } else { [255, 140, 0] },
+                    },
+                    is_locked: false,
+                    measurements: Measures::of(cell, frame.um_per_sr_px()),
+                    origin: Origin {
+                        unit: if um_per_sr_px.is_some() { "um" } else { "px" },
+                        um_per_px: frame.um_per_px,
+                        um_per_sr_px: frame.um_per_sr_px(),
+                        run: frame.run,
+                        frame: frame.number,
+                        cell: cell.label,
+                        at_utc: utc::rfc3339(frame.at_utc_ms).to_string(),
+                        source: &frame.source,
+                        image: &frame.image,
+                        touches_border: cell.touches_border,
+                        supported: cell.supported,
+                        outline_is_box: polygon.is_box,
+                    },
+                },
+            };
+            serde_json::to_writer(&mut *out, &feature)?;
+        }
+        progress();
+        Ok(())
+    })?;
+    Ok(out.write_all(b"]}\n")?)
+}

@@ -1,0 +1,133 @@
+//! ImageJ's regions of interest: a polygon a cell, one file each, in a ZIP as its ROI manager opens it.
+//!
+//! Coordinates are pixels of the super-resolved picture; the properties of each region say its pitch. Numbers are written
+//! highest byte first. The format is that of ImageJ's own RoiDecoder, version 227.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use super::{ExportError, Result, json, zip::Archive};
+use crate::store::read::{CellRow, Filter, FrameRow, Records};
+use bloodseg_clock::utc;
+use bloodseg_vision::{cells::outline::Polygon, error::Error};
+
+const VERSION: u16 = 227;
+const POLYGON: u8 = 0;
+const HEAD_BYTES: usize = 64;
+const HEAD_2_BYTES: usize = 64;
+/// Coordinates have 16 bits, one of them for the sign.
+const MAX_COORDINATE: u32 = i16::MAX as u32;
+
+/// Writes a ZIP, in two passes over the same moment of the records.
+pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+    records.at_one_moment(|| {
+        let mut archive = Archive::begin(out);
+        each(records, filter, &mut || (), &mut |name, roi| archive.file(name, roi))?;
+        each(records, filter, progress, &mut |name, roi| archive.list(name, roi))?;
+        Ok(archive.end()?)
+    })
+}
+
+fn each(
+    records: &Records,
+    filter: &Filter,
+    progress: &mut dyn FnMut(),
+    take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>,
+) -> Result<()> {
+    let mut roi = Roi::default();
+    records.whole_frames::<ExportError>(filter, |frame, cells| {
+        for cell in cells {
+            roi.make(frame, cell).map_err(|found| {
+                let expected = format!("places up to {MAX_COORDINATE}, which is all that ImageJ's format holds");
+                Error::input(records.path(), found, expected, "Choose another format, or leave this frame out")
+            })?;
+            take(&roi.file_name, &roi.bytes)?;
+        }
+        progress();
+        Ok(())
+    })
+}
+
+/// A region in the making; its memory is used again.
+#[derive(Default)]
+struct Roi {
+    polygon: Polygon,
+    name: String,
+    file_name: String,
+    properties: String,
+    bytes: Vec<u8>,
+}
+
+impl Roi {
+    /// Makes the file of a cell, or says what of it does not fit.
+    fn make(&mut self, frame: &FrameRow, cell: &CellRow) -> std::result::Result<(), String> {
+        json::outline(cell, &mut self.polygon);
+        let [left, top, width, height] = self.polygon.bounds().unwrap_or_default();
+        let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
+        if right.max(bottom) > MAX_COORDINATE {
+            return Err(format!(
+                "a cell of frame {} of run {} that reaches {right}, {bottom}",
+                frame.number, frame.run
+            ));
+        }
+        if u16::try_from(self.polygon.corners.len()).is_err() {
+            self.polygon.corners.clear();
+            self.polygon.corners.extend([[left, top], [right, top], [right, bottom], [left, bottom]]);
+        }
+        self.describe(frame, cell);
+        self.bytes.clear();
+        let corners = &self.polygon.corners;
+        let head_2 = HEAD_BYTES + 4 * corners.len();
+        let name_at = head_2 + HEAD_2_BYTES;
+        let (name_chars, property_chars) = (self.name.encode_utf16().count(), self.properties.encode_utf16().count());
+
+        let bytes = &mut self.bytes;
+        let short = |bytes: &mut Vec<u8>, number: u32| bytes.extend((number as u16).to_be_bytes());
+        let long = |bytes: &mut Vec<u8>, number: usize| bytes.extend((number as u32).to_be_bytes());
+        bytes.extend(b"Iout");
+        bytes.extend(VERSION.to_be_bytes());
+        bytes.extend([POLYGON, 0]);
+        for number in [top, left, bottom, right, corners.len() as u32] {
+            short(bytes, number);
+        }
+        bytes.resize(HEAD_BYTES - 4, 0);
+        long(bytes, head_2);
+        for (axis, from) in [(0, left), (1, top)] {
+            for corner in corners {
+                short(bytes, corner[axis] - from);
+            }
+        }
+        bytes.resize(head_2 + 16, 0);
+        long(bytes, name_at);
+        long(bytes, name_chars);
+        bytes.resize(head_2 + 40, 0);
+        long(bytes, name_at + 2 * name_chars);
+        long(bytes, property_chars);
+        bytes.resize(name_at, 0);
+        for text in [&self.name, &self.properties] {
+            bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, frame: &FrameRow, cell: &CellRow) {
+        let Self { name, file_name, properties, .. } = self;
+        for text in [&mut *name, &mut *file_name, &mut *properties] {
+            text.clear();
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(name, "{}-{:06}-{:05}", frame.run, frame.number, cell.label);
+        let _ = write!(file_name, "{name}.roi");
+        // A line a property: what stands in a name must not begin another.
+        let image: String = frame.image.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let pitch = frame.um_per_sr_px().map_or_else(|| "unknown".to_owned(), |um| um.to_string());
+        let at = utc::rfc3339(frame.at_utc_ms);
+        let _ = write!(
+            properties,
+            "image: {image}\nat_utc: {at}\nunit: px\num_per_sr_px: {pitch}\nsupported: {}\noutline_is_box: {}\n",
+            cell.supported, self.polygon.is_box
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! What is kept of one frame: all but its pictures.
+
+use std::time::SystemTime;
+
+use bloodseg_vision::{
+    cells::{Cell, outline::Outlines},
+    frame::{Frame, name::FrameName, quality::Quality},
+    pipeline::{Analysis, StageTimes},
+};
+
+/// One analysed frame, ready to be recorded.
+#[derive(Debug, Clone)]
+pub struct FrameRecord {
+    /// Its number in the run: 1 for the first.
+    pub number: u64,
+    /// Its name.
+    pub name: FrameName,
+    /// When it was analysed, by the wall's clock.
+    pub at: SystemTime,
+    /// The judgement of its quality.
+    pub quality: Quality,
+    /// Whether its cells were counted; without, there are none.
+    pub counted: bool,
+    /// Milliseconds of each stage.
+    pub times: StageTimes,
+    /// Tiles that each net ran.
+    pub tiles: u32,
+    /// Frames of the run dropped so far.
+    pub dropped: u64,
+    /// Width and height of the super-resolved grid, in whose pixels the cells are measured.
+    pub size_px: (u32, u32),
+    /// The cells' measures, in order of their labels.
+    pub cells: Vec<Cell>,
+    /// The cells' outlines, in the same order.
+    pub outlines: Outlines,
+}
+
+impl FrameRecord {
+    /// The record of `analysis`. `spare` is an old record whose memory is used again.
+    pub fn of(
+        frame: &Frame,
+        analysis: &Analysis,
+        counted: bool,
+        dropped: u64,
+        at: SystemTime,
+        spare: Option<Self>,
+    ) -> Self {
+        let (mut cells, mut outlines) = spare.map(|spare| (spare.cells, spare.outlines)).unwrap_or_default();
+        cells.clear();
+        cells.extend_from_slice(&analysis.cells);
+        outlines.trace(&analysis.labels, &cells);
+        Self {
+            number: frame.number,
+            name: frame.name.clone(),
+            at,
+            quality: analysis.quality,
+            counted,
+            times: analysis.times,
+            tiles: analysis.tiles,
+            dropped,
+            size_px: analysis.labels.dimensions(),
+            cells,
+            outlines,
+        }
+    }
+
+    /// Number of cells that the picture as it was read does not bear out; see [`bloodseg_vision::support`].
+    pub fn unsupported_cells(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
+    }
+}

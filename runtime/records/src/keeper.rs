@@ -1,0 +1,390 @@
+//! The keeper of a run's records: what it cannot keep it counts, and goes on.
+//!
+//! ```text
+//!            opened                     an error of the connection
+//!   start ───────────▶ open ──────────────────────────────────────▶ broken
+//!     │                 ▲ │ ▲ disk full: the frame is not kept, or     ▲ │
+//!     │                 │ └─┘ the oldest make room (the config says)   │ │ tried again after 250 ms, 500 ms .. 30 s,
+//!     │                 └────────────────────────────────────────────────┘ with the next frame
+//!     └────────────────────────────────────────────────────────────────┘
+//!        a disk that is full, read-only or failing
+//! ```
+//!
+//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once. Records that
+//! are damaged are put aside (`aside`), and new ones are begun.
+
+mod aside;
+mod events;
+mod losses;
+pub(crate) mod mistake;
+
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use heapless::Deque;
+use rusqlite::{Connection, ErrorCode};
+
+use losses::Losses;
+
+use super::{
+    frame_record::FrameRecord,
+    run_info::{ModelInfo, RunInfo},
+    store::{
+        self, Fault,
+        retention::{self, Bytes, Newest, Retention},
+        write::{self, Event, cut},
+    },
+};
+use crate::{
+    limits::{EVENT_RING_LEN, MAX_EVENT_BYTES, MAX_RECORDS_RETRY, MIN_RECORDS_RETRY},
+    store::limits::MIN_RETENTION_PART,
+};
+use bloodseg_clock::{Clock, back_off::pause, utc};
+use bloodseg_durable::make_folder;
+use bloodseg_vision::error::{Error, Result};
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on the disk, with all its cells: it outlasts a power cut.
+    Durable,
+    /// It is not, or nobody knows.
+    NotKept,
+}
+
+/// What the keeper did so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeeperCounters {
+    /// Frames that are durable, or were until they were too old.
+    pub kept: u64,
+    /// Frames that could not be kept; after the end, all of the run.
+    pub lost: u64,
+    /// Frames of this and earlier runs that were deleted because of age or size.
+    pub deleted: u64,
+    /// Events that were written.
+    pub events: u64,
+    /// Events that had to make way before they could be written.
+    pub lost_events: u64,
+    /// Bytes of the database and its log.
+    pub bytes: u64,
+}
+
+/// Keeps the records of one run.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    log: PathBuf,
+    run: RunInfo,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    /// None while it is broken.
+    connection: Option<Connection>,
+    /// The file that the connection is to: another may take its place.
+    file: Option<u64>,
+    run_id: Option<i64>,
+    /// The time that the box was running when `clock` stood at `began`.
+    box_ms: i64,
+    began: Duration,
+    retry_at: Duration,
+    /// Tries to open them in vain.
+    tries: u32,
+    waiting: Deque<Event, EVENT_RING_LEN>,
+    losses: Losses,
+    /// Whether it was told that a single frame is more than is allowed.
+    told_too_large: bool,
+    counters: KeeperCounters,
+}
+
+impl Keeper {
+    /// Opens or makes the records in `folder`, and begins a run in them; one of the same mark is gone on with.
+    ///
+    /// A disk that is full, read-only or failing is no error: the run goes on without records until they can be written.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for what a person has to mend: the folder cannot be made, may not be written to, or something that is
+    /// not ours is in the place of the records.
+    pub fn open(folder: &Path, run: &RunInfo, retention: &Retention, clock: Arc<dyn Clock>) -> Result<Self> {
+        if let Err(error) = make_folder(folder)
+            && !folder.is_dir()
+        {
+            return Err(Error::output(folder, error));
+        }
+        let path = folder.join(store::FILE);
+        let began = clock.elapsed();
+        let mut keeper = Self {
+            log: store::log_of(&path),
+            path,
+            run: run.clone(),
+            retention: *retention,
+            clock,
+            connection: None,
+            file: None,
+            run_id: None,
+            box_ms: 0,
+            began,
+            retry_at: began,
+            tries: 0,
+            waiting: Deque::new(),
+            losses: Losses::default(),
+            told_too_large: false,
+            counters: KeeperCounters::default(),
+        };
+        match keeper.connect() {
+            Ok(()) => keeper.write_waiting(),
+            Err(fault @ Fault::Refused(_)) => return Err(fault.to_write(&keeper.path)),
+            Err(fault) => {
+                if let Some((path, error)) = mistake::behind(&fault, &keeper.path) {
+                    return Err(Error::output(&path, error));
+                }
+                let path = keeper.path.display();
+                log::warn!("{path}: records cannot be written: {fault}; the run goes on without them, and tries again");
+                keeper.trouble_mut().why = cut(&fault);
+                keeper.broken(&fault);
+            }
+        }
+        Ok(keeper)
+    }
+
+    /// Where the records are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of the run in the records, once it stands there.
+    pub fn run_id(&self) -> Option<i64> {
+        self.run_id
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> KeeperCounters {
+        self.counters
+    }
+
+    /// Keeps one frame. When it is [`Kept::Durable`] it may be acknowledged.
+    pub fn keep(&mut self, record: &FrameRecord) -> Kept {
+        match self.try_keep(record) {
+            Ok(id) => {
+                self.counters.kept += 1;
+                self.recovered();
+                self.write_waiting();
+                self.retain(Newest { id, cells: record.cells.len() as u64 });
+                Kept::Durable
+            }
+            Err(why) => {
+                self.lost(record.number, &why);
+                Kept::NotKept
+            }
+        }
+    }
+
+    /// Other models run from now on. The run's are replaced: the ones before were on trial and left within their first
+    /// frames, which an event says.
+    pub fn models(&mut self, models: Vec<ModelInfo>) {
+        self.run.models = models;
+        if let (Some(connection), Some(run)) = (&self.connection, self.run_id)
+            && let Err(error) = write::models(connection, run, &self.run.models)
+        {
+            log::warn!("{}: the run's models are not recorded: {error}", self.path.display());
+        }
+    }
+
+    /// Ends the run: says `how`, and how many of its frames were not kept, by the run's own count where that is more than what
+    /// the keeper knows of; then brings the log into the database.
+    pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
+        self.lost_by_run(not_kept);
+        // There is no later try.
+        self.retry_at = self.clock.elapsed();
+        if self.reach().is_ok() {
+            self.tell_last_losses();
+            self.write_waiting();
+        }
+        self.counters.lost = self.losses.of_run;
+        if let (Some(connection), Some(run)) = (&self.connection, self.run_id) {
+            let ended = write::end_run(connection, run, utc::ms(self.clock.wall()), how, self.losses.of_run);
+            let brought = ended
+                .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+                .and_then(|()| Bytes::of(connection, &self.log));
+            match brought {
+                Ok(bytes) => self.counters.bytes = bytes.all(),
+                Err(error) => log::warn!("{}: the end of the run is not recorded: {error}", self.path.display()),
+            }
+        }
+        self.counters
+    }
+
+    /// The time that the box was running, now.
+    fn box_ms_now(&self) -> i64 {
+        let since = self.clock.elapsed().saturating_sub(self.began);
+        self.box_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Opens the records, or new ones where they are damaged.
+    fn connect(&mut self) -> std::result::Result<(), Fault> {
+        match self.try_connect() {
+            Err(Fault::Damaged(why)) => {
+                self.put_aside(&why)?;
+                self.try_connect()
+            }
+            done => done,
+        }
+    }
+
+    fn try_connect(&mut self) -> std::result::Result<(), Fault> {
+        let connection = store::open_to_write(&self.path)?;
+        // The time goes on from what is recorded, but never back: the records may have lost some of it.
+        let recorded = write::box_ms(&connection)?;
+        if recorded > self.box_ms_now() {
+            (self.box_ms, self.began) = (recorded, self.clock.elapsed());
+        }
+        let run_id = match write::find_run(&connection, &self.run)? {
+            Some((id, told)) => {
+                self.losses.told = self.losses.told.max(told);
+                self.lost_by_run(told);
+                id
+            }
+            None => write::begin_run(&connection, &self.run, self.box_ms_now())?,
+        };
+        self.run_id = Some(run_id);
+        self.counters.bytes = Bytes::of(&connection, &self.log)?.all();
+        self.file = file_number(&self.path);
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// The connection, opened again where it is broken and it is time to try.
+    fn reach(&mut self) -> std::result::Result<(), Reason> {
+        if self.connection.is_some() && file_number(&self.path) != self.file {
+            log::warn!("{}: the records were taken away; new ones are begun", self.path.display());
+            self.connection = None;
+            self.retry_at = self.clock.elapsed();
+        }
+        if self.connection.is_none() {
+            if self.clock.elapsed() < self.retry_at {
+                return Err(Reason::StillBroken);
+            }
+            self.connect().map_err(|fault| {
+                self.back_off();
+                Reason::Fault(fault)
+            })?;
+            self.tries = 0;
+        }
+        Ok(())
+    }
+
+    fn try_keep(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
+        self.reach()?;
+        let mut done = self.write_frame(record);
+        // In the place of damaged ones, new ones take it.
+        if matches!(done, Err(Reason::Fault(Fault::Damaged(_)))) && self.reach().is_ok() {
+            done = self.write_frame(record);
+        }
+        done
+    }
+
+    fn write_frame(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
+        let (box_ms, Some(connection), Some(run)) = (self.box_ms_now(), &self.connection, self.run_id) else {
+            return Err(Reason::StillBroken);
+        };
+        let mut done = write::frame(connection, run, record, box_ms);
+        if done.as_ref().is_err_and(is_full) {
+            let used = match self.losses.trouble.as_ref().and_then(|trouble| trouble.used_bytes) {
+                Some(used) => used,
+                None => Bytes::of(connection, &self.log).map_or(0, |bytes| bytes.used),
+            };
+            // The log can be written over once it is in the database; where not even that has room, nothing is lost by it.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if self.retention.oldest_make_room {
+                let cells = record.cells.len() as u64;
+                let room = retention::make_room(connection, &self.log, used / MIN_RETENTION_PART, cells);
+                self.counters.deleted += room.unwrap_or(0);
+            }
+            done = write::frame(connection, run, record, box_ms);
+            if done.is_err() {
+                self.trouble_mut().used_bytes.get_or_insert(used);
+            }
+        }
+        done.map_err(|error| Reason::Fault(self.failed(error)))
+    }
+
+    /// The oldest frames go where there are too many.
+    fn retain(&mut self, newest: Newest) {
+        let Some(connection) = &self.connection else { return };
+        match retention::step(connection, &self.log, &self.retention, newest, self.box_ms_now()) {
+            Ok(step) => {
+                self.counters.deleted += step.deleted;
+                self.counters.bytes = step.bytes.all();
+                if !step.fits && !self.told_too_large {
+                    self.told_too_large = true;
+                    let most = self.retention.most_bytes;
+                    let text: heapless::String<MAX_EVENT_BYTES> = cut(format_args!(
+                        "the newest frame alone takes {} bytes, and {most} are allowed: it is kept all the same",
+                        step.bytes.used
+                    ));
+                    log::warn!("{}: {text}", self.path.display());
+                    self.event("too-large", &text);
+                }
+            }
+            Err(error) => {
+                if !is_full(&error) {
+                    log::warn!("{}: old frames cannot be deleted: {error}", self.path.display());
+                }
+                self.failed(error);
+            }
+        }
+    }
+
+    /// What follows from an error of the connection.
+    fn failed(&mut self, error: rusqlite::Error) -> Fault {
+        let waits = is_full(&error) || error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        let fault = Fault::from(error);
+        match &fault {
+            _ if waits => {}
+            Fault::Damaged(why) => match self.put_aside(why) {
+                // New ones are begun at once.
+                Ok(()) => self.retry_at = self.clock.elapsed(),
+                Err(in_the_way) => self.broken(&in_the_way),
+            },
+            other => self.broken(other),
+        }
+        fault
+    }
+
+    /// Lets go of the connection: whatever state it was in, the next one starts from what is on the disk.
+    fn broken(&mut self, why: &dyn Display) {
+        log::debug!("{}: opened anew: {why}", self.path.display());
+        self.connection = None;
+        self.back_off();
+    }
+
+    fn back_off(&mut self) {
+        self.retry_at = self.clock.elapsed() + pause(MIN_RECORDS_RETRY, MAX_RECORDS_RETRY, self.tries);
+        self.tries = self.tries.saturating_add(1);
+    }
+}
+
+/// Why a frame was not kept.
+#[derive(Debug)]
+enum Reason {
+    Fault(Fault),
+    /// It is not yet time to try again.
+    StillBroken,
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+/// Tells one file from another that takes its place; none where the system has no such number.
+pub fn file_number(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    return std::fs::metadata(path).ok().map(|file| std::os::unix::fs::MetadataExt::ino(&file));
+    #[cfg(not(unix))]
+    return None;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! Records: what is written of an analysis, each file whole or not at all.
+
+// The fixture of the tests is shared with the box, where this library has this name.
+#[cfg(test)]
+extern crate self as bloodseg_records;
+
+pub mod export;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod frame_record;
+pub mod frames;
+pub mod keeper;
+pub mod kept_pictures;
+pub mod limits;
+pub mod lock;
+pub mod report;
+pub mod run_info;
+pub mod run_log;
+pub mod shard;
+pub mod store;
+pub mod table;

@@ -1,0 +1,63 @@
+//! One run a folder: two would replace each other's pictures and tables, and tell a broker everything twice.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+use bloodseg_durable::make_folder;
+use bloodseg_vision::error::{Error, Result};
+
+/// Name of the empty file in the folder of a run that is locked. It stays; the lock goes with the process, however it ends.
+pub const FILE: &str = "run.lock";
+
+/// Holds a folder for one run.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: Option<File>,
+}
+
+impl FolderLock {
+    /// Takes `folder`, which is made where it is not there.
+    ///
+    /// Where it cannot be made, there is no room for the file, or the file system has no locks, there is no lock: whether a run
+    /// can do without the folder is for its records to say.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when another run holds it.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let open = || make_folder(folder).and_then(|()| File::options().create(true).append(true).open(&path));
+        let locked = open().map_err(TryLockError::Error).and_then(|file| {
+            file.try_lock()?;
+            Ok(file)
+        });
+        match locked {
+            Ok(file) => Ok(Self { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(Error::output_taken(folder)),
+            Err(TryLockError::Error(error)) => {
+                log::debug!("{}: not locked: {error}", path.display());
+                Ok(Self { _file: None })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_until_its_run_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("a/b");
+        let first = FolderLock::take(&out).unwrap();
+        let refused = FolderLock::take(&out).unwrap_err();
+        assert_eq!(refused.exit_code(), 5);
+        assert!(refused.to_string().contains("another run"), "{refused}");
+        drop(first);
+        FolderLock::take(&out).unwrap();
+    }
+}

@@ -1,0 +1,210 @@
+//! All figures of a run, from one pass over its frames and cells.
+
+use std::f64::consts::PI;
+
+use super::{moments::Moments, over_time::OverTime, tally::Tally};
+use crate::{
+    export::Result,
+    report::limits::{MAX_REPORT_AREA_PX, MAX_REPORT_POINTS},
+    store::{
+        about::{Extent, RunRow},
+        read::{CellRow, Filter, FrameRow, Records},
+    },
+};
+use bloodseg_vision::{cells::limits::MAX_CELLS, frame::quality::Verdict};
+
+/// Steps in which circularities are counted, from 0 to 1.
+const CIRCULARITY_STEPS: u32 = 1000;
+
+/// Lengths in micrometres where the pitch is known, and in pixels of the super-resolved picture where it is not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Lengths {
+    um_per_sr_px: Option<f64>,
+}
+
+impl Lengths {
+    /// Those of a run.
+    pub(super) fn of(run: &RunRow) -> Self {
+        Self { um_per_sr_px: run.um_per_sr_px().filter(|um| um.is_finite() && *um > 0.0) }
+    }
+
+    /// Whether the pitch is known.
+    pub(super) fn known(self) -> bool {
+        self.um_per_sr_px.is_some()
+    }
+
+    /// A length in pixels of the super-resolved picture, in the unit of [`Lengths::unit`].
+    pub(super) fn of_px(self, px: f64) -> f64 {
+        px * self.um_per_sr_px.unwrap_or(1.0)
+    }
+
+    /// The diameter of the disk of an area.
+    pub(super) fn diameter(self, area_px: u32) -> f64 {
+        self.of_px((4.0 * f64::from(area_px) / PI).sqrt())
+    }
+
+    /// The unit.
+    pub(super) fn unit(self) -> &'static str {
+        if self.known() { "µm" } else { "px" }
+    }
+}
+
+/// The circularity that a number of their tally means.
+pub(super) fn circularity(number: u32) -> f64 {
+    f64::from(number) / f64::from(CIRCULARITY_STEPS)
+}
+
+/// Whether the sizes of a cell are its own: it is not cut by the edge of the frame, and stands in the input.
+pub(super) fn is_measured(cell: &CellRow) -> bool {
+    !cell.touches_border && cell.supported
+}
+
+/// Frames of one verdict.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Judged {
+    /// How many.
+    pub(super) frames: u64,
+    /// How many of them had their cells counted.
+    pub(super) counted: u64,
+    /// Least and greatest of the measure that decides on it.
+    pub(super) range: Option<(f64, f64)>,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Figures {
+    /// Frames.
+    pub(super) frames: u64,
+    /// Frames whose cells were counted.
+    pub(super) counted: u64,
+    /// By verdict, in the order of [`Verdict::ALL`]; at the end those of a verdict that this software does not know.
+    pub(super) judged: [Judged; Verdict::ALL.len() + 1],
+    /// Cells.
+    pub(super) cells: u64,
+    /// Cells that the edge of a frame cuts.
+    pub(super) cut: u64,
+    /// Cells that the input does not bear out.
+    pub(super) unsupported: u64,
+    /// Cells a frame, of the frames that were counted.
+    pub(super) a_frame: Tally,
+    /// The same.
+    pub(super) a_frame_moments: Moments,
+    /// Areas of the cells that are measured, in pixels.
+    pub(super) areas: Tally,
+    /// Their diameters, in the unit of the report.
+    pub(super) diameters: Moments,
+    /// Their circularities, in thousandths.
+    pub(super) circularities: Tally,
+    /// The same.
+    pub(super) circularity_moments: Moments,
+    /// Greatest size of a frame's super-resolved picture.
+    pub(super) size_px: [u32; 2],
+    /// Cells of each counted frame over time.
+    pub(super) cells_over_time: OverTime,
+    /// Share of the picture that cells cover, in percent.
+    pub(super) covered_over_time: OverTime,
+    /// Sharpness over time.
+    pub(super) sharpness_over_time: OverTime,
+    /// Brightness of the background over time.
+    pub(super) brightness_over_time: OverTime,
+}
+
+impl Figures {
+    fn new(extent: &Extent) -> Self {
+        let points = usize::try_from(extent.frames).unwrap_or(usize::MAX).clamp(1, MAX_REPORT_POINTS);
+        let over_time = || OverTime::new(extent.box_ms.unwrap_or_default(), points);
+        Self {
+            frames: 0,
+            counted: 0,
+            judged: Default::default(),
+            cells: 0,
+            cut: 0,
+            unsupported: 0,
+            a_frame: Tally::new(MAX_CELLS as u32),
+            a_frame_moments: Moments::default(),
+            areas: Tally::new(MAX_REPORT_AREA_PX),
+            diameters: Moments::default(),
+            circularities: Tally::new(CIRCULARITY_STEPS),
+            circularity_moments: Moments::default(),
+            size_px: [0; 2],
+            cells_over_time: over_time(),
+            covered_over_time: over_time(),
+            sharpness_over_time: over_time(),
+            brightness_over_time: over_time(),
+        }
+    }
+
+    /// Reads those of a run; `progress` is called for each frame.
+    ///
+    /// # Errors
+    /// [`crate::export::ExportError::Records`] when the records cannot be read.
+    pub(super) fn read(records: &Records, run: &RunRow, extent: &Extent, progress: &mut dyn FnMut()) -> Result<Self> {
+        let (lengths, mut figures) = (Lengths::of(run), Self::new(extent));
+        let filter = Filter { run: Some(run.id), ..Filter::default() };
+        records.whole_frames::<bloodseg_vision::error::Error>(&filter, |frame, cells| {
+            let mut covered_px = 0.0;
+            for cell in cells {
+                covered_px += cell.area_px as f64;
+                figures.cell(cell, lengths);
+            }
+            figures.frame(frame, covered_px);
+            progress();
+            Ok(())
+        })?;
+        Ok(figures)
+    }
+
+    fn cell(&mut self, cell: &CellRow, lengths: Lengths) {
+        self.cells += 1;
+        self.cut += u64::from(cell.touches_border);
+        self.unsupported += u64::from(!cell.supported);
+        if !is_measured(cell) {
+            return;
+        }
+        self.areas.add(cell.area_px);
+        self.diameters.add(lengths.of_px(cell.equivalent_diameter_px()));
+        let circularity = cell.circularity();
+        if circularity.is_finite() {
+            self.circularities.add((circularity * f64::from(CIRCULARITY_STEPS)).round() as i64);
+            self.circularity_moments.add(circularity);
+        }
+    }
+
+    fn frame(&mut self, frame: &FrameRow, covered_px: f64) {
+        self.frames += 1;
+        let verdict = Verdict::ALL.iter().position(|verdict| verdict.name() == frame.verdict);
+        if let Some(judged) = self.judged.get_mut(verdict.unwrap_or(Verdict::ALL.len())) {
+            judged.frames += 1;
+            judged.counted += u64::from(frame.counted);
+            let value = verdict.and_then(|at| Verdict::ALL.get(at)).and_then(|verdict| deciding(*verdict, frame));
+            if let Some(value) = value.filter(|value| value.is_finite()) {
+                let (least, greatest) = judged.range.unwrap_or((value, value));
+                judged.range = Some((least.min(value), greatest.max(value)));
+            }
+        }
+        let [width, height] = frame.size_px;
+        self.size_px = [self.size_px[0].max(width), self.size_px[1].max(height)];
+        if frame.counted {
+            self.counted += 1;
+            self.a_frame.add(frame.cells);
+            self.a_frame_moments.add(frame.cells as f64);
+            self.cells_over_time.add(frame.box_ms, frame.cells as f64);
+            let all_px = f64::from(width) * f64::from(height);
+            // Records of version 1 do not know the size: that is no number, and left out.
+            self.covered_over_time.add(frame.box_ms, 100.0 * covered_px / all_px);
+        }
+        self.sharpness_over_time.add(frame.box_ms, frame.sharpness.unwrap_or(f64::NAN));
+        self.brightness_over_time.add(frame.box_ms, frame.quality[3]);
+    }
+}
+
+/// The measure that decides on a verdict.
+fn deciding(verdict: Verdict, frame: &FrameRow) -> Option<f64> {
+    let [contrast, clipped, _, brightness] = frame.quality;
+    match verdict {
+        Verdict::Good | Verdict::OutOfFocus => frame.sharpness,
+        Verdict::Empty => Some(contrast),
+        Verdict::OverExposed => Some(100.0 * clipped),
+        Verdict::UnderExposed => Some(brightness),
+    }
+}

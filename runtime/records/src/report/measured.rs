@@ -1,0 +1,140 @@
+//! How large and how round the cells are, and how the run went over time.
+
+use std::io::{self, Write};
+
+use super::{
+    Facts,
+    chart::{self, Line},
+    figures::circularity,
+    histogram::Histogram,
+    html::text,
+    moments::Moments,
+    table::{begin, counted, end, number},
+    tally::Tally,
+};
+use crate::report::limits::MAX_REPORT_AREA_PX;
+use bloodseg_vision::frame::quality::LEAST_SHARPNESS;
+
+/// Diameters and circularities.
+pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let Facts { figures, lengths, run, .. } = facts;
+    writeln!(out, "<section>\n<h2>Sizes of cells</h2>")?;
+    let unit = lengths.unit();
+    writeln!(
+        out,
+        "<p>The diameter is that of the disk of the same area. Cells that the edge of a frame cuts, and cells that the input \
+         does not bear out, are counted above but not measured here.</p>"
+    )?;
+    if !lengths.known() {
+        let scale = run.scale;
+        writeln!(
+            out,
+            "<p><strong>There is no calibration: lengths are in pixels of the super-resolved picture</strong>, {scale} of \
+             which are one of the input. How many micrometres a pixel has is not known.</p>"
+        )?;
+    }
+    let diameter = |area| lengths.diameter(area);
+    if let Some(histogram) = Histogram::of(&figures.areas, diameter) {
+        let at = |share| figures.areas.quantile(share, diameter).unwrap_or(f64::NAN);
+        let marks = [("5 %", at(0.05)), ("median", at(0.5)), ("95 %", at(0.95))];
+        writeln!(out, "<figure>")?;
+        chart::bars(out, &histogram, "Histogram of cell diameters", &format!("diameter in {unit}"), &marks)?;
+        write!(out, "<figcaption>{} in bars of {} {unit}", cells(figures.areas.total()), histogram.width as f32)?;
+        if histogram.beyond > 0 {
+            write!(out, "; {} beyond the last bar are not drawn", histogram.beyond)?;
+        }
+        writeln!(out, ".</figcaption>\n</figure>")?;
+        begin(
+            out,
+            "Measures of cells. Medians and percentiles of diameters are exact; those of circularities are to 0.001",
+            &["Measure", "n ", "mean ", "SD ", "median ", "5 % ", "95 % ", "least ", "greatest "],
+        )?;
+        row(out, &format!("diameter in {unit}"), &figures.areas, diameter, &figures.diameters, 2)?;
+        row(out, "circularity", &figures.circularities, circularity, &figures.circularity_moments, 3)?;
+        end(out)?;
+        if figures.areas.beyond() > 0 {
+            let (beyond, most) = (cells(figures.areas.beyond()), lengths.diameter(MAX_REPORT_AREA_PX));
+            writeln!(
+                out,
+                "<p class=\"soft\">{beyond} larger than {most:.1} {unit} are counted as that large in medians, percentiles and \
+                 bars; mean and SD have their true size.</p>"
+            )?;
+        }
+        bars_in_numbers(out, &histogram, unit)?;
+    } else {
+        writeln!(out, "<p>There is no such cell on record.</p>")?;
+    }
+    writeln!(out, "</section>")
+}
+
+fn row(
+    out: &mut dyn Write,
+    name: &str,
+    tally: &Tally,
+    value: impl Fn(u32) -> f64,
+    moments: &Moments,
+    decimals: usize,
+) -> io::Result<()> {
+    write!(out, "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td>", text(name), tally.total())?;
+    let at = |share| tally.quantile(share, &value);
+    for value in [moments.mean(), moments.deviation(), at(0.5), at(0.05), at(0.95), at(0.0), at(1.0)] {
+        write!(out, "<td class=\"n\">{}</td>", number(value, decimals))?;
+    }
+    writeln!(out, "</tr>")
+}
+
+/// The histogram for those who do not see it.
+fn bars_in_numbers(out: &mut dyn Write, histogram: &Histogram, unit: &str) -> io::Result<()> {
+    writeln!(out, "<details>\n<summary>The histogram in numbers</summary>")?;
+    begin(out, "Cells by diameter", &[&format!("from, {unit} "), &format!("below, {unit} "), "cells "])?;
+    for (at, count) in histogram.bars.iter().enumerate() {
+        let from = histogram.from + histogram.width * at as f64;
+        let to = from + histogram.width;
+        writeln!(
+            out,
+            "<tr><td class=\"n\">{from:.2}</td><td class=\"n\">{to:.2}</td><td class=\"n\">{count}</td></tr>"
+        )?;
+    }
+    end(out)?;
+    writeln!(out, "</details>")
+}
+
+/// The course of the run.
+pub(super) fn over_time(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let figures = &facts.figures;
+    writeln!(out, "<section>\n<h2>Over time</h2>")?;
+    if figures.frames == 0 {
+        return writeln!(out, "<p>There is no frame on record.</p>\n</section>");
+    }
+    writeln!(
+        out,
+        "<p>Time is that in which the box was running. A line is the mean of the frames near a moment, its shade all between \
+         the least and the greatest of them.</p>"
+    )?;
+    let line = |over_time, name, y_name| Line { over_time, name, y_name, limit: None };
+    let sharpness_limit = Some(("out of focus below", LEAST_SHARPNESS));
+    for line in [
+        line(&figures.cells_over_time, "Cells a frame over time", "cells a counted frame"),
+        line(&figures.covered_over_time, "Covered share over time", "% of the picture that cells cover"),
+        Line {
+            limit: sharpness_limit,
+            ..line(&figures.sharpness_over_time, "Sharpness over time", "sharpness in 1/px")
+        },
+        line(&figures.brightness_over_time, "Brightness over time", "brightness of the background, 0 to 255"),
+    ] {
+        match line.over_time.range() {
+            Some((least, greatest)) => {
+                writeln!(out, "<figure>")?;
+                chart::line(out, line)?;
+                let name = text(line.name);
+                writeln!(out, "<figcaption>{name}: {least:.2} to {greatest:.2}.</figcaption>\n</figure>")?;
+            }
+            None => writeln!(out, "<p>{}: nothing on record.</p>", text(line.name))?,
+        }
+    }
+    writeln!(out, "</section>")
+}
+
+fn cells(count: u64) -> String {
+    counted(count, "cell", "cells")
+}

@@ -1,0 +1,103 @@
+//! One HTML page about a run, to hand on: it needs no other file, no script and no network. docs/report.md says what is in it.
+//!
+//! The records are read three times, a frame at a time: for the figures, for the frames that have pictures, and for the cells
+//! that are shown. What is held between is counts in bins, points and short lists, all of bounded size. The same records give
+//! the same bytes: nothing is said of when the page was written.
+
+mod axis;
+mod cells;
+mod chart;
+mod chosen;
+mod crops;
+mod figures;
+mod histogram;
+mod html;
+pub mod limits;
+mod measured;
+mod moments;
+mod origin;
+mod over_time;
+mod quality;
+mod summary;
+mod table;
+mod tally;
+
+use std::io::Write;
+
+use figures::{Figures, Lengths};
+use html::text;
+
+use crate::{
+    export::Result,
+    report::limits::MAX_REPORT_EVENTS,
+    store::{
+        about::{EventRow, Extent, ModelRow, RunRow},
+        read::Records,
+        schema,
+    },
+};
+
+const STYLE: &str = include_str!("page.css");
+
+/// What the page may load: what is in it, and nothing else. Should a foreign text ever pass for markup, it still loads nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// What is known of a run before its page is written.
+struct Facts {
+    run: RunRow,
+    extent: Extent,
+    models: Vec<ModelRow>,
+    /// The latest events, and how many there are in all.
+    events: (Vec<EventRow>, u64),
+    figures: Figures,
+    lengths: Lengths,
+}
+
+/// What a page tells, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Frames.
+    pub frames: u64,
+    /// Cells.
+    pub cells: u64,
+    /// Cells that are shown.
+    pub shown: usize,
+}
+
+/// Writes the page about `run` to `out`; `progress` is called for each frame. Pictures are looked for beside the records.
+///
+/// # Errors
+/// [`crate::export::ExportError::Records`] when the records cannot be read,
+/// [`crate::export::ExportError::Write`] when `out` takes no more.
+pub fn write(records: &Records, run: &RunRow, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Told> {
+    let extent = records.extent(run.id)?;
+    let facts = Facts {
+        figures: Figures::read(records, run, &extent, progress)?,
+        models: records.models(run.id)?,
+        events: records.events(run.id, MAX_REPORT_EVENTS)?,
+        lengths: Lengths::of(run),
+        run: run.clone(),
+        extent,
+    };
+    let title = format!("Run {} of {}", run.id, run.source);
+    let title = text(&title);
+    writeln!(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
+    writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
+    writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
+    writeln!(out, "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>")?;
+    summary::head(out, &facts)?;
+    writeln!(out, "</header>\n<main>")?;
+    summary::counts(out, &facts)?;
+    measured::sizes(out, &facts)?;
+    measured::over_time(out, &facts)?;
+    let shown = cells::section(out, records, &facts)?;
+    quality::section(out, &facts)?;
+    origin::how(out, &facts)?;
+    origin::events(out, &facts)?;
+    writeln!(out, "</main>\n<footer>")?;
+    let (version, schema) = (env!("CARGO_PKG_VERSION"), schema::VERSION);
+    writeln!(out, "<p>Written by bloodseg {version} from records of version {schema}. Not a medical device.</p>")?;
+    writeln!(out, "</footer>\n</body>\n</html>")?;
+    out.flush()?;
+    Ok(Told { frames: facts.figures.frames, cells: facts.figures.cells, shown })
+}

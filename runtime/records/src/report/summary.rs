@@ -1,0 +1,104 @@
+//! What stands first on the page: what ran, when, how it ended, and the counts.
+
+use std::io::{self, Write};
+
+use super::{
+    Facts,
+    html::text,
+    table::{counted, number, pairs, percent},
+};
+use bloodseg_clock::utc;
+
+/// The lines below the title, and the key figures.
+pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let Facts { run, extent, figures, lengths, .. } = facts;
+    writeln!(out, "<p>{}</p>", text(&run.description))?;
+    write!(out, "<p>Started {}. ", time(run.started_utc_ms))?;
+    match (&run.ended, run.ended_utc_ms) {
+        (Some(how), Some(at_ms)) => writeln!(out, "Ended {}: {}.</p>", time(at_ms), text(how))?,
+        (Some(how), None) => writeln!(out, "Ended: {}.</p>", text(how))?,
+        (None, _) => writeln!(out, "No end is on record: the run goes on, or was cut off.</p>")?,
+    }
+    match extent.utc_ms {
+        Some((first, last)) => {
+            writeln!(
+                out,
+                "<p class=\"soft\">Frames from {} to {}, by the clock of the box.</p>",
+                time(first),
+                time(last)
+            )?;
+        }
+        None => writeln!(out, "<p>No frame of this run is on record.</p>")?,
+    }
+    let median = figures.areas.quantile(0.5, |area| lengths.diameter(area));
+    let key = [
+        ("Frames", figures.frames.to_string()),
+        ("Cells", figures.cells.to_string()),
+        ("Cells a frame, median", number(figures.a_frame.quantile(0.5, f64::from), 1).to_string()),
+        ("Diameter, median", format!("{} {}", number(median, 2), lengths.unit())),
+    ];
+    writeln!(out, "<dl class=\"key\">")?;
+    for (name, value) in key {
+        writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
+    }
+    writeln!(out, "</dl>")
+}
+
+/// The counts.
+pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
+    let Facts { run, extent, figures, .. } = facts;
+    writeln!(out, "<section>\n<h2>Counts</h2>")?;
+    let at = |share| figures.a_frame.quantile(share, f64::from);
+    let mut frames = figures.frames.to_string();
+    if let Some((first, last)) = extent.numbers {
+        frames.push_str(&format!(", numbers {first} to {last}"));
+    }
+    let mut rows = vec![
+        ("Frames on record", frames),
+        (
+            "Frames whose cells were counted",
+            format!("{} ({})", figures.counted, percent(figures.counted, figures.frames)),
+        ),
+        ("Frames dropped before the analysis", extent.dropped.to_string()),
+        ("Cells", figures.cells.to_string()),
+        ("Cells that the edge of a frame cuts", format!("{} ({})", figures.cut, percent(figures.cut, figures.cells))),
+        (
+            "Cells that the input does not bear out",
+            format!("{} ({})", figures.unsupported, percent(figures.unsupported, figures.cells)),
+        ),
+        ("Cells a counted frame, mean", number(figures.a_frame_moments.mean(), 2).to_string()),
+        ("Cells a counted frame, standard deviation", number(figures.a_frame_moments.deviation(), 2).to_string()),
+        ("Cells a counted frame, median", number(at(0.5), 1).to_string()),
+        ("Cells a counted frame, least to greatest", format!("{} to {}", number(at(0.0), 0), number(at(1.0), 0))),
+    ];
+    if run.not_kept > 0 {
+        rows.insert(3, ("Frames that could not be kept", run.not_kept.to_string()));
+    }
+    pairs(out, "Frames and cells", &rows)?;
+    if extent.numbers.is_some_and(|(first, _)| first > 1) {
+        let found =
+            "The first frames of the run are not on record: they were dropped, or deleted because of age or size.";
+        writeln!(out, "<p class=\"soft\">{found}</p>")?;
+    }
+    if run.ended.is_none() {
+        let so_far = "Counts are those of the frames that were on record when this page was written; how many could not be \
+                      kept stands there at the end of a run.";
+        writeln!(out, "<p class=\"soft\">{so_far}</p>")?;
+    }
+    writeln!(out, "</section>")
+}
+
+/// A time, for readers and for programs.
+pub(super) fn time(ms: i64) -> impl std::fmt::Display {
+    let stamp = utc::rfc3339(ms);
+    std::fmt::from_fn(move |f| {
+        let stamp = stamp.to_string();
+        let shown = stamp.get(..19).unwrap_or(&stamp).replace('T', " ");
+        write!(f, "<time datetime=\"{stamp}\">{shown} UTC</time>")
+    })
+}
+
+/// The words for a number of frames.
+pub(super) fn frames(count: u64) -> String {
+    counted(count, "frame", "frames")
+}

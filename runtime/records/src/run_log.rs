@@ -1,0 +1,391 @@
+//! What a live run leaves in its folder: its records, and at its end tables of all that the folder holds.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    export::{
+        ExportError,
+        tables::{FRAMES_COLUMNS, cells_of_folder, frames_of_folder},
+    },
+    frame_record::FrameRecord,
+    frames,
+    keeper::{Keeper, KeeperCounters, Kept, mistake::is_mistake},
+    run_info::{ModelInfo, RunInfo},
+    store::{
+        self,
+        read::{Filter, Records},
+        retention::Retention,
+    },
+    table::{COLUMNS, COLUMNS_UM},
+};
+use crate::limits::{MAX_TABLE_FRAMES, MAX_TABLE_FRAMES_STOPPED, MAX_TABLES_TIME};
+use bloodseg_clock::Clock;
+use bloodseg_durable::AtomicFile;
+use bloodseg_vision::{
+    error::{Error, Result},
+    pictures,
+};
+
+/// Name of the table of cells.
+pub const CELLS_TABLE: &str = "cells.csv";
+
+/// The results of one run.
+#[derive(Debug)]
+pub struct RunLog {
+    folder: PathBuf,
+    keeper: Keeper,
+    clock: Arc<dyn Clock>,
+    tables: bool,
+}
+
+/// What became of the tables.
+#[derive(Debug)]
+pub enum Tables {
+    /// They hold all frames of the folder.
+    Written,
+    /// The folder has so many frames that tables are left to `bloodseg export`.
+    TooMany(u64),
+    /// The run was stopped, and they took too long. What an earlier run wrote stays.
+    CutShort,
+    /// They are not wanted.
+    NotWanted,
+    /// They cannot be written, or the records cannot be read.
+    Failed(Error),
+}
+
+/// How a run's results ended.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// What the keeper did.
+    pub counters: KeeperCounters,
+    /// The tables.
+    pub tables: Tables,
+}
+
+impl RunLog {
+    /// Opens or goes on with the records in `folder`, which is made. `tables` says whether the tables are written at the
+    /// end.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when a person has something to mend: see [`Keeper::open`]; or when the folder has tables that are not ours.
+    pub fn open(
+        folder: &Path,
+        run: &RunInfo,
+        retention: &Retention,
+        tables: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let tables = tables && check_tables(folder)?;
+        let keeper = Keeper::open(folder, run, retention, Arc::clone(&clock))?;
+        Ok(Self { folder: folder.to_owned(), keeper, clock, tables })
+    }
+
+    /// Records one frame. What cannot be written is counted and told, and ends nothing.
+    pub fn record(&mut self, record: &FrameRecord) -> Kept {
+        self.keeper.keep(record)
+    }
+
+    /// Takes note of how many frames of the run were not kept so far; see [`Keeper::lost_by_run`].
+    pub fn lost_by_run(&mut self, frames: u64) {
+        self.keeper.lost_by_run(frames);
+    }
+
+    /// Records an event; see [`Keeper::event`].
+    pub fn event(&mut self, kind: &str, text: &str) {
+        self.keeper.event(kind, text);
+    }
+
+    /// Other models run from now on; see [`Keeper::models`].
+    pub fn models(&mut self, models: Vec<ModelInfo>) {
+        self.keeper.models(models);
+    }
+
+    /// What the keeper did so far.
+    pub fn counters(&self) -> KeeperCounters {
+        self.keeper.counters()
+    }
+
+    /// Ends the run: says `how`, and how many of its frames were not kept. This comes before the tables: they may take longer
+    /// than whoever stops a run waits, and can be made at any time.
+    pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
+        self.keeper.end(how, not_kept)
+    }
+
+    /// Writes the tables, after the end. `stopped` tells whether somebody waits for the run to be over: tables of many frames
+    /// are then left out, and others broken off where they take long.
+    pub fn tables(self, stopped: &dyn Fn() -> bool) -> Tables {
+        // While the keeper has the records open: whoever closes them last clears their log away.
+        if self.tables { write_tables(&self.folder, self.clock.as_ref(), stopped) } else { Tables::NotWanted }
+    }
+}
+
+/// Takes away what earlier runs that were killed left half done in a folder that this run holds.
+pub fn sweep(folder: &Path) {
+    bloodseg_durable::sweep(folder, |name| {
+        [CELLS_TABLE, frames::TABLE].contains(&name) || pictures::is_result(Path::new(name))
+    });
+}
+
+/// Headers that the tables of a run's folder may have.
+fn headers() -> [(&'static str, Vec<String>); 2] {
+    let in_px = COLUMNS.join(",");
+    let in_um = [COLUMNS.as_slice(), &COLUMNS_UM].concat().join(",");
+    let frames = [FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat().join(",");
+    [(CELLS_TABLE, vec![in_px, in_um]), (frames::TABLE, vec![frames])]
+}
+
+/// Refuses tables that others made. Tables of ours that no records are for, of an earlier version or of `segment`, are moved
+/// aside: those that are written at the end of a run hold what the records hold, and nothing else.
+///
+/// Tells whether tables may be written. Where the disk is at fault they may not, and the run goes on without them.
+fn check_tables(folder: &Path) -> Result<bool> {
+    let at_fault = |path: &Path, error: io::Error| {
+        if is_mistake(&error) {
+            return Err(Error::output(path, error));
+        }
+        log::warn!("{}: {error}; no tables are written at the end of this run", path.display());
+        Ok(false)
+    };
+    let mut ours = Vec::new();
+    for (name, known) in headers() {
+        let path = folder.join(name);
+        match first_line(&path) {
+            Ok(first) if known.contains(&first) => ours.push(path),
+            Ok(first) if first.is_empty() => {}
+            Ok(_) => return Err(Error::output(&path, "a table with other columns is there, and is left as it is")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return at_fault(&path, error),
+        }
+    }
+    // What cannot be looked at is taken as there.
+    if folder.join(store::FILE).try_exists().unwrap_or(true) {
+        return Ok(true);
+    }
+    for path in ours {
+        let aside = path.with_extension("earlier.csv");
+        if aside.exists() {
+            return Err(Error::output(
+                &path,
+                format!("a table without records is there, and so is {}", aside.display()),
+            ));
+        }
+        if let Err(error) = std::fs::rename(&path, &aside) {
+            return at_fault(&path, error);
+        }
+        log::warn!("{}: a table without records; it is {} now", path.display(), aside.display());
+    }
+    Ok(true)
+}
+
+/// The first line of a file, as far as a header is long.
+fn first_line(path: &Path) -> io::Result<String> {
+    let mut start = Vec::new();
+    File::open(path)?.take(4096).read_to_end(&mut start)?;
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned())
+}
+
+fn write_tables(folder: &Path, clock: &dyn Clock, stopped: &dyn Fn() -> bool) -> Tables {
+    let mut waits = Waits { clock, stopped, since: None, cut_short: false };
+    let written = Records::open(folder).and_then(|records| {
+        let (frames, with_um) = records.count(&Filter::default())?;
+        let most = if stopped() { MAX_TABLE_FRAMES_STOPPED } else { MAX_TABLE_FRAMES };
+        if frames > most {
+            return Ok(Tables::TooMany(frames));
+        }
+        let cells =
+            table(&folder.join(CELLS_TABLE), |out| cells_of_folder(&records, with_um, out, &mut || waits.go_on()))?;
+        let frames = table(&folder.join(frames::TABLE), |out| frames_of_folder(&records, out, &mut || waits.go_on()))?;
+        // Both or none, as far as that goes: they are of the same frames.
+        cells.commit()?;
+        frames.commit()?;
+        Ok(Tables::Written)
+    });
+    match written {
+        Err(_) if waits.cut_short => Tables::CutShort,
+        done => done.unwrap_or_else(Tables::Failed),
+    }
+}
+
+/// How long tables may take while somebody waits.
+struct Waits<'a> {
+    clock: &'a dyn Clock,
+    stopped: &'a dyn Fn() -> bool,
+    since: Option<Duration>,
+    cut_short: bool,
+}
+
+impl Waits<'_> {
+    fn go_on(&mut self) -> std::result::Result<(), ExportError> {
+        if (self.stopped)() {
+            let now = self.clock.elapsed();
+            self.cut_short = now.saturating_sub(*self.since.get_or_insert(now)) >= MAX_TABLES_TIME;
+        }
+        if self.cut_short { Err(io::Error::from(io::ErrorKind::TimedOut).into()) } else { Ok(()) }
+    }
+}
+
+/// A table that is written and not yet in its place.
+fn table(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::result::Result<(), ExportError>,
+) -> Result<AtomicFile> {
+    let mut file = AtomicFile::create_alone(path)?;
+    write(&mut file).map_err(|error| match error {
+        ExportError::Records(error) => error,
+        ExportError::Write(error) => Error::output(path, error),
+    })?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::fixture::{noon, record, run};
+    use bloodseg_clock::VirtualClock;
+
+    fn open(folder: &Path, frames: u64) -> (RunLog, Arc<VirtualClock>) {
+        let clock = Arc::new(VirtualClock::at(noon()));
+        let retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
+        let mut log = RunLog::open(folder, &run(None), &retention, true, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        for number in 1..=frames {
+            assert_eq!(log.record(&record(number, 2)), Kept::Durable);
+        }
+        (log, clock)
+    }
+
+    fn rows(folder: &Path, table: &str) -> usize {
+        std::fs::read_to_string(folder.join(table)).unwrap().lines().count() - 1
+    }
+
+    fn ended(folder: &Path) -> Option<String> {
+        let records = Records::open(folder).unwrap();
+        let (_, last) = records.runs().unwrap().unwrap();
+        records.run(last).unwrap().unwrap().ended
+    }
+
+    fn parts(folder: &Path) -> usize {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().contains(".part")).count()
+    }
+
+    #[test]
+    fn the_end_is_on_record_before_the_tables_which_a_stop_cuts_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = open(folder.path(), 10);
+        log.end("the source ended", 0);
+        assert_eq!(ended(folder.path()).as_deref(), Some("the source ended"));
+        assert!(matches!(log.tables(&|| false), Tables::Written));
+        let (mut log, clock) = open(folder.path(), 10);
+        log.end("stopped", 0);
+        assert_eq!(ended(folder.path()).as_deref(), Some("stopped"));
+        // A second a frame.
+        let slow = || {
+            clock.pass(Duration::from_secs(1));
+            true
+        };
+        assert!(matches!(log.tables(&slow), Tables::CutShort));
+        assert_eq!(
+            (rows(folder.path(), CELLS_TABLE), rows(folder.path(), frames::TABLE)),
+            (20, 10),
+            "the earlier ones"
+        );
+        assert_eq!(parts(folder.path()), 0);
+        // Where nobody waits, they may take their time; and where somebody does, they may be quick.
+        let (mut log, clock) = open(folder.path(), 10);
+        log.end("the source ended", 0);
+        let slow = || {
+            clock.pass(Duration::from_secs(1));
+            false
+        };
+        assert!(matches!(log.tables(&slow), Tables::Written));
+        assert_eq!(rows(folder.path(), frames::TABLE), 30);
+        let (mut log, _) = open(folder.path(), 1);
+        log.end("stopped", 0);
+        assert!(matches!(log.tables(&|| true), Tables::Written));
+        assert_eq!(rows(folder.path(), frames::TABLE), 31);
+    }
+
+    #[test]
+    fn a_stop_leaves_out_tables_that_are_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, _) = open(folder.path(), 1);
+        let many = format!(
+            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= {MAX_TABLE_FRAMES_STOPPED})
+             INSERT INTO frames SELECT n.i, run, n.i, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels,
+             clipped_share, depth_levels, brightness_levels, counted, 0, 0, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
+             cells_ms, total_ms, width_px, height_px FROM frames, n WHERE frames.id = 1"
+        );
+        let other = store::open_to_write(&folder.path().join(store::FILE)).unwrap();
+        other.execute_batch(&many).unwrap();
+        drop(other);
+        log.end("stopped", 0);
+        assert!(matches!(log.tables(&|| true), Tables::TooMany(frames) if frames == MAX_TABLE_FRAMES_STOPPED + 1));
+        assert!(!folder.path().join(CELLS_TABLE).exists());
+        let (mut log, _) = open(folder.path(), 1);
+        log.end("the source ended", 0);
+        assert!(matches!(log.tables(&|| false), Tables::Written));
+    }
+
+    #[test]
+    fn what_a_run_that_was_killed_left_half_done_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = ["cells.csv.part", "frames.csv.part-17", "a.sr.png.part", "b.overlay.png.part-4711"];
+        let stay = ["cells.csv", "report-1.html.part-17", "mine.part", "b.png.part"];
+        for name in left.iter().chain(&stay) {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        sweep(folder.path());
+        assert!(left.iter().all(|name| !folder.path().join(name).exists()));
+        assert!(stay.iter().all(|name| folder.path().join(name).exists()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn tables_that_cannot_be_looked_at_end_no_start() {
+        let folder = tempfile::tempdir().unwrap();
+        // An error that is nobody's: too many links.
+        let table = folder.path().join(CELLS_TABLE);
+        std::os::unix::fs::symlink(&table, &table).unwrap();
+        assert!(!check_tables(folder.path()).unwrap());
+        let (mut log, _) = open(folder.path(), 1);
+        log.end("stopped", 0);
+        assert!(matches!(log.tables(&|| false), Tables::NotWanted));
+    }
+
+    #[test]
+    fn tables_of_others_are_refused_and_our_own_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let refused = || check_tables(folder.path()).unwrap_err();
+        assert!(check_tables(&folder.path().join("none")).unwrap());
+        let [(_, cells), (_, frames)] = headers();
+        let earlier = format!("{}\na,1\n", cells[0]);
+        put(CELLS_TABLE, &earlier);
+        check_tables(folder.path()).unwrap();
+        let aside = std::fs::read_to_string(folder.path().join("cells.earlier.csv")).unwrap();
+        assert!(aside == earlier && !folder.path().join(CELLS_TABLE).exists(), "an earlier version's are not lost");
+        put(CELLS_TABLE, &earlier);
+        assert!(refused().to_string().contains("cells.earlier.csv"));
+        put(store::FILE, "");
+        check_tables(folder.path()).unwrap();
+        put(CELLS_TABLE, &format!("{}\r\n", cells[1]));
+        put(frames::TABLE, &frames[0]);
+        check_tables(folder.path()).unwrap();
+        for other in ["mine,own\n1,2\n", "image;cell\n", "\u{fffd}"] {
+            put(frames::TABLE, other);
+            assert_eq!(refused().exit_code(), 5);
+        }
+        std::fs::remove_file(folder.path().join(frames::TABLE)).unwrap();
+        std::fs::create_dir(folder.path().join(frames::TABLE)).unwrap();
+        assert_eq!(refused().exit_code(), 5);
+    }
+}

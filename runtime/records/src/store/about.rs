@@ -1,0 +1,212 @@
+//! What is read back of a run itself: how it began and ended, its models, its extent, its events.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::read::{Records, text};
+use bloodseg_vision::error::Result;
+
+/// A run as it was recorded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// When it started, milliseconds since 1970.
+    pub started_utc_ms: i64,
+    /// The same in the time that the box was running.
+    pub started_box_ms: i64,
+    /// Name of the source.
+    pub source: String,
+    /// What the source is.
+    pub description: String,
+    /// Edge of a pixel of the frames in the specimen, where it is known.
+    pub um_per_px: Option<f64>,
+    /// How it is known.
+    pub pitch_from: String,
+    /// Pixels of the super-resolved grid along one of the frame's.
+    pub scale: u32,
+    /// Version of the software that ran.
+    pub software: String,
+    /// Flags that change what is counted.
+    pub notes: String,
+    /// When it ended, milliseconds since 1970; none where no end is on record.
+    pub ended_utc_ms: Option<i64>,
+    /// How it ended.
+    pub ended: Option<String>,
+    /// Frames that could not be kept.
+    pub not_kept: i64,
+}
+
+impl RunRow {
+    /// Edge of a pixel of the super-resolved grid in the specimen.
+    pub fn um_per_sr_px(&self) -> Option<f64> {
+        self.um_per_px.map(|um| um / f64::from(self.scale.max(1)))
+    }
+}
+
+/// A net that a run used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelRow {
+    /// `ssr` or `unet`.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+}
+
+/// How far the frames of a run reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Frames that the records hold.
+    pub frames: u64,
+    /// Least and greatest number of a frame.
+    pub numbers: Option<(i64, i64)>,
+    /// Earliest and latest time, milliseconds since 1970.
+    pub utc_ms: Option<(i64, i64)>,
+    /// The same in the time that the box was running.
+    pub box_ms: Option<(i64, i64)>,
+    /// Frames that were dropped up to the last one.
+    pub dropped: i64,
+}
+
+/// Something that happened to a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventRow {
+    /// When, milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// The same in the time that the box was running.
+    pub box_ms: i64,
+    /// What kind.
+    pub kind: String,
+    /// What happened.
+    pub text: String,
+}
+
+impl Records {
+    /// A run; none where there is none of this number.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when it cannot be read.
+    pub fn run(&self, run: i64) -> Result<Option<RunRow>> {
+        let sql =
+            "SELECT id, started_utc_ms, started_box_ms, source, description, um_per_px, pitch_from, scale, software,
+                   notes, ended_utc_ms, ended, not_kept FROM runs WHERE id = ?1";
+        let read = |row: &Row<'_>| {
+            Ok(RunRow {
+                id: row.get(0)?,
+                started_utc_ms: row.get(1)?,
+                started_box_ms: row.get(2)?,
+                source: owned(row, 3)?,
+                description: owned(row, 4)?,
+                um_per_px: row.get(5)?,
+                pitch_from: owned(row, 6)?,
+                scale: row.get(7)?,
+                software: owned(row, 8)?,
+                notes: owned(row, 9)?,
+                ended_utc_ms: row.get(10)?,
+                ended: row.get::<_, Option<String>>(11)?,
+                not_kept: row.get(12)?,
+            })
+        };
+        self.connection.query_row(sql, [run], read).optional().map_err(|e| self.fault(e))
+    }
+
+    /// Numbers of the latest runs, at most so many, in their order; and how many there are in all.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when they cannot be read.
+    pub fn latest_runs(&self, most: usize) -> Result<(Vec<i64>, u64)> {
+        let all = "SELECT count(*) FROM runs";
+        let all: i64 = self.connection.query_row(all, [], |row| row.get(0)).map_err(|e| self.fault(e))?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql = "SELECT id FROM (SELECT id FROM runs ORDER BY id DESC LIMIT ?1) ORDER BY id";
+        let runs = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let rows = statement.query_map([most], |row| row.get(0))?;
+            rows.collect()
+        });
+        Ok((runs.map_err(|e| self.fault(e))?, all.unsigned_abs()))
+    }
+
+    /// Frames of a run, and the cells that were counted in them; without cells where it has more than `most` frames.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when they cannot be read.
+    pub fn counted(&self, run: i64, most: u64) -> Result<(u64, Option<u64>)> {
+        let number = |sql| self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0)).map_err(|e| self.fault(e));
+        let frames = number("SELECT count(*) FROM frames WHERE run = ?1")?.unsigned_abs();
+        let cells = "SELECT coalesce(sum(cells), 0) FROM frames WHERE run = ?1 AND counted";
+        let cells = (frames <= most).then(|| number(cells)).transpose()?;
+        Ok((frames, cells.map(i64::unsigned_abs)))
+    }
+
+    /// The nets of a run, in the order of their roles.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when they cannot be read.
+    pub fn models(&self, run: i64) -> Result<Vec<ModelRow>> {
+        let sql = "SELECT role, name, version, sha256 FROM models WHERE run = ?1 ORDER BY role LIMIT 16";
+        let models = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let read = |row: &Row<'_>| {
+                Ok(ModelRow {
+                    role: owned(row, 0)?,
+                    name: owned(row, 1)?,
+                    version: owned(row, 2)?,
+                    sha256: owned(row, 3)?,
+                })
+            };
+            let rows = statement.query_map([run], read)?;
+            rows.collect()
+        });
+        models.map_err(|e| self.fault(e))
+    }
+
+    /// How far the frames of a run reach.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when they cannot be read.
+    pub fn extent(&self, run: i64) -> Result<Extent> {
+        let sql = "SELECT count(*), min(number), max(number), min(at_utc_ms), max(at_utc_ms), min(box_ms), max(box_ms),
+                   max(dropped) FROM frames WHERE run = ?1";
+        let read = |row: &Row<'_>| {
+            let pair = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.zip(row.get(at + 1)?));
+            Ok(Extent {
+                frames: row.get::<_, i64>(0)?.unsigned_abs(),
+                numbers: pair(1)?,
+                utc_ms: pair(3)?,
+                box_ms: pair(5)?,
+                dropped: row.get::<_, Option<i64>>(7)?.unwrap_or(0),
+            })
+        };
+        self.connection.query_row(sql, [run], read).map_err(|e| self.fault(e))
+    }
+
+    /// The latest events of a run, at most so many, in their order; and how many there are in all.
+    ///
+    /// # Errors
+    /// [`bloodseg_vision::error::Error::Input`] when they cannot be read.
+    pub fn events(&self, run: i64, most: usize) -> Result<(Vec<EventRow>, u64)> {
+        let all = "SELECT count(*) FROM events WHERE run = ?1";
+        let all: i64 = self.connection.query_row(all, [run], |row| row.get(0)).map_err(|e| self.fault(e))?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql =
+            "SELECT at_utc_ms, box_ms, kind, text FROM (SELECT * FROM events WHERE run = ?1 ORDER BY id DESC LIMIT ?2)
+                   ORDER BY id";
+        let events = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let read = |row: &Row<'_>| {
+                Ok(EventRow { at_utc_ms: row.get(0)?, box_ms: row.get(1)?, kind: owned(row, 2)?, text: owned(row, 3)? })
+            };
+            let rows = statement.query_map(params![run, most], read)?;
+            rows.collect()
+        });
+        Ok((events.map_err(|e| self.fault(e))?, all.unsigned_abs()))
+    }
+}
+
+/// A text in memory of its own.
+fn owned(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
+    let mut owned = String::new();
+    text(row, at, &mut owned)?;
+    Ok(owned)
+}

@@ -1,0 +1,383 @@
+//! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
+
+pub mod about;
+pub mod limits;
+pub mod read;
+pub mod retention;
+pub mod schema;
+pub mod write;
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use crate::store::limits::{
+    MAX_RECORDS_BUSY, MAX_RECORDS_HEAP_BYTES, RECORDS_CACHE_KIB, RECORDS_LOG_BYTES, RECORDS_LOG_PAGES,
+};
+use bloodseg_vision::error::Error;
+use schema::Found;
+
+/// Name of the database in the folder of a run.
+pub const FILE: &str = "records.sqlite";
+
+/// What SQLite takes for no database.
+const NO_DATABASE: &str = "no database is in it; it is left as it is";
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It is not ours to touch; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// It was ours, and cannot be read any more: bytes of it are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// What SQLite said.
+    #[error("{0}{code}", code = code_of(.0))]
+    Sqlite(rusqlite::Error),
+}
+
+/// The number that tells one I/O error from another; nothing for errors that are no I/O errors.
+fn code_of(error: &rusqlite::Error) -> String {
+    let io = |error: &&ffi::Error| error.code == ErrorCode::SystemIoFailure;
+    error.sqlite_error().filter(io).map_or_else(String::new, |error| format!(" (SQLite {})", error.extended_code))
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Refused(NO_DATABASE.into()),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl Fault {
+    /// The error for a user who named the folder of `path` for results.
+    pub fn to_write(self, path: &Path) -> Error {
+        Error::output(path, self)
+    }
+
+    /// The error for a user who wants to read `path`.
+    pub fn to_read(self, path: &Path) -> Error {
+        Error::input(path, self, "records that `bloodseg run --out DIR` wrote", "")
+    }
+}
+
+/// Opens the database at `path` for a run: made when it is not there, brought to the version of this software when it is older.
+///
+/// Its log is written ahead and brought to the disk at every commit, so that readers never wait and what was committed
+/// stays. Where the file system cannot share memory between processes (9p, some network shares), a rollback journal does
+/// the same, and a reader may hold up the writer.
+///
+/// # Errors
+/// [`Fault::Refused`] for what is no database, of another program, or of a newer version: it is left as it is.
+/// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
+pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
+    let opened = match prepared(path, Journal::Ahead) {
+        Err(Fault::Sqlite(error)) if cannot_share_memory(&error) => {
+            log::info!("{}: no shared memory there: a rollback journal is used", path.display());
+            prepared(path, Journal::Rollback)
+        }
+        other => other,
+    };
+    match opened {
+        Err(Fault::Refused(why)) if why == NO_DATABASE && was_ours(path) => {
+            Err(Fault::Damaged("its header is not what was written".into()))
+        }
+        other => other,
+    }
+}
+
+/// Whether a file that SQLite takes for no database was one of ours: the number of our application stands in its place, or
+/// nothing at all is left of the header, as on a disk that lost its first block.
+fn was_ours(path: &Path) -> bool {
+    // The header of SQLite's format: 100 bytes, the number of the application at 68, highest byte first.
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let ours = header.get(68..72) == Some(schema::APPLICATION_ID.to_be_bytes().as_slice());
+    read.is_ok() && (ours || header.iter().all(|byte| *byte == 0))
+}
+
+/// How a commit is made safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    Ahead,
+    Rollback,
+}
+
+fn prepared(path: &Path, journal: Journal) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    if journal == Journal::Rollback {
+        // Before anything is read: who is alone needs no shared memory to read a log that was written ahead.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    }
+    set_limits(&connection)?;
+    let found = looked_at(&connection)?;
+    if found == Found::Empty {
+        // Before the first table, or never: what is deleted later can then be given back to the disk.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    let wanted = if journal == Journal::Ahead { "WAL" } else { "TRUNCATE" };
+    let mode: String = connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))?;
+    if journal == Journal::Rollback || !mode.eq_ignore_ascii_case("wal") {
+        connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))?;
+        connection.pragma_update(None, "locking_mode", "NORMAL")?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.query_row(&format!("PRAGMA wal_autocheckpoint = {RECORDS_LOG_PAGES}"), [], |_| Ok(()))?;
+    connection.query_row(&format!("PRAGMA journal_size_limit = {RECORDS_LOG_BYTES}"), [], |_| Ok(()))?;
+    schema::migrate(&mut connection)?;
+    // The first read shows whether memory can be shared.
+    schema::look(&connection)?;
+    Ok(connection)
+}
+
+/// What is there, or why it is refused.
+fn looked_at(connection: &Connection) -> Result<Found, Fault> {
+    match schema::look(connection) {
+        Ok(Found::Newer(version)) => Err(Fault::Refused(format!(
+            "records of version {version}; this software knows up to {}. They are left as they are: use the newer \
+             software, or another folder",
+            schema::VERSION
+        ))),
+        Ok(Found::Foreign) => Err(Fault::Refused("a database of another program, which is left as it is".into())),
+        other => Ok(other?),
+    }
+}
+
+/// Memory and time that a connection may take.
+fn set_limits(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(MAX_RECORDS_BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    // Of the whole process: every connection gives the same.
+    connection.query_row(&format!("PRAGMA hard_heap_limit = {MAX_RECORDS_HEAP_BYTES}"), [], |_| Ok(()))?;
+    connection.execute_batch(&format!("PRAGMA cache_size = -{RECORDS_CACHE_KIB}; PRAGMA temp_store = MEMORY"))
+}
+
+/// Whether it failed for want of memory that processes share.
+fn cannot_share_memory(error: &rusqlite::Error) -> bool {
+    // Not for want of room, which comes back.
+    let shared = [ffi::SQLITE_IOERR_SHMLOCK, ffi::SQLITE_IOERR_SHMMAP];
+    error.sqlite_error().is_some_and(|error| shared.contains(&error.extended_code))
+}
+
+/// Opens the database at `path` to read it, also while a run writes it. Nothing is made, and nothing is migrated.
+///
+/// # Errors
+/// [`Fault::Refused`] for what is not ours or of another version, [`Fault::Sqlite`] for everything else.
+pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match Connection::open_with_flags(path, flags).and_then(|connection| {
+        set_limits(&connection)?;
+        schema::look(&connection)?;
+        Ok(connection)
+    }) {
+        // A folder that cannot be written to has no place for what readers share. Without a log there is no writer either.
+        Err(error) if may_be_read_only(&error) && !log_of(path).exists() => still(path)?,
+        other => other?,
+    };
+    match looked_at(&connection)? {
+        Found::Ours(schema::VERSION) => Ok(connection),
+        Found::Ours(version) => Err(Fault::Refused(format!(
+            "records of version {version}, and {} is read; `bloodseg run` with this folder brings them up to date",
+            schema::VERSION
+        ))),
+        _ => Err(Fault::Refused("a database without records".into())),
+    }
+}
+
+/// A database that nobody writes.
+fn still(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    // What has a meaning in an address is written by its number.
+    let escaped: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    set_limits(&connection)?;
+    Ok(connection)
+}
+
+fn may_be_read_only(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) || cannot_share_memory(error)
+}
+
+/// Brings the log of a database into it and clears it away, where nobody else has it open: who only reads leaves it there.
+pub fn clear_log(path: &Path) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cleared = Connection::open_with_flags(path, flags)
+        .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    if let Err(error) = cleared {
+        log::debug!("{}: the log stays: {error}", path.display());
+    }
+}
+
+/// The log beside a database.
+pub fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// What SQLite keeps beside a database.
+pub const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+/// A file beside a database, by its ending: one of [`BESIDE`].
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn text(connection: &Connection, pragma: &str) -> String {
+        connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |row| {
+                Ok(match row.get_ref(0)? {
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    other => other.as_str().unwrap().to_owned(),
+                })
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_new_database_is_as_it_is_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        for _ in ["new", "again"] {
+            let connection = open_to_write(&path).unwrap();
+            for (pragma, wanted) in [
+                ("journal_mode", "wal"),
+                ("synchronous", "2"),
+                ("foreign_keys", "1"),
+                ("auto_vacuum", "2"),
+                ("locking_mode", "normal"),
+            ] {
+                assert_eq!(text(&connection, pragma), wanted, "{pragma}");
+            }
+            assert_eq!(text(&connection, "hard_heap_limit"), MAX_RECORDS_HEAP_BYTES.to_string());
+        }
+        assert_eq!(text(&open_to_read(&path).unwrap(), "user_version"), schema::VERSION.to_string());
+    }
+
+    #[test]
+    fn without_shared_memory_a_rollback_journal_is_used_and_readers_still_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        // A log that was written ahead is read first.
+        let ahead = open_to_write(&path).unwrap();
+        ahead.execute_batch("UPDATE state SET box_ms = 7").unwrap();
+        drop(ahead);
+        let rollback = prepared(&path, Journal::Rollback).unwrap();
+        assert_eq!(
+            (text(&rollback, "journal_mode"), text(&rollback, "locking_mode")),
+            ("truncate".into(), "normal".into())
+        );
+        rollback.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
+        let reader = open_to_read(&path).unwrap();
+        let box_ms: i64 = reader.query_row("SELECT box_ms FROM state", [], |row| row.get(0)).unwrap();
+        assert_eq!(box_ms, 8);
+    }
+
+    #[test]
+    fn a_log_that_a_reader_left_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        let writer = open_to_write(&path).unwrap();
+        let reader = open_to_read(&path).unwrap();
+        clear_log(&path);
+        drop(writer);
+        drop(reader);
+        assert_eq!(files(), 3);
+        clear_log(&path);
+        assert_eq!(files(), 1);
+        clear_log(&folder.path().join("none"));
+        assert_eq!(files(), 1, "nothing is made");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let garbage = folder.path().join("garbage");
+        std::fs::write(&garbage, "no database, but longer than the first page of one has to be".repeat(100)).unwrap();
+        let foreign = folder.path().join("foreign");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();
+        let newer = folder.path().join("newer");
+        drop(open_to_write(&newer).unwrap());
+        Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+        for (path, wanted) in [(garbage, "no database"), (foreign, "another program"), (newer, "version 99")] {
+            let before = std::fs::read(&path).unwrap();
+            for error in [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()] {
+                assert!(matches!(&error, Fault::Refused(why) if why.contains(wanted)), "{error:?}");
+            }
+            assert!(std::fs::read(&path).unwrap() == before, "{} was changed", path.display());
+        }
+    }
+
+    #[test]
+    fn records_of_ours_that_cannot_be_read_are_told_from_what_others_put_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        drop(open_to_write(&path).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        let opened_with = |damage: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = whole.clone();
+            damage(&mut bytes);
+            std::fs::write(&path, &bytes).unwrap();
+            let fault = open_to_write(&path).unwrap_err();
+            assert!(std::fs::read(&path).unwrap() == bytes, "it was changed");
+            fault
+        };
+        type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+        let damages: [Damage; 4] = [
+            &|bytes| bytes[0] = b'X',
+            &|bytes| bytes[16..18].fill(0xff),
+            &|bytes| bytes[..512].fill(0),
+            // The table of tables.
+            &|bytes| bytes[100..200].fill(0xff),
+        ];
+        for (at, damage) in damages.into_iter().enumerate() {
+            let fault = opened_with(damage);
+            assert!(matches!(&fault, Fault::Damaged(_)), "{at}: {fault:?}");
+        }
+        let others: [Damage; 2] = [&|bytes| bytes[..100].fill(b'x'), &|bytes| *bytes = b"short".to_vec()];
+        for damage in others {
+            let fault = opened_with(damage);
+            assert!(matches!(&fault, Fault::Refused(why) if why == NO_DATABASE), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_makes_and_migrates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        assert!(open_to_read(&path).is_err() && !path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(open_to_read(&path).unwrap_err(), Fault::Refused(why) if why.contains("without records")));
+        schema::migrate_to(&mut Connection::open(&path).unwrap(), 1);
+        assert!(matches!(open_to_read(&path).unwrap_err(), Fault::Refused(why) if why.contains("version 1")));
+        drop(open_to_write(&path).unwrap());
+        open_to_read(&path).unwrap();
+    }
+
+    #[test]
+    fn a_database_on_a_disk_that_cannot_be_written_is_read_as_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd # name?.sqlite");
+        drop(open_to_write(&path).unwrap());
+        let version = still(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0)).unwrap();
+        assert_eq!(version, schema::VERSION);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,386 @@
+//! What is read back: frame by frame, in memory that does not grow with their number.
+//!
+//! Reads are short: whoever takes what is read may stand still (`| less`) for as long as it likes, and meanwhile no read is
+//! open that would keep the log from being brought into the database.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row, params, types::ValueRef};
+
+use super::{FILE, Fault, open_to_read};
+use crate::store::limits::RECORDS_READ_FRAMES;
+use bloodseg_vision::error::{Error, Result};
+
+/// Which frames are wanted; all without any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this run alone.
+    pub run: Option<i64>,
+    /// With this number in its run.
+    pub frame: Option<i64>,
+    /// Not before this time, milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// Before this time.
+    pub until_ms: Option<i64>,
+}
+
+/// A frame as it was recorded, with what its run says. Measures that were no numbers are NaN.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FrameRow {
+    /// Number in the database.
+    pub id: i64,
+    /// Number of its run.
+    pub run: i64,
+    /// When the run started, milliseconds since 1970.
+    pub started_utc_ms: i64,
+    /// Name of the source.
+    pub source: String,
+    /// Edge of a pixel of the frame in the specimen, where it is known.
+    pub um_per_px: Option<f64>,
+    /// How it is known.
+    pub pitch_from: String,
+    /// Pixels of the super-resolved grid along one of the frame's.
+    pub scale: u32,
+    /// Number in its run.
+    pub number: i64,
+    /// When it was analysed, milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// The same in the time that the box was running.
+    pub box_ms: i64,
+    /// Its name.
+    pub image: String,
+    /// What it was judged to be.
+    pub verdict: String,
+    /// Sharpness, where there is something to see.
+    pub sharpness: Option<f64>,
+    /// `contrast_levels`, `clipped_share`, `depth_levels`, `brightness_levels`.
+    pub quality: [f64; 4],
+    /// Whether its cells were counted.
+    pub counted: bool,
+    /// Its cells.
+    pub cells: i64,
+    /// Cells that the input does not bear out.
+    pub unsupported: i64,
+    /// Tiles.
+    pub tiles: i64,
+    /// Frames of the run dropped before it.
+    pub dropped: i64,
+    /// `ssr_ms`, `unet_ms`, `tiling_ms`, `cells_ms`, `total_ms`.
+    pub ms: [f64; 5],
+    /// Width and height of the super-resolved grid; zeros in records of version 1.
+    pub size_px: [u32; 2],
+}
+
+impl FrameRow {
+    /// Edge of a pixel of the super-resolved grid in the specimen.
+    pub fn um_per_sr_px(&self) -> Option<f64> {
+        self.um_per_px.map(|um| um / f64::from(self.scale.max(1)))
+    }
+}
+
+/// A cell as it was recorded. Lengths are in pixels of the super-resolved grid.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CellRow {
+    /// Number in its frame.
+    pub label: i64,
+    /// Centroid.
+    pub x_px: f64,
+    /// Centroid.
+    pub y_px: f64,
+    /// Pixels.
+    pub area_px: i64,
+    /// Length of the outline, by Crofton's formula.
+    pub perimeter_px: f64,
+    /// Eccentricity of the ellipse of the same moments.
+    pub eccentricity: f64,
+    /// Whether the frame's border cuts or touches it.
+    pub touches_border: bool,
+    /// Mean foreground probability.
+    pub confidence: f64,
+    /// Mean difference to what was read, levels.
+    pub consistency_levels: f64,
+    /// Whether what was read bears it out.
+    pub supported: bool,
+    /// Its outline, as [`bloodseg_vision::cells::outline`] writes it.
+    pub outline: Vec<u8>,
+}
+
+impl CellRow {
+    /// Diameter of the disk of the same area, `sqrt(4 A / pi)`.
+    pub fn equivalent_diameter_px(&self) -> f64 {
+        (4.0 * self.area_px as f64 / std::f64::consts::PI).sqrt()
+    }
+
+    /// `4 pi A / P^2`, at most 1.
+    pub fn circularity(&self) -> f64 {
+        (4.0 * std::f64::consts::PI * self.area_px as f64 / (self.perimeter_px * self.perimeter_px)).min(1.0)
+    }
+}
+
+/// Records that are read: the frames that stood in them when they were opened, whatever a run adds meanwhile. What it deletes
+/// for want of room before its turn comes is not there.
+#[derive(Debug)]
+pub struct Records {
+    path: PathBuf,
+    pub(super) connection: Connection,
+    /// Number of the newest frame when they were opened.
+    newest: i64,
+}
+
+const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
+                       f.box_ms, f.image, f.verdict, f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, \
+                       f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
+                       f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px";
+
+/// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
+const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
+                      f.run = ?1) AND (?2 IS NULL OR f.number = ?2) AND (?3 IS NULL OR f.at_utc_ms >= ?3) AND (?4 IS NULL OR \
+                      f.at_utc_ms < ?4)";
+
+/// Before every frame.
+const FIRST: i64 = i64::MIN;
+
+impl Records {
+    /// Opens the records of a run's folder, or a database by its name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there are none, or they cannot be read.
+    pub fn open(from: &Path) -> Result<Self> {
+        let path = if from.is_dir() { from.join(FILE) } else { from.to_owned() };
+        if !path.is_file() {
+            let found = if from.is_dir() { "a folder without records" } else { "no such file or folder" };
+            return Err(Error::input(
+                from,
+                found,
+                format!("a folder with {FILE}"),
+                "`bloodseg run --out DIR` writes one",
+            ));
+        }
+        let connection = open_to_read(&path).map_err(|fault| fault.to_read(&path))?;
+        let newest = connection.query_row("SELECT max(id) FROM frames", [], |row| row.get::<_, Option<i64>>(0));
+        let newest = newest.map_err(|e| Fault::from(e).to_read(&path))?.unwrap_or(FIRST);
+        Ok(Self { path, connection, newest })
+    }
+
+    /// The database.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first and the last run that are recorded; none without any.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they cannot be read.
+    pub fn runs(&self) -> Result<Option<(i64, i64)>> {
+        let both = |row: &Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?));
+        self.connection.query_row("SELECT min(id), max(id) FROM runs", [], both).map_err(|e| self.fault(e))
+    }
+
+    /// Whether there is such a run.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they cannot be read.
+    pub fn has_run(&self, run: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)";
+        self.connection.query_row(sql, [run], |row| row.get(0)).map_err(|e| self.fault(e))
+    }
+
+    /// Number of frames that are wanted, and whether the pitch of any is known.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they cannot be read.
+    pub fn count(&self, filter: &Filter) -> Result<(u64, bool)> {
+        let sql = format!("SELECT count(*), max(r.um_per_px IS NOT NULL) {WANTED}");
+        let both =
+            |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
+        self.connection.query_row(&sql, self.bounds(filter, FIRST), both).map_err(|e| self.fault(e))
+    }
+
+    /// Does several reads of one moment of the records. The log grows meanwhile: nothing that may stand still belongs in it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when they cannot be read, and whatever `reads` says.
+    pub fn at_one_moment<T, E: From<Error>>(
+        &self,
+        reads: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        // Taken back at its end: nothing was written.
+        let _moment = self.connection.unchecked_transaction().map_err(|e| E::from(self.fault(e)))?;
+        reads()
+    }
+
+    /// Hands over each frame that is wanted, in the order in which they were recorded. No read is open meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    pub fn frames<E: From<Error>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(&FrameRow) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (mut rows, mut after) = (vec![FrameRow::default(); RECORDS_READ_FRAMES], FIRST);
+        loop {
+            let read = self.read_frames(filter, after, &mut rows).map_err(|e| E::from(self.fault(e)))?;
+            for frame in rows.iter().take(read) {
+                each(frame)?;
+                after = frame.id;
+            }
+            if read < rows.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands over each frame that is wanted with its cells, in the order of their labels: all of them, whatever a run deletes.
+    /// No read is open meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    pub fn whole_frames<E: From<Error>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(&FrameRow, &[CellRow]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let (mut rows, mut cells) = ([FrameRow::default()], Vec::new());
+        let mut after = FIRST;
+        while self.read_whole_frame(filter, after, &mut rows, &mut cells).map_err(E::from)? {
+            let [frame] = &rows;
+            each(frame, &cells)?;
+            after = frame.id;
+        }
+        Ok(())
+    }
+
+    /// The next frame and its cells; whether there is one.
+    fn read_whole_frame(
+        &self,
+        filter: &Filter,
+        after: i64,
+        frame: &mut [FrameRow; 1],
+        cells: &mut Vec<CellRow>,
+    ) -> Result<bool> {
+        // Both of one moment, unless that was chosen already.
+        let begun = self.connection.is_autocommit().then(|| self.connection.unchecked_transaction());
+        let _moment = begun.transpose().map_err(|e| self.fault(e))?;
+        cells.clear();
+        if self.read_frames(filter, after, frame).map_err(|e| self.fault(e))? == 0 {
+            return Ok(false);
+        }
+        self.cells(frame[0].id, |cell| {
+            cells.push(cell.clone());
+            Ok::<_, Error>(())
+        })?;
+        Ok(true)
+    }
+
+    /// The next frames, as many as there are rows for; how many they are.
+    fn read_frames(&self, filter: &Filter, after: i64, into: &mut [FrameRow]) -> rusqlite::Result<usize> {
+        let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id LIMIT ?7");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let [run, frame, since_ms, until_ms, after, newest] = self.bounds(filter, after);
+        let most = i64::try_from(into.len()).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![run, frame, since_ms, until_ms, after, newest, most])?;
+        let mut read = 0;
+        for frame in into {
+            let Some(row) = rows.next()? else { break };
+            frame.read(row)?;
+            read += 1;
+        }
+        Ok(read)
+    }
+
+    /// Hands over each cell of a frame, in order of their labels, from a read that is open meanwhile: for what does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    pub fn cells<E: From<Error>>(
+        &self,
+        frame: i64,
+        mut each: impl FnMut(&CellRow) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let fault = |e| E::from(self.fault(e));
+        let sql = "SELECT label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
+                   consistency_levels, supported, outline FROM cells WHERE frame = ?1 ORDER BY label";
+        let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
+        let mut rows = statement.query([frame]).map_err(fault)?;
+        let mut cell = CellRow::default();
+        while let Some(row) = rows.next().map_err(fault)? {
+            cell.read(row).map_err(fault)?;
+            each(&cell)?;
+        }
+        Ok(())
+    }
+
+    fn bounds(&self, filter: &Filter, after: i64) -> [Option<i64>; 6] {
+        [filter.run, filter.frame, filter.since_ms, filter.until_ms, Some(after), Some(self.newest)]
+    }
+
+    pub(super) fn fault(&self, error: rusqlite::Error) -> Error {
+        Fault::from(error).to_read(&self.path)
+    }
+}
+
+/// SQLite knows no NaN: what was one is there as nothing.
+fn real(row: &Row<'_>, at: usize) -> rusqlite::Result<f64> {
+    Ok(row.get::<_, Option<f64>>(at)?.unwrap_or(f64::NAN))
+}
+
+/// A text into memory that is used again.
+pub(super) fn text(row: &Row<'_>, at: usize, into: &mut String) -> rusqlite::Result<()> {
+    into.clear();
+    if let ValueRef::Text(bytes) = row.get_ref(at)? {
+        into.push_str(&String::from_utf8_lossy(bytes));
+    }
+    Ok(())
+}
+
+impl FrameRow {
+    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        self.id = row.get(0)?;
+        self.run = row.get(1)?;
+        self.started_utc_ms = row.get(2)?;
+        text(row, 3, &mut self.source)?;
+        self.um_per_px = row.get(4)?;
+        text(row, 5, &mut self.pitch_from)?;
+        self.scale = row.get(6)?;
+        self.number = row.get(7)?;
+        self.at_utc_ms = row.get(8)?;
+        self.box_ms = row.get(9)?;
+        text(row, 10, &mut self.image)?;
+        text(row, 11, &mut self.verdict)?;
+        self.sharpness = row.get(12)?;
+        for (at, value) in (13..).zip(&mut self.quality) {
+            *value = real(row, at)?;
+        }
+        self.counted = row.get(17)?;
+        self.cells = row.get(18)?;
+        self.unsupported = row.get(19)?;
+        self.tiles = row.get(20)?;
+        self.dropped = row.get(21)?;
+        for (at, value) in (22..).zip(&mut self.ms) {
+            *value = real(row, at)?;
+        }
+        self.size_px = [row.get(27)?, row.get(28)?];
+        Ok(())
+    }
+}
+
+impl CellRow {
+    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        self.label = row.get(0)?;
+        self.x_px = real(row, 1)?;
+        self.y_px = real(row, 2)?;
+        self.area_px = row.get(3)?;
+        self.perimeter_px = real(row, 4)?;
+        self.eccentricity = real(row, 5)?;
+        self.touches_border = row.get(6)?;
+        self.confidence = real(row, 7)?;
+        self.consistency_levels = real(row, 8)?;
+        self.supported = row.get(9)?;
+        self.outline.clear();
+        if let ValueRef::Blob(bytes) = row.get_ref(10)? {
+            self.outline.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! What a run writes: one transaction a frame, with all its cells, or nothing of it.
+
+use std::fmt::Write;
+
+use heapless::String as Text;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::retention::delete_empty_runs;
+use crate::{
+    frame_record::FrameRecord,
+    limits::{MAX_EVENT_BYTES, MAX_RECORD_NAME_BYTES},
+    run_info::{ModelInfo, RunInfo},
+    store::limits::{MAX_EMPTY_RUNS, MAX_EVENTS},
+};
+use bloodseg_clock::utc;
+use bloodseg_vision::geometry::SCALE;
+
+/// An event: something that happened to a run, other than a frame.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When, by the wall's clock, milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// When, in the time that the box was running.
+    pub box_ms: i64,
+    /// What kind, in one word.
+    pub kind: Text<32>,
+    /// What happened.
+    pub text: Text<MAX_EVENT_BYTES>,
+}
+
+/// A text in so many bytes, cut between characters where it is longer.
+pub fn cut<const N: usize>(text: impl std::fmt::Display) -> Text<N> {
+    struct Cut<const N: usize>(Text<N>);
+    impl<const N: usize> Write for Cut<N> {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            text.chars().try_for_each(|character| self.0.push(character).map_err(|_| std::fmt::Error))
+        }
+    }
+    let mut whole = Cut(Text::new());
+    // An error says that the rest had no room.
+    let _ = write!(whole, "{text}");
+    whole.0
+}
+
+/// Whole milliseconds since the box first ran, as they stand in the database.
+///
+/// # Errors
+/// Those of SQLite.
+pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT box_ms FROM state", [], |row| row.get(0))
+}
+
+/// Begins a run, and gives its number. Of the runs before it, those without frames go but for the latest [`MAX_EMPTY_RUNS`]:
+/// a program that ends as soon as it starts, over and over, leaves no more than these and what they tell.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlite::Result<i64> {
+    within(connection, || {
+        connection.execute(
+            "INSERT INTO runs (mark, started_utc_ms, started_box_ms, source, description, um_per_px, pitch_from, scale, software,
+             notes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                run.mark,
+                utc::ms(run.started),
+                box_ms,
+                run.source,
+                run.description,
+                run.um_per_px,
+                run.pitch_from,
+                SCALE,
+                run.software,
+                run.notes
+            ],
+        )?;
+        let id = connection.last_insert_rowid();
+        insert_models(connection, id, &run.models)?;
+        delete_empty_runs(connection, id.saturating_sub(MAX_EMPTY_RUNS))?;
+        Ok(id)
+    })
+}
+
+/// Puts other models in the place of those of a run.
+///
+/// # Errors
+/// Those of SQLite; nothing is then changed.
+pub fn models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rusqlite::Result<()> {
+    within(connection, || {
+        connection.execute("DELETE FROM models WHERE run = ?1", [run])?;
+        insert_models(connection, run, models)
+    })
+}
+
+fn insert_models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rusqlite::Result<()> {
+    for model in models {
+        connection.execute(
+            "INSERT INTO models VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![run, model.role, model.name, model.version, model.sha256],
+        )?;
+    }
+    Ok(())
+}
+
+/// The number of a run that was begun before, if it is there, and how many frames it is said to have lost: another file may
+/// have taken the place of the one that it began in.
+///
+/// # Errors
+/// Those of SQLite.
+pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Option<(i64, u64)>> {
+    let sql = "SELECT id, not_kept FROM runs WHERE mark = ?1 ORDER BY id DESC LIMIT 1";
+    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+    connection.query_row(sql, [run.mark], both).optional()
+}
+
+/// Says of a run that goes on how many of its frames were not kept so far.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET not_kept = ?2 WHERE id = ?1";
+    connection.execute(sql, params![run, frames.cast_signed()]).map(|_| ())
+}
+
+/// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
+///
+/// # Errors
+/// Those of SQLite; nothing of the frame is then there, unless the disk failed while it was told to keep it.
+pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i64) -> rusqlite::Result<i64> {
+    within(connection, || {
+        let FrameRecord { quality, times, size_px, .. } = record;
+        let unsupported = record.cells.iter().filter(|cell| !cell.consistency.supported()).count();
+        connection
+            .prepare_cached(
+                "INSERT INTO frames (run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
+                 depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
+                 cells_ms, total_ms, width_px, height_px) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+            )?
+            .execute(params![
+                run,
+                record.number.cast_signed(),
+                utc::ms(record.at),
+                box_ms,
+                cut::<MAX_RECORD_NAME_BYTES>(&record.name).as_str(),
+                quality.verdict.name(),
+                quality.sharpness,
+                quality.contrast_levels,
+                quality.clipped_share,
+                quality.depth_levels,
+                quality.brightness_levels,
+                record.counted,
+                record.cells.len() as i64,
+                unsupported as i64,
+                record.tiles,
+                record.dropped.cast_signed(),
+                times.ssr_ms,
+                times.unet_ms,
+                times.tiling_ms,
+                times.cells_ms,
+                times.total_ms,
+                size_px.0,
+                size_px.1
+            ])?;
+        let id = connection.last_insert_rowid();
+        let mut cells = connection.prepare_cached(
+            "INSERT INTO cells (frame, label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
+             consistency_levels, supported, outline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?;
+        for (at, cell) in record.cells.iter().enumerate() {
+            cells.execute(params![
+                id,
+                cell.label,
+                cell.x_px,
+                cell.y_px,
+                cell.area_px,
+                cell.perimeter_px,
+                cell.eccentricity,
+                cell.touches_border,
+                cell.confidence,
+                cell.consistency.levels,
+                cell.consistency.supported(),
+                record.outlines.get(at)
+            ])?;
+        }
+        drop(cells);
+        connection.prepare_cached("UPDATE state SET box_ms = max(box_ms, ?1)")?.execute([box_ms])?;
+        Ok(id)
+    })
+}
+
+/// Writes an event; of too many, the oldest go.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn event(connection: &Connection, run: Option<i64>, event: &Event) -> rusqlite::Result<()> {
+    within(connection, || {
+        connection
+            .prepare_cached("INSERT INTO events (run, at_utc_ms, box_ms, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![run, event.at_utc_ms, event.box_ms, event.kind.as_str(), event.text.as_str()])?;
+        let oldest = connection.last_insert_rowid().saturating_sub(MAX_EVENTS.cast_signed());
+        connection.prepare_cached("DELETE FROM events WHERE id <= ?1")?.execute([oldest])?;
+        Ok(())
+    })
+}
+
+/// Says of a run how it ended, and how many of its frames were not kept.
+///
+/// # Errors
+/// Those of SQLite; nothing is then written.
+pub fn end_run(connection: &Connection, run: i64, at_utc_ms: i64, how: &str, not_kept: u64) -> rusqlite::Result<()> {
+    let sql = "UPDATE runs SET ended_utc_ms = ?2, ended = ?3, not_kept = ?4 WHERE id = ?1";
+    connection.execute(sql, params![run, at_utc_ms, how, not_kept.cast_signed()]).map(|_| ())
+}
+
+/// Does something in one transaction: all of it or nothing.
+pub(super) fn within<T>(connection: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let run = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(|_| ());
+    run("BEGIN IMMEDIATE")?;
+    let done = work().and_then(|done| run("COMMIT").map(|()| done));
+    // Some errors roll back by themselves.
+    if done.is_err() && !connection.is_autocommit() {
+        // Where this fails too, the connection is of no use, which the next one who tries is told.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    done
+}

@@ -1,0 +1,150 @@
+//! The table of cells: one row a cell, CSV with a header, decimal points whatever the locale.
+
+use std::io::Write;
+
+use bloodseg_vision::cells::Cell;
+
+/// Name of the table in its folder.
+pub const TABLE: &str = "cells.csv";
+
+/// Columns that are always there. `consistency_levels` is the mean difference over the cell between the super-resolved
+/// picture shrunk back and what was read; `supported` is false for a cell that what was read does not bear out.
+pub const COLUMNS: [&str; 13] = [
+    "image",
+    "cell",
+    "x_px",
+    "y_px",
+    "area_px",
+    "equivalent_diameter_px",
+    "perimeter_px",
+    "circularity",
+    "eccentricity",
+    "touches_border",
+    "confidence",
+    "consistency_levels",
+    "supported",
+];
+
+/// Columns that follow when the pitch is known.
+pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
+
+/// A table in the making. Lengths in `_px` are pixels of the super-resolved grid.
+#[derive(Debug)]
+pub struct CellTable<W: Write> {
+    writer: csv::Writer<W>,
+    with_um: bool,
+}
+
+impl<W: Write> CellTable<W> {
+    /// Begins a table with its header; `with_um` adds the columns in micrometres.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn begin(writer: W, with_um: bool) -> csv::Result<Self> {
+        let mut this = Self { writer: csv::Writer::from_writer(writer), with_um };
+        this.writer.write_record(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
+        Ok(this)
+    }
+
+    /// Adds the cells of one picture. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
+    /// input's; it is used when the table has columns in micrometres, which stay empty without it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn add(&mut self, image: &str, cells: &[Cell], um_per_sr_px: Option<f64>) -> csv::Result<()> {
+        for cell in cells {
+            let mut row = vec![
+                image.to_owned(),
+                cell.label.to_string(),
+                format!("{:.2}", cell.x_px),
+                format!("{:.2}", cell.y_px),
+                cell.area_px.to_string(),
+                format!("{:.2}", cell.equivalent_diameter_px),
+                format!("{:.2}", cell.perimeter_px),
+                format!("{:.4}", cell.circularity),
+                format!("{:.4}", cell.eccentricity),
+                cell.touches_border.to_string(),
+                format!("{:.4}", cell.confidence),
+                format!("{:.2}", cell.consistency.levels),
+                cell.consistency.supported().to_string(),
+            ];
+            if self.with_um {
+                let lengths =
+                    [cell.x_px, cell.y_px, f64::from(cell.area_px), cell.equivalent_diameter_px, cell.perimeter_px];
+                row.extend(COLUMNS_UM.iter().zip(lengths).map(|(column, px)| {
+                    let power = if column.ends_with("um2") { 2 } else { 1 };
+                    um_per_sr_px.map_or_else(String::new, |um| format!("{:.3}", px * um.powi(power)))
+                }));
+            }
+            self.writer.write_record(row)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the table and gives the writer back.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn end(self) -> std::io::Result<W> {
+        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use bloodseg_vision::support::CellConsistency;
+
+    fn cell() -> Cell {
+        Cell {
+            label: 7,
+            x_px: 10.126,
+            y_px: 20.5,
+            area_px: 100,
+            equivalent_diameter_px: 11.2838,
+            perimeter_px: 36.0,
+            circularity: 0.96963,
+            eccentricity: 0.5,
+            touches_border: false,
+            confidence: 0.875,
+            consistency: CellConsistency { levels: 1.666, offset_levels: 0.5, input_px: 6.25 },
+        }
+    }
+
+    fn table(um_per_sr_px: Option<f64>, with_um: bool) -> String {
+        let mut table = CellTable::begin(Vec::new(), with_um).unwrap();
+        table.add("a, b.png", &[cell()], um_per_sr_px).unwrap();
+        String::from_utf8(table.end().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_table_without_a_pitch_has_pixels_alone() {
+        assert_eq!(
+            table(None, false),
+            "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
+             consistency_levels,supported\n\
+             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true\n"
+        );
+    }
+
+    #[test]
+    fn a_pitch_adds_micrometres_and_areas_are_squared() {
+        let text = table(Some(0.5), true);
+        let (header, row) = text.trim_end().split_once('\n').unwrap();
+        assert!(header.ends_with("supported,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"), "{header}");
+        assert!(row.ends_with("true,5.063,10.250,25.000,5.642,18.000"), "{row}");
+        assert!(table(None, true).trim_end().ends_with("true,,,,,"));
+    }
+
+    #[test]
+    fn a_cell_without_support_is_told() {
+        let mut cell = cell();
+        cell.consistency = CellConsistency { levels: 61.0, offset_levels: 80.0, input_px: 6.25 };
+        let mut table = CellTable::begin(Vec::new(), false).unwrap();
+        table.add("a.png", &[cell], None).unwrap();
+        let text = String::from_utf8(table.end().unwrap()).unwrap();
+        assert!(text.ends_with(",0.8750,61.00,false\n"), "{text}");
+    }
+}

@@ -1,0 +1,41 @@
+//! Synthetic Giemsa-stained thin blood smears, rendered from a seed, with exact instance labels.
+//!
+//! Cells are laid on a canvas as optical density, which adds where they overlap; lamp, lens and sensor
+//! ([optics]) make a picture of it. Used by the simulated camera, by the tests, and to write sets of
+//! fields whose truth is known without an annotator.
+
+mod canvas;
+pub mod draw;
+mod layout;
+pub mod limits;
+pub mod optics;
+mod outline;
+mod parasite;
+mod platelet;
+mod red_cell;
+mod render;
+pub mod set;
+pub mod spec;
+pub mod stain;
+mod texture;
+mod truth;
+mod white_cell;
+
+use image::{GrayImage, RgbImage};
+
+use bloodseg_vision::cells::Labels;
+
+pub use render::{render, render_picture};
+pub use set::write_set;
+pub use spec::SmearSpec;
+
+/// A rendered field. All three have one size.
+#[derive(Debug, Clone)]
+pub struct Smear {
+    /// What the camera saw, RGB.
+    pub picture: RgbImage,
+    /// Which cell each pixel belongs to: red and white cells, no platelets.
+    pub labels: Labels,
+    /// 255 inside cells, 0 elsewhere and on the thin cut between touching cells.
+    pub mask: GrayImage,
+}

@@ -1,0 +1,111 @@
+//! `bloodseg bench`: its keys and what must be true of its figures on any machine. No time is judged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use bloodseg_tiny_models as fixture;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs `bench` with the fixture's models.
+fn bench(args: &[&str]) -> Output {
+    let models = tempfile::tempdir().unwrap();
+    for (name, draft) in [("ssr", fixture::ssr()), ("unet", fixture::unet())] {
+        let (text, onnx) = fixture::files(&draft);
+        std::fs::write(models.path().join(name).with_extension("toml"), text).unwrap();
+        std::fs::write(models.path().join(name).with_extension("onnx"), onnx).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));
+    command.args(["bench", "--models"]).arg(models.path()).args(args).output().unwrap()
+}
+
+#[test]
+fn json_has_every_key_and_its_figures_agree() {
+    let output = bench(&["--json", "--tiles", "4", "--seconds", "600"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figure = |value: &Value, name: &str| value[name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"));
+    let of = |name: &str| figure(&report, name);
+    for stage in ["ssr", "unet", "cells", "pipeline"] {
+        let times = &report["stages"][stage];
+        let (median, p95, max) = (figure(times, "median_ms"), figure(times, "p95_ms"), figure(times, "max_ms"));
+        assert!(0.0 < median && median <= p95 && p95 <= max && max <= figure(times, "total_ms"), "{times}");
+        assert_eq!(times["runs"], 4);
+    }
+    for (key, stage) in [("ssr_ms", "ssr"), ("unet_ms", "unet"), ("cells_ms", "cells")] {
+        assert_eq!(report[key], report["stages"][stage]["median_ms"]);
+    }
+    let pipeline_ms = figure(&report["stages"]["pipeline"], "total_ms");
+    assert!((of("tiles_per_s") - 4e3 / pipeline_ms).abs() < 1e-6);
+    // The binary counts its heap: what lives is no more than the peak, and a tile needs tensors.
+    assert!(of("live_heap_bytes") <= of("peak_heap_bytes"));
+    assert!(of("peak_heap_bytes") > 256.0 * 256.0 * 3.0);
+    assert!(of("allocations_per_tile") >= 1.0);
+    assert!(of("arena_bytes") > 0.0 && of("arena_bytes") < 3.0 * 1048576.0 && of("weight_bytes") > 0.0);
+    assert!(of("ssr_body_ms") > 0.0 && report["kernel"].is_string());
+    assert_eq!(report["stock_nodes"], serde_json::json!([]));
+    if cfg!(target_os = "linux") {
+        assert!(of("peak_rss_kib") > 1024.0);
+    }
+}
+
+#[test]
+fn the_table_names_every_stage() {
+    let output = bench(&["--tiles", "1", "--seconds", "1"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["ssr", "unet", "cells", "pipeline", "tiles per second", "peak heap", "allocations per tile"] {
+        assert!(text.contains(word), "{word} in\n{text}");
+    }
+    assert!(!text.contains("unknown") || !cfg!(target_os = "linux"), "{text}");
+}
+
+#[test]
+fn senseless_efforts_are_refused() {
+    for args in [["--tiles", "0"], ["--seconds", "0"], ["--tiles", "many"]] {
+        assert_eq!(bench(&args).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_kernel_can_be_forced_and_an_unknown_one_is_refused() {
+    let effort = ["--json", "--tiles", "1", "--seconds", "1", "--kernel"];
+    let run = |kernel: &str| bench(&[&effort[..], &[kernel]].concat());
+    let report: Value = serde_json::from_slice(&run("portable").stdout).unwrap();
+    assert_eq!((&report["kernel"], &report["stock_nodes"]), (&"portable".into(), &serde_json::json!([])));
+    let unknown = run("abacus");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("portable"));
+    let stock: Value = serde_json::from_slice(&run("stock").stdout).unwrap();
+    assert!(stock["stock_nodes"].as_array().is_some_and(|nodes| !nodes.is_empty()) && stock["kernel"] == "stock");
+}
+
+/// `bloodseg` with a config file of this text.
+fn with_config(text: &str, args: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));
+    command.arg("--config").arg(config).args(args).current_dir(folder.path()).output().unwrap()
+}
+
+#[test]
+fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
+    let output = with_config("", &["budget", "--json", "--frame", "100x70"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = report["lines"].as_array().unwrap();
+    for what in ["packed weights", "arenas", "frames that wait", "steps of an analysis", "program and built-in models"]
+    {
+        let line = lines.iter().find(|line| line["what"] == what).unwrap_or_else(|| panic!("{what} in {report}"));
+        assert!(line["bytes"].as_u64().unwrap() > 0, "{line}");
+    }
+    let table = with_config("", &["budget"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("in all"));
+
+    let refused = with_config("[budget]\ntotal_mib = 2.5", &["run", "demo", "--frames", "1"]);
+    assert_eq!(refused.status.code(), Some(6));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("total_mib = 2.5") && message.contains("program and built-in models"), "{message}");
+    let enough = with_config("[budget]\ntotal_mib = 900.0\nthreads = 1", &["run", "demo", "--frames", "1"]);
+    assert!(enough.status.success(), "{}", String::from_utf8_lossy(&enough.stderr));
+}

@@ -1,0 +1,20 @@
+//! The program as it is called, and the crates together: one binary, since linking takes longer than running.
+
+mod bench;
+mod camera;
+mod corpora;
+mod doctor;
+mod eval;
+mod measures_reference;
+mod models;
+mod page;
+mod quality;
+mod records;
+mod report;
+mod run;
+mod segment;
+mod shards;
+mod stitching;
+mod supervised;
+mod synth;
+mod unsupported;

@@ -1,0 +1,361 @@
+//! Records and their export, as a user and a supervisor meet them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+fn bloodseg(args: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));
+    command.args(args).current_dir(folder).env_remove("RUST_LOG");
+    command
+}
+
+fn output(args: &[&str], folder: &Path) -> Output {
+    bloodseg(args, folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn done(args: &[&str], folder: &Path) -> String {
+    let output = output(args, folder);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The models of the repository; a checkout without them skips what needs them.
+fn no_models() -> bool {
+    let missing = !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file();
+    if missing {
+        eprintln!("skipped: no models in models/");
+    }
+    missing
+}
+
+/// Numbers in the `ack N` of a run's lines.
+fn acks(lines: impl IntoIterator<Item = String>) -> Vec<u64> {
+    let ack = |line: String| line.rsplit_once("  ack ").and_then(|(_, number)| number.parse().ok());
+    lines.into_iter().filter_map(ack).collect()
+}
+
+fn frames_of(folder: &Path, more: &[&str]) -> Vec<Value> {
+    let args = [&["export", "--from", "r", "--format", "jsonl"], more].concat();
+    done(&args, folder).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn numbers_of(frames: &[Value]) -> Vec<u64> {
+    let whole =
+        |frame: &Value| frame["cells"].as_array().unwrap().len() as u64 == frame["counts"]["cells"].as_u64().unwrap();
+    assert!(frames.iter().all(whole), "a frame has all its cells");
+    frames.iter().map(|frame| frame["frame"].as_u64().unwrap()).collect()
+}
+
+/// A run of the demo without pictures of its own to wait for.
+fn demo(folder: &Path, frames: &str, more: &[&str]) -> String {
+    let args = [&["run", "demo", "--frames", frames, "--fps", "20", "--out", "r"], more].concat();
+    done(&args, folder)
+}
+
+#[test]
+fn a_run_acknowledges_its_frames_and_every_format_has_them() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stdout = demo(folder.path(), "3", &[]);
+    let acked = acks(stdout.lines().map(str::to_owned));
+    let frames = frames_of(folder.path(), &[]);
+    assert!(!acked.is_empty());
+    assert_eq!(numbers_of(&frames), acked);
+    let cells: usize = frames.iter().map(|frame| frame["cells"].as_array().unwrap().len()).sum();
+    assert!(cells > 10 && stdout.contains(&format!("{} frames kept", acked.len())), "{stdout}");
+    let export = |format: &str| done(&["export", "--from", "r", "--format", format], folder.path());
+    let csv = export("csv");
+    assert_eq!(csv.lines().count(), cells + 1);
+    // What the run left behind is what is exported, but for the columns in front.
+    let left = fs::read_to_string(folder.path().join("r/cells.csv")).unwrap();
+    let without_front = |line: &str| line.splitn(6, ',').nth(5).unwrap().to_owned();
+    assert_eq!(csv.lines().map(without_front).collect::<Vec<_>>(), left.lines().collect::<Vec<_>>());
+    let coco: Value = serde_json::from_str(&export("coco")).unwrap();
+    assert_eq!(coco["annotations"].as_array().unwrap().len(), cells);
+    let geojson: Value = serde_json::from_str(&export("geojson")).unwrap();
+    assert_eq!(geojson["features"].as_array().unwrap().len(), cells);
+    let zip = output(&["export", "--from", "r/records.sqlite", "--format", "imagej-roi", "--out", "-"], folder.path());
+    assert!(zip.status.success() && zip.stdout.starts_with(b"PK\x03\x04"));
+    let no_file = output(&["export", "--from", "r", "--format", "imagej-roi"], folder.path());
+    assert_eq!(no_file.status.code(), Some(6));
+}
+
+#[test]
+fn runs_of_a_folder_are_told_apart() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "2", &[]);
+    demo(folder.path(), "1", &["--quiet"]);
+    let of = |more: &[&str]| {
+        frames_of(folder.path(), more).iter().map(|frame| frame["run"].as_u64().unwrap()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(of(&[]), [1, 2].into());
+    assert_eq!((of(&["--run", "last"]), of(&["--run", "1"])), ([2].into(), [1].into()));
+    assert_eq!(of(&["--until", "1999-01-01"]), [].into());
+    assert_eq!(of(&["--since", "1999-01-01T00:00:00+02:00"]), [1, 2].into());
+    let missing = output(&["export", "--from", "r", "--format", "csv", "--run", "9"], folder.path());
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(text(&missing.stderr).contains("no run 9; expected one of 1 to 2"), "{}", text(&missing.stderr));
+    for wrong in [["--run", "0"], ["--since", "yesterday"], ["--frame", "0"], ["--format", "xml"]] {
+        let args = [&["export", "--from", "r", "--format", "csv"][..], &wrong].concat();
+        assert_eq!(output(&args, folder.path()).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_quiet_run_is_silent_but_for_its_summary_and_keeps_its_frames() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let stdout = demo(folder.path(), "2", &["--quiet"]);
+    assert!(!stdout.contains("ack "), "{stdout}");
+    assert!(!frames_of(folder.path(), &[]).is_empty());
+}
+
+#[test]
+fn an_export_reads_while_a_run_writes_and_a_killed_run_keeps_what_it_acknowledged() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = bloodseg(&["run", "demo", "--frames", "100000", "--fps", "30", "--out", "r"], folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acked = Vec::new();
+    while acked.len() < 6 {
+        acked.extend(acks([lines.next().unwrap().unwrap()]));
+        if acked.len() == 3 {
+            let seen = numbers_of(&frames_of(folder.path(), &[]));
+            assert!(acked.iter().all(|number| seen.contains(number)), "{acked:?} acknowledged, {seen:?} seen");
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    acked.extend(acks(lines.map_while(Result::ok)));
+    let kept = numbers_of(&frames_of(folder.path(), &[]));
+    assert!(acked.iter().all(|number| kept.contains(number)), "{acked:?} acknowledged, {kept:?} kept");
+    // A later run goes on with the folder, and says in its tables what the killed one did.
+    demo(folder.path(), "1", &[]);
+    let table = fs::read_to_string(folder.path().join("r/frames.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + kept.len() + 1);
+}
+
+#[test]
+fn what_is_not_records_is_a_clear_error_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir_all(at.join("empty")).unwrap();
+    fs::create_dir_all(at.join("garbage")).unwrap();
+    fs::write(at.join("garbage/records.sqlite"), "garbage ".repeat(999)).unwrap();
+    for (from, wanted) in [("none", "no such file"), ("empty", "without records"), ("garbage", "no database")] {
+        let refused = output(&["export", "--from", from, "--format", "csv", "--out", "x.csv"], at);
+        assert_eq!(refused.status.code(), Some(3), "{from}");
+        assert!(text(&refused.stderr).contains(wanted), "{}", text(&refused.stderr));
+    }
+    assert_eq!(output(&["export", "--format", "csv"], at).status.code(), Some(3), "no folder for results");
+    assert!(!at.join("x.csv").exists() && fs::read_dir(at.join("empty")).unwrap().count() == 0);
+}
+
+#[test]
+fn a_run_refuses_a_folder_whose_records_are_not_ours() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("r")).unwrap();
+    let path = folder.path().join("r/records.sqlite");
+    let garbage = "garbage ".repeat(999);
+    fs::write(&path, &garbage).unwrap();
+    let refused = output(&["run", "demo", "--frames", "1", "--out", "r"], folder.path());
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(text(&refused.stderr).contains("no database"), "{}", text(&refused.stderr));
+    assert_eq!(fs::read_to_string(&path).unwrap(), garbage);
+    fs::remove_file(&path).unwrap();
+    demo(folder.path(), "1", &[]);
+    // The number of the version stands at byte 60 of the file.
+    let mut newer = fs::read(&path).unwrap();
+    newer[60..64].copy_from_slice(&77_u32.to_be_bytes());
+    fs::write(&path, &newer).unwrap();
+    let refused = output(&["run", "demo", "--frames", "1", "--out", "r"], folder.path());
+    assert_eq!(refused.status.code(), Some(5));
+    assert!(text(&refused.stderr).contains("version 77"), "{}", text(&refused.stderr));
+    assert!(fs::read(&path).unwrap() == newer, "it is left as it is");
+    let unread = output(&["export", "--from", "r", "--format", "csv"], folder.path());
+    assert_eq!(unread.status.code(), Some(3));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("r")).unwrap();
+    // What they are on is not there.
+    std::os::unix::fs::symlink("away/records.sqlite", folder.path().join("r/records.sqlite")).unwrap();
+    let args = ["run", "demo", "--frames", "2", "--fps", "2", "--http", "off", "--out", "r"];
+    let run = output(&args, folder.path());
+    let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
+    assert_eq!(run.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("the run goes on without them"), "{stderr}");
+    assert!(stdout.contains("2 frames captured = 2 analysed"), "{stdout}");
+    let not_kept = stdout.lines().filter(|line| line.starts_with("frame ") && line.ends_with("  not kept"));
+    assert_eq!(not_kept.count(), 2, "{stdout}");
+    fs::create_dir(folder.path().join("r/away")).unwrap();
+    let run = output(&args, folder.path());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+}
+
+#[test]
+fn tables_that_are_not_wanted_are_not_written_and_the_only_folder_is_found() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "[records]\ntables = false\n[output]\ndir = \"out\"\n").unwrap();
+    done(&["--config", "c.toml", "run", "demo", "--frames", "1", "--fps", "20"], folder.path());
+    let run = fs::read_dir(folder.path().join("out")).unwrap().next().unwrap().unwrap().path();
+    assert!(run.join("records.sqlite").is_file() && !run.join("cells.csv").exists());
+    let export = ["--config", "c.toml", "export", "--format", "csv", "--table", "frames", "--out", "frames.csv"];
+    done(&export, folder.path());
+    assert_eq!(fs::read_to_string(folder.path().join("frames.csv")).unwrap().lines().count(), 2);
+    fs::create_dir(folder.path().join("out/other")).unwrap();
+    fs::copy(run.join("records.sqlite"), folder.path().join("out/other/records.sqlite")).unwrap();
+    let refused = output(&export, folder.path());
+    assert!(text(&refused.stderr).contains("2 folders with records"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_ends_no_run() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pictures: PathBuf = folder.path().join("frames");
+    fs::create_dir_all(&pictures).unwrap();
+    for name in ["a.png", "b.png"] {
+        RgbImage::from_pixel(64, 64, Rgb([200; 3])).save(pictures.join(name)).unwrap();
+    }
+    // A folder in its place.
+    fs::create_dir_all(folder.path().join("r/a.sr.png/x")).unwrap();
+    let run = output(&["run", "frames", "--save-every", "1", "--out", "r"], folder.path());
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    assert!(text(&run.stderr).contains("a.sr.png"), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).contains("2 frames kept"), "{}", text(&run.stdout));
+    assert!(folder.path().join("r/b.overlay.png").is_file());
+}
+
+#[test]
+fn whoever_closes_the_pipe_gets_no_error() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "3", &[]);
+    for format in ["jsonl", "csv"] {
+        let mut child = bloodseg(&["export", "--from", "r", "--format", format], folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert!(child.wait().unwrap().success() && told.is_empty(), "{format}: {told}");
+    }
+}
+
+#[test]
+fn records_are_not_written_over() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "2", &[]);
+    let before = frames_of(folder.path(), &[]);
+    for args in [
+        ["export", "--from", "r", "--format", "csv", "--out", "r/records.sqlite"].as_slice(),
+        &["report", "latest", "--from", "r", "--out", "r/records.sqlite", "--force"],
+        &["segment", "r/demo_1_000002.sr.png", "--out", "r"],
+    ] {
+        let refused = bloodseg(args, folder.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(5), "{args:?}: {told}");
+        assert!(told.contains("records"), "{told}");
+    }
+    assert_eq!(frames_of(folder.path(), &[]), before);
+}
+
+/// A format of two passes holds the records still while it is made, but not until somebody has read it.
+#[test]
+fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "3", &[]);
+    let other = rusqlite::Connection::open(folder.path().join("r/records.sqlite")).unwrap();
+    let held_up = || -> bool {
+        other.execute_batch("UPDATE state SET box_ms = box_ms + 1").unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap()
+    };
+    // More than a pipe holds.
+    let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+                INSERT INTO cells SELECT frame, 1000 + i, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border,
+                confidence, consistency_levels, supported, outline FROM n, cells WHERE label = 1";
+    other.execute_batch(more).unwrap();
+    for format in ["coco", "jsonl"] {
+        let export = ["export", "--from", "r", "--format", format];
+        let mut child = bloodseg(&export, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        assert!(!held_up(), "{format}");
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > 1 << 20 && child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn other_programs_read_what_is_exported() {
+    let Some(python) = std::env::var_os("BLOODSEG_REFEREE_PYTHON") else {
+        eprintln!("skipped: BLOODSEG_REFEREE_PYTHON is not set; scripts/test sets it");
+        return;
+    };
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), "2", &[]);
+    for (format, file) in
+        [("jsonl", "x.jsonl"), ("coco", "x.json"), ("geojson", "x.geojson"), ("imagej-roi", "x.zip"), ("csv", "x.csv")]
+    {
+        done(&["export", "--from", "r", "--format", format, "--out", file], folder.path());
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/exports.py");
+    let read = Command::new(python).arg(script).current_dir(folder.path()).output().unwrap();
+    assert!(read.status.success(), "{}{}", text(&read.stdout), text(&read.stderr));
+    assert!(text(&read.stdout).contains("cells agree"), "{}", text(&read.stdout));
+}

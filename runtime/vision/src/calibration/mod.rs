@@ -1,0 +1,206 @@
+//! The pitch of a camera from what it sees: red cells have a known size.
+//!
+//! The cells of a few frames are measured by the models, at the magnification that these know; which one that is, a
+//! rough look at the frame tells first. The median of the diameters is that of a red cell, 7.5 um on a dry smear. Where
+//! the field does not allow to say so, there is no answer but a reason.
+
+mod rough;
+
+use image::RgbImage;
+
+use crate::{
+    error::{Error, Result},
+    frame::row_resize::{RowResize, Side},
+    geometry::SCALE,
+    pipeline::Pipeline,
+};
+
+/// Longest side of the part of a frame that a calibration analyses, on the grid of the nets, in pixels.
+pub const MAX_CALIBRATION_SIDE_PX: u32 = 144;
+
+/// Diameter of a human red cell on a dry smear, in micrometres.
+pub const RED_CELL_UM: f64 = 7.5;
+
+/// Fewest good frames.
+pub const LEAST_FRAMES: usize = 3;
+
+/// Fewest cells in all frames.
+pub const LEAST_CELLS: usize = 100;
+
+/// Greatest distance between the quartiles of the diameters, in medians: red cells are alike, rubbish is not.
+pub const MOST_SPREAD: f64 = 0.35;
+
+/// Greatest half width of the confidence interval, in medians.
+pub const MOST_DOUBT: f64 = 0.06;
+
+/// The magnification is settled when it changes by less than this from one look to the next.
+const SETTLED: f64 = 0.1;
+
+/// Most looks at one frame to settle its magnification.
+const MOST_LOOKS: u32 = 5;
+
+/// The cells' size may be so many times the rough one, or that part of it.
+const MOST_CHANGE: f64 = 2.2;
+
+/// 97.5 % of a normal distribution lie below this many deviations.
+const NORMAL_QUANTILE: f64 = 1.96;
+
+/// The pitch, and how well it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Micrometres a pixel of the frames.
+    pub um_per_px: f64,
+    /// Interval that holds the pitch with 95 % confidence, as far as the choice of cells goes.
+    pub interval_um_per_px: (f64, f64),
+    /// Median diameter of the cells in pixels of the frames.
+    pub diameter_px: f64,
+    /// Distance between the quartiles of the diameters over their median.
+    pub spread: f64,
+    /// Cells that were measured.
+    pub cells: usize,
+    /// Frames in which they were.
+    pub frames: usize,
+}
+
+/// Diameters of cells, gathered frame by frame.
+#[derive(Debug, Default)]
+pub struct Calibration {
+    /// Pixels of the frames for one of the models', once it is settled.
+    factor: Option<f64>,
+    diameters_px: Vec<f64>,
+    good: usize,
+    /// Why the others were left out; the last of them.
+    bad: Option<String>,
+    frames: usize,
+}
+
+impl Calibration {
+    /// Measures a frame in its own size. One that is not good, or in which no magnification can be settled, is left out
+    /// and counted.
+    ///
+    /// # Errors
+    /// Those of the models.
+    pub fn add(&mut self, pipeline: &mut Pipeline, frame: &RgbImage) -> Result<()> {
+        self.frames += 1;
+        match self.measure(pipeline, frame) {
+            Ok(()) => self.good += 1,
+            Err(Error::Picture { found, .. }) => self.bad = Some(found),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, pipeline: &mut Pipeline, frame: &RgbImage) -> Result<()> {
+        let unfit = |found: String| Error::picture(found, "a good frame with red cells", "");
+        let usual_px = RED_CELL_UM / pipeline.pitch().um_per_px;
+        let rough_px = rough::diameter_px(frame)?.ok_or_else(|| unfit("nothing with a size of its own".into()))?;
+        let mut factor = self.factor.unwrap_or(rough_px / usual_px);
+        for _ in 0..MOST_LOOKS {
+            let looked_at = at_factor(frame, factor)?;
+            let analysis = pipeline.analyse(&looked_at)?;
+            if !analysis.quality.verdict.is_good() {
+                return Err(unfit(analysis.quality.reason()));
+            }
+            let whole = analysis.cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported());
+            let mut found: Vec<f64> =
+                whole.map(|cell| cell.equivalent_diameter_px / f64::from(SCALE) * factor).collect();
+            found.sort_by(f64::total_cmp);
+            let median_px = quantile(&found, 0.5).ok_or_else(|| unfit("no whole cell".into()))?;
+            let better = median_px / usual_px;
+            if self.factor.is_some() || (better / factor - 1.0).abs() < SETTLED {
+                let change = median_px / rough_px;
+                if !(1.0 / MOST_CHANGE..MOST_CHANGE).contains(&change) {
+                    let found = format!("cells of {median_px:.1} px where the picture looks like {rough_px:.1} px");
+                    return Err(unfit(found));
+                }
+                self.factor = Some(factor);
+                self.diameters_px.append(&mut found);
+                return Ok(());
+            }
+            factor = better;
+        }
+        Err(unfit("cells whose size changes with the magnification".into()))
+    }
+
+    /// The pitch.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] with the reason why there is none.
+    pub fn finish(mut self) -> Result<Estimate> {
+        let refusal = |found: String, expected: String, todo: &str| Error::picture(found, expected, todo);
+        if self.good < LEAST_FRAMES {
+            let last = self.bad.map_or_else(String::new, |bad| format!("; the last of the others: {bad}"));
+            return Err(refusal(
+                format!("{} good frames of {}{last}", self.good, self.frames),
+                format!("at least {LEAST_FRAMES} good ones"),
+                "Focus, set the light, and choose a place with single red cells; more frames with --frames",
+            ));
+        }
+        let cells = self.diameters_px.len();
+        if cells < LEAST_CELLS {
+            return Err(refusal(
+                format!("{cells} whole cells in {} good frames", self.good),
+                format!("at least {LEAST_CELLS}"),
+                "Choose a place with more cells, move the stage while it measures, or take more frames with --frames",
+            ));
+        }
+        self.diameters_px.sort_by(f64::total_cmp);
+        let at = |share: f64| quantile(&self.diameters_px, share).unwrap_or_default();
+        let (median, spread) = (at(0.5), (at(0.75) - at(0.25)) / at(0.5));
+        if spread > MOST_SPREAD {
+            return Err(refusal(
+                format!("diameters whose quartiles lie {:.0} % of the median apart", spread * 100.0),
+                format!("at most {:.0} %, as of red cells", MOST_SPREAD * 100.0),
+                "Choose a place with single, normal red cells",
+            ));
+        }
+        // Frames of a stage that stands still show the same cells: the sample counts as large as that of one frame.
+        let sample = cells as f64 / self.good as f64;
+        let reach = NORMAL_QUANTILE / 2.0 / sample.sqrt();
+        let (low, high) = (at((0.5 - reach).max(0.0)), at((0.5 + reach).min(1.0)));
+        let doubt = (high - low) / 2.0 / median;
+        if doubt > MOST_DOUBT {
+            return Err(refusal(
+                format!("a pitch known to {:.0} % only, from about {sample:.0} cells a frame", doubt * 100.0),
+                format!("at most {:.0} %", MOST_DOUBT * 100.0),
+                "Choose a place with more cells",
+            ));
+        }
+        Ok(Estimate {
+            um_per_px: RED_CELL_UM / median,
+            interval_um_per_px: (RED_CELL_UM / high, RED_CELL_UM / low),
+            diameter_px: median,
+            spread,
+            cells,
+            frames: self.good,
+        })
+    }
+}
+
+/// The middle of a frame, resized so that one pixel is `factor` of the frame's, and of a size that is soon analysed.
+fn at_factor(frame: &RgbImage, factor: f64) -> Result<RgbImage> {
+    let (width, height) = frame.dimensions();
+    let side = |from_px: u32| {
+        let side = Side::middle(from_px, factor);
+        let to_px = side.to_px.min(MAX_CALIBRATION_SIDE_PX);
+        Side { to_px, start_px: (f64::from(from_px) - f64::from(to_px) * factor) / 2.0, ..side }
+    };
+    let (across, down) = (side(width), side(height));
+    let mut resize = RowResize::new(across, down)?;
+    let mut picture = RgbImage::new(across.to_px, down.to_px);
+    for row in frame.as_raw().chunks_exact(3 * width as usize) {
+        resize.row(row, &mut picture)?;
+    }
+    Ok(picture)
+}
+
+/// The value below which `share` (0 to 1) of sorted values lie.
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let place = share * last as f64;
+    let (low, high) = (sorted.get(place.floor() as usize)?, sorted.get(place.ceil() as usize)?);
+    Some(low + (high - low) * place.fract())
+}
+
+#[cfg(test)]
+mod tests;

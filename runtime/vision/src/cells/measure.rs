@@ -1,0 +1,243 @@
+//! Labels become measures: one pass over the picture, integer sums, a few formulas at the end.
+
+use std::f64::consts::{PI, SQRT_2};
+
+use super::{Cell, Labels};
+use crate::{
+    consistency::{CellSums, Consistency},
+    error::Result,
+    segmentation::CellMaps,
+    support::CellConsistency,
+};
+
+/// Levels of the maps a unit of logit; 128 is logit 0.
+const LEVELS_A_LOGIT: f64 = 16.0;
+
+/// Integer sums over the pixels of one cell.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    area: u32,
+    x: u64,
+    y: u64,
+    xx: u64,
+    yy: u64,
+    xy: u64,
+    /// Steps from the cell to something else along rows and columns.
+    straight: u64,
+    /// The same along the two diagonals.
+    diagonal: u64,
+    touches_border: bool,
+    probability: f64,
+}
+
+/// Measures every cell, in order of its label.
+///
+/// - centroid and second moments: over the pixels' centres; the moments have the 1/12 of a pixel's own extent;
+/// - perimeter: Crofton's formula with four directions, `pi/8 * (n_0 + n_90 + (n_45 + n_135) / sqrt 2)`, where
+///   `n` counts where lines through the pixels' centres cross the outline (Legland et al., "Computation of
+///   Minkowski measures on 2D and 3D binary images", 2007); right for disks, 5 % low for an upright square;
+/// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels;
+/// - consistency: of the super-resolved picture that `maps` and `labels` are of with what was read.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] when `consistency` is of a picture of another size.
+pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
+    let mut cells = Vec::new();
+    Measurer::default().measure(labels, maps, consistency, 0, &mut cells)?;
+    Ok(cells)
+}
+
+/// Measures the cells of one picture after another, in the memory that the most cells so far took.
+#[derive(Debug)]
+pub struct Measurer {
+    sums: Vec<Sums>,
+    consistency: Vec<CellSums>,
+    /// Of each level of the foreground map.
+    probability: [f64; 256],
+}
+
+impl Default for Measurer {
+    fn default() -> Self {
+        let probability = |level| 1.0 / (1.0 + (-(level as f64 - 128.0) / LEVELS_A_LOGIT).exp());
+        Self { sums: Vec::new(), consistency: Vec::new(), probability: std::array::from_fn(probability) }
+    }
+}
+
+impl Measurer {
+    /// As [`measure()`], to `cells`. Memory for `most` cells is asked for at once; for more of them when they come.
+    ///
+    /// # Errors
+    /// As [`measure()`].
+    pub fn measure(
+        &mut self,
+        labels: &Labels,
+        maps: &CellMaps,
+        consistency: &Consistency,
+        most: usize,
+        cells: &mut Vec<Cell>,
+    ) -> Result<()> {
+        let (width, height) = labels.dimensions();
+        let count = usize::from(labels.as_raw().iter().copied().max().unwrap_or(0));
+        let most = most.max(count);
+        room(&mut self.sums, most);
+        room(&mut self.consistency, most);
+        room(cells, most);
+        self.sums.resize(count, Sums::default());
+        for (x, y, pixel) in labels.enumerate_pixels() {
+            let label = pixel.0[0];
+            let Some(of) = usize::from(label).checked_sub(1).and_then(|at| self.sums.get_mut(at)) else { continue };
+            let differs = |dx: i32, dy: i32| {
+                let beside = x.checked_add_signed(dx).zip(y.checked_add_signed(dy));
+                let found = beside.and_then(|(x, y)| labels.get_pixel_checked(x, y));
+                u64::from(found.is_none_or(|pixel| pixel.0[0] != label))
+            };
+            of.straight += differs(-1, 0) + differs(1, 0) + differs(0, -1) + differs(0, 1);
+            of.diagonal += differs(-1, -1) + differs(1, 1) + differs(1, -1) + differs(-1, 1);
+            of.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
+            if let Some(level) = maps.foreground.get_pixel_checked(x, y) {
+                of.probability += self.probability[usize::from(level.0[0])];
+            }
+            let (x, y) = (u64::from(x), u64::from(y));
+            of.area += 1;
+            of.x += x;
+            of.y += y;
+            of.xx += x * x;
+            of.yy += y * y;
+            of.xy += x * y;
+        }
+        let consistencies = consistency.sum_cells(labels, &mut self.consistency)?;
+        let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
+        cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
+        Ok(())
+    }
+}
+
+/// Empties `line` and makes room for `most`.
+fn room<T>(line: &mut Vec<T>, most: usize) {
+    line.clear();
+    line.reserve_exact(most);
+}
+
+fn cell(label: u16, of: &Sums, consistency: CellConsistency) -> Cell {
+    let area = f64::from(of.area);
+    // A variance times the squared area, exact in integers: no cancellation far from the origin.
+    let moment = |product: u64, a: u64, b: u64| {
+        let exact = i128::from(of.area) * i128::from(product) - i128::from(a) * i128::from(b);
+        exact as f64 / (area * area)
+    };
+    let (xx, yy) = (moment(of.xx, of.x, of.x) + 1.0 / 12.0, moment(of.yy, of.y, of.y) + 1.0 / 12.0);
+    let xy = moment(of.xy, of.x, of.y);
+    let (mean, spread) = ((xx + yy) / 2.0, ((xx - yy) / 2.0).hypot(xy));
+    let perimeter_px = PI / 8.0 * (of.straight as f64 + of.diagonal as f64 / SQRT_2);
+    Cell {
+        label,
+        x_px: of.x as f64 / area + 0.5,
+        y_px: of.y as f64 / area + 0.5,
+        area_px: of.area,
+        equivalent_diameter_px: (4.0 * area / PI).sqrt(),
+        perimeter_px,
+        circularity: (4.0 * PI * area / (perimeter_px * perimeter_px)).min(1.0),
+        eccentricity: (1.0 - (mean - spread) / (mean + spread)).clamp(0.0, 1.0).sqrt(),
+        touches_border: of.touches_border,
+        confidence: of.probability / area,
+        consistency,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::{GrayImage, Luma, Rgb, RgbImage};
+
+    use super::*;
+
+    fn maps(labels: &Labels, level: u8) -> CellMaps {
+        let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([level]));
+        CellMaps { foreground: map.clone(), core: map }
+    }
+
+    /// Measures with a picture that says what was read.
+    fn measured(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
+        let picture = RgbImage::new(labels.width(), labels.height());
+        measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
+    }
+
+    fn one(width: u32, height: u32, inside: impl Fn(f64, f64) -> bool) -> Cell {
+        let labels =
+            Labels::from_fn(width, height, |x, y| Luma([u16::from(inside(f64::from(x) + 0.5, f64::from(y) + 0.5))]));
+        let cells = measured(&labels, &maps(&labels, 128));
+        assert_eq!(cells.len(), 1);
+        cells.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_disk_has_the_measures_of_a_disk() {
+        for radius in [6.0, 8.5, 20.0] {
+            let cell = one(60, 64, |x, y| (x - 30.3_f64).hypot(y - 31.6) < radius);
+            assert!((cell.x_px - 30.3).abs() < 0.15 && (cell.y_px - 31.6).abs() < 0.15, "{cell:?}");
+            assert!((cell.equivalent_diameter_px / (2.0 * radius) - 1.0).abs() < 0.02, "{cell:?}");
+            assert!((cell.perimeter_px / (2.0 * PI * radius) - 1.0).abs() < 0.03, "{cell:?}");
+            assert!(cell.circularity > 0.95 && cell.eccentricity < 0.3, "{cell:?}");
+            assert!(!cell.touches_border);
+        }
+    }
+
+    #[test]
+    fn an_ellipse_has_its_eccentricity_at_any_angle() {
+        for degrees in [0.0_f64, 30.0, 45.0, 100.0] {
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let cell = one(80, 80, |x, y| {
+                let (x, y) = (x - 40.0, y - 40.0);
+                ((x * cos + y * sin) / 30.0).hypot((y * cos - x * sin) / 15.0) < 1.0
+            });
+            assert!((cell.eccentricity - 0.75_f64.sqrt()).abs() < 0.01, "{degrees}: {cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_pixel_and_a_line_stay_finite() {
+        let dot = one(5, 5, |x, y| x == 2.5 && y == 1.5);
+        assert_eq!((dot.x_px, dot.y_px, dot.area_px, dot.eccentricity, dot.circularity), (2.5, 1.5, 1, 0.0, 1.0));
+        let line = one(9, 3, |_, y| y == 1.5);
+        assert!(line.touches_border && line.eccentricity > 0.99 && line.circularity < 0.8, "{line:?}");
+        assert_eq!((line.x_px, line.y_px), (4.5, 1.5));
+    }
+
+    #[test]
+    fn confidence_is_the_mean_probability() {
+        let labels = Labels::from_pixel(2, 2, Luma([1]));
+        assert_eq!(measured(&labels, &maps(&labels, 128))[0].confidence, 0.5);
+        let sure = measured(&labels, &maps(&labels, 176))[0].confidence;
+        assert!((sure - 1.0 / (1.0 + (-3.0_f64).exp())).abs() < 1e-12);
+    }
+
+    #[test]
+    fn touching_cells_are_measured_apart_and_a_missing_label_is_skipped() {
+        let labels = Labels::from_raw(4, 1, vec![1, 1, 3, 3]).unwrap();
+        let cells = measured(&labels, &maps(&labels, 200));
+        assert_eq!(cells.iter().map(|cell| (cell.label, cell.x_px)).collect::<Vec<_>>(), [(1, 1.0), (3, 3.0)]);
+        assert_eq!(cells[0].perimeter_px, cells[1].perimeter_px);
+    }
+
+    #[test]
+    fn each_cell_has_its_own_consistency() {
+        let labels = Labels::from_fn(24, 16, |x, _| Luma([[1, 0, 3][x as usize / 8]]));
+        let read = RgbImage::from_pixel(6, 4, Rgb([200; 3]));
+        let sr = RgbImage::from_fn(24, 16, |x, _| Rgb([if x < 8 { 200 } else { 140 }; 3]));
+        let consistency = Consistency::new(&read, &sr).unwrap();
+        let cells = measure(&labels, &maps(&labels, 200), &consistency).unwrap();
+        let told: Vec<_> =
+            cells.iter().map(|cell| (cell.label, cell.consistency.levels, cell.consistency.supported())).collect();
+        assert_eq!(told, [(1, 0.0, true), (3, 60.0, false)]);
+        let other = Labels::new(23, 16);
+        assert_eq!(measure(&other, &maps(&other, 200), &consistency).unwrap_err().exit_code(), 70);
+    }
+
+    #[test]
+    fn far_from_the_origin_the_shape_is_the_same() {
+        let near = one(16, 16, |x, y| (x - 8.0).hypot((y - 8.0) / 0.5) < 6.0);
+        let far = one(4016, 16, |x, y| (x - 4008.0).hypot((y - 8.0) / 0.5) < 6.0);
+        assert_eq!((near.eccentricity, near.perimeter_px), (far.eccentricity, far.perimeter_px));
+    }
+}

@@ -1,0 +1,56 @@
+//! Cells: the maps of the segmentation net become one label a cell, and the labels become measures.
+//!
+//! [`split()`] finds the peaks of the core map and grows them inside the foreground; [`measure()`] looks at
+//! what has grown. All is integer up to the measures, so the labels are the same on every machine.
+
+mod components;
+mod flood;
+pub mod limits;
+mod measure;
+pub mod outline;
+mod peaks;
+#[cfg(test)]
+mod properties;
+mod split;
+
+use image::{ImageBuffer, Luma};
+
+pub use components::components;
+pub use measure::{Measurer, measure};
+pub use split::{Splitter, mask, split};
+
+use crate::support::CellConsistency;
+
+/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
+pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
+
+/// What is measured of one cell, in pixels of the super-resolved grid.
+///
+/// The origin is the outer corner of the picture's first pixel, whose centre is therefore (0.5, 0.5): a place
+/// keeps its meaning when it is divided by four, or multiplied by a pitch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The cell's number in the labels.
+    pub label: u16,
+    /// Centroid, from the left.
+    pub x_px: f64,
+    /// Centroid, from the top.
+    pub y_px: f64,
+    /// Pixels of the cell.
+    pub area_px: u32,
+    /// Diameter of the disk of the same area, `sqrt(4 A / pi)`.
+    pub equivalent_diameter_px: f64,
+    /// Length of the outline, holes included: Crofton's formula over four directions.
+    pub perimeter_px: f64,
+    /// `4 pi A / P^2`, at most 1; 1 is a disk.
+    pub circularity: f64,
+    /// Eccentricity of the ellipse of the same second moments: 0 is a disk, towards 1 a line.
+    pub eccentricity: f64,
+    /// Whether the picture's border cuts or touches the cell: its area and shape are then a lower bound.
+    pub touches_border: bool,
+    /// Mean foreground probability of the cell's pixels, 0.5..=1 with the usual foreground level.
+    pub confidence: f64,
+    /// How far the super-resolved picture differs from what was read over the cell, and whether what was read bears
+    /// the cell out; see [`crate::support`].
+    pub consistency: CellConsistency,
+}

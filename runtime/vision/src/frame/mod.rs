@@ -1,0 +1,28 @@
+//! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
+
+pub mod decode;
+pub mod flat_field;
+pub mod limits;
+pub mod mirror;
+pub mod name;
+pub mod normalise;
+pub mod pool;
+pub mod quality;
+pub mod reference;
+pub mod refit;
+pub mod resize;
+pub mod row_resize;
+
+use name::FrameName;
+use pool::Picture;
+
+/// One frame, as it came from its source.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// 1 for the first frame that the source delivered.
+    pub number: u64,
+    /// Name for tables and files: a file name, or the source's name and the frame's number.
+    pub name: FrameName,
+    /// RGB, of any size.
+    pub picture: Picture,
+}

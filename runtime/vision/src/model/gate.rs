@@ -1,0 +1,110 @@
+//! The gate in front of the engine: no byte of a model reaches it before the manifest vouches for it.
+//!
+//! The engine was not written for hostile files: a valid graph with an absurd number in it can end the process. So
+//! a model is taken only if its size, hash, role, shapes and operators are what this software knows how to run, and if
+//! what is inside the graph is sane ([`onnx_gate`], a reader of its own). The engine looks once more at what its decoder made
+//! of the graph, before it plans with it.
+
+use super::{
+    golden,
+    manifest::{Manifest, Role, Tensor},
+    onnx_gate::{self, Fault},
+};
+use crate::{
+    error::{Error, Result},
+    geometry::{SCALE, TILE_PX, TILE_SR_PX},
+    model::limits::MAX_MODEL_BYTES,
+};
+
+/// Operators that a model may consist of. `Identity` names values in the float twins that `eval` measures the drift with.
+pub const OPERATORS: [&str; 9] =
+    ["Add", "Concat", "Conv", "DepthToSpace", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu", "SpaceToDepth"];
+
+/// ONNX operator sets that the engine is known to read rightly.
+pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=18;
+
+const RESTORE: &str = "Restore the model and its manifest together, or leave --models out to use the built-in ones";
+
+/// Shapes of the input and the output that a role demands, batch first, channels before rows.
+pub fn shapes(role: Role) -> ([usize; 4], [usize; 4]) {
+    let (tile, sr) = (TILE_PX as usize, TILE_SR_PX as usize);
+    match role {
+        Role::SuperResolution => ([1, 3, tile, tile], [1, 3, sr, sr]),
+        Role::Segmentation => ([1, 3, sr, sr], [1, 2, sr, sr]),
+    }
+}
+
+/// Pixels of the output a pixel of the input, along each axis.
+pub fn scale(role: Role) -> usize {
+    match role {
+        Role::SuperResolution => SCALE as usize,
+        Role::Segmentation => 1,
+    }
+}
+
+/// Checks a manifest by itself, then `onnx` against it; `origin` names the model in errors.
+///
+/// # Errors
+/// [`Error::Model`] that says what differs.
+pub fn check(manifest: &Manifest, role: Role, onnx: &[u8], origin: &str) -> Result<()> {
+    check_manifest(manifest, role, origin)?;
+    let fault = |found: String, expected: String| Err(Error::model(origin, found, expected, RESTORE));
+    let size_bytes = onnx.len() as u64;
+    if size_bytes > MAX_MODEL_BYTES {
+        return fault(format!("a model of {size_bytes} bytes"), format!("at most {MAX_MODEL_BYTES} bytes"));
+    }
+    if size_bytes != manifest.size_bytes {
+        let found = format!("a model of {size_bytes} bytes");
+        return fault(found, format!("{} bytes, as its manifest says", manifest.size_bytes));
+    }
+    let sha256 = golden::sha256(onnx);
+    if sha256 != manifest.sha256 {
+        return fault(format!("sha256 {sha256}"), format!("{}, as its manifest says", manifest.sha256));
+    }
+    match onnx_gate::check(onnx).and_then(|seen| seen.agree(manifest)) {
+        Ok(()) => Ok(()),
+        Err(Fault { found, expected }) => fault(found, expected),
+    }
+}
+
+fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
+    let fault = |found: String, expected: String| Err(Error::model(origin, found, expected, RESTORE));
+    if manifest.role != role {
+        return fault(format!("a model for {:?}", manifest.role), format!("one for {role:?}"));
+    }
+    let (input, output) = shapes(role);
+    check_tensor(&manifest.input, "input", input, origin)?;
+    check_tensor(&manifest.output, "output", output, origin)?;
+    if let Some(unknown) = manifest.operators.iter().find(|name| !OPERATORS.contains(&name.as_str())) {
+        return fault(format!("operator {unknown}"), format!("none but {}", OPERATORS.join(", ")));
+    }
+    if !OPSETS.contains(&manifest.opset) {
+        return fault(format!("opset {}", manifest.opset), format!("{} to {}", OPSETS.start(), OPSETS.end()));
+    }
+    if manifest.golden.generator != golden::GENERATOR {
+        return fault(format!("golden generator {:?}", manifest.golden.generator), format!("{:?}", golden::GENERATOR));
+    }
+    let pitch = &manifest.pitch;
+    if ![pitch.um_per_px, pitch.least_um_per_px, pitch.greatest_um_per_px].iter().all(|p| p.is_finite() && *p > 0.0) {
+        return fault(format!("pitch of {} um", pitch.um_per_px), "pitches above 0".into());
+    }
+    match (role, &manifest.cells) {
+        (Role::Segmentation, None) => fault("no [cells]".into(), "the rule by which cells are read".into()),
+        (Role::SuperResolution, Some(_)) => fault("[cells]".into(), "none in a super-resolution model".into()),
+        _ => Ok(()),
+    }
+}
+
+fn check_tensor(tensor: &Tensor, what: &str, shape: [usize; 4], origin: &str) -> Result<()> {
+    let fault = |found: String, expected: String| Err(Error::model(origin, found, expected, RESTORE));
+    if tensor.dtype != "u8" {
+        return fault(format!("{what} of {}", tensor.dtype), "u8".into());
+    }
+    if tensor.shape != shape {
+        return fault(format!("{what} of shape {:?}", tensor.shape), format!("{shape:?}"));
+    }
+    if tensor.range[0] >= tensor.range[1] {
+        return fault(format!("{what} range {:?}", tensor.range), "least before greatest".into());
+    }
+    Ok(())
+}

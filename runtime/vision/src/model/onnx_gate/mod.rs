@@ -1,0 +1,126 @@
+//! The gate in front of the engine's reader: an ONNX file, looked at byte by byte before anyone else decodes it.
+//!
+//! Its own reader of the format (`wire`, `graph`, `tensor`), without a dependency, in bounded memory; then the rules
+//! (`quantizers`, `operators`, `shapes`, `need`): operators that are known, attributes in bounds, every value defined before it is used, shapes
+//! that fit from the first node to the last, scales that are powers of two, zero points in their place, and the memory and
+//! work that the graph asks for. A field that this reader does not know is refused.
+
+mod graph;
+mod need;
+mod operators;
+mod quantizers;
+mod shapes;
+mod tensor;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{collections::BTreeSet, fmt};
+
+pub use need::Need;
+
+use super::{gate::OPERATORS, manifest::Manifest};
+use crate::model::limits::{MAX_ACTIVATION_BYTES, MAX_MODEL_BYTES, MAX_NET_MACS};
+
+/// Why a file is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What was found.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; expected {}", self.found, self.expected)
+    }
+}
+
+fn fault(found: String, expected: impl Into<String>) -> Fault {
+    Fault { found, expected: expected.into() }
+}
+
+/// What a sound file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// ONNX operator set.
+    pub opset: u32,
+    /// Operators that occur.
+    pub operators: BTreeSet<String>,
+    /// Name and shape of the one input, of `u8`, batch first, channels before rows.
+    pub input: (String, [usize; 4]),
+    /// The same of the one output.
+    pub output: (String, [usize; 4]),
+    /// What it asks for.
+    pub need: Need,
+}
+
+/// Reads and checks an ONNX file by itself.
+///
+/// # Errors
+/// A [`Fault`] for everything that is not a net of the known operators, whole and sane. Never panics, whatever the bytes.
+pub fn check(onnx: &[u8]) -> Result<Seen, Fault> {
+    if onnx.len() as u64 > MAX_MODEL_BYTES {
+        return Err(fault(format!("{} bytes", onnx.len()), format!("at most {MAX_MODEL_BYTES} bytes")));
+    }
+    let graph = graph::read(onnx)?;
+    let mut operators = BTreeSet::new();
+    for node in &graph.nodes {
+        if !OPERATORS.contains(&node.operator) {
+            return Err(fault(format!("operator {:?}", node.operator), format!("none but {}", OPERATORS.join(", "))));
+        }
+        operators.insert(node.operator.to_owned());
+    }
+    let values = shapes::infer(&graph)?;
+    let need = need::of(&graph, &values);
+    if need.most_map_bytes > MAX_ACTIVATION_BYTES {
+        let found = format!("maps of {} bytes between the layers", need.most_map_bytes);
+        return Err(fault(found, format!("at most {MAX_ACTIVATION_BYTES}")));
+    }
+    if need.macs > MAX_NET_MACS {
+        return Err(fault(format!("{} multiplications a tile", need.macs), format!("at most {MAX_NET_MACS}")));
+    }
+    Ok(Seen {
+        opset: graph.opset,
+        operators,
+        input: one(&graph.inputs, "input")?,
+        output: one(&graph.outputs, "output")?,
+        need,
+    })
+}
+
+fn one(edges: &[graph::Edge<'_>], what: &str) -> Result<(String, [usize; 4]), Fault> {
+    let expected = "one of u8, of four sizes";
+    let [edge] = edges else { return Err(fault(format!("{} {what}s", edges.len()), expected)) };
+    let sizes: Option<Vec<usize>> = edge.shape.iter().map(|&size| usize::try_from(size).ok()).collect();
+    match sizes.and_then(|sizes| <[usize; 4]>::try_from(sizes).ok()) {
+        Some(shape) if edge.kind == tensor::Kind::U8 => Ok((edge.name.to_owned(), shape)),
+        _ => Err(fault(format!("{what} of {:?} {:?}", edge.kind, edge.shape), expected)),
+    }
+}
+
+impl Seen {
+    /// Compares with what the manifest promises.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what differs.
+    pub fn agree(&self, manifest: &Manifest) -> Result<(), Fault> {
+        let says = |what: String| format!("{what}, as its manifest says");
+        if self.opset != manifest.opset {
+            return Err(fault(format!("opset {}", self.opset), says(format!("opset {} alone", manifest.opset))));
+        }
+        let listed: BTreeSet<String> = manifest.operators.iter().cloned().collect();
+        if self.operators != listed {
+            return Err(fault(format!("operators {:?}", self.operators), says(format!("{listed:?}"))));
+        }
+        let edges = [("input", &self.input, &manifest.input), ("output", &self.output, &manifest.output)];
+        for (what, (name, shape), tensor) in edges {
+            if *name != tensor.name || *shape != tensor.shape {
+                let found = format!("{what} {name:?} of {shape:?}");
+                return Err(fault(found, says(format!("{:?} of {:?}", tensor.name, tensor.shape))));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! The two models, from a folder or from the binary itself; either way through the gate.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{ErrorKind, Read},
+    path::Path,
+};
+
+use super::{
+    gate, golden,
+    manifest::{Manifest, Role},
+};
+use crate::{
+    engine::Engine,
+    error::{Error, Result},
+    model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
+};
+
+/// A model that has passed the gate.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What is known of it.
+    pub manifest: Manifest,
+    /// The ONNX file.
+    pub onnx: Cow<'static, [u8]>,
+}
+
+/// The two models of the pipeline.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// 64x64 to 256x256.
+    pub ssr: Model,
+    /// 256x256 to the maps of cells.
+    pub unet: Model,
+}
+
+impl Model {
+    /// Takes a model and its manifest through the gate; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the two do not fit each other or `role`.
+    pub fn new(manifest: &str, onnx: Cow<'static, [u8]>, role: Role, origin: &str) -> Result<Self> {
+        let manifest = Manifest::parse(manifest, origin)?;
+        gate::check(&manifest, role, &onnx, origin)?;
+        Ok(Self { manifest, onnx })
+    }
+
+    /// Loads `<name>.toml` and `<name>.onnx` of a folder, through the gate.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one is missing, damaged, or not what it should be.
+    pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
+        let text_path = folder.join(name).with_extension("toml");
+        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?)
+            .map_err(|_| Error::model(text_path.display(), "bytes that are no text", "a manifest", ""))?;
+        let path = folder.join(name).with_extension("onnx");
+        let onnx = read(&path, MAX_MODEL_BYTES)?;
+        Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
+    }
+
+    /// Runs the golden input through `engine`, which must have been loaded at the manifest's shape, and compares the hash of what comes out.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when another hash comes out: the engine does not compute what the trainer computed.
+    pub fn verify(&self, engine: &mut Engine) -> Result<()> {
+        let golden = &self.manifest.golden;
+        let ([.., channels], [.., made]) = (engine.input_shape(), engine.output_shape());
+        let input = golden::input(golden.seed, engine.input_shape().iter().product());
+        let mut output = vec![0; engine.output_shape().iter().product()];
+        engine.run(&golden::to_pixels(&input, channels), &mut output)?;
+        let found = golden::sha256(&golden::to_planes(&output, made));
+        if found == golden.output_sha256 {
+            return Ok(());
+        }
+        Err(Error::model(
+            &self.manifest.name,
+            format!("golden output with sha256 {found}"),
+            format!("{}, as its manifest says", golden.output_sha256),
+            "The model and its manifest are of two trainings, or this processor computes wrongly",
+        ))
+    }
+}
+
+impl Models {
+    /// The models that the binary carries.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the build carries none, or files that do not fit each other.
+    #[cfg(built_in_models)]
+    pub fn embedded() -> Result<Self> {
+        let ssr = include_bytes!("../../../../models/ssr.onnx").as_slice();
+        let unet = include_bytes!("../../../../models/unet.onnx").as_slice();
+        let ssr_text = include_str!("../../../../models/ssr.toml");
+        let unet_text = include_str!("../../../../models/unet.toml");
+        Ok(Self {
+            ssr: Model::new(ssr_text, Cow::Borrowed(ssr), Role::SuperResolution, "built-in ssr")?,
+            unet: Model::new(unet_text, Cow::Borrowed(unet), Role::Segmentation, "built-in unet")?,
+        })
+    }
+
+    /// The models that the binary carries: none, in a build from a tree without them.
+    ///
+    /// # Errors
+    /// [`Error::Model`] always.
+    #[cfg(not(built_in_models))]
+    pub fn embedded() -> Result<Self> {
+        let todo = "Give --models DIR, or build with the four files in models/";
+        Err(Error::model("built-in", "none in this build", "a build with models", todo))
+    }
+
+    /// Loads `ssr.toml`, `ssr.onnx`, `unet.toml` and `unet.onnx` of a folder.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one is missing, damaged, or not what it should be.
+    pub fn load(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            ssr: Model::load(folder, "ssr", Role::SuperResolution)?,
+            unet: Model::load(folder, "unet", Role::Segmentation)?,
+        })
+    }
+}
+
+/// Reads a file of a folder of models, up to a limit.
+pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
+    const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the folder of the models";
+    let fault = |found: String, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
+    let failed = |e: std::io::Error| match e.kind() {
+        ErrorKind::NotFound => fault("no such file".into(), "Check --models, or leave it out to use the built-in ones"),
+        _ => fault(e.to_string(), ""),
+    };
+    // Asked by name first: opening a pipe would wait for its other end.
+    let known = std::fs::metadata(path).map_err(failed)?;
+    if !known.is_file() || known.len() > most_bytes {
+        let found = if known.is_file() { format!("a file of {} bytes", known.len()) } else { "no regular file".into() };
+        return Err(Error::model(path.display(), found, format!("a file of at most {most_bytes} bytes"), ""));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(most_bytes).read_to_end(&mut bytes)).map_err(failed)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::engine::fixture;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, draft) in [("ssr", fixture::ssr()), ("unet", fixture::unet())] {
+            let (text, onnx) = fixture::files(&draft);
+            std::fs::write(folder.path().join(name).with_extension("toml"), text).unwrap();
+            std::fs::write(folder.path().join(name).with_extension("onnx"), onnx).unwrap();
+        }
+        folder
+    }
+
+    fn refusal(spoil: impl Fn(&Path)) -> String {
+        let folder = folder();
+        spoil(folder.path());
+        let error = Models::load(folder.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_folder_of_models_is_loaded() {
+        let models = Models::load(folder().path()).unwrap();
+        assert_eq!(models.ssr.manifest.role, Role::SuperResolution);
+        assert!(models.unet.manifest.cells.is_some());
+    }
+
+    #[test]
+    fn a_model_that_is_cut_off_changed_swapped_or_missing_is_refused() {
+        let change = |folder: &Path, change: fn(&mut Vec<u8>)| {
+            let path = folder.join("unet.onnx");
+            let mut bytes = std::fs::read(&path).unwrap();
+            change(&mut bytes);
+            std::fs::write(path, bytes).unwrap();
+        };
+        assert!(refusal(|folder| change(folder, |bytes| bytes.truncate(100))).contains("100 bytes"));
+        assert!(refusal(|folder| change(folder, |bytes| bytes[60] ^= 1)).contains("sha256"));
+        assert!(refusal(|folder| change(folder, Vec::clear)).contains("0 bytes"));
+        assert!(refusal(|folder| std::fs::remove_file(folder.join("ssr.onnx")).unwrap()).contains("no such file"));
+        assert!(refusal(|folder| std::fs::write(folder.join("ssr.toml"), [0xff, 0xfe]).unwrap()).contains("no text"));
+        assert!(refusal(|folder| std::fs::write(folder.join("ssr.toml"), "name = 1").unwrap()).contains("manifest"));
+        let swapped = refusal(|folder| {
+            for ending in ["onnx", "toml"] {
+                let (ssr, unet) =
+                    (folder.join("ssr").with_extension(ending), folder.join("unet").with_extension(ending));
+                std::fs::copy(&ssr, unet).unwrap();
+            }
+        });
+        assert!(swapped.contains("SuperResolution"), "{swapped}");
+    }
+
+    #[test]
+    fn a_manifest_that_promises_something_else_is_refused() {
+        let refusal = |spoil: fn(&mut Manifest)| {
+            let mut draft = fixture::unet();
+            spoil(&mut draft.manifest);
+            fixture::try_take(&draft).unwrap_err().to_string()
+        };
+        assert!(refusal(|m| m.output.shape[1] = 3).contains("shape"));
+        assert!(refusal(|m| m.input.dtype = "f32".into()).contains("f32"));
+        assert!(refusal(|m| m.operators.push("Loop".into())).contains("Loop"));
+        assert!(refusal(|m| m.cells = None).contains("[cells]"));
+        assert!(refusal(|m| m.opset = 5).contains("opset 5"));
+        assert!(refusal(|m| m.format = 9).contains("format 9"));
+        assert!(refusal(|m| m.pitch.um_per_px = f64::NAN).contains("pitch"));
+        assert!(refusal(|m| m.golden.generator = "x".into()).contains("generator"));
+        assert!(refusal(|m| m.input.range = [9, 9]).contains("range"));
+    }
+}

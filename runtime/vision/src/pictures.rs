@@ -1,0 +1,195 @@
+//! The pictures of an analysis: super-resolved, mask, labels, and outlines over the first, where cells that the input
+//! does not bear out stand out by colour and hatching.
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
+
+use crate::{
+    cells::{self, Labels},
+    error::{Error, Result},
+    pipeline::Analysis,
+};
+use bloodseg_durable::AtomicFile;
+
+/// Bytes a pixel of the super-resolved grid that writing an analysis as pictures takes: labels as bytes, the overlay, and
+/// a whole picture compressed.
+pub const MAX_SAVED_PICTURE_BYTES_PER_PX: u64 = 12;
+
+/// Endings of the pictures that are written for `a.png`: `a` and one of these.
+pub const SUFFIXES: [&str; 4] = [".sr.png", ".mask.png", ".labels.png", ".overlay.png"];
+
+/// Colour of the outlines: far from every stain.
+pub const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
+
+/// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
+/// where colours are hard to tell apart.
+pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
+
+/// Pixels from one line of the hatching to the next.
+pub const HATCH_PX: u32 = 6;
+
+/// What the pictures of a frame are named by: its name up to the last dot.
+pub fn stem(name: &str) -> &str {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => &name[..dot],
+        _ => name,
+    }
+}
+
+/// Paths of the four pictures for `stem` in `folder`, in the order of [`SUFFIXES`].
+pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {
+    SUFFIXES.map(|suffix| folder.join(format!("{stem}{suffix}")))
+}
+
+/// Whether a file is named like one of ours, so that results are not taken for inputs.
+pub fn is_result(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// Writes the four pictures of one analysis; each appears whole or not at all. None is waited for until it is on the disk:
+/// tables and records are what is kept, and pictures are for looking.
+///
+/// # Errors
+/// [`Error::Output`] when one cannot be written.
+pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    write_by(AtomicFile::create, folder, stem, analysis)
+}
+
+/// The same in the folder of a run, where nobody else writes.
+pub fn write_alone(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    write_by(AtomicFile::create_alone, folder, stem, analysis)
+}
+
+/// How a file is begun.
+type Create = fn(&Path) -> bloodseg_durable::Result<AtomicFile>;
+
+fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    let png = |path: &Path, bytes: &[u8], size, colour| png(create, path, bytes, size, colour);
+    let [sr, mask, labels, overlay] = paths(folder, stem);
+    let size = analysis.sr.dimensions();
+    let levels: Vec<u8> = analysis.labels.as_raw().iter().flat_map(|label| label.to_ne_bytes()).collect();
+    png(&sr, &analysis.sr, size, ExtendedColorType::Rgb8)?;
+    png(&mask, &cells::mask(&analysis.labels), size, ExtendedColorType::L8)?;
+    png(&labels, &levels, size, ExtendedColorType::L16)?;
+    let unsupported: BTreeSet<u16> =
+        analysis.cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect();
+    png(&overlay, &outlined(&analysis.sr, &analysis.labels, &unsupported), size, ExtendedColorType::Rgb8)
+}
+
+/// Writes a picture as PNG; it appears whole or not at all.
+///
+/// # Errors
+/// [`Error::Output`] when it cannot be written.
+pub fn write_rgb(path: &Path, picture: &RgbImage) -> Result<()> {
+    png(AtomicFile::create, path, picture, picture.dimensions(), ExtendedColorType::Rgb8)
+}
+
+/// Writes one PNG. `bytes` are rows from the top; 16-bit samples in the machine's own order.
+fn png(
+    create: Create,
+    path: &Path,
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    colour: ExtendedColorType,
+) -> Result<()> {
+    let mut file = create(path)?;
+    PngEncoder::new(&mut file).write_image(bytes, width, height, colour).map_err(|e| Error::output(path, e))?;
+    file.flush().map_err(|e| Error::output(path, e))?;
+    Ok(file.commit_unsynced()?)
+}
+
+/// `picture` with the outermost pixels of every cell coloured, those of the labels in `unsupported` in another colour and
+/// hatched. Picture and labels must be of one size.
+pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>) -> RgbImage {
+    let mut outlined = picture.clone();
+    for (x, y, pixel) in outlined.enumerate_pixels_mut() {
+        let label = |x: u32, y: u32| labels.get_pixel_checked(x, y).map(|label| label.0[0]);
+        let here = label(x, y);
+        let Some(number) = here.filter(|&number| number != 0) else { continue };
+        let doubtful = unsupported.contains(&number);
+        let beside = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
+        // The picture's border is no outline: the cell may go on behind it.
+        let outermost = beside.into_iter().any(|(x, y)| label(x, y).is_some_and(|there| Some(there) != here));
+        if doubtful && (outermost || (x + y).is_multiple_of(HATCH_PX)) {
+            *pixel = UNSUPPORTED;
+        } else if outermost {
+            *pixel = OUTLINE;
+        }
+    }
+    outlined
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::{DynamicImage, GrayImage, Luma};
+
+    use super::*;
+    use crate::segmentation::CellMaps;
+
+    #[test]
+    fn the_four_pictures_hold_what_their_names_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let labels = Labels::from_fn(8, 4, |x, _| Luma([if x < 3 { 0 } else { 300 }]));
+        let maps = CellMaps { foreground: GrayImage::new(8, 4), core: GrayImage::new(8, 4) };
+        let sr = RgbImage::from_pixel(8, 4, Rgb([9, 8, 7]));
+        let analysis = Analysis {
+            quality: Default::default(),
+            sr: sr.clone(),
+            maps,
+            labels: labels.clone(),
+            cells: vec![],
+            times: Default::default(),
+            tiles: 1,
+        };
+        write(folder.path(), "a.b", &analysis).unwrap();
+        let read = |suffix: &str| image::open(folder.path().join(format!("a.b{suffix}"))).unwrap();
+        assert_eq!(read(".sr.png"), DynamicImage::ImageRgb8(sr));
+        assert_eq!(read(".labels.png"), DynamicImage::ImageLuma16(labels));
+        let mask = read(".mask.png");
+        assert!(
+            matches!(&mask, DynamicImage::ImageLuma8(mask) if mask.get_pixel(2, 0).0 == [0] && mask.get_pixel(3, 0).0 == [255])
+        );
+        let overlay = read(".overlay.png").into_rgb8();
+        assert_eq!([2, 3, 4].map(|x| *overlay.get_pixel(x, 1)), [Rgb([9, 8, 7]), OUTLINE, Rgb([9, 8, 7])]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn touching_cells_are_parted_by_their_outlines() {
+        let labels = Labels::from_raw(6, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
+        let marked = outlined(&RgbImage::new(6, 1), &labels, &BTreeSet::new());
+        let at: Vec<bool> = marked.pixels().map(|pixel| *pixel == OUTLINE).collect();
+        assert_eq!(at, [false, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_cell_without_support_is_hatched_in_a_colour_of_its_own() {
+        let labels = Labels::from_fn(30, 12, |x, y| {
+            let row = (1..11).contains(&y);
+            Luma([if row && (1..14).contains(&x) { 1 } else { u16::from(row && (16..29).contains(&x)) * 2 }])
+        });
+        let marked = outlined(&RgbImage::new(30, 12), &labels, &BTreeSet::from([2]));
+        let count = |colour, columns: std::ops::Range<u32>| {
+            marked.enumerate_pixels().filter(|(x, _, pixel)| columns.contains(x) && **pixel == colour).count()
+        };
+        let outline = 2 * (13 + 10) - 4;
+        assert_eq!((count(OUTLINE, 0..15), count(UNSUPPORTED, 0..15)), (outline, 0));
+        assert_eq!(count(OUTLINE, 15..30), 0);
+        assert!(count(UNSUPPORTED, 15..30) > outline + 10);
+        assert_eq!(marked.get_pixel(20, 5).0, [0; 3], "the picture is seen between the lines");
+    }
+
+    #[test]
+    fn results_are_known_by_their_names() {
+        assert!(is_result(Path::new("out/a.sr.png")) && is_result(Path::new("a.overlay.png")));
+        assert!(!is_result(Path::new("a.png")) && !is_result(Path::new("mask.png")));
+    }
+}

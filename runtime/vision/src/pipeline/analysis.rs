@@ -1,0 +1,50 @@
+//! What is known of a picture at the end.
+
+use image::RgbImage;
+
+use crate::{
+    cells::{Cell, Labels},
+    frame::quality::Quality,
+    segmentation::CellMaps,
+};
+
+/// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
+#[derive(Debug, Clone, Default)]
+pub struct Analysis {
+    /// Whether the picture shows cells that can be counted; see [`super::Pipeline::analyse`].
+    pub quality: Quality,
+    /// The super-resolved picture.
+    pub sr: RgbImage,
+    /// The maps that the cells were read off.
+    pub maps: CellMaps,
+    /// One number a cell.
+    pub labels: Labels,
+    /// The cells' measures, in order of their labels.
+    pub cells: Vec<Cell>,
+    /// Where the time went.
+    pub times: StageTimes,
+    /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.
+    pub tiles: u32,
+}
+
+impl Analysis {
+    /// Number of cells that the picture as it was read does not bear out; see [`crate::support`].
+    pub fn unsupported_cells(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
+    }
+}
+
+/// Milliseconds of each stage, summed over the tiles of one picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageTimes {
+    /// The super-resolution net.
+    pub ssr_ms: f64,
+    /// The segmentation net.
+    pub unet_ms: f64,
+    /// Cutting, padding and stitching tiles.
+    pub tiling_ms: f64,
+    /// Maps to labels to measures, and the comparison with what was read.
+    pub cells_ms: f64,
+    /// All of it.
+    pub total_ms: f64,
+}

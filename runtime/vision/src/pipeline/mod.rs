@@ -1,0 +1,313 @@
+//! The steps in a row: a picture in, cells out. [`bloodseg::run`] does so with the frames of a source.
+
+mod analysis;
+mod helper;
+pub mod limits;
+mod tiling;
+mod workers;
+
+use std::time::Instant;
+
+use image::RgbImage;
+
+use crate::{
+    cells::{Measurer, Splitter, limits::MAX_CELLS},
+    consistency::Consistency,
+    engine::Setup,
+    error::{Error, Result},
+    frame::{quality::Judge, refit::refit},
+    geometry::{MAX_TILED_PX, SCALE},
+    model::{
+        manifest::{CellRule, Pitch},
+        store::Models,
+    },
+};
+pub use analysis::{Analysis, StageTimes};
+use tiling::Tiling;
+pub use workers::Workers;
+
+/// Both nets, loaded and checked once, and the memory of every step: what the first picture of a size takes is kept,
+/// and the next one of that size takes no more.
+#[derive(Debug)]
+pub struct Pipeline {
+    workers: Workers,
+    rule: CellRule,
+    pitch: Pitch,
+    judge: Judge,
+    tiling: Tiling,
+    splitter: Splitter,
+    consistency: Consistency,
+    measurer: Measurer,
+    latest: Analysis,
+    /// Whether [`Self::latest`] is an analysis, and a whole one.
+    has_latest: bool,
+}
+
+impl Pipeline {
+    /// Loads both nets and checks their golden outputs.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when one cannot run or computes something else than the trainer did.
+    pub fn load(models: &Models) -> Result<Self> {
+        Self::load_with(models, &Setup::default(), 1)
+    }
+
+    /// The same with a kernel of one's choice, and with as many threads for the tiles of a picture (1 to
+    /// [`crate::pipeline::limits::MAX_WORKERS`]); what comes out does not depend on either.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn load_with(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
+        let rule =
+            models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
+        Ok(Self {
+            workers: Workers::load(models, setup, threads)?,
+            rule,
+            pitch: models.unet.manifest.pitch.clone(),
+            judge: Judge::default(),
+            tiling: Tiling::default(),
+            splitter: Splitter::default(),
+            consistency: Consistency::default(),
+            measurer: Measurer::default(),
+            latest: Analysis::default(),
+            has_latest: false,
+        })
+    }
+
+    /// How cells are read off the maps.
+    pub fn rule(&self) -> CellRule {
+        self.rule
+    }
+
+    /// The pitch that the segmenter was trained for.
+    pub fn pitch(&self) -> &Pitch {
+        &self.pitch
+    }
+
+    /// The last analysis; none before the first, and after one that failed half way.
+    pub fn latest(&self) -> Option<&Analysis> {
+        self.has_latest.then_some(&self.latest)
+    }
+
+    /// The nets.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
+    ///
+    /// The picture is judged first ([`crate::frame::quality::judge()`]). When it is not good the analysis has no cells, and
+    /// maps and labels without any; it is super-resolved all the same, so that one can look.
+    ///
+    /// The analysis lies in the pipeline's memory until the next one. A picture as large as one before it is analysed
+    /// without an allocation.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
+    pub fn analyse(&mut self, picture: &RgbImage) -> Result<&Analysis> {
+        self.analyse_as(picture, false)
+    }
+
+    /// The same, but cells are counted whatever the verdict says.
+    ///
+    /// The whole picture is super-resolved and stitched before it is segmented, so that the segmenter never sees the
+    /// edge of a tile; cells are found once, on the stitched maps.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
+    pub fn analyse_any(&mut self, picture: &RgbImage) -> Result<&Analysis> {
+        self.analyse_as(picture, true)
+    }
+
+    fn analyse_as(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
+        let (width, height) = picture.dimensions();
+        if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
+            let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
+            return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Cut it"));
+        }
+        self.has_latest = false;
+        self.refill(picture, any_quality)?;
+        self.has_latest = true;
+        Ok(&self.latest)
+    }
+
+    /// Analyses a picture in place of the latest one.
+    fn refill(&mut self, picture: &RgbImage, any_quality: bool) -> Result<()> {
+        let start = Instant::now();
+        let Analysis { quality, sr, maps, labels, cells, times, tiles } = &mut self.latest;
+        *times = StageTimes::default();
+        *quality = self.judge.judge(picture);
+        self.tiling.super_resolve(&mut self.workers, picture, sr, times)?;
+        let counted = any_quality || quality.verdict.is_good();
+        if counted {
+            self.tiling.segment(&mut self.workers, picture, maps, times)?;
+        } else {
+            tiling::empty_maps(maps, picture);
+        }
+
+        let before = Instant::now();
+        if counted {
+            self.splitter.split(maps, &self.rule, labels)?;
+            self.consistency.compare(picture, sr)?;
+            let most = most_cells(picture, &self.rule);
+            self.measurer.measure(labels, maps, &self.consistency, most, cells)?;
+        } else {
+            refit(labels, sr.width(), sr.height());
+            labels.fill(0);
+            cells.clear();
+        }
+        times.cells_ms = ms_since(before);
+        times.total_ms = ms_since(start);
+        times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
+        *tiles = u32::try_from(self.tiling.tiles()).map_err(|e| Error::internal("pipeline", e))?;
+        Ok(())
+    }
+}
+
+/// Most cells that a picture can have: so many of the least area cover it.
+fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
+    let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
+    usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
+}
+
+fn ms_since(before: Instant) -> f64 {
+    before.elapsed().as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::{Rgb, imageops};
+
+    use super::*;
+    use crate::{engine::fixture, frame::quality::Verdict};
+
+    /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
+    fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let far = |(cx, cy): &(f64, f64)| (f64::from(x) + 0.5 - cx).hypot(f64::from(y) + 0.5 - cy);
+            let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
+            let red = if nearest < 6.0 { (nearest / 6.0 * 100.0) as u8 } else { 240 };
+            Rgb([red, 200, 220])
+        })
+    }
+
+    #[test]
+    fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
+        let analysis = pipeline.analyse_any(&picture).unwrap();
+        assert_eq!((analysis.tiles, analysis.sr.dimensions()), (6, (452, 264)));
+        for (x, y, pixel) in analysis.sr.enumerate_pixels() {
+            let from = picture.get_pixel(x / 4, y / 4);
+            assert_eq!(pixel, from);
+            assert_eq!(analysis.maps.foreground.get_pixel(x, y).0[0], 255 - from.0[0]);
+        }
+        // What only repeats the input differs from it nowhere, whatever the tiles.
+        assert!(!analysis.cells.is_empty() && analysis.unsupported_cells() == 0);
+        assert!(analysis.cells.iter().all(|cell| cell.consistency.levels == 0.0));
+        assert_eq!(analysis.maps.core, analysis.maps.foreground);
+    }
+
+    #[test]
+    fn two_threads_give_what_one_gives() {
+        let picture = RgbImage::from_fn(140, 60, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
+        // Three tiles: the last one has no other beside it.
+        for models in [fixture::models(), Models::embedded().unwrap()] {
+            let run = |threads| {
+                Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap().clone()
+            };
+            let (one, two) = (run(1), run(2));
+            assert_eq!((one.tiles, two.tiles), (3, 3));
+            assert_eq!((one.sr, one.maps, one.labels, one.cells), (two.sr, two.maps, two.labels, two.cells));
+        }
+    }
+
+    #[test]
+    fn each_cell_comes_once_whatever_tiles_it_lies_in() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let places: Vec<(f64, f64)> = (0..8)
+            .flat_map(|i| (0..5).map(move |j| (f64::from(i) * 20.0 + 10.0, f64::from(j) * 20.0 + 10.0)))
+            .collect();
+        let analysis = pipeline.analyse(&smear(160, 100, &places)).unwrap();
+        assert_eq!(analysis.cells.len(), places.len());
+        for (x, y) in places {
+            assert!(analysis.cells.iter().any(|cell| (cell.x_px - 4.0 * x).hypot(cell.y_px - 4.0 * y) < 1.0));
+        }
+    }
+
+    #[test]
+    fn a_cell_at_the_edge_of_a_small_padded_picture_touches_the_border() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let analysis = pipeline.analyse(&smear(30, 21, &[(10.0, 10.0), (29.0, 19.0)])).unwrap();
+        let borders: Vec<bool> = analysis.cells.iter().map(|cell| cell.touches_border).collect();
+        assert_eq!((analysis.labels.dimensions(), borders), ((120, 84), vec![false, true]));
+    }
+
+    #[test]
+    fn flat_pictures_and_a_single_pixel_have_an_answer_and_an_empty_one_an_error() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        for (picture, cells) in [
+            (RgbImage::new(64, 64), 1),
+            (RgbImage::from_pixel(70, 40, Rgb([255; 3])), 0),
+            (RgbImage::from_pixel(1, 1, Rgb([255; 3])), 0),
+        ] {
+            assert_eq!(pipeline.analyse_any(&picture).unwrap().cells.len(), cells);
+            let gated = pipeline.analyse(&picture).unwrap();
+            assert!(!gated.quality.verdict.is_good() && gated.cells.is_empty(), "{:?}", gated.quality);
+        }
+        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().exit_code(), 3);
+        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_picture_that_is_not_good_has_a_verdict_and_a_look_but_no_cells() {
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);
+        let blurred = imageops::blur(&sharp, 3.0);
+        let good = pipeline.analyse(&sharp).unwrap();
+        assert_eq!((good.quality.verdict, good.cells.len()), (Verdict::Good, 2));
+        let gated = pipeline.analyse(&blurred).unwrap().clone();
+        assert_eq!((gated.quality.verdict, gated.cells.len()), (Verdict::OutOfFocus, 0));
+        assert!(gated.labels.iter().all(|&label| label == 0) && gated.times.unet_ms == 0.0);
+        assert_eq!(gated.labels.dimensions(), (256, 256));
+        assert_eq!(gated.sr.get_pixel(80, 80), blurred.get_pixel(20, 20));
+        let any = pipeline.analyse_any(&blurred).unwrap();
+        assert_eq!((any.quality, &any.sr), (gated.quality, &gated.sr));
+        assert!(!any.cells.is_empty());
+    }
+
+    #[test]
+    fn pictures_of_many_sizes_in_a_row_come_out_as_each_would_alone() {
+        let mut pipeline = Pipeline::load_with(&fixture::models(), &Setup::default(), 2).unwrap();
+        assert!(pipeline.latest().is_none());
+        let grid = |at: u32| (f64::from(at % 5) * 16.0 + 8.0, f64::from(at / 5) * 16.0 + 8.0);
+        for (width, height, count, any) in [
+            (64, 64, 6, false),
+            (130, 90, 20, false),
+            (20, 31, 1, false),
+            (64, 64, 0, true),
+            (64, 64, 0, false),
+            (66, 64, 9, true),
+        ] {
+            let picture = smear(width, height, &(0..count).map(grid).collect::<Vec<_>>());
+            let mut alone = Pipeline::load(&fixture::models()).unwrap();
+            let [one, other] = [&mut pipeline, &mut alone].map(|pipeline| {
+                let analysis = if any { pipeline.analyse_any(&picture) } else { pipeline.analyse(&picture) };
+                analysis.unwrap().clone()
+            });
+            assert_eq!((one.quality, one.tiles, one.cells), (other.quality, other.tiles, other.cells));
+            assert_eq!((&one.sr, &one.maps, &one.labels), (&other.sr, &other.maps, &other.labels));
+            assert_eq!(pipeline.latest().unwrap().labels, one.labels);
+        }
+        // What is refused at once leaves the latest as it is.
+        assert!(pipeline.analyse(&RgbImage::new(0, 5)).is_err() && pipeline.latest().is_some());
+    }
+
+    #[test]
+    fn a_pipeline_can_move_to_another_thread() {
+        fn moves<T: Send>() {}
+        moves::<Pipeline>();
+    }
+}

@@ -1,0 +1,202 @@
+//! The nets over the tiles of a picture, on one core or two.
+//!
+//! Tiles are taken in turn, as many at a time as there are workers, and handed on in the order of the grid: what comes
+//! out does not depend on their number. A worker has buffers of its own; weights are shared. The second one is set up when
+//! a picture first has more than one tile.
+
+use std::time::Instant;
+
+use image::RgbImage;
+
+use super::helper::Helper;
+use crate::{
+    engine::{Figures, Setup},
+    error::{Error, Result},
+    geometry::{SCALE, TILE_PX, TILE_SR_PX},
+    model::store::Models,
+    pipeline::limits::MAX_WORKERS,
+    segmentation::{CellMaps, Segmenter},
+    super_resolution::SuperResolution,
+    tile::grid::Grid,
+};
+
+/// Both nets, loaded once, for as many threads as are wanted.
+#[derive(Debug)]
+pub struct Workers {
+    all: heapless::Vec<Box<Worker>, MAX_WORKERS>,
+    /// Runs the second worker, once there is one.
+    helper: Option<Helper>,
+    threads: usize,
+    arena_bytes: usize,
+}
+
+/// One of the nets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Net {
+    SuperResolution,
+    Segmentation,
+}
+
+/// Both nets and the buffers of one tile.
+#[derive(Debug)]
+pub(super) struct Worker {
+    super_resolution: SuperResolution,
+    segmenter: Segmenter,
+    tile: RgbImage,
+    sr: RgbImage,
+    maps: CellMaps,
+}
+
+impl Worker {
+    fn new(super_resolution: SuperResolution, segmenter: Segmenter) -> Self {
+        Self {
+            super_resolution,
+            segmenter,
+            tile: RgbImage::new(TILE_PX, TILE_PX),
+            sr: RgbImage::new(TILE_SR_PX, TILE_SR_PX),
+            maps: CellMaps::empty(TILE_SR_PX, TILE_SR_PX),
+        }
+    }
+
+    /// Runs a net on the tile, or on the super-resolved tile, that lies in its buffers.
+    pub(super) fn run(&mut self, net: Net) -> Result<()> {
+        match net {
+            Net::SuperResolution => self.super_resolution.run_into(&self.tile, &mut self.sr),
+            Net::Segmentation => self.segmenter.run_into(&self.sr, &mut self.maps),
+        }
+    }
+
+    /// Bytes of the buffers.
+    fn buffer_bytes(&self) -> usize {
+        let maps = self.maps.foreground.len() + self.maps.core.len();
+        self.tile.len() + self.sr.len() + maps + self.segmenter.buffer_bytes()
+    }
+
+    fn another(&self) -> Result<Self> {
+        Ok(Self::new(self.super_resolution.another()?, self.segmenter.another()?))
+    }
+}
+
+impl Workers {
+    /// Loads both nets, checks their golden outputs, and takes at most `threads` threads for the tiles of a picture.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when a net cannot run or computes something else than the trainer did.
+    pub(super) fn load(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
+        let super_resolution = SuperResolution::load(&models.ssr, setup)?;
+        let segmenter = Segmenter::load(&models.unet, setup)?;
+        let mut all = heapless::Vec::new();
+        let _ = all.push(Box::new(Worker::new(super_resolution, segmenter)));
+        Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
+    }
+
+    /// What the super-resolution net and the segmenter are made of.
+    pub fn figures(&self) -> [&Figures; 2] {
+        let worker = self.first();
+        [worker.super_resolution.engine().figures(), worker.segmenter.engine().figures()]
+    }
+
+    /// Bytes of the arena that both nets share; each thread has one.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena_bytes
+    }
+
+    /// Threads that the tiles of a picture go to.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Bytes of the buffers at the edges of the nets: those of a worker, and what its engines keep.
+    pub fn edge_bytes(&self) -> usize {
+        self.first().buffer_bytes() + self.figures().iter().map(|figures| figures.edge_bytes).sum::<usize>()
+    }
+
+    // A worker leaves only for as long as the helper runs it, and the first one never does.
+    fn first(&self) -> &Worker {
+        &self.all[0]
+    }
+
+    /// See [`Segmenter::prepare_in_place`].
+    pub(super) fn prepare(&self, frame: &RgbImage, sr: &mut RgbImage) {
+        self.first().segmenter.prepare_in_place(frame, sr);
+    }
+
+    /// Super-resolves every tile of `padded` and hands them to `place` in order; gives the milliseconds in the net.
+    pub(super) fn super_resolve(
+        &mut self,
+        grid: &Grid,
+        padded: &RgbImage,
+        mut place: impl FnMut(&RgbImage) -> Result<()>,
+    ) -> Result<f64> {
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(padded, x, y, &mut worker.tile);
+        self.over_tiles(grid, Net::SuperResolution, lay, |worker| place(&worker.sr))
+    }
+
+    /// Segments every tile of a prepared picture and hands the maps to `place` in order; gives the milliseconds in the net.
+    pub(super) fn segment(
+        &mut self,
+        grid: &Grid,
+        prepared: &RgbImage,
+        mut place: impl FnMut(&CellMaps) -> Result<()>,
+    ) -> Result<f64> {
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
+        self.over_tiles(grid, Net::Segmentation, lay, |worker| place(&worker.maps))
+    }
+
+    fn over_tiles(
+        &mut self,
+        grid: &Grid,
+        net: Net,
+        lay: impl Fn(&mut Worker, (u32, u32)),
+        mut place: impl FnMut(&Worker) -> Result<()>,
+    ) -> Result<f64> {
+        while self.all.len() < self.threads.min(grid.tiles()) {
+            let another = Box::new(self.first().another()?);
+            self.all.push(another).map_err(|_| Error::internal("workers", "more than there is room for"))?;
+        }
+        if self.all.len() > 1 && self.helper.is_none() {
+            self.helper = Some(Helper::start()?);
+        }
+        let mut tiles = grid.ys.iter().flat_map(|y| grid.xs.iter().map(move |x| (*x, *y)));
+        let mut total_ms = 0.0;
+        loop {
+            let before = Instant::now();
+            let mut laid = 0;
+            // The workers come first: a tile that is taken has a worker.
+            for (worker, tile) in self.all.iter_mut().zip(tiles.by_ref()) {
+                lay(worker, tile);
+                laid += 1;
+            }
+            match (laid, &self.helper) {
+                (0, _) => return Ok(total_ms),
+                (2, Some(helper)) => {
+                    let second = self.all.pop().ok_or_else(|| Error::internal("workers", "one is missing"))?;
+                    helper.give(second, net);
+                    let one = self.all[0].run(net);
+                    let (second, other) = helper.take();
+                    if let Some(second) = second {
+                        let _ = self.all.push(second);
+                    }
+                    one.and(other)?;
+                }
+                _ => self.all.iter_mut().take(laid).try_for_each(|worker| worker.run(net))?,
+            }
+            total_ms += super::ms_since(before);
+            self.all.iter().take(laid).try_for_each(|worker| place(worker))?;
+        }
+    }
+}
+
+/// The part of `picture` at (x, y) that is as large as `tile`.
+fn copy_tile(picture: &RgbImage, x: u32, y: u32, tile: &mut RgbImage) {
+    if picture.dimensions() == tile.dimensions() {
+        tile.copy_from_slice(picture);
+        return;
+    }
+    let row_bytes = 3 * tile.width() as usize;
+    let stride = 3 * picture.width() as usize;
+    let (left, top) = (3 * x as usize, y as usize);
+    for (to, from) in tile.chunks_exact_mut(row_bytes).zip(picture.chunks_exact(stride).skip(top)) {
+        to.copy_from_slice(&from[left..left + row_bytes]);
+    }
+}

@@ -1,0 +1,240 @@
+//! Stitching: what the nets made of overlapping tiles becomes one picture without seams.
+//!
+//! Tiles come row by row. Each is blended into a strip, one tile high and as wide as the picture; a full
+//! strip is blended into the picture below the strips before it. So only picture and strip are held, and the strip's memory
+//! serves one picture after another.
+//! Where two tiles overlap, the weight goes over from one to the other along a straight ramp; the outermost rim of a tile
+//! has no weight there. All is integer: equal bytes blend to the same byte.
+
+use std::ops::Range;
+
+use image::{ImageBuffer, Pixel};
+
+use super::grid::Grid;
+use crate::{
+    error::{Error, Result},
+    frame::refit::refit_line,
+    geometry::{SCALE, TILE_PX, TILE_SR_PX},
+    tile::limits::TILE_RIM_PX,
+};
+
+/// Lays the tiles of one picture after another, all of `channels` bytes a pixel, on the super-resolved grid.
+#[derive(Debug)]
+pub struct Stitch {
+    columns: Vec<Step>,
+    rows: Vec<Step>,
+    width: usize,
+    height: usize,
+    channels: usize,
+    strip: Vec<u8>,
+    placed: usize,
+}
+
+/// Where a tile begins, and where along the axis it takes over from the tile before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    start: usize,
+    ramp: Range<usize>,
+}
+
+impl Stitch {
+    /// For pixels of `channels` bytes; takes no memory yet.
+    pub fn new(channels: usize) -> Self {
+        let (columns, rows, strip) = Default::default();
+        Self { columns, rows, width: 0, height: 0, channels, strip, placed: 0 }
+    }
+
+    /// Begins a picture over `grid`, in the memory of the ones before.
+    pub fn begin(&mut self, grid: &Grid) {
+        (self.width, self.height) = ((grid.width * SCALE) as usize, (grid.height * SCALE) as usize);
+        lay_steps(&mut self.columns, &grid.xs);
+        lay_steps(&mut self.rows, &grid.ys);
+        refit_line(&mut self.strip, self.width * TILE_SR_PX as usize * self.channels, 0);
+        self.placed = 0;
+    }
+
+    /// Adds the next tile, in rows from the left; 256x256 pixels. A full row of tiles is laid on `canvas`, which is as large
+    /// as the grid, or smaller: what lies beyond its right and lower edge is left out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a tile too many or of another size, and for a canvas of other pixels or a larger one.
+    pub fn place<P>(&mut self, tile: &[u8], canvas: &mut ImageBuffer<P, Vec<u8>>) -> Result<()>
+    where
+        P: Pixel<Subpixel = u8>,
+    {
+        let row_bytes = TILE_SR_PX as usize * self.channels;
+        let columns = self.columns.len().max(1);
+        let (column, row) = (self.placed % columns, self.placed / columns);
+        if tile.len() != row_bytes * TILE_SR_PX as usize || row >= self.rows.len() {
+            return Err(Error::internal("stitch", format!("tile {} of {} bytes", self.placed, tile.len())));
+        }
+        let (wide, high) = (canvas.width() as usize, canvas.height() as usize);
+        if usize::from(P::CHANNEL_COUNT) != self.channels || wide > self.width || high > self.height {
+            return Err(Error::internal("stitch", format!("a canvas of {wide}x{high}")));
+        }
+        let step = &self.columns[column];
+        for (to, from) in self.strip.chunks_exact_mut(self.width * self.channels).zip(tile.chunks_exact(row_bytes)) {
+            let to = &mut to[step.start * self.channels..][..row_bytes];
+            for (at, (to, from)) in to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels)).enumerate()
+            {
+                blend(to, from, step.start + at, &step.ramp);
+            }
+        }
+        self.placed += 1;
+        if column + 1 == columns && wide > 0 {
+            self.lay_strip(row, canvas, wide * self.channels);
+        }
+        Ok(())
+    }
+
+    fn lay_strip(&self, row: usize, canvas: &mut [u8], canvas_row_bytes: usize) {
+        let step = &self.rows[row];
+        let rows = canvas.chunks_exact_mut(canvas_row_bytes).skip(step.start);
+        for (at, (to, from)) in rows.zip(self.strip.chunks_exact(self.width * self.channels)).enumerate() {
+            blend(to, &from[..canvas_row_bytes], step.start + at, &step.ramp);
+        }
+    }
+
+    /// Makes sure that the picture is whole.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when tiles are missing.
+    pub fn finish(&self) -> Result<()> {
+        let tiles = self.columns.len() * self.rows.len();
+        if self.placed == tiles {
+            Ok(())
+        } else {
+            Err(Error::internal("stitch", format!("{} of {tiles} tiles", self.placed)))
+        }
+    }
+}
+
+/// Along one axis, for tiles at `offsets` of the low-resolution grid.
+fn lay_steps(steps: &mut Vec<Step>, offsets: &[u32]) {
+    let sr = |px: u32| (px * SCALE) as usize;
+    steps.clear();
+    steps.extend(offsets.iter().take(1).map(|&at| Step { start: sr(at), ramp: sr(at)..sr(at) }));
+    let takes_over = |pair: &[u32]| sr(pair[1] + TILE_RIM_PX)..sr(pair[0] + TILE_PX - TILE_RIM_PX);
+    steps.extend(offsets.windows(2).map(|pair| Step { start: sr(pair[1]), ramp: takes_over(pair) }));
+}
+
+/// Blends `from` into `to`, both at the place `at` of the axis: nothing of it before the ramp, all of it behind.
+fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
+    if at < ramp.start {
+        return;
+    }
+    if at >= ramp.end {
+        to.copy_from_slice(from);
+        return;
+    }
+    // Weights at the middles of the pixels: 1, 3, 5 ... of 2 n.
+    let whole = 2 * ramp.len() as u32;
+    let weight = 2 * (at - ramp.start) as u32 + 1;
+    for (to, from) in to.iter_mut().zip(from) {
+        let sum = u32::from(*to) * (whole - weight) + u32::from(*from) * weight;
+        *to = ((sum + whole / 2) / whole) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use image::GrayImage;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EDGE: usize = TILE_SR_PX as usize;
+
+    /// A stitch that has begun, and a canvas that shows what is never laid.
+    fn begun(grid: &Grid) -> (Stitch, GrayImage) {
+        let mut stitch = Stitch::new(1);
+        stitch.begin(grid);
+        (stitch, GrayImage::from_pixel(grid.width * SCALE, grid.height * SCALE, image::Luma([77])))
+    }
+
+    /// The tile at (x, y) of the super-resolved grid whose bytes `at` gives by place.
+    fn tile(x: u32, y: u32, at: impl Fn(usize, usize) -> u8) -> Vec<u8> {
+        let (x, y) = ((x * SCALE) as usize, (y * SCALE) as usize);
+        (0..EDGE * EDGE).map(|i| at(x + i % EDGE, y + i / EDGE)).collect()
+    }
+
+    #[test]
+    fn the_rim_of_a_tile_is_not_seen_where_a_neighbour_covers_it() {
+        let grid = Grid::over(104, 64);
+        let rim = (TILE_RIM_PX * SCALE) as usize;
+        let (mut stitch, mut canvas) = begun(&grid);
+        for &x in &grid.xs {
+            // 255 in the rims at the left and right of the tile, 100 elsewhere.
+            let left = (x * SCALE) as usize;
+            let tile = tile(x, 0, |at, _| if at - left < rim || at - left >= EDGE - rim { 255 } else { 100 });
+            stitch.place(&tile, &mut canvas).unwrap();
+        }
+        stitch.finish().unwrap();
+        let picture = canvas.into_raw();
+        for row in picture.chunks_exact(416) {
+            assert!(row[rim..416 - rim].iter().all(|&level| level == 100));
+            assert!(row[..rim].iter().chain(&row[416 - rim..]).all(|&level| level == 255));
+        }
+    }
+
+    #[test]
+    fn the_change_over_is_straight() {
+        let grid = Grid::over(64, 104);
+        let (mut stitch, mut canvas) = begun(&grid);
+        stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
+        stitch.place(&vec![200; EDGE * EDGE], &mut canvas).unwrap();
+        stitch.finish().unwrap();
+        let picture = canvas.into_raw();
+        let column: Vec<u8> = picture.chunks_exact(256).map(|row| row[17]).collect();
+        // Overlap 24 less two rims of 4 is 16: 64 of the fine rows from row 176 on.
+        assert!(column[..176].iter().all(|&level| level == 0) && column[240..].iter().all(|&level| level == 200));
+        let ramp = &column[175..=240];
+        assert!(ramp.windows(2).all(|pair| (1..=4).contains(&(pair[1] - pair[0]))), "{ramp:?}");
+    }
+
+    #[test]
+    fn a_missing_tile_and_one_too_many_are_errors() {
+        let grid = Grid::over(104, 64);
+        let (mut stitch, mut canvas) = begun(&grid);
+        stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
+        assert!(stitch.place(&[0; 5], &mut canvas).is_err() && stitch.finish().is_err());
+        stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
+        assert!(stitch.place(&vec![0; EDGE * EDGE], &mut canvas).is_err());
+        assert!(Stitch::new(1).place(&vec![0; EDGE * EDGE], &mut canvas).is_err(), "not begun");
+    }
+
+    #[test]
+    fn a_canvas_of_other_pixels_or_a_larger_one_is_refused() {
+        let (mut stitch, canvas) = begun(&Grid::over(64, 64));
+        let tile = vec![0; EDGE * EDGE];
+        assert!(stitch.place(&tile, &mut GrayImage::new(257, 256)).is_err());
+        assert!(stitch.place(&tile, &mut image::RgbImage::new(256, 256)).is_err());
+        assert_eq!(canvas.dimensions(), (256, 256));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn tiles_cut_from_a_picture_stitch_to_the_same_picture(width in 1_u32..200, height in 1_u32..200, salt in 0_usize..1000) {
+            let grid = Grid::over(width, height);
+            let at = |x: usize, y: usize| ((x * 31 + y * 57 + x * y + salt) % 251) as u8;
+            let (mut stitch, mut canvas) = begun(&grid);
+            // Without the padding, and in memory that another picture has left.
+            let (mut cut_stitch, _) = begun(&Grid::over(height, width));
+            cut_stitch.begin(&grid);
+            let mut cut = GrayImage::new(width * SCALE, height * SCALE);
+            for &y in &grid.ys {
+                for &x in &grid.xs {
+                    stitch.place(&tile(x, y, at), &mut canvas).unwrap();
+                    cut_stitch.place(&tile(x, y, at), &mut cut).unwrap();
+                }
+            }
+            stitch.finish().unwrap();
+            let level = |x: u32, y: u32| image::Luma([at(x as usize, y as usize)]);
+            prop_assert!(canvas == GrayImage::from_fn(grid.width * SCALE, grid.height * SCALE, level));
+            prop_assert!(cut == GrayImage::from_fn(width * SCALE, height * SCALE, level));
+        }
+    }
+}
