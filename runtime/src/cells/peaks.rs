@@ -42,8 +42,9 @@ pub(super) fn mark(
             continue;
         }
         parent[at] = first;
-        // Nearly every pixel has neighbours of one parent alone.
-        let is_one = near.into_iter().fold(true, |all, near| all & ((near == first) | (near == NONE)));
+        // Nearly every pixel has neighbours of one parent alone. One more, and those without are the least, not the greatest.
+        let last = near.into_iter().fold(0, |last, near| last.max(near.wrapping_add(1)));
+        let is_one = last == first + 1;
         if !is_one {
             join(core, ground, rule, core[at], near, parent);
         }

@@ -265,7 +265,7 @@ mod tests {
             let numbers = golden::input(salt, (width * height * times * times) as usize);
             let labels = numbers.iter().map(|number| u16::from(number % 5)).collect();
             let labels = Labels::from_raw(width * times, height * times, labels).unwrap();
-            let mut sums = vec![CellSums::default(); 4];
+            let mut sums = [CellSums::default(); 4];
             for (x, y, &Luma([label])) in labels.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {
                 let difference = &consistency.difference_levels[(y / times * width + x / times) as usize];
                 let of = &mut sums[usize::from(label) - 1];

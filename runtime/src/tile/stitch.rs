@@ -146,7 +146,7 @@ fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
     let of_whole = reciprocal(whole);
     for (to, from) in to.iter_mut().zip(from) {
         let sum = u32::from(*to) * (whole - weight) + u32::from(*from) * weight;
-        *to = (u64::from(sum + whole / 2) * of_whole >> 32) as u8;
+        *to = ((u64::from(sum + whole / 2) * of_whole) >> 32) as u8;
     }
 }
 
