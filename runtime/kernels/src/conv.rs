@@ -116,7 +116,9 @@ impl Conv {
             return Err(Unsuitable::new(format!("scale {scale} of channel {channel}"), "a number above 0"));
         }
         // Kernels may add levels without their zero point first: 255 is the furthest that any of them goes.
-        let reach = weights.iter().map(|weight| 255 * i64::from(weight.unsigned_abs())).sum::<i64>();
+        // In parts that 32 bits hold, since every model that is loaded goes through here.
+        let part = |weights: &[i8]| weights.iter().map(|weight| u32::from(weight.unsigned_abs())).sum::<u32>();
+        let reach = 255 * weights.chunks(1 << 16).map(|weights| i64::from(part(weights))).sum::<i64>();
         let greatest = reach + i64::from(self.bias[channel].unsigned_abs());
         if greatest >= MAX_SUM || greatest as f32 * scale >= MAX_SCALED_SUM {
             let found = format!("sums up to {greatest} with scale {scale} in channel {channel}");

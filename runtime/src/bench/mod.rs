@@ -2,9 +2,10 @@
 //!
 //! The nets are timed by themselves, one tile a run on one thread, tensors already laid out: what the engine takes.
 //! Cells are timed on the maps of a rendered smear, because their work depends on what is in the picture. Tiles per
-//! second are those of the whole pipeline. Times are told, never judged.
+//! second are those of the whole pipeline, whose steps are timed too. Times are told, never judged.
 
 pub mod alone;
+mod steps;
 mod timings;
 
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use serde::Serialize;
 
+pub use steps::Steps;
 pub use timings::Timings;
 
 use crate::memory::{counting, resident};
@@ -95,6 +97,8 @@ pub struct Stages {
     pub cells: Timings,
     /// A tile through the whole pipeline.
     pub pipeline: Timings,
+    /// The same, step by step.
+    pub steps: Steps,
 }
 
 /// Runs every stage on rendered tiles.
@@ -153,7 +157,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
         stock_nodes,
         ssr_body_ms: ssr_body.median_ms,
         unet_body_ms: unet_body.median_ms,
-        stages: Stages { ssr, unet, cells, pipeline: whole.timings },
+        stages: Stages { ssr, unet, cells, pipeline: whole.timings, steps: whole.steps },
     })
 }
 
@@ -164,22 +168,28 @@ fn tiles() -> Result<Vec<RgbImage>> {
 
 struct Whole {
     timings: Timings,
+    steps: Steps,
     peak_heap_bytes: Option<usize>,
     live_heap_bytes: Option<usize>,
     allocations_per_tile: Option<f64>,
 }
 
 fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort) -> Result<Whole> {
+    // Room for all of them before the heap is counted.
+    let mut steps = Vec::with_capacity((effort.tiles.max(LEAST_TILES) + WARM_UP_TILES) as usize);
     counting::restart_peak();
     let before = counting::heap();
     let timings = timed(effort, |at| {
         std::hint::black_box(pipeline.analyse(&tiles[at % tiles.len()])?);
+        steps.push(*pipeline.steps());
         Ok(())
     })?;
     let after = counting::heap();
+    let steps = Steps::of(steps.get(WARM_UP_TILES as usize..).unwrap_or_default());
     let runs = f64::from(timings.runs + WARM_UP_TILES);
     Ok(Whole {
         timings,
+        steps,
         peak_heap_bytes: after.map(|heap| heap.peak_bytes),
         live_heap_bytes: after.map(|heap| heap.live_bytes),
         allocations_per_tile: before

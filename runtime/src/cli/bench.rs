@@ -85,6 +85,14 @@ fn table(report: &BenchReport) {
     row("unet", &stages.unet);
     row("cells", &stages.cells);
     row("pipeline", &stages.pipeline);
+    let frame_ms = stages.pipeline.total_ms;
+    print::line(format_args!("\n{:<12}{:>9}{:>11}{:>11}{:>8}", "of a frame", "median ms", "p95 ms", "max ms", "share"));
+    for (name, times) in stages.steps.named() {
+        let Timings { median_ms, p95_ms, max_ms, total_ms, .. } = times;
+        let share = 100.0 * total_ms / frame_ms.max(f64::MIN_POSITIVE);
+        print::line(format_args!("{name:<12}{median_ms:>9.3}{p95_ms:>11.3}{max_ms:>11.3}{share:>6.1} %"));
+    }
+    print::line("");
     let mib =
         |bytes: Option<usize>| bytes.map_or("unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / 1048576.0));
     let stock = match report.stock_nodes.as_slice() {

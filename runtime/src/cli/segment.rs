@@ -1,8 +1,12 @@
 //! `bloodseg segment`: pictures in, cells out.
 
+mod beside;
 mod tables;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+};
 
 use clap::Args;
 use image::RgbImage;
@@ -12,6 +16,7 @@ use super::{
     print,
     session::Session,
 };
+use beside::Beside;
 use bloodseg_records::{
     shard::{
         self, Shard,
@@ -99,37 +104,47 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
 
     let bar = print::progress(inputs.len(), "pictures", session.quiet);
     let mut refused = Vec::new();
-    for input in inputs {
-        match segment(&mut pipeline, input, args, &out) {
-            Ok((analysis, size_px)) => {
-                if let Some(doubt) = doubt(&pitch, analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
-                    log::warn!("{}: {doubt}", input.path.display());
+    // A single picture has nothing that it could be read or written beside.
+    let is_beside = session.threads() > 1 && inputs.len() > 1;
+    thread::scope(|scope| {
+        let start = || Beside::start(scope, inputs, args.whole_field, &out);
+        let mut beside = is_beside.then(start).transpose()?;
+        for input in inputs {
+            match segment(&mut pipeline, input, args, &out, beside.as_ref()) {
+                Ok((analysis, size_px)) => {
+                    if let Some(doubt) = doubt(&pitch, analysis, um_per_px.map(|um| um * size_px.per_sr_px)) {
+                        log::warn!("{}: {doubt}", input.path.display());
+                    }
+                    let name = input.path.file_name().unwrap_or_default().to_string_lossy();
+                    let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
+                    tables.add(&name, analysis, um_per_sr_px)?;
+                    let good = analysis.quality.verdict.is_good();
+                    if good || args.any_quality {
+                        bar.suspend(|| print::line(summary(&name, analysis)));
+                    } else {
+                        let reason = analysis.quality.reason();
+                        bar.suspend(|| print::line(format_args!("{name}: {reason}: no cells counted")));
+                    }
+                    if !good && args.any_quality {
+                        log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
+                    }
+                    if let Some(beside) = &mut beside {
+                        beside.write(&input.stem, &mut pipeline)?;
+                    }
                 }
-                let name = input.path.file_name().unwrap_or_default().to_string_lossy();
-                let um_per_sr_px = um_per_px.map(|um| um * size_px.per_sr_px);
-                tables.add(&name, analysis, um_per_sr_px)?;
-                let good = analysis.quality.verdict.is_good();
-                if good || args.any_quality {
-                    bar.suspend(|| print::line(summary(&name, analysis)));
-                } else {
-                    let reason = analysis.quality.reason();
-                    bar.suspend(|| print::line(format_args!("{name}: {reason}: no cells counted")));
+                Err(error @ Error::Input { .. }) => {
+                    // A single one is reported once, by the end of the command.
+                    if inputs.len() > 1 {
+                        bar.suspend(|| print::problem(&error));
+                    }
+                    refused.push(error);
                 }
-                if !good && args.any_quality {
-                    log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
-                }
+                Err(error) => return Err(error),
             }
-            Err(error @ Error::Input { .. }) => {
-                // A single one is reported once, by the end of the command.
-                if inputs.len() > 1 {
-                    bar.suspend(|| print::problem(&error));
-                }
-                refused.push(error);
-            }
-            Err(error) => return Err(error),
+            bar.inc(1);
         }
-        bar.inc(1);
-    }
+        beside.map_or(Ok(()), Beside::end)
+    })?;
     bar.finish_and_clear();
     // A shard's tables may be empty: they are a part of something.
     if let Some((shard, common)) = args.shard.zip(common) {
@@ -200,16 +215,21 @@ fn segment<'a>(
     input: &Input,
     args: &SegmentArgs,
     out: &Path,
+    beside: Option<&Beside>,
 ) -> Result<(&'a Analysis, SizePx)> {
-    let (picture, shrunk) = read(&input.path, args.whole_field)?;
+    let (picture, shrunk) = beside.map_or_else(|| read(&input.path, args.whole_field), Beside::next)?;
     let analysis = if args.any_quality { pipeline.analyse_any(&picture) } else { pipeline.analyse(&picture) };
     let analysis = analysis.map_err(|e| e.at(&input.path))?;
-    pictures::write(out, &input.stem, analysis)?;
+    if beside.is_none() {
+        pictures::write(out, &input.stem, analysis)?;
+    }
     Ok((analysis, SizePx { per_sr_px: shrunk / f64::from(SCALE) }))
 }
 
 /// The picture that the sensor saw, and how many pixels of the file make one of it.
-fn read(path: &Path, whole_field: bool) -> Result<(RgbImage, f64)> {
+type Read = (RgbImage, f64);
+
+fn read(path: &Path, whole_field: bool) -> Result<Read> {
     if !whole_field {
         return Ok((decode::read_picture(path, MAX_TILED_PX)?, 1.0));
     }

@@ -111,7 +111,7 @@ impl Session {
         self.slots.as_deref().map(Slots::open)
     }
 
-    /// Both nets, checked and ready.
+    /// Both nets, checked and ready; see [`Pipeline::start_with`].
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
         self.load(&self.models()?)
     }
@@ -119,7 +119,7 @@ impl Session {
     /// The same of models that are at hand.
     pub(super) fn load(&self, models: &Models) -> Result<Pipeline> {
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
-        Pipeline::load_with(models, &Setup::default(), self.threads())
+        Pipeline::start_with(models, &Setup::default(), self.threads())
     }
 
     /// Threads for the tiles of a picture.

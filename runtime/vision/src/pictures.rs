@@ -10,7 +10,7 @@ use std::{
 use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
 
 use crate::{
-    cells::{self, Labels},
+    cells::{self, Labels, runs::runs},
     error::{Error, Result},
     pipeline::Analysis,
 };
@@ -73,7 +73,10 @@ fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis) -> R
     let png = |path: &Path, bytes: &[u8], size, colour| png(create, path, bytes, size, colour);
     let [sr, mask, labels, overlay] = paths(folder, stem);
     let size = analysis.sr.dimensions();
-    let levels: Vec<u8> = analysis.labels.as_raw().iter().flat_map(|label| label.to_ne_bytes()).collect();
+    let mut levels = vec![0; 2 * analysis.labels.len()];
+    for (level, label) in levels.chunks_exact_mut(2).zip(analysis.labels.as_raw()) {
+        level.copy_from_slice(&label.to_ne_bytes());
+    }
     png(&sr, &analysis.sr, size, ExtendedColorType::Rgb8)?;
     png(&mask, &cells::mask(&analysis.labels), size, ExtendedColorType::L8)?;
     png(&labels, &levels, size, ExtendedColorType::L16)?;
@@ -108,18 +111,29 @@ fn png(
 /// hatched. Picture and labels must be of one size.
 pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>) -> RgbImage {
     let mut outlined = picture.clone();
-    for (x, y, pixel) in outlined.enumerate_pixels_mut() {
-        let label = |x: u32, y: u32| labels.get_pixel_checked(x, y).map(|label| label.0[0]);
-        let here = label(x, y);
-        let Some(number) = here.filter(|&number| number != 0) else { continue };
-        let doubtful = unsupported.contains(&number);
-        let beside = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
+    let width = labels.width() as usize;
+    let row = |y: usize| labels.as_raw().get(y * width..(y + 1) * width);
+    for (y, pixels) in outlined.chunks_exact_mut(3 * width.max(1)).enumerate() {
+        let Some(here) = row(y) else { break };
         // The picture's border is no outline: the cell may go on behind it.
-        let outermost = beside.into_iter().any(|(x, y)| label(x, y).is_some_and(|there| Some(there) != here));
-        if doubtful && (outermost || (x + y).is_multiple_of(HATCH_PX)) {
-            *pixel = UNSUPPORTED;
-        } else if outermost {
-            *pixel = OUTLINE;
+        let above = y.checked_sub(1).and_then(row).unwrap_or(here);
+        let below = row(y + 1).unwrap_or(here);
+        for run in runs(here, 0) {
+            let doubtful = unsupported.contains(&run.value);
+            let ends =
+                [if run.begin > 0 { run.begin } else { width }, if run.end < width { run.end - 1 } else { width }];
+            let range = run.begin..run.end;
+            let pixels = pixels[3 * run.begin..3 * run.end].chunks_exact_mut(3);
+            for ((x, pixel), (above, below)) in
+                range.clone().zip(pixels).zip(above[range.clone()].iter().zip(&below[range]))
+            {
+                let outermost = (x == ends[0]) | (x == ends[1]) | (*above != run.value) | (*below != run.value);
+                if doubtful && (outermost || (x + y).is_multiple_of(HATCH_PX as usize)) {
+                    pixel.copy_from_slice(&UNSUPPORTED.0);
+                } else if outermost {
+                    pixel.copy_from_slice(&OUTLINE.0);
+                }
+            }
         }
     }
     outlined

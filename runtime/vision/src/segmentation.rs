@@ -45,9 +45,17 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
-        let mut this = Self::load_at(model, TILE_SR_PX, TILE_SR_PX, setup)?;
+        let mut this = Self::load_unverified(model, setup)?;
         model.verify(&mut this.engine)?;
         Ok(this)
+    }
+
+    /// The same, but the golden output is not checked.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the model cannot run.
+    pub fn load_unverified(model: &Model, setup: &Setup) -> Result<Self> {
+        Self::load_at(model, TILE_SR_PX, TILE_SR_PX, setup)
     }
 
     /// Loads the net for pictures of another size, multiples of 64 pixels; the golden output is not checked.
@@ -94,6 +102,14 @@ impl Segmenter {
     pub fn prepare_in_place(&self, frame: &RgbImage, sr: &mut RgbImage) {
         if self.preparation == Preparation::NormalisedFrame {
             Normalisation::of(frame).apply(sr);
+        }
+    }
+
+    /// What prepares the super-resolved picture of a frame, or any part of it.
+    pub fn normalisation(&self, frame: &RgbImage) -> Normalisation {
+        match self.preparation {
+            Preparation::NormalisedFrame => Normalisation::of(frame),
+            Preparation::AsIs => Normalisation::none(),
         }
     }
 

@@ -23,9 +23,17 @@ impl SuperResolution {
     /// # Errors
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
-        let mut this = Self::load_at(model, TILE_PX, TILE_PX, setup)?;
+        let mut this = Self::load_unverified(model, setup)?;
         model.verify(&mut this.engine)?;
         Ok(this)
+    }
+
+    /// The same, but the golden output is not checked.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when the model cannot run.
+    pub fn load_unverified(model: &Model, setup: &Setup) -> Result<Self> {
+        Self::load_at(model, TILE_PX, TILE_PX, setup)
     }
 
     /// Loads the net for tiles of another size, multiples of 16 pixels; the golden output is not checked.

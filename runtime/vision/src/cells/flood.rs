@@ -5,24 +5,48 @@
 //! The queue has one first-in-first-out list a level; a pixel enters it once, so that the lists can be threaded through one
 //! array and the whole is linear in the pixels.
 
-/// No pixel; also the end of a list.
+/// No pixel; also what grows outside the foreground.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Indices of the four neighbours of pixel `at`, those outside the picture left out.
-pub(super) fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
-    let x = at % width;
-    [
-        (at >= width).then(|| at - width),
-        (x > 0).then(|| at - 1),
-        (x + 1 < width).then(|| at + 1),
-        (at + width < len).then_some(at + width),
-    ]
-    .into_iter()
-    .flatten()
+/// How the pixels of a picture lie in a row of memory: with a background pixel behind each row, and a row of them above and
+/// below the picture. So every pixel of the picture has four neighbours in memory, and no edge is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Framed {
+    width: usize,
+    height: usize,
+}
+
+impl Framed {
+    pub(super) fn new(width: usize, height: usize) -> Self {
+        Self { width, height }
+    }
+
+    /// From a pixel to the one below it.
+    fn stride(self) -> usize {
+        self.width + 1
+    }
+
+    /// All pixels, those of the background frame too.
+    pub(super) fn len(self) -> usize {
+        (self.height + 2) * self.stride() + 1
+    }
+
+    /// Where the pixels of row `y` lie.
+    pub(super) fn row(self, y: usize) -> std::ops::Range<usize> {
+        let begin = (y + 1) * self.stride() + 1;
+        begin..begin + self.width
+    }
+
+    /// The neighbours of a pixel of the picture: above, left, right, below.
+    #[inline]
+    pub(super) fn neighbours(self, at: usize) -> [usize; 4] {
+        [at - self.stride(), at - 1, at + 1, at + self.stride()]
+    }
 }
 
 /// What is known of a pixel before the flooding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Ground {
     /// Background.
     Outside,
@@ -40,11 +64,12 @@ struct Levels<'a> {
 }
 
 impl<'a> Levels<'a> {
+    // What `next` holds before does not matter: the last pixel of a list is known by its place.
     fn new(next: &'a mut [u32]) -> Self {
-        next.fill(NONE);
         Self { head: [NONE; 256], tail: [NONE; 256], next }
     }
 
+    #[inline]
     fn push(&mut self, level: u8, pixel: u32) {
         let level = usize::from(level);
         match self.tail[level] {
@@ -54,39 +79,42 @@ impl<'a> Levels<'a> {
         self.tail[level] = pixel;
     }
 
+    #[inline]
     fn pop(&mut self, level: u8) -> Option<u32> {
         let level = usize::from(level);
         let pixel = self.head[level];
         if pixel == NONE {
             return None;
         }
-        self.head[level] = self.next[pixel as usize];
-        if self.head[level] == NONE {
-            self.tail[level] = NONE;
+        if pixel == self.tail[level] {
+            (self.head[level], self.tail[level]) = (NONE, NONE);
+        } else {
+            self.head[level] = self.next[pixel as usize];
         }
         Some(pixel)
     }
 }
 
 /// Grows each peak inside the foreground, and gives the number of peaks; `grown` then has for each pixel the number of its
-/// peak, from 1 in raster order, or 0 outside. Every foreground component that holds a peak is filled. `next` is memory to
-/// work in. All are as long as `core`.
-pub(super) fn grow(core: &[u8], ground: &[Ground], width: usize, grown: &mut [u32], next: &mut [u32]) -> usize {
-    grown.fill(0);
+/// peak, from 1 in raster order, or [`NONE`] outside. Every foreground component that holds a peak is filled, others stay 0.
+/// `next` is memory to work in. All are as long as `framed`.
+pub(super) fn grow(core: &[u8], ground: &[Ground], framed: Framed, grown: &mut [u32], next: &mut [u32]) -> usize {
     let mut queue = Levels::new(next);
-    let peaks = ground.iter().enumerate().filter(|(_, ground)| **ground == Ground::Peak);
     let mut count = 0;
-    for (number, (peak, _)) in (1..).zip(peaks) {
-        grown[peak] = number;
-        queue.push(core[peak], peak as u32);
-        count = number as usize;
+    for (at, (grown, ground)) in grown.iter_mut().zip(ground).enumerate() {
+        *grown = if *ground == Ground::Outside { NONE } else { 0 };
+        if *ground == Ground::Peak {
+            count += 1;
+            *grown = count;
+            queue.push(core[at], at as u32);
+        }
     }
     for level in (0..=u8::MAX).rev() {
         while let Some(pixel) = queue.pop(level) {
             let at = pixel as usize;
             let label = grown[at];
-            for neighbour in neighbours(at, width, core.len()) {
-                if ground[neighbour] != Ground::Outside && grown[neighbour] == 0 {
+            for neighbour in framed.neighbours(at) {
+                if grown[neighbour] == 0 {
                     grown[neighbour] = label;
                     // A higher pixel behind a lower one is flooded at the level that leads to it.
                     queue.push(core[neighbour].min(level), neighbour as u32);
@@ -94,21 +122,26 @@ pub(super) fn grow(core: &[u8], ground: &[Ground], width: usize, grown: &mut [u3
             }
         }
     }
-    count
+    count as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What grows from `peaks`, in memory that others have left.
+    /// What grows from `peaks`, in memory that others have left; 0 outside.
     fn grown(core: &[u8], inside: &[bool], width: usize, peaks: &[usize]) -> Vec<u32> {
-        let mut ground: Vec<Ground> =
-            inside.iter().map(|inside| if *inside { Ground::Inside } else { Ground::Outside }).collect();
-        peaks.iter().for_each(|&peak| ground[peak] = Ground::Peak);
-        let (mut grown, mut next) = (vec![7; core.len()], vec![3; core.len()]);
-        assert_eq!(grow(core, &ground, width, &mut grown, &mut next), peaks.len());
-        grown
+        let framed = Framed::new(width, core.len() / width);
+        let (mut levels, mut ground) = (vec![7; framed.len()], vec![Ground::Outside; framed.len()]);
+        let place = |at: usize| framed.row(at / width).start + at % width;
+        for at in 0..core.len() {
+            levels[place(at)] = core[at];
+            ground[place(at)] = if inside[at] { Ground::Inside } else { Ground::Outside };
+        }
+        peaks.iter().for_each(|&peak| ground[place(peak)] = Ground::Peak);
+        let (mut grown, mut next) = (vec![7; framed.len()], vec![3; framed.len()]);
+        assert_eq!(grow(&levels, &ground, framed, &mut grown, &mut next), peaks.len());
+        (0..core.len()).map(|at| grown[place(at)]).map(|label| if label == NONE { 0 } else { label }).collect()
     }
 
     #[test]
@@ -132,9 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_is_in_the_picture() {
-        assert_eq!(neighbours(0, 3, 6).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(neighbours(4, 3, 6).collect::<Vec<_>>(), [1, 3, 5]);
-        assert_eq!(neighbours(0, 1, 1).count(), 0);
+    fn a_row_has_a_frame_around_it() {
+        let framed = Framed::new(3, 2);
+        assert_eq!((framed.row(0), framed.row(1), framed.len()), (5..8, 9..12, 17));
+        assert_eq!(framed.neighbours(9), [5, 8, 10, 13]);
+        assert_eq!(framed.neighbours(11), [7, 10, 12, 15]);
     }
 }

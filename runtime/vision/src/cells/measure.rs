@@ -2,7 +2,10 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::{Cell, Labels};
+use super::{
+    Cell, Labels,
+    runs::{Run, runs},
+};
 use crate::{
     consistency::{CellSums, Consistency},
     error::Result,
@@ -14,7 +17,7 @@ use crate::{
 const LEVELS_A_LOGIT: f64 = 16.0;
 
 /// Integer sums over the pixels of one cell.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Sums {
     area: u32,
     x: u64,
@@ -52,6 +55,8 @@ pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> R
 pub struct Measurer {
     sums: Vec<Sums>,
     consistency: Vec<CellSums>,
+    /// Of the row above, and of the row that is measured.
+    rows: [Vec<Run<u16>>; 2],
     /// Of each level of the foreground map.
     probability: [f64; 256],
 }
@@ -59,7 +64,8 @@ pub struct Measurer {
 impl Default for Measurer {
     fn default() -> Self {
         let probability = |level| 1.0 / (1.0 + (-(level as f64 - 128.0) / LEVELS_A_LOGIT).exp());
-        Self { sums: Vec::new(), consistency: Vec::new(), probability: std::array::from_fn(probability) }
+        let (sums, consistency, rows) = Default::default();
+        Self { sums, consistency, rows, probability: std::array::from_fn(probability) }
     }
 }
 
@@ -76,39 +82,82 @@ impl Measurer {
         most: usize,
         cells: &mut Vec<Cell>,
     ) -> Result<()> {
-        let (width, height) = labels.dimensions();
         let count = usize::from(labels.as_raw().iter().copied().max().unwrap_or(0));
         let most = most.max(count);
         room(&mut self.sums, most);
         room(&mut self.consistency, most);
         room(cells, most);
         self.sums.resize(count, Sums::default());
-        for (x, y, pixel) in labels.enumerate_pixels() {
-            let label = pixel.0[0];
-            let Some(of) = usize::from(label).checked_sub(1).and_then(|at| self.sums.get_mut(at)) else { continue };
-            let differs = |dx: i32, dy: i32| {
-                let beside = x.checked_add_signed(dx).zip(y.checked_add_signed(dy));
-                let found = beside.and_then(|(x, y)| labels.get_pixel_checked(x, y));
-                u64::from(found.is_none_or(|pixel| pixel.0[0] != label))
-            };
-            of.straight += differs(-1, 0) + differs(1, 0) + differs(0, -1) + differs(0, 1);
-            of.diagonal += differs(-1, -1) + differs(1, 1) + differs(1, -1) + differs(-1, 1);
-            of.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
-            if let Some(level) = maps.foreground.get_pixel_checked(x, y) {
-                of.probability += self.probability[usize::from(level.0[0])];
-            }
-            let (x, y) = (u64::from(x), u64::from(y));
-            of.area += 1;
-            of.x += x;
-            of.y += y;
-            of.xx += x * x;
-            of.yy += y * y;
-            of.xy += x * y;
-        }
+        self.add_rows(labels, maps);
         let consistencies = consistency.sum_cells(labels, &mut self.consistency)?;
         let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
         cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
         Ok(())
+    }
+
+    fn add_rows(&mut self, labels: &Labels, maps: &CellMaps) {
+        let (width, height) = (labels.width() as usize, labels.height() as usize);
+        let Self { sums, rows, probability, .. } = self;
+        rows.iter_mut().for_each(|row| room(row, width));
+        let levels_width = maps.foreground.width() as usize;
+        let mut levels = maps.foreground.as_raw().chunks_exact(levels_width.max(1));
+        for (y, row) in labels.as_raw().chunks_exact(width.max(1)).enumerate() {
+            let levels = levels.next().unwrap_or_default();
+            let [above, here] = rows;
+            here.clear();
+            here.extend(runs(row, 0));
+            for run in here.iter() {
+                let of = &mut sums[usize::from(run.value) - 1];
+                of.add(run, y as u64);
+                of.touches_border |= run.begin == 0 || y == 0 || run.end == width || y + 1 == height;
+                // In order, since each sum is rounded.
+                let levels = levels.get(run.begin..run.end.min(levels.len())).unwrap_or_default();
+                of.probability =
+                    levels.iter().fold(of.probability, |sum, &level| sum + probability[usize::from(level)]);
+            }
+            join(above, here, sums);
+            rows.swap(0, 1);
+        }
+    }
+}
+
+impl Sums {
+    /// Adds a run of row `y` as if nothing of its cell lay above and below it.
+    fn add(&mut self, run: &Run<u16>, y: u64) {
+        let (begin, end) = (run.begin as u64, run.end as u64);
+        let pixels = end - begin;
+        let x = (begin + end - 1) * pixels / 2;
+        // Of all whole numbers below `n`.
+        let squares = |n: u64| n * n.saturating_sub(1) * (2 * n).saturating_sub(1) / 6;
+        self.area += pixels as u32;
+        self.x += x;
+        self.y += y * pixels;
+        self.xx += squares(end) - squares(begin);
+        self.yy += y * y * pixels;
+        self.xy += x * y;
+        self.straight += 2 * pixels + 2;
+        self.diagonal += 4 * pixels;
+    }
+}
+
+/// Takes off the steps between pixels of one cell that lie in two rows: each was counted from both sides.
+fn join(above: &[Run<u16>], here: &[Run<u16>], sums: &mut [Sums]) {
+    let mut above = above;
+    for run in here {
+        // What ends further left touches no later run either, not even by a corner.
+        let passed = above.iter().take_while(|other| other.end < run.begin).count();
+        above = &above[passed..];
+        let near = above.iter().take_while(|other| other.begin <= run.end);
+        for other in near.filter(|other| other.value == run.value) {
+            let common = |here: usize, there: usize| {
+                let (begin, end) =
+                    ((run.begin + here).max(other.begin + there), (run.end + here).min(other.end + there));
+                end.saturating_sub(begin) as u64
+            };
+            let of = &mut sums[usize::from(run.value) - 1];
+            of.straight -= 2 * common(0, 0);
+            of.diagonal -= 2 * (common(0, 1) + common(1, 0));
+        }
     }
 }
 
@@ -149,6 +198,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use image::{GrayImage, Luma, Rgb, RgbImage};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -239,5 +289,47 @@ mod tests {
         let near = one(16, 16, |x, y| (x - 8.0).hypot((y - 8.0) / 0.5) < 6.0);
         let far = one(4016, 16, |x, y| (x - 4008.0).hypot((y - 8.0) / 0.5) < 6.0);
         assert_eq!((near.eccentricity, near.perimeter_px), (far.eccentricity, far.perimeter_px));
+    }
+
+    /// The sums over pixel after pixel.
+    fn simple_sums(labels: &Labels, maps: &CellMaps, table: &[f64; 256]) -> Vec<Sums> {
+        let mut sums: Vec<Sums> = super::super::simple::steps(labels)
+            .into_iter()
+            .map(|[straight, diagonal]| Sums { straight, diagonal, ..Sums::default() })
+            .collect();
+        let (width, height) = labels.dimensions();
+        for (x, y, pixel) in labels.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {
+            let of = &mut sums[usize::from(pixel.0[0]) - 1];
+            of.touches_border |= x == 0 || y == 0 || x + 1 == width || y + 1 == height;
+            of.probability += table[usize::from(maps.foreground.get_pixel(x, y).0[0])];
+            let (x, y) = (u64::from(x), u64::from(y));
+            of.area += 1;
+            of.x += x;
+            of.y += y;
+            of.xx += x * x;
+            of.yy += y * y;
+            of.xy += x * y;
+        }
+        sums
+    }
+
+    proptest! {
+        #[test]
+        fn sums_over_runs_are_sums_over_pixels_to_the_last_bit(
+            width in 1_u32..30, levels in prop::collection::vec((0_u16..4, any::<u8>()), 30..500),
+        ) {
+            let height = levels.len() as u32 / width;
+            let at = |x: u32, y: u32| levels[(y * width + x) as usize];
+            let labels = Labels::from_fn(width, height, |x, y| Luma([at(x, y).0]));
+            let foreground = GrayImage::from_fn(width, height, |x, y| Luma([at(x, y).1]));
+            let maps = CellMaps { core: foreground.clone(), foreground };
+            let mut measurer = Measurer::default();
+            let picture = RgbImage::new(width.max(1), height.max(1));
+            if height > 0 {
+                let consistency = Consistency::new(&picture, &picture).unwrap();
+                measurer.measure(&labels, &maps, &consistency, 0, &mut Vec::new()).unwrap();
+            }
+            prop_assert_eq!(&measurer.sums, &simple_sums(&labels, &maps, &measurer.probability));
+        }
     }
 }

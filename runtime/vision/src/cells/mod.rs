@@ -11,6 +11,9 @@ pub mod outline;
 mod peaks;
 #[cfg(test)]
 mod properties;
+pub(crate) mod runs;
+#[cfg(test)]
+mod simple;
 mod split;
 
 use image::{ImageBuffer, Luma};

@@ -3,16 +3,20 @@
 //! The measure of standing out is a peak's dynamics: how far one has to go down from it to reach a higher
 //! one (Grimaud, "A new measure of contrast: the dynamics", 1992). Pixels are visited from the highest level
 //! down and joined to their visited neighbours; where two joined regions meet, the lower peak of the two has
-//! found its dynamics. One counting sort and one union-find: linear in the pixels, all integer.
+//! found its dynamics. One counting sort and one union-find, which most pixels only ask their neighbours of: linear in the
+//! pixels, all integer.
 
 use image::GrayImage;
 
-use super::flood::{Ground, NONE, neighbours};
+use super::{
+    flood::{Framed, Ground, NONE},
+    runs::runs,
+};
 use crate::model::manifest::CellRule;
 
 /// Marks the peaks that become cells in `ground`, which tells the foreground from the background before.
 ///
-/// `core` is the core map; both of `width` pixels a row. `order` and `parent`, as long, are memory to work in. Neighbourhood
+/// `core` is the core map; both lie as `framed` says. `order` and `parent`, as long, are memory to work in. Neighbourhood
 /// is 4, here and in the flooding, so that every foreground component has a peak of its own.
 ///
 /// The highest peak of each component needs neither level nor dynamics: a foreground that no peak
@@ -20,59 +24,71 @@ use crate::model::manifest::CellRule;
 pub(super) fn mark(
     core: &[u8],
     ground: &mut [Ground],
-    width: usize,
+    framed: Framed,
     rule: &CellRule,
     order: &mut [u32],
     parent: &mut [u32],
 ) {
     let order = by_level_descending(core, ground, order);
-    let depth = rule.saddle_depth.max(1);
-    // Parent of each visited pixel; a root stands for its region's highest peak.
+    // Parent of each visited pixel: a peak of its region, and in the end the highest one, which stands for the region.
     parent.fill(NONE);
     for &pixel in order {
         let at = pixel as usize;
-        let saddle = core[at];
-        parent[at] = pixel;
-        let mut here = pixel;
-        for neighbour in neighbours(at, width, core.len()) {
-            if parent[neighbour] == NONE {
-                continue;
-            }
-            let there = root(parent, neighbour as u32);
-            if there == here {
-                continue;
-            }
-            let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
-            let level = core[low as usize];
-            if level >= rule.peak_level && level - saddle >= depth {
-                ground[low as usize] = Ground::Peak;
-            }
-            parent[low as usize] = high;
-            here = high;
+        let near = framed.neighbours(at).map(|neighbour| parent[neighbour]);
+        let first = near.into_iter().fold(NONE, u32::min);
+        if first == NONE {
+            parent[at] = pixel;
+            ground[at] = Ground::Peak;
+            continue;
+        }
+        parent[at] = first;
+        // Nearly every pixel has neighbours of one parent alone. One more, and those without are the least, not the greatest.
+        let last = near.into_iter().fold(0, |last, near| last.max(near.wrapping_add(1)));
+        let is_one = last == first + 1;
+        if !is_one {
+            join(core, ground, rule, core[at], near, parent);
         }
     }
-    for (at, ground) in ground.iter_mut().enumerate() {
-        if parent[at] == at as u32 {
-            *ground = Ground::Peak;
+}
+
+/// Joins the regions that meet at a pixel of level `saddle`, whose neighbours have the parents `near`. The lower peak of two
+/// stays one if it stands out enough.
+fn join(core: &[u8], ground: &mut [Ground], rule: &CellRule, saddle: u8, near: [u32; 4], parent: &mut [u32]) {
+    let depth = rule.saddle_depth.max(1);
+    let mut here = NONE;
+    for near in near.into_iter().filter(|near| *near != NONE) {
+        let there = root(parent, near);
+        if here == NONE || there == here {
+            here = there;
+            continue;
         }
+        let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
+        let level = core[low as usize];
+        if level < rule.peak_level || level - saddle < depth {
+            ground[low as usize] = Ground::Inside;
+        }
+        parent[low as usize] = high;
+        here = high;
     }
 }
 
 /// Indices of the foreground pixels, from the highest level to the lowest, in raster order within a level.
 fn by_level_descending<'a>(core: &[u8], ground: &[Ground], order: &'a mut [u32]) -> &'a [u32] {
-    let foreground = || core.iter().zip(ground).enumerate().filter(|(_, (_, ground))| **ground != Ground::Outside);
+    let foreground = || runs(ground, Ground::Outside);
     let mut start = [0_usize; 256];
-    for (_, (&level, _)) in foreground() {
-        start[255 - usize::from(level)] += 1;
+    for run in foreground() {
+        core[run.begin..run.end].iter().for_each(|level| start[255 - usize::from(*level)] += 1);
     }
     let mut total = 0;
     for bucket in &mut start {
         total += std::mem::replace(bucket, total);
     }
-    for (at, (&level, _)) in foreground() {
-        let bucket = &mut start[255 - usize::from(level)];
-        order[*bucket] = at as u32;
-        *bucket += 1;
+    for run in foreground() {
+        for (at, level) in (run.begin..).zip(&core[run.begin..run.end]) {
+            let bucket = &mut start[255 - usize::from(*level)];
+            order[*bucket] = at as u32;
+            *bucket += 1;
+        }
     }
     &order[..total]
 }
@@ -87,9 +103,9 @@ fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
     pixel
 }
 
-/// The core map smoothed by the 3x3 binomial kernel, rounded, edges repeated, to `smooth`, which is as long: the net's
-/// maps are read without the noise of single levels.
-pub(super) fn smooth(map: &GrayImage, smooth: &mut [u8]) {
+/// The core map smoothed by the 3x3 binomial kernel, rounded, edges repeated, to `smooth`, which lies as `framed` says: the
+/// net's maps are read without the noise of single levels.
+pub(super) fn smooth(map: &GrayImage, framed: Framed, smooth: &mut [u8]) {
     let (width, height) = (map.width() as usize, map.height() as usize);
     let bytes = map.as_raw();
     for y in 0..height {
@@ -97,9 +113,17 @@ pub(super) fn smooth(map: &GrayImage, smooth: &mut [u8]) {
         let row = &bytes[y * width..][..width];
         let below = &bytes[(y + 1).min(height - 1) * width..][..width];
         let column = |x: usize| u16::from(above[x]) + 2 * u16::from(row[x]) + u16::from(below[x]);
-        for (x, level) in smooth[y * width..][..width].iter_mut().enumerate() {
-            let sum = column(x.saturating_sub(1)) + 2 * column(x) + column((x + 1).min(width - 1));
-            *level = ((sum + 8) / 16) as u8;
+        let level = |left: u16, middle: u16, right: u16| ((left + 2 * middle + right + 8) / 16) as u8;
+        let to = &mut smooth[framed.row(y)];
+        let last = width - 1;
+        to[0] = level(column(0), column(0), column(last.min(1)));
+        to[last] = level(column(last.saturating_sub(1)), column(last), column(last));
+        // Slices of one length: the compiler takes many pixels at once.
+        let inner = last.saturating_sub(1);
+        let [a, b, c] = [above, row, below].map(|row| [0, 1, 2].map(|by| row.get(by..by + inner).unwrap_or_default()));
+        for (x, to) in to[1..].iter_mut().take(inner).enumerate() {
+            let column = |at: usize| u16::from(a[at][x]) + 2 * u16::from(b[at][x]) + u16::from(c[at][x]);
+            *to = level(column(0), column(1), column(2));
         }
     }
 }
@@ -114,16 +138,22 @@ mod tests {
 
     /// The peaks as indices, found in memory that others have left.
     fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<usize> {
-        let ground = |inside: &bool| if *inside { Ground::Inside } else { Ground::Outside };
-        let mut ground: Vec<Ground> = inside.iter().map(ground).collect();
-        mark(core, &mut ground, width, rule, &mut vec![9; core.len()], &mut vec![1; core.len()]);
-        (0..core.len()).filter(|&at| ground[at] == Ground::Peak).collect()
+        let framed = Framed::new(width, core.len() / width);
+        let (mut levels, mut ground) = (vec![9; framed.len()], vec![Ground::Outside; framed.len()]);
+        let place = |at: usize| framed.row(at / width).start + at % width;
+        for at in 0..core.len() {
+            levels[place(at)] = core[at];
+            ground[place(at)] = if inside[at] { Ground::Inside } else { Ground::Outside };
+        }
+        mark(&levels, &mut ground, framed, rule, &mut vec![9; framed.len()], &mut vec![1; framed.len()]);
+        (0..core.len()).filter(|&at| ground[place(at)] == Ground::Peak).collect()
     }
 
     fn smoothed(map: &GrayImage) -> Vec<u8> {
-        let mut to = vec![1; map.len()];
-        smooth(map, &mut to);
-        to
+        let framed = Framed::new(map.width() as usize, map.height() as usize);
+        let mut to = vec![1; framed.len()];
+        smooth(map, framed, &mut to);
+        (0..map.height() as usize).flat_map(|y| to[framed.row(y)].to_vec()).collect()
     }
 
     fn count(row: &[u8], peak_level: u8, saddle_depth: u8) -> usize {

@@ -5,7 +5,7 @@
 use image::{GrayImage, Luma, RgbImage, imageops};
 use proptest::prelude::*;
 
-use super::{Cell, Labels, flood::neighbours, mask, split};
+use super::{Cell, Labels, mask, split};
 use crate::{consistency::Consistency, model::manifest::CellRule, segmentation::CellMaps};
 
 const RULE: CellRule = CellRule { foreground_level: 128, peak_level: 100, saddle_depth: 20, least_area_px: 12 };
@@ -87,6 +87,14 @@ fn more_cells_than_labels_is_an_error() {
     assert_eq!(error.exit_code(), 3);
     let labels = split(&dots(510), &area_rule(1)).unwrap();
     assert_eq!(labels.as_raw().iter().max(), Some(&(255 * 255)));
+}
+
+/// Indices of the four neighbours of pixel `at`, those outside the picture left out.
+fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
+    let x = at % width;
+    let above = (at >= width).then(|| at - width);
+    let beside = [(x > 0).then(|| at - 1), (x + 1 < width).then(|| at + 1)];
+    beside.into_iter().flatten().chain(above).chain((at + width < len).then_some(at + width))
 }
 
 /// Number of 4-connected pieces of the pixels that carry `label`.

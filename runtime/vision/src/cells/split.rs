@@ -1,11 +1,12 @@
 //! The maps of a picture become labels: peaks, flooding, specks out, numbers in raster order.
 
-use image::{GrayImage, Luma};
+use image::GrayImage;
 
 use super::{
     Labels,
-    flood::{self, Ground},
+    flood::{self, Framed, Ground, NONE},
     peaks,
+    runs::runs,
 };
 use crate::{
     cells::limits::MAX_CELLS,
@@ -29,8 +30,8 @@ pub fn split(maps: &CellMaps, rule: &CellRule) -> Result<Labels> {
     Ok(labels)
 }
 
-/// Finds the cells of one picture after another, in the memory that the largest so far took: 10 bytes a pixel, whatever
-/// is in the picture.
+/// Finds the cells of one picture after another, in the memory that the largest so far took: 10 bytes a pixel and one for
+/// a frame around it, whatever is in the picture.
 #[derive(Debug, Default)]
 pub struct Splitter {
     ground: Vec<Ground>,
@@ -56,58 +57,73 @@ impl Splitter {
         if pixels == 0 {
             return Ok(());
         }
-        refit_line(&mut self.ground, pixels, Ground::Outside);
-        for (ground, &level) in self.ground.iter_mut().zip(maps.foreground.as_raw()) {
-            *ground = if level > rule.foreground_level { Ground::Inside } else { Ground::Outside };
+        let framed = Framed::new(width as usize, height as usize);
+        // Emptied first: the frame is background, wherever it lies.
+        self.ground.clear();
+        refit_line(&mut self.ground, framed.len(), Ground::Outside);
+        for (y, levels) in maps.foreground.as_raw().chunks_exact(width as usize).enumerate() {
+            for (ground, &level) in self.ground[framed.row(y)].iter_mut().zip(levels) {
+                *ground = if level > rule.foreground_level { Ground::Inside } else { Ground::Outside };
+            }
         }
-        refit_line(&mut self.core, pixels, 0);
-        refit_line(&mut self.second, pixels, 0);
+        refit_line(&mut self.core, framed.len(), 0);
+        refit_line(&mut self.second, framed.len(), 0);
         // At most every second pixel is a peak: there is room for two numbers of each, and two of the background.
-        refit_line(&mut self.first, pixels + 4, 0);
+        refit_line(&mut self.first, framed.len() + 4, 0);
         let (core, ground, grown) = (&mut self.core, &mut self.ground, &mut self.second);
-        let (queue, width) = (&mut self.first[..pixels], width as usize);
-        peaks::smooth(&maps.core, core);
-        peaks::mark(core, ground, width, rule, queue, grown);
-        let peaks = flood::grow(core, ground, width, grown, queue);
+        let queue = &mut self.first[..framed.len()];
+        peaks::smooth(&maps.core, framed, core);
+        peaks::mark(core, ground, framed, rule, queue, grown);
+        let peaks = flood::grow(core, ground, framed, grown, queue);
         let (areas, numbers) = self.first.split_at_mut(peaks + 1);
         let numbers = numbers.get_mut(..=peaks).ok_or_else(|| Error::internal("cells::split", "too many peaks"))?;
-        number(grown, areas, numbers, rule.least_area_px)?;
-        for (label, &peak) in labels.iter_mut().zip(grown.iter()) {
-            // Numbers were made of 16 bits.
-            *label = numbers[peak as usize] as u16;
-        }
-        Ok(())
+        number(grown, framed, areas, numbers, rule.least_area_px, labels)
     }
 }
 
 /// The mask of the cells: 255 where a label is, 0 elsewhere.
 pub fn mask(labels: &Labels) -> GrayImage {
-    GrayImage::from_fn(labels.width(), labels.height(), |x, y| {
-        Luma([if labels.get_pixel(x, y).0[0] > 0 { 255 } else { 0 }])
-    })
+    let mut mask = GrayImage::new(labels.width(), labels.height());
+    for (level, &label) in mask.iter_mut().zip(labels.as_raw()) {
+        *level = if label > 0 { 255 } else { 0 };
+    }
+    mask
 }
 
-/// The final number of each grown region, 0 for specks, in order of first pixels. `areas` is memory to work in.
-fn number(grown: &[u32], areas: &mut [u32], numbers: &mut [u32], least_area_px: u32) -> Result<()> {
+/// Writes the labels of what has grown: numbers in order of first pixels, 0 for specks. `areas` and `numbers`, one for each
+/// peak and one before them, are memory to work in.
+fn number(
+    grown: &[u32],
+    framed: Framed,
+    areas: &mut [u32],
+    numbers: &mut [u32],
+    least_area_px: u32,
+    labels: &mut Labels,
+) -> Result<()> {
     areas.fill(0);
-    for &peak in grown {
-        areas[peak as usize] += 1;
+    for run in runs(grown, NONE) {
+        areas[run.value as usize] += (run.end - run.begin) as u32;
     }
     numbers.fill(0);
     let mut cells = 0_u16;
-    for &peak in grown {
-        let peak = peak as usize;
-        if peak == 0 || numbers[peak] != 0 || areas[peak] < least_area_px {
-            continue;
+    let width = labels.width() as usize;
+    for (y, row) in labels.chunks_exact_mut(width).enumerate() {
+        row.fill(0);
+        for run in runs(&grown[framed.row(y)], NONE) {
+            let peak = run.value as usize;
+            if peak != 0 && numbers[peak] == 0 && areas[peak] >= least_area_px {
+                cells = cells.checked_add(1).ok_or_else(|| {
+                    Error::picture(
+                        format!("more than {MAX_CELLS} cells"),
+                        format!("at most {MAX_CELLS} cells in one picture"),
+                        "Cut the picture into smaller ones",
+                    )
+                })?;
+                numbers[peak] = u32::from(cells);
+            }
+            // Numbers were made of 16 bits.
+            row[run.begin..run.end].fill(numbers[peak] as u16);
         }
-        cells = cells.checked_add(1).ok_or_else(|| {
-            Error::picture(
-                format!("more than {MAX_CELLS} cells"),
-                format!("at most {MAX_CELLS} cells in one picture"),
-                "Cut the picture into smaller ones",
-            )
-        })?;
-        numbers[peak] = u32::from(cells);
     }
     Ok(())
 }

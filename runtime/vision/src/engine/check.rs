@@ -26,10 +26,9 @@ use crate::{
 pub(super) fn decode(model: &Model) -> Result<ModelProto> {
     let name = &model.manifest.name;
     let proto = tract_onnx::onnx().proto_model_for_read(&mut &model.onnx[..]).map_err(|e| fault(name, &e))?;
-    match proto.graph.as_ref() {
-        None => Err(Error::model(name, "no graph", "an ONNX graph", "")),
-        Some(graph) => check(graph, &proto, model).map(|()| proto.clone()),
-    }
+    let Some(graph) = proto.graph.as_ref() else { return Err(Error::model(name, "no graph", "an ONNX graph", "")) };
+    check(graph, &proto, model)?;
+    Ok(proto)
 }
 
 /// Operators that occur in a file's graph, sorted.

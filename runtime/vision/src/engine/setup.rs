@@ -2,9 +2,18 @@
 
 use std::sync::Arc;
 
-use bloodseg_kernels::kernel::{self, Kernel};
+use bloodseg_kernels::{
+    arena::Arena,
+    conv::Conv,
+    kernel::{self, Kernel},
+    map::Shape,
+};
 
 use super::Arenas;
+use crate::{
+    error::{Error, Result},
+    model::golden,
+};
 
 /// Instead of the name of a kernel: no integer nets, tract alone.
 pub const STOCK: &str = "stock";
@@ -42,8 +51,70 @@ impl Setup {
         self.kernel.map_or(STOCK, Kernel::name)
     }
 
+    /// Asks the processor: two small convolutions, one by each algorithm of the kernel, must give what the portable kernel
+    /// gives. A hundredth of the work of a golden run.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when they do not.
+    pub fn check(&self) -> Result<()> {
+        let (Some(kernel), Some(portable)) = (self.kernel, kernel::by_name(PORTABLE)) else { return Ok(()) };
+        for conv in [small(1), small(2)] {
+            if run(kernel, &conv)? != run(portable, &conv)? {
+                let found = format!("kernel {} computes otherwise than {PORTABLE}", kernel.name());
+                return Err(Error::internal("engine", found));
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes of the arena that all engines of this setup share.
     pub fn arena_bytes(&self) -> usize {
         self.arenas.bytes()
+    }
+}
+
+/// The kernel that every processor can run.
+const PORTABLE: &str = "portable";
+
+/// A convolution of levels and weights of all sizes, whose sums fill the range of the output.
+fn small(stride: usize) -> Conv {
+    let channels = 16;
+    Conv {
+        input: Shape::new(10, 11, channels),
+        out_channels: channels,
+        kernel: [3, 3],
+        stride: [stride; 2],
+        pads: [1; 4],
+        weights: golden::input(1, 9 * channels * channels).into_iter().map(u8::cast_signed).collect(),
+        bias: (0..channels as i32).map(|at| 999 * (at - 8)).collect(),
+        scale: vec![1.0 / 1024.0; channels],
+        input_zero: 128,
+        output_zero: 128,
+        range: [0, 255],
+    }
+}
+
+fn run(kernel: &dyn Kernel, conv: &Conv) -> Result<Vec<u8>> {
+    let prepared = kernel.prepare(conv).map_err(|e| Error::internal("engine", e))?;
+    let mut scratch = Arena::new(prepared.scratch_bytes());
+    let mut output = vec![0; conv.output().bytes()];
+    prepared.run(&golden::input(2, conv.input.bytes()), &mut output, scratch.bytes_mut());
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_kernel_computes_what_the_portable_one_does() {
+        for name in Setup::kernels() {
+            Setup::with_kernel(name).unwrap().check().unwrap();
+        }
+        let levels = run(kernel::by_name(PORTABLE).unwrap(), &small(1)).unwrap();
+        let inner = levels.iter().filter(|level| (1..255).contains(*level)).count();
+        assert!(inner > levels.len() / 2, "most are not at the ends of the range");
     }
 }

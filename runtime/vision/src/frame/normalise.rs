@@ -38,22 +38,29 @@ impl Normalisation {
 
     /// Measures a whole frame, of any size.
     pub fn of(frame: &RgbImage) -> Self {
-        let Some(threshold) = otsu(&histogram(frame.pixels().map(brightness))) else { return Self::none() };
-        let channel = |at: usize| {
-            let levels = frame.pixels().filter(|p| brightness(p) > threshold).map(|p| p.0[at]);
-            median(&histogram(levels))
-        };
-        let ground = [channel(0), channel(1), channel(2)];
+        let mut counts = [0; 256];
+        for pixel in frame.pixels() {
+            counts[usize::from(brightness(pixel))] += 1;
+        }
+        let Some(threshold) = otsu(&counts) else { return Self::none() };
+        let mut channels = [[0; 256]; 3];
+        for pixel in frame.pixels().filter(|pixel| brightness(pixel) > threshold) {
+            for (counts, level) in channels.iter_mut().zip(pixel.0) {
+                counts[usize::from(level)] += 1;
+            }
+        }
+        let ground = channels.map(|counts| median(&counts));
         if ground.iter().any(|level| *level < LEAST_GROUND_LEVEL) {
             return Self::none();
         }
-        let balanced = |p: &Rgb<u8>| {
-            let sum: i64 =
-                p.0.iter().zip(ground).map(|(level, ground)| i64::from(*level) * GROUND_LEVEL / ground).sum();
-            (sum / 3).clamp(0, 255) as u8
-        };
-        let cells = frame.pixels().filter(|p| brightness(p) <= threshold).map(balanced);
-        let contrast = GROUND_LEVEL - median(&histogram(cells));
+        let balanced = ground
+            .map(|ground| -> [u32; 256] { std::array::from_fn(|level| (level as i64 * GROUND_LEVEL / ground) as u32) });
+        let mut counts = [0; 256];
+        for pixel in frame.pixels().filter(|pixel| brightness(pixel) <= threshold) {
+            let sum: u32 = pixel.0.iter().zip(&balanced).map(|(level, table)| table[usize::from(*level)]).sum();
+            counts[(sum / 3).min(255) as usize] += 1;
+        }
+        let contrast = GROUND_LEVEL - median(&counts);
         let factor = if contrast < LEAST_CONTRAST_LEVELS {
             ONE
         } else {
@@ -72,22 +79,26 @@ impl Normalisation {
 
     /// Normalises a picture of the frame, super-resolved or not.
     pub fn apply(&self, picture: &mut RgbImage) {
-        for pixel in picture.pixels_mut() {
-            for (level, table) in pixel.0.iter_mut().zip(&self.tables) {
+        for pixel in picture.chunks_exact_mut(3) {
+            for (level, table) in pixel.iter_mut().zip(&self.tables) {
                 *level = table[usize::from(*level)];
             }
+        }
+    }
+
+    /// The same of pixels in a row of bytes, to as many others.
+    pub fn apply_to(&self, pixels: &[u8], to: &mut [u8]) {
+        let [red, green, blue] = &self.tables;
+        for (to, pixel) in to.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
+            to[0] = red[usize::from(pixel[0])];
+            to[1] = green[usize::from(pixel[1])];
+            to[2] = blue[usize::from(pixel[2])];
         }
     }
 }
 
 fn brightness(pixel: &Rgb<u8>) -> u8 {
     (pixel.0.iter().map(|level| u16::from(*level)).sum::<u16>() / 3) as u8
-}
-
-fn histogram(levels: impl Iterator<Item = u8>) -> [u64; 256] {
-    let mut counts = [0; 256];
-    levels.for_each(|level| counts[usize::from(level)] += 1);
-    counts
 }
 
 /// The level that half of the pixels do not pass; 0 without any.

@@ -8,6 +8,7 @@
 //! 5 levels, JPEG quality 50, gains 0.5 and 1.2, a stain of 0.4 times its density, and pairs of these.
 
 mod plane;
+mod ranks;
 mod sharpness;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use plane::Plane;
+use ranks::Ranks;
 use sharpness::Windows;
 use trend::Trend;
 
@@ -181,8 +183,7 @@ pub struct Judge {
     rest: Plane,
     trend: Trend,
     windows: Windows,
-    /// Levels in any order.
-    values: Vec<f32>,
+    ranks: Ranks,
 }
 
 impl Judge {
@@ -194,15 +195,13 @@ impl Judge {
         self.luma.take_luma(picture);
         let levels = &self.luma.levels;
         let pixels = levels.len() as f64;
-        self.values.clear();
-        self.values.reserve_exact(levels.len());
-        self.values.extend(levels.iter().filter(|&&level| f64::from(level) < CLIPPED_FROM_LEVEL));
-        let clipped_share = 1.0 - self.values.len() as f64 / pixels;
-        let middle = self.values.len() / 2;
-        let depth_levels = nth(&mut self.values, middle).map_or(0.0, |level| 255.0 - level);
-        self.values.clear();
-        self.values.extend_from_slice(levels);
-        let brightness_levels = nth(&mut self.values, (pixels * 0.95) as usize).unwrap_or_default();
+        self.ranks.count(levels);
+        let dim = self.ranks.below(CLIPPED_FROM_LEVEL as f32);
+        let clipped_share = 1.0 - dim as f64 / pixels;
+        // What is clipped is above all the others.
+        let depth_levels = if dim == 0 { 0.0 } else { 255.0 - self.ranks.nth(levels, dim / 2) };
+        let brightness_levels = self.ranks.nth(levels, (pixels * 0.95) as usize);
+        self.trend.fit(&self.luma, CONTRAST_TREND_DEGREE);
         let contrast_levels = self.contrast_levels();
         let mut quality = Quality {
             verdict: Verdict::Good,
@@ -226,17 +225,10 @@ impl Judge {
         self.trend.take_off(&self.luma, CONTRAST_TREND_DEGREE, &mut self.rest);
         let levels = self.windows.smooth(&self.rest, &[1.0 / 3.0; 2]);
         let count = levels.len();
-        self.values.clear();
-        self.values.extend_from_slice(levels);
-        let median = nth(&mut self.values, count / 2).unwrap_or_default() as f32;
-        self.values.iter_mut().for_each(|level| *level = (*level - median).abs());
-        nth(&mut self.values, count.saturating_sub(STANDING_OUT_PX + 1)).unwrap_or_default()
+        self.ranks.count(levels);
+        let median = self.ranks.nth(levels, count / 2) as f32;
+        levels.iter_mut().for_each(|level| *level = (*level - median).abs());
+        self.ranks.count(levels);
+        self.ranks.nth(levels, count.saturating_sub(STANDING_OUT_PX + 1))
     }
-}
-
-/// The value that `rank` others are not above; the greatest for a rank beyond. Puts them into another order.
-fn nth(values: &mut [f32], rank: usize) -> Option<f64> {
-    let last = values.len().checked_sub(1)?;
-    let (_, value, _) = values.select_nth_unstable_by(rank.min(last), f32::total_cmp);
-    Some(f64::from(*value))
 }

@@ -22,7 +22,7 @@ use crate::{
 pub struct Model {
     /// What is known of it.
     pub manifest: Manifest,
-    /// The ONNX file.
+    /// The ONNX file; borrowed from the program for a model that is built in.
     pub onnx: Cow<'static, [u8]>,
 }
 
@@ -59,6 +59,19 @@ impl Model {
         Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
     }
 
+    /// Takes a model of the program: as [`Self::new`], but for the hash, which the tests of the build have compared.
+    #[cfg(built_in_models)]
+    fn built_in(manifest: &str, onnx: &'static [u8], role: Role, origin: &str) -> Result<Self> {
+        let manifest = Manifest::parse(manifest, origin)?;
+        gate::check_without_hash(&manifest, role, onnx, origin)?;
+        Ok(Self { manifest, onnx: Cow::Borrowed(onnx) })
+    }
+
+    /// Whether it is a part of the program: nobody can have put another one in its place.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self.onnx, Cow::Borrowed(_))
+    }
+
     /// Runs the golden input through `engine`, which must have been loaded at the manifest's shape, and compares the hash of what comes out.
     ///
     /// # Errors
@@ -83,6 +96,11 @@ impl Model {
 }
 
 impl Models {
+    /// Whether both are a part of the program.
+    pub fn are_built_in(&self) -> bool {
+        self.ssr.is_built_in() && self.unet.is_built_in()
+    }
+
     /// The models that the binary carries.
     ///
     /// # Errors
@@ -94,8 +112,8 @@ impl Models {
         let ssr_text = include_str!("../../../../models/ssr.toml");
         let unet_text = include_str!("../../../../models/unet.toml");
         Ok(Self {
-            ssr: Model::new(ssr_text, Cow::Borrowed(ssr), Role::SuperResolution, "built-in ssr")?,
-            unet: Model::new(unet_text, Cow::Borrowed(unet), Role::Segmentation, "built-in unet")?,
+            ssr: Model::built_in(ssr_text, ssr, Role::SuperResolution, "built-in ssr")?,
+            unet: Model::built_in(unet_text, unet, Role::Segmentation, "built-in unet")?,
         })
     }
 
@@ -145,7 +163,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::engine::fixture;
+    use crate::engine::{Setup, fixture};
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -168,8 +186,24 @@ mod tests {
     #[test]
     fn a_folder_of_models_is_loaded() {
         let models = Models::load(folder().path()).unwrap();
+        assert!(!models.are_built_in());
         assert_eq!(models.ssr.manifest.role, Role::SuperResolution);
         assert!(models.unet.manifest.cells.is_some());
+    }
+
+    #[test]
+    #[cfg(built_in_models)]
+    fn the_built_in_models_are_what_their_manifests_say_and_compute_it_with_every_kernel() {
+        let models = Models::embedded().unwrap();
+        assert!(models.are_built_in());
+        for model in [&models.ssr, &models.unet] {
+            gate::check(&model.manifest, model.manifest.role, &model.onnx, "built-in").unwrap();
+            for kernel in Setup::kernels() {
+                let [_, _, height, width] = model.manifest.input.shape;
+                let setup = Setup::with_kernel(kernel).unwrap();
+                model.verify(&mut Engine::load(model, height, width, &setup).unwrap()).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -41,10 +41,46 @@ pub struct StageTimes {
     pub ssr_ms: f64,
     /// The segmentation net.
     pub unet_ms: f64,
-    /// Cutting, padding and stitching tiles.
+    /// Judging the frame; cutting, padding, normalising and stitching tiles.
     pub tiling_ms: f64,
     /// Maps to labels to measures, and the comparison with what was read.
     pub cells_ms: f64,
     /// All of it.
     pub total_ms: f64,
+}
+
+/// The same in single steps, which add up to the whole but for what lies between them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StepTimes {
+    /// Whether the frame shows cells.
+    pub judge_ms: f64,
+    /// The super-resolution net.
+    pub ssr_ms: f64,
+    /// Ground and contrast of the frame; that they are laid on the picture is a part of tiling.
+    pub normalise_ms: f64,
+    /// The segmentation net.
+    pub unet_ms: f64,
+    /// Cutting, padding, normalising and stitching tiles.
+    pub tiling_ms: f64,
+    /// Maps to labels.
+    pub split_ms: f64,
+    /// The super-resolved picture compared with what was read.
+    pub consistency_ms: f64,
+    /// Labels to measures.
+    pub measure_ms: f64,
+    /// All of it.
+    pub total_ms: f64,
+}
+
+impl StepTimes {
+    /// In the fewer stages that are kept of a frame.
+    pub(super) fn stages(&self) -> StageTimes {
+        StageTimes {
+            ssr_ms: self.ssr_ms,
+            unet_ms: self.unet_ms,
+            tiling_ms: self.judge_ms + self.normalise_ms + self.tiling_ms,
+            cells_ms: self.split_ms + self.consistency_ms + self.measure_ms,
+            total_ms: self.total_ms,
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
         store::Models,
     },
 };
-pub use analysis::{Analysis, StageTimes};
+pub use analysis::{Analysis, StageTimes, StepTimes};
 use tiling::Tiling;
 pub use workers::Workers;
 
@@ -39,6 +39,7 @@ pub struct Pipeline {
     consistency: Consistency,
     measurer: Measurer,
     latest: Analysis,
+    steps: StepTimes,
     /// Whether [`Self::latest`] is an analysis, and a whole one.
     has_latest: bool,
 }
@@ -58,10 +59,24 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::load`].
     pub fn load_with(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
+        Self::load_as(models, setup, threads, false)
+    }
+
+    /// The same with a short check where both models are the program's own, whose hashes and golden outputs the tests of a
+    /// build have compared: that this processor computes rightly ([`Setup::check`]), since the golden runs are most of the
+    /// time to start. Models of a folder, a bundle or a slot are checked in full.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn start_with(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
+        Self::load_as(models, setup, threads, true)
+    }
+
+    fn load_as(models: &Models, setup: &Setup, threads: usize, brief: bool) -> Result<Self> {
         let rule =
             models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
         Ok(Self {
-            workers: Workers::load(models, setup, threads)?,
+            workers: Workers::load(models, setup, threads, brief)?,
             rule,
             pitch: models.unet.manifest.pitch.clone(),
             judge: Judge::default(),
@@ -70,6 +85,7 @@ impl Pipeline {
             consistency: Consistency::default(),
             measurer: Measurer::default(),
             latest: Analysis::default(),
+            steps: StepTimes::default(),
             has_latest: false,
         })
     }
@@ -87,6 +103,17 @@ impl Pipeline {
     /// The last analysis; none before the first, and after one that failed half way.
     pub fn latest(&self) -> Option<&Analysis> {
         self.has_latest.then_some(&self.latest)
+    }
+
+    /// Gives the latest analysis away for the memory of another, so that one can be written while the next is made.
+    pub fn exchange(&mut self, memory: Analysis) -> Analysis {
+        self.has_latest = false;
+        std::mem::replace(&mut self.latest, memory)
+    }
+
+    /// Where the time of the last analysis went, step by step.
+    pub fn steps(&self) -> &StepTimes {
+        &self.steps
     }
 
     /// The nets.
@@ -133,34 +160,46 @@ impl Pipeline {
 
     /// Analyses a picture in place of the latest one.
     fn refill(&mut self, picture: &RgbImage, any_quality: bool) -> Result<()> {
-        let start = Instant::now();
         let Analysis { quality, sr, maps, labels, cells, times, tiles } = &mut self.latest;
-        *times = StageTimes::default();
+        let (start, mut steps) = (Instant::now(), StepTimes::default());
+        let mut lap = Lap(start);
         *quality = self.judge.judge(picture);
-        self.tiling.super_resolve(&mut self.workers, picture, sr, times)?;
+        steps.judge_ms = lap.ms();
+        self.tiling.super_resolve(&mut self.workers, picture, sr, &mut steps)?;
+        steps.tiling_ms = lap.ms() - steps.ssr_ms;
         let counted = any_quality || quality.verdict.is_good();
         if counted {
-            self.tiling.segment(&mut self.workers, picture, maps, times)?;
-        } else {
-            tiling::empty_maps(maps, picture);
-        }
-
-        let before = Instant::now();
-        if counted {
+            let normalisation = self.workers.normalisation(picture);
+            steps.normalise_ms = lap.ms();
+            self.tiling.segment(&mut self.workers, &normalisation, sr, maps, &mut steps)?;
+            steps.tiling_ms += lap.ms() - steps.unet_ms;
             self.splitter.split(maps, &self.rule, labels)?;
+            steps.split_ms = lap.ms();
             self.consistency.compare(picture, sr)?;
+            steps.consistency_ms = lap.ms();
             let most = most_cells(picture, &self.rule);
             self.measurer.measure(labels, maps, &self.consistency, most, cells)?;
+            steps.measure_ms = lap.ms();
         } else {
+            tiling::empty_maps(maps, sr);
             refit(labels, sr.width(), sr.height());
             labels.fill(0);
             cells.clear();
         }
-        times.cells_ms = ms_since(before);
-        times.total_ms = ms_since(start);
-        times.tiling_ms = (times.total_ms - times.ssr_ms - times.unet_ms - times.cells_ms).max(0.0);
+        steps.total_ms = ms_since(start);
+        (*times, self.steps) = (steps.stages(), steps);
         *tiles = u32::try_from(self.tiling.tiles()).map_err(|e| Error::internal("pipeline", e))?;
         Ok(())
+    }
+}
+
+/// A clock that is read between steps: each begins where the one before ended.
+struct Lap(Instant);
+
+impl Lap {
+    fn ms(&mut self) -> f64 {
+        let now = Instant::now();
+        (now - std::mem::replace(&mut self.0, now)).as_secs_f64() * 1e3
     }
 }
 

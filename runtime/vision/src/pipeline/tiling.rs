@@ -2,10 +2,10 @@
 
 use image::RgbImage;
 
-use super::{Workers, analysis::StageTimes};
+use super::{Workers, analysis::StepTimes};
 use crate::{
     error::Result,
-    frame::refit::refit,
+    frame::{normalise::Normalisation, refit::refit},
     geometry::SCALE,
     segmentation::CellMaps,
     tile::{grid::Grid, stitch::Stitch},
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Tiling {
     grid: Grid,
     padded: RgbImage,
-    /// The super-resolved picture with its padding; then the same, prepared for the segmenter.
+    /// The super-resolved picture with its padding, where it has one.
     sr: RgbImage,
     pixels: Stitch,
     foreground: Stitch,
@@ -42,36 +42,41 @@ impl Tiling {
         workers: &mut Workers,
         picture: &RgbImage,
         sr: &mut RgbImage,
-        times: &mut StageTimes,
+        times: &mut StepTimes,
     ) -> Result<()> {
         let (width, height) = picture.dimensions();
         let Self { grid, padded, sr: whole, pixels, .. } = self;
         grid.lay_over(width, height);
-        let padded = grid.pad(picture, padded);
-        refit(whole, grid.width * SCALE, grid.height * SCALE);
-        pixels.begin(grid);
-        times.ssr_ms += workers.super_resolve(grid, padded, |tile| pixels.place(tile, whole))?;
-        pixels.finish()?;
         refit(sr, width * SCALE, height * SCALE);
-        cut(whole, sr);
-        Ok(())
+        pixels.begin(grid);
+        if (width, height) == (grid.width, grid.height) {
+            times.ssr_ms += workers.super_resolve(grid, picture, |tile| pixels.place(tile, sr))?;
+        } else {
+            let padded = grid.pad(picture, padded);
+            refit(whole, grid.width * SCALE, grid.height * SCALE);
+            times.ssr_ms += workers.super_resolve(grid, padded, |tile| pixels.place(tile, whole))?;
+            cut(whole, sr);
+        }
+        pixels.finish()
     }
 
-    /// Segments the picture that was super-resolved last, and whose frame is `picture`, to `maps` of four times its size:
-    /// the padding goes before cells are found, so that a cell at the picture's edge touches its border.
+    /// Segments the picture that was super-resolved last to `sr`, to `maps` of its size. The padding goes before cells are
+    /// found, so that a cell at the picture's edge touches its border.
     pub(super) fn segment(
         &mut self,
         workers: &mut Workers,
-        picture: &RgbImage,
+        normalisation: &Normalisation,
+        sr: &RgbImage,
         maps: &mut CellMaps,
-        times: &mut StageTimes,
+        times: &mut StepTimes,
     ) -> Result<()> {
-        let Self { grid, sr, foreground, core, .. } = self;
-        workers.prepare(picture, sr);
-        refit_maps(maps, picture);
+        let Self { grid, sr: padded, foreground, core, .. } = self;
+        let is_padded = sr.dimensions() != (grid.width * SCALE, grid.height * SCALE);
+        let whole = if is_padded { padded } else { sr };
+        refit_maps(maps, sr.dimensions());
         foreground.begin(grid);
         core.begin(grid);
-        times.unet_ms += workers.segment(grid, sr, |tile| {
+        times.unet_ms += workers.segment(grid, whole, normalisation, |tile| {
             foreground.place(&tile.foreground, &mut maps.foreground)?;
             core.place(&tile.core, &mut maps.core)
         })?;
@@ -80,15 +85,14 @@ impl Tiling {
     }
 }
 
-/// Maps of `picture` without cells.
-pub(super) fn empty_maps(maps: &mut CellMaps, picture: &RgbImage) {
-    refit_maps(maps, picture);
+/// Maps of a super-resolved picture without cells.
+pub(super) fn empty_maps(maps: &mut CellMaps, sr: &RgbImage) {
+    refit_maps(maps, sr.dimensions());
     maps.foreground.fill(0);
     maps.core.fill(0);
 }
 
-fn refit_maps(maps: &mut CellMaps, picture: &RgbImage) {
-    let (width, height) = (picture.width() * SCALE, picture.height() * SCALE);
+fn refit_maps(maps: &mut CellMaps, (width, height): (u32, u32)) {
     refit(&mut maps.foreground, width, height);
     refit(&mut maps.core, width, height);
 }

@@ -12,6 +12,7 @@ use super::helper::Helper;
 use crate::{
     engine::{Figures, Setup},
     error::{Error, Result},
+    frame::normalise::Normalisation,
     geometry::{SCALE, TILE_PX, TILE_SR_PX},
     model::store::Models,
     pipeline::limits::MAX_WORKERS,
@@ -78,13 +79,18 @@ impl Worker {
 }
 
 impl Workers {
-    /// Loads both nets, checks their golden outputs, and takes at most `threads` threads for the tiles of a picture.
+    /// Loads both nets, checks their golden outputs, and takes at most `threads` threads for the tiles of a picture. Where
+    /// the check may be `brief`, built-in models have the kernel checked alone; see [`super::Pipeline::start_with`].
     ///
     /// # Errors
     /// [`Error::Model`] when a net cannot run or computes something else than the trainer did.
-    pub(super) fn load(models: &Models, setup: &Setup, threads: usize) -> Result<Self> {
-        let super_resolution = SuperResolution::load(&models.ssr, setup)?;
-        let segmenter = Segmenter::load(&models.unet, setup)?;
+    pub(super) fn load(models: &Models, setup: &Setup, threads: usize, brief: bool) -> Result<Self> {
+        let (super_resolution, segmenter) = if brief && models.are_built_in() {
+            setup.check()?;
+            (SuperResolution::load_unverified(&models.ssr, setup)?, Segmenter::load_unverified(&models.unet, setup)?)
+        } else {
+            (SuperResolution::load(&models.ssr, setup)?, Segmenter::load(&models.unet, setup)?)
+        };
         let mut all = heapless::Vec::new();
         let _ = all.push(Box::new(Worker::new(super_resolution, segmenter)));
         Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
@@ -116,9 +122,9 @@ impl Workers {
         &self.all[0]
     }
 
-    /// See [`Segmenter::prepare_in_place`].
-    pub(super) fn prepare(&self, frame: &RgbImage, sr: &mut RgbImage) {
-        self.first().segmenter.prepare_in_place(frame, sr);
+    /// See [`Segmenter::normalisation`].
+    pub(super) fn normalisation(&self, frame: &RgbImage) -> Normalisation {
+        self.first().segmenter.normalisation(frame)
     }
 
     /// Super-resolves every tile of `padded` and hands them to `place` in order; gives the milliseconds in the net.
@@ -128,18 +134,28 @@ impl Workers {
         padded: &RgbImage,
         mut place: impl FnMut(&RgbImage) -> Result<()>,
     ) -> Result<f64> {
-        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(padded, x, y, &mut worker.tile);
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| {
+            for (to, from) in tile_rows(padded, x, y, &mut worker.tile) {
+                to.copy_from_slice(from);
+            }
+        };
         self.over_tiles(grid, Net::SuperResolution, lay, |worker| place(&worker.sr))
     }
 
-    /// Segments every tile of a prepared picture and hands the maps to `place` in order; gives the milliseconds in the net.
+    /// Segments every tile of a super-resolved picture, normalised on the way, and hands the maps to `place` in order; gives
+    /// the milliseconds in the net.
     pub(super) fn segment(
         &mut self,
         grid: &Grid,
-        prepared: &RgbImage,
+        sr: &RgbImage,
+        normalisation: &Normalisation,
         mut place: impl FnMut(&CellMaps) -> Result<()>,
     ) -> Result<f64> {
-        let lay = |worker: &mut Worker, (x, y): (u32, u32)| copy_tile(prepared, x * SCALE, y * SCALE, &mut worker.sr);
+        let lay = |worker: &mut Worker, (x, y): (u32, u32)| {
+            for (to, from) in tile_rows(sr, x * SCALE, y * SCALE, &mut worker.sr) {
+                normalisation.apply_to(from, to);
+            }
+        };
         self.over_tiles(grid, Net::Segmentation, lay, |worker| place(&worker.maps))
     }
 
@@ -160,13 +176,13 @@ impl Workers {
         let mut tiles = grid.ys.iter().flat_map(|y| grid.xs.iter().map(move |x| (*x, *y)));
         let mut total_ms = 0.0;
         loop {
-            let before = Instant::now();
             let mut laid = 0;
             // The workers come first: a tile that is taken has a worker.
             for (worker, tile) in self.all.iter_mut().zip(tiles.by_ref()) {
                 lay(worker, tile);
                 laid += 1;
             }
+            let before = Instant::now();
             match (laid, &self.helper) {
                 (0, _) => return Ok(total_ms),
                 (2, Some(helper)) => {
@@ -187,16 +203,15 @@ impl Workers {
     }
 }
 
-/// The part of `picture` at (x, y) that is as large as `tile`.
-fn copy_tile(picture: &RgbImage, x: u32, y: u32, tile: &mut RgbImage) {
-    if picture.dimensions() == tile.dimensions() {
-        tile.copy_from_slice(picture);
-        return;
-    }
+/// The rows of a tile, and what of `picture` belongs there where the tile's upper left is at (x, y).
+fn tile_rows<'a>(
+    picture: &'a RgbImage,
+    x: u32,
+    y: u32,
+    tile: &'a mut RgbImage,
+) -> impl Iterator<Item = (&'a mut [u8], &'a [u8])> {
     let row_bytes = 3 * tile.width() as usize;
-    let stride = 3 * picture.width() as usize;
-    let (left, top) = (3 * x as usize, y as usize);
-    for (to, from) in tile.chunks_exact_mut(row_bytes).zip(picture.chunks_exact(stride).skip(top)) {
-        to.copy_from_slice(&from[left..left + row_bytes]);
-    }
+    let rows = picture.chunks_exact(3 * picture.width() as usize).skip(y as usize);
+    let left = 3 * x as usize;
+    tile.chunks_exact_mut(row_bytes).zip(rows.map(move |row| &row[left..left + row_bytes]))
 }

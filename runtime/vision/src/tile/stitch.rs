@@ -2,7 +2,7 @@
 //!
 //! Tiles come row by row. Each is blended into a strip, one tile high and as wide as the picture; a full
 //! strip is blended into the picture below the strips before it. So only picture and strip are held, and the strip's memory
-//! serves one picture after another.
+//! serves one picture after another. Where a row is one tile, the tile is its own strip.
 //! Where two tiles overlap, the weight goes over from one to the other along a straight ramp; the outermost rim of a tile
 //! has no weight there. All is integer: equal bytes blend to the same byte.
 
@@ -49,7 +49,9 @@ impl Stitch {
         (self.width, self.height) = ((grid.width * SCALE) as usize, (grid.height * SCALE) as usize);
         lay_steps(&mut self.columns, &grid.xs);
         lay_steps(&mut self.rows, &grid.ys);
-        refit_line(&mut self.strip, self.width * TILE_SR_PX as usize * self.channels, 0);
+        if self.columns.len() > 1 {
+            refit_line(&mut self.strip, self.width * TILE_SR_PX as usize * self.channels, 0);
+        }
         self.placed = 0;
     }
 
@@ -72,25 +74,37 @@ impl Stitch {
         if usize::from(P::CHANNEL_COUNT) != self.channels || wide > self.width || high > self.height {
             return Err(Error::internal("stitch", format!("a canvas of {wide}x{high}")));
         }
-        let step = &self.columns[column];
-        for (to, from) in self.strip.chunks_exact_mut(self.width * self.channels).zip(tile.chunks_exact(row_bytes)) {
-            let to = &mut to[step.start * self.channels..][..row_bytes];
-            for (at, (to, from)) in to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels)).enumerate()
-            {
-                blend(to, from, step.start + at, &step.ramp);
-            }
+        if columns > 1 {
+            self.blend_into_strip(column, tile);
         }
         self.placed += 1;
         if column + 1 == columns && wide > 0 {
-            self.lay_strip(row, canvas, wide * self.channels);
+            let strip = if columns > 1 { &self.strip } else { tile };
+            self.lay_strip(row, strip, canvas, wide * self.channels);
         }
         Ok(())
     }
 
-    fn lay_strip(&self, row: usize, canvas: &mut [u8], canvas_row_bytes: usize) {
+    /// Nothing of the tile goes before its ramp, and all of it behind: one copy a row.
+    fn blend_into_strip(&mut self, column: usize, tile: &[u8]) {
+        let Self { columns, strip, width, channels, .. } = self;
+        let (step, channels, tile_px) = (&columns[column], *channels, TILE_SR_PX as usize);
+        let [begin, end] = [step.ramp.start, step.ramp.end].map(|at| (at - step.start) * channels);
+        let rows = tile.chunks_exact(tile_px * channels);
+        for (to, from) in strip.chunks_exact_mut(*width * channels).zip(rows) {
+            let to = &mut to[step.start * channels..][..tile_px * channels];
+            let ramp = to[begin..end].chunks_exact_mut(channels).zip(from[begin..end].chunks_exact(channels));
+            for (at, (to, from)) in step.ramp.clone().zip(ramp) {
+                blend(to, from, at, &step.ramp);
+            }
+            to[end..].copy_from_slice(&from[end..]);
+        }
+    }
+
+    fn lay_strip(&self, row: usize, strip: &[u8], canvas: &mut [u8], canvas_row_bytes: usize) {
         let step = &self.rows[row];
         let rows = canvas.chunks_exact_mut(canvas_row_bytes).skip(step.start);
-        for (at, (to, from)) in rows.zip(self.strip.chunks_exact(self.width * self.channels)).enumerate() {
+        for (at, (to, from)) in rows.zip(strip.chunks_exact(self.width * self.channels)).enumerate() {
             blend(to, &from[..canvas_row_bytes], step.start + at, &step.ramp);
         }
     }
@@ -130,10 +144,17 @@ fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
     // Weights at the middles of the pixels: 1, 3, 5 ... of 2 n.
     let whole = 2 * ramp.len() as u32;
     let weight = 2 * (at - ramp.start) as u32 + 1;
+    let of_whole = reciprocal(whole);
     for (to, from) in to.iter_mut().zip(from) {
         let sum = u32::from(*to) * (whole - weight) + u32::from(*from) * weight;
-        *to = ((sum + whole / 2) / whole) as u8;
+        *to = ((u64::from(sum + whole / 2) * of_whole) >> 32) as u8;
     }
+}
+
+/// What a number is multiplied by, and shifted by 32, to be divided by `whole`, at most two tiles: exact for sums of levels
+/// whose weights add up to it, as these times it are below 2^32.
+fn reciprocal(whole: u32) -> u64 {
+    (1 << 32) / u64::from(whole) + 1
 }
 
 #[cfg(test)]
@@ -212,6 +233,15 @@ mod tests {
         assert!(stitch.place(&tile, &mut GrayImage::new(257, 256)).is_err());
         assert!(stitch.place(&tile, &mut image::RgbImage::new(256, 256)).is_err());
         assert_eq!(canvas.dimensions(), (256, 256));
+    }
+
+    #[test]
+    fn the_reciprocal_divides_exactly() {
+        for whole in 2..=2 * TILE_SR_PX {
+            for number in (0..=255 * whole + whole / 2).step_by(7).chain([255 * whole + whole / 2]) {
+                assert_eq!((u64::from(number) * reciprocal(whole)) >> 32, u64::from(number / whole));
+            }
+        }
     }
 
     proptest! {

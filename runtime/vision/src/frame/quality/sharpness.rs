@@ -42,14 +42,13 @@ pub(super) struct Windows {
     most: Plane,
     least: Plane,
     slopes: Plane,
-    column: Vec<f32>,
 }
 
 impl Windows {
-    /// The levels of a plane smoothed by a kernel, given from its middle outwards.
-    pub(super) fn smooth(&mut self, plane: &Plane, kernel: &[f32]) -> &[f32] {
-        plane.smooth_to(kernel, &mut self.smooth, &mut self.column);
-        &self.smooth.levels
+    /// The levels of a plane smoothed by a kernel, given from its middle outwards; they are the caller's to change.
+    pub(super) fn smooth(&mut self, plane: &Plane, kernel: &[f32]) -> &mut [f32] {
+        plane.smooth_to(kernel, &mut self.most, &mut self.smooth);
+        &mut self.smooth.levels
     }
 
     /// Sharpness of a plane without its trend; none where it shows nothing, or is too small to tell.
@@ -57,8 +56,7 @@ impl Windows {
         if plane.width.min(plane.height) < LEAST_SIDE_PX {
             return None;
         }
-        let variogram: heapless::Vec<f64, GREATEST_LAG_PX> =
-            (1..=GREATEST_LAG_PX).map_while(|lag_px| plane.half_variance_at(lag_px)).collect();
+        let variogram = plane.half_variances::<GREATEST_LAG_PX>();
         let &[near, next, ..] = variogram.as_slice() else { return None };
         // Edges make the variogram rise by as much again from one pixel to two; a blurred picture's by more.
         let noise_variance = (near - (next - near)).max(0.0);
@@ -67,38 +65,49 @@ impl Windows {
     }
 
     fn steepness(&mut self, plane: &Plane, noise_variance: f64) -> Option<f64> {
-        let Self { smooth, most, least, slopes, column } = self;
-        plane.smooth_to(&gaussian(), smooth, column);
+        let Self { smooth, most, least, slopes } = self;
+        // What a plane is not needed for yet, or no more, is memory for the others to work in.
+        plane.smooth_to(&gaussian(), slopes, smooth);
         let (width, height) = (plane.width, plane.height);
-        smooth.extreme_to(RANGE_REACH_PX, f32::max, most, column);
-        smooth.extreme_to(RANGE_REACH_PX, f32::min, least, column);
+        smooth.extreme_to(RANGE_REACH_PX, greater, slopes, most);
+        smooth.extreme_to(RANGE_REACH_PX, less, slopes, least);
         // Slopes are those of pixels with all four neighbours.
         slopes.refit(width - 2, height - 2);
+        let row_of = |plane: &'_ Plane, y: usize| y * plane.width..(y + 1) * plane.width;
         for (y, row) in (1..).zip(slopes.levels.chunks_exact_mut(width - 2)) {
-            for (x, slope) in (1..).zip(row) {
-                let at = y * width + x;
-                let right = (smooth.levels[at + 1] - smooth.levels[at - 1]) / 2.0;
-                let down = (smooth.levels[at + width] - smooth.levels[at - width]) / 2.0;
+            let [above, here, below] = [y - 1, y, y + 1].map(|y| &smooth.levels[row_of(smooth, y)]);
+            let down = above[1..].iter().zip(&below[1..]).map(|(above, below)| (below - above) / 2.0);
+            let right = here.iter().zip(&here[2..]).map(|(left, right)| (right - left) / 2.0);
+            for ((slope, right), down) in row.iter_mut().zip(right).zip(down) {
                 *slope = right * right + down * down;
             }
         }
-        // The smoothed plane is read no more: its memory is taken for the greatest slopes.
-        let greatest = smooth;
-        slopes.extreme_to(SLOPE_REACH_PX, f32::max, greatest, column);
+        // The smoothed plane and the slopes are read no more.
+        slopes.extreme_across(SLOPE_REACH_PX, greater, smooth);
+        smooth.extreme_down(SLOPE_REACH_PX, greater, slopes);
         let of_noise = NOISE_SLOPE * NOISE_SLOPE * noise_variance;
         let (mut sum, mut weights) = (0.0, 0.0);
-        for y in 1..height - 1 {
-            for x in 1..width - 1 {
-                let at = y * width + x;
-                let range = f64::from(most.levels[at] - least.levels[at]);
-                let squared = f64::from(greatest.levels[(y - 1) * (width - 2) + x - 1]);
-                // The slope over the range, times the weight.
-                sum += (squared - of_noise).max(0.0).sqrt() * range.powi(3);
-                weights += range.powi(4);
+        for (y, greatest) in (1..).zip(slopes.levels.chunks_exact(width - 2)) {
+            let [most, least] = [&*most, &*least].map(|plane| &plane.levels[row_of(plane, y)][1..]);
+            for ((&most, &least), &squared) in most.iter().zip(least).zip(greatest) {
+                let range = f64::from(most - least);
+                // The slope over the range, times the weight, which is the range to the fourth.
+                let square = range * range;
+                sum += (f64::from(squared) - of_noise).max(0.0).sqrt() * (range * square);
+                weights += square * square;
             }
         }
         (weights > 0.0).then(|| sum / weights)
     }
+}
+
+// Levels are numbers all of them: these two, unlike those of the standard library, need not look out for others.
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+fn less(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }
 
 /// The distance at which the variogram is half way from its foot to its top.

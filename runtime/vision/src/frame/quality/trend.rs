@@ -4,55 +4,112 @@ use super::plane::Plane;
 use crate::frame::refit::refit_line;
 
 /// Takes trends off planes; keeps the memory that it needs for that.
+///
+/// A trend is the best fit by polynomials up to a degree in x times such in y (Gram polynomials, which are orthogonal on the
+/// grid, so that the fit is a projection, and one of a lower degree is a part of it).
 #[derive(Debug, Default)]
 pub(super) struct Trend {
-    across: Vec<f64>,
-    down: Vec<f64>,
+    across: Polynomials,
+    down: Polynomials,
     /// A row a polynomial in y, a column a polynomial in x.
     weights: Vec<f64>,
-    at_row: Vec<f64>,
+    /// The trend along one row.
+    row: Vec<f64>,
 }
 
+/// Orthonormal polynomials of rising degree, one behind the other; those of the last number of points are kept.
+#[derive(Debug, Default)]
+struct Polynomials {
+    values: Vec<f64>,
+    points: usize,
+    degree: usize,
+}
+
+/// Rows whose sums are taken at a time: each sum is rounded step by step, and several keep a processor busy.
+const ROWS: usize = 4;
+
 impl Trend {
-    /// Writes the plane without its trend to `rest`.
-    ///
-    /// The trend is the best fit by polynomials up to `degree` in x times such in y (Gram polynomials, which are
-    /// orthogonal on the grid, so that the fit is a projection). The mean becomes 0.
-    pub(super) fn take_off(&mut self, plane: &Plane, degree: usize, rest: &mut Plane) {
+    /// Fits a plane by polynomials up to `degree`, for [`Self::take_off`].
+    pub(super) fn fit(&mut self, plane: &Plane, degree: usize) {
         let (width, height) = (plane.width, plane.height);
-        let terms = polynomials(&mut self.across, width, degree);
-        let rows = polynomials(&mut self.down, height, degree);
+        self.across.for_points(width, degree);
+        self.down.for_points(height, degree);
+        let (terms, rows) = (self.across.terms(degree), self.down.terms(degree));
         refit_line(&mut self.weights, terms * rows, 0.0);
         self.weights.fill(0.0);
-        let (across, down) = (&self.across, &self.down);
-        for (y, row) in plane.levels.chunks_exact(width).enumerate() {
-            for (j, polynomial) in across.chunks_exact(width).enumerate() {
-                let along: f64 = row.iter().zip(polynomial).map(|(&level, p)| f64::from(level) * p).sum();
-                for (weights, polynomial) in self.weights.chunks_exact_mut(terms).zip(down.chunks_exact(height)) {
-                    weights[j] += along * polynomial[y];
+        let mut blocks = plane.levels.chunks_exact(ROWS * width);
+        let mut y = 0;
+        for block in &mut blocks {
+            self.add_rows::<ROWS>(std::array::from_fn(|at| &block[at * width..][..width]), y);
+            y += ROWS;
+        }
+        for row in blocks.remainder().chunks_exact(width) {
+            self.add_rows([row], y);
+            y += 1;
+        }
+    }
+
+    /// Adds what the rows from `y` on are of each polynomial.
+    fn add_rows<const N: usize>(&mut self, rows: [&[f32]; N], y: usize) {
+        let terms = self.across.values.len() / self.across.points;
+        for (j, polynomial) in self.across.values.chunks_exact(self.across.points).enumerate() {
+            let rows = rows.map(|row| &row[..polynomial.len()]);
+            let mut along = [0.0; N];
+            for (x, p) in polynomial.iter().enumerate() {
+                for (along, row) in along.iter_mut().zip(rows) {
+                    *along += f64::from(row[x]) * p;
+                }
+            }
+            let down = self.down.values.chunks_exact(self.down.points);
+            for (weights, polynomial) in self.weights.chunks_exact_mut(terms).zip(down) {
+                for (along, p) in along.iter().zip(&polynomial[y..]) {
+                    weights[j] += along * p;
                 }
             }
         }
+    }
+
+    /// Writes the plane that was fitted, without its trend of `degree`, to `rest`; no more than that of the fit. The mean
+    /// becomes 0.
+    pub(super) fn take_off(&mut self, plane: &Plane, degree: usize, rest: &mut Plane) {
+        let (width, height) = (plane.width, plane.height);
+        let (terms, rows) = (self.across.terms(degree), self.down.terms(degree));
+        let Self { across, down, weights, row: trend } = self;
+        let all_terms = across.values.len() / width;
         rest.refit(width, height);
-        refit_line(&mut self.at_row, terms, 0.0);
-        let weights = &self.weights;
+        refit_line(trend, width, 0.0);
         for (y, (row, from)) in rest.levels.chunks_exact_mut(width).zip(plane.levels.chunks_exact(width)).enumerate() {
-            for (j, at_row) in self.at_row.iter_mut().enumerate() {
-                let in_y = weights.chunks_exact(terms).zip(down.chunks_exact(height));
-                *at_row = in_y.map(|(weights, polynomial)| weights[j] * polynomial[y]).sum();
+            trend.fill(0.0);
+            for (j, polynomial) in across.values.chunks_exact(width).take(terms).enumerate() {
+                let in_y = weights.chunks_exact(all_terms).zip(down.values.chunks_exact(height)).take(rows);
+                let at_row: f64 = in_y.map(|(weights, polynomial)| weights[j] * polynomial[y]).sum();
+                trend.iter_mut().zip(polynomial).for_each(|(trend, p)| *trend += at_row * p);
             }
-            for (x, (level, from)) in row.iter_mut().zip(from).enumerate() {
-                let in_x = self.at_row.iter().zip(across.chunks_exact(width));
-                let trend: f64 = in_x.map(|(weight, polynomial)| weight * polynomial[x]).sum();
+            for ((level, from), trend) in row.iter_mut().zip(from).zip(trend.iter()) {
                 *level = (f64::from(*from) - trend) as f32;
             }
         }
     }
 }
 
-/// Orthonormal polynomials of degree 0 up to `degree` on `count` points, one behind the other; gives their number, which is
-/// less where there are fewer points.
-fn polynomials(found: &mut Vec<f64>, count: usize, degree: usize) -> usize {
+impl Polynomials {
+    /// How many there are up to a degree: fewer where there are fewer points.
+    fn terms(&self, degree: usize) -> usize {
+        degree.min(self.points.saturating_sub(1)) + 1
+    }
+
+    /// Becomes those up to `degree` on `points` points.
+    fn for_points(&mut self, points: usize, degree: usize) {
+        if (self.points, self.degree) != (points, degree) {
+            polynomials(&mut self.values, points, degree);
+            (self.points, self.degree) = (points, degree);
+        }
+    }
+}
+
+/// Orthonormal polynomials of degree 0 up to `degree` on `count` points, one behind the other; fewer where there are fewer
+/// points.
+fn polynomials(found: &mut Vec<f64>, count: usize, degree: usize) {
     let terms = degree.min(count.saturating_sub(1)) + 1;
     refit_line(found, terms * count, 0.0);
     let middle = (count as f64 - 1.0) / 2.0;
@@ -69,7 +126,6 @@ fn polynomials(found: &mut Vec<f64>, count: usize, degree: usize) -> usize {
         let length = next.iter().map(|a| a * a).sum::<f64>().sqrt();
         next.iter_mut().for_each(|a| *a /= length);
     }
-    terms
 }
 
 #[cfg(test)]
@@ -86,12 +142,29 @@ mod tests {
         // One after another in the same memory.
         let (mut trend, mut rest) = (Trend::default(), Plane::default());
         let bowl = plane(30, 20, |x, y| 200.0 - 0.1 * x * x + 0.3 * y + 0.02 * x * y);
+        trend.fit(&bowl, 2);
         trend.take_off(&bowl, 2, &mut rest);
         assert!(rest.levels.iter().all(|level| level.abs() < 1e-3));
         let stripes = plane(64, 64, |x, _| if x % 2.0 == 0.0 { 10.0 } else { -10.0 });
+        trend.fit(&stripes, 4);
         trend.take_off(&stripes, 4, &mut rest);
         assert!(rest.levels.iter().zip(&stripes.levels).all(|(a, b)| (a - b).abs() < 2.0));
-        trend.take_off(&plane(1, 1, |_, _| 7.0), 4, &mut rest);
+        let dot = plane(1, 1, |_, _| 7.0);
+        trend.fit(&dot, 4);
+        trend.take_off(&dot, 4, &mut rest);
         assert_eq!(rest.levels, [0.0]);
+    }
+
+    #[test]
+    fn a_lower_degree_is_a_part_of_a_higher_one_to_the_last_bit() {
+        for (width, height) in [(64, 64), (37, 21), (3, 9), (2, 2)] {
+            let rough = plane(width, height, |x, y| (x * 12.9 + y * 78.2).sin() * 91.7);
+            let (mut four, mut two, mut of_four, mut of_two) = <(Trend, Trend, Plane, Plane)>::default();
+            four.fit(&rough, 4);
+            four.take_off(&rough, 2, &mut of_four);
+            two.fit(&rough, 2);
+            two.take_off(&rough, 2, &mut of_two);
+            assert_eq!(of_four.levels, of_two.levels);
+        }
     }
 }

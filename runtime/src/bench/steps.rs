@@ -1,0 +1,102 @@
+//! The steps of a frame in the pipeline.
+
+use serde::Serialize;
+
+use super::Timings;
+use bloodseg_vision::pipeline::StepTimes;
+
+/// Times of each step of a frame, in the order in which a frame meets them. Those of one run add up to that run; what
+/// they were measured on, and so their number, is one for all.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Steps {
+    /// Whether the frame shows cells.
+    pub judge: Timings,
+    /// The super-resolution net.
+    pub ssr: Timings,
+    /// Ground and contrast of the frame.
+    pub normalise: Timings,
+    /// The segmentation net.
+    pub unet: Timings,
+    /// Cutting, padding, normalising and stitching tiles.
+    pub tiling: Timings,
+    /// Maps to labels.
+    pub split: Timings,
+    /// The super-resolved picture compared with what was read.
+    pub consistency: Timings,
+    /// Labels to measures.
+    pub measure: Timings,
+    /// What lies between them.
+    pub rest: Timings,
+}
+
+impl Steps {
+    /// Sums up the runs.
+    pub(super) fn of(runs: &[StepTimes]) -> Self {
+        let step = |of: fn(&StepTimes) -> f64| Timings::of(runs.iter().map(of).collect());
+        Self {
+            judge: step(|run| run.judge_ms),
+            ssr: step(|run| run.ssr_ms),
+            normalise: step(|run| run.normalise_ms),
+            unet: step(|run| run.unet_ms),
+            tiling: step(|run| run.tiling_ms),
+            split: step(|run| run.split_ms),
+            consistency: step(|run| run.consistency_ms),
+            measure: step(|run| run.measure_ms),
+            rest: step(rest_ms),
+        }
+    }
+
+    /// Each with its name.
+    pub fn named(&self) -> [(&'static str, &Timings); 9] {
+        [
+            ("judge", &self.judge),
+            ("ssr net", &self.ssr),
+            ("normalise", &self.normalise),
+            ("unet net", &self.unet),
+            ("tiling", &self.tiling),
+            ("split", &self.split),
+            ("consistency", &self.consistency),
+            ("measure", &self.measure),
+            ("rest", &self.rest),
+        ]
+    }
+}
+
+fn rest_ms(run: &StepTimes) -> f64 {
+    let StepTimes {
+        judge_ms,
+        ssr_ms,
+        normalise_ms,
+        unet_ms,
+        tiling_ms,
+        split_ms,
+        consistency_ms,
+        measure_ms,
+        total_ms,
+    } = *run;
+    let known = judge_ms + ssr_ms + normalise_ms + unet_ms + tiling_ms + split_ms + consistency_ms + measure_ms;
+    (total_ms - known).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_add_up_to_the_frame() {
+        let run = StepTimes {
+            judge_ms: 1.0,
+            ssr_ms: 2.0,
+            normalise_ms: 3.0,
+            unet_ms: 4.0,
+            tiling_ms: 5.0,
+            split_ms: 6.0,
+            consistency_ms: 7.0,
+            measure_ms: 8.0,
+            total_ms: 37.0,
+        };
+        let steps = Steps::of(&[run; 3]);
+        assert_eq!(steps.named().iter().map(|(_, times)| times.total_ms).sum::<f64>(), 3.0 * 37.0);
+        assert_eq!((steps.rest.median_ms, steps.rest.runs), (1.0, 3));
+    }
+}
