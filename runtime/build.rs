@@ -11,7 +11,7 @@ use std::{
 const FILES: [&str; 4] = ["ssr.onnx", "ssr.toml", "unet.onnx", "unet.toml"];
 
 /// All that decides what the program computes, but for the compiler.
-const SOURCES: [&str; 4] = ["src", "kernels/src", "resize/src", "../Cargo.lock"];
+const SOURCES: [&str; 3] = ["src", "kernels/src", "../Cargo.lock"];
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=../models");
