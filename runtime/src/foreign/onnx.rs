@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use bloodseg_vision::{
-    engine::{self, Engine, Setup},
+    engine::{Engine, Setup},
+    error::{Error, Result},
     model::{
         gate, golden,
         manifest::{Manifest, Role},
+        onnx_gate,
         store::Model,
     },
 };
@@ -32,13 +34,14 @@ pub fn meet(bytes: &[u8]) -> bool {
     told.is_ok()
 }
 
-fn vouched(role: Role, onnx: &[u8]) -> bloodseg_vision::error::Result<Model> {
+fn vouched(role: Role, onnx: &[u8]) -> Result<Model> {
     let mut manifest = Manifest::parse(MANIFEST, "foreign")?;
     manifest.role = role;
     (manifest.input.shape, manifest.output.shape) = gate::shapes(role);
     manifest.cells = manifest.cells.filter(|_| role == Role::Segmentation);
     manifest.size_bytes = onnx.len() as u64;
     manifest.sha256 = golden::sha256(onnx);
-    manifest.operators = engine::operators(onnx)?;
+    let seen = onnx_gate::check(onnx).map_err(|fault| Error::model("foreign", fault.found, fault.expected, ""))?;
+    manifest.operators = seen.operators.into_iter().collect();
     Model::new(&manifest.to_text()?, Cow::Owned(onnx.to_vec()), role, "foreign")
 }

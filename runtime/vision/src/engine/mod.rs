@@ -1,16 +1,16 @@
 //! The engine: runs a model on bytes. The one module that knows tract.
 //!
-//! tract reads, types and plans the graph; what it would run as floats around a convolution is put into integers first
-//! (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
+//! The graph that the gate has read (`read`) is typed and planned by tract; what it would run as floats around a convolution is
+//! put into integers first (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
 //! recognised stays tract's.
 
-mod check;
 mod constants;
 #[cfg(test)]
 #[path = "../../../tiny-models/src/lib.rs"]
 pub(crate) mod fixture;
 mod integer_net;
 mod lower;
+mod read;
 mod recognise;
 mod setup;
 #[cfg(test)]
@@ -19,7 +19,6 @@ mod tests;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_core::{ops::konst::Const, prelude::*};
-use tract_onnx::prelude::InferenceModelExt;
 
 pub use integer_net::Arenas;
 pub use setup::{STOCK, Setup};
@@ -28,7 +27,7 @@ use integer_net::IntegerNet;
 
 use crate::{
     error::{Error, Result},
-    model::{gate, limits::MAX_ACTIVATION_BYTES, store::Model},
+    model::{gate, limits::MAX_ACTIVATION_BYTES, onnx_gate, store::Model},
 };
 use bloodseg_kernels::program::Program;
 
@@ -104,11 +103,13 @@ impl Engine {
 
     fn load_part(model: &Model, height: usize, width: usize, setup: &Setup, body: bool) -> Result<Self> {
         let name = &model.manifest.name;
-        let graph = check::decode(model)?;
+        // What stands in the file is looked at again, so that no model comes here unseen.
+        let seen = onnx_gate::read(&model.onnx).and_then(|(graph, seen)| seen.agree(&model.manifest).map(|()| graph));
+        let graph = seen.map_err(|fault| Error::model(name, fault.found, fault.expected, ""))?;
         let channels = model.manifest.input.shape[1];
         let input_shape = [1, height, width, channels];
-        // The gate and the checks leave nothing known that panics in the planner; should it meet an unknown, a
-        // model must still not end the process.
+        // The gate leaves nothing known that panics in the planner; should it meet an unknown, a model must still not end
+        // the process.
         let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, [1, channels, height, width], setup, body)));
         let (plan, programs) = match planned {
             Ok(Ok(planned)) => planned,
@@ -212,29 +213,10 @@ fn sole_program(model: &TypedModel) -> TractResult<Option<IntegerNet>> {
     Ok(node.op_as::<IntegerNet>().filter(|_| is_whole).cloned())
 }
 
-/// Operators that occur in the graph of an ONNX file, sorted.
-///
-/// # Errors
-/// [`Error::Model`] for a file that is no ONNX graph.
-pub fn operators(onnx: &[u8]) -> Result<Vec<String>> {
-    check::operators(onnx)
-}
-
 type Planned = (Arc<TypedRunnableModel>, Vec<Arc<Program>>);
 
-fn plan(
-    graph: &tract_onnx::pb::ModelProto,
-    input_shape: [usize; 4],
-    setup: &Setup,
-    body: bool,
-) -> TractResult<Planned> {
-    let mut typed = constants::onnx()
-        // The graph names the shapes of one size; ours may be another.
-        .with_ignore_value_info(true)
-        .with_ignore_output_shapes(true)
-        .model_for_proto_model(graph)?
-        .with_input_fact(0, u8::fact(input_shape).into())?
-        .into_typed()?;
+fn plan(graph: &onnx_gate::Graph<'_>, input_shape: [usize; 4], setup: &Setup, body: bool) -> TractResult<Planned> {
+    let mut typed = read::typed(graph, input_shape)?;
     if body {
         let last = lower::last_convolution(&typed)?;
         typed.select_output_outlets(&[last])?;

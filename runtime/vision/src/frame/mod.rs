@@ -1,5 +1,6 @@
 //! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
 
+pub mod components;
 pub mod decode;
 pub mod flat_field;
 pub mod limits;
