@@ -101,6 +101,7 @@ pub(super) fn analysis() -> Analysis {
         maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
         labels: Labels::new(1, 1),
         cells: Vec::new(),
+        outside: Default::default(),
         times: Default::default(),
         tiles: 1,
     }

@@ -13,6 +13,7 @@ pub mod reference;
 pub mod refit;
 pub mod resize;
 pub mod row_resize;
+pub mod specimen;
 
 use name::FrameName;
 use pool::Picture;
