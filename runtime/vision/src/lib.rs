@@ -27,6 +27,7 @@ pub mod geometry;
 pub mod model;
 pub mod pictures;
 pub mod pipeline;
+pub mod placement;
 pub mod segmentation;
 pub mod super_resolution;
 pub mod support;
