@@ -32,6 +32,7 @@ pub mod pipeline;
 pub mod records;
 pub mod report;
 pub mod run;
+pub mod scale;
 pub mod segmentation;
 pub mod shard;
 pub mod smear;
