@@ -61,7 +61,8 @@ impl Scaled {
 
     /// The fields of [`SCALE_COLUMNS`]; `cells` is none where they were not counted.
     fn fields(&self, analysis: &Analysis, cells: Option<usize>) -> [String; 8] {
-        let number = |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+        let number =
+            |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
         let is_known = self.source != PitchSource::None || self.um_per_px.is_some();
         let area_px2 = analysis.outside.analysed_px() as f64 * self.placement.scale.powi(2);
         let area_um2 = self.um_per_px.map(|um| area_px2 * um * um);

@@ -146,7 +146,10 @@ mod tests {
     fn a_pitch_adds_micrometres_and_areas_are_squared() {
         let text = table(Some(0.5), true);
         let (header, row) = text.trim_end().split_once('\n').unwrap();
-        assert!(header.ends_with("input_diameter_px,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"), "{header}");
+        assert!(
+            header.ends_with("input_diameter_px,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"),
+            "{header}"
+        );
         assert!(row.ends_with(",2.82,5.063,10.250,25.000,5.642,18.000"), "{row}");
         assert!(table(None, true).trim_end().ends_with(",2.82,,,,,"));
     }

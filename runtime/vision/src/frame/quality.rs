@@ -170,10 +170,14 @@ impl Quality {
                 self.brightness_levels
             ),
             Verdict::ScaleUnknown => {
-                format!("{words} (no red cells whose size could be measured, and no pitch; give --um-per-px or --as-is)")
+                format!(
+                    "{words} (no red cells whose size could be measured, and no pitch; give --um-per-px or --as-is)"
+                )
             }
             Verdict::ScaleDoubtful => {
-                format!("{words} (the median red cell is not between 5 and 11 um at the pitch given; check --um-per-px)")
+                format!(
+                    "{words} (the median red cell is not between 5 and 11 um at the pitch given; check --um-per-px)"
+                )
             }
         }
     }

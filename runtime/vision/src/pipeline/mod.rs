@@ -16,7 +16,11 @@ use crate::{
     consistency::Consistency,
     engine::Setup,
     error::{Error, Result},
-    frame::{quality::{Judge, Verdict}, refit::refit, specimen::Specimen},
+    frame::{
+        quality::{Judge, Verdict},
+        refit::refit,
+        specimen::Specimen,
+    },
     geometry::{MAX_TILED_PX, SCALE},
     model::{
         manifest::{CellRule, Pitch},
