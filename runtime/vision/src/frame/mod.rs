@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod flat_field;
+pub mod jpeg;
 pub mod limits;
 pub mod mirror;
 pub mod name;
@@ -12,6 +13,7 @@ pub mod reference;
 pub mod refit;
 pub mod resize;
 pub mod row_resize;
+pub mod tiff;
 
 use name::FrameName;
 use pool::Picture;
