@@ -23,27 +23,38 @@ pub fn quality_fields(quality: &Quality) -> [String; 6] {
     ]
 }
 
+/// The columns of a table of `segment`.
+pub fn columns() -> Vec<&'static str> {
+    [["image", "cells"].as_slice(), &QUALITY_COLUMNS].concat()
+}
+
 /// A table of pictures in the making: `image`, `cells`, and the columns of the judgement.
 #[derive(Debug)]
 pub struct FrameTable<W: Write>(csv::Writer<W>);
 
 impl<W: Write> FrameTable<W> {
+    /// Goes on with a table of the same columns, whose rows so far the writer has.
+    pub fn go_on(writer: W) -> Self {
+        Self(csv::Writer::from_writer(writer))
+    }
+
     /// Begins a table with its header.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn begin(writer: W) -> csv::Result<Self> {
         let mut writer = csv::Writer::from_writer(writer);
-        writer.write_record(["image", "cells"].iter().chain(&QUALITY_COLUMNS))?;
+        writer.write_record(columns())?;
         Ok(Self(writer))
     }
 
-    /// Adds one picture.
+    /// Adds one picture. The number of its cells stays empty where they were not counted.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn add(&mut self, image: &str, analysis: &Analysis) -> csv::Result<()> {
-        let of_picture = [image.to_owned(), analysis.cells.len().to_string()];
+    pub fn add(&mut self, image: &str, analysis: &Analysis, counted: bool) -> csv::Result<()> {
+        let cells = if counted { analysis.cells.len().to_string() } else { String::new() };
+        let of_picture = [image.to_owned(), cells];
         self.0.write_record(of_picture.iter().chain(&quality_fields(&analysis.quality)))
     }
 
@@ -78,11 +89,12 @@ mod tests {
             tiles: 1,
         };
         let mut table = FrameTable::begin(Vec::new()).unwrap();
-        table.add("a, b.png", &analysis).unwrap();
+        table.add("a, b.png", &analysis, false).unwrap();
+        table.add("b.png", &analysis, true).unwrap();
         assert_eq!(
             String::from_utf8(table.end().unwrap()).unwrap(),
             "image,cells,verdict,sharpness,contrast_levels,clipped_share,depth_levels,brightness_levels\n\
-             \"a, b.png\",0,empty,,0.00,0.0000,55.0,200.0\n"
+             \"a, b.png\",,empty,,0.00,0.0000,55.0,200.0\nb.png,0,empty,,0.00,0.0000,55.0,200.0\n"
         );
     }
 }

@@ -202,9 +202,11 @@ fn key(frame: &FrameRow) -> u64 {
 
 /// The super-resolved picture and the labels of a frame, where they were kept.
 fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
-    let stem = pictures::stem(&frame.image);
-    // A name in a database of others may be a way out of the folder.
-    let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
-    let [sr, _, labels, _] = pictures::paths(folder, stem);
-    (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
+    // The whole name where another file differs from it in its ending alone.
+    [frame.image.as_str(), pictures::stem(&frame.image)].into_iter().find_map(|stem| {
+        // A name in a database of others may be a way out of the folder.
+        let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
+        let [sr, _, labels, _] = pictures::paths(folder, stem);
+        (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
+    })
 }

@@ -56,6 +56,9 @@ pub struct Common {
     pub whole_field: bool,
     /// `--any-quality`
     pub any_quality: bool,
+    /// `--bits`
+    #[serde(default)]
+    pub bits: Option<u32>,
 }
 
 /// A list of pictures, told from others.
@@ -114,6 +117,7 @@ impl Common {
     /// The first thing in which `self` and `other` differ: its name, and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let pitch = |um: Option<f64>| um.map_or_else(|| "not given".to_owned(), |um| um.to_string());
+        let depth = |bits: Option<u32>| bits.map_or_else(|| "not given".to_owned(), |bits| bits.to_string());
         let inputs = |inputs: &Inputs| format!("{} pictures, sha256 {}", inputs.count, inputs.sha256);
         let model = |model: &ModelMark| {
             let ModelMark { version, onnx_sha256, manifest_sha256 } = model;
@@ -127,6 +131,7 @@ impl Common {
             ("--um-per-px", pitch(self.um_per_px), pitch(other.um_per_px)),
             ("--whole-field", self.whole_field.to_string(), other.whole_field.to_string()),
             ("--any-quality", self.any_quality.to_string(), other.any_quality.to_string()),
+            ("--bits", depth(self.bits), depth(other.bits)),
         ]
         .into_iter()
         .find(|(_, one, another)| one != another)
@@ -199,6 +204,7 @@ pub(super) mod tests {
             um_per_px: None,
             whole_field: false,
             any_quality: false,
+            bits: None,
         }
     }
 
@@ -256,6 +262,7 @@ pub(super) mod tests {
             (Common { um_per_px: Some(2.0), ..one.clone() }, "--um-per-px"),
             (Common { whole_field: true, ..one.clone() }, "--whole-field"),
             (Common { any_quality: true, ..one.clone() }, "--any-quality"),
+            (Common { bits: Some(12), ..one.clone() }, "--bits"),
         ] {
             let (what, left, right) = one.difference(&other).unwrap();
             assert!(format!("{what} {left} {right}").contains(name), "{name}: {what} {left} {right}");
