@@ -85,6 +85,11 @@ pub trait FrameSource: fmt::Debug + Send {
     /// One line on what it is, for the user.
     fn describe(&self) -> String;
 
+    /// Whether its frames are files of a person, each of which counts; a camera now and then has a torn one.
+    fn is_of_files(&self) -> bool {
+        false
+    }
+
     /// Whether it can wait.
     fn pacing(&self) -> Pacing;
 

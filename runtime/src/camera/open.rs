@@ -37,6 +37,8 @@ pub struct Wish {
     pub um_per_px: Option<f64>,
     /// Hand on a camera's frames, and pictures of a folder, in their own size.
     pub as_is: bool,
+    /// Bits that samples of 16 bit use in pictures of a folder.
+    pub bits: Option<u32>,
 }
 
 /// Opens a source: a name from the config, else `demo`, a folder, or a camera.
@@ -96,6 +98,7 @@ fn replay(config: &Config, wish: Wish, fps: Option<f64>) -> Replay {
         whole_field: wish.whole_field,
         as_is: wish.as_is,
         um_per_px: wish.um_per_px.or(config.optics.um_per_px),
+        bits: wish.bits,
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     budget::{self, Heap},
     segment::above_zero,
     session::Session,
+    signals::stop_on_signals,
     supervise,
     voice::Voice,
 };
@@ -28,7 +29,7 @@ use crate::{
     memory::counting,
     outbox::{Outbox, access::Access},
     page::facts::cards,
-    run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
+    run::{Counts, Ended, Run, crew::Threads, shared::Shared},
 };
 use bloodseg_clock::{Clock, SystemClock, utc};
 use bloodseg_records::{
@@ -89,6 +90,10 @@ pub(super) struct RunArgs {
     #[arg(long)]
     whole_field: bool,
 
+    /// Bits that samples of 16 bit use in a folder of pictures, for cameras of 10, 12 or 14 bit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
+    bits: Option<u32>,
+
     /// Serve the page at this address with its port, or `off` [default: as the config says, else 127.0.0.1:8571]
     #[arg(long, value_name = "ADDR")]
     http: Option<Address>,
@@ -108,6 +113,7 @@ impl RunArgs {
             whole_field: self.whole_field,
             um_per_px: self.um_per_px,
             as_is: false,
+            bits: self.bits,
         }
     }
 }
@@ -143,7 +149,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     });
     let _held = FolderLock::take(&out)?;
     let stop = stop_on_signals()?;
-    let name = source.name().to_owned();
+    let (name, of_files) = (source.name().to_owned(), source.is_of_files());
     voice.line(format_args!("source   {name}: {}", source.describe()));
     voice.line(format_args!("results  {}", out.display()));
 
@@ -193,7 +199,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),
-        _ => all_kept(tally.end, outcome.counts, &out).and_then(|()| some_frame(&name, outcome.counts)),
+        _ => all_kept(tally.end, outcome.counts, &out).and_then(|()| all_read(&name, of_files, outcome.counts)),
     }
 }
 
@@ -211,27 +217,19 @@ fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
     }
 }
 
-/// A run in which nothing at all could be read is no success.
-fn some_frame(name: &str, counts: Counts) -> Result<()> {
-    if counts.captured > 0 || counts.unreadable == 0 {
+/// A run of files is no success when one of them could not be read; one of a camera, when nothing at all could be.
+fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
+    let Counts { captured, unreadable, .. } = counts;
+    if unreadable > 0 && of_files {
+        let found = format!("{unreadable} of {} pictures could not be used, as said above", captured + unreadable);
+        return Err(Error::input(Path::new(name), found, "pictures alone", "The others are done"));
+    }
+    if captured > 0 || unreadable == 0 {
         return Ok(());
     }
     Err(Error::Source {
         name: name.to_owned(),
-        found: format!("none of its {} frames can be used", counts.unreadable),
+        found: format!("none of its {unreadable} frames can be used"),
         todo: "The warnings say why".into(),
     })
-}
-
-/// Ctrl-C and SIGTERM ask for a clean end; a second time, the process ends at once.
-fn stop_on_signals() -> Result<Arc<Stop>> {
-    let stop = Arc::new(Stop::default());
-    let raised = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if raised.raise() {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|e| Error::internal("signal handler", e))?;
-    Ok(stop)
 }

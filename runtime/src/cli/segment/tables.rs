@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
+    earlier,
     frames::{self, FrameTable},
     shard::sealed::Sealed,
     table::{self, CellTable},
@@ -22,23 +23,46 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Begins both in a folder that is there.
-    pub(super) fn begin(folder: &Path, with_um: bool) -> Result<Self> {
+    /// Begins both in a folder that is there; with `goes_on`, they begin with the rows of those that are there.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for a folder that cannot be written to, and for tables that have other columns.
+    pub(super) fn begin(folder: &Path, with_um: bool, goes_on: bool) -> Result<Self> {
         let (cells_path, frames_path) = (folder.join(table::TABLE), folder.join(frames::TABLE));
-        let file = |path: &Path| AtomicFile::create(path).map(Sealed::new);
-        Ok(Self {
-            cells: CellTable::begin(file(&cells_path)?, with_um).map_err(|e| Error::output(&cells_path, e))?,
-            frames: FrameTable::begin(file(&frames_path)?).map_err(|e| Error::output(&frames_path, e))?,
-            cells_path,
-            frames_path,
-        })
+        let file = |path: &Path, columns: &[&str]| {
+            let mut file = Sealed::new(AtomicFile::create(path)?);
+            if goes_on {
+                earlier::copy(path, columns, &mut file).map_err(|e| Error::output(path, e))?;
+            }
+            Ok::<_, Error>(file)
+        };
+        let cells = file(&cells_path, &table::columns(with_um))?;
+        let frames = file(&frames_path, &frames::columns())?;
+        let (cells, frames) = if goes_on {
+            (CellTable::go_on(cells, with_um), FrameTable::go_on(frames))
+        } else {
+            (
+                CellTable::begin(cells, with_um).map_err(|e| Error::output(&cells_path, e))?,
+                FrameTable::begin(frames).map_err(|e| Error::output(&frames_path, e))?,
+            )
+        };
+        Ok(Self { cells, frames, cells_path, frames_path })
     }
 
-    /// Adds a picture and its cells.
-    pub(super) fn add(&mut self, name: &str, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Result<()> {
+    /// Adds a picture and its cells, which were counted or not.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when a table cannot be written.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        analysis: &Analysis,
+        counted: bool,
+        um_per_sr_px: Option<f64>,
+    ) -> Result<()> {
         let cells = self.cells.add(name, &analysis.cells, um_per_sr_px);
         cells.map_err(|e| Error::output(&self.cells_path, e))?;
-        self.frames.add(name, analysis).map_err(|e| Error::output(&self.frames_path, e))
+        self.frames.add(name, analysis, counted).map_err(|e| Error::output(&self.frames_path, e))
     }
 
     /// Puts both in their places, and tells the SHA-256 of the cells and of the frames.

@@ -1,0 +1,88 @@
+//! A picture on its way from its file to its results.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use image::RgbImage;
+
+use crate::cli::inputs::Input;
+use bloodseg_vision::{
+    error::{Error, Result},
+    frame::{
+        decode::{self, Metadata, Most, Wanted},
+        limits::MAX_WHOLE_FIELD_PX,
+        reference,
+    },
+    geometry::{MAX_TILED_PX, REFERENCE_LR_PX},
+    pictures,
+    pipeline::Analysis,
+};
+
+/// How pictures are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    /// Shrunk by the reference preparation.
+    pub(super) whole_field: bool,
+    /// Bits that samples of 16 bit use.
+    pub(super) bits: Option<u32>,
+}
+
+/// What the nets will see, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) rgb: RgbImage,
+    /// Pixels of the file that make one of it.
+    pub(super) shrunk: f64,
+    /// What the file says.
+    pub(super) metadata: Metadata,
+}
+
+impl Picture {
+    /// Reads a picture.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for one that cannot be used.
+    pub(super) fn read(input: &Input, how: How) -> Result<Self> {
+        // No decoder should panic on a picture; if one does, the others are done all the same.
+        let read = catch_unwind(AssertUnwindSafe(|| Self::decoded(input, how)));
+        let broken = || Error::input(&input.path, "a picture that breaks its decoder", "a whole one", "");
+        read.unwrap_or_else(|_| Err(broken()))
+    }
+
+    fn decoded(input: &Input, how: How) -> Result<Self> {
+        let most = Most::px(if how.whole_field { MAX_WHOLE_FIELD_PX } else { MAX_TILED_PX });
+        let wanted = Wanted { most, page: input.page, bits: how.bits };
+        let decoded = decode::read(&input.path, wanted).map_err(|e| of_page(e, input))?;
+        let metadata = decoded.metadata;
+        if !how.whole_field {
+            return Ok(Self { rgb: decoded.picture, shrunk: 1.0, metadata });
+        }
+        let field = reference::prepare(&decoded.picture).map_err(|e| e.at(&input.path))?;
+        let shrunk = f64::from(field.square_px) / f64::from(REFERENCE_LR_PX);
+        Ok(Self { rgb: field.lr, shrunk, metadata })
+    }
+}
+
+/// An error that says which page it is about.
+fn of_page(error: Error, input: &Input) -> Error {
+    match error {
+        Error::Input { path, found, expected, todo } if input.page > 0 => {
+            Error::input(&path, format!("page {}: {found}", input.page + 1), expected, todo)
+        }
+        other => other,
+    }
+}
+
+/// Writes the pictures of an analysis; the folders in their names are made.
+///
+/// # Errors
+/// [`Error::Output`] when one cannot be written.
+pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    if let Some(folder) = Path::new(stem).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let folder = out.join(folder);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
+    }
+    pictures::write(out, stem, analysis)
+}
