@@ -73,7 +73,7 @@ pub struct RunTold {
 ///
 /// # Errors
 /// Those of [`Records`].
-pub fn earlier_runs(folder: &Path) -> bloodseg_vision::error::Result<Vec<RunTold>> {
+pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
     let records = Records::open(folder)?;
     let (numbers, _) = records.latest_runs(MAX_PAGE_RUNS)?;
     let told = numbers.into_iter().filter_map(|number| {
@@ -89,7 +89,7 @@ pub fn earlier_runs(folder: &Path) -> bloodseg_vision::error::Result<Vec<RunTold
             })
         }))
     });
-    told.collect()
+    Ok(told.collect::<bloodseg_records::error::Result<_>>()?)
 }
 
 /// Who remembers.

@@ -21,10 +21,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     camera::FrameSource,
+    error::{Error, Result},
     run::limits::{MAX_RECORDS_END, MAX_STOP_TIME, SUPERVISOR_TICK},
 };
 use analysis::{Analysing, Analyst};
-use bloodseg_vision::error::{Error, Result};
 use capture::Capture;
 use crew::{Crew, Exit};
 use recording::{Recorder, Recording};

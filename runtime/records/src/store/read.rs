@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row, params, types::ValueRef};
 
 use super::{FILE, Fault, open_to_read};
-use crate::store::limits::RECORDS_READ_FRAMES;
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::limits::RECORDS_READ_FRAMES,
+};
 
 /// Which frames are wanted; all without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use crate::{
 /// Decodes the model's ONNX file and checks the graph.
 pub(super) fn decode(model: &Model) -> Result<ModelProto> {
     let name = &model.manifest.name;
-    let proto = tract_onnx::onnx().proto_model_for_read(&mut &model.onnx[..]).map_err(|e| fault(name, &e))?;
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &model.onnx[..]).map_err(|e| fault(name, e))?;
     let Some(graph) = proto.graph.as_ref() else { return Err(Error::model(name, "no graph", "an ONNX graph", "")) };
     check(graph, &proto, model)?;
     Ok(proto)
@@ -34,7 +34,7 @@ pub(super) fn decode(model: &Model) -> Result<ModelProto> {
 /// Operators that occur in a file's graph, sorted.
 pub(super) fn operators(onnx: &[u8]) -> Result<Vec<String>> {
     let name = "onnx";
-    let proto = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|e| fault(name, &e))?;
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|e| fault(name, e))?;
     let graph = proto.graph.ok_or_else(|| Error::model(name, "no graph", "an ONNX graph", ""))?;
     let operators: BTreeSet<String> = graph.node.into_iter().map(|node| node.op_type).collect();
     Ok(operators.into_iter().collect())

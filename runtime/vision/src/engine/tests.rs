@@ -18,7 +18,7 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
     let mut draft = fixture::ssr();
     spoil(&mut draft);
     let error = load(&draft).unwrap_err();
-    assert_eq!(error.exit_code(), 4);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Model);
     error.to_string()
 }
 
@@ -54,7 +54,7 @@ fn a_graph_runs_at_another_size_than_its_own() {
 #[test]
 fn buffers_of_a_wrong_length_are_refused() {
     let mut engine = load(&fixture::ssr()).unwrap();
-    assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().exit_code(), 70);
+    assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
     for bytes in [vec![], vec![0xff; 40], onnx[..onnx.len() / 2].to_vec()] {
         let mut model = fixture::take(&fixture::ssr());
         model.onnx = bytes.into();
-        assert_eq!(Engine::load(&model, 64, 64, &Setup::default()).unwrap_err().exit_code(), 4);
+        assert_eq!(Engine::load(&model, 64, 64, &Setup::default()).unwrap_err().kind(), crate::error::ErrorKind::Model);
     }
 }
 

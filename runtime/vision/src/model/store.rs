@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
 };
 
@@ -52,8 +52,9 @@ impl Model {
     /// [`Error::Model`] when one is missing, damaged, or not what it should be.
     pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
         let text_path = folder.join(name).with_extension("toml");
-        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?)
-            .map_err(|_| Error::model(text_path.display(), "bytes that are no text", "a manifest", ""))?;
+        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?).map_err(|e| {
+            Error::model(text_path.display(), Cause::told("bytes that are no text", e), "a manifest", "")
+        })?;
         let path = folder.join(name).with_extension("onnx");
         let onnx = read(&path, MAX_MODEL_BYTES)?;
         Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
@@ -142,10 +143,13 @@ impl Models {
 /// Reads a file of a folder of models, up to a limit.
 pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the folder of the models";
-    let fault = |found: String, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
+    let fault = |found: Cause, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => fault("no such file".into(), "Check --models, or leave it out to use the built-in ones"),
-        _ => fault(e.to_string(), ""),
+        ErrorKind::NotFound => {
+            let todo = "Check --models, or leave it out to use the built-in ones";
+            fault(Cause::told("no such file", e), todo)
+        }
+        _ => fault(e.into(), ""),
     };
     // Asked by name first: opening a pipe would wait for its other end.
     let known = std::fs::metadata(path).map_err(failed)?;
@@ -179,7 +183,7 @@ mod tests {
         let folder = folder();
         spoil(folder.path());
         let error = Models::load(folder.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 4);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Model);
         error.to_string()
     }
 
