@@ -302,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn models_that_cannot_be_confirmed_stay_on_trial_until_they_can() {
+        let (folder, slots) = bench();
+        let mut tried = begin(slots);
+        // The new state is written beside the old one: a folder in that place is in the way.
+        let in_the_way = folder.path().join("state.toml.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        for _ in 0..MIN_TRIAL_FRAMES {
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), Some(1), None));
+        assert!(tried.watched.is_some(), "they are watched on");
+        std::fs::remove_dir(&in_the_way).unwrap();
+        for _ in 0..MIN_TRIAL_FRAMES {
+            assert_eq!(active(&folder).1, Some(1));
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), None, None));
+        assert!(tried.watched.is_none());
+    }
+
+    #[test]
     fn an_end_before_that_takes_the_start_back() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
