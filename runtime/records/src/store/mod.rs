@@ -1,6 +1,7 @@
 //! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
 
 pub mod about;
+pub mod follow;
 pub mod limits;
 pub mod read;
 pub mod retention;
