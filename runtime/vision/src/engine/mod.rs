@@ -10,11 +10,13 @@ mod constants;
 #[path = "../../../tiny-models/src/lib.rs"]
 pub(crate) mod fixture;
 mod integer_net;
+pub mod limits;
 mod lower;
 mod recognise;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -25,11 +25,11 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
 #[test]
 fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
     let models = fixture::models();
-    models.ssr.verify(&mut Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap()).unwrap();
-    models.unet.verify(&mut Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap()).unwrap();
+    Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap().verify(&models.ssr).unwrap();
+    Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap().verify(&models.unet).unwrap();
     let mut other = models.ssr.clone();
     other.manifest.golden.seed += 1;
-    let error = other.verify(&mut Engine::load(&other, 64, 64, &Setup::default()).unwrap()).unwrap_err().to_string();
+    let error = Engine::load(&other, 64, 64, &Setup::default()).unwrap().verify(&other).unwrap_err().to_string();
     assert!(error.contains("golden output"), "{error}");
 }
 
@@ -167,8 +167,8 @@ fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
             assert_eq!(engine.figures().kernel, kernel);
             assert!(engine.figures().stock_nodes.is_empty(), "{:?}", engine.figures().stock_nodes);
             // The hash is what libtorch made of the input when the model was trained.
-            model.verify(&mut engine).unwrap();
-            model.verify(&mut engine.another().unwrap()).unwrap();
+            engine.verify(model).unwrap();
+            engine.another().unwrap().verify(model).unwrap();
         }
         // One arena for both, as planned: 3 MiB are allowed.
         assert!((1..3 << 20).contains(&setup.arena_bytes()), "{}", setup.arena_bytes());

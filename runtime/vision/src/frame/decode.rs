@@ -13,11 +13,13 @@ use image::{
 };
 
 use crate::{
-    cells::Labels,
     error::{Cause, Error, Result},
-    frame::limits::{
-        DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
-        MAX_WHOLE_FIELD_PX,
+    frame::{
+        Labels,
+        limits::{
+            DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
+            MAX_WHOLE_FIELD_PX,
+        },
     },
 };
 

@@ -23,9 +23,9 @@ use std::{io::Read, path::Path};
 pub use measure::FlatFieldMeter;
 
 use crate::{
+    digest::sha256,
     error::{Cause, Error, Result},
     frame::limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX, MAX_FLAT_FIELD_BYTES},
-    model::golden::sha256,
 };
 use bloodseg_durable::AtomicFile;
 

@@ -8,11 +8,10 @@ use std::{
 };
 
 use super::{
-    gate, golden,
+    gate,
     manifest::{Manifest, Role},
 };
 use crate::{
-    engine::Engine,
     error::{Cause, Error, Result},
     model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
 };
@@ -71,28 +70,6 @@ impl Model {
     /// Whether it is a part of the program: nobody can have put another one in its place.
     pub fn is_built_in(&self) -> bool {
         matches!(self.onnx, Cow::Borrowed(_))
-    }
-
-    /// Runs the golden input through `engine`, which must have been loaded at the manifest's shape, and compares the hash of what comes out.
-    ///
-    /// # Errors
-    /// [`Error::Model`] when another hash comes out: the engine does not compute what the trainer computed.
-    pub fn verify(&self, engine: &mut Engine) -> Result<()> {
-        let golden = &self.manifest.golden;
-        let ([.., channels], [.., made]) = (engine.input_shape(), engine.output_shape());
-        let input = golden::input(golden.seed, engine.input_shape().iter().product());
-        let mut output = vec![0; engine.output_shape().iter().product()];
-        engine.run(&golden::to_pixels(&input, channels), &mut output)?;
-        let found = golden::sha256(&golden::to_planes(&output, made));
-        if found == golden.output_sha256 {
-            return Ok(());
-        }
-        Err(Error::model(
-            &self.manifest.name,
-            format!("golden output with sha256 {found}"),
-            format!("{}, as its manifest says", golden.output_sha256),
-            "The model and its manifest are of two trainings, or this processor computes wrongly",
-        ))
     }
 }
 
@@ -167,7 +144,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::engine::{Setup, fixture};
+    use crate::engine::{Engine, Setup, fixture};
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -205,7 +182,7 @@ mod tests {
             for kernel in Setup::kernels() {
                 let [_, _, height, width] = model.manifest.input.shape;
                 let setup = Setup::with_kernel(kernel).unwrap();
-                model.verify(&mut Engine::load(model, height, width, &setup).unwrap()).unwrap();
+                Engine::load(model, height, width, &setup).unwrap().verify(model).unwrap();
             }
         }
     }
