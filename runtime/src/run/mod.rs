@@ -9,12 +9,14 @@ pub mod capture;
 pub mod crew;
 pub mod limits;
 pub mod lockstep;
+pub mod pulses;
 pub mod queue;
 pub mod recording;
 pub mod shared;
 pub mod state;
 pub mod stop;
 pub mod supervisor;
+mod tally;
 pub mod work;
 
 use std::{fmt, sync::Arc, time::Duration};
