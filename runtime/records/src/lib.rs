@@ -4,6 +4,7 @@
 #[cfg(test)]
 extern crate self as bloodseg_records;
 
+pub mod error;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod fixture;

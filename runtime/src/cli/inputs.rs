@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
     frame::decode::{EXTENSIONS, looks_like_picture},
     pictures,
 };

@@ -16,6 +16,7 @@ use super::{
     print,
     session::Session,
 };
+use crate::error::{Error, ErrorKind, Result};
 use beside::Beside;
 use bloodseg_records::{
     shard::{
@@ -25,7 +26,6 @@ use bloodseg_records::{
     store,
 };
 use bloodseg_vision::{
-    error::{Error, Result},
     frame::{decode, limits::MAX_WHOLE_FIELD_PX, reference},
     geometry::{MAX_TILED_PX, REFERENCE_LR_PX, SCALE},
     model::manifest::Pitch,
@@ -132,7 +132,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
                         beside.write(&input.stem, &mut pipeline)?;
                     }
                 }
-                Err(error @ Error::Input { .. }) => {
+                Err(error) if error.kind() == ErrorKind::Input => {
                     // A single one is reported once, by the end of the command.
                     if inputs.len() > 1 {
                         bar.suspend(|| print::problem(&error));
@@ -157,12 +157,12 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<()> {
     match refused.len() {
         0 => Ok(()),
         1 if inputs.len() == 1 => Err(refused.remove(0)),
-        count => Err(Error::Input {
-            path: out,
-            found: format!("{count} of {} pictures could not be used, as said above", inputs.len()),
-            expected: "pictures alone".into(),
-            todo: "The others are done".into(),
-        }),
+        count => Err(Error::input(
+            &out,
+            format!("{count} of {} pictures could not be used, as said above", inputs.len()),
+            "pictures alone",
+            "The others are done",
+        )),
     }
 }
 

@@ -8,9 +8,12 @@ use std::{
 };
 
 use super::{Read, read};
-use crate::cli::inputs::Input;
-use bloodseg_vision::{
+use crate::{
+    cli::inputs::Input,
     error::{Error, Result},
+};
+use bloodseg_vision::{
+    error::Cause,
     pictures,
     pipeline::{Analysis, Pipeline},
 };
@@ -51,7 +54,7 @@ impl<'a> Beside<'a> {
     /// # Errors
     /// Those of the picture.
     pub(super) fn next(&self) -> Result<Read> {
-        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", e)))
+        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", Cause::of(e))))
     }
 
     /// Hands the latest analysis on to be written, once the one before is.
@@ -78,7 +81,7 @@ impl<'a> Beside<'a> {
         if !std::mem::take(&mut self.is_lent) {
             return Ok(Analysis::default());
         }
-        self.written.recv().unwrap_or_else(|e| Err(Error::internal("writing beside", e)))
+        self.written.recv().unwrap_or_else(|e| Err(Error::internal("writing beside", Cause::of(e))))
     }
 }
 
@@ -93,7 +96,7 @@ fn read_all(inputs: &[Input], whole_field: bool, to: &SyncSender<Result<Read>>) 
 
 fn write_all(out: &Path, from: &Receiver<(&str, Analysis)>, to: &Sender<Result<Analysis>>) {
     for (stem, analysis) in from {
-        let written = pictures::write(out, stem, &analysis).map(|()| analysis);
+        let written = pictures::write(out, stem, &analysis).map(|()| analysis).map_err(Error::from);
         if to.send(written).is_err() {
             break;
         }

@@ -15,8 +15,13 @@ pub mod resize;
 pub mod row_resize;
 pub mod specimen;
 
+use image::{ImageBuffer, Luma};
+
 use name::FrameName;
 use pool::Picture;
+
+/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
+pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// One frame, as it came from its source.
 #[derive(Debug, Clone)]
