@@ -5,17 +5,26 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// `20261122T173000Z` for a time after 1970; an earlier clock reads as 1970.
+use jiff::{SignedDuration, civil::DateTime, fmt::temporal::Pieces};
+
+/// `20261122T173000Z` for a time after 1970; an earlier clock reads as 1970, one beyond the year 9999 as its end.
 pub fn stamp(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (year, month, day) = date(seconds / 86_400);
-    let second = seconds % 86_400;
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    stamp_ms(ms(time))
 }
 
 /// As [`stamp`], of milliseconds since 1970.
 pub fn stamp_ms(ms: i64) -> String {
-    stamp(UNIX_EPOCH + std::time::Duration::from_millis(ms.clamp(0, LAST_MS).unsigned_abs()))
+    let at = date_time(ms.max(0));
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 /// Milliseconds since 1970, negative before; what no calendar of ours reaches is brought to its ends.
@@ -27,119 +36,33 @@ pub fn ms(time: SystemTime) -> i64 {
 
 /// `2026-11-22T17:30:00.125Z` for milliseconds since 1970; what lies outside the years 0 to 9999 reads as their ends.
 pub fn rfc3339(ms: i64) -> impl fmt::Display {
-    let ms = ms.clamp(FIRST_MS, LAST_MS);
-    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
-    let (year, month, day) = date_of(days);
-    let second = of_day / 1000;
-    fmt::from_fn(move |f| {
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60,
-            of_day % 1000
-        )
-    })
+    let at = date_time(ms);
+    fmt::from_fn(move |f| write!(f, "{at:.3}Z"))
 }
 
 /// Milliseconds since 1970 of a date (`2026-11-22`, its first moment in UTC) or a time (`2026-11-22T17:30:00Z`, with a
-/// fraction of a second or an offset like `+01:00` if need be, or as [`stamp`] writes it). None for anything else.
+/// fraction of a second of up to nine digits or an offset like `+01:00` if need be, or as [`stamp`] writes it); a leap
+/// second reads as the one before it. None for anything else.
 pub fn parse(text: &str) -> Option<i64> {
-    let number = |text: &str, least: u64, most: u64| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse::<u64>().ok()).flatten().filter(|value| (least..=most).contains(value))
+    let pieces = Pieces::parse(text).ok()?;
+    let offset = match (pieces.time(), pieces.to_numeric_offset()) {
+        (Some(_), offset) => offset?.seconds(),
+        (None, _) => 0,
     };
-    let (date, time) = match text.split_once(['T', 't', ' ']) {
-        Some((date, time)) => (date, Some(time)),
-        None => (text, None),
-    };
-    let compact = date.len() == 8;
-    let part = |text: &str, at: usize, least, most| {
-        let (from, to) = if compact { (at, at + 2) } else { (at + at / 2 - 1, at + at / 2 + 1) };
-        number(text.get(from..to)?, least, most)
-    };
-    let dashed = date.len() == 10 && date.get(4..5) == Some("-") && date.get(7..8) == Some("-");
-    if !(compact || dashed) {
-        return None;
-    }
-    let year = number(date.get(0..4)?, 0, 9999)?;
-    let (month, day) = (part(date, 4, 1, 12)?, part(date, 6, 1, 31)?);
-    let days = days_of(i64::try_from(year).ok()?, month, day)?;
-    let midnight = days * DAY_MS;
-    let Some(time) = time else { return Some(midnight) };
-
-    let zone = time.find(['Z', 'z', '+', '-'])?;
-    let (time, zone) = time.split_at(zone);
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let split = |text: &str| -> Option<Vec<u64>> {
-        if text.len() == 6 {
-            return (0..3).map(|at| number(text.get(2 * at..2 * at + 2)?, 0, 59)).collect();
-        }
-        let parts: Vec<&str> = text.split(':').collect();
-        (parts.len() == 3)
-            .then(|| parts.iter().map(|part| number(part, 0, 60).filter(|_| part.len() == 2)).collect())?
-    };
-    let parts = split(time)?;
-    let [hour, minute, second] = parts[..] else { return None };
-    // A leap second reads as the one before it.
-    let second = if second == 60 { 59 } else { second };
-    if hour > 23 || minute > 59 {
-        return None;
-    }
-    number(fraction, 0, u64::MAX)?;
-    let thousandths = number(&format!("{fraction:0<3}")[..3], 0, 999)?;
-    let offset_minutes = match zone.split_at(1) {
-        ("Z" | "z", "") => 0,
-        (sign @ ("+" | "-"), offset) => {
-            let (hours, minutes) = offset.split_once(':')?;
-            let minutes = number(hours, 0, 23)? * 60 + number(minutes, 0, 59)?;
-            i64::try_from(minutes).ok()? * if sign == "+" { 1 } else { -1 }
-        }
-        _ => return None,
-    };
-    let of_day = i64::try_from((hour * 3600 + minute * 60 + second) * 1000 + thousandths).ok()?;
-    Some(midnight + of_day - offset_minutes * 60_000)
+    let at = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+    let ms = at.duration_since(EPOCH).as_millis() - i128::from(offset) * 1000;
+    i64::try_from(ms).ok()
 }
 
+const EPOCH: DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 const DAY_MS: i64 = 86_400_000;
 /// The first and last moment of the years 0 to 9999.
 const FIRST_MS: i64 = -719_528 * DAY_MS;
 const LAST_MS: i64 = 2_932_897 * DAY_MS - 1;
-/// An era of the calendar: 400 years.
-const ERA_DAYS: i64 = 146_097;
 
-/// As [`date`], for days before 1970 too.
-fn date_of(days: i64) -> (i64, u64, u64) {
-    let eras = days.div_euclid(ERA_DAYS);
-    let (year, month, day) = date(days.rem_euclid(ERA_DAYS).unsigned_abs());
-    (year.cast_signed() + 400 * eras, month, day)
-}
-
-/// Days since 1970 of a date; none for one that is in no calendar.
-fn days_of(year: i64, month: u64, day: u64) -> Option<i64> {
-    let before = |year: i64| year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let months = [31, 28 + u64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let month = usize::try_from(month).ok()?.checked_sub(1)?;
-    if day == 0 || day > *months.get(month)? {
-        return None;
-    }
-    let of_year: u64 = months[..month].iter().sum::<u64>() + day - 1;
-    Some(before(year - 1) - before(1969) + of_year.cast_signed())
-}
-
-/// Year, month and day of a count of days since 1970: the Gregorian calendar, counted in years that begin in
-/// March, so that the leap day is the last (Hinnant, "chrono-compatible low-level date algorithms").
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+/// Date and time in UTC. Of the calendar's own type, since a `Timestamp` ends a day before the year 9999 does.
+fn date_time(ms: i64) -> DateTime {
+    EPOCH.saturating_add(SignedDuration::from_millis(ms.clamp(FIRST_MS, LAST_MS)))
 }
 
 #[cfg(test)]

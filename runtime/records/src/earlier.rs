@@ -80,6 +80,6 @@ mod tests {
         std::fs::write(&path, &text[..text.len() - 1]).unwrap();
         assert!(copied(&frames::columns()).unwrap_err().to_string().contains("whole row"));
         std::fs::write(&path, "image,other\n").unwrap();
-        assert_eq!(names(folder.path()).unwrap_err().exit_code(), 5);
+        assert_eq!(names(folder.path()).unwrap_err().kind(), bloodseg_vision::error::ErrorKind::Output);
     }
 }

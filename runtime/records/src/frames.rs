@@ -85,6 +85,7 @@ mod tests {
             maps: CellMaps::empty(8, 8),
             labels: Labels::new(8, 8),
             cells: vec![],
+            outside: Default::default(),
             times: Default::default(),
             tiles: 1,
         };

@@ -5,6 +5,7 @@
 extern crate self as bloodseg_records;
 
 pub mod earlier;
+pub mod error;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -82,11 +82,7 @@ mod tests {
             seen = seen.max(*label);
         }
         assert!(seen > 20, "{seen} cells");
-        let pieces = imageproc::region_labelling::connected_components(
-            &labels,
-            imageproc::region_labelling::Connectivity::Four,
-            Luma([0]),
-        );
+        let pieces = bloodseg_vision::frame::components::components(&labels);
         let count = pieces.pixels().map(|Luma([piece])| *piece).max().unwrap_or(0);
         assert_eq!(count, u32::from(seen));
     }

@@ -1,10 +1,9 @@
 //! The truth of a rendered field: exact labels, and the mask as annotators would have cut it.
 
 use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
 use super::canvas::Canvas;
-use bloodseg_vision::cells::Labels;
+use bloodseg_vision::{cells::Labels, frame::components::components};
 
 /// Labels 1..=n in raster order of their first pixel; a cell is one 4-connected piece, its largest.
 pub(crate) fn labels(canvas: &Canvas) -> Labels {
@@ -12,7 +11,7 @@ pub(crate) fn labels(canvas: &Canvas) -> Labels {
     // Pieces of equal owner: neighbouring owners have different values and so never join.
     let owners: image::ImageBuffer<Luma<u32>, Vec<u32>> =
         image::ImageBuffer::from_fn(width, height, |x, y| Luma([canvas.owner[(y * width + x) as usize]]));
-    let pieces = connected_components(&owners, Connectivity::Four, Luma([0]));
+    let pieces = components(&owners);
     let count = pieces.pixels().map(|Luma([piece])| *piece).max().unwrap_or(0) as usize;
     let mut area = vec![0_u32; count + 1];
     let mut owner_of = vec![0_u32; count + 1];

@@ -9,6 +9,8 @@ use bloodseg_vision::pipeline::StepTimes;
 /// they were measured on, and so their number, is one for all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Steps {
+    /// What of the frame is specimen.
+    pub specimen: Timings,
     /// Whether the frame shows cells.
     pub judge: Timings,
     /// The super-resolution net.
@@ -34,6 +36,7 @@ impl Steps {
     pub(super) fn of(runs: &[StepTimes]) -> Self {
         let step = |of: fn(&StepTimes) -> f64| Timings::of(runs.iter().map(of).collect());
         Self {
+            specimen: step(|run| run.specimen_ms),
             judge: step(|run| run.judge_ms),
             ssr: step(|run| run.ssr_ms),
             normalise: step(|run| run.normalise_ms),
@@ -47,8 +50,9 @@ impl Steps {
     }
 
     /// Each with its name.
-    pub fn named(&self) -> [(&'static str, &Timings); 9] {
+    pub fn named(&self) -> [(&'static str, &Timings); 10] {
         [
+            ("specimen", &self.specimen),
             ("judge", &self.judge),
             ("ssr net", &self.ssr),
             ("normalise", &self.normalise),
@@ -64,6 +68,7 @@ impl Steps {
 
 fn rest_ms(run: &StepTimes) -> f64 {
     let StepTimes {
+        specimen_ms,
         judge_ms,
         ssr_ms,
         normalise_ms,
@@ -74,7 +79,8 @@ fn rest_ms(run: &StepTimes) -> f64 {
         measure_ms,
         total_ms,
     } = *run;
-    let known = judge_ms + ssr_ms + normalise_ms + unet_ms + tiling_ms + split_ms + consistency_ms + measure_ms;
+    let known =
+        specimen_ms + judge_ms + ssr_ms + normalise_ms + unet_ms + tiling_ms + split_ms + consistency_ms + measure_ms;
     (total_ms - known).max(0.0)
 }
 
@@ -85,6 +91,7 @@ mod tests {
     #[test]
     fn the_steps_add_up_to_the_frame() {
         let run = StepTimes {
+            specimen_ms: 0.5,
             judge_ms: 1.0,
             ssr_ms: 2.0,
             normalise_ms: 3.0,

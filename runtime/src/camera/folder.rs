@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{Clockwork, FrameSource, Need, Next, Pacing};
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::Cause,
     frame::{
         Frame,
         decode::{self, EXTENSIONS, Header, Most, Wanted, looks_like_picture, read_header},
@@ -62,12 +63,8 @@ impl Folder {
     /// # Errors
     /// [`Error::Source`] for a folder that cannot be read or has no pictures.
     pub fn open(name: &str, path: &Path, replay: Replay) -> Result<Self> {
-        let fault = |found: String, todo: &str| Error::Source {
-            name: name.to_owned(),
-            found: format!("{}: {found}", path.display()),
-            todo: todo.to_owned(),
-        };
-        let entries = std::fs::read_dir(path).map_err(|e| fault(e.to_string(), "Name a folder that can be read"))?;
+        let fault = |found: Cause, todo: &str| Error::frames(name, found.led_by(path.display()), todo);
+        let entries = std::fs::read_dir(path).map_err(|e| fault(e.into(), "Name a folder that can be read"))?;
         let mut paths: Vec<PathBuf> =
             entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)).collect();
         if paths.is_empty() {
@@ -187,11 +184,11 @@ impl FrameSource for Folder {
             self.at = 0;
         }
         if self.unreadable >= self.paths.len() {
-            return Err(Error::Source {
-                name: self.name.clone(),
-                found: format!("none of its {} pictures can be used", self.paths.len()),
-                todo: "The warnings say why".into(),
-            });
+            return Err(Error::frames(
+                &self.name,
+                format!("none of its {} pictures can be used", self.paths.len()),
+                "The warnings say why",
+            ));
         }
         if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
             return Ok(Next::Wait(due));

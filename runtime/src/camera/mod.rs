@@ -16,11 +16,8 @@ pub mod open;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use bloodseg_vision::frame::Frame;
-use bloodseg_vision::{
-    error::{Error, Result},
-    geometry::TILE_PX,
-};
+use crate::error::{Error, Result};
+use bloodseg_vision::{frame::Frame, geometry::TILE_PX};
 use counters::CameraCounters;
 
 /// What a source has at the moment.

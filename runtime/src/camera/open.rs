@@ -10,11 +10,11 @@ use super::{
     intake::Region,
     live::{Camera, Wanted},
 };
-use crate::config::{Config, RegionSection, Source, SourceKind};
-use bloodseg_vision::{
+use crate::{
+    config::{Config, RegionSection, Source, SourceKind},
     error::{Error, Result},
-    frame::flat_field::FlatField,
 };
+use bloodseg_vision::frame::flat_field::FlatField;
 
 /// The camera that is meant when no device is named.
 const FIRST_CAMERA: &str = "/dev/video0";
@@ -66,11 +66,7 @@ pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSour
     let near = known.map(|known| (strsim::damerau_levenshtein(known, name), known)).min().filter(|near| near.0 <= 2);
     let near = near.map_or_else(String::new, |near| format!("Did you mean `{}`? ", near.1));
     let single = if Path::new(name).is_file() { "Single pictures are for `bloodseg segment`. " } else { "" };
-    Err(Error::Source {
-        name: name.to_owned(),
-        found: found.to_owned(),
-        todo: format!("{near}{single}Sources that can be used: {}", usable(config)),
-    })
+    Err(Error::frames(name, found, format!("{near}{single}Sources that can be used: {}", usable(config))))
 }
 
 fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {

@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
     frame::decode::{self, EXTENSIONS},
     pictures,
 };

@@ -33,8 +33,8 @@ use clap::Parser;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
 
+use crate::error::{Error, Result};
 use args::{Args, Command};
-use bloodseg_vision::error::{Error, Result};
 use session::Session;
 use voice::Voice;
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::session::Session;
+use crate::error::{Error, Result};
 use bloodseg_records::{earlier, store};
-use bloodseg_vision::error::{Error, Result};
 
 /// How an SQLite database begins.
 const DATABASE: &[u8; 16] = b"SQLite format 3\0";

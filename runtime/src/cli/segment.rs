@@ -17,11 +17,11 @@ use super::{
     session::Session,
     signals::{self, STOPPED},
 };
+use crate::error::{Error, ErrorKind, Result};
 use bloodseg_records::shard::{
     Shard,
     mark::{Common, Inputs, Mark, ModelMark},
 };
-use bloodseg_vision::error::{Error, Result};
 use picture::How;
 use place::Place;
 use tables::Tables;
@@ -105,7 +105,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let (pictures, refused) = (inputs.len() as u64, work.refused.len() as u64);
     // A shard's tables may be empty: they are a part of something. Without its mark, a shard is not finished. Tables that
     // could not be written on are not whole.
-    if (args.shard.is_some() || work.done > 0) && !matches!(worked, Err(Error::Output { .. })) {
+    if (args.shard.is_some() || work.done > 0)
+        && worked.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Output)
+    {
         let [cells_sha256, frames_sha256] = tables.end()?;
         if let Some((shard, common)) = args.shard.zip(common)
             && worked.is_ok()

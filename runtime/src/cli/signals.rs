@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::error::{Error, Result};
 use crate::run::stop::Stop;
-use bloodseg_vision::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 
 /// Exit code of a command that was stopped by a person.
 pub(super) const STOPPED: u8 = 130;
@@ -20,6 +21,6 @@ pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
             std::process::exit(STOPPED.into());
         }
     })
-    .map_err(|e| Error::internal("signal handler", e))?;
+    .map_err(|e| Error::internal("signal handler", Cause::of(e)))?;
     Ok(stop)
 }

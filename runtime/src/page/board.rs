@@ -346,6 +346,7 @@ pub(super) mod tests {
                 cells[1].consistency.offset_levels = 200.0;
                 cells
             },
+            outside: Default::default(),
             times: StageTimes { total_ms: 12.0, ..StageTimes::default() },
             tiles: 1,
         };

@@ -7,12 +7,12 @@ use bloodseg_evaluate::measures::{foreground, instances, mean, psnr, reference_c
 use bloodseg_vision::{
     cells::Labels,
     frame::{
+        components::components,
         reference::{Field, mask_hr, mask_square, prepare},
         resize::resize_rgb,
     },
 };
 use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
 /// Pictures with their masks, or nothing where the set is missing.
 fn validation_fields() -> Vec<(Field, GrayImage)> {
@@ -56,7 +56,7 @@ fn bicubic_true_cells_and_a_perfect_mask() {
             GrayImage::from_fn(256, 256, |x, y| Luma([if resized.get_pixel(x, y).0[0] > 127 { 255 } else { 0 }]));
         dice.push(foreground::overlap(&resized, &perfect).unwrap().dice());
         reference.add(&reference_cells::reference_cells(&resized, &perfect).unwrap());
-        let components = connected_components(&perfect, Connectivity::Four, Luma([0]));
+        let components = components(&perfect);
         let labels = Labels::from_fn(256, 256, |x, y| Luma([u16::try_from(components.get_pixel(x, y).0[0]).unwrap()]));
         let matches = instances::match_instances(&truth::sample(&full, 256), &labels).unwrap();
         sums.add(&matches.sums());

@@ -7,11 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
+use image::{ExtendedColorType, GrayImage, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
 
 use crate::{
     cells::{self, Labels, runs::runs},
     error::{Error, Result},
+    frame::specimen::OUTSIDE,
+    geometry::SCALE,
     pipeline::Analysis,
 };
 use bloodseg_durable::AtomicFile;
@@ -29,6 +31,12 @@ pub const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
 /// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
 /// where colours are hard to tell apart.
 pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
+
+/// Colour of the lines over what is no specimen.
+pub const SHADE: Rgb<u8> = Rgb([110, 120, 140]);
+
+/// Pixels from one of these lines to the next.
+const SHADE_PX: usize = 8;
 
 /// Pixels from one line of the hatching to the next.
 pub const HATCH_PX: u32 = 6;
@@ -82,7 +90,9 @@ fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis) -> R
     png(&labels, &levels, size, ExtendedColorType::L16)?;
     let unsupported: BTreeSet<u16> =
         analysis.cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect();
-    png(&overlay, &outlined(&analysis.sr, &analysis.labels, &unsupported), size, ExtendedColorType::Rgb8)
+    let mut drawn = outlined(&analysis.sr, &analysis.labels, &unsupported);
+    shade_outside(&mut drawn, &analysis.outside.mask);
+    png(&overlay, &drawn, size, ExtendedColorType::Rgb8)
 }
 
 /// Writes a picture as PNG; it appears whole or not at all.
@@ -105,6 +115,21 @@ fn png(
     PngEncoder::new(&mut file).write_image(bytes, width, height, colour).map_err(|e| Error::output(path, e))?;
     file.flush().map_err(|e| Error::output(path, e))?;
     Ok(file.commit_unsynced()?)
+}
+
+/// Shades what is no specimen with diagonal lines. `mask` is the analysed picture's, a quarter of `picture`'s size each way;
+/// an empty one shades nothing.
+pub fn shade_outside(picture: &mut RgbImage, mask: &GrayImage) {
+    let width = picture.width() as usize;
+    for (y, row) in picture.chunks_exact_mut(3 * width.max(1)).enumerate() {
+        for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            let is_line = (x + y).is_multiple_of(SHADE_PX);
+            let kind = is_line.then(|| mask.get_pixel_checked(x as u32 / SCALE, y as u32 / SCALE)).flatten();
+            if kind.is_some_and(|kind| kind.0[0] == OUTSIDE) {
+                *pixel = SHADE.0;
+            }
+        }
+    }
 }
 
 /// `picture` with the outermost pixels of every cell coloured, those of the labels in `unsupported` in another colour and
@@ -160,6 +185,7 @@ mod tests {
             maps,
             labels: labels.clone(),
             cells: vec![],
+            outside: Default::default(),
             times: Default::default(),
             tiles: 1,
         };

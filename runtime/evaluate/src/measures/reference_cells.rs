@@ -4,10 +4,9 @@
 //! are one: a perfect mask scores about 0.92, and a slightly fat one more. Report it, do not chase it.
 
 use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
 use crate::measures::{FOREGROUND_ABOVE, foreground::Overlap, same_size};
-use bloodseg_vision::error::Result;
+use bloodseg_vision::{error::Result, frame::components::components};
 
 /// Smaller components are no cells to this rule, in pixels of the 256x256 grid.
 pub const LEAST_AREA_PX: u64 = 50;
@@ -52,7 +51,7 @@ pub fn reference_cells(resized: &GrayImage, predicted: &GrayImage) -> Result<Ref
     let truth = GrayImage::from_fn(resized.width(), resized.height(), |x, y| {
         Luma([u8::from(resized.get_pixel(x, y).0[0] > 0)])
     });
-    let labels = connected_components(&truth, Connectivity::Four, Luma([0]));
+    let labels = components(&truth);
     let mut boxes: Vec<Extent> = Vec::new();
     for (x, y, &Luma([label])) in labels.enumerate_pixels() {
         let Some(at) = (label as usize).checked_sub(1) else { continue };

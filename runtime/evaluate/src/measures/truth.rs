@@ -4,13 +4,12 @@
 //! so cells are told apart at the mask's own size and their labels are then sampled on the small grid.
 
 use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
 use crate::measures::FOREGROUND_ABOVE;
 use bloodseg_vision::{
     cells::Labels,
     error::{Error, Result},
-    frame::reference::centre_square,
+    frame::{components::components, reference::centre_square},
 };
 
 /// A component of fewer pixels is no cell, in a mask of [`REFERENCE_PX`].
@@ -33,7 +32,7 @@ pub fn instances(square: &GrayImage) -> Result<Labels> {
     let mask = GrayImage::from_fn(edge, edge, |x, y| {
         Luma([u8::from(square.get_pixel(left + x, top + y).0[0] > FOREGROUND_ABOVE)])
     });
-    let components = connected_components(&mask, Connectivity::Four, Luma([0]));
+    let components = components(&mask);
     let mut areas_px: Vec<u32> = Vec::new();
     for &Luma([label]) in components.pixels() {
         let at = label as usize;

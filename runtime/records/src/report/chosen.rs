@@ -126,14 +126,14 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
     let (latest, more) = latest_of_names(records, run, &folder)?;
     let mut choice = Choice { more, ..Choice::default() };
     let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<bloodseg_vision::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(&filter, |frame| {
         if latest.get(&key(frame)) != Some(&frame.id) {
             return Ok(());
         }
         let Some(pictures) = pictures_of(&folder, frame) else { return Ok(()) };
         choice.pictured += 1;
         let Some(medians) = medians else { return Ok(()) };
-        records.cells::<bloodseg_vision::error::Error>(frame.id, |cell| {
+        records.cells::<crate::error::Error>(frame.id, |cell| {
             let [a, b] = medians.distances(cell);
             let distance = a.hypot(b);
             if is_measured(cell) && distance.is_finite() {
@@ -181,7 +181,7 @@ fn is_same(a: &CellRow, b: &CellRow) -> bool {
 fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
     let (mut latest, mut more) = (HashMap::new(), false);
     let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<bloodseg_vision::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(&filter, |frame| {
         let key = key(frame);
         if latest.contains_key(&key) || pictures_of(folder, frame).is_some() {
             if latest.len() < MAX_REPORT_PICTURED || latest.contains_key(&key) {

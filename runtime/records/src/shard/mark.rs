@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Shard, sealed::hexadecimal};
+use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::Cause,
     model::{golden, limits::MAX_TEXT_BYTES, store},
 };
 
@@ -145,7 +146,7 @@ impl Mark {
     /// [`Error::Output`]
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("shard", e))?;
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("shard", Cause::of(e)))?;
         let mut file = AtomicFile::create(&path)?;
         writeln!(file, "{text}").map_err(|e| Error::output(&path, e))?;
         Ok(file.commit()?)
@@ -224,7 +225,7 @@ pub(super) mod tests {
         Mark::remove(folder.path()).unwrap();
         Mark::remove(folder.path()).unwrap();
         let error = Mark::read(folder.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Vision(bloodseg_vision::error::ErrorKind::Input));
         assert!(error.to_string().contains("not finished"), "{error}");
     }
 

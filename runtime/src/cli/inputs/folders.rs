@@ -3,11 +3,8 @@
 use std::{collections::BTreeSet, io, path::Path};
 
 use super::Found;
-use bloodseg_vision::{
-    error::{Error, Result},
-    frame::decode::looks_like_picture,
-    pictures,
-};
+use crate::error::{Error, Result};
+use bloodseg_vision::{frame::decode::looks_like_picture, pictures};
 
 /// What tells a folder from all others, by whatever name it is reached.
 #[cfg(unix)]

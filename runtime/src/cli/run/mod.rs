@@ -8,6 +8,7 @@ mod page;
 mod recorder;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     camera::open::{Wish, open},
     config::address::Address,
+    error::{Error, Result},
     memory::counting,
     outbox::{Outbox, access::Access},
     page::facts::cards,
@@ -37,7 +39,7 @@ use bloodseg_records::{
     run_log::{self, RunEnd, Tables},
     store,
 };
-use bloodseg_vision::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 use makers::CliMakers;
 use page::Page;
 
@@ -205,15 +207,20 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
 
 /// A run whose results are not whole is no success.
 fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
-    let fault = |found: String| Error::output(&out.join(store::FILE), found);
-    match end {
-        None => Err(fault("the records did not come to their end".into())),
-        Some(RunEnd { tables: Tables::Failed(error @ Error::Output { .. }), .. }) => Err(error),
-        Some(RunEnd { tables: Tables::Failed(error), .. }) => Err(fault(format!("no tables: {error}"))),
-        Some(_) if counts.not_kept > 0 => {
-            Err(fault(format!("{} frames were not kept, as said above", counts.not_kept)))
+    let fault = |found: Cause| Err(Error::output(&out.join(store::FILE), found));
+    let Some(RunEnd { counters, tables }) = end else {
+        return fault("the records did not come to their end".into());
+    };
+    match tables {
+        Tables::Failed(error) if error.is_output() => Err(error.into()),
+        Tables::Failed(error) => fault(Cause::told(format!("no tables: {error}"), error)),
+        _ if counts.not_kept > 0 => {
+            let found = format!("{} frames were not kept, as said above", counts.not_kept);
+            // Others came faster than the disk writes, or while it failed: space would not have helped them.
+            let full = counters.lost_for_space > 0;
+            fault(if full { Cause::told(found, io::Error::from(io::ErrorKind::StorageFull)) } else { found.into() })
         }
-        Some(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -227,9 +234,28 @@ fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
     if captured > 0 || unreadable == 0 {
         return Ok(());
     }
-    Err(Error::Source {
-        name: name.to_owned(),
-        found: format!("none of its {unreadable} frames can be used"),
-        todo: "The warnings say why".into(),
-    })
+    Err(Error::frames(name, format!("none of its {unreadable} frames can be used"), "The warnings say why"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use bloodseg_records::keeper::KeeperCounters;
+
+    #[test]
+    fn space_is_asked_for_where_frames_found_the_disk_full_and_not_elsewhere() {
+        let told = |lost_for_space, not_kept| {
+            let counters = KeeperCounters { lost_for_space, ..KeeperCounters::default() };
+            let end = RunEnd { counters, tables: Tables::CutShort };
+            all_kept(Some(end), Counts { not_kept, ..Counts::default() }, Path::new("out"))
+        };
+        let (full, slow) = (told(1, 3).unwrap_err(), told(0, 3).unwrap_err());
+        assert_eq!((full.exit_code(), slow.exit_code()), (5, 5));
+        assert!(full.to_string().contains("3 frames were not kept") && full.remedy().contains("free space"), "{full}");
+        assert!(slow.to_string().contains("3 frames were not kept") && !slow.remedy().contains("space"), "{slow}");
+        told(0, 0).unwrap();
+        assert!(!all_kept(None, Counts::default(), Path::new("out")).unwrap_err().remedy().contains("space"));
+    }
 }

@@ -9,10 +9,9 @@ use std::{
 
 use super::picture::{How, Picture, write};
 use crate::cli::inputs::Input;
-use bloodseg_vision::{
-    error::{Error, Result},
-    pipeline::{Analysis, Pipeline},
-};
+use crate::error::{Error, Result};
+use bloodseg_vision::error::Cause;
+use bloodseg_vision::pipeline::{Analysis, Pipeline};
 
 /// Both threads; they end with this value.
 pub(super) struct Beside<'a> {
@@ -52,7 +51,7 @@ impl<'a> Beside<'a> {
     /// # Errors
     /// Those of the picture.
     pub(super) fn next(&self) -> Result<Picture> {
-        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", e)))
+        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", Cause::of(e))))
     }
 
     /// Hands the latest analysis on to be written, once the one before is.
@@ -85,7 +84,7 @@ impl<'a> Beside<'a> {
         if !std::mem::take(&mut self.is_lent) {
             return Ok(Analysis::default());
         }
-        let (written, analysis) = self.written.recv().map_err(|e| Error::internal("writing beside", e))?;
+        let (written, analysis) = self.written.recv().map_err(|e| Error::internal("writing beside", Cause::of(e)))?;
         self.failed.extend(written.err());
         Ok(analysis)
     }

@@ -8,8 +8,9 @@ use std::{
 use image::RgbImage;
 
 use crate::cli::inputs::Input;
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::ErrorKind,
     frame::{
         decode::{self, Metadata, Most, Wanted},
         limits::MAX_WHOLE_FIELD_PX,
@@ -66,13 +67,13 @@ impl Picture {
 }
 
 /// An error that says which page it is about.
-fn of_page(error: Error, input: &Input) -> Error {
-    match error {
-        Error::Input { path, found, expected, todo } if input.page > 0 => {
-            Error::input(&path, format!("page {}: {found}", input.page + 1), expected, todo)
-        }
-        other => other,
+fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
+    let parts = error.parts();
+    if input.page == 0 || error.kind() != ErrorKind::Input {
+        return error.into();
     }
+    let found = format!("page {}: {}", input.page + 1, parts.found);
+    Error::input(&input.path, found, parts.expected, parts.remedy)
 }
 
 /// Writes the pictures of an analysis; the folders in their names are made.
@@ -84,5 +85,5 @@ pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
         let folder = out.join(folder);
         std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
     }
-    pictures::write(out, stem, analysis)
+    Ok(pictures::write(out, stem, analysis)?)
 }

@@ -7,15 +7,13 @@ use std::{
 
 use super::SegmentArgs;
 use crate::cli::{inputs::Input, session::Session};
+use crate::error::{Error, Result};
 use bloodseg_records::{
     earlier, frames,
     shard::{self, Shard, mark::Mark},
     store, table,
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    pictures,
-};
+use bloodseg_vision::pictures;
 
 /// The folders of one call.
 pub(super) struct Place {
@@ -69,7 +67,7 @@ impl Place {
     /// # Errors
     /// [`Error::Output`] for tables that cannot be read.
     pub(super) fn taken(&self) -> Result<BTreeSet<String>> {
-        if self.goes_on { earlier::names(&self.tables) } else { Ok(BTreeSet::new()) }
+        if self.goes_on { Ok(earlier::names(&self.tables)?) } else { Ok(BTreeSet::new()) }
     }
 
     /// Takes away what calls that were killed left half done. Shards share their folder with processes of other machines, of

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
     earlier,
@@ -9,10 +10,7 @@ use bloodseg_records::{
     shard::sealed::Sealed,
     table::{self, CellTable},
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    pipeline::Analysis,
-};
+use bloodseg_vision::{error::Cause, pipeline::Analysis};
 
 /// cells.csv and frames.csv in the making; dropped before the end, they leave no trace.
 pub(super) struct Tables {
@@ -42,8 +40,8 @@ impl Tables {
             (CellTable::go_on(cells, with_um), FrameTable::go_on(frames))
         } else {
             (
-                CellTable::begin(cells, with_um).map_err(|e| Error::output(&cells_path, e))?,
-                FrameTable::begin(frames).map_err(|e| Error::output(&frames_path, e))?,
+                CellTable::begin(cells, with_um).map_err(|e| Error::output(&cells_path, Cause::of(e)))?,
+                FrameTable::begin(frames).map_err(|e| Error::output(&frames_path, Cause::of(e)))?,
             )
         };
         Ok(Self { cells, frames, cells_path, frames_path })
@@ -61,14 +59,15 @@ impl Tables {
         um_per_sr_px: Option<f64>,
     ) -> Result<()> {
         let cells = self.cells.add(name, &analysis.cells, um_per_sr_px);
-        cells.map_err(|e| Error::output(&self.cells_path, e))?;
-        self.frames.add(name, analysis, counted).map_err(|e| Error::output(&self.frames_path, e))
+        cells.map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?;
+        self.frames.add(name, analysis, counted).map_err(|e| Error::output(&self.frames_path, Cause::of(e)))
     }
 
     /// Puts both in their places, and tells the SHA-256 of the cells and of the frames.
     pub(super) fn end(self) -> Result<[String; 2]> {
-        let (cells, cells_sha256) = self.cells.end().map_err(|e| Error::output(&self.cells_path, e))?.end();
-        let (frames, frames_sha256) = self.frames.end().map_err(|e| Error::output(&self.frames_path, e))?.end();
+        let (cells, cells_sha256) = self.cells.end().map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?.end();
+        let (frames, frames_sha256) =
+            self.frames.end().map_err(|e| Error::output(&self.frames_path, Cause::of(e)))?.end();
         cells.commit()?;
         frames.commit()?;
         Ok([cells_sha256, frames_sha256])

@@ -11,15 +11,12 @@ use super::{
     picture::{How, Picture, write},
     tables::Tables,
 };
+use crate::error::{Error, ErrorKind, Result};
 use crate::{
     cli::{inputs::Input, print, session::Session},
     run::stop::Stop,
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    geometry::SCALE,
-    pipeline::Pipeline,
-};
+use bloodseg_vision::{geometry::SCALE, pipeline::Pipeline};
 
 /// A call at work, and what became of its pictures.
 pub(super) struct Work {
@@ -97,7 +94,7 @@ impl Work {
                 let read = beside.as_ref().map_or_else(|| Picture::read(input, how), Beside::next);
                 match read.and_then(|picture| self.analyse(input, &picture, tables)) {
                     Ok(()) => self.keep(input, out, beside.as_mut())?,
-                    Err(error @ Error::Input { .. }) => {
+                    Err(error) if error.kind() == ErrorKind::Input => {
                         self.left_out(error);
                         continue;
                     }

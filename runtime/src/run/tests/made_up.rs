@@ -101,6 +101,7 @@ pub(super) fn analysis() -> Analysis {
         maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
         labels: Labels::new(1, 1),
         cells: Vec::new(),
+        outside: Default::default(),
         times: Default::default(),
         tiles: 1,
     }
@@ -207,7 +208,7 @@ impl Parts {
 
 impl Makers for Parts {
     fn source(&mut self) -> Making<Box<dyn FrameSource>> {
-        let gone = || Error::Source { name: "burst".into(), found: "gone".into(), todo: String::new() };
+        let gone = || Error::frames("burst", "gone", "");
         let source = self.sources.pop_front().ok_or_else(gone);
         Box::new(|| source)
     }

@@ -1,10 +1,12 @@
 //! Cells as a foreground alone shows them: its components, touching cells being one.
 
 use image::{GrayImage, Luma};
-use imageproc::region_labelling::{Connectivity, connected_components};
 
 use super::Labels;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    frame,
+};
 
 /// One label a 4-connected component of the pixels whose level is above `above`, numbered in raster order. The labels have
 /// the size of `foreground`.
@@ -14,7 +16,7 @@ use crate::error::{Error, Result};
 pub fn components(foreground: &GrayImage, above: u8) -> Result<Labels> {
     let (width, height) = foreground.dimensions();
     let binary = GrayImage::from_fn(width, height, |x, y| Luma([u8::from(foreground.get_pixel(x, y).0[0] > above)]));
-    let labels = connected_components(&binary, Connectivity::Four, Luma([0]))
+    let labels = frame::components::components(&binary)
         .pixels()
         .map(|&Luma([label])| u16::try_from(label).map_err(|e| Error::internal("components", e)))
         .collect::<Result<_>>()?;

@@ -1,42 +1,9 @@
 //! Quantized constants, kept as they are written.
 //!
-//! tract multiplies constants out while it reads a graph: the levels are then lost, and half of the time to load a model
+//! tract multiplies constants out while it wires a graph: the levels are then lost, and half of the time to load a model
 //! went there. So constants are dequantized by an operation of our own that tract does not see through.
 
 use tract_core::internal::*;
-use tract_onnx::{
-    model::ParsingContext,
-    pb::NodeProto,
-    tract_hir::{
-        infer::{InferenceOp, InferenceResult, InferenceRulesOp, Solver, TensorProxy},
-        internal::check_input_arity,
-    },
-};
-
-const DEQUANTIZE: &str = "DequantizeLinear";
-
-/// The name that tract's own reader of [`DEQUANTIZE`] gets; no operator of ONNX has it.
-const OF_TRACT: &str = "DequantizeLinear of tract";
-
-/// A reader of ONNX that leaves quantized constants alone.
-pub(super) fn onnx() -> tract_onnx::Onnx {
-    let mut onnx = tract_onnx::onnx();
-    if let Some(reader) = onnx.op_register.0.insert(DEQUANTIZE.to_owned(), read) {
-        onnx.op_register.0.insert(OF_TRACT.to_owned(), reader);
-    }
-    onnx
-}
-
-fn read(context: &ParsingContext, node: &NodeProto) -> TractResult<(Box<dyn InferenceOp>, Vec<String>)> {
-    let weights = context.model.graph.iter().flat_map(|graph| &graph.initializer);
-    let is_constant = node.input.iter().all(|input| weights.clone().any(|weights| weights.name == *input));
-    if !is_constant || node.input.len() != 3 {
-        let of_tract = context.framework.op_register.0.get(OF_TRACT).context("tract cannot dequantize")?;
-        return of_tract(context, node);
-    }
-    let axis = node.attribute.iter().find(|attribute| attribute.name == "axis").map_or(1, |attribute| attribute.i);
-    Ok((Box::new(Dequantized { axis }), vec![]))
-}
 
 /// Constant levels, scale and zero point: `real = scale * (level - zero_point)`, one scale and zero point for all levels
 /// or one for each place along `axis`, which counts from the end where it is below 0.
@@ -117,32 +84,6 @@ impl EvalOp for Dequantized {
 impl TypedOp for Dequantized {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(f32::fact(inputs[0].shape.clone())))
-    }
-
-    as_op!();
-}
-
-impl InferenceRulesOp for Dequantized {
-    fn rules<'r, 'p: 'r, 's: 'r>(
-        &'s self,
-        solver: &mut Solver<'r>,
-        inputs: &'p [TensorProxy],
-        outputs: &'p [TensorProxy],
-    ) -> InferenceResult {
-        check_input_arity(inputs, 3)?;
-        solver.equals(&outputs[0].datum_type, f32::datum_type())?;
-        solver.equals(&inputs[0].shape, &outputs[0].shape)
-    }
-
-    fn to_typed(
-        &self,
-        _source: &tract_onnx::prelude::InferenceModel,
-        node: &tract_onnx::tract_hir::infer::InferenceNode,
-        target: &mut TypedModel,
-        mapping: &std::collections::HashMap<OutletId, OutletId>,
-    ) -> TractResult<TVec<OutletId>> {
-        let inputs: TVec<OutletId> = node.inputs.iter().map(|input| mapping[input]).collect();
-        target.wire_node(&node.name, self.clone(), &inputs)
     }
 
     as_op!();

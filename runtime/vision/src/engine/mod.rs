@@ -1,25 +1,26 @@
 //! The engine: runs a model on bytes. The one module that knows tract.
 //!
-//! tract reads, types and plans the graph; what it would run as floats around a convolution is put into integers first
-//! (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
+//! The graph that the gate has read (`read`) is typed and planned by tract; what it would run as floats around a convolution is
+//! put into integers first (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
 //! recognised stays tract's.
 
-mod check;
 mod constants;
 #[cfg(test)]
 #[path = "../../../tiny-models/src/lib.rs"]
 pub(crate) mod fixture;
 mod integer_net;
+pub mod limits;
 mod lower;
+mod read;
 mod recognise;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_core::{ops::konst::Const, prelude::*};
-use tract_onnx::prelude::InferenceModelExt;
 
 pub use integer_net::Arenas;
 pub use setup::{STOCK, Setup};
@@ -27,8 +28,8 @@ pub use setup::{STOCK, Setup};
 use integer_net::IntegerNet;
 
 use crate::{
-    error::{Error, Result},
-    model::{gate, limits::MAX_ACTIVATION_BYTES, store::Model},
+    error::{Cause, Error, Result},
+    model::{gate, limits::MAX_ACTIVATION_BYTES, onnx_gate, store::Model},
 };
 use bloodseg_kernels::program::Program;
 
@@ -104,26 +105,28 @@ impl Engine {
 
     fn load_part(model: &Model, height: usize, width: usize, setup: &Setup, body: bool) -> Result<Self> {
         let name = &model.manifest.name;
-        let graph = check::decode(model)?;
+        // What stands in the file is looked at again, so that no model comes here unseen.
+        let seen = onnx_gate::read(&model.onnx).and_then(|(graph, seen)| seen.agree(&model.manifest).map(|()| graph));
+        let graph = seen.map_err(|fault| Error::model(name, fault.found, fault.expected, ""))?;
         let channels = model.manifest.input.shape[1];
         let input_shape = [1, height, width, channels];
-        // The gate and the checks leave nothing known that panics in the planner; should it meet an unknown, a
-        // model must still not end the process.
+        // The gate leaves nothing known that panics in the planner; should it meet an unknown, a model must still not end
+        // the process.
         let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, [1, channels, height, width], setup, body)));
         let (plan, programs) = match planned {
             Ok(Ok(planned)) => planned,
-            Ok(Err(e)) => return Err(fault(name, &e)),
+            Ok(Err(e)) => return Err(fault(name, e)),
             Err(_) => {
                 return Err(Error::model(name, "a graph that the engine cannot plan", "one made by train-host", ""));
             }
         };
-        let fact = plan.model().output_fact(0).map_err(|e| fault(name, &e))?;
+        let fact = plan.model().output_fact(0).map_err(|e| fault(name, e))?;
         let output_shape = fact.shape.as_concrete().and_then(|shape| <[usize; 4]>::try_from(shape).ok());
         let Some(output_shape) = output_shape.filter(|_| fact.datum_type == u8::datum_type()) else {
             return Err(Error::model(name, format!("output {fact:?}"), "a map of u8", ""));
         };
-        let program = sole_program(plan.model()).map_err(|e| fault(name, &e))?;
-        let mut figures = figures(&plan, &programs, setup).map_err(|e| fault(name, &e))?;
+        let program = sole_program(plan.model()).map_err(|e| fault(name, e))?;
+        let mut figures = figures(&plan, &programs, setup).map_err(|e| fault(name, e))?;
         if figures.activation_bytes > MAX_ACTIVATION_BYTES {
             let found = format!("a graph that needs {} bytes to run", figures.activation_bytes);
             return Err(Error::model(name, found, format!("at most {MAX_ACTIVATION_BYTES} bytes"), ""));
@@ -133,7 +136,7 @@ impl Engine {
                 figures.edge_bytes = 0;
                 Runner::Program(program)
             }
-            None => Runner::graph(&plan, input_shape).map_err(|e| fault(name, &e))?,
+            None => Runner::graph(&plan, input_shape).map_err(|e| fault(name, e))?,
         };
         Ok(Self { name: name.clone(), runner, input_shape, output_shape, figures })
     }
@@ -146,7 +149,7 @@ impl Engine {
         let runner = match &self.runner {
             Runner::Program(program) => Runner::Program(program.clone()),
             Runner::Graph { state, .. } => {
-                Runner::graph(state.plan(), self.input_shape).map_err(|e| fault(&self.name, &e))?
+                Runner::graph(state.plan(), self.input_shape).map_err(|e| fault(&self.name, e))?
             }
         };
         Ok(Self { name: self.name.clone(), runner, figures: self.figures.clone(), ..*self })
@@ -177,7 +180,7 @@ impl Engine {
             let found = format!("{} and {} bytes instead of {lengths:?}", input.len(), output.len());
             return Err(Error::internal("engine::run", found));
         }
-        self.try_run(input, output).map_err(|e| fault(&self.name, &e))
+        self.try_run(input, output).map_err(|e| fault(&self.name, e))
     }
 
     fn try_run(&mut self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
@@ -212,29 +215,10 @@ fn sole_program(model: &TypedModel) -> TractResult<Option<IntegerNet>> {
     Ok(node.op_as::<IntegerNet>().filter(|_| is_whole).cloned())
 }
 
-/// Operators that occur in the graph of an ONNX file, sorted.
-///
-/// # Errors
-/// [`Error::Model`] for a file that is no ONNX graph.
-pub fn operators(onnx: &[u8]) -> Result<Vec<String>> {
-    check::operators(onnx)
-}
-
 type Planned = (Arc<TypedRunnableModel>, Vec<Arc<Program>>);
 
-fn plan(
-    graph: &tract_onnx::pb::ModelProto,
-    input_shape: [usize; 4],
-    setup: &Setup,
-    body: bool,
-) -> TractResult<Planned> {
-    let mut typed = constants::onnx()
-        // The graph names the shapes of one size; ours may be another.
-        .with_ignore_value_info(true)
-        .with_ignore_output_shapes(true)
-        .model_for_proto_model(graph)?
-        .with_input_fact(0, u8::fact(input_shape).into())?
-        .into_typed()?;
+fn plan(graph: &onnx_gate::Graph<'_>, input_shape: [usize; 4], setup: &Setup, body: bool) -> TractResult<Planned> {
+    let mut typed = read::typed(graph, input_shape)?;
     if body {
         let last = lower::last_convolution(&typed)?;
         typed.select_output_outlets(&[last])?;
@@ -269,6 +253,6 @@ fn figures(plan: &TypedRunnableModel, programs: &[Arc<Program>], setup: &Setup) 
     })
 }
 
-fn fault(name: &str, error: &TractError) -> Error {
-    Error::model(name, format!("{error:#}"), "a graph that the engine can run", "")
+fn fault(name: &str, error: TractError) -> Error {
+    Error::model(name, Cause::told(format!("{error:#}"), error), "a graph that the engine can run", "")
 }

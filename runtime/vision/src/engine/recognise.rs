@@ -265,7 +265,7 @@ fn dims(sizes: &[usize]) -> TVec<TDim> {
 }
 
 /// The changes of axes of ONNX's DepthToSpace.
-fn depth_to_space(input: Shape, block: usize, order: Order) -> Vec<AxisOp> {
+pub(super) fn depth_to_space(input: Shape, block: usize, order: Order) -> Vec<AxisOp> {
     let Shape { height, width, channels } = input;
     let depth = channels / (block * block);
     let (split, moves) = match order {
@@ -282,7 +282,7 @@ fn depth_to_space(input: Shape, block: usize, order: Order) -> Vec<AxisOp> {
 }
 
 /// The changes of axes of ONNX's SpaceToDepth.
-fn space_to_depth(input: Shape, block: usize) -> Vec<AxisOp> {
+pub(super) fn space_to_depth(input: Shape, block: usize) -> Vec<AxisOp> {
     let Shape { height, width, channels } = input;
     vec![
         AxisOp::Reshape(2, dims(&[height, width]), dims(&[height / block, block, width / block, block])),

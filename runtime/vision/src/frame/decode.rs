@@ -18,9 +18,9 @@ use image::{
 };
 
 use crate::{
-    cells::Labels,
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     frame::{
+        Labels,
         limits::{
             DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
             MAX_WHOLE_FIELD_PX,
@@ -183,8 +183,8 @@ fn samples(mut decoder: impl ImageDecoder, path: &Path) -> Result<DynamicImage> 
     limits.max_image_width = Some(MAX_PICTURE_SIDE_PX);
     limits.max_image_height = Some(MAX_PICTURE_SIDE_PX);
     limits.max_alloc = Some(MAX_DECODE_BYTES);
-    decoder.set_limits(limits).map_err(|e| broken(path, &e))?;
-    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, &e))
+    decoder.set_limits(limits).map_err(|e| broken(path, e))?;
+    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, e))
 }
 
 /// How far a file is looked through before it is decoded.
@@ -216,7 +216,7 @@ fn decoder_of<'a>(
         None => FirstPage::as_it_is(file),
     };
     let reader = ImageReader::with_format(BufReader::new(file.map_err(failed)?), look.format);
-    let mut decoder = reader.into_decoder().map_err(|e| broken(path, &e))?;
+    let mut decoder = reader.into_decoder().map_err(|e| broken(path, e))?;
     let (width, height) = decoder.dimensions();
     check_size(path, width, height, most.px)?;
     if decoder.total_bytes() > MAX_DECODE_BYTES {
@@ -259,8 +259,8 @@ fn lies(turned: Orientation) -> bool {
 /// Opens a regular file of a sensible size, and tells its bytes. A pipe or a device could block or never end.
 fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => Error::input(path, "no such file", EXPECTED, "Check the name"),
-        ErrorKind::PermissionDenied => Error::input(path, "no permission to read it", EXPECTED, ""),
+        ErrorKind::NotFound => Error::input(path, Cause::told("no such file", e), EXPECTED, "Check the name"),
+        ErrorKind::PermissionDenied => Error::input(path, Cause::told("no permission to read it", e), EXPECTED, ""),
         _ => Error::input(path, e, EXPECTED, ""),
     };
     // Asked by name first: opening a pipe would already wait for its other end.
@@ -302,23 +302,21 @@ fn check_size(path: &Path, width: u32, height: u32, most_px: u64) -> Result<()> 
     Ok(())
 }
 
-fn broken(path: &Path, error: &ImageError) -> Error {
-    match error {
-        ImageError::Limits(limit) => match limit.kind() {
-            LimitErrorKind::DimensionError => {
-                Error::input(path, "too many pixels", format!("at most {MAX_PICTURE_SIDE_PX} a side"), "Shrink it")
-            }
-            _ => Error::input(
-                path,
-                "a picture that takes too much memory to decode",
-                format!("at most {MAX_DECODE_BYTES} bytes"),
-                "Shrink it",
-            ),
-        },
-        ImageError::Unsupported(kind) => Error::input(path, kind, EXPECTED, "Convert it to PNG"),
-        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            Error::input(path, "a picture that is cut off", EXPECTED, "Copy it again from its source")
+fn broken(path: &Path, error: ImageError) -> Error {
+    let again = "Copy it again from its source";
+    let (found, expected, todo) = match &error {
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => {
+            ("too many pixels".into(), format!("at most {MAX_PICTURE_SIDE_PX} a side"), "Shrink it")
         }
-        other => Error::input(path, format!("a damaged picture ({other})"), EXPECTED, "Copy it again from its source"),
-    }
+        ImageError::Limits(_) => {
+            let found = "a picture that takes too much memory to decode".into();
+            (found, format!("at most {MAX_DECODE_BYTES} bytes"), "Shrink it")
+        }
+        ImageError::Unsupported(kind) => (kind.to_string(), EXPECTED.into(), "Convert it to PNG"),
+        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            ("a picture that is cut off".into(), EXPECTED.into(), again)
+        }
+        other => (format!("a damaged picture ({other})"), EXPECTED.into(), again),
+    };
+    Error::input(path, Cause::told(found, error), expected, todo)
 }

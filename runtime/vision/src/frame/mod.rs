@@ -1,5 +1,6 @@
 //! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
 
+pub mod components;
 pub mod decode;
 pub mod flat_field;
 pub mod jpeg;
@@ -13,10 +14,16 @@ pub mod reference;
 pub mod refit;
 pub mod resize;
 pub mod row_resize;
+pub mod specimen;
 pub mod tiff;
+
+use image::{ImageBuffer, Luma};
 
 use name::FrameName;
 use pool::Picture;
+
+/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
+pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// One frame, as it came from its source.
 #[derive(Debug, Clone)]

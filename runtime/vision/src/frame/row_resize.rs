@@ -1,17 +1,62 @@
-//! Bicubic resize of a picture that comes row by row, into memory that is there from the start.
+//! Resize of 8-bit pictures that come row by row, into memory that is there from the start.
 //!
-//! The same filter as [`crate::frame::resize`] (Catmull-Rom, a = -0.5, widened by the shrink factor; rows before columns,
-//! 8 bit between), for a camera: no full-size RGB picture is ever held, only as many narrowed rows as one row of the
-//! result needs. Weights are fixed-point integers that are computed once; a frame is integer arithmetic alone, so the
-//! bytes are the same on every processor.
+//! The one resize of this software, for whole pictures ([`crate::frame::resize`]) as for a camera: no full-size RGB picture
+//! of a camera is ever held, only as many narrowed rows as one row of the result needs. The method is Pillow's
+//! (`Resample.c`): the filter widened by the shrink factor, rows before columns, 8 bit between. Weights are fixed-point
+//! integers that are computed once; a frame is integer arithmetic alone, so the bytes are the same on every processor.
 
 use crate::error::{Error, Result};
 
-/// Fractional bits of a weight. Sums of weights (1.3 at most in magnitude) times 255 stay below 2^31.
+/// Fractional bits of a weight, at most. Sums of weights (1.3 at most in magnitude) times 255 stay below 2^31.
 const WEIGHT_BITS: u32 = 22;
 
-/// Half of the filter's width at factor 1, in pixels of the result or of the source, whichever are larger.
-const REACH_PX: f64 = 2.0;
+/// How pixels are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    /// Cubic convolution with a = -0.5 (Catmull-Rom; Keys, "Cubic convolution interpolation for digital image processing",
+    /// 1981).
+    Bicubic,
+    /// The average of an area.
+    Box,
+}
+
+impl Filter {
+    /// Half of the filter's width at factor 1, in pixels of the result or of the source, whichever are larger.
+    fn reach_px(self) -> f64 {
+        match self {
+            Self::Bicubic => 2.0,
+            Self::Box => 0.5,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Bicubic => catmull_rom(x),
+            Self::Box => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+        }
+    }
+}
+
+/// Fractional bits of the weights. A level of the result may differ by one or two between the two, so each stays with what
+/// was recorded with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 22, as in Pillow: the frames of a camera.
+    Long,
+    /// As many as leave the greatest weight of a side below 2^15, as in Pillow-SIMD: the pictures of data sets, which the
+    /// models were trained and measured on.
+    Short,
+}
+
+impl Precision {
+    fn bits(self, greatest_weight: f64) -> u32 {
+        let is_full = |bits: &u32| (greatest_weight * f64::from(2 << bits)).round() >= f64::from(1 << 15);
+        match self {
+            Self::Long => WEIGHT_BITS,
+            Self::Short => (0..WEIGHT_BITS).find(is_full).unwrap_or(WEIGHT_BITS - 1),
+        }
+    }
+}
 
 /// Where one side of the result lies on that of the source.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,33 +92,27 @@ struct Taps {
     weights: Vec<i32>,
     /// Weights that are set aside for each pixel.
     stride: usize,
+    /// Fractional bits of a weight.
+    bits: u32,
 }
 
 impl Taps {
-    fn new(side: Side) -> Self {
-        let Side { from_px, to_px, factor, start_px } = side;
-        let width = factor.max(1.0);
-        let reach = REACH_PX * width;
-        let stride = (2.0 * reach).ceil() as usize + 1;
-        let (mut spans, mut weights) = (Vec::new(), vec![0; stride * to_px as usize]);
-        for (to, weights) in weights.chunks_exact_mut(stride).enumerate() {
-            let centre = start_px + (to as f64 + 0.5) * factor;
-            let place = |at: f64| at.clamp(0.0, f64::from(from_px)) as usize;
-            let (first, last) = (place(centre - reach + 0.5), place(centre + reach + 0.5));
-            let count = last.saturating_sub(first).min(stride);
-            let exact: Vec<f64> =
-                (first..first + count).map(|at| catmull_rom((at as f64 + 0.5 - centre) / width)).collect();
-            let sum: f64 = exact.iter().sum();
-            for (weight, exact) in weights.iter_mut().zip(exact) {
-                *weight = (exact / sum * f64::from(1 << WEIGHT_BITS)).round() as i32;
-            }
+    fn new(side: Side, filter: Filter, precision: Precision) -> Self {
+        let stride = 2 * (filter.reach_px() * side.factor.max(1.0)).ceil() as usize + 1;
+        let mut exact = vec![0.0; stride * side.to_px as usize];
+        let firsts: Vec<usize> =
+            exact.chunks_exact_mut(stride).enumerate().map(|(to, weights)| weigh(side, filter, to, weights)).collect();
+        let bits = precision.bits(exact.iter().copied().fold(0.0, f64::max));
+        let one = f64::from(1 << bits);
+        let mut weights: Vec<i32> = exact.into_iter().map(|exact| (exact * one).round() as i32).collect();
+        let spans = firsts.into_iter().zip(weights.chunks_exact_mut(stride)).map(|(first, weights)| {
             // Weights of nothing at both ends: a factor of 1 is a mere copy.
-            let idle = weights.iter().take_while(|weight| **weight == 0).count().min(count.saturating_sub(1));
+            let idle = weights.iter().position(|weight| *weight != 0).unwrap_or(0);
             weights.rotate_left(idle);
-            let busy = weights.iter().rposition(|weight| *weight != 0).map_or(1, |last| last + 1);
-            spans.push((first + idle, busy.min(count - idle)));
-        }
-        Self { spans, weights, stride }
+            let busy = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);
+            (first + idle, busy)
+        });
+        Self { spans: spans.collect(), weights, stride, bits }
     }
 
     /// First source pixel and weights of a pixel of the result.
@@ -82,32 +121,57 @@ impl Taps {
         Some((first, self.weights.get(to * self.stride..)?.get(..count)?))
     }
 
+    /// The level of a sum of weighted levels that began with one half.
+    fn level(&self, sum: i32) -> u8 {
+        (sum >> self.bits).clamp(0, 255) as u8
+    }
+
     fn most(&self) -> usize {
         self.spans.iter().map(|span| span.1).max().unwrap_or(0)
     }
 }
 
-/// The cubic convolution kernel with a = -0.5.
+/// Fills in the weights of pixel `to` of the result, whose sum is 1, and returns the first source pixel that they are for.
+fn weigh(side: Side, filter: Filter, to: usize, weights: &mut [f64]) -> usize {
+    let Side { from_px, factor, start_px, .. } = side;
+    let width = factor.max(1.0);
+    let reach = filter.reach_px() * width;
+    let centre = start_px + (to as f64 + 0.5) * factor;
+    let first = (centre - reach).floor().max(0.0) as usize;
+    let last = (centre + reach).ceil().min(f64::from(from_px)) as usize;
+    let narrowing = 1.0 / width;
+    let middle = centre - 0.5;
+    let mut sum = 0.0;
+    for (at, weight) in (first..last).zip(weights.iter_mut()) {
+        *weight = filter.weight((at as f64 - middle) * narrowing);
+        sum += *weight;
+    }
+    if sum != 0.0 {
+        weights.iter_mut().for_each(|weight| *weight /= sum);
+    }
+    first
+}
+
+/// The cubic convolution kernel with a = -0.5. Its terms are in the order of Pillow-SIMD's: weights that are rounded to
+/// few bits show the last bit of a float.
 fn catmull_rom(x: f64) -> f64 {
     let x = x.abs();
     if x < 1.0 {
         (1.5 * x - 2.5) * x * x + 1.0
     } else if x < 2.0 {
-        ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+        (((x - 5.0) * x + 8.0) * x - 4.0) * -0.5
     } else {
         0.0
     }
 }
 
-fn level(sum: i32) -> u8 {
-    (sum >> WEIGHT_BITS).clamp(0, 255) as u8
-}
-
-/// A resize of RGB pictures from one fixed size to another.
+/// A resize of pictures from one fixed size to another.
 #[derive(Debug)]
 pub struct RowResize {
     across: Taps,
     down: Taps,
+    /// Of a row of the source.
+    narrow: fn(&Taps, &[u8], &mut [u8]),
     /// Bytes of a row of the source, and of the result.
     row_bytes: (usize, usize),
     /// The last narrowed rows: row `y` of the source at `y % ring_rows`.
@@ -119,21 +183,30 @@ pub struct RowResize {
 }
 
 impl RowResize {
-    /// Prepares a resize; this is where memory is taken.
+    /// Prepares a bicubic resize of a camera's RGB pictures; this is where memory is taken.
     ///
     /// # Errors
     /// [`Error::Picture`] when either picture has no pixels.
     pub fn new(across: Side, down: Side) -> Result<Self> {
+        Self::with::<3>(across, down, Filter::Bicubic, Precision::Long)
+    }
+
+    /// Prepares a resize of pictures of `CHANNELS` levels a pixel.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] when either picture has no pixels.
+    pub fn with<const CHANNELS: usize>(across: Side, down: Side, filter: Filter, precision: Precision) -> Result<Self> {
         let sides = [across.from_px, across.to_px, down.from_px, down.to_px];
         if sides.contains(&0) {
             let found = format!("{}x{} to {}x{} pixels", sides[0], sides[2], sides[1], sides[3]);
             return Err(Error::picture(found, "at least one pixel", "Choose a larger frame or region"));
         }
-        let row_bytes = (3 * across.from_px as usize, 3 * across.to_px as usize);
-        let (across, down) = (Taps::new(across), Taps::new(down));
+        let row_bytes = (CHANNELS * across.from_px as usize, CHANNELS * across.to_px as usize);
+        let (across, down) = (Taps::new(across, filter, precision), Taps::new(down, filter, precision));
         let ring_rows = down.most().max(1);
         let (ring, sums) = (vec![0; ring_rows * row_bytes.1], vec![0; row_bytes.1]);
-        Ok(Self { across, down, row_bytes, ring, ring_rows, sums, rows_in: 0, rows_out: 0 })
+        let narrow = narrow::<CHANNELS>;
+        Ok(Self { across, down, narrow, row_bytes, ring, ring_rows, sums, rows_in: 0, rows_out: 0 })
     }
 
     /// Begins a picture.
@@ -142,8 +215,8 @@ impl RowResize {
         self.rows_out = 0;
     }
 
-    /// Takes the next row of the source, RGB, and writes the rows that are complete with it to `picture`, the bytes of
-    /// the whole result. A row of another length, and rows after the last, are an internal error.
+    /// Takes the next row of the source and writes the rows that are complete with it to `picture`, the bytes of the whole
+    /// result. A row of another length, and rows after the last, are an internal error.
     ///
     /// # Errors
     /// [`Error::Internal`].
@@ -156,13 +229,13 @@ impl RowResize {
             .ring
             .get_mut(slot..slot + self.row_bytes.1)
             .ok_or_else(|| Error::internal("row_resize", "no room for a row"))?;
-        narrow(&self.across, row, narrowed);
+        (self.narrow)(&self.across, row, narrowed);
         self.rows_in += 1;
         while let Some((first, weights)) = self.down.of(self.rows_out) {
             if first + weights.len() > self.rows_in {
                 break;
             }
-            self.sums.fill(1 << (WEIGHT_BITS - 1));
+            self.sums.fill(1 << (self.down.bits - 1));
             for (at, weight) in (first..).zip(weights) {
                 let from = self.ring.chunks_exact(self.row_bytes.1).nth(at % self.ring_rows).unwrap_or_default();
                 for (sum, from) in self.sums.iter_mut().zip(from) {
@@ -174,7 +247,7 @@ impl RowResize {
                 .nth(self.rows_out)
                 .ok_or_else(|| Error::internal("row_resize", "a picture that is too small"))?;
             for (to, sum) in to.iter_mut().zip(&self.sums) {
-                *to = level(*sum);
+                *to = self.down.level(*sum);
             }
             self.rows_out += 1;
         }
@@ -182,19 +255,17 @@ impl RowResize {
     }
 }
 
-fn narrow(taps: &Taps, row: &[u8], to: &mut [u8]) {
-    for (at, pixel) in to.chunks_exact_mut(3).enumerate() {
+fn narrow<const CHANNELS: usize>(taps: &Taps, row: &[u8], to: &mut [u8]) {
+    for (at, pixel) in to.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
         let Some((first, weights)) = taps.of(at) else { return };
-        let mut sums = [1 << (WEIGHT_BITS - 1); 3];
-        let from = row.get(3 * first..).unwrap_or_default();
-        for (weight, from) in weights.iter().zip(from.chunks_exact(3)) {
+        let mut sums = [1 << (taps.bits - 1); CHANNELS];
+        let from = row.get(CHANNELS * first..).unwrap_or_default();
+        for (weight, from) in weights.iter().zip(from.as_chunks::<CHANNELS>().0) {
             for (sum, from) in sums.iter_mut().zip(from) {
                 *sum += weight * i32::from(*from);
             }
         }
-        for (to, sum) in pixel.iter_mut().zip(sums) {
-            *to = level(sum);
-        }
+        *pixel = sums.map(|sum| taps.level(sum));
     }
 }
 
@@ -232,12 +303,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_resize_of_the_reference_preparation(
+        fn the_precisions_differ_by_a_level_or_two(
             from in (1_u32..150, 1_u32..150), to in (1_u32..90, 1_u32..90), seed in 0_u32..1000
         ) {
             let picture = textured(from.0, from.1, seed);
             let (mine, reference) = (resized(&picture, to.0, to.1), resize_rgb(&picture, to.0, to.1).unwrap());
-            // Two roundings, each with weights of another precision.
+            // Two roundings.
             for (a, b) in mine.as_raw().iter().zip(reference.as_raw()) {
                 prop_assert!(a.abs_diff(*b) <= 2, "{} and {}", a, b);
             }
@@ -275,7 +346,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_an_error() {
-        assert_eq!(RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().exit_code(), 3);
+        assert_eq!(
+            RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().kind(),
+            crate::error::ErrorKind::Input
+        );
         let mut resize = RowResize::new(Side::whole(4, 2), Side::whole(4, 2)).unwrap();
         assert!(resize.row(&[0; 11], &mut [0; 12]).is_err());
         assert!((0..4).map(|_| resize.row(&[0; 12], &mut [0; 6])).any(|row| row.is_err()));

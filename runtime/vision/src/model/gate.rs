@@ -2,8 +2,7 @@
 //!
 //! The engine was not written for hostile files: a valid graph with an absurd number in it can end the process. So
 //! a model is taken only if its size, hash, role, shapes and operators are what this software knows how to run, and if
-//! what is inside the graph is sane ([`onnx_gate`], a reader of its own). The engine looks once more at what its decoder made
-//! of the graph, before it plans with it.
+//! what is inside the graph is sane ([`onnx_gate`], a reader of its own). The engine plans what that reader has read.
 
 use super::{
     golden,

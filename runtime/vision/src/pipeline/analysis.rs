@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::Outside;
 use crate::{
     cells::{Cell, Labels},
     frame::quality::Quality,
@@ -21,6 +22,8 @@ pub struct Analysis {
     pub labels: Labels,
     /// The cells' measures, in order of their labels.
     pub cells: Vec<Cell>,
+    /// What of the picture is no specimen.
+    pub outside: Outside,
     /// Where the time went.
     pub times: StageTimes,
     /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.
@@ -52,6 +55,8 @@ pub struct StageTimes {
 /// The same in single steps, which add up to the whole but for what lies between them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepTimes {
+    /// What of the frame is specimen.
+    pub specimen_ms: f64,
     /// Whether the frame shows cells.
     pub judge_ms: f64,
     /// The super-resolution net.
@@ -78,7 +83,7 @@ impl StepTimes {
         StageTimes {
             ssr_ms: self.ssr_ms,
             unet_ms: self.unet_ms,
-            tiling_ms: self.judge_ms + self.normalise_ms + self.tiling_ms,
+            tiling_ms: self.specimen_ms + self.judge_ms + self.normalise_ms + self.tiling_ms,
             cells_ms: self.split_ms + self.consistency_ms + self.measure_ms,
             total_ms: self.total_ms,
         }

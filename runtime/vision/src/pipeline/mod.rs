@@ -3,6 +3,7 @@
 mod analysis;
 mod helper;
 pub mod limits;
+mod outside;
 mod tiling;
 mod workers;
 
@@ -15,7 +16,7 @@ use crate::{
     consistency::Consistency,
     engine::Setup,
     error::{Error, Result},
-    frame::{quality::Judge, refit::refit},
+    frame::{quality::Judge, refit::refit, specimen::Specimen},
     geometry::{MAX_TILED_PX, SCALE},
     model::{
         manifest::{CellRule, Pitch},
@@ -23,6 +24,7 @@ use crate::{
     },
 };
 pub use analysis::{Analysis, StageTimes, StepTimes};
+pub use outside::Outside;
 use tiling::Tiling;
 pub use workers::Workers;
 
@@ -33,6 +35,7 @@ pub struct Pipeline {
     workers: Workers,
     rule: CellRule,
     pitch: Pitch,
+    specimen: Specimen,
     judge: Judge,
     tiling: Tiling,
     splitter: Splitter,
@@ -79,6 +82,7 @@ impl Pipeline {
             workers: Workers::load(models, setup, threads, brief)?,
             rule,
             pitch: models.unet.manifest.pitch.clone(),
+            specimen: Specimen::default(),
             judge: Judge::default(),
             tiling: Tiling::default(),
             splitter: Splitter::default(),
@@ -160,25 +164,34 @@ impl Pipeline {
 
     /// Analyses a picture in place of the latest one.
     fn refill(&mut self, picture: &RgbImage, any_quality: bool) -> Result<()> {
-        let Analysis { quality, sr, maps, labels, cells, times, tiles } = &mut self.latest;
+        let Analysis { quality, sr, maps, labels, cells, outside, times, tiles } = &mut self.latest;
         let (start, mut steps) = (Instant::now(), StepTimes::default());
         let mut lap = Lap(start);
-        *quality = self.judge.judge(picture);
+        let has_outside = self.specimen.find(picture);
+        let seen = if has_outside { self.specimen.painted() } else { picture };
+        steps.specimen_ms = lap.ms();
+        *quality = self.judge.judge(seen);
         steps.judge_ms = lap.ms();
-        self.tiling.super_resolve(&mut self.workers, picture, sr, &mut steps)?;
+        self.tiling.super_resolve(&mut self.workers, seen, sr, &mut steps)?;
         steps.tiling_ms = lap.ms() - steps.ssr_ms;
         let counted = any_quality || quality.verdict.is_good();
         if counted {
-            let normalisation = self.workers.normalisation(picture);
+            let normalisation = self.workers.normalisation(seen);
             steps.normalise_ms = lap.ms();
             self.tiling.segment(&mut self.workers, &normalisation, sr, maps, &mut steps)?;
+            if has_outside {
+                outside::clear_maps(maps, self.specimen.mask());
+            }
             steps.tiling_ms += lap.ms() - steps.unet_ms;
             self.splitter.split(maps, &self.rule, labels)?;
             steps.split_ms = lap.ms();
-            self.consistency.compare(picture, sr)?;
+            self.consistency.compare(seen, sr)?;
             steps.consistency_ms = lap.ms();
             let most = most_cells(picture, &self.rule);
             self.measurer.measure(labels, maps, &self.consistency, most, cells)?;
+            if has_outside {
+                outside::mark_cut_cells(labels, self.specimen.mask(), cells);
+            }
             steps.measure_ms = lap.ms();
         } else {
             tiling::empty_maps(maps, sr);
@@ -186,6 +199,7 @@ impl Pipeline {
             labels.fill(0);
             cells.clear();
         }
+        outside.set(&self.specimen, picture, has_outside, sr);
         steps.total_ms = ms_since(start);
         (*times, self.steps) = (steps.stages(), steps);
         *tiles = u32::try_from(self.tiling.tiles()).map_err(|e| Error::internal("pipeline", e))?;
@@ -296,8 +310,8 @@ mod tests {
             let gated = pipeline.analyse(&picture).unwrap();
             assert!(!gated.quality.verdict.is_good() && gated.cells.is_empty(), "{:?}", gated.quality);
         }
-        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().exit_code(), 3);
-        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().exit_code(), 3);
+        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().kind(), crate::error::ErrorKind::Input);
+        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().kind(), crate::error::ErrorKind::Input);
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Folder {
 
 fn refusal(path: &Path) -> String {
     let error = read_picture(path, 1000).unwrap_err();
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Input);
     error.to_string()
 }
 

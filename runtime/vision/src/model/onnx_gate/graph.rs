@@ -11,26 +11,26 @@ use crate::model::limits::{MAX_GRAPH_LIST, MAX_GRAPH_NAME_BYTES, MAX_GRAPH_NODES
 
 /// A model: its graph and the operator set that it is written in.
 #[derive(Debug)]
-pub(super) struct Graph<'a> {
-    pub(super) opset: u32,
-    pub(super) nodes: Vec<Node<'a>>,
-    pub(super) weights: Vec<Weights<'a>>,
-    pub(super) inputs: Vec<Edge<'a>>,
-    pub(super) outputs: Vec<Edge<'a>>,
+pub(crate) struct Graph<'a> {
+    pub(crate) opset: u32,
+    pub(crate) nodes: Vec<Node<'a>>,
+    pub(crate) weights: Vec<Weights<'a>>,
+    pub(crate) inputs: Vec<Edge<'a>>,
+    pub(crate) outputs: Vec<Edge<'a>>,
 }
 
 /// An operation with one output.
 #[derive(Debug, Default)]
-pub(super) struct Node<'a> {
-    pub(super) operator: &'a str,
-    pub(super) inputs: Vec<&'a str>,
-    pub(super) output: &'a str,
-    pub(super) attributes: Vec<(&'a str, Held<'a>)>,
+pub(crate) struct Node<'a> {
+    pub(crate) operator: &'a str,
+    pub(crate) inputs: Vec<&'a str>,
+    pub(crate) output: &'a str,
+    pub(crate) attributes: Vec<(&'a str, Held<'a>)>,
 }
 
 /// What an attribute holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held<'a> {
+pub(crate) enum Held<'a> {
     Word(&'a str),
     Int(i64),
     Ints(Vec<i64>),
@@ -38,10 +38,37 @@ pub(super) enum Held<'a> {
 
 /// A tensor at the edge of the graph.
 #[derive(Debug)]
-pub(super) struct Edge<'a> {
-    pub(super) name: &'a str,
-    pub(super) kind: Kind,
-    pub(super) shape: Vec<u64>,
+pub(crate) struct Edge<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) shape: Vec<u64>,
+}
+
+impl<'a> Node<'a> {
+    fn attribute(&self, name: &str) -> Option<&Held<'a>> {
+        self.attributes.iter().find(|(found, _)| *found == name).map(|(_, held)| held)
+    }
+
+    /// An attribute that is an integer.
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        self.attribute(name).and_then(|held| if let Held::Int(int) = held { Some(*int) } else { None })
+    }
+
+    /// The same, where it cannot be below 0.
+    pub(crate) fn size(&self, name: &str) -> Option<usize> {
+        self.int(name).and_then(|int| usize::try_from(int).ok())
+    }
+
+    /// An attribute that is a list of integers, none below 0.
+    pub(crate) fn sizes(&self, name: &str) -> Option<impl Iterator<Item = usize>> {
+        let Held::Ints(ints) = self.attribute(name)? else { return None };
+        Some(ints.iter().filter_map(|int| usize::try_from(*int).ok()))
+    }
+
+    /// An attribute that is a word.
+    pub(crate) fn word(&self, name: &str) -> Option<&'a str> {
+        self.attribute(name).and_then(|held| if let Held::Word(word) = held { Some(*word) } else { None })
+    }
 }
 
 /// Reads a file.

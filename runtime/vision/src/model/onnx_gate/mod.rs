@@ -1,4 +1,4 @@
-//! The gate in front of the engine's reader: an ONNX file, looked at byte by byte before anyone else decodes it.
+//! The gate in front of the engine, and its reader: an ONNX file, looked at byte by byte.
 //!
 //! Its own reader of the format (`wire`, `graph`, `tensor`), without a dependency, in bounded memory; then the rules
 //! (`quantizers`, `operators`, `shapes`, `need`): operators that are known, attributes in bounds, every value defined before it is used, shapes
@@ -18,6 +18,11 @@ mod wire;
 use std::{collections::BTreeSet, fmt};
 
 pub use need::Need;
+
+pub(crate) use self::{
+    graph::{Graph, Node},
+    tensor::{Kind, Weights},
+};
 
 use super::{gate::OPERATORS, manifest::Manifest};
 use crate::model::limits::{MAX_ACTIVATION_BYTES, MAX_MODEL_BYTES, MAX_NET_MACS};
@@ -61,6 +66,15 @@ pub struct Seen {
 /// # Errors
 /// A [`Fault`] for everything that is not a net of the known operators, whole and sane. Never panics, whatever the bytes.
 pub fn check(onnx: &[u8]) -> Result<Seen, Fault> {
+    read(onnx).map(|(_, seen)| seen)
+}
+
+/// Reads and checks an ONNX file: its graph, and what it says of itself. Every name that a node reads was defined before it,
+/// and every attribute is one that its operator has, in its bounds.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn read(onnx: &[u8]) -> Result<(Graph<'_>, Seen), Fault> {
     if onnx.len() as u64 > MAX_MODEL_BYTES {
         return Err(fault(format!("{} bytes", onnx.len()), format!("at most {MAX_MODEL_BYTES} bytes")));
     }
@@ -81,13 +95,14 @@ pub fn check(onnx: &[u8]) -> Result<Seen, Fault> {
     if need.macs > MAX_NET_MACS {
         return Err(fault(format!("{} multiplications a tile", need.macs), format!("at most {MAX_NET_MACS}")));
     }
-    Ok(Seen {
+    let seen = Seen {
         opset: graph.opset,
         operators,
         input: one(&graph.inputs, "input")?,
         output: one(&graph.outputs, "output")?,
         need,
-    })
+    };
+    Ok((graph, seen))
 }
 
 fn one(edges: &[graph::Edge<'_>], what: &str) -> Result<(String, [usize; 4]), Fault> {

@@ -9,7 +9,7 @@ use crate::model::limits::MAX_GRAPH_DIM;
 
 /// What the elements of a tensor are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     F32,
     U8,
     I8,
@@ -39,12 +39,12 @@ impl Kind {
 
 /// A constant tensor: its elements in little-endian order, as many as its shape says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Weights<'a> {
-    pub(super) name: &'a str,
-    pub(super) kind: Kind,
+pub(crate) struct Weights<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: Kind,
     /// At most 4 sizes, each 1 to [`MAX_GRAPH_DIM`]; none for a single number.
-    pub(super) shape: Vec<u64>,
-    pub(super) data: &'a [u8],
+    pub(crate) shape: Vec<u64>,
+    pub(crate) data: &'a [u8],
 }
 
 impl<'a> Weights<'a> {
@@ -83,7 +83,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The elements, where they are floats; else nothing.
-    pub(super) fn floats(&self) -> impl Iterator<Item = f32> {
+    pub(crate) fn floats(&self) -> impl Iterator<Item = f32> {
         let data = if self.kind == Kind::F32 { self.data } else { &[] };
         data.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four))
     }

@@ -1,0 +1,268 @@
+//! What of a picture is specimen: unlit and transparent areas, and black marks drawn into it, are found and painted over.
+//!
+//! The round field of an eyepiece, the corners of a rotated or stitched picture and transparent pixels (which are decoded as
+//! black) are near-black in all channels, which no stained cell is: over five laboratories the darkest pixel of a specimen,
+//! at the scale of the nets, keeps a third of the bright ground in its brightest channel. Arrows and scale bars drawn in
+//! black fall under the same rule; marks drawn in white or in colour do not, and there is no rule for them.
+
+use image::{GrayImage, RgbImage};
+
+use super::refit::{refit, refit_line};
+
+/// A pixel of the specimen.
+pub const SPECIMEN: u8 = 0;
+
+/// A pixel at the edge of what is not: painted over, but a cell here is a cell that the edge cuts.
+pub const RIM: u8 = 1;
+
+/// A pixel outside the specimen.
+pub const OUTSIDE: u8 = 2;
+
+/// A pixel is near-black when its brightest channel is below this share of the bright ground's.
+const MAX_DARK_SHARE: f64 = 0.3;
+
+/// Share of the pixels that are brighter than the bright ground: a few highlights do not set it.
+const BRIGHT_SHARE: f64 = 0.05;
+
+/// Fewer connected near-black pixels are noise, or the darkest part of a stained nucleus.
+const MIN_AREA_PX: u32 = 4;
+
+/// Width of the rim around an area, in pixels: the resize blurs its edge over as many.
+const RIM_PX: u32 = 2;
+
+/// A picture of which less than this share is lit is judged as it is: it is too dark, not a small field.
+const MIN_LIT_SHARE: f64 = 0.02;
+
+/// Finds the specimen of one picture after another in the same memory.
+#[derive(Debug, Default)]
+pub struct Specimen {
+    mask: GrayImage,
+    painted: RgbImage,
+    /// Places of pixels that wait for a look at their neighbours, and the pixels of the area at hand.
+    area: Vec<u32>,
+    outside_px: u64,
+}
+
+impl Specimen {
+    /// Looks for what is not specimen; says whether there is any. [`Self::painted`] is then the picture without it.
+    pub fn find(&mut self, picture: &RgbImage) -> bool {
+        let (width, height) = picture.dimensions();
+        self.outside_px = 0;
+        let (limit, dark_px) = darkness(picture);
+        refit(&mut self.mask, width, height);
+        self.mask.fill(SPECIMEN);
+        refit_line(&mut self.area, picture.as_raw().len() / 3, 0);
+        refit(&mut self.painted, width, height);
+        let count = u64::from(width) * u64::from(height);
+        if dark_px < u64::from(MIN_AREA_PX) || (count - dark_px) as f64 <= MIN_LIT_SHARE * count as f64 {
+            return false;
+        }
+        self.mark_dark_areas(picture, limit);
+        if self.outside_px == 0 {
+            return false;
+        }
+        self.mark_rim();
+        self.paint(picture);
+        true
+    }
+
+    /// The last picture of which some is no specimen, with those areas and their rim in the colour of the bright ground.
+    pub fn painted(&self) -> &RgbImage {
+        &self.painted
+    }
+
+    /// The kind of each pixel of the last picture: [`SPECIMEN`], [`RIM`] or [`OUTSIDE`].
+    pub fn mask(&self) -> &GrayImage {
+        &self.mask
+    }
+
+    /// Pixels of the last picture that are not specimen, without the rim.
+    pub fn outside_px(&self) -> u64 {
+        self.outside_px
+    }
+
+    /// Marks connected near-black areas of [`MIN_AREA_PX`] and more as outside.
+    fn mark_dark_areas(&mut self, picture: &RgbImage, limit: u8) {
+        let width = picture.width() as usize;
+        let pixels = picture.as_raw().as_chunks::<3>().0;
+        let mask: &mut [u8] = &mut self.mask;
+        // First, every near-black pixel: the flood below takes those of small areas back.
+        for (kind, pixel) in mask.iter_mut().zip(pixels) {
+            *kind = if brightest(pixel) < limit { RIM } else { SPECIMEN };
+        }
+        for seed in 0..mask.len() {
+            if mask[seed] != RIM {
+                continue;
+            }
+            let size = flood(mask, width, seed, &mut self.area);
+            let is_mark = size >= MIN_AREA_PX as usize;
+            self.outside_px += if is_mark { size as u64 } else { 0 };
+            for &at in &self.area[..size] {
+                mask[at as usize] = if is_mark { OUTSIDE } else { SPECIMEN };
+            }
+        }
+    }
+
+    /// Marks what lies within [`RIM_PX`] of the outside.
+    fn mark_rim(&mut self) {
+        let (width, height) = self.mask.dimensions();
+        let reach = |at: u32, most: u32| at.saturating_sub(RIM_PX)..(at + RIM_PX + 1).min(most);
+        for y in 0..height {
+            for x in 0..width {
+                if self.mask.get_pixel(x, y).0[0] != OUTSIDE {
+                    continue;
+                }
+                for near_y in reach(y, height) {
+                    for near_x in reach(x, width) {
+                        let kind = &mut self.mask.get_pixel_mut(near_x, near_y).0[0];
+                        *kind = (*kind).max(RIM);
+                    }
+                }
+            }
+        }
+    }
+
+    fn paint(&mut self, picture: &RgbImage) {
+        let ground = ground(picture, &self.mask);
+        self.painted.copy_from_slice(picture);
+        for (pixel, kind) in self.painted.as_chunks_mut::<3>().0.iter_mut().zip(self.mask.iter()) {
+            if *kind != SPECIMEN {
+                *pixel = ground;
+            }
+        }
+    }
+}
+
+fn brightest(pixel: &[u8; 3]) -> u8 {
+    pixel[0].max(pixel[1]).max(pixel[2])
+}
+
+/// The level below which a pixel is near-black, and how many pixels are.
+fn darkness(picture: &RgbImage) -> (u8, u64) {
+    let mut levels = [0_u64; 256];
+    for pixel in picture.as_raw().as_chunks::<3>().0 {
+        levels[usize::from(brightest(pixel))] += 1;
+    }
+    let count: u64 = levels.iter().sum();
+    let bright = quantile(&levels, ((1.0 - BRIGHT_SHARE) * count as f64) as u64);
+    let limit = (MAX_DARK_SHARE * f64::from(bright)) as u8;
+    (limit, levels[..usize::from(limit)].iter().sum())
+}
+
+/// The level that `rank` of the counted pixels lie below.
+fn quantile(levels: &[u64; 256], rank: u64) -> u8 {
+    let mut below = 0;
+    levels
+        .iter()
+        .position(|count| {
+            below += count;
+            below > rank
+        })
+        .map_or(255, |level| level as u8)
+}
+
+/// The colour of the bright ground: in each channel, the level that a fifth of the specimen's pixels are brighter than.
+fn ground(picture: &RgbImage, mask: &GrayImage) -> [u8; 3] {
+    let mut levels = [[0_u64; 256]; 3];
+    for (pixel, kind) in picture.as_raw().as_chunks::<3>().0.iter().zip(mask.iter()) {
+        if *kind == SPECIMEN {
+            for (levels, level) in levels.iter_mut().zip(pixel) {
+                levels[usize::from(*level)] += 1;
+            }
+        }
+    }
+    let count: u64 = levels[0].iter().sum();
+    levels.map(|levels| quantile(&levels, count * 4 / 5))
+}
+
+/// Takes the 4-connected pixels of kind [`RIM`] around `seed` into `area`, marks them [`OUTSIDE`], and gives their number.
+/// `area` has room for every pixel.
+fn flood(mask: &mut [u8], width: usize, seed: usize, area: &mut [u32]) -> usize {
+    mask[seed] = OUTSIDE;
+    area[0] = seed as u32;
+    let (mut looked, mut size) = (0, 1);
+    while looked < size {
+        let at = area[looked] as usize;
+        looked += 1;
+        let x = at % width;
+        let left = (x > 0).then(|| at - 1);
+        let right = (x + 1 < width).then_some(at + 1);
+        for next in [left, right, at.checked_sub(width), Some(at + width)].into_iter().flatten() {
+            if mask.get(next) == Some(&RIM) {
+                mask[next] = OUTSIDE;
+                area[size] = next as u32;
+                size += 1;
+            }
+        }
+    }
+    size
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use image::Rgb;
+
+    use super::*;
+
+    const GROUND: Rgb<u8> = Rgb([220, 210, 215]);
+
+    fn painted<'a>(specimen: &'a mut Specimen, picture: &RgbImage) -> Option<&'a RgbImage> {
+        specimen.find(picture).then(|| specimen.painted())
+    }
+
+    fn disk(radius: f64) -> RgbImage {
+        RgbImage::from_fn(64, 64, |x, y| {
+            let far = (f64::from(x) - 31.5).hypot(f64::from(y) - 31.5);
+            if far < radius { GROUND } else { Rgb([12, 10, 11]) }
+        })
+    }
+
+    #[test]
+    fn the_black_around_a_round_field_is_no_specimen() {
+        let mut specimen = Specimen::default();
+        let painted = painted(&mut specimen, &disk(30.0)).unwrap().clone();
+        assert!(painted.pixels().all(|pixel| *pixel == GROUND));
+        assert_eq!(specimen.mask().get_pixel(0, 0).0, [OUTSIDE]);
+        assert_eq!(specimen.mask().get_pixel(31, 2).0, [RIM]);
+        assert_eq!(specimen.mask().get_pixel(31, 31).0, [SPECIMEN]);
+        let lit = disk(30.0).pixels().filter(|pixel| **pixel == GROUND).count() as u64;
+        assert_eq!(specimen.outside_px(), 64 * 64 - lit);
+    }
+
+    #[test]
+    fn a_picture_that_is_all_specimen_stays_as_it_is_and_so_does_one_that_is_all_dark() {
+        let mut specimen = Specimen::default();
+        assert!(!specimen.find(&RgbImage::from_pixel(9, 7, GROUND)));
+        assert!(!specimen.find(&RgbImage::new(9, 7)));
+        assert!(!specimen.find(&RgbImage::from_pixel(9, 7, Rgb([40, 30, 35]))));
+        // A dark nucleus keeps a third of the ground's blue.
+        let cells = RgbImage::from_fn(64, 64, |x, _| if x % 16 < 6 { Rgb([60, 30, 100]) } else { GROUND });
+        assert!(!specimen.find(&cells) && specimen.mask().iter().all(|kind| *kind == SPECIMEN));
+        assert!(!specimen.find(&RgbImage::new(0, 0)));
+    }
+
+    #[test]
+    fn a_drawn_bar_is_left_out_and_a_single_black_pixel_is_not() {
+        let mut picture = RgbImage::from_pixel(64, 64, GROUND);
+        picture.put_pixel(50, 50, Rgb([0; 3]));
+        let mut specimen = Specimen::default();
+        assert!(!specimen.find(&picture));
+        for x in 10..20 {
+            picture.put_pixel(x, 60, Rgb([0; 3]));
+        }
+        let painted = painted(&mut specimen, &picture).unwrap();
+        assert_eq!((painted.get_pixel(12, 60), painted.get_pixel(50, 50)), (&GROUND, &Rgb([0; 3])));
+        assert_eq!(specimen.outside_px(), 10);
+    }
+
+    #[test]
+    fn one_picture_after_another_leaves_no_trace() {
+        let mut specimen = Specimen::default();
+        let alone = painted(&mut Specimen::default(), &disk(20.0)).unwrap().clone();
+        assert!(specimen.find(&disk(8.0)));
+        specimen.find(&RgbImage::from_pixel(64, 64, GROUND));
+        assert_eq!(painted(&mut specimen, &disk(20.0)), Some(&alone));
+    }
+}
