@@ -9,6 +9,7 @@ pub mod camera;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod error;
 pub mod foreign;
 pub mod host;
 pub mod memory;

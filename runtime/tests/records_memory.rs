@@ -188,7 +188,7 @@ fn a_page_about_many_frames_takes_no_more_memory() {
 fn record_at(records: &Records, index: usize) -> i64 {
     let mut times = Vec::new();
     records
-        .frames::<bloodseg_vision::error::Error>(&Filter::default(), |frame| {
+        .frames::<bloodseg_records::error::Error>(&Filter::default(), |frame| {
             times.push(frame.at_utc_ms);
             Ok(())
         })

@@ -12,6 +12,7 @@ use std::{
 
 use bloodseg::{
     camera::{FrameSource, Next, Pacing, demo::Demo},
+    error::{Error, Result},
     memory::{
         counting::{Counting, heap},
         resident,
@@ -29,7 +30,6 @@ use bloodseg_records::{
     store::retention::Retention,
 };
 use bloodseg_vision::{
-    error::{Error, Result},
     frame::Frame,
     model::store::Models,
     pipeline::{Analysis, Pipeline},

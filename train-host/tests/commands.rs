@@ -154,7 +154,7 @@ fn both_nets_are_trained_and_the_runtime_takes_them() {
     }
     let models = Models::load(&folder.path().join("models")).unwrap();
     for (model, edge) in [(&models.ssr, 64), (&models.unet, 256)] {
-        model.verify(&mut Engine::load(model, edge, edge, &Setup::default()).unwrap()).unwrap();
+        Engine::load(model, edge, edge, &Setup::default()).unwrap().verify(model).unwrap();
         assert!(model.manifest.training.data.contains("2 of val_tmp reported"));
     }
     let svg = std::fs::read_to_string(folder.path().join("models/curves-unet.svg")).unwrap();

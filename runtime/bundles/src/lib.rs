@@ -2,6 +2,7 @@
 //! ([`slots`]), and the run that decides whether new ones stay ([`tried`]).
 
 pub mod bundle;
+pub mod error;
 pub mod limits;
 pub mod slots;
 pub mod tried;

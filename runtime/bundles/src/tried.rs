@@ -8,13 +8,16 @@ use std::{
 
 use image::RgbImage;
 
-use crate::slots::{
-    Active, Running, Slots,
-    state::Place,
-    trial::{Next, Trial, Tried},
+use crate::{
+    error::{Error, ErrorKind, Result},
+    slots::{
+        Active, Running, Slots,
+        state::Place,
+        trial::{Next, Trial, Tried},
+    },
 };
 use bloodseg_vision::{
-    error::{Error, Result},
+    error,
     frame::quality::Verdict,
     model::{manifest::Manifest, store::Models},
     pipeline::{Analysis, Pipeline},
@@ -25,7 +28,7 @@ pub trait Loader: fmt::Debug + Send {
     /// Loads both nets.
     ///
     /// # Errors
-    /// [`Error::Model`] when one cannot run, or fails its golden input.
+    /// [`Error::Bundle`] when one cannot run, or fails its golden input.
     fn load(&self, models: &Models) -> Result<Pipeline>;
 
     /// Models were left for others, which is worth a line at once.
@@ -66,7 +69,7 @@ impl TriedPipeline {
     /// A pipeline of the active models of `slots`; those that cannot be loaded are left for the previous ones.
     ///
     /// # Errors
-    /// [`Error::Model`] when none can be loaded, [`Error::Output`] when it cannot be recorded that a run begins.
+    /// [`Error::Bundle`] when none can be loaded, [`Error::Vision`] when it cannot be recorded that a run begins.
     pub fn from_slots(slots: Slots, loader: Box<dyn Loader>) -> Result<Self> {
         let mut left = Vec::new();
         let active = slots.begin_run()?;
@@ -107,7 +110,7 @@ impl TriedPipeline {
     /// The pipeline itself.
     ///
     /// # Errors
-    /// [`Error::Internal`] after models were left and those before them could not be loaded.
+    /// [`Error::Vision`] after models were left and those before them could not be loaded.
     pub fn pipeline(&mut self) -> Result<&mut Pipeline> {
         self.pipeline.as_mut().ok_or_else(|| Error::internal("models", "none are loaded"))
     }
@@ -115,7 +118,7 @@ impl TriedPipeline {
     /// Refuses models of another pitch than the source was opened for, in micrometres a pixel.
     ///
     /// # Errors
-    /// [`Error::Model`].
+    /// [`Error::Bundle`].
     pub fn check_pitch(&self, um_per_px: f64) -> Result<()> {
         let now = self.um_per_px();
         if now == um_per_px {
@@ -123,7 +126,7 @@ impl TriedPipeline {
         }
         let name = self.manifests.each_ref().map(|model| format!("{} {}", model.name, model.version));
         let found = format!("a pitch of {now} um, while the source was opened for {um_per_px} um");
-        Err(Error::model(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
+        Err(Error::bundle(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
     }
 
     /// Pitch of the frames that the models were trained on, in micrometres a pixel.
@@ -134,11 +137,11 @@ impl TriedPipeline {
     /// Analyses a frame. Where models on trial fail, the previous ones analyse it.
     ///
     /// # Errors
-    /// Those of the analysis; and [`Error::Model`] when the previous models have another pitch, for which the source would
+    /// Those of the analysis; and [`Error::Bundle`] when the previous models have another pitch, for which the source would
     /// have to be opened anew.
     pub fn analyse(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
         self.analyse_by(any_quality, |pipeline| {
-            if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }.map(|_| ())
+            Ok(if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }.map(|_| ())?)
         })?;
         self.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))
     }
@@ -154,7 +157,7 @@ impl TriedPipeline {
         let tried = match &done {
             Ok(()) if any_quality || good() => Tried::Counted,
             Ok(()) => Tried::Looked,
-            Err(Error::Picture { .. } | Error::Input { .. }) => Tried::Refused,
+            Err(error) if error.kind() == ErrorKind::Vision(error::ErrorKind::Input) => Tried::Refused,
             Err(error) => Tried::Broke(error.to_string()),
         };
         let Some(watched) = &mut self.watched else { return done };
@@ -251,7 +254,7 @@ mod tests {
 
     impl Loader for Plain {
         fn load(&self, models: &Models) -> Result<Pipeline> {
-            Pipeline::load(models)
+            Ok(Pipeline::load(models)?)
         }
 
         fn say(&self, _words: &str) {}
@@ -299,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn models_that_cannot_be_confirmed_stay_on_trial_until_they_can() {
+        let (folder, slots) = bench();
+        let mut tried = begin(slots);
+        // The new state is written beside the old one: a folder in that place is in the way.
+        let in_the_way = folder.path().join("state.toml.new");
+        std::fs::create_dir(&in_the_way).unwrap();
+        for _ in 0..MIN_TRIAL_FRAMES {
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), Some(1), None));
+        assert!(tried.watched.is_some(), "they are watched on");
+        std::fs::remove_dir(&in_the_way).unwrap();
+        for _ in 0..MIN_TRIAL_FRAMES {
+            assert_eq!(active(&folder).1, Some(1));
+            tried.analyse(&picture(), true).unwrap();
+        }
+        assert_eq!(active(&folder), ("2".into(), None, None));
+        assert!(tried.watched.is_none());
+    }
+
+    #[test]
     fn an_end_before_that_takes_the_start_back() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
@@ -309,7 +333,7 @@ mod tests {
     #[test]
     fn an_engine_that_fails_or_panics_is_replaced_within_the_frame() {
         let faults: [fn() -> Result<()>; 2] =
-            [|| Err(Error::model("unet", "it broke", "it runs", "")), || panic!("on purpose")];
+            [|| Err(Error::bundle("unet", "it broke", "it runs", "")), || panic!("on purpose")];
         for (fault, wanted) in faults.into_iter().zip(["it broke", "panic"]) {
             let (folder, slots) = bench();
             let mut tried = begin(slots);
@@ -317,7 +341,7 @@ mod tests {
             let mut calls = 0;
             let done = tried.analyse_by(true, |pipeline| {
                 calls += 1;
-                if calls == 1 { fault() } else { pipeline.analyse_any(&picture()).map(|_| ()) }
+                if calls == 1 { fault() } else { Ok(pipeline.analyse_any(&picture()).map(|_| ())?) }
             });
             done.unwrap();
             assert_eq!((tried.latest().unwrap().tiles, calls), (1, 2));
@@ -338,7 +362,7 @@ mod tests {
         let tried = begin(slots);
         tried.check_pitch(tried.um_per_px()).unwrap();
         let refused = tried.check_pitch(2.0 * tried.um_per_px()).unwrap_err();
-        assert_eq!(refused.exit_code(), 4);
+        assert_eq!(refused.kind(), ErrorKind::Bundle);
         assert!(refused.to_string().contains("Start again"), "{refused}");
     }
 
@@ -348,7 +372,8 @@ mod tests {
         let mut tried = begin(slots);
         for _ in 0..=MIN_TRIAL_FRAMES / 2 {
             assert_eq!(active(&folder).0, "2");
-            assert_eq!(tried.analyse(&RgbImage::new(0, 0), false).unwrap_err().exit_code(), 3);
+            let refused = tried.analyse(&RgbImage::new(0, 0), false).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Vision(error::ErrorKind::Input));
         }
         let (version, _, reason) = active(&folder);
         assert_eq!((version.as_str(), reason.as_deref()), ("1", Some("11 frames refused and 0 counted")));

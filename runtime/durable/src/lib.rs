@@ -139,11 +139,41 @@ pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     }
 }
 
+/// The same where others may be writing: parts stay whose process is alive, and those that tell no process. Of a process
+/// number that was given to another program since, the part stays too. Only processes of this machine are known; where those
+/// of others write, call it not.
+pub fn sweep_dead(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    // Without a list of processes, all may be alive.
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let part = name.to_str().and_then(parts_of);
+        if let Some((whole, Some(process))) = part
+            && is_ours(whole)
+            && !Path::new("/proc").join(process).exists()
+            && let Err(error) = fs::remove_file(entry.path())
+        {
+            log::debug!("{}: it stays: {error}", entry.path().display());
+        }
+    }
+}
+
 /// The name of the file that a part is of.
 fn whole_of(part: &str) -> Option<&str> {
+    parts_of(part).map(|(whole, _)| whole)
+}
+
+/// The name of the file that a part is of, and the number of the process that writes it.
+fn parts_of(part: &str) -> Option<(&str, Option<&str>)> {
     let (whole, ending) = part.rsplit_once(".part")?;
-    let process = ending.strip_prefix('-').filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-    (ending.is_empty() || process.is_some_and(|number| !number.is_empty())).then_some(whole)
+    if ending.is_empty() {
+        return Some((whole, None));
+    }
+    let process = ending.strip_prefix('-')?;
+    let is_number = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((whole, Some(process)))
 }
 
 #[cfg(test)]
@@ -240,6 +270,25 @@ mod tests {
         wanted.sort();
         assert_eq!(left, wanted);
         sweep(&folder.path().join("none"), |_| true);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn parts_of_the_dead_are_swept_and_those_of_the_living_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let dead = format!("a.csv.part-{}", child.id());
+        child.wait().unwrap();
+        // The first process of a machine lives as long as it does.
+        let alive = ["a.csv.part-1".to_owned(), format!("a.csv.part-{}", std::process::id()), "a.csv.part".into()];
+        for name in alive.iter().chain([&dead, &format!("b{dead}")]) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        sweep_dead(folder.path(), |name| name == "a.csv");
+        assert!(!folder.path().join(&dead).exists() && folder.path().join(format!("b{dead}")).exists());
+        for name in alive {
+            assert!(folder.path().join(&name).exists(), "{name}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
 use bloodseg_durable::AtomicFile;
 use bloodseg_vision::{
     consistency::Consistency,
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     pictures::write_rgb,
 };
 
@@ -98,13 +98,13 @@ impl CellCrops {
     /// [`Error::Output`] when it cannot be kept.
     pub fn end(self) -> Result<()> {
         let path = self.folder.join(TABLE);
-        let mut file = self.table.into_inner().map_err(|e| Error::output(&path, e.error()))?;
+        let mut file = self.table.into_inner().map_err(|e| Error::output(&path, e.into_error()))?;
         file.flush().map_err(|e| Error::output(&path, e))?;
         Ok(file.commit()?)
     }
 
     fn row(&mut self, cells: &[String; COLUMNS.len()]) -> Result<()> {
-        self.table.write_record(cells).map_err(|e| Error::output(&self.folder.join(TABLE), e))
+        self.table.write_record(cells).map_err(|e| Error::output(&self.folder.join(TABLE), Cause::of(e)))
     }
 }
 

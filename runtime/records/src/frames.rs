@@ -80,23 +80,33 @@ impl Scaled {
     }
 }
 
+/// The columns of a table of `segment`.
+pub fn columns() -> Vec<&'static str> {
+    [["image", "cells"].as_slice(), &QUALITY_COLUMNS, &SCALE_COLUMNS].concat()
+}
+
 /// A table of pictures in the making: `image`, `cells` (empty where they were not counted), the columns of the judgement, and
 /// those of the scale.
 #[derive(Debug)]
 pub struct FrameTable<W: Write>(csv::Writer<W>);
 
 impl<W: Write> FrameTable<W> {
+    /// Goes on with a table of the same columns, whose rows so far the writer has.
+    pub fn go_on(writer: W) -> Self {
+        Self(csv::Writer::from_writer(writer))
+    }
+
     /// Begins a table with its header.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn begin(writer: W) -> csv::Result<Self> {
         let mut writer = csv::Writer::from_writer(writer);
-        writer.write_record(["image", "cells"].iter().chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS))?;
+        writer.write_record(columns())?;
         Ok(Self(writer))
     }
 
-    /// Adds one picture.
+    /// Adds one picture. The number of its cells stays empty where they were not counted.
     ///
     /// # Errors
     /// Those of the writer.

@@ -34,18 +34,18 @@ use super::{
     frame_record::FrameRecord,
     run_info::{ModelInfo, RunInfo},
     store::{
-        self, Fault,
+        self, Fault, is_full,
         retention::{self, Bytes, Newest, Retention},
         write::{self, Event, cut},
     },
 };
 use crate::{
+    error::{Error, Result},
     limits::{EVENT_RING_LEN, MAX_EVENT_BYTES, MAX_RECORDS_RETRY, MIN_RECORDS_RETRY},
     store::limits::MIN_RETENTION_PART,
 };
 use bloodseg_clock::{Clock, back_off::pause, utc};
 use bloodseg_durable::make_folder;
-use bloodseg_vision::error::{Error, Result};
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct KeeperCounters {
     pub kept: u64,
     /// Frames that could not be kept; after the end, all of the run.
     pub lost: u64,
+    /// Frames that found the disk full.
+    pub lost_for_space: u64,
     /// Frames of this and earlier runs that were deleted because of age or size.
     pub deleted: u64,
     /// Events that were written.
@@ -135,7 +137,7 @@ impl Keeper {
         };
         match keeper.connect() {
             Ok(()) => keeper.write_waiting(),
-            Err(fault @ Fault::Refused(_)) => return Err(fault.to_write(&keeper.path)),
+            Err(fault @ (Fault::Refused(_) | Fault::NoDatabase)) => return Err(fault.to_write(&keeper.path)),
             Err(fault) => {
                 if let Some((path, error)) = mistake::behind(&fault, &keeper.path) {
                     return Err(Error::output(&path, error));
@@ -225,7 +227,7 @@ impl Keeper {
     /// Opens the records, or new ones where they are damaged.
     fn connect(&mut self) -> std::result::Result<(), Fault> {
         match self.try_connect() {
-            Err(Fault::Damaged(why)) => {
+            Err(Fault::Damaged(why, _)) => {
                 self.put_aside(&why)?;
                 self.try_connect()
             }
@@ -279,7 +281,7 @@ impl Keeper {
         self.reach()?;
         let mut done = self.write_frame(record);
         // In the place of damaged ones, new ones take it.
-        if matches!(done, Err(Reason::Fault(Fault::Damaged(_)))) && self.reach().is_ok() {
+        if matches!(done, Err(Reason::Fault(Fault::Damaged(..)))) && self.reach().is_ok() {
             done = self.write_frame(record);
         }
         done
@@ -343,7 +345,7 @@ impl Keeper {
         let fault = Fault::from(error);
         match &fault {
             _ if waits => {}
-            Fault::Damaged(why) => match self.put_aside(why) {
+            Fault::Damaged(why, _) => match self.put_aside(why) {
                 // New ones are begun at once.
                 Ok(()) => self.retry_at = self.clock.elapsed(),
                 Err(in_the_way) => self.broken(&in_the_way),
@@ -372,10 +374,6 @@ enum Reason {
     Fault(Fault),
     /// It is not yet time to try again.
     StillBroken,
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Tells one file from another that takes its place; none where the system has no such number.

@@ -9,7 +9,11 @@ use std::{
 };
 
 use crate::limits::MAX_KEPT_PICTURES;
-use bloodseg_vision::{frame::Frame, pictures, pipeline::Analysis};
+use bloodseg_vision::{
+    frame::{Frame, name::FrameName},
+    pictures,
+    pipeline::Analysis,
+};
 
 /// Which frames of a run leave pictures.
 #[derive(Debug)]
@@ -46,7 +50,9 @@ impl KeptPictures {
         self.latest_stem.clear();
         // Writing to a string does not fail.
         let _ = write!(self.latest_stem, "{}", frame.name);
-        self.latest_stem.truncate(pictures::stem(&self.latest_stem).len());
+        if !matches!(frame.name, FrameName::Whole(_)) {
+            self.latest_stem.truncate(pictures::stem(&self.latest_stem).len());
+        }
         if disk_answers && self.every.is_some_and(|every| self.analysed.is_multiple_of(every)) {
             self.write(analysis);
         }

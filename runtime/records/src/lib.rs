@@ -4,6 +4,8 @@
 #[cfg(test)]
 extern crate self as bloodseg_records;
 
+pub mod earlier;
+pub mod error;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -5,8 +5,8 @@ use std::{
     path::Path,
 };
 
+use crate::error::{Error, Result};
 use bloodseg_durable::make_folder;
-use bloodseg_vision::error::{Error, Result};
 
 /// Name of the empty file in the folder of a run that is locked. It stays; the lock goes with the process, however it ends.
 pub const FILE: &str = "run.lock";
@@ -24,7 +24,7 @@ impl FolderLock {
     /// can do without the folder is for its records to say.
     ///
     /// # Errors
-    /// [`Error::Output`] when another run holds it.
+    /// [`Error::Taken`] when another run holds it.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let open = || make_folder(folder).and_then(|()| File::options().create(true).append(true).open(&path));
@@ -34,7 +34,7 @@ impl FolderLock {
         });
         match locked {
             Ok(file) => Ok(Self { _file: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(Error::output_taken(folder)),
+            Err(TryLockError::WouldBlock) => Err(Error::Taken { folder: folder.to_owned() }),
             Err(TryLockError::Error(error)) => {
                 log::debug!("{}: not locked: {error}", path.display());
                 Ok(Self { _file: None })
@@ -48,6 +48,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn a_folder_is_held_until_its_run_ends() {
@@ -55,7 +56,7 @@ mod tests {
         let out = folder.path().join("a/b");
         let first = FolderLock::take(&out).unwrap();
         let refused = FolderLock::take(&out).unwrap_err();
-        assert_eq!(refused.exit_code(), 5);
+        assert_eq!(refused.kind(), ErrorKind::Taken);
         assert!(refused.to_string().contains("another run"), "{refused}");
         drop(first);
         FolderLock::take(&out).unwrap();

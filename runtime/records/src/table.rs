@@ -31,6 +31,11 @@ pub const COLUMNS_INPUT: [&str; 3] = ["input_x_px", "input_y_px", "input_diamete
 /// Columns that follow when the pitch is known.
 pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
 
+/// The columns of a table of `segment`.
+pub fn columns(with_um: bool) -> Vec<&'static str> {
+    [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }].concat()
+}
+
 /// A table in the making. Lengths in `_px` are pixels of the super-resolved grid.
 #[derive(Debug)]
 pub struct CellTable<W: Write> {
@@ -39,14 +44,18 @@ pub struct CellTable<W: Write> {
 }
 
 impl<W: Write> CellTable<W> {
+    /// Goes on with a table of the same columns, whose rows so far the writer has.
+    pub fn go_on(writer: W, with_um: bool) -> Self {
+        Self { writer: csv::Writer::from_writer(writer), with_um }
+    }
+
     /// Begins a table with its header; `with_um` adds the columns in micrometres.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn begin(writer: W, with_um: bool) -> csv::Result<Self> {
         let mut this = Self { writer: csv::Writer::from_writer(writer), with_um };
-        let of_um = if with_um { COLUMNS_UM.as_slice() } else { &[] };
-        this.writer.write_record(COLUMNS.iter().chain(&COLUMNS_INPUT).chain(of_um))?;
+        this.writer.write_record(columns(with_um))?;
         Ok(this)
     }
 

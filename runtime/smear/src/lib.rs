@@ -6,6 +6,7 @@
 
 mod canvas;
 pub mod draw;
+pub mod error;
 mod layout;
 pub mod limits;
 pub mod optics;

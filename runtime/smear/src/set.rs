@@ -9,8 +9,11 @@ use std::{
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 
 use super::{Smear, SmearSpec, render};
-use crate::limits::MAX_SMEAR_SIDE_PX;
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::MAX_SMEAR_SIDE_PX,
+};
+use bloodseg_vision::error::Error as Vision;
 
 /// Quality of the JPEG fields, as cameras save them.
 const JPEG_QUALITY: u8 = 92;
@@ -44,18 +47,14 @@ fn is_jpeg(index: u32) -> bool {
 /// `size_px`, from 256 up, is the shorter side, which shows as much as a reference field of 1200 pixels.
 ///
 /// # Errors
-/// [`Error::Config`] for a size out of range, [`Error::Output`] when a file cannot be written.
+/// [`Error::Size`] for a size out of range, [`Error::Vision`] when a file cannot be written.
 pub fn write_set(folder: &Path, count: u32, seed: u64, size_px: u32) -> Result<Vec<FieldFiles>> {
     if !(256..=MAX_SMEAR_SIDE_PX).contains(&size_px) {
-        return Err(Error::Config {
-            origin: "size of the rendered fields".into(),
-            found: format!("{size_px} px; expected 256 to {MAX_SMEAR_SIDE_PX} px"),
-            todo: String::new(),
-        });
+        return Err(Error::Size(size_px));
     }
     for part in ["img", "mask", "labels"] {
         let part = folder.join(part);
-        fs::create_dir_all(&part).map_err(|e| Error::output(&part, e))?;
+        fs::create_dir_all(&part).map_err(|e| Vision::output(&part, e))?;
     }
     (0..count).map(|index| write_field(folder, index, field(index, seed, size_px))).collect()
 }
@@ -69,10 +68,10 @@ fn write_field(folder: &Path, index: u32, smear: Smear) -> Result<FieldFiles> {
         labels: folder.join("labels").join(format!("{name}.png")),
     };
     if is_jpeg(index) {
-        let file = File::create(&files.picture).map_err(|e| Error::output(&files.picture, e))?;
+        let file = File::create(&files.picture).map_err(|e| Vision::output(&files.picture, e))?;
         JpegEncoder::new_with_quality(BufWriter::new(file), JPEG_QUALITY)
             .encode_image(&smear.picture)
-            .map_err(|e| Error::output(&files.picture, e))?;
+            .map_err(|e| Vision::output(&files.picture, e))?;
     } else {
         save(&files.picture, DynamicImage::ImageRgb8(smear.picture))?;
     }
@@ -83,5 +82,5 @@ fn write_field(folder: &Path, index: u32, smear: Smear) -> Result<FieldFiles> {
 }
 
 fn save(path: &Path, picture: DynamicImage) -> Result<()> {
-    picture.save(path).map_err(|e| Error::output(path, e))
+    Ok(picture.save(path).map_err(|e| Vision::output(path, e))?)
 }

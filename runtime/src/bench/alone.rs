@@ -1,9 +1,9 @@
 //! One net by itself, a fixed number of times and nothing else: what instruction counters and profilers want, who take
 //! the difference of two numbers of runs.
 
+use crate::error::Result;
 use bloodseg_vision::{
     engine::{Engine, Setup},
-    error::Result,
     frame::reference,
     geometry::{TILE_PX, TILE_SR_PX},
     model::store::Models,

@@ -16,12 +16,14 @@ use serde::Serialize;
 pub use steps::Steps;
 pub use timings::Timings;
 
-use crate::memory::{counting, resident};
+use crate::{
+    error::Result,
+    memory::{counting, resident},
+};
 use bloodseg_vision::{
     cells,
     consistency::Consistency,
     engine::{Engine, Setup},
-    error::Result,
     frame::reference,
     geometry::{TILE_PX, TILE_SR_PX},
     model::store::Models,
@@ -115,7 +117,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
 
     // The pipeline first, so that the engines of the single stages are not in its memory.
     let whole = measure_pipeline(&mut pipeline, &tiles, effort)?;
-    let analyses = tiles.iter().map(|tile| pipeline.analyse(tile).cloned()).collect::<Result<Vec<_>>>()?;
+    let analyses = tiles.iter().map(|tile| Ok(pipeline.analyse(tile)?.clone())).collect::<Result<Vec<_>>>()?;
     let rule = pipeline.rule();
     let (mut splitter, mut measurer, mut consistency) =
         (cells::Splitter::default(), cells::Measurer::default(), Consistency::default());
@@ -201,7 +203,7 @@ fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort)
 /// Times a net by itself.
 fn net(mut engine: Engine, pictures: &[&RgbImage], effort: Effort) -> Result<Timings> {
     let mut output = vec![0; engine.output_shape().iter().product()];
-    timed(effort, |at| engine.run(pictures[at % pictures.len()].as_raw(), &mut output))
+    timed(effort, |at| Ok(engine.run(pictures[at % pictures.len()].as_raw(), &mut output)?))
 }
 
 /// Warms up, then runs `stage` with a rising number until the effort is spent.

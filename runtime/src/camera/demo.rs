@@ -8,9 +8,9 @@ use std::{f64::consts::TAU, time::Duration};
 use image::{RgbImage, imageops};
 
 use super::{Clockwork, FrameSource, Next, Pacing};
+use crate::error::Result;
 use bloodseg_smear::{SmearSpec, draw::Draw};
 use bloodseg_vision::{
-    error::Result,
     frame::{Frame, resize::resize_rgb},
     geometry::TILE_PX,
 };

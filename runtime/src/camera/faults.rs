@@ -5,8 +5,9 @@ use std::time::Duration;
 use image::imageops;
 
 use super::{FrameSource, Need, Next, Pacing, counters::CameraCounters};
+use crate::error::Result;
 use bloodseg_smear::draw::Draw;
-use bloodseg_vision::{error::Result, frame::Frame};
+use bloodseg_vision::frame::Frame;
 
 /// How often what goes wrong; shares from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

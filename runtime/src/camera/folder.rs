@@ -1,18 +1,21 @@
 //! A folder replayed as frames, sorted by name.
 
 use std::{
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{Clockwork, FrameSource, Need, Next, Pacing};
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::Cause,
     frame::{
         Frame,
-        decode::{EXTENSIONS, Header, Most, looks_like_picture, read_header, read_picture_within},
+        decode::{self, EXTENSIONS, Header, Most, Wanted, looks_like_picture, read_header},
         limits::{MAX_CAMERA_PX, MAX_WHOLE_FIELD_PX},
+        name::FrameName,
         reference,
     },
     geometry::MAX_FRAME_PX,
@@ -32,6 +35,8 @@ pub struct Replay {
     pub as_is: bool,
     /// Edge of a pixel of the pictures as they are in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
+    /// Bits that samples of 16 bit use.
+    pub bits: Option<u32>,
 }
 
 /// The pictures of a folder.
@@ -39,6 +44,8 @@ pub struct Replay {
 pub struct Folder {
     name: String,
     paths: Vec<PathBuf>,
+    /// Names without their endings that several pictures have, in small letters.
+    shared: BTreeSet<String>,
     at: usize,
     number: u64,
     /// Pictures in a row that could not be read.
@@ -50,29 +57,25 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Lists the pictures of a folder; none is opened yet. Results of bloodseg among them are left out.
+    /// Lists the pictures of a folder; none is opened yet. Results of bloodseg among them are left out, and names that begin
+    /// with a dot.
     ///
     /// # Errors
     /// [`Error::Source`] for a folder that cannot be read or has no pictures.
     pub fn open(name: &str, path: &Path, replay: Replay) -> Result<Self> {
-        let fault = |found: String, todo: &str| Error::Source {
-            name: name.to_owned(),
-            found: format!("{}: {found}", path.display()),
-            todo: todo.to_owned(),
-        };
-        let entries = std::fs::read_dir(path).map_err(|e| fault(e.to_string(), "Name a folder that can be read"))?;
-        let mut paths: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.is_file() && looks_like_picture(path) && !pictures::is_result(path))
-            .collect();
+        let fault = |found: Cause, todo: &str| Error::frames(name, found.led_by(path.display()), todo);
+        let entries = std::fs::read_dir(path).map_err(|e| fault(e.into(), "Name a folder that can be read"))?;
+        let mut paths: Vec<PathBuf> =
+            entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)).collect();
         if paths.is_empty() {
             let todo = format!("Name a folder of pictures ({})", EXTENSIONS.join(", "));
             return Err(fault("a folder without pictures".into(), &todo));
         }
         paths.sort();
+        let mut seen = BTreeSet::new();
+        let shared = paths.iter().map(|path| short(path)).filter(|name| !seen.insert(name.clone())).collect();
         let clock = replay.fps.map(Clockwork::new);
-        Ok(Self { name: name.to_owned(), paths, at: 0, number: 0, unreadable: 0, replay, clock, held_to: None })
+        Ok(Self { name: name.to_owned(), paths, shared, at: 0, number: 0, unreadable: 0, replay, clock, held_to: None })
     }
 
     fn read(&self, path: &Path) -> Result<image::RgbImage> {
@@ -83,8 +86,18 @@ impl Folder {
             },
             reading_bytes: self.held_to.map_or(u64::MAX, |need| need.making_bytes),
         };
-        let picture = read_picture_within(path, most)?;
+        let decode::Decoded { picture, metadata } =
+            decode::read(path, Wanted { most, page: 0, bits: self.replay.bits })?;
+        if metadata.pages > 1 {
+            log::warn!("{}: its first page of {}; `segment` counts them all", path.display(), metadata.pages);
+        }
         if self.replay.whole_field { Ok(reference::prepare(&picture)?.lr) } else { Ok(picture) }
+    }
+
+    /// What a picture is called; its results have its ending too where two would have one name.
+    fn name_of(&self, path: &Path) -> FrameName {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if self.shared.contains(&short(path)) { FrameName::Whole(name) } else { FrameName::Own(name) }
     }
 
     fn most_px(&self) -> u64 {
@@ -94,6 +107,17 @@ impl Folder {
             _ => MAX_FRAME_PX,
         }
     }
+}
+
+/// A picture that is no result of ours. Other systems leave files beside pictures whose names begin with a dot.
+fn is_picture(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && path.is_file() && looks_like_picture(path) && !pictures::is_result(path)
+}
+
+/// The name without its ending, as file systems compare it that hold A.png and a.png for one.
+fn short(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
 fn px((width, height): (u32, u32)) -> u64 {
@@ -114,6 +138,10 @@ impl FrameSource for Folder {
         format!("folder of {} pictures by name, {pace}{again}", self.paths.len())
     }
 
+    fn is_of_files(&self) -> bool {
+        true
+    }
+
     fn pacing(&self) -> Pacing {
         if self.clock.is_some() { Pacing::Live } else { Pacing::Lossless }
     }
@@ -127,7 +155,7 @@ impl FrameSource for Folder {
         let mut need = Need::default();
         for path in &self.paths {
             // What cannot be read is told when its turn comes.
-            let Ok(Header { size_px, reading_bytes }) = read_header(path, self.most_px()) else { continue };
+            let Ok(Header { size_px, reading_bytes, .. }) = read_header(path, self.most_px()) else { continue };
             // Shrinking a whole field takes less than reading it took, which is free again by then.
             need.making_bytes = need.making_bytes.max(reading_bytes);
             if !self.replay.whole_field && px(size_px) > px(need.frame_px) {
@@ -156,11 +184,11 @@ impl FrameSource for Folder {
             self.at = 0;
         }
         if self.unreadable >= self.paths.len() {
-            return Err(Error::Source {
-                name: self.name.clone(),
-                found: format!("none of its {} pictures can be used", self.paths.len()),
-                todo: "The warnings say why".into(),
-            });
+            return Err(Error::frames(
+                &self.name,
+                format!("none of its {} pictures can be used", self.paths.len()),
+                "The warnings say why",
+            ));
         }
         if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
             return Ok(Next::Wait(due));
@@ -173,8 +201,8 @@ impl FrameSource for Folder {
             Ok(picture) => {
                 self.unreadable = 0;
                 self.number += 1;
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Next::Frame(Frame { number: self.number, name: name.into(), picture: picture.into() }))
+                let name = self.name_of(&self.paths[self.at - 1]);
+                Ok(Next::Frame(Frame { number: self.number, name, picture: picture.into() }))
             }
             Err(error) => {
                 self.unreadable += 1;

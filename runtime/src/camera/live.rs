@@ -11,11 +11,11 @@ use super::{
     intake::{Intake, Refusal, Region, Scale, jpeg::JpegReader},
     link::{Act, Link},
 };
-use crate::camera::limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL};
-use bloodseg_vision::{
+use crate::{
+    camera::limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL},
     error::{Error, Result},
-    frame::{Frame, flat_field::FlatField, limits::FRAME_POOL_LEN, name::FrameName},
 };
+use bloodseg_vision::frame::{Frame, flat_field::FlatField, limits::FRAME_POOL_LEN, name::FrameName};
 
 /// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.
 const MOST_ENLARGED: f64 = 2.0;
@@ -260,8 +260,7 @@ impl FrameSource for Camera {
                 self.name
             );
         }
-        let fault =
-            |fault: Fault| Error::Source { name: self.name.clone(), found: fault.to_string(), todo: String::new() };
+        let fault = |fault: Fault| Error::frames(&self.name, fault.to_string(), "");
         self.intake = intake(&self.wanted, self.target_um_per_px, *self.intake.format()).map_err(fault)?;
         Ok(())
     }

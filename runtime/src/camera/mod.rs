@@ -16,11 +16,8 @@ pub mod open;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use bloodseg_vision::frame::Frame;
-use bloodseg_vision::{
-    error::{Error, Result},
-    geometry::TILE_PX,
-};
+use crate::error::{Error, Result};
+use bloodseg_vision::{frame::Frame, geometry::TILE_PX};
 use counters::CameraCounters;
 
 /// What a source has at the moment.
@@ -84,6 +81,11 @@ pub trait FrameSource: fmt::Debug + Send {
 
     /// One line on what it is, for the user.
     fn describe(&self) -> String;
+
+    /// Whether its frames are files of a person, each of which counts; a camera now and then has a torn one.
+    fn is_of_files(&self) -> bool {
+        false
+    }
 
     /// Whether it can wait.
     fn pacing(&self) -> Pacing;

@@ -10,11 +10,11 @@ use super::{
     intake::Region,
     live::{Camera, Wanted},
 };
-use crate::config::{Config, RegionSection, Source, SourceKind};
-use bloodseg_vision::{
+use crate::{
+    config::{Config, RegionSection, Source, SourceKind},
     error::{Error, Result},
-    frame::flat_field::FlatField,
 };
+use bloodseg_vision::frame::flat_field::FlatField;
 
 /// The camera that is meant when no device is named.
 const FIRST_CAMERA: &str = "/dev/video0";
@@ -37,6 +37,8 @@ pub struct Wish {
     pub um_per_px: Option<f64>,
     /// Hand on a camera's frames, and pictures of a folder, in their own size.
     pub as_is: bool,
+    /// Bits that samples of 16 bit use in pictures of a folder.
+    pub bits: Option<u32>,
 }
 
 /// Opens a source: a name from the config, else `demo`, a folder, or a camera.
@@ -64,11 +66,7 @@ pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSour
     let near = known.map(|known| (strsim::damerau_levenshtein(known, name), known)).min().filter(|near| near.0 <= 2);
     let near = near.map_or_else(String::new, |near| format!("Did you mean `{}`? ", near.1));
     let single = if Path::new(name).is_file() { "Single pictures are for `bloodseg segment`. " } else { "" };
-    Err(Error::Source {
-        name: name.to_owned(),
-        found: found.to_owned(),
-        todo: format!("{near}{single}Sources that can be used: {}", usable(config)),
-    })
+    Err(Error::frames(name, found, format!("{near}{single}Sources that can be used: {}", usable(config))))
 }
 
 fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {
@@ -96,6 +94,7 @@ fn replay(config: &Config, wish: Wish, fps: Option<f64>) -> Replay {
         whole_field: wish.whole_field,
         as_is: wish.as_is,
         um_per_px: wish.um_per_px.or(config.optics.um_per_px),
+        bits: wish.bits,
     }
 }
 

@@ -28,15 +28,16 @@ Exit codes:
    2  the command line is wrong
    3  a picture or folder cannot be used (the others were still done)
    4  a model is missing, damaged, or does not fit
-   5  a result cannot be written
+   5  a result cannot be written (the others were still done)
    6  the config file is wrong
    7  a source of frames is missing or broke
   70  a fault of bloodseg itself
+ 130  stopped by Ctrl-C or SIGTERM; tables hold what was done
 
 Examples:
   bloodseg segment smear.png --out results
   bloodseg segment frames/ --out results --um-per-px 2.0
-  bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg segment sensor-frames/ --out results --as-is
   bloodseg segment archive/ --out results --shard 0/4
   bloodseg merge results
   bloodseg run demo

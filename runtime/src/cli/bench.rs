@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{print, session::Session};
-use crate::bench::{self, BenchReport, Effort, Timings, alone};
-use bloodseg_vision::{
-    engine::{STOCK, Setup},
-    error::{Error, Result},
+use crate::{
+    bench::{self, BenchReport, Effort, Timings, alone},
+    error::Result,
 };
+use bloodseg_vision::engine::{STOCK, Setup};
 
 /// Arguments of `bench`.
 ///
@@ -67,7 +67,7 @@ pub(super) fn run(session: &Session, args: &BenchArgs) -> Result<()> {
     let effort = Effort { tiles: args.tiles, time: Duration::from_secs(args.seconds) };
     let report = bench::run(&session.models()?, effort, &setup)?;
     if args.json {
-        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("bench", e))?);
+        print::json("bench", &report)?;
     } else {
         table(&report);
     }

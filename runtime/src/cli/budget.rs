@@ -6,13 +6,13 @@ use super::{print, session::Session};
 use crate::{
     camera::Need,
     config::address::Address,
+    error::Result,
     memory::{
         budget::{Budget, Outside},
         counting,
     },
 };
 use bloodseg_vision::{
-    error::{Error, Result},
     geometry::{MAX_FRAME_PX, TILE_PX},
     pipeline::Pipeline,
 };
@@ -48,7 +48,7 @@ pub(super) fn size(text: &str) -> std::result::Result<[u32; 2], String> {
 pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
     let budget = of_pipeline(session, &mut session.pipeline()?, Need::of(args.frame), Heap::default(), None)?;
     if args.json {
-        print::line(serde_json::to_string_pretty(&budget).map_err(|e| Error::internal("budget", e))?);
+        print::json("budget", &budget)?;
     } else {
         print::line(&budget);
     }

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::{frames, print, segment::above_zero, session::Session};
-use crate::camera::open::{Wish, open};
-use bloodseg_vision::{
-    calibration::{Calibration, RED_CELL_UM},
+use crate::{
+    camera::open::{Wish, open},
     error::{Error, Result},
 };
+use bloodseg_vision::calibration::{Calibration, RED_CELL_UM};
 
 /// Arguments of `calibrate`.
 ///
@@ -42,18 +42,13 @@ pub(super) fn run(session: &Session, args: &CalibrateArgs) -> Result<()> {
     let bar = print::progress(args.frames as usize, "frames", session.quiet);
     let taken = frames::take(source.as_mut(), args.frames, |frame| {
         bar.inc(1);
-        calibration.add(&mut pipeline, frame)
+        Ok(calibration.add(&mut pipeline, frame)?)
     });
     bar.finish_and_clear();
     taken?;
-    let estimate = calibration.finish().map_err(|error| match error {
-        Error::Picture { found, expected, todo } => Error::Source {
-            name: source.name().to_owned(),
-            found: format!("its field does not allow to measure the pitch: {found}; expected {expected}"),
-            todo,
-        },
-        other => other,
-    })?;
+    let estimate = calibration
+        .finish()
+        .map_err(|error| Error::unfit(error, source.name(), "its field does not allow to measure the pitch"))?;
     let (low, high) = estimate.interval_um_per_px;
     print::line(format_args!(
         "pitch    {:.4} um/px, 95 % confidence {low:.4} to {high:.4} (red cells taken as {RED_CELL_UM} um)",

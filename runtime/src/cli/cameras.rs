@@ -5,8 +5,10 @@ use std::path::Path;
 use clap::Args;
 
 use super::print;
-use crate::camera::device::list::{self, ListedCamera};
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    camera::device::list::{self, ListedCamera},
+    error::Result,
+};
 
 /// What to do where there is no camera.
 const NONE: &str = "no camera found: there is no /dev/video*. Plug one in (on a Raspberry Pi, check the ribbon cable and \
@@ -26,7 +28,7 @@ pub(super) struct CamerasArgs {
 pub(super) fn run(args: &CamerasArgs) -> Result<()> {
     let found = list::cameras(Path::new("/dev"));
     if args.json {
-        print::line(serde_json::to_string_pretty(&found).map_err(|e| Error::internal("cameras", e))?);
+        print::json("cameras", &found)?;
     } else if found.is_empty() {
         print::line(NONE);
     } else {

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::print;
-use crate::config::{Config, DEFAULT};
-use bloodseg_vision::error::Result;
+use crate::{
+    config::{Config, DEFAULT},
+    error::Result,
+};
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]

@@ -12,9 +12,9 @@ use crate::{
     camera::open::{Wish, open},
     config::{Config, SourceKind},
     doctor::{self, Finding, Machine, Outcome, clock, config, models, mqtt, page, service},
+    error::Result,
 };
 use bloodseg_clock::{Clock, SystemClock};
-use bloodseg_vision::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -55,7 +55,7 @@ pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
     let exit_code = doctor::exit_code(&findings);
     if args.json {
         let report = Report { exit_code, findings: &findings };
-        print::line(serde_json::to_string_pretty(&report).map_err(|e| Error::internal("doctor", e))?);
+        print::json("doctor", &report)?;
     } else {
         findings.iter().for_each(tell);
         print::line(summary(&findings));

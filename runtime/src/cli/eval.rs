@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{print, session::Session};
+use crate::error::{Error, Result};
 use bloodseg_evaluate::{
     crops::CellCrops,
     method::Methods,
@@ -16,11 +17,7 @@ use bloodseg_evaluate::{
     set::FieldSet,
     table, worst_cells,
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    model::store::Models,
-    pictures,
-};
+use bloodseg_vision::{model::store::Models, pictures};
 
 /// Arguments of `eval`.
 ///
@@ -112,7 +109,7 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     }
     if args.json {
         let printed = Printed { report: &report, robustness: robustness.as_deref() };
-        print::line(serde_json::to_string_pretty(&printed).map_err(|e| Error::internal("eval", e))?);
+        print::json("eval", &printed)?;
     } else {
         print::line(table::render(&report).trim_end());
         if let Some(rows) = &robustness {
@@ -127,7 +124,7 @@ fn disturb(session: &Session, set: &FieldSet, methods: &mut Methods<'_>) -> Resu
     let bar = print::progress(robustness::runs(set.pairs().len()), "disturbed fields", session.quiet);
     let rows = robustness::robustness(set, methods.model.as_mut(), &mut || bar.inc(1));
     bar.finish_and_clear();
-    rows
+    Ok(rows?)
 }
 
 fn has_models(folder: &Path) -> bool {

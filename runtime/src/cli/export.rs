@@ -9,6 +9,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::{print, recorded, session::Session};
+use crate::error::{Error, Result};
 use bloodseg_clock::utc;
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
@@ -16,7 +17,6 @@ use bloodseg_records::{
     limits::MAX_RECORD_BUFFER_BYTES,
     store::read::{Filter, Records},
 };
-use bloodseg_vision::error::{Error, Result};
 
 /// Arguments of `export`.
 ///
@@ -119,11 +119,11 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     };
     let out = args.out.as_deref().filter(|out| *out != Path::new("-"));
     if format == Format::ImagejRoi && args.out.is_none() {
-        return Err(Error::Config {
-            origin: "the command line".into(),
-            found: "a ZIP for a terminal".into(),
-            todo: "Give --out FILE.zip, or --out - for stdout".into(),
-        });
+        return Err(Error::config(
+            "the command line",
+            "a ZIP for a terminal",
+            "Give --out FILE.zip, or --out - for stdout",
+        ));
     }
     let records = Records::open(&from)?;
     let run = run_number(&records, args.run)?;
@@ -142,7 +142,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     };
     bar.finish_and_clear();
     match done {
-        Err(ExportError::Records(error)) => Err(error),
+        Err(ExportError::Records(error)) => Err(error.into()),
         // Who closed the pipe wants no more.
         Err(ExportError::Write(error)) if out.is_none() && error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(ExportError::Write(error)) => Err(Error::output(out.unwrap_or(Path::new("stdout")), error)),
@@ -154,7 +154,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
 /// pipe may stand still.
 fn write_by_way_of_a_file(write: impl FnOnce(&mut dyn Write) -> export::Result<()>) -> export::Result<()> {
     let path = std::env::temp_dir().join(format!("bloodseg-export-{}", std::process::id()));
-    let failed = |e: io::Error| ExportError::Records(Error::output(&path, e));
+    let failed = |e: io::Error| ExportError::Records(bloodseg_records::error::Error::output(&path, e));
     let mut file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
     // It goes with the process, however that ends.
     fs::remove_file(&path).map_err(failed)?;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{frames, print, session::Session};
-use crate::camera::open::{Wish, open};
-use bloodseg_vision::{
+use crate::{
+    camera::open::{Wish, open},
     error::{Error, Result},
-    frame::flat_field::FlatFieldMeter,
 };
+use bloodseg_vision::frame::flat_field::FlatFieldMeter;
 
 /// Arguments of `flatfield`.
 ///
@@ -44,18 +44,12 @@ pub(super) fn run(session: &Session, args: &FlatFieldArgs) -> Result<()> {
     let mut source = open(&args.source, &config, Wish { as_is: true, ..Wish::default() })?;
     print::line(format_args!("source   {}: {}", source.name(), source.describe()));
     let mut meter: Option<FlatFieldMeter> = None;
+    let name = source.name().to_owned();
+    let unfit = |error| Error::unfit(error, &name, "its field is not fit");
     let measured = frames::take(source.as_mut(), args.frames, |frame| {
-        meter.get_or_insert_with(|| FlatFieldMeter::new(frame.width(), frame.height())).add(frame)
+        meter.get_or_insert_with(|| FlatFieldMeter::new(frame.width(), frame.height())).add(frame).map_err(unfit)
     });
-    let unfit = |error| match error {
-        Error::Picture { found, expected, todo } => Error::Source {
-            name: source.name().to_owned(),
-            found: format!("its field is not fit: {found}; expected {expected}"),
-            todo,
-        },
-        other => other,
-    };
-    measured.map_err(unfit)?;
+    measured?;
     let meter = meter.ok_or_else(|| Error::internal("flatfield", "no frame"))?;
     let field = meter.finish().map_err(unfit)?;
     field.write(&args.out)?;

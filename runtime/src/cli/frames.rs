@@ -7,8 +7,10 @@ use std::{
 
 use image::RgbImage;
 
-use crate::camera::{FrameSource, Next};
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    camera::{FrameSource, Next},
+    error::{Error, Result},
+};
 
 /// A source that gives no frame for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,5 +47,5 @@ pub(super) fn take(
 }
 
 fn none(source: &dyn FrameSource, found: String) -> Error {
-    Error::Source { name: source.name().to_owned(), found, todo: "The warnings say why; check the camera".into() }
+    Error::frames(source.name().to_owned(), found, "The warnings say why; check the camera")
 }

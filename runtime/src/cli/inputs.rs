@@ -1,77 +1,105 @@
 //! What the user named becomes a list of pictures.
 
+mod folders;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
+use crate::error::{Error, Result};
 use bloodseg_vision::{
-    error::{Error, Result},
-    frame::decode::{EXTENSIONS, looks_like_picture},
+    frame::decode::{self, EXTENSIONS},
     pictures,
 };
+use folders::Folders;
 
-/// One picture to be read, and the stem of what will be written for it.
+/// One picture to be read: a file, or a page of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Input {
+    /// The file.
     pub(super) path: PathBuf,
+    /// Which page of it, from 0.
+    pub(super) page: usize,
+    /// What it is called in tables and lines: its place below the folder that was named, and `#2` for a second page.
+    pub(super) name: String,
+    /// What its results are named by, below the folder for results.
     pub(super) stem: String,
 }
 
-/// Folders deeper than this are taken for a loop of links.
-const MOST_FOLDERS_DEEP: usize = 16;
+/// A file, and its place below the folder that was named.
+struct Found {
+    path: PathBuf,
+    below: PathBuf,
+}
 
-/// Files as they are named, folders as their pictures sorted by name; bloodseg's own results in them are left out.
+/// Files as they are named, folders as their pictures sorted by name, pages of a file in their order. Names in folders that
+/// begin with a dot, and bloodseg's own results, are left out. No folder is read twice, whatever links lead to it.
+///
+/// Two pictures that differ in their ending alone have it in the names of their results. So has one whose results would
+/// fall on those of a picture in `taken`, which are the names of an earlier call.
 ///
 /// # Errors
-/// [`Error::Input`] for a folder that cannot be read or has no pictures, and for two pictures of one stem, whose
+/// [`Error::Input`] for a folder that cannot be read or has no pictures, and for two pictures of one name, whose
 /// results would overwrite each other.
-pub(super) fn collect(named: &[PathBuf], recursive: bool) -> Result<Vec<Input>> {
-    let mut paths = Vec::new();
+pub(super) fn collect(named: &[PathBuf], recursive: bool, taken: &BTreeSet<String>) -> Result<Vec<Input>> {
+    let (mut found, mut folders) = (Vec::new(), Folders::default());
     for path in named {
         if !path.is_dir() {
-            paths.push(path.clone());
+            let below = PathBuf::from(path.file_name().unwrap_or_default());
+            found.push(Found { path: path.clone(), below });
             continue;
         }
-        let before = paths.len();
-        read_folder(path, recursive, 0, &mut paths)?;
-        if paths.len() == before {
+        let before = found.len();
+        let is_new = folders.read(path, recursive, &mut found)?;
+        if is_new && found.len() == before {
             let todo = if recursive { "" } else { "Its own folders are read with --recursive" };
             let expected = format!("pictures: {}", EXTENSIONS.join(", "));
             return Err(Error::input(path, "a folder without pictures", expected, todo));
         }
     }
-    let mut taken: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut inputs = Vec::with_capacity(paths.len());
-    for path in paths {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        // Some file systems hold A.png and a.png for one.
-        if let Some(other) = taken.insert(stem.to_lowercase(), path.clone()) {
-            let found = format!("the same name as {}", other.display());
-            let expected = "one picture a name, since results are named after it";
-            return Err(Error::input(&path, found, expected, "Rename one, or use two calls with an --out each"));
-        }
-        inputs.push(Input { path, stem });
-    }
-    Ok(inputs)
+    let stems = stems(&found, taken)?;
+    let pages = |(Found { path, below }, stem): (Found, String)| {
+        let name = slashed(&below);
+        (0..decode::pages(&path)).map(move |page| {
+            let number = if page == 0 { String::new() } else { format!("#{}", page + 1) };
+            Input { path: path.clone(), page, name: format!("{name}{number}"), stem: format!("{stem}{number}") }
+        })
+    };
+    Ok(found.into_iter().zip(stems).flat_map(pages).collect())
 }
 
-fn read_folder(folder: &Path, recursive: bool, depth: usize, paths: &mut Vec<PathBuf>) -> Result<()> {
-    let failed = |e: std::io::Error| Error::input(folder, e, "a folder that can be read", "");
-    let mut entries = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>())
-        .map_err(failed)?;
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            if recursive && depth < MOST_FOLDERS_DEEP {
-                read_folder(&path, recursive, depth + 1, paths)?;
-            }
-        } else if looks_like_picture(&path) && !pictures::is_result(&path) {
-            paths.push(path);
-        }
+/// Stems of the results, in the order of the pictures.
+fn stems(found: &[Found], taken: &BTreeSet<String>) -> Result<Vec<String>> {
+    // Some file systems hold A.png and a.png for one.
+    let short = |name: &str| pictures::stem(name).to_lowercase();
+    let names: Vec<String> = found.iter().map(|found| slashed(&found.below)).collect();
+    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let earlier = taken.iter().map(|name| name.split('#').next().unwrap_or_default());
+    for name in earlier.chain(names.iter().map(String::as_str)) {
+        known.entry(short(name)).or_default().insert(name.to_lowercase());
     }
-    Ok(())
+    let mut by_stem: BTreeMap<String, &Path> = BTreeMap::new();
+    let mut stems = Vec::with_capacity(found.len());
+    for (name, Found { path, .. }) in names.iter().zip(found) {
+        let collides = known.get(&short(name)).is_some_and(|names| names.len() > 1);
+        let stem = if collides { name.clone() } else { pictures::stem(name).to_owned() };
+        if let Some(other) = by_stem.insert(stem.to_lowercase(), path) {
+            let found = format!("the same name as {}", other.display());
+            let expected = "one picture a name, since results are named after it";
+            return Err(Error::input(path, found, expected, "Rename one, or use two calls with an --out each"));
+        }
+        stems.push(stem);
+    }
+    Ok(stems)
+}
+
+/// A path below a folder, with the same separator on every system.
+fn slashed(below: &Path) -> String {
+    let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
 }
 
 /// Refuses results that would fall on an input.
@@ -89,55 +117,5 @@ pub(super) fn check_apart(inputs: &[Input], out: &Path) -> Result<()> {
             "results apart from inputs",
             "Choose another folder with --out",
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::*;
-
-    fn folder(names: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for name in names {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "x").unwrap();
-        }
-        folder
-    }
-
-    fn stems(folder: &Path, recursive: bool) -> Vec<String> {
-        collect(&[folder.to_owned()], recursive).unwrap().into_iter().map(|input| input.stem).collect()
-    }
-
-    #[test]
-    fn a_folder_is_its_pictures_by_name() {
-        let folder = folder(&["b.png", "a.JPG", "a.sr.png", "notes.txt", "sub/c.tif"]);
-        assert_eq!(stems(folder.path(), false), ["a", "b"]);
-        assert_eq!(stems(folder.path(), true), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn a_folder_without_pictures_and_two_of_one_stem_are_refused() {
-        let empty = folder(&["notes.txt"]);
-        assert!(collect(&[empty.path().to_owned()], false).unwrap_err().to_string().contains("without pictures"));
-        let twice = folder(&["x/a.png", "y/A.png"]);
-        let error = collect(&[twice.path().to_owned()], true).unwrap_err().to_string();
-        assert!(error.contains("the same name as") && error.contains("a.png") && error.contains("A.png"), "{error}");
-    }
-
-    #[test]
-    fn a_file_is_taken_whatever_its_name() {
-        assert_eq!(collect(&["x/a.dat".into()], false).unwrap()[0].stem, "a");
-    }
-
-    #[test]
-    fn results_never_fall_on_inputs() {
-        let folder = folder(&["a.png", "a.mask.png"]);
-        let inputs = collect(&[folder.path().join("a.png"), folder.path().join("a.mask.png")], false).unwrap();
-        assert!(check_apart(&inputs, folder.path()).is_err());
-        assert!(check_apart(&inputs, &folder.path().join("out")).is_ok());
     }
 }

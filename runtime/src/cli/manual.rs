@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, CommandFactory};
 use clap_complete::Shell;
 
 use super::{args::Args, print};
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Arguments of `man`.
 #[derive(Debug, ClapArgs)]

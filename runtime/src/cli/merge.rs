@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::print;
+use crate::error::{Error, Result};
 use bloodseg_records::{
     frames,
     shard::merge::{self, Total},
     table,
 };
-use bloodseg_vision::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -44,11 +44,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
         (Some(out), _) => out.clone(),
         (None, [one]) => one.clone(),
         (None, _) => {
-            return Err(Error::Config {
-                origin: "merge".into(),
-                found: "several folders of shards, and none for the whole".into(),
-                todo: "Give --out DIR".into(),
-            });
+            return Err(Error::config("merge", "several folders of shards, and none for the whole", "Give --out DIR"));
         }
     };
     std::fs::create_dir_all(&out).map_err(|e| Error::output(&out, e))?;
@@ -59,11 +55,11 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
     }
     match refused {
         0 => Ok(()),
-        _ => Err(Error::Input {
-            path: out,
-            found: format!("{refused} of {pictures} pictures could not be used, as their shards said"),
-            expected: "pictures alone".into(),
-            todo: "The others are done".into(),
-        }),
+        _ => Err(Error::input(
+            &out,
+            format!("{refused} of {pictures} pictures could not be used, as their shards said"),
+            "pictures alone",
+            "The others are done",
+        )),
     }
 }

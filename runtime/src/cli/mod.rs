@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod segment;
 mod session;
+mod signals;
 mod supervise;
 mod voice;
 
@@ -32,8 +33,8 @@ use clap::Parser;
 use env_logger::{Target, WriteStyle};
 use log::LevelFilter;
 
+use crate::error::{Error, Result};
 use args::{Args, Command};
-use bloodseg_vision::error::{Error, Result};
 use session::Session;
 use voice::Voice;
 
@@ -74,7 +75,7 @@ fn dispatch(args: &Args, voice: Option<&Voice>) -> Result<ExitCode> {
     }
     let session = Session::begin(args)?;
     let done = match &args.command {
-        Command::Segment(args) => segment::run(&session, args),
+        Command::Segment(args) => return segment::run(&session, args),
         Command::Merge(args) => merge::run(args),
         Command::Run(args) => run::run(&session, args, voice.ok_or_else(|| Error::internal("run", "no voice"))?),
         Command::Export(args) => export::run(&session, args),

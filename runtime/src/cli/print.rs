@@ -6,11 +6,24 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 
 /// A line of results, on stdout.
 pub(super) fn line(text: impl Display) {
     // Who closed the pipe wants no more lines; the files are still written.
     let _ = writeln!(stdout().lock(), "{text}");
+}
+
+/// A result as JSON, on stdout; `place` names who made it, should it not be possible.
+///
+/// # Errors
+/// A fault of the software.
+pub(super) fn json(place: &'static str, value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string_pretty(value).map_err(|e| Error::internal(place, Cause::of(e)))?);
+    Ok(())
 }
 
 /// What went wrong, on stderr.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::session::Session;
-use bloodseg_records::store;
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
+use bloodseg_records::{earlier, store};
 
 /// How an SQLite database begins.
 const DATABASE: &[u8; 16] = b"SQLite format 3\0";
@@ -19,6 +19,12 @@ const DATABASE: &[u8; 16] = b"SQLite format 3\0";
 /// [`Error::Input`] when none is named and there is not exactly one.
 pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf> {
     match named {
+        Some(named) if !named.join(store::FILE).exists() && !earlier::tables(named).is_empty() => Err(Error::input(
+            named,
+            "tables of `segment` and no records",
+            "results of a run",
+            "The tables are CSV as they are; `bloodseg run FOLDER --out DIR` records the same pictures for report and export",
+        )),
         Some(named) => Ok(named.to_owned()),
         None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results"))),
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{print, recorded, session::Session};
+use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
     export::ExportError,
@@ -14,7 +15,6 @@ use bloodseg_records::{
         read::{Filter, Records},
     },
 };
-use bloodseg_vision::error::{Error, Result};
 
 /// Most runs that a message names.
 pub(super) const MAX_NAMED_RUNS: usize = 16;
@@ -77,7 +77,7 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     let done = report::write(&records, &run, &mut file, &mut || bar.inc(1));
     bar.finish_and_clear();
     let told = done.map_err(|error| match error {
-        ExportError::Records(error) => error,
+        ExportError::Records(error) => error.into(),
         ExportError::Write(error) => Error::output(&out, error),
     })?;
     file.commit()?;

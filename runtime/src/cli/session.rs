@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::{args::Args, print};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    error::{Error, Result},
+};
 use bloodseg_bundles::{
     slots::{Active, Slots},
     tried::{Loader, TriedPipeline},
 };
 use bloodseg_vision::{
     engine::Setup,
-    error::{Error, Result},
+    error,
     model::store::Models,
     pipeline::{Pipeline, limits::MAX_WORKERS},
 };
@@ -27,8 +30,8 @@ pub(super) struct Session {
 }
 
 impl Loader for Session {
-    fn load(&self, models: &Models) -> Result<Pipeline> {
-        Self::load(self, models)
+    fn load(&self, models: &Models) -> bloodseg_bundles::error::Result<Pipeline> {
+        Ok(Self::load(self, models)?)
     }
 
     fn say(&self, words: &str) {
@@ -69,7 +72,7 @@ impl Session {
     /// The models: `--models`, else the active ones of `--slots`, else the config's, else the built-in ones.
     pub(super) fn models(&self) -> Result<Models> {
         match &self.models {
-            ModelsAt::Folder(folder) => Models::load(folder),
+            ModelsAt::Folder(folder) => Ok(Models::load(folder)?),
             ModelsAt::Slots(folder) => {
                 let Active { models, running } = Slots::open(folder).load()?;
                 if let Some(reason) = &running.fell_back {
@@ -77,7 +80,7 @@ impl Session {
                 }
                 Ok(models)
             }
-            ModelsAt::BuiltIn => Models::embedded(),
+            ModelsAt::BuiltIn => Ok(Models::embedded()?),
         }
     }
 
@@ -85,8 +88,8 @@ impl Session {
     pub(super) fn tried_pipeline(&self) -> Result<TriedPipeline> {
         let loader = Box::new(self.clone());
         match self.slots_in_use() {
-            Some(slots) => TriedPipeline::from_slots(slots, loader),
-            None => TriedPipeline::fixed(&self.models()?, loader),
+            Some(slots) => Ok(TriedPipeline::from_slots(slots, loader)?),
+            None => Ok(TriedPipeline::fixed(&self.models()?, loader)?),
         }
     }
 
@@ -113,11 +116,11 @@ impl Session {
 
     /// Both nets, checked and ready; see [`Pipeline::start_with`].
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
-        self.load(&self.models()?)
+        Ok(self.load(&self.models()?)?)
     }
 
     /// The same of models that are at hand.
-    pub(super) fn load(&self, models: &Models) -> Result<Pipeline> {
+    pub(super) fn load(&self, models: &Models) -> error::Result<Pipeline> {
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
         Pipeline::start_with(models, &Setup::default(), self.threads())
     }
@@ -130,10 +133,8 @@ impl Session {
 
     /// The folder for results: `--out`, else the config's; made when it is not there.
     pub(super) fn out(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
-        let folder = flag.or(self.config.output.dir.as_ref()).ok_or_else(|| Error::Config {
-            origin: "output".into(),
-            found: "no folder for the results".into(),
-            todo: "Give --out DIR, or output.dir in the config file".into(),
+        let folder = flag.or(self.config.output.dir.as_ref()).ok_or_else(|| {
+            Error::config("output", "no folder for the results", "Give --out DIR, or output.dir in the config file")
         })?;
         std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
         Ok(folder.clone())

@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use crate::config::limits::{DEFAULT_PAGE_PORT, MAX_PAGE_PORTS};
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    config::limits::{DEFAULT_PAGE_PORT, MAX_PAGE_PORTS},
+    error::{Error, Result},
+};
+use bloodseg_vision::error::Cause;
 
 /// What somebody said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,10 +53,12 @@ impl Address {
         let open = |address| TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         match self {
             Self::Off => Ok(None),
-            Self::At(address) => open(address).map(|(at, listener)| Some((listener, at))).map_err(|e| Error::Config {
-                origin: "http".into(),
-                found: format!("no page at {address}: {e}"),
-                todo: "Choose another address, or `--http off`".into(),
+            Self::At(address) => open(address).map(|(at, listener)| Some((listener, at))).map_err(|e| {
+                Error::config(
+                    "http",
+                    Cause::told(format!("no page at {address}: {e}"), e),
+                    "Choose another address, or `--http off`",
+                )
             }),
             Self::Usual => {
                 let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);

@@ -9,7 +9,7 @@ use super::{
     limits::{MAX_PAGE_TOKEN_LEN, MIN_PAGE_TOKEN_LEN},
     secret_file,
 };
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The page of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -63,11 +63,11 @@ impl HttpSection {
         // The end of the line is not the token's.
         let token = secret_file::read(file, "http.token_file", "token", MAX_PAGE_TOKEN_LEN as u64 + 2)?;
         match token_fault(&token) {
-            Some(found) => Err(Error::Config {
-                origin: format!("http.token_file, {}", file.display()),
+            Some(found) => Err(Error::config(
+                format!("http.token_file, {}", file.display()),
                 found,
-                todo: "Put the token alone into it, in one line".into(),
-            }),
+                "Put the token alone into it, in one line",
+            )),
             None => Ok(Some(token)),
         }
     }

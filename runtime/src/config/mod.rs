@@ -15,16 +15,15 @@ use std::{
 use serde::Deserialize;
 
 use self::mqtt::MqttSection;
-use crate::config::limits::DEFAULT_PICTURES_MIB;
+use crate::{
+    config::limits::DEFAULT_PICTURES_MIB,
+    error::{Error, Result},
+};
 use bloodseg_records::store::{
     limits::{DEFAULT_RECORDS_MIB, MAX_RECORDS_MIB, MIN_RECORDS_MIB},
     retention::Retention,
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    model::limits::MAX_TEXT_BYTES,
-    pipeline::limits::MAX_WORKERS,
-};
+use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES, pipeline::limits::MAX_WORKERS};
 use http::HttpSection;
 
 /// The commented file that says what every key means and what holds without it.
@@ -200,12 +199,12 @@ impl Config {
     /// [`Error::Config`] with the line, and the likely meant word for an unknown one.
     pub fn load(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
-        let fault = |found: String, todo: &str| Error::Config { origin: origin.clone(), found, todo: todo.into() };
-        let known = std::fs::metadata(path).map_err(|e| fault(e.to_string(), "Check --config"))?;
+        let fault = |found: Cause| Error::config(&origin, found, "Check --config");
+        let known = std::fs::metadata(path).map_err(|e| fault(e.into()))?;
         if !known.is_file() || known.len() > MAX_TEXT_BYTES {
-            return Err(fault(format!("not a text file of at most {MAX_TEXT_BYTES} bytes"), "Check --config"));
+            return Err(fault(format!("not a text file of at most {MAX_TEXT_BYTES} bytes").into()));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| fault(e.to_string(), "Check --config"))?;
+        let text = std::fs::read_to_string(path).map_err(|e| fault(e.into()))?;
         let mut config = Self::parse(&text, &origin)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = config.source.values_mut().flat_map(|source| [&mut source.path, &mut source.flatfield]);
@@ -225,19 +224,17 @@ impl Config {
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).map_err(|e| {
             let line = e.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            Error::Config {
-                origin: format!("{origin}, line {line}"),
-                found: e.message().trim().to_owned(),
-                todo: suggest::likely(e.message()).map_or_else(
+            Error::config(
+                format!("{origin}, line {line}"),
+                Cause::told(e.message().trim(), e.clone()),
+                suggest::likely(e.message()).map_or_else(
                     || "See `bloodseg config print`".to_owned(),
                     |word| format!("Did you mean `{word}`? See `bloodseg config print`"),
                 ),
-            }
+            )
         })?;
         match config.fault() {
-            Some(found) => {
-                Err(Error::Config { origin: origin.to_owned(), found, todo: "See `bloodseg config print`".to_owned() })
-            }
+            Some(found) => Err(Error::config(origin, found, "See `bloodseg config print`")),
             None => Ok(config),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, Machine, text_of};
-use bloodseg_vision::error::Error;
+use crate::error::Error;
 
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;
@@ -18,11 +18,11 @@ pub fn check(need_bytes: u64, total_mib: Option<f64>, machine: &Machine) -> Find
     if let Some((whose, most)) = limits.iter().find(|(_, most)| need_bytes > *most) {
         return Finding::fault(
             "budget",
-            &Error::Config {
-                origin: "memory".into(),
-                found: format!("a run needs {need}, more than {whose}, {}", mib(*most)),
-                todo: "Raise it, choose smaller frames or one thread, or see `bloodseg budget`".into(),
-            },
+            &Error::config(
+                "memory",
+                format!("a run needs {need}, more than {whose}, {}", mib(*most)),
+                "Raise it, choose smaller frames or one thread, or see `bloodseg budget`",
+            ),
         );
     }
     if let Some(free) = memory("MemAvailable").filter(|free| need_bytes > *free) {

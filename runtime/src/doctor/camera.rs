@@ -64,7 +64,7 @@ pub fn check(config: &Config, dev: &Path, open: &dyn Fn(&Path) -> Box<dyn Device
 fn flat_fields(config: &Config) -> Vec<Finding> {
     let named = config.source.values().filter_map(|source| source.flatfield.as_deref());
     let errors = named.filter_map(|path| FlatField::read(path).err());
-    errors.map(|error| Finding::fault("camera", &error)).collect()
+    errors.map(|error| Finding::fault("camera", &error.into())).collect()
 }
 
 /// Starts a stream as a run would and waits for a frame.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::Finding;
+use crate::error::Error;
 use bloodseg_clock::utc;
-use bloodseg_vision::error::Error;
 
 /// The first of January 2025: this software is younger than that.
 const FIRST: Duration = Duration::from_secs(1_735_689_600);
@@ -19,7 +19,7 @@ pub fn check(now: SystemTime, run: &Path) -> Finding {
         "Connect the box to a network once (timedatectl tells), fit a clock with a battery, or set it: sudo date --set";
     if now < UNIX_EPOCH + FIRST {
         let found = format!("{told}: the times in the records will be wrong, until it is set");
-        let fault = Error::Config { origin: "clock".into(), found, todo: todo.into() };
+        let fault = Error::config("clock", found, todo);
         return Finding { expected: "a time after 2025".into(), ..Finding::fault("clock", &fault) };
     }
     let service = run.join("systemd/timesync");

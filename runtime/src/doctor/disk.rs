@@ -6,9 +6,11 @@ use std::{
 };
 
 use super::Finding;
-use crate::doctor::limits::{FRAME_RECORD_BYTES, PICTURES_BYTES};
+use crate::{
+    doctor::limits::{FRAME_RECORD_BYTES, PICTURES_BYTES},
+    error::Error,
+};
 use bloodseg_records::store;
-use bloodseg_vision::error::Error;
 
 /// What is known of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use bloodseg_vision::error::Error;
+use crate::error::{Error, ErrorKind, Parts};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,22 +68,16 @@ impl Finding {
 
     /// The fault that an error tells, with its exit code.
     pub fn fault(check: &'static str, error: &Error) -> Self {
-        let (found, expected, todo) = match error {
-            Error::Input { path, found, expected, todo } => {
-                (format!("{}: {found}", path.display()), expected.clone(), todo.clone())
-            }
-            Error::Picture { found, expected, todo } => (found.clone(), expected.clone(), todo.clone()),
-            Error::Model { name, found, expected, todo } => {
-                (format!("{name}: {found}"), expected.clone(), todo.clone())
-            }
-            Error::Output { path, cause, .. } => (
-                format!("{}: cannot write: {cause}", path.display()),
-                "a folder that can be written".to_owned(),
-                "Free space, give the folder to this user, or choose another with --out".to_owned(),
+        let Parts { place, found, expected, remedy } = error.parts();
+        let (found, expected, todo) = match error.kind() {
+            ErrorKind::Output => (
+                format!("{place}: cannot write: {found}"),
+                "a folder that can be written",
+                "Free space, give the folder to this user, or choose another with --out",
             ),
-            Error::Config { origin, found, todo } => (format!("{origin}: {found}"), String::new(), todo.clone()),
-            Error::Source { name, found, todo } => (format!("{name}: {found}"), String::new(), todo.clone()),
-            Error::Internal { .. } => (error.to_string(), String::new(), String::new()),
+            ErrorKind::Internal => (error.to_string(), "", ""),
+            _ if place.is_empty() => (found, expected, remedy),
+            _ => (format!("{place}: {found}"), expected, remedy),
         };
         Self::of(check, Outcome::Fault, found, expected, todo, error.exit_code())
     }

@@ -1,8 +1,9 @@
 //! Do the models pass the gate, and does this processor compute their golden outputs?
 
 use super::Finding;
+use crate::error::Result;
 use bloodseg_clock::Clock;
-use bloodseg_vision::{engine::Setup, error::Result, model::store::Models, pipeline::Pipeline};
+use bloodseg_vision::{engine::Setup, model::store::Models, pipeline::Pipeline};
 
 /// The finding, and both nets, ready, for the budget.
 pub fn check(models: Result<Models>, threads: usize, clock: &dyn Clock) -> (Finding, Option<Pipeline>) {
@@ -42,7 +43,7 @@ mod tests {
         let (finding, pipeline) = check(Ok(models), 1, &clock);
         assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 4));
         assert!(pipeline.is_none() && finding.found.contains("golden"), "{finding:?}");
-        let missing = Models::load(std::path::Path::new("nowhere"));
+        let missing = Models::load(std::path::Path::new("nowhere")).map_err(Into::into);
         assert_eq!(check(missing, 1, &clock).0.exit_code, 4);
     }
 }

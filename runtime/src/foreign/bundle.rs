@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use bloodseg_bundles::bundle;
+use bloodseg_bundles::{bundle, error::ErrorKind};
 
 /// The bytes are a bundle without the hash that ends it, which is put behind them as one who forges bundles would.
 ///
@@ -19,7 +19,7 @@ pub fn meet(bytes: &[u8]) -> bool {
             true
         }
         Err(error) => {
-            assert_eq!(error.exit_code(), 4, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Bundle, "{error}");
             false
         }
     }

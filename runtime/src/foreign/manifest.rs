@@ -1,8 +1,11 @@
 //! A model's manifest.
 
-use bloodseg_vision::model::{
-    gate,
-    manifest::{Manifest, Role},
+use bloodseg_vision::{
+    error::ErrorKind,
+    model::{
+        gate,
+        manifest::{Manifest, Role},
+    },
 };
 
 /// The bytes are a manifest; its model is an empty file.
@@ -14,13 +17,13 @@ pub fn meet(bytes: &[u8]) -> bool {
     let manifest = match Manifest::parse(text, "foreign") {
         Ok(manifest) => manifest,
         Err(error) => {
-            assert_eq!(error.exit_code(), 4, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Model, "{error}");
             return false;
         }
     };
     for role in [Role::SuperResolution, Role::Segmentation] {
         if let Err(error) = gate::check(&manifest, role, &[], "foreign") {
-            assert_eq!(error.exit_code(), 4, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Model, "{error}");
         }
     }
     // As text: a figure may be no number, and then equals nothing.

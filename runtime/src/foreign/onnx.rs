@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bloodseg_vision::{
     engine::{Engine, Setup},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     model::{
         gate, golden,
         manifest::{Manifest, Role},
@@ -29,7 +29,7 @@ pub fn meet(bytes: &[u8]) -> bool {
     let told =
         vouched(role, onnx).and_then(|model| Engine::load(&model, EDGE_PX, EDGE_PX, &Setup::default()).map(drop));
     if let Err(error) = &told {
-        assert_eq!(error.exit_code(), 4, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Model, "{error}");
     }
     told.is_ok()
 }

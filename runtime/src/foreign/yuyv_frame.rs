@@ -1,15 +1,17 @@
 //! The frames of a camera whose rows lie in memory as they are: YUYV, grey, NV12.
 
 use super::front::Front;
-use crate::camera::{
-    device::{
-        Format, RawFrame,
-        layout::{Layout, Range},
-        negotiate,
+use crate::{
+    camera::{
+        device::{
+            Format, RawFrame,
+            layout::{Layout, Range},
+            negotiate,
+        },
+        intake::{Intake, Refusal, Region, Scale},
     },
-    intake::{Intake, Refusal, Region, Scale},
+    error::Result,
 };
-use bloodseg_vision::error::Result;
 
 /// Most pixels of a frame: few, so that a fuzzer stays fast.
 const MOST_PX: u64 = 64 * 1024;

@@ -10,6 +10,7 @@ use image::RgbImage;
 
 use super::counting;
 use crate::{
+    error::{Error, Result},
     outbox::limits::MQTT_HEAP_BYTES,
     page::need as page,
     run::{
@@ -21,7 +22,6 @@ use bloodseg_records::{
     frame_record::FrameRecord, limits::MAX_RECORD_BUFFER_BYTES, store::limits::MAX_RECORDS_HEAP_BYTES,
 };
 use bloodseg_vision::{
-    error::{Error, Result},
     frame::{Frame, limits::FRAME_POOL_LEN},
     geometry::SCALE,
     model::golden,
@@ -156,14 +156,14 @@ impl Budget {
         if self.total_bytes() as f64 <= total_mib * MIB {
             return Ok(());
         }
-        Err(Error::Config {
-            origin: origin.to_owned(),
-            found: format!(
+        Err(Error::config(
+            origin,
+            format!(
                 "budget.total_mib = {total_mib}, but the run needs {:.1} MiB:\n{self}\n",
                 self.total_bytes() as f64 / MIB,
             ),
-            todo: "Raise it, or choose smaller frames or fewer threads; nothing was started".to_owned(),
-        })
+            "Raise it, or choose smaller frames or fewer threads; nothing was started",
+        ))
     }
 }
 

@@ -9,9 +9,9 @@ use crate::{
         mqtt::{MqttSection, is_box_name},
         secret_file,
     },
+    error::{Error, Result},
     host,
 };
-use bloodseg_vision::error::{Error, Result};
 
 /// How the broker is reached.
 #[derive(Debug, Clone)]
@@ -77,8 +77,8 @@ impl Access {
     }
 }
 
-fn fault(key: &str, found: impl ToString, todo: &str) -> Error {
-    Error::Config { origin: format!("mqtt.{key}"), found: found.to_string(), todo: todo.to_owned() }
+fn fault(key: &str, found: &str, todo: &str) -> Error {
+    Error::config(format!("mqtt.{key}"), found, todo)
 }
 
 /// The machine's name, with a dash for what a box may not have in its own.

@@ -12,9 +12,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::outbox::limits::{MAX_MQTT_MARK_BYTES, MIN_MQTT_MARK};
+use crate::{
+    error::{Error, Result},
+    outbox::limits::{MAX_MQTT_MARK_BYTES, MIN_MQTT_MARK},
+};
 use bloodseg_durable::AtomicFile;
-use bloodseg_vision::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 
 /// Name of the file in the folder of the records.
 pub const FILE: &str = "mqtt.mark";
@@ -106,7 +109,7 @@ fn read(path: &Path) -> std::result::Result<Option<Mark>, String> {
 }
 
 fn write(path: &Path, mark: Mark) -> Result<()> {
-    let text = serde_json::to_string(&mark).map_err(|e| Error::internal("mark", e))?;
+    let text = serde_json::to_string(&mark).map_err(|e| Error::internal("mark", Cause::of(e)))?;
     let mut file = AtomicFile::create_alone(path)?;
     writeln!(file, "{text}").map_err(|e| Error::output(path, e))?;
     Ok(file.commit()?)

@@ -32,11 +32,11 @@ use std::{
 };
 
 use crate::{
+    error::{Error, Result},
     outbox::limits::MAX_MQTT_END_GRACE,
     run::{shared::Shared, stop::Stop},
 };
 use access::Access;
-use bloodseg_vision::error::{Error, Result};
 use link_mqtt::MqttLink;
 use sender::{Counters, Sender};
 

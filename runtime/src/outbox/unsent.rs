@@ -1,22 +1,21 @@
 //! What the records hold beyond the mark: frames, in the order in which they became durable.
 //!
-//! Read through a connection of its own that writes nothing. With the log that is written ahead, readers and the keeper
-//! never wait for each other; a rollback journal would hold up the keeper, so such records are not read at all. Reads are
-//! short, so that the log can be cleared between them.
+//! Read through a [`Follower`] of the store, which never holds up the keeper.
 
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
 use super::mark::Mark;
 use bloodseg_clock::back_off::pause;
 use bloodseg_records::{
     keeper::file_number,
     limits::{MAX_RECORDS_RETRY, MIN_RECORDS_RETRY},
-    store::{self, Fault, open_to_read},
+    store::{
+        self, Fault,
+        follow::{FollowedFrame, Follower},
+    },
 };
 use bloodseg_vision::geometry::SCALE;
 
@@ -96,16 +95,12 @@ pub struct Start {
     pub is_marked: bool,
 }
 
-const COLUMNS: &str = "f.id, f.run, r.mark, r.started_utc_ms, r.source, r.um_per_px, f.number, f.at_utc_ms, f.image, f.verdict, \
-                       f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, f.brightness_levels, f.counted, f.cells, \
-                       f.unsupported, f.dropped, f.total_ms";
-
 /// The reader.
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    connection: Option<Connection>,
-    /// The file that the connection is to: another may take its place.
+    records: Option<Follower>,
+    /// The file that the records are in: another may take its place.
     file: Option<u64>,
     retry_at: Duration,
     tries: u32,
@@ -118,7 +113,7 @@ impl Reader {
     pub fn new(folder: &Path) -> Self {
         Self {
             path: folder.join(store::FILE),
-            connection: None,
+            records: None,
             file: None,
             retry_at: Duration::ZERO,
             tries: 0,
@@ -128,24 +123,24 @@ impl Reader {
 
     /// Whether other records have taken the place of those that were read.
     pub fn is_replaced(&self) -> bool {
-        self.connection.is_some() && file_number(&self.path) != self.file
+        self.records.is_some() && file_number(&self.path) != self.file
     }
 
     /// Lets go of the records.
     pub fn close(&mut self) {
-        self.connection = None;
+        self.records = None;
     }
 
     /// The same at the end of a run, and clears away the log that a reader leaves.
     pub fn close_for_good(&mut self) {
-        if self.connection.take().is_some() {
+        if self.records.take().is_some() {
             store::clear_log(&self.path);
         }
     }
 
     /// Whether they are open.
     pub fn is_open(&self) -> bool {
-        self.connection.is_some()
+        self.records.is_some()
     }
 
     /// Opens them where it is time to, and tells where to begin.
@@ -154,9 +149,9 @@ impl Reader {
             return None;
         }
         let file = file_number(&self.path);
-        match opened(&self.path).and_then(|connection| Ok((start(&connection, mark)?, connection))) {
-            Ok((start, connection)) => {
-                (self.connection, self.file, self.tries) = (Some(connection), file, 0);
+        match Follower::open(&self.path).and_then(|records| Ok((start(&records, mark)?, records))) {
+            Ok((start, records)) => {
+                (self.records, self.file, self.tries) = (Some(records), file, 0);
                 self.told.clear();
                 Some(start)
             }
@@ -170,25 +165,20 @@ impl Reader {
     /// At most `most` frames after that of number `after`, and the number of the newest there is. None where they cannot be
     /// read now.
     pub fn after(&mut self, after: i64, most: usize, now: Duration) -> Option<(Vec<Unsent>, i64)> {
-        self.read(now, |connection| Ok((unsent(connection, after, most)?, newest(connection)?.unwrap_or(after))))
+        self.read(now, |records| Ok((unsent(records, after, most)?, records.newest()?.unwrap_or(after))))
     }
 
     /// The newest frame.
     pub fn newest(&mut self, now: Duration) -> Option<Entry> {
-        self.read(now, |connection| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM frames f CROSS JOIN runs r ON r.id = f.run ORDER BY f.id DESC LIMIT 1");
-            connection.prepare_cached(&sql)?.query_row([], |row| entry(connection, row)).optional()
-        })
-        .flatten()
+        self.read(now, Follower::newest_frame).flatten().map(Entry::from)
     }
 
-    fn read<T>(&mut self, now: Duration, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
-        match read(self.connection.as_ref()?) {
+    fn read<T>(&mut self, now: Duration, read: impl FnOnce(&Follower) -> Result<T, Fault>) -> Option<T> {
+        match read(self.records.as_ref()?) {
             Ok(done) => Some(done),
-            Err(error) => {
-                self.connection = None;
-                self.failed(&Fault::from(error), now);
+            Err(fault) => {
+                self.records = None;
+                self.failed(&fault, now);
                 None
             }
         }
@@ -206,35 +196,16 @@ impl Reader {
     }
 }
 
-fn opened(path: &Path) -> Result<Connection, Fault> {
-    let connection = open_to_read(path)?;
-    let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if journal.eq_ignore_ascii_case("wal") {
-        return Ok(connection);
-    }
-    Err(Fault::Refused(
-        "a rollback journal is used there, since the file system shares no memory between processes; MQTT would hold up the \
-         records. Choose a folder on a disk of the box"
-            .into(),
-    ))
-}
-
 /// Begins after the mark, if it is of these records; else before the first frame.
-fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<Start> {
-    let first: Option<i64> = connection.query_row("SELECT min(id) FROM frames", [], |row| row.get(0))?;
-    let begin = Start { after: first.map_or(0, |first| first - 1), is_marked: false };
+fn start(records: &Follower, mark: Option<Mark>) -> Result<Start, Fault> {
+    let begin = Start { after: records.oldest()?.map_or(0, |first| first - 1), is_marked: false };
     let Some(mark) = mark else { return Ok(begin) };
-    let known = connection
-        .query_row("SELECT mark FROM runs WHERE id = ?1", [mark.run], |row| row.get::<_, i64>(0))
-        .optional()?;
-    // A run that is not there any more went with the last of its frames, if all that are there came later.
-    let gone =
-        || connection.query_row("SELECT min(id) > ?1 FROM runs", [mark.run], |row| row.get::<_, Option<bool>>(0));
-    let ours = match known {
+    let ours = match records.mark_of(mark.run)? {
         Some(run_mark) => run_mark == mark.run_mark,
-        None => gone()? == Some(true),
+        // A run that is not there any more went with the last of its frames, if all that are there came later.
+        None => records.all_came_after(mark.run)?,
     };
-    let reached = newest(connection)?.is_some_and(|newest| newest >= mark.frame_id);
+    let reached = records.newest()?.is_some_and(|newest| newest >= mark.frame_id);
     if ours && reached {
         return Ok(Start { after: mark.frame_id, is_marked: true });
     }
@@ -242,72 +213,50 @@ fn start(connection: &Connection, mark: Option<Mark>) -> rusqlite::Result<Start>
     Ok(begin)
 }
 
-fn newest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    connection.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get(0))
-}
-
-fn unsent(connection: &Connection, after: i64, most: usize) -> rusqlite::Result<Vec<Unsent>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after, most as i64])?;
-    let (mut found, mut before) = (Vec::with_capacity(most), after);
-    while let Some(row) = rows.next()? {
-        let entry = entry(connection, row)?;
+fn unsent(records: &Follower, after: i64, most: usize) -> Result<Vec<Unsent>, Fault> {
+    let mut before = after;
+    let with_gap = |frame: FollowedFrame| {
+        let entry = Entry::from(frame);
         // Numbers follow each other, and the newest frame is never deleted: what is missing was there.
         let frames = entry.id.saturating_sub(before).saturating_sub(1).unsigned_abs();
         let gap = (frames > 0).then_some(Gap { frames, last_id: entry.id - 1 });
         before = entry.id;
-        found.push(Unsent { gap, entry });
+        Unsent { gap, entry }
+    };
+    Ok(records.after(after, most)?.into_iter().map(with_gap).collect())
+}
+
+impl From<FollowedFrame> for Entry {
+    fn from(FollowedFrame { frame, run_mark, mean_diameter_px }: FollowedFrame) -> Self {
+        let [.., total_ms] = frame.ms;
+        Self {
+            id: frame.id,
+            run: frame.run,
+            run_mark,
+            started_utc_ms: frame.started_utc_ms,
+            source: frame.source,
+            um_per_px: frame.um_per_px,
+            number: frame.number,
+            at_utc_ms: frame.at_utc_ms,
+            image: frame.image,
+            verdict: frame.verdict,
+            sharpness: frame.sharpness,
+            quality: frame.quality,
+            counted: frame.counted,
+            cells: frame.cells,
+            unsupported: frame.unsupported,
+            dropped: frame.dropped,
+            total_ms,
+            mean_diameter_px,
+        }
     }
-    Ok(found)
-}
-
-/// SQLite knows no NaN: what was one is there as nothing.
-fn real(row: &Row<'_>, at: usize) -> rusqlite::Result<f64> {
-    Ok(row.get::<_, Option<f64>>(at)?.unwrap_or(f64::NAN))
-}
-
-fn entry(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let id = row.get(0)?;
-    Ok(Entry {
-        id,
-        run: row.get(1)?,
-        run_mark: row.get(2)?,
-        started_utc_ms: row.get(3)?,
-        source: row.get(4)?,
-        um_per_px: row.get(5)?,
-        number: row.get(6)?,
-        at_utc_ms: row.get(7)?,
-        image: row.get(8)?,
-        verdict: row.get(9)?,
-        sharpness: row.get(10)?,
-        quality: [real(row, 11)?, real(row, 12)?, real(row, 13)?, real(row, 14)?],
-        counted: row.get(15)?,
-        cells: row.get(16)?,
-        unsupported: row.get(17)?,
-        dropped: row.get(18)?,
-        total_ms: real(row, 19)?,
-        mean_diameter_px: mean_diameter_px(connection, id)?,
-    })
-}
-
-fn mean_diameter_px(connection: &Connection, frame: i64) -> rusqlite::Result<Option<f64>> {
-    let sql = "SELECT area_px FROM cells WHERE frame = ?1 AND supported AND NOT touches_border";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([frame])?;
-    let (mut sum, mut cells) = (0.0, 0_u32);
-    while let Some(row) = rows.next()? {
-        sum += (4.0 * row.get::<_, i64>(0)? as f64 / std::f64::consts::PI).sqrt();
-        cells += 1;
-    }
-    Ok((cells > 0).then(|| sum / f64::from(cells)))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use rusqlite::Connection;
 
     use super::*;
     use crate::fixture::{record, run};
@@ -400,7 +349,7 @@ mod tests {
         std::fs::rename(&away, &path).unwrap();
         reader.close();
         connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).unwrap();
-        assert!(matches!(opened(&path), Err(Fault::Refused(why)) if why.contains("rollback journal")));
+        assert!(matches!(Follower::open(&path), Err(Fault::Refused(why)) if why.contains("rollback journal")));
         assert_eq!(reader.open(None, NOW), None);
         assert_eq!(reader.open(None, NOW), None, "not before it is time");
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();

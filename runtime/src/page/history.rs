@@ -11,7 +11,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::page::limits::{MAX_PAGE_CELLS_KEPT, MAX_PAGE_CELLS_SENT, MAX_PAGE_RUN_FRAMES, MAX_PAGE_RUNS};
+use crate::page::{
+    limits::{MAX_PAGE_CELLS_KEPT, MAX_PAGE_CELLS_SENT, MAX_PAGE_RUN_FRAMES, MAX_PAGE_RUNS},
+    since::Since,
+};
 use bloodseg_clock::utc;
 use bloodseg_records::store::read::Records;
 use bloodseg_vision::{cells::Cell, geometry::SCALE};
@@ -41,14 +44,21 @@ pub struct CellTold {
     pub supported: bool,
 }
 
+impl CellTold {
+    fn place(&self) -> Since {
+        Since::cell(self.frame, self.label)
+    }
+}
+
 /// Cells after some frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cells {
-    /// Whole frames, oldest first; the one that passes [`MAX_PAGE_CELLS_SENT`] cells is the last, and is told up to twice as many.
+    /// In the order of their frames and labels. The frame that passes [`MAX_PAGE_CELLS_SENT`] cells is the last, and goes on in
+    /// the next answer where the cells would be more than twice as many.
     pub cells: Vec<CellTold>,
     /// What to ask for next, as `since`.
-    pub next_since: u64,
-    /// Whether a frame has more cells than an answer holds, and is told in part.
+    pub next_since: Since,
+    /// Whether the last frame goes on in the next answer.
     pub cut: bool,
     /// The oldest frame of which cells are still known; what was asked for before it is gone.
     pub oldest: Option<u64>,
@@ -73,7 +83,7 @@ pub struct RunTold {
 ///
 /// # Errors
 /// Those of [`Records`].
-pub fn earlier_runs(folder: &Path) -> bloodseg_vision::error::Result<Vec<RunTold>> {
+pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
     let records = Records::open(folder)?;
     let (numbers, _) = records.latest_runs(MAX_PAGE_RUNS)?;
     let told = numbers.into_iter().filter_map(|number| {
@@ -89,16 +99,16 @@ pub fn earlier_runs(folder: &Path) -> bloodseg_vision::error::Result<Vec<RunTold
             })
         }))
     });
-    told.collect()
+    Ok(told.collect::<bloodseg_records::error::Result<_>>()?)
 }
 
 /// Who remembers.
 pub trait History: Send + Sync + fmt::Debug {
-    /// Cells of the frames after number `since`.
+    /// Cells after those that a reader has: who asks on with `next_since` gets each of them once.
     ///
     /// # Errors
     /// Says why they cannot be read, for the reader of the page.
-    fn cells_since(&self, since: u64) -> Result<Cells, String>;
+    fn cells_since(&self, since: Since) -> Result<Cells, String>;
 }
 
 #[derive(Debug)]
@@ -163,7 +173,7 @@ impl RecentCells {
 }
 
 impl History for RecentCells {
-    fn cells_since(&self, since: u64) -> Result<Cells, String> {
+    fn cells_since(&self, since: Since) -> Result<Cells, String> {
         // Whoever panicked while holding the lock left whole cells: each is written in one step.
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let (newer, older) = ring.cells.split_at(ring.next);
@@ -173,18 +183,17 @@ impl History for RecentCells {
         let is_full = ring.cells[ring.next].is_some();
         let oldest =
             if is_full { in_order().map(|cell| cell.frame).find(|frame| Some(*frame) != first) } else { first };
+        let wanted = |cell: &&CellTold| oldest.is_some_and(|oldest| cell.frame >= oldest) && cell.place() > since;
         let mut cells: Vec<CellTold> = Vec::new();
-        let mut next_since = ring.latest.max(since);
-        let mut cut = false;
-        for cell in in_order().filter(|cell| cell.frame > since && oldest.is_some_and(|oldest| cell.frame >= oldest)) {
-            let last = cells.last().map(|last| last.frame);
-            if cells.len() >= MAX_PAGE_CELLS_SENT && last != Some(cell.frame) {
-                next_since = last.unwrap_or(since);
-                break;
-            }
-            if cells.len() >= 2 * MAX_PAGE_CELLS_SENT {
-                cut = true;
-                continue;
+        let (mut next_since, mut cut) = (Since::frame(ring.latest).max(since), false);
+        for cell in in_order().filter(wanted) {
+            if let Some(last) = cells.last() {
+                cut = cell.frame == last.frame && cells.len() >= 2 * MAX_PAGE_CELLS_SENT;
+                let full = cell.frame != last.frame && cells.len() >= MAX_PAGE_CELLS_SENT;
+                if cut || full {
+                    next_since = if cut { last.place() } else { Since::frame(last.frame) };
+                    break;
+                }
             }
             cells.push(*cell);
         }
@@ -219,39 +228,66 @@ pub(super) mod tests {
         (1..=count).map(|label| cell(label as u16, 16.0, false)).collect()
     }
 
+    /// All that a reader gets who asks on with what he was told, answer by answer.
+    fn polled(recent: &RecentCells) -> Vec<Cells> {
+        let mut since = Since::frame(0);
+        let next = || {
+            let told = recent.cells_since(since).unwrap();
+            since = told.next_since;
+            (!told.cells.is_empty()).then_some(told)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
     #[test]
     fn cells_come_in_whole_frames_page_after_page() {
         let recent = RecentCells::new(Some(2.0));
         for frame in 1..=10 {
             recent.note(frame, &many(100));
         }
-        let mut since = 0;
-        let mut seen = Vec::new();
-        loop {
-            let told = recent.cells_since(since).unwrap();
-            if told.cells.is_empty() {
-                break;
-            }
-            assert!(told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1));
-            since = told.next_since;
-            seen.extend(told.cells);
-        }
-        assert_eq!((seen.len(), since), (1000, 10));
+        let answers = polled(&recent);
+        assert!(answers.iter().all(|told| told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1)));
+        assert!(answers.iter().all(|told| !told.cut));
+        assert_eq!(answers.last().unwrap().next_since, Since::frame(10));
+        let seen: Vec<CellTold> = answers.into_iter().flat_map(|told| told.cells).collect();
+        assert_eq!(seen.len(), 1000);
         assert!(seen.is_sorted_by_key(|cell| (cell.frame, cell.label)));
         assert_eq!((seen[0].diameter_px, seen[0].diameter_um, seen[0].x_px), (4.0, Some(8.0), 2.0));
     }
 
     #[test]
-    fn a_crowded_frame_is_cut_and_says_so() {
+    fn a_reader_who_asks_on_gets_every_cell_of_crowded_frames_once() {
+        for frames in [&[500, 600, 500][..], &[600, 500, 600], &[500, 600, 1, 1024], &[4000], &[1, 4000, 1], &[512; 8]]
+        {
+            let recent = RecentCells::new(None);
+            for (frame, cells) in (1..).zip(frames) {
+                recent.note(frame, &many(*cells));
+            }
+            let wanted: Vec<(u64, u16)> = (1..)
+                .zip(frames)
+                .flat_map(|(frame, cells)| (1..=*cells as u16).map(move |label| (frame, label)))
+                .collect();
+            let answers = polled(&recent);
+            for told in &answers {
+                assert!(told.cells.len() <= 2 * MAX_PAGE_CELLS_SENT);
+                let text = serde_json::to_vec(&told).unwrap();
+                assert!((text.len() as u64) < crate::page::limits::MAX_PAGE_TEXT_BYTES, "{}", text.len());
+            }
+            let seen: Vec<(u64, u16)> =
+                answers.iter().flat_map(|told| &told.cells).map(|cell| (cell.frame, cell.label)).collect();
+            assert!(seen == wanted, "{frames:?}: {} of {} cells", seen.len(), wanted.len());
+        }
+    }
+
+    #[test]
+    fn a_frame_that_goes_on_says_so() {
         let recent = RecentCells::new(None);
-        recent.note(1, &many(3 * MAX_PAGE_CELLS_SENT));
-        recent.note(2, &many(1));
-        let told = recent.cells_since(0).unwrap();
-        assert_eq!((told.cells.len(), told.cut, told.next_since), (2 * MAX_PAGE_CELLS_SENT, true, 1));
-        let text = serde_json::to_vec(&told).unwrap();
-        assert!((text.len() as u64) < crate::page::limits::MAX_PAGE_TEXT_BYTES, "{}", text.len());
-        let told = recent.cells_since(1).unwrap();
-        assert_eq!((told.cells.len(), told.cut, told.next_since), (1, false, 2));
+        recent.note(1, &many(500));
+        recent.note(2, &many(600));
+        let told = recent.cells_since(Since::frame(0)).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (1024, true, Since::cell(2, 524)));
+        let told = recent.cells_since(told.next_since).unwrap();
+        assert_eq!((told.cells.len(), told.cut, told.next_since), (76, false, Since::frame(2)));
     }
 
     #[test]
@@ -261,11 +297,11 @@ pub(super) mod tests {
         for frame in 1..=frames {
             recent.note(frame, &many(100));
         }
-        let told = recent.cells_since(0).unwrap();
+        let told = recent.cells_since(Since::frame(0)).unwrap();
         let oldest = told.oldest.unwrap();
         assert!(oldest > 1 && told.cells.iter().filter(|cell| cell.frame == oldest).count() == 100);
         assert_eq!(told.cells[0].frame, oldest);
-        assert_eq!(recent.cells_since(u64::MAX).unwrap().cells, []);
+        assert_eq!(recent.cells_since(Since::frame(u64::MAX)).unwrap().cells, []);
     }
 
     #[test]
@@ -274,6 +310,6 @@ pub(super) mod tests {
         let held = recent.ring.lock().unwrap();
         recent.note(1, &many(3));
         drop(held);
-        assert_eq!((recent.skipped(), recent.cells_since(0).unwrap().cells.len()), (1, 0));
+        assert_eq!((recent.skipped(), recent.cells_since(Since::frame(0)).unwrap().cells.len()), (1, 0));
     }
 }

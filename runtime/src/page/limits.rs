@@ -66,7 +66,8 @@ pub const MAX_PAGE_RUN_FRAMES: u64 = 10_000;
 /// Cells of the latest frames that `/api/cells` can tell.
 pub const MAX_PAGE_CELLS_KEPT: usize = 4096;
 
-/// Most cells in one answer.
+/// Cells in one answer after which no other frame is begun. The last frame is told whole where the answer holds at most twice as
+/// many; else it goes on in the next answer.
 pub const MAX_PAGE_CELLS_SENT: usize = 512;
 
 /// Longest answer that is not a picture, in bytes.

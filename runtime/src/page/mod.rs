@@ -24,6 +24,7 @@ pub mod picture;
 pub mod policy;
 pub mod routes;
 pub mod server;
+pub mod since;
 pub mod stage_times;
 
 use std::sync::Arc;

@@ -28,6 +28,7 @@ use super::{
     metrics,
     picture::{Gallery, Missing, Which},
     policy,
+    since::Since,
 };
 use crate::run::state::State as RunState;
 
@@ -179,9 +180,11 @@ async fn runs(State(desk): State<Desk>) -> Response {
 }
 
 async fn cells(State(desk): State<Desk>, uri: Uri) -> Response {
-    let since = match guard::value(uri.query().unwrap_or(""), "since").map_or(Ok(0), str::parse) {
+    let since = match guard::value(uri.query().unwrap_or(""), "since").map_or(Ok(Since::frame(0)), str::parse) {
         Ok(since) => since,
-        Err(_) => return refusal(StatusCode::BAD_REQUEST, "since: expected the number of a frame"),
+        Err(_) => {
+            return refusal(StatusCode::BAD_REQUEST, "since: expected the number of a frame, or what next_since said");
+        }
     };
     match desk.site.history.cells_since(since) {
         Ok(cells) => json(&cells),

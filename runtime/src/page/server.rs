@@ -34,11 +34,13 @@ use tokio::{
 };
 
 use super::{Site, pace::Pace, patient_io::PatientIo, routes};
-use crate::page::limits::{
-    MAX_PAGE_CONNECTION_TIME, MAX_PAGE_CONNECTIONS, MAX_PAGE_HEADER_BYTES, MAX_PAGE_HEADER_TIME, MAX_PAGE_HEADERS,
-    MAX_PAGE_WRITE_TIME, PAGE_NICE, PAGE_STACK_BYTES,
+use crate::{
+    error::{Error, Result},
+    page::limits::{
+        MAX_PAGE_CONNECTION_TIME, MAX_PAGE_CONNECTIONS, MAX_PAGE_HEADER_BYTES, MAX_PAGE_HEADER_TIME, MAX_PAGE_HEADERS,
+        MAX_PAGE_WRITE_TIME, PAGE_NICE, PAGE_STACK_BYTES,
+    },
 };
-use bloodseg_vision::error::{Error, Result};
 
 /// How long it is waited when the system gives no connection, for want of memory or files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

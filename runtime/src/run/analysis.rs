@@ -8,21 +8,19 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::camera::Pacing;
-use bloodseg_records::frame_record::FrameRecord;
-use bloodseg_vision::{
-    error::{Error, Result},
-    frame::Frame,
-    geometry::MAX_FRAME_PX,
-    pipeline::Analysis,
+use crate::{
+    camera::Pacing,
+    error::{Error, ErrorKind, Result},
 };
+use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_vision::{frame::Frame, geometry::MAX_FRAME_PX, pipeline::Analysis};
 
 /// Who analyses the frames of a run.
 pub trait Analyst: Send + fmt::Debug {
     /// Analyses a frame, and tells whether its cells were counted.
     ///
     /// # Errors
-    /// [`Error::Picture`] and [`Error::Input`] refuse this frame alone. Any other error means that the analyst is of no
+    /// One of [`ErrorKind::Input`] refuses this frame alone. Any other error means that the analyst is of no
     /// use any more: another one is made.
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)>;
 
@@ -79,7 +77,7 @@ impl Work for Analysing {
                 self.shared.record(record);
                 Step::Again
             }
-            Err(error @ (Error::Picture { .. } | Error::Input { .. })) => {
+            Err(error) if error.kind() == ErrorKind::Input => {
                 self.shared.put_down(false);
                 let refused = Message::Refused(frame.number, frame.name.to_string(), error.to_string());
                 // Of many refused in a row not every one has to be told.

@@ -15,8 +15,10 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
-use crate::run::limits::MAX_NAP;
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    run::limits::MAX_NAP,
+};
 
 /// How the work of a stage came to an end.
 #[derive(Debug)]

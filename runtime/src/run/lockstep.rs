@@ -7,8 +7,8 @@ use super::{
     state::Stage,
     work::{Step, Work},
 };
+use crate::error::Result;
 use bloodseg_clock::{Clock, VirtualClock};
-use bloodseg_vision::error::Result;
 
 /// One stage's work.
 struct Hand {

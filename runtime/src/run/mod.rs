@@ -9,22 +9,24 @@ pub mod capture;
 pub mod crew;
 pub mod limits;
 pub mod lockstep;
+pub mod pulses;
 pub mod queue;
 pub mod recording;
 pub mod shared;
 pub mod state;
 pub mod stop;
 pub mod supervisor;
+mod tally;
 pub mod work;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     camera::FrameSource,
+    error::{Error, Result},
     run::limits::{MAX_RECORDS_END, MAX_STOP_TIME, SUPERVISOR_TICK},
 };
 use analysis::{Analysing, Analyst};
-use bloodseg_vision::error::{Error, Result};
 use capture::Capture;
 use crew::{Crew, Exit};
 use recording::{Recorder, Recording};

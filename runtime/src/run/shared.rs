@@ -1,22 +1,22 @@
-//! What the stages of a run have in common: the queues between them, counts, signs of life.
+//! What the stages of a run have in common: the queues between them, and what each tells of itself to the others (`tally`,
+//! `pulses`).
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::{
     Counts,
+    pulses::Pulses,
     queue::Queue,
     state::{Reason, Stage, State},
     stop::Stop,
+    tally::Tally,
 };
 use crate::{
     camera::{Pacing, counters::CameraCounters},
-    run::limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN, REFUSED_IN_A_ROW},
+    run::limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN},
 };
 use bloodseg_clock::Clock;
 use bloodseg_records::frame_record::FrameRecord;
@@ -42,14 +42,6 @@ pub struct Happening {
     pub words: String,
 }
 
-/// The sign of life of one stage.
-#[derive(Debug, Default)]
-struct Pulse {
-    /// Which of the threads that this stage had is the one that counts.
-    generation: AtomicU32,
-    turns: AtomicU64,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Shared {
@@ -68,20 +60,8 @@ pub struct Shared {
     /// Whether the source waits for the analysis.
     pub pacing: Pacing,
     began: Duration,
-    pulses: [Pulse; Stage::ALL.len()],
-    captured: AtomicU64,
-    unreadable: AtomicU64,
-    analysed: AtomicU64,
-    failed: AtomicU64,
-    kept: AtomicU64,
-    not_kept: AtomicU64,
-    refused_in_a_row: AtomicU64,
-    camera_away: AtomicBool,
-    records_fail: AtomicBool,
-    /// The analysis has taken a frame and not yet said what became of it.
-    in_hand: AtomicBool,
-    /// The same of the records.
-    writing: AtomicBool,
+    pulses: Pulses,
+    tally: Tally,
     camera: Mutex<Option<CameraCounters>>,
     state: Mutex<State>,
     why: Mutex<&'static str>,
@@ -99,18 +79,8 @@ impl Shared {
             began: clock.elapsed(),
             clock,
             pacing,
-            pulses: Default::default(),
-            captured: AtomicU64::new(0),
-            unreadable: AtomicU64::new(0),
-            analysed: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
-            not_kept: AtomicU64::new(0),
-            refused_in_a_row: AtomicU64::new(0),
-            camera_away: AtomicBool::new(false),
-            records_fail: AtomicBool::new(false),
-            in_hand: AtomicBool::new(false),
-            writing: AtomicBool::new(false),
+            pulses: Pulses::default(),
+            tally: Tally::default(),
             camera: Mutex::new(None),
             state: Mutex::new(State::Starting),
             why: Mutex::new("broke off"),
@@ -124,43 +94,32 @@ impl Shared {
 
     /// A new thread for `stage`: the number that it shows with each turn.
     pub fn hand_over(&self, stage: Stage) -> u32 {
-        self.pulses[stage as usize].generation.fetch_add(1, Relaxed) + 1
+        self.pulses.hand_over(stage)
     }
 
     /// Shows that thread `generation` of `stage` lives, and tells whether it is still the one that counts.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
-        let counts = self.counts_on(stage, generation);
-        if counts {
-            self.pulses[stage as usize].turns.fetch_add(1, Relaxed);
-        }
-        counts
+        self.pulses.turn(stage, generation)
     }
 
     /// Whether thread `generation` of `stage` is the one that counts.
     pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
-        self.pulses[stage as usize].generation.load(Relaxed) == generation
+        self.pulses.counts_on(stage, generation)
     }
 
     /// Turns of a stage so far.
     pub fn turns(&self, stage: Stage) -> u64 {
-        self.pulses[stage as usize].turns.load(Relaxed)
+        self.pulses.turns(stage)
     }
 
     /// Frames by how they ended, so far.
     pub fn counts(&self) -> Counts {
-        Counts {
-            captured: self.captured.load(Relaxed),
-            analysed: self.analysed.load(Relaxed),
-            dropped: self.frames.dropped(),
-            failed: self.failed.load(Relaxed),
-            unreadable: self.unreadable.load(Relaxed),
-            not_kept: self.not_kept.load(Relaxed),
-        }
+        self.tally.counts(self.frames.dropped())
     }
 
     /// Frames whose records were kept, so far. Those that were analysed and wait for the disk are not among them.
     pub fn kept(&self) -> u64 {
-        self.kept.load(Relaxed)
+        self.tally.kept()
     }
 
     /// What the camera went through, as it last said.
@@ -175,14 +134,7 @@ impl Shared {
 
     /// What the stages complain of, the weightiest of it.
     pub fn amiss(&self) -> Option<Reason> {
-        let refused = self.refused_in_a_row.load(Relaxed) >= REFUSED_IN_A_ROW;
-        [
-            (self.records_fail.load(Relaxed), Reason::RecordsNotKept),
-            (self.camera_away.load(Relaxed), Reason::CameraAway),
-            (refused, Reason::FramesRefused),
-        ]
-        .into_iter()
-        .find_map(|(is_so, reason)| is_so.then_some(reason))
+        self.tally.amiss()
     }
 
     /// Tells the records what happened; what is not written yet and oldest makes room.
@@ -205,40 +157,31 @@ impl Shared {
 
     pub(super) fn set_camera(&self, counters: Option<CameraCounters>, away: bool) {
         *lock(&self.camera) = counters;
-        self.camera_away.store(away, Relaxed);
+        self.tally.set_camera_away(away);
     }
 
     /// One more frame; its number.
     pub(super) fn captured_one(&self) -> u64 {
-        self.captured.fetch_add(1, Relaxed) + 1
+        self.tally.captured_one()
     }
 
     pub(super) fn unreadable_one(&self) {
-        self.unreadable.fetch_add(1, Relaxed);
+        self.tally.unreadable_one();
     }
 
     pub(super) fn take_in_hand(&self) {
-        self.in_hand.store(true, Relaxed);
+        self.tally.take_in_hand();
     }
 
     /// The frame in hand was analysed, or not. Counts it once, whoever comes to say so.
     pub(super) fn put_down(&self, analysed: bool) {
-        if !self.in_hand.swap(false, Relaxed) {
-            return;
-        }
-        if analysed {
-            self.analysed.fetch_add(1, Relaxed);
-            self.refused_in_a_row.store(0, Relaxed);
-        } else {
-            self.failed.fetch_add(1, Relaxed);
-            self.refused_in_a_row.fetch_add(1, Relaxed);
-        }
+        self.tally.put_down(analysed);
     }
 
     /// Hands a record on. Where the queue is full and the source does not wait, the oldest makes room and is not kept.
     pub(crate) fn record(&self, record: FrameRecord) {
         if let Some(Message::Frame(_)) = self.records.push(Message::Frame(record), self.pacing) {
-            self.not_kept.fetch_add(1, Relaxed);
+            self.tally.not_kept_one();
         }
     }
 
@@ -246,22 +189,20 @@ impl Shared {
     pub(super) fn give_up_records(&self) {
         self.records.close();
         while let Some(message) = self.records.take() {
-            self.not_kept.fetch_add(u64::from(matches!(message, Message::Frame(_))), Relaxed);
+            if matches!(message, Message::Frame(_)) {
+                self.tally.not_kept_one();
+            }
         }
         self.written(false);
     }
 
     pub(super) fn take_to_write(&self) {
-        self.writing.store(true, Relaxed);
+        self.tally.take_to_write();
     }
 
     /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
     pub(super) fn written(&self, kept: bool) {
-        if self.writing.swap(false, Relaxed) {
-            self.kept.fetch_add(u64::from(kept), Relaxed);
-            self.not_kept.fetch_add(u64::from(!kept), Relaxed);
-            self.records_fail.store(!kept, Relaxed);
-        }
+        self.tally.written(kept);
     }
 }
 

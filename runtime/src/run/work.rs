@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Ended, shared::Shared, state::Stage};
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What a step came to.
 #[derive(Debug)]

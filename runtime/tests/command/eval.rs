@@ -17,7 +17,11 @@ use bloodseg_evaluate::{
     set::FieldSet,
     worst_cells::{self, WorstCell},
 };
-use bloodseg_vision::{cells::Labels, error::Result, frame::resize::resize_rgb};
+use bloodseg_vision::{
+    cells::Labels,
+    error::{ErrorKind, Result},
+    frame::resize::resize_rgb,
+};
 use image::{Luma, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -190,7 +194,10 @@ fn the_worst_cells_are_those_that_nobody_found_and_they_can_be_drawn_by_any_meth
     assert!(has(panel::TRUE_OUTLINE) && !has(panel::PREDICTED_OUTLINE), "a missed cell has no prediction");
 
     let stranger = WorstCell { cell: 99, ..report.worst_cells[0].clone() };
-    assert_eq!(worst_cells::write(&set, methods.model.as_mut(), &[stranger], &folder).unwrap_err().exit_code(), 70);
+    assert_eq!(
+        worst_cells::write(&set, methods.model.as_mut(), &[stranger], &folder).unwrap_err().kind(),
+        ErrorKind::Internal
+    );
 }
 
 fn bloodseg(args: &[&dyn AsRef<std::ffi::OsStr>]) -> Output {

@@ -5,6 +5,7 @@ mod camera;
 mod corpora;
 mod doctor;
 mod eval;
+mod files;
 mod measures_reference;
 mod models;
 mod page;

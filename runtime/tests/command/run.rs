@@ -119,7 +119,8 @@ fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
     let out = folder.path().join("r");
     let args = ["run", "frames", "--out", "r", "--save-every", "5"];
     let done = output(&args, folder.path());
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("1 of 13 pictures could not be used"), "{}", text(&done.stderr));
     assert_eq!(counts(&text(&done.stdout)), [12, 12, 0, 0, 1]);
     assert!(text(&done.stderr).contains("05b.png"));
     let first = rows(out.join("frames.csv"));
@@ -131,7 +132,7 @@ fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
         assert_eq!(out.join(format!("{stem}.overlay.png")).is_file(), saved, "{stem}");
     }
     // A second run goes on with the tables.
-    assert!(output(&args, folder.path()).status.success());
+    assert_eq!(output(&args, folder.path()).status.code(), Some(3));
     let both = rows(out.join("frames.csv"));
     assert_eq!(both.len(), 25);
     assert_eq!(both[..13], first);

@@ -13,10 +13,10 @@ use std::{
 use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 
 /// A folder with models, a place for inputs, and a place for results.
-struct Bench(tempfile::TempDir);
+pub(crate) struct Bench(tempfile::TempDir);
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let this = Self(tempfile::tempdir().unwrap());
         std::fs::create_dir(this.path("models")).unwrap();
         for (name, draft) in [("ssr", fixture::ssr()), ("unet", fixture::unet())] {
@@ -27,24 +27,24 @@ impl Bench {
         this
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn picture(&self, name: &str, picture: &RgbImage) -> PathBuf {
+    pub(crate) fn picture(&self, name: &str, picture: &RgbImage) -> PathBuf {
         let path = self.write(name, b"");
         picture.save(&path).unwrap();
         path
     }
 
-    fn call(&self, args: &[&str]) -> Answer {
+    pub(crate) fn call(&self, args: &[&str]) -> Answer {
         let output = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
             .current_dir(self.0.path())
             .env_remove("RUST_LOG")
@@ -54,13 +54,20 @@ impl Bench {
         Answer::of(&output)
     }
 
-    /// Segments `inputs` into `out`.
-    fn segment(&self, inputs: &[&str]) -> Answer {
-        let fixed = ["segment", "--models", "models", "--out", "out"];
-        self.call(&[&fixed, inputs].concat())
+    /// Segments `inputs` into `out`, over what is there.
+    pub(crate) fn segment(&self, inputs: &[&str]) -> Answer {
+        self.segment_once(&[&["--force"], inputs].concat())
     }
 
-    fn table(&self) -> Vec<Vec<String>> {
+    /// Segments `inputs` into `out`.
+    pub(crate) fn segment_once(&self, inputs: &[&str]) -> Answer {
+        let fixed = ["segment", "--models", "models", "--out", "out"];
+        // The tiny models know no scale.
+        let as_is: &[&str] = if inputs.contains(&"--whole-field") { &[] } else { &["--as-is"] };
+        self.call(&[&fixed, as_is, inputs].concat())
+    }
+
+    pub(crate) fn table(&self) -> Vec<Vec<String>> {
         let text = std::fs::read_to_string(self.path("out/cells.csv")).unwrap();
         text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
     }
@@ -84,14 +91,14 @@ impl Bench {
     }
 }
 
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Answer {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let this = Self {
             code: output.status.code().unwrap_or(-1),
@@ -103,7 +110,7 @@ impl Answer {
     }
 
     #[track_caller]
-    fn refused(&self, code: i32, words: &[&str]) {
+    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{}", self.stderr);
         for word in words {
             assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
@@ -111,13 +118,13 @@ impl Answer {
     }
 
     #[track_caller]
-    fn done(&self) {
+    pub(crate) fn done(&self) {
         assert_eq!(self.code, 0, "{}", self.stderr);
     }
 }
 
 /// Dark disks on a light ground, darkest in the middle.
-fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
+pub(crate) fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let far = |(cx, cy): &(f64, f64)| (f64::from(x) + 0.5 - cx).hypot(f64::from(y) + 0.5 - cy);
         let nearest = places.iter().map(far).fold(f64::INFINITY, f64::min);
@@ -294,7 +301,7 @@ fn a_blurred_picture_is_reported_as_such_and_the_others_are_counted() {
     assert_eq!(heads[..5], ["image", "cells", "verdict", "sharpness", "contrast_levels"]);
     let rows: Vec<csv::StringRecord> = frames.records().map(|row| row.unwrap()).collect();
     let seen: Vec<[&str; 3]> = rows.iter().map(|row| [&row[0], &row[1], &row[2]]).collect();
-    assert_eq!(seen, [["blurred.png", "0", "out_of_focus"], ["sharp.png", "2", "good"]]);
+    assert_eq!(seen, [["blurred.png", "", "out_of_focus"], ["sharp.png", "2", "good"]]);
     let sharpness: Vec<f64> = rows.iter().map(|row| row[3].parse().unwrap()).collect();
     assert!(sharpness[0] < sharpness[1]);
 }
@@ -319,8 +326,8 @@ fn two_pictures_of_one_name_and_results_over_inputs_are_refused_before_any_work(
     let bench = Bench::new();
     let picture = smear(64, 64, &[]);
     bench.picture("x/a.png", &picture);
-    bench.picture("y/a.bmp", &picture);
-    bench.segment(&["x", "y"]).refused(3, &["the same name as", "a.bmp"]);
+    bench.picture("y/A.png", &picture);
+    bench.segment(&["x", "y"]).refused(3, &["the same name as", "A.png"]);
     bench.picture("out/b.png", &picture);
     let mask = bench.picture("out/b.mask.png", &picture);
     let before = std::fs::read(&mask).unwrap();
@@ -333,7 +340,7 @@ fn a_folder_that_cannot_be_written_to_is_an_output_error() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[]));
     bench.write("file", b"");
-    let call = |out: &str| bench.call(&["segment", "a.png", "--models", "models", "--out", out]);
+    let call = |out: &str| bench.call(&["segment", "a.png", "--as-is", "--models", "models", "--out", out]);
     call("file/out").refused(5, &["cannot write", "--out"]);
     call("file").refused(5, &["cannot write"]);
     std::fs::create_dir_all(bench.path("taken/cells.csv/x")).unwrap();
@@ -367,7 +374,7 @@ fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.write("c/b.toml", b"[models]\ndir = \"../models\"\n[output]\ndir = \"../out\"\n[optics]\num_per_px = 4\n");
-    bench.call(&["segment", "a.png", "--config", "c/b.toml"]).done();
+    bench.call(&["segment", "a.png", "--as-is", "--config", "c/b.toml"]).done();
     assert!((bench.value(1, "x_px") - bench.value(1, "x_um")).abs() < 0.01);
     bench.call(&["config", "check", "c/b.toml"]).done();
 
@@ -398,7 +405,7 @@ fn a_closed_pipe_is_no_fault() {
     let path: &Path = &bench.picture("a.png", &smear(64, 64, &[]));
     let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
         .current_dir(bench.0.path())
-        .args(["segment", "--models", "models", "--out", "out"])
+        .args(["segment", "--as-is", "--models", "models", "--out", "out"])
         .arg(path)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

@@ -1,11 +1,42 @@
-//! Errors that say what was found, what was expected, and what to do.
+//! Errors that say what was found, what was expected, and what to do; [`cause`] keeps what lies beneath.
+
+mod cause;
 
 use std::path::{Path, PathBuf};
+
+pub use cause::{Cause, Source, lacks_space};
 
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, by who can mend it. The exit code of the command follows from the kind.
+/// Who can mend it.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A picture or folder that was handed in cannot be used.
+    Input,
+    /// A model or its manifest is missing, damaged, or does not fit.
+    Model,
+    /// A result cannot be written.
+    Output,
+    /// A fault of the software.
+    Internal,
+}
+
+/// An error in its parts, each empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The file, folder, model, key of the config or source that it is about.
+    pub place: String,
+    /// What was found there.
+    pub found: String,
+    /// What would have been accepted.
+    pub expected: &'a str,
+    /// What to do.
+    pub remedy: &'a str,
+}
+
+/// What went wrong, by who can mend it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A picture or a folder that the user named cannot be used.
@@ -16,9 +47,11 @@ pub enum Error {
         /// What was found there.
         found: String,
         /// What would have been accepted.
-        expected: String,
+        expected: Box<str>,
         /// What to do, or empty.
-        todo: String,
+        todo: Box<str>,
+        /// What the system or a decoder said.
+        source: Option<Source>,
     },
     /// A picture cannot be worked on, before its path is known; see [`Error::at`].
     #[error("picture: {found}; expected {expected}{}", hint(todo))]
@@ -26,9 +59,9 @@ pub enum Error {
         /// What was found.
         found: String,
         /// What would have been accepted.
-        expected: String,
+        expected: Box<str>,
         /// What to do, or empty.
-        todo: String,
+        todo: Box<str>,
     },
     /// A model or its manifest is missing, damaged, or does not fit.
     #[error("model {name}: {found}; expected {expected}{}", hint(todo))]
@@ -38,39 +71,23 @@ pub enum Error {
         /// What was found.
         found: String,
         /// What would have been accepted.
-        expected: String,
+        expected: Box<str>,
         /// What to do, or empty.
-        todo: String,
+        todo: Box<str>,
+        /// What the system, a parser or the engine said.
+        source: Option<Source>,
     },
     /// A result cannot be written.
-    #[error("{}: cannot write: {cause}; {todo}", path.display())]
+    #[error("{}: cannot write: {found}; {todo}", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
-        cause: String,
+        /// What was found there, or what the system said.
+        found: String,
         /// What to do about it.
         todo: &'static str,
-    },
-    /// The configuration cannot be used.
-    #[error("config {origin}: {found}{}", hint(todo))]
-    Config {
-        /// File that it came from.
-        origin: String,
-        /// What was found, with its place.
-        found: String,
-        /// What to do, or empty.
-        todo: String,
-    },
-    /// A source of frames is missing or broke.
-    #[error("source {name}: {found}{}", hint(todo))]
-    Source {
-        /// Name of the source.
-        name: String,
-        /// What was found.
-        found: String,
-        /// What to do, or empty.
-        todo: String,
+        /// What the system said.
+        source: Option<Source>,
     },
     /// A fault of the software itself: please report it.
     #[error("internal error in {place}: {found}; this is a fault of bloodseg, please report it")]
@@ -79,83 +96,101 @@ pub enum Error {
         place: &'static str,
         /// What.
         found: String,
+        /// What lies beneath.
+        source: Option<Source>,
     },
 }
 
-fn hint(todo: &str) -> String {
+/// The end of a message that says what to do; empty where there is nothing.
+pub fn hint(todo: &str) -> String {
     if todo.is_empty() { String::new() } else { format!(". {todo}") }
 }
 
 impl Error {
     /// An [`Error::Input`].
-    pub fn input(path: &Path, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+    pub fn input(path: &Path, found: impl Into<Cause>, expected: impl ToString, todo: impl ToString) -> Self {
+        let Cause { words: found, source } = found.into();
         Self::Input {
             path: path.to_owned(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-            todo: todo.to_string(),
+            found,
+            expected: expected.to_string().into(),
+            todo: todo.to_string().into(),
+            source,
         }
     }
 
     /// An [`Error::Picture`].
     pub fn picture(found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
-        Self::Picture { found: found.to_string(), expected: expected.to_string(), todo: todo.to_string() }
+        Self::Picture { found: found.to_string(), expected: expected.to_string().into(), todo: todo.to_string().into() }
     }
 
     /// Names the file of an [`Error::Picture`]; every other error stays as it is.
     pub fn at(self, path: &Path) -> Self {
         match self {
-            Self::Picture { found, expected, todo } => Self::Input { path: path.to_owned(), found, expected, todo },
+            Self::Picture { found, expected, todo } => Self::input(path, found, expected, todo),
             other => other,
         }
     }
 
     /// An [`Error::Model`].
-    pub fn model(name: impl ToString, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+    pub fn model(name: impl ToString, found: impl Into<Cause>, expected: impl ToString, todo: impl ToString) -> Self {
+        let Cause { words: found, source } = found.into();
         Self::Model {
             name: name.to_string(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-            todo: todo.to_string(),
+            found,
+            expected: expected.to_string().into(),
+            todo: todo.to_string().into(),
+            source,
         }
     }
 
-    /// An [`Error::Output`].
-    pub fn output(path: &Path, cause: impl ToString) -> Self {
-        let cause = cause.to_string();
-        // Space is what most often lacks, and the wrong word where something else does.
-        let is_space = ["os error 28", "os error 122", "is full", "not kept"].iter().any(|word| cause.contains(word));
-        let todo = if is_space {
-            "free space, or choose another folder with --out"
-        } else {
-            "choose another place with --out"
-        };
-        Self::Output { path: path.to_owned(), cause, todo }
-    }
-
-    /// An [`Error::Output`] for a folder that another run holds.
-    pub fn output_taken(path: &Path) -> Self {
-        let cause = "another run writes into it".to_owned();
-        Self::Output { path: path.to_owned(), cause, todo: "end that one, or choose another folder with --out" }
+    /// An [`Error::Output`], whose remedy fits its cause: space where the disk is full, another place otherwise.
+    pub fn output(path: &Path, cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        let todo = output_remedy(cause.lacks_space());
+        let Cause { words: found, source } = cause;
+        Self::Output { path: path.to_owned(), found, todo, source }
     }
 
     /// An [`Error::Internal`].
-    pub fn internal(place: &'static str, found: impl ToString) -> Self {
-        Self::Internal { place, found: found.to_string() }
+    pub fn internal(place: &'static str, found: impl Into<Cause>) -> Self {
+        let Cause { words: found, source } = found.into();
+        Self::Internal { place, found, source }
     }
 
-    /// Exit code of the process: stable, documented in `bloodseg --help`.
-    /// 2 is left to the command line parser.
-    pub fn exit_code(&self) -> u8 {
+    /// Who can mend it.
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Input { .. } | Self::Picture { .. } => 3,
-            Self::Model { .. } => 4,
-            Self::Output { .. } => 5,
-            Self::Config { .. } => 6,
-            Self::Source { .. } => 7,
-            Self::Internal { .. } => 70,
+            Self::Input { .. } | Self::Picture { .. } => ErrorKind::Input,
+            Self::Model { .. } => ErrorKind::Model,
+            Self::Output { .. } => ErrorKind::Output,
+            Self::Internal { .. } => ErrorKind::Internal,
         }
     }
+
+    /// The error in its parts.
+    pub fn parts(&self) -> Parts<'_> {
+        let (place, found, expected, remedy) = match self {
+            Self::Input { path, found, expected, todo, .. } => {
+                (path.display().to_string(), found, &**expected, &**todo)
+            }
+            Self::Picture { found, expected, todo } => (String::new(), found, &**expected, &**todo),
+            Self::Model { name, found, expected, todo, .. } => (name.clone(), found, &**expected, &**todo),
+            Self::Output { path, found, todo, .. } => (path.display().to_string(), found, "", *todo),
+            Self::Internal { place, found, .. } => ((*place).to_owned(), found, "", "Please report it"),
+        };
+        Parts { place, found: found.clone(), expected, remedy }
+    }
+
+    /// What to do about it; empty where the message says all there is.
+    pub fn remedy(&self) -> &str {
+        self.parts().remedy
+    }
+}
+
+/// What to do where a result cannot be written. Space is what most often lacks, and the wrong word where something else does.
+pub fn output_remedy(lacks_space: bool) -> &'static str {
+    if lacks_space { "free space, or choose another folder with --out" } else { "choose another place with --out" }
 }
 
 impl From<bloodseg_durable::Error> for Error {
@@ -166,14 +201,39 @@ impl From<bloodseg_durable::Error> for Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{error::Error as _, io};
+
     use super::*;
 
     #[test]
     fn space_is_asked_for_where_it_lacks() {
-        let told = |cause: &str| Error::output(Path::new("x"), cause).to_string();
-        assert!(told("No space left on device (os error 28)").contains("free space"));
-        assert!(told("database or disk is full").contains("free space"));
-        assert!(!told("Permission denied (os error 13)").contains("free space"));
-        assert!(Error::output_taken(Path::new("x")).to_string().contains("end that one"));
+        let told = |cause: Cause| Error::output(Path::new("x"), cause).to_string();
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(told(io::Error::from(kind).into()).ends_with("; free space, or choose another folder with --out"));
+        }
+        assert!(!told(io::Error::from(io::ErrorKind::PermissionDenied).into()).contains("free space"));
+        assert!(!told("a folder that is full of files".into()).contains("free space"), "words alone say nothing");
+    }
+
+    #[test]
+    fn an_error_has_its_kind_its_place_its_remedy_and_its_source() {
+        let path = Path::new("a.png");
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let all = [
+            (Error::input(path, gone(), "a picture", "Look"), ErrorKind::Input, "a.png", "Look"),
+            (Error::model("unet", gone(), "a model", "Copy it"), ErrorKind::Model, "unet", "Copy it"),
+            (Error::output(path, gone()), ErrorKind::Output, "a.png", "choose another place with --out"),
+            (Error::internal("here", gone()), ErrorKind::Internal, "here", "Please report it"),
+        ];
+        for (error, kind, place, remedy) in all {
+            assert_eq!((error.kind(), error.parts().place.as_str(), error.remedy()), (kind, place, remedy));
+            let source = error.source().unwrap().downcast_ref::<io::Error>();
+            assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotFound), "{error}");
+        }
+        let words = Error::picture("nothing", "pixels", "").at(path);
+        assert!(words.source().is_none() && words.kind() == ErrorKind::Input);
+        assert_eq!(words.to_string(), "a.png: nothing; expected pixels");
     }
 }

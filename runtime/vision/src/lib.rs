@@ -20,6 +20,7 @@ extern crate self as bloodseg_vision;
 pub mod calibration;
 pub mod cells;
 pub mod consistency;
+pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod frame;

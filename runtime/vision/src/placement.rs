@@ -68,10 +68,10 @@ impl Placement {
 ///
 /// # Errors
 /// [`Error::Picture`] where the result would have no pixels, or more than [`MAX_TILED_PX`].
-pub fn rescale(picture: RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
+pub fn rescale(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
     let size = picture.dimensions();
     if scale == 1.0 {
-        return Ok((picture, Placement::default()));
+        return Ok((picture.clone(), Placement::default()));
     }
     let [across, down] = [size.0, size.1].map(|from_px| side(from_px, scale));
     let count = u64::from(across.to_px) * u64::from(down.to_px);
@@ -107,7 +107,7 @@ mod tests {
             Rgb([if x.abs_diff(200) < 15 && y.abs_diff(90) < 15 { 20 } else { 240 }; 3])
         });
         for scale in [0.7, 1.0, 3.3, 7.13] {
-            let (small, placement) = rescale(picture.clone(), scale).unwrap();
+            let (small, placement) = rescale(&picture, scale).unwrap();
             let (mut sum, mut mean) = (0.0, [0.0; 2]);
             for (x, y, pixel) in small.enumerate_pixels() {
                 let dark = f64::from(240_u8.saturating_sub(pixel.0[0]));
@@ -123,12 +123,12 @@ mod tests {
     #[test]
     fn nearly_all_of_the_picture_is_there_at_every_scale() {
         for scale in [0.3, 0.99, 1.01, 5.0, 18.7, 64.0] {
-            let (small, placement) = rescale(RgbImage::new(100, 64), scale).unwrap();
+            let (small, placement) = rescale(&RgbImage::new(100, 64), scale).unwrap();
             let covered = f64::from(small.width()) * scale;
             assert!((covered - 100.0).abs() <= scale.max(1.0) / 2.0 + 1e-9, "{scale}: {covered}");
             assert!((placement.start_px[0] - (100.0 - covered) / 2.0).abs() < 1e-9);
         }
-        assert_eq!(rescale(RgbImage::new(3, 3), 1e6).unwrap().0.dimensions(), (1, 1));
-        assert_eq!(rescale(RgbImage::new(4000, 4000), 0.5).unwrap_err().exit_code(), 3);
+        assert_eq!(rescale(&RgbImage::new(3, 3), 1e6).unwrap().0.dimensions(), (1, 1));
+        assert_eq!(rescale(&RgbImage::new(4000, 4000), 0.5).unwrap_err().kind(), crate::error::ErrorKind::Input);
     }
 }

@@ -46,7 +46,7 @@ impl Segmenter {
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
         let mut this = Self::load_unverified(model, setup)?;
-        model.verify(&mut this.engine)?;
+        this.engine.verify(model)?;
         Ok(this)
     }
 

@@ -24,7 +24,7 @@ impl SuperResolution {
     /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
         let mut this = Self::load_unverified(model, setup)?;
-        model.verify(&mut this.engine)?;
+        this.engine.verify(model)?;
         Ok(this)
     }
 

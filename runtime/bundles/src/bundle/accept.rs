@@ -4,11 +4,11 @@ use super::{
     parse,
     signature::{KeyId, Keys},
 };
-use crate::slots::state::Origin;
-use bloodseg_vision::{
+use crate::{
     error::{Error, Result},
-    model::{golden, onnx_gate, store::Models},
+    slots::state::Origin,
 };
+use bloodseg_vision::model::{golden, onnx_gate, store::Models};
 
 /// A bundle that has passed everything but the engine.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Accepted {
 /// so has no `key_id`. A signature of a trusted key must hold all the same: where it does not, something was changed.
 ///
 /// # Errors
-/// [`Error::Model`] with the first thing that is wrong. Nothing inside is read before the signature holds.
+/// [`Error::Bundle`] with the first thing that is wrong. Nothing inside is read before the signature holds.
 pub fn accept(
     bytes: Vec<u8>,
     signature: Option<String>,
@@ -40,7 +40,7 @@ pub fn accept(
         Some(text) => keys.verify(&bytes, text, origin).map(Some),
         None => {
             let todo = "Fetch the file NAME.minisig too, or take it without with --unsigned";
-            Err(Error::model(origin, "no signature", "one of a trusted key", todo))
+            Err(Error::bundle(origin, "no signature", "one of a trusted key", todo))
         }
     };
     let key_id = match verified {
@@ -58,13 +58,13 @@ impl Accepted {
     /// them from the shapes, before an engine plans anything. What fits here may still be too much with all the rest.
     ///
     /// # Errors
-    /// [`Error::Model`] with both figures.
+    /// [`Error::Bundle`] with both figures.
     pub fn check_memory(&self, total_mib: f64, origin: &str) -> Result<()> {
         let Models { ssr, unet } = &self.models;
         let (mut weight_bytes, mut map_bytes) = (0, 0);
         for model in [ssr, unet] {
             let need = onnx_gate::check(&model.onnx)
-                .map_err(|fault| Error::model(origin, fault.found, fault.expected, ""))?
+                .map_err(|fault| Error::bundle(origin, fault.found, fault.expected, ""))?
                 .need;
             weight_bytes += need.weight_bytes;
             // One runs after the other, in one arena.
@@ -75,7 +75,7 @@ impl Accepted {
             return Ok(());
         }
         let found = format!("models that need {mib:.1} MiB for weights and maps alone");
-        Err(Error::model(
+        Err(Error::bundle(
             origin,
             found,
             format!("at most budget.total_mib = {total_mib}"),

@@ -8,9 +8,12 @@ use std::{
 };
 
 use super::{key::SecretKey, pack};
-use crate::limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES};
-use bloodseg_vision::{
+use crate::{
     error::{Error, Result},
+    limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES},
+};
+use bloodseg_vision::{
+    error::Cause,
     model::{
         limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
         store::{self, Models},
@@ -20,7 +23,7 @@ use bloodseg_vision::{
 /// Reads a bundle, whole.
 ///
 /// # Errors
-/// [`Error::Input`] when it is missing, no regular file, or larger than a bundle can be.
+/// [`Error::Vision`] when it is missing, no regular file, or larger than a bundle can be.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     bounded(path, MAX_BUNDLE_BYTES, "a bundle")
 }
@@ -35,7 +38,7 @@ pub fn signature_path(bundle: &Path) -> PathBuf {
 /// Reads the signature of a bundle; none where there is no such file.
 ///
 /// # Errors
-/// [`Error::Input`] when it is there but cannot be read.
+/// [`Error::Vision`] when it is there but cannot be read.
 pub fn read_signature(bundle: &Path) -> Result<Option<String>> {
     let path = signature_path(bundle);
     if std::fs::symlink_metadata(&path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
@@ -47,16 +50,16 @@ pub fn read_signature(bundle: &Path) -> Result<Option<String>> {
 /// Reads a text of keys or signatures.
 ///
 /// # Errors
-/// [`Error::Input`] when it is missing, too large, or no text.
+/// [`Error::Vision`] when it is missing, too large, or no text.
 pub fn read_text(path: &Path, what: &str) -> Result<String> {
     let bytes = bounded(path, MAX_KEY_BYTES, what)?;
-    String::from_utf8(bytes).map_err(|_| Error::input(path, "bytes that are no text", what, ""))
+    String::from_utf8(bytes).map_err(|e| Error::input(path, Cause::told("bytes that are no text", e), what, ""))
 }
 
 /// Packs the four files of a folder, which must pass the gate.
 ///
 /// # Errors
-/// [`Error::Model`] when one is missing or does not fit.
+/// [`Error::Bundle`] when one is missing or does not fit.
 pub fn pack_folder(folder: &Path) -> Result<(Vec<u8>, Models)> {
     let models = Models::load(folder)?;
     let text = |name: &str| store::read(&folder.join(name), MAX_TEXT_BYTES);
@@ -71,7 +74,7 @@ pub fn pack_folder(folder: &Path) -> Result<(Vec<u8>, Models)> {
 /// Makes a pair of keys: `PREFIX.key`, for its owner alone, and `PREFIX.pub`.
 ///
 /// # Errors
-/// [`Error::Output`] when one of the two is already there, or cannot be written.
+/// [`Error::Vision`] when one of the two is already there, or cannot be written.
 pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
     let with = |ending: &str| {
         let mut name = OsString::from(prefix);
@@ -95,7 +98,7 @@ pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
 fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Error::output(path, "a file is there already, and a key is never replaced")
+            Error::output(path, Cause::told("a file is there already, and a key is never replaced", e))
         }
         _ => Error::output(path, e),
     };
@@ -113,18 +116,16 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 fn bounded(path: &Path, most_bytes: u64, what: &str) -> Result<Vec<u8>> {
-    let fault = |found: String| Error::input(path, found, format!("{what}, of at most {most_bytes} bytes"), "");
+    let fault = |found: Cause| Error::input(path, found, format!("{what}, of at most {most_bytes} bytes"), "");
     // Asked by name first: opening a pipe would wait for its other end.
-    let known = std::fs::metadata(path).map_err(|e| fault(e.to_string()))?;
+    let known = std::fs::metadata(path).map_err(|e| fault(e.into()))?;
     if !known.is_file() {
         return Err(fault("no regular file".into()));
     }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes))
-        .map_err(|e| fault(e.to_string()))?;
+    File::open(path).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).map_err(|e| fault(e.into()))?;
     if bytes.len() as u64 > most_bytes {
-        return Err(fault(format!("a file of {} bytes or more", bytes.len())));
+        return Err(fault(format!("a file of {} bytes or more", bytes.len()).into()));
     }
     Ok(bytes)
 }

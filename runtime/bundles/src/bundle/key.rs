@@ -5,7 +5,8 @@ use ct_codecs::{Base64, Decoder, Encoder};
 use ed25519_compact::{KeyPair, Seed};
 
 use super::signature::KeyId;
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 
 /// Signs with Ed25519, the algorithm of every minisign key.
 const ALGORITHM: [u8; 2] = *b"Ed";
@@ -39,21 +40,21 @@ impl SecretKey {
     /// A new key, out of the system's randomness.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system has none.
+    /// [`Error::Vision`] when the system has none.
     pub fn generate() -> Result<Self> {
         let (mut id, mut seed) = ([0; 8], [0; 32]);
         let filled = getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut seed));
-        filled.map_err(|e| Error::internal("randomness of the system", e))?;
+        filled.map_err(|e| Error::internal("randomness of the system", Cause::of(e)))?;
         Ok(Self { id, pair: KeyPair::from_seed(Seed::new(seed)) })
     }
 
     /// Reads the text of a key file of minisign; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`Error::Model`] for everything but a key without a password.
+    /// [`Error::Bundle`] for everything but a key without a password.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let fault = |found: &str, todo: &str| {
-            Err(Error::model(origin, found, "a secret key of minisign without a password", todo))
+            Err(Error::bundle(origin, found, "a secret key of minisign without a password", todo))
         };
         let mut lines = text.lines();
         let (comment, line) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));

@@ -14,9 +14,12 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use crate::limits::MAX_BUNDLE_BYTES;
-use bloodseg_vision::{
+use crate::{
     error::{Error, Result},
+    limits::MAX_BUNDLE_BYTES,
+};
+use bloodseg_vision::{
+    error::Cause,
     model::{
         limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
         manifest::Role,
@@ -60,9 +63,9 @@ pub struct Bundle<'a> {
 /// Takes a bundle apart; `origin` names it in errors. What the members hold is not looked at.
 ///
 /// # Errors
-/// [`Error::Model`] for every byte that is not as the format says. Never panics, whatever the bytes.
+/// [`Error::Bundle`] for every byte that is not as the format says. Never panics, whatever the bytes.
 pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
-    let fault = |found: String, expected: String| Error::model(origin, found, expected, TODO);
+    let fault = |found: String, expected: String| Error::bundle(origin, found, expected, TODO);
     if bytes.len() as u64 > MAX_BUNDLE_BYTES {
         return Err(fault(format!("{} bytes", bytes.len()), format!("at most {MAX_BUNDLE_BYTES}")));
     }
@@ -110,7 +113,7 @@ pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
 /// Puts a bundle together; `members` in the order of [`MEMBERS`]. The same members give the same bytes.
 ///
 /// # Errors
-/// [`Error::Model`] when one is too large.
+/// [`Error::Bundle`] when one is too large.
 pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
     let mut bytes = Vec::from(MAGIC);
     bytes.extend(VERSION.to_le_bytes());
@@ -119,7 +122,7 @@ pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
         let size_bytes = member.len() as u64;
         if size_bytes > most_bytes(name) {
             let found = format!("{size_bytes} bytes");
-            return Err(Error::model(name, found, format!("at most {}", most_bytes(name)), ""));
+            return Err(Error::bundle(name, found, format!("at most {}", most_bytes(name)), ""));
         }
         bytes.extend(padded(name));
         bytes.extend(size_bytes.to_le_bytes());
@@ -134,14 +137,14 @@ impl Bundle<'_> {
     /// Both models, through the gate; `origin` names the bundle in errors.
     ///
     /// # Errors
-    /// [`Error::Model`] when a manifest cannot be read, or a model does not fit its own.
+    /// [`Error::Bundle`] when a manifest cannot be read, or a model does not fit its own.
     pub fn models(&self, origin: &str) -> Result<Models> {
         let [ssr_text, ssr, unet_text, unet] = self.members;
         let model = |text: &[u8], onnx: &[u8], role, name: &str| {
             let origin = format!("{origin}, {name}");
             let text = std::str::from_utf8(text)
-                .map_err(|_| Error::model(&origin, "a manifest that is no text", "UTF-8", TODO))?;
-            Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)
+                .map_err(|e| Error::bundle(&origin, Cause::told("a manifest that is no text", e), "UTF-8", TODO))?;
+            Ok::<_, Error>(Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)?)
         };
         Ok(Models {
             ssr: model(ssr_text, ssr, Role::SuperResolution, "ssr")?,

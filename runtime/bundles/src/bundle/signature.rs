@@ -5,7 +5,7 @@ use std::fmt;
 use ct_codecs::{Base64, Decoder};
 use minisign_verify::{PublicKey, Signature};
 
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Which key: eight bytes that the maker drew, written as the minisign tool writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Keys {
     /// Trusts one more: a line of base64, or the text of a key file. `origin` says where it is from.
     ///
     /// # Errors
-    /// [`Error::Config`] when it is no public key.
+    /// [`Error::Key`] when it is no public key.
     pub fn add(&mut self, text: &str, origin: &str) -> Result<()> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("untrusted comment:"));
         let (line, more) = (lines.next().unwrap_or("").trim(), lines.next());
@@ -35,10 +35,10 @@ impl Keys {
                 self.0.push((id, key));
                 Ok(())
             }
-            None => Err(Error::Config {
+            None => Err(Error::Key {
                 origin: origin.to_owned(),
                 found: "no public key of minisign".to_owned(),
-                todo: "Write the line that begins with RW, as `bloodseg models keygen` prints it".to_owned(),
+                todo: "Write the line that begins with RW, as `bloodseg models keygen` prints it".into(),
             }),
         }
     }
@@ -58,9 +58,9 @@ impl Keys {
     /// the bundle in errors.
     ///
     /// # Errors
-    /// [`Error::Model`] when none did, or when something was changed since.
+    /// [`Error::Bundle`] when none did, or when something was changed since.
     pub fn verify(&self, bytes: &[u8], text: &str, origin: &str) -> Result<KeyId> {
-        let fault = |found: String, expected: &str, todo: &str| Err(Error::model(origin, found, expected, todo));
+        let fault = |found: String, expected: &str, todo: &str| Err(Error::bundle(origin, found, expected, todo));
         if self.is_empty() {
             let todo = "Put the maker's public key into `[models] keys` of the config, or give --key FILE";
             return fault("a signature, but no key is trusted".into(), "a trusted key", todo);

@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 
 use super::{STATE, Slots, signature_path, state::State};
-use crate::{bundle::accept::Accepted, limits::MAX_BUNDLE_BYTES};
-use bloodseg_vision::{
+use crate::{
+    bundle::accept::Accepted,
     error::{Error, Result},
-    model::limits::MAX_TEXT_BYTES,
+    limits::MAX_BUNDLE_BYTES,
 };
+use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES};
 
 impl Slots {
     /// Installs a bundle that was accepted and tried; it is active from the next start on, on trial.
@@ -16,8 +17,8 @@ impl Slots {
     /// on trial are replaced, never those that one would go back to.
     ///
     /// # Errors
-    /// [`Error::Output`] when something cannot be written, or the state cannot be read now. What is active is then what was active before, or, when only the
-    /// last sync failed, the new models. [`Error::Model`] when somebody else holds the slots.
+    /// [`Error::Vision`] when something cannot be written, or the state cannot be read now. What is active is then what was active before, or, when only the
+    /// last sync failed, the new models. [`Error::Bundle`] when somebody else holds the slots.
     pub fn install(&self, accepted: &Accepted) -> Result<State> {
         let failed = |e: std::io::Error| Error::output(&self.folder, e);
         self.files.make_folder(&self.folder).map_err(failed)?;
@@ -25,7 +26,7 @@ impl Slots {
             self.files.sync_folder(above).map_err(failed)?;
         }
         let _lock = self.files.lock(&self.folder).map_err(|e| match e.kind() {
-            ErrorKind::WouldBlock => self.held(&e),
+            ErrorKind::WouldBlock => self.held(e),
             _ => failed(e),
         })?;
         let state = self.state_to_replace()?;
@@ -76,7 +77,7 @@ impl Slots {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(State::default()),
             // Longer than a state can be.
             Err(e) if e.kind() == ErrorKind::InvalidData => Ok(damaged(e.to_string())),
-            Err(e) => Err(Error::output(&path, format!("what is installed cannot be read: {e}"))),
+            Err(e) => Err(Error::output(&path, Cause::told(format!("what is installed cannot be read: {e}"), e))),
         }
     }
 }

@@ -34,10 +34,13 @@ use files::{Files, RealFiles};
 use state::{Place, State};
 
 use super::bundle::{self, file::signature_path};
-use crate::limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES, MAX_TRIAL_STARTS, MIN_TRIAL_FRAMES};
+use crate::{
+    error::{Error, Result},
+    limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES, MAX_TRIAL_STARTS, MIN_TRIAL_FRAMES},
+};
 use bloodseg_clock::{Clock, SystemClock, utc};
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::Cause,
     model::{golden, limits::MAX_TEXT_BYTES, store::Models},
 };
 
@@ -101,20 +104,20 @@ impl Slots {
     /// What is known of the slots; the default where nothing was ever installed.
     ///
     /// # Errors
-    /// [`Error::Model`] when the file is damaged or cannot be read.
+    /// [`Error::Bundle`] when the file is damaged or cannot be read.
     pub fn state(&self) -> Result<State> {
         let path = self.folder.join(STATE);
         match self.files.read(&path, MAX_TEXT_BYTES) {
             Ok(bytes) => State::parse(&String::from_utf8_lossy(&bytes)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(State::default()),
-            Err(e) => Err(Error::model(path.display(), e, "the state of the slots", "")),
+            Err(e) => Err(Error::bundle(path.display(), e, "the state of the slots", "")),
         }
     }
 
     /// The active models, for a command that is no run: nothing is counted, and nothing written.
     ///
     /// # Errors
-    /// [`Error::Model`] when not even the built-in models can be used.
+    /// [`Error::Bundle`] when not even the built-in models can be used.
     pub fn load(&self) -> Result<Active> {
         let (state, reason) = self.known();
         self.load_of(state, reason, false)
@@ -153,7 +156,7 @@ impl Slots {
     /// The models on trial have shown what they can. Others that were installed meanwhile stay as they are.
     ///
     /// # Errors
-    /// [`Error::Output`] when it cannot be recorded, [`Error::Model`] when somebody else holds the slots; the trial then goes on.
+    /// [`Error::Vision`] when it cannot be recorded, [`Error::Bundle`] when somebody else holds the slots; the trial then goes on.
     pub fn confirm(&self, active: &Running) -> Result<()> {
         self.settle(active, |_| None)
     }
@@ -180,10 +183,10 @@ impl Slots {
     /// Leaves models that failed, on trial or not, and loads the previous ones. They run even when it cannot be recorded.
     ///
     /// # Errors
-    /// [`Error::Model`] when these were the built-in ones already, or when not even those can be used.
+    /// [`Error::Bundle`] when these were the built-in ones already, or when not even those can be used.
     pub fn go_back(&self, from: &Running, reason: &str) -> Result<Active> {
         if from.place == Place::BuiltIn {
-            return Err(Error::model("built-in", reason, "models that run", "There is nothing to go back to"));
+            return Err(Error::bundle("built-in", reason, "models that run", "There is nothing to go back to"));
         }
         let (_lock, held) = self.lock_or_not();
         let is_free = held.is_none();
@@ -201,14 +204,14 @@ impl Slots {
     /// Goes back by the user's will.
     ///
     /// # Errors
-    /// [`Error::Model`] when the built-in models are active already, or somebody else holds the slots; [`Error::Output`] when it
+    /// [`Error::Bundle`] when the built-in models are active already, or somebody else holds the slots; [`Error::Vision`] when it
     /// cannot be written.
     pub fn roll_back(&self) -> Result<State> {
         let _lock = self.lock_if_possible()?;
         let state = self.state()?;
         if state.active == Place::BuiltIn {
             let todo = "`bloodseg models install` takes a bundle";
-            return Err(Error::model("slots", "the built-in models are active", "models to go back from", todo));
+            return Err(Error::bundle("slots", "the built-in models are active", "models to go back from", todo));
         }
         let next = state.gone_back("rolled back by hand", &self.utc());
         self.replace(&next)?;
@@ -218,39 +221,41 @@ impl Slots {
     /// The models in a place, through hash, container and gate; `state` says what should be there.
     ///
     /// # Errors
-    /// [`Error::Model`] when they are missing or damaged.
+    /// [`Error::Bundle`] when they are missing or damaged.
     pub fn models_at(&self, state: &State, place: Place) -> Result<Models> {
-        self.try_models_at(state, place).map_err(|fault| fault.error)
+        self.try_models_at(state, place).map_err(|fault| *fault.error)
     }
 
     /// The text of the signature in a slot, and the bundle that it is for.
     ///
     /// # Errors
-    /// [`Error::Model`] when the bundle cannot be read.
+    /// [`Error::Bundle`] when the bundle cannot be read.
     pub fn signed_at(&self, place: Place) -> Result<(Vec<u8>, Option<String>)> {
         let path = self.file(place);
         let bytes = self
             .files
             .read(&path, MAX_BUNDLE_BYTES)
-            .map_err(|e| Error::model(path.display(), e, "the bundle of the slot", ""))?;
+            .map_err(|e| Error::bundle(path.display(), e, "the bundle of the slot", ""))?;
         let signature = self.files.read(&signature_path(&path), MAX_KEY_BYTES).ok();
         Ok((bytes, signature.and_then(|text| String::from_utf8(text).ok())))
     }
 
     fn try_models_at(&self, state: &State, place: Place) -> std::result::Result<Models, Unusable> {
-        let lasting = |error| Unusable { error, lasts: true };
-        let Some(origin) = state.origin(place) else { return Models::embedded().map_err(lasting) };
+        let lasting = |error: Error| Unusable { error: error.into(), lasts: true };
+        let Some(origin) = state.origin(place) else {
+            return Models::embedded().map_err(|error| lasting(error.into()));
+        };
         let path = self.file(place);
         let name = format!("slot {}", place.name());
-        let fault = |found: String| Error::model(&name, found, "the bundle that was installed", "Install it again");
+        let fault = |found: Cause| Error::bundle(&name, found, "the bundle that was installed", "Install it again");
         let bytes = self.files.read(&path, MAX_BUNDLE_BYTES).map_err(|e| Unusable {
-            error: fault(e.to_string()),
             // An error of the disk may pass; a file that is gone or too large stays so.
             lasts: matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData),
+            error: fault(e.into()).into(),
         })?;
         let sha256 = golden::sha256(&bytes);
         if sha256 != origin.bundle_sha256 {
-            return Err(lasting(fault(format!("a damaged file, sha256 {sha256}"))));
+            return Err(lasting(fault(format!("a damaged file, sha256 {sha256}").into())));
         }
         bundle::parse(&bytes, &name).and_then(|bundle| bundle.models(&name)).map_err(lasting)
     }
@@ -264,7 +269,7 @@ impl Slots {
                     return Ok(Active { models, running });
                 }
                 // Each turn goes from a slot to the previous one, and at last to the built-in models.
-                Err(unusable) if state.active == Place::BuiltIn => return Err(unusable.error),
+                Err(unusable) if state.active == Place::BuiltIn => return Err(*unusable.error),
                 Err(unusable) => unusable,
             };
             let reason = unusable.error.to_string();
@@ -305,7 +310,7 @@ impl Slots {
     /// where somebody holds it.
     fn lock_if_possible(&self) -> Result<Option<Box<dyn Send>>> {
         match self.files.lock(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.held(&error)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.held(error)),
             lock => Ok(lock.ok()),
         }
     }
@@ -315,9 +320,8 @@ impl Slots {
         self.lock_if_possible().map_or_else(|error| (None, Some(error)), |lock| (lock, None))
     }
 
-    fn held(&self, error: &io::Error) -> Error {
-        let todo = "It may be `bloodseg models install`, or a run that starts: try again when that has ended";
-        Error::model(self.folder.display(), error, "slots that nobody else holds", todo)
+    fn held(&self, source: io::Error) -> Error {
+        Error::Held { folder: self.folder.clone(), source }
     }
 
     fn utc(&self) -> String {
@@ -343,6 +347,6 @@ impl Running {
 
 /// Models that cannot be loaded, and whether it would be the same another time.
 struct Unusable {
-    error: Error,
+    error: Box<Error>,
     lasts: bool,
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use bloodseg_vision::error::{Error, Result};
+use crate::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 
 /// Version of the file's format.
 const FORMAT: u32 = 1;
@@ -101,11 +102,12 @@ impl State {
     /// Reads the file's text.
     ///
     /// # Errors
-    /// [`Error::Model`] when it is damaged, or of another version.
+    /// [`Error::Bundle`] when it is damaged, or of another version.
     pub fn parse(text: &str) -> Result<Self> {
         let fault =
-            |found: String| Error::model("slots", found, "a state.toml of this version", "Install the models again");
-        let state: Self = toml::from_str(text).map_err(|e| fault(format!("state.toml: {}", e.message())))?;
+            |found: Cause| Error::bundle("slots", found, "a state.toml of this version", "Install the models again");
+        let state: Self =
+            toml::from_str(text).map_err(|e| fault(Cause::told(format!("state.toml: {}", e.message()), e.clone())))?;
         let named = |place: Place| place == Place::BuiltIn || state.origin(place).is_some();
         match state.format == FORMAT && named(state.active) && named(state.previous) {
             true => Ok(state),
@@ -116,7 +118,7 @@ impl State {
     /// The file's text.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it cannot be written as TOML.
+    /// [`Error::Vision`] when it cannot be written as TOML.
     pub fn to_text(&self) -> Result<String> {
         toml::to_string_pretty(self).map_err(|e| Error::internal("state of the slots", e))
     }

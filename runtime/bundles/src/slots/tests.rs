@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use crate::error::ErrorKind;
+use bloodseg_vision::error;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
@@ -341,7 +343,10 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
     let before = files();
     let failing = bench.amiss(Amiss::Unreadable("state.toml"));
     let error = failing.install(&accepted("3", None)).unwrap_err();
-    assert!(error.exit_code() == 5 && error.to_string().contains("cannot be read"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::Vision(error::ErrorKind::Output) && error.to_string().contains("cannot be read"),
+        "{error}"
+    );
     assert!(files() == before, "something was written over");
     // One that is damaged names nothing, and is not left beside a slot that is written over.
     std::fs::write(bench.file("state.toml"), "damaged").unwrap();
@@ -374,7 +379,7 @@ fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_sam
         held.install(&accepted("3", None)).unwrap_err(),
     ];
     for error in refusals {
-        assert!(error.exit_code() == 4 && error.to_string().contains("models install"), "{error}");
+        assert!(error.kind() == ErrorKind::Held && error.to_string().contains("models install"), "{error}");
     }
     assert_eq!(version(&held.go_back(&on_trial, "it failed").unwrap()), "1");
     assert!(state() == before, "something was recorded");

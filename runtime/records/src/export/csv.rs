@@ -58,7 +58,7 @@ pub(super) fn frames(
         row.field(utc::rfc3339(frame.at_utc_ms))?;
         row.field(&frame.source)?;
         row.known(frame.um_per_px)?;
-        row.field(frame.unsupported)?;
+        row.known(frame.counted.then_some(frame.unsupported))?;
         row.frame(frame)?;
         progress();
         row.end()
@@ -176,7 +176,8 @@ impl<'a> Row<'a> {
         self.field(utc::stamp_ms(frame.started_utc_ms))?;
         self.field(frame.number)?;
         self.field(&frame.image)?;
-        self.field(frame.cells)?;
+        // None were found, or none were looked for: the second is no number.
+        self.known(frame.counted.then_some(frame.cells))?;
         for ms in frame.ms {
             self.field(format_args!("{ms:.3}"))?;
         }

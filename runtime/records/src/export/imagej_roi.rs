@@ -9,9 +9,12 @@ use std::{
 };
 
 use super::{ExportError, Result, json, zip::Archive};
-use crate::store::read::{CellRow, Filter, FrameRow, Records};
+use crate::{
+    error::Error,
+    store::read::{CellRow, Filter, FrameRow, Records},
+};
 use bloodseg_clock::utc;
-use bloodseg_vision::{cells::outline::Polygon, error::Error};
+use bloodseg_vision::cells::outline::Polygon;
 
 const VERSION: u16 = 227;
 const POLYGON: u8 = 0;

@@ -33,8 +33,9 @@ struct Frame<'a> {
 
 #[derive(Serialize)]
 struct Counts {
-    cells: i64,
-    unsupported: i64,
+    /// None of a frame whose cells were not counted.
+    cells: Option<i64>,
+    unsupported: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +131,10 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
         height_sr_px,
         verdict: &frame.verdict,
         counted: frame.counted,
-        counts: Counts { cells: frame.cells, unsupported: frame.unsupported },
+        counts: Counts {
+            cells: frame.counted.then_some(frame.cells),
+            unsupported: frame.counted.then_some(frame.unsupported),
+        },
         quality: Quality {
             sharpness: frame.sharpness,
             contrast_levels,

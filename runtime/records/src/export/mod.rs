@@ -13,7 +13,7 @@ mod zip;
 use std::io::{self, Write};
 
 use super::store::read::{Filter, Records};
-use bloodseg_vision::error::Error;
+use crate::error::Error;
 
 /// Formats of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,7 +30,7 @@ impl Keeper {
                 self.wait("damaged", &text);
                 Ok(())
             }
-            Err(error) => Err(Fault::Damaged(format!("{why}; it cannot be put aside: {error}"))),
+            Err(error) => Err(Fault::Damaged(format!("{why}; it cannot be put aside: {error}"), None)),
         }
     }
 }

@@ -39,6 +39,9 @@ impl Keeper {
     pub(super) fn lost(&mut self, number: u64, why: &Reason) {
         self.counters.lost += 1;
         self.losses.of_run += 1;
+        if matches!(why, Reason::Fault(fault) if fault.lacks_space()) {
+            self.counters.lost_for_space += 1;
+        }
         let all = self.losses.of_run;
         let path = self.path.clone();
         let trouble = self.trouble_mut();

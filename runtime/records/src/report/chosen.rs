@@ -126,14 +126,14 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
     let (latest, more) = latest_of_names(records, run, &folder)?;
     let mut choice = Choice { more, ..Choice::default() };
     let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<bloodseg_vision::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(&filter, |frame| {
         if latest.get(&key(frame)) != Some(&frame.id) {
             return Ok(());
         }
         let Some(pictures) = pictures_of(&folder, frame) else { return Ok(()) };
         choice.pictured += 1;
         let Some(medians) = medians else { return Ok(()) };
-        records.cells::<bloodseg_vision::error::Error>(frame.id, |cell| {
+        records.cells::<crate::error::Error>(frame.id, |cell| {
             let [a, b] = medians.distances(cell);
             let distance = a.hypot(b);
             if is_measured(cell) && distance.is_finite() {
@@ -181,7 +181,7 @@ fn is_same(a: &CellRow, b: &CellRow) -> bool {
 fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
     let (mut latest, mut more) = (HashMap::new(), false);
     let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<bloodseg_vision::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(&filter, |frame| {
         let key = key(frame);
         if latest.contains_key(&key) || pictures_of(folder, frame).is_some() {
             if latest.len() < MAX_REPORT_PICTURED || latest.contains_key(&key) {
@@ -202,9 +202,11 @@ fn key(frame: &FrameRow) -> u64 {
 
 /// The super-resolved picture and the labels of a frame, where they were kept.
 fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
-    let stem = pictures::stem(&frame.image);
-    // A name in a database of others may be a way out of the folder.
-    let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
-    let [sr, _, labels, _] = pictures::paths(folder, stem);
-    (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
+    // The whole name where another file differs from it in its ending alone.
+    [frame.image.as_str(), pictures::stem(&frame.image)].into_iter().find_map(|stem| {
+        // A name in a database of others may be a way out of the folder.
+        let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
+        let [sr, _, labels, _] = pictures::paths(folder, stem);
+        (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
+    })
 }

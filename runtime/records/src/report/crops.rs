@@ -9,10 +9,12 @@ use image::{
 };
 
 use super::chosen::Chosen;
-use crate::report::limits::{MAX_KEPT_PICTURE_PX, MAX_REPORT_CROP_PX};
+use crate::{
+    error::{Error, Result},
+    report::limits::{MAX_KEPT_PICTURE_PX, MAX_REPORT_CROP_PX},
+};
 use bloodseg_vision::{
     cells::{Labels, outline::Polygon},
-    error::{Error, Result},
     frame::decode,
 };
 

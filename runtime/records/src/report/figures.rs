@@ -141,7 +141,7 @@ impl Figures {
     pub(super) fn read(records: &Records, run: &RunRow, extent: &Extent, progress: &mut dyn FnMut()) -> Result<Self> {
         let (lengths, mut figures) = (Lengths::of(run), Self::new(extent));
         let filter = Filter { run: Some(run.id), ..Filter::default() };
-        records.whole_frames::<bloodseg_vision::error::Error>(&filter, |frame, cells| {
+        records.whole_frames::<crate::error::Error>(&filter, |frame, cells| {
             let mut covered_px = 0.0;
             for cell in cells {
                 covered_px += cell.area_px as f64;

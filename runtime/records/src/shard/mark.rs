@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Shard, sealed::hexadecimal};
+use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_vision::{
-    error::{Error, Result},
+    error::Cause,
     model::{golden, limits::MAX_TEXT_BYTES, store},
 };
 
@@ -54,8 +55,14 @@ pub struct Common {
     pub um_per_px: Option<f64>,
     /// `--whole-field`
     pub whole_field: bool,
+    /// `--as-is`
+    #[serde(default)]
+    pub as_is: bool,
     /// `--any-quality`
     pub any_quality: bool,
+    /// `--bits`
+    #[serde(default)]
+    pub bits: Option<u32>,
 }
 
 /// A list of pictures, told from others.
@@ -114,6 +121,7 @@ impl Common {
     /// The first thing in which `self` and `other` differ: its name, and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let pitch = |um: Option<f64>| um.map_or_else(|| "not given".to_owned(), |um| um.to_string());
+        let depth = |bits: Option<u32>| bits.map_or_else(|| "not given".to_owned(), |bits| bits.to_string());
         let inputs = |inputs: &Inputs| format!("{} pictures, sha256 {}", inputs.count, inputs.sha256);
         let model = |model: &ModelMark| {
             let ModelMark { version, onnx_sha256, manifest_sha256 } = model;
@@ -126,7 +134,9 @@ impl Common {
             ("the segmentation model", model(&self.unet), model(&other.unet)),
             ("--um-per-px", pitch(self.um_per_px), pitch(other.um_per_px)),
             ("--whole-field", self.whole_field.to_string(), other.whole_field.to_string()),
+            ("--as-is", self.as_is.to_string(), other.as_is.to_string()),
             ("--any-quality", self.any_quality.to_string(), other.any_quality.to_string()),
+            ("--bits", depth(self.bits), depth(other.bits)),
         ]
         .into_iter()
         .find(|(_, one, another)| one != another)
@@ -140,7 +150,7 @@ impl Mark {
     /// [`Error::Output`]
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("shard", e))?;
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("shard", Cause::of(e)))?;
         let mut file = AtomicFile::create(&path)?;
         writeln!(file, "{text}").map_err(|e| Error::output(&path, e))?;
         Ok(file.commit()?)
@@ -198,7 +208,9 @@ pub(super) mod tests {
             unet: model,
             um_per_px: None,
             whole_field: false,
+            as_is: false,
             any_quality: false,
+            bits: None,
         }
     }
 
@@ -218,7 +230,7 @@ pub(super) mod tests {
         Mark::remove(folder.path()).unwrap();
         Mark::remove(folder.path()).unwrap();
         let error = Mark::read(folder.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Vision(bloodseg_vision::error::ErrorKind::Input));
         assert!(error.to_string().contains("not finished"), "{error}");
     }
 
@@ -256,6 +268,7 @@ pub(super) mod tests {
             (Common { um_per_px: Some(2.0), ..one.clone() }, "--um-per-px"),
             (Common { whole_field: true, ..one.clone() }, "--whole-field"),
             (Common { any_quality: true, ..one.clone() }, "--any-quality"),
+            (Common { bits: Some(12), ..one.clone() }, "--bits"),
         ] {
             let (what, left, right) = one.difference(&other).unwrap();
             assert!(format!("{what} {left} {right}").contains(name), "{name}: {what} {left} {right}");

@@ -16,12 +16,14 @@ use super::{
     mark::{FILE, Mark},
     sealed::hexadecimal,
 };
-use crate::{frames, shard::limits::MAX_SHARDS, table};
-use bloodseg_durable::AtomicFile;
-use bloodseg_vision::{
+use crate::{
     error::{Error, Result},
-    model::limits::MAX_TEXT_BYTES,
+    frames,
+    shard::limits::MAX_SHARDS,
+    table,
 };
+use bloodseg_durable::AtomicFile;
+use bloodseg_vision::model::limits::MAX_TEXT_BYTES;
 
 /// Most missing shards that are named one by one.
 const NAMED: usize = 10;

@@ -1,6 +1,7 @@
 //! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
 
 pub mod about;
+pub mod follow;
 pub mod limits;
 pub mod read;
 pub mod retention;
@@ -15,17 +16,16 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use crate::store::limits::{
-    MAX_RECORDS_BUSY, MAX_RECORDS_HEAP_BYTES, RECORDS_CACHE_KIB, RECORDS_LOG_BYTES, RECORDS_LOG_PAGES,
+use crate::{
+    error::Error,
+    store::limits::{
+        MAX_RECORDS_BUSY, MAX_RECORDS_HEAP_BYTES, RECORDS_CACHE_KIB, RECORDS_LOG_BYTES, RECORDS_LOG_PAGES,
+    },
 };
-use bloodseg_vision::error::Error;
 use schema::Found;
 
 /// Name of the database in the folder of a run.
 pub const FILE: &str = "records.sqlite";
-
-/// What SQLite takes for no database.
-const NO_DATABASE: &str = "no database is in it; it is left as it is";
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +33,15 @@ pub enum Fault {
     /// It is not ours to touch; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// SQLite takes it for no database; nothing was changed.
+    #[error("no database is in it; it is left as it is")]
+    NoDatabase,
     /// It was ours, and cannot be read any more: bytes of it are not what was written.
     #[error("damaged: {0}")]
-    Damaged(String),
+    Damaged(String, #[source] Option<rusqlite::Error>),
     /// What SQLite said.
     #[error("{0}{code}", code = code_of(.0))]
-    Sqlite(rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
 }
 
 /// The number that tells one I/O error from another; nothing for errors that are no I/O errors.
@@ -50,22 +53,32 @@ fn code_of(error: &rusqlite::Error) -> String {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::Refused(NO_DATABASE.into()),
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
+            Some(ErrorCode::NotADatabase) => Self::NoDatabase,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string(), Some(error)),
             _ => Self::Sqlite(error),
         }
     }
 }
 
+/// Whether SQLite says that the disk is full.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 impl Fault {
     /// The error for a user who named the folder of `path` for results.
     pub fn to_write(self, path: &Path) -> Error {
-        Error::output(path, self)
+        Error::Unwritable { path: path.to_owned(), source: self }
     }
 
     /// The error for a user who wants to read `path`.
     pub fn to_read(self, path: &Path) -> Error {
-        Error::input(path, self, "records that `bloodseg run --out DIR` wrote", "")
+        Error::Unreadable { path: path.to_owned(), source: self }
+    }
+
+    /// Whether the disk is full.
+    pub fn lacks_space(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if is_full(error))
     }
 }
 
@@ -76,7 +89,8 @@ impl Fault {
 /// the same, and a reader may hold up the writer.
 ///
 /// # Errors
-/// [`Fault::Refused`] for what is no database, of another program, or of a newer version: it is left as it is.
+/// [`Fault::NoDatabase`] or [`Fault::Refused`] for what is no database, of another program, or of a newer version: it is left
+/// as it is.
 /// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     let opened = match prepared(path, Journal::Ahead) {
@@ -87,8 +101,8 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
         other => other,
     };
     match opened {
-        Err(Fault::Refused(why)) if why == NO_DATABASE && was_ours(path) => {
-            Err(Fault::Damaged("its header is not what was written".into()))
+        Err(Fault::NoDatabase) if was_ours(path) => {
+            Err(Fault::Damaged("its header is not what was written".into(), None))
         }
         other => other,
     }
@@ -349,12 +363,12 @@ mod tests {
         ];
         for (at, damage) in damages.into_iter().enumerate() {
             let fault = opened_with(damage);
-            assert!(matches!(&fault, Fault::Damaged(_)), "{at}: {fault:?}");
+            assert!(matches!(&fault, Fault::Damaged(..)), "{at}: {fault:?}");
         }
         let others: [Damage; 2] = [&|bytes| bytes[..100].fill(b'x'), &|bytes| *bytes = b"short".to_vec()];
         for damage in others {
             let fault = opened_with(damage);
-            assert!(matches!(&fault, Fault::Refused(why) if why == NO_DATABASE), "{fault:?}");
+            assert!(matches!(&fault, Fault::NoDatabase), "{fault:?}");
         }
     }
 

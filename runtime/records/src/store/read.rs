@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row, params, types::ValueRef};
 
 use super::{FILE, Fault, open_to_read};
-use crate::store::limits::RECORDS_READ_FRAMES;
-use bloodseg_vision::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::limits::RECORDS_READ_FRAMES,
+};
 
 /// Which frames are wanted; all without any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,7 +129,7 @@ pub struct Records {
     newest: i64,
 }
 
-const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
+pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
                        f.box_ms, f.image, f.verdict, f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, \
                        f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
                        f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px";
@@ -335,7 +337,8 @@ pub(super) fn text(row: &Row<'_>, at: usize, into: &mut String) -> rusqlite::Res
 }
 
 impl FrameRow {
-    fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+    /// Takes it from a row of [`COLUMNS`].
+    pub(super) fn read(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         self.id = row.get(0)?;
         self.run = row.get(1)?;
         self.started_utc_ms = row.get(2)?;

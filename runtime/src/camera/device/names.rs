@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Fault;
-use bloodseg_vision::error::Error;
+use crate::error::Error;
 
 /// Whether a name means a camera although no config names it: `camera0`, `/dev/video0`.
 pub fn is_camera_name(name: &str) -> bool {
@@ -40,11 +40,11 @@ pub fn unusable(name: &str, device: &Path, fault: &Fault, found: &[PathBuf], sou
     let found = match fault {
         Fault::Gone(found) | Fault::Refused { found, .. } => found,
     };
-    Error::Source {
-        name: name.to_owned(),
-        found: format!("{}: {found}; among /dev/video* {there}", device.display()),
-        todo: format!("{todo}Sources that can be used: {sources}"),
-    }
+    Error::frames(
+        name,
+        format!("{}: {found}; among /dev/video* {there}", device.display()),
+        format!("{todo}Sources that can be used: {sources}"),
+    )
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 pub mod colour;
 pub mod jpeg;
 
-use crate::camera::device::{Format, RawFrame, layout::Layout};
-use bloodseg_vision::{
+use crate::{
+    camera::device::{Format, RawFrame, layout::Layout},
     error::{Error, Result},
+};
+use bloodseg_vision::{
     frame::{
         flat_field::FlatField,
         pool::{FramePool, Picture},

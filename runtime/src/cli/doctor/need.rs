@@ -10,9 +10,10 @@ use crate::{
         session::Session,
     },
     doctor::{Finding, Machine, budget},
+    error::Result,
     memory::{budget::Budget, counting},
 };
-use bloodseg_vision::{error::Result, geometry::TILE_PX, pipeline::Pipeline};
+use bloodseg_vision::{geometry::TILE_PX, pipeline::Pipeline};
 
 /// Checks the greatest need. `pipeline` is that of the models, where they are any good; frames of `frame_px` go before those
 /// of the sources.

@@ -8,6 +8,7 @@ use super::{keys, slots};
 use crate::{
     camera::Need,
     cli::{budget, print, session::Session},
+    error::Result,
 };
 use bloodseg_bundles::{
     bundle::{
@@ -17,7 +18,6 @@ use bloodseg_bundles::{
     },
     limits::{MAX_TRIAL_STARTS, MIN_TRIAL_FRAMES},
 };
-use bloodseg_vision::error::Result;
 
 /// Arguments of `models install`.
 ///

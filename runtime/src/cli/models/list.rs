@@ -4,15 +4,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::slots;
-use crate::cli::{print, session::Session};
+use crate::{
+    cli::{print, session::Session},
+    error::Result,
+};
 use bloodseg_bundles::{
     limits::MAX_TRIAL_STARTS,
     slots::state::{Place, State},
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    model::store::Models,
-};
+use bloodseg_vision::model::store::Models;
 
 /// Arguments of `models list`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ struct List {
 pub(super) fn run(session: &Session, args: &ListArgs) -> Result<()> {
     let list = list(&slots(session)?.state()?);
     if args.json {
-        print::line(serde_json::to_string_pretty(&list).map_err(|e| Error::internal("list", e))?);
+        print::json("list", &list)?;
         return Ok(());
     }
     for row in &list.slots {

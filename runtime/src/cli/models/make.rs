@@ -7,13 +7,13 @@ use std::{
 
 use clap::Args;
 
-use crate::cli::print;
+use crate::{
+    cli::print,
+    error::{Error, Result},
+};
 use bloodseg_bundles::bundle::{file, key::SecretKey};
 use bloodseg_durable::AtomicFile;
-use bloodseg_vision::{
-    error::{Error, Result},
-    model::golden,
-};
+use bloodseg_vision::model::golden;
 
 /// Arguments of `models keygen`.
 ///

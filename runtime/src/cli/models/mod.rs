@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::session::Session;
+use crate::error::{Error, Result};
 use bloodseg_bundles::{
     bundle::{file, signature::Keys},
     slots::Slots,
 };
-use bloodseg_vision::error::{Error, Result};
 
 /// Arguments of `models`.
 ///
@@ -63,10 +63,8 @@ pub(in crate::cli) fn run(session: &Session, args: &ModelsArgs) -> Result<()> {
 
 /// The slots, for a command that is about them.
 fn slots(session: &Session) -> Result<Slots> {
-    session.slots().ok_or_else(|| Error::Config {
-        origin: "models".into(),
-        found: "no folder for the slots".into(),
-        todo: "Give --slots DIR, or models.slots in the config file".into(),
+    session.slots().ok_or_else(|| {
+        Error::config("models", "no folder for the slots", "Give --slots DIR, or models.slots in the config file")
     })
 }
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{install, keys, slots};
-use crate::cli::{print, session::Session};
+use crate::{
+    cli::{print, session::Session},
+    error::{Error, Result},
+};
 use bloodseg_bundles::{
     bundle::signature::Keys,
     slots::{
@@ -13,10 +16,7 @@ use bloodseg_bundles::{
         state::{Place, State},
     },
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    geometry::TILE_PX,
-};
+use bloodseg_vision::geometry::TILE_PX;
 
 /// Arguments of `models verify`.
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ fn check(session: &Session, slots: &Slots, state: &State, place: Place, keys: &K
     match signature {
         // What is held against no key is said to be so.
         Some(_) if keys.is_empty() => Ok(format!("signed by the key {key_id}, which no key at hand can tell")),
-        Some(text) => keys.verify(&bytes, &text, &name).map(|id| format!("signed by the key {id}")),
+        Some(text) => Ok(format!("signed by the key {}", keys.verify(&bytes, &text, &name)?)),
         None => Err(Error::model(name, "no signature", format!("one of the key {key_id}"), "Install it again")),
     }
 }

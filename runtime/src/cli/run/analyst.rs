@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{info, lines::Tally};
 use crate::{
+    error::{Error, Result},
     page::{board::Board, facts::cards},
     run::{
         analysis::Analyst,
@@ -13,11 +14,7 @@ use crate::{
 };
 use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::kept_pictures::KeptPictures;
-use bloodseg_vision::{
-    error::{Error, Result},
-    frame::Frame,
-    pipeline::Analysis,
-};
+use bloodseg_vision::{frame::Frame, pipeline::Analysis};
 
 /// See the module.
 #[derive(Debug)]

@@ -9,12 +9,12 @@ use super::{RunArgs, analyst::CliAnalyst, lines::Tally, recorder::CliRecorder};
 use crate::{
     camera::{FrameSource, Need, Pacing, open::open},
     cli::{session::Session, voice::Voice},
+    error::Error,
     page::board::Board,
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
 use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
-use bloodseg_vision::error::Error;
 
 /// See the module.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod page;
 mod recorder;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -19,16 +20,18 @@ use super::{
     budget::{self, Heap},
     segment::above_zero,
     session::Session,
+    signals::stop_on_signals,
     supervise,
     voice::Voice,
 };
 use crate::{
     camera::open::{Wish, open},
     config::address::Address,
+    error::{Error, Result},
     memory::counting,
     outbox::{Outbox, access::Access},
     page::facts::cards,
-    run::{Counts, Ended, Run, crew::Threads, shared::Shared, stop::Stop},
+    run::{Counts, Ended, Run, crew::Threads, shared::Shared},
 };
 use bloodseg_clock::{Clock, SystemClock, utc};
 use bloodseg_records::{
@@ -36,7 +39,7 @@ use bloodseg_records::{
     run_log::{self, RunEnd, Tables},
     store,
 };
-use bloodseg_vision::error::{Error, Result};
+use bloodseg_vision::error::Cause;
 use makers::CliMakers;
 use page::Page;
 
@@ -89,6 +92,10 @@ pub(super) struct RunArgs {
     #[arg(long)]
     whole_field: bool,
 
+    /// Bits that samples of 16 bit use in a folder of pictures, for cameras of 10, 12 or 14 bit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
+    bits: Option<u32>,
+
     /// Serve the page at this address with its port, or `off` [default: as the config says, else 127.0.0.1:8571]
     #[arg(long, value_name = "ADDR")]
     http: Option<Address>,
@@ -108,6 +115,7 @@ impl RunArgs {
             whole_field: self.whole_field,
             um_per_px: self.um_per_px,
             as_is: false,
+            bits: self.bits,
         }
     }
 }
@@ -143,7 +151,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     });
     let _held = FolderLock::take(&out)?;
     let stop = stop_on_signals()?;
-    let name = source.name().to_owned();
+    let (name, of_files) = (source.name().to_owned(), source.is_of_files());
     voice.line(format_args!("source   {name}: {}", source.describe()));
     voice.line(format_args!("results  {}", out.display()));
 
@@ -193,45 +201,61 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
     match outcome.ended {
         Ended::Broke(error) => Err(error),
-        _ => all_kept(tally.end, outcome.counts, &out).and_then(|()| some_frame(&name, outcome.counts)),
+        _ => all_kept(tally.end, outcome.counts, &out).and_then(|()| all_read(&name, of_files, outcome.counts)),
     }
 }
 
 /// A run whose results are not whole is no success.
 fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
-    let fault = |found: String| Error::output(&out.join(store::FILE), found);
-    match end {
-        None => Err(fault("the records did not come to their end".into())),
-        Some(RunEnd { tables: Tables::Failed(error @ Error::Output { .. }), .. }) => Err(error),
-        Some(RunEnd { tables: Tables::Failed(error), .. }) => Err(fault(format!("no tables: {error}"))),
-        Some(_) if counts.not_kept > 0 => {
-            Err(fault(format!("{} frames were not kept, as said above", counts.not_kept)))
+    let fault = |found: Cause| Err(Error::output(&out.join(store::FILE), found));
+    let Some(RunEnd { counters, tables }) = end else {
+        return fault("the records did not come to their end".into());
+    };
+    match tables {
+        Tables::Failed(error) if error.is_output() => Err(error.into()),
+        Tables::Failed(error) => fault(Cause::told(format!("no tables: {error}"), error)),
+        _ if counts.not_kept > 0 => {
+            let found = format!("{} frames were not kept, as said above", counts.not_kept);
+            // Others came faster than the disk writes, or while it failed: space would not have helped them.
+            let full = counters.lost_for_space > 0;
+            fault(if full { Cause::told(found, io::Error::from(io::ErrorKind::StorageFull)) } else { found.into() })
         }
-        Some(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
-/// A run in which nothing at all could be read is no success.
-fn some_frame(name: &str, counts: Counts) -> Result<()> {
-    if counts.captured > 0 || counts.unreadable == 0 {
+/// A run of files is no success when one of them could not be read; one of a camera, when nothing at all could be.
+fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
+    let Counts { captured, unreadable, .. } = counts;
+    if unreadable > 0 && of_files {
+        let found = format!("{unreadable} of {} pictures could not be used, as said above", captured + unreadable);
+        return Err(Error::input(Path::new(name), found, "pictures alone", "The others are done"));
+    }
+    if captured > 0 || unreadable == 0 {
         return Ok(());
     }
-    Err(Error::Source {
-        name: name.to_owned(),
-        found: format!("none of its {} frames can be used", counts.unreadable),
-        todo: "The warnings say why".into(),
-    })
+    Err(Error::frames(name, format!("none of its {unreadable} frames can be used"), "The warnings say why"))
 }
 
-/// Ctrl-C and SIGTERM ask for a clean end; a second time, the process ends at once.
-fn stop_on_signals() -> Result<Arc<Stop>> {
-    let stop = Arc::new(Stop::default());
-    let raised = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if raised.raise() {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|e| Error::internal("signal handler", e))?;
-    Ok(stop)
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use bloodseg_records::keeper::KeeperCounters;
+
+    #[test]
+    fn space_is_asked_for_where_frames_found_the_disk_full_and_not_elsewhere() {
+        let told = |lost_for_space, not_kept| {
+            let counters = KeeperCounters { lost_for_space, ..KeeperCounters::default() };
+            let end = RunEnd { counters, tables: Tables::CutShort };
+            all_kept(Some(end), Counts { not_kept, ..Counts::default() }, Path::new("out"))
+        };
+        let (full, slow) = (told(1, 3).unwrap_err(), told(0, 3).unwrap_err());
+        assert_eq!((full.exit_code(), slow.exit_code()), (5, 5));
+        assert!(full.to_string().contains("3 frames were not kept") && full.remedy().contains("free space"), "{full}");
+        assert!(slow.to_string().contains("3 frames were not kept") && !slow.remedy().contains("space"), "{slow}");
+        told(0, 0).unwrap();
+        assert!(!all_kept(None, Counts::default(), Path::new("out")).unwrap_err().remedy().contains("space"));
+    }
 }

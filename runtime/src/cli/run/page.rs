@@ -6,6 +6,7 @@ use crate::{
     camera::FrameSource,
     cli::session::Session,
     config::address::Address,
+    error::{Error, Result},
     host,
     page::{
         Site,
@@ -19,7 +20,6 @@ use crate::{
 };
 use bloodseg_clock::utc;
 use bloodseg_records::{run_info::RunInfo, store};
-use bloodseg_vision::error::{Error, Result};
 
 /// A page that is served, and the board that feeds it.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Page {
         let address = flag.unwrap_or(http.address);
         if let Some(found) = address.fault(http.has_token()) {
             let todo = "Set it, or serve on 127.0.0.1".to_owned();
-            return Err(Error::Config { origin: "http".into(), found, todo });
+            return Err(Error::config("http", found, todo));
         }
         if address == Address::Off {
             return Ok(None);

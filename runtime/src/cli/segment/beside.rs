@@ -7,21 +7,21 @@ use std::{
     thread::{Builder, Scope},
 };
 
-use super::{Read, read};
+use super::picture::{How, Picture, write};
 use crate::cli::inputs::Input;
-use bloodseg_vision::{
-    error::{Error, Result},
-    pictures,
-    pipeline::{Analysis, Pipeline},
-};
+use crate::error::{Error, Result};
+use bloodseg_vision::error::Cause;
+use bloodseg_vision::pipeline::{Analysis, Pipeline};
 
 /// Both threads; they end with this value.
 pub(super) struct Beside<'a> {
-    pictures: Receiver<Result<Read>>,
+    pictures: Receiver<Result<Picture>>,
     to_write: SyncSender<(&'a str, Analysis)>,
-    written: Receiver<Result<Analysis>>,
+    written: Receiver<(Result<()>, Analysis)>,
     /// Whether the writer has an analysis, or its memory.
     is_lent: bool,
+    /// What could not be written since it was asked for.
+    failed: Vec<Error>,
 }
 
 impl<'a> Beside<'a> {
@@ -31,8 +31,8 @@ impl<'a> Beside<'a> {
     /// [`Error::Internal`] when the system gives no threads.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, 'a>,
-        inputs: &'a [Input],
-        whole_field: bool,
+        inputs: &'a [&'a Input],
+        how: How,
         out: &'a Path,
     ) -> Result<Self> {
         // Without a place to wait in: whoever is ahead waits with one picture in hand.
@@ -41,23 +41,23 @@ impl<'a> Beside<'a> {
         let (written_to, written) = channel();
         let thread = |name: &str| Builder::new().name(name.into());
         let fault = |e| Error::internal("thread for pictures", e);
-        thread("read").spawn_scoped(scope, move || read_all(inputs, whole_field, &read_to)).map_err(fault)?;
+        thread("read").spawn_scoped(scope, move || read_all(inputs, how, &read_to)).map_err(fault)?;
         thread("write").spawn_scoped(scope, move || write_all(out, &to_be_written, &written_to)).map_err(fault)?;
-        Ok(Self { pictures, to_write, written, is_lent: false })
+        Ok(Self { pictures, to_write, written, is_lent: false, failed: Vec::new() })
     }
 
     /// The next of the inputs.
     ///
     /// # Errors
     /// Those of the picture.
-    pub(super) fn next(&self) -> Result<Read> {
-        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", e)))
+    pub(super) fn next(&self) -> Result<Picture> {
+        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", Cause::of(e))))
     }
 
     /// Hands the latest analysis on to be written, once the one before is.
     ///
     /// # Errors
-    /// Those of writing the one before.
+    /// [`Error::Internal`] when the thread is gone.
     pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline) -> Result<()> {
         let memory = self.take_back()?;
         self.is_lent = true;
@@ -65,12 +65,18 @@ impl<'a> Beside<'a> {
         sent.map_err(|_| Error::internal("writing beside", "no thread"))
     }
 
-    /// Waits until all is written.
+    /// What could not be written since this was asked last.
+    pub(super) fn failed(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Waits until all is written, and tells what could not be.
     ///
     /// # Errors
-    /// Those of writing the last one.
-    pub(super) fn end(mut self) -> Result<()> {
-        self.take_back().map(|_| ())
+    /// [`Error::Internal`] when the thread is gone.
+    pub(super) fn end(mut self) -> Result<Vec<Error>> {
+        self.take_back()?;
+        Ok(self.failed)
     }
 
     /// The analysis that was lent; a new one before the first.
@@ -78,23 +84,24 @@ impl<'a> Beside<'a> {
         if !std::mem::take(&mut self.is_lent) {
             return Ok(Analysis::default());
         }
-        self.written.recv().unwrap_or_else(|e| Err(Error::internal("writing beside", e)))
+        let (written, analysis) = self.written.recv().map_err(|e| Error::internal("writing beside", Cause::of(e)))?;
+        self.failed.extend(written.err());
+        Ok(analysis)
     }
 }
 
-fn read_all(inputs: &[Input], whole_field: bool, to: &SyncSender<Result<Read>>) {
+fn read_all(inputs: &[&Input], how: How, to: &SyncSender<Result<Picture>>) {
     for input in inputs {
         // Nobody waits any more where the command has failed.
-        if to.send(read(&input.path, whole_field)).is_err() {
+        if to.send(Picture::read(input, how)).is_err() {
             break;
         }
     }
 }
 
-fn write_all(out: &Path, from: &Receiver<(&str, Analysis)>, to: &Sender<Result<Analysis>>) {
+fn write_all(out: &Path, from: &Receiver<(&str, Analysis)>, to: &Sender<(Result<()>, Analysis)>) {
     for (stem, analysis) in from {
-        let written = pictures::write(out, stem, &analysis).map(|()| analysis);
-        if to.send(written).is_err() {
+        if to.send((write(out, stem, &analysis), analysis)).is_err() {
             break;
         }
     }

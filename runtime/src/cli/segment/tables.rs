@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
-    frames::{self, FrameTable},
+    earlier,
+    frames::{self, FrameTable, Scaled},
     shard::sealed::Sealed,
     table::{self, CellTable},
 };
-use bloodseg_vision::{
-    error::{Error, Result},
-    pipeline::Analysis,
-};
+use bloodseg_vision::{error::Cause, pipeline::Analysis};
 
 /// cells.csv and frames.csv in the making; dropped before the end, they leave no trace.
 pub(super) struct Tables {
@@ -22,29 +21,47 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Begins both in a folder that is there.
-    pub(super) fn begin(folder: &Path, with_um: bool) -> Result<Self> {
+    /// Begins both in a folder that is there; with `goes_on`, they begin with the rows of those that are there.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for a folder that cannot be written to, and for tables that have other columns.
+    pub(super) fn begin(folder: &Path, with_um: bool, goes_on: bool) -> Result<Self> {
         let (cells_path, frames_path) = (folder.join(table::TABLE), folder.join(frames::TABLE));
-        let file = |path: &Path| AtomicFile::create(path).map(Sealed::new);
-        Ok(Self {
-            cells: CellTable::begin(file(&cells_path)?, with_um).map_err(|e| Error::output(&cells_path, e))?,
-            frames: FrameTable::begin(file(&frames_path)?).map_err(|e| Error::output(&frames_path, e))?,
-            cells_path,
-            frames_path,
-        })
+        let file = |path: &Path, columns: &[&str]| {
+            let mut file = Sealed::new(AtomicFile::create(path)?);
+            if goes_on {
+                earlier::copy(path, columns, &mut file).map_err(|e| Error::output(path, e))?;
+            }
+            Ok::<_, Error>(file)
+        };
+        let cells = file(&cells_path, &table::columns(with_um))?;
+        let frames = file(&frames_path, &frames::columns())?;
+        let (cells, frames) = if goes_on {
+            (CellTable::go_on(cells, with_um), FrameTable::go_on(frames))
+        } else {
+            (
+                CellTable::begin(cells, with_um).map_err(|e| Error::output(&cells_path, Cause::of(e)))?,
+                FrameTable::begin(frames).map_err(|e| Error::output(&frames_path, Cause::of(e)))?,
+            )
+        };
+        Ok(Self { cells, frames, cells_path, frames_path })
     }
 
-    /// Adds a picture and its cells.
-    pub(super) fn add(&mut self, name: &str, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Result<()> {
-        let cells = self.cells.add(name, &analysis.cells, um_per_sr_px);
-        cells.map_err(|e| Error::output(&self.cells_path, e))?;
-        self.frames.add(name, analysis).map_err(|e| Error::output(&self.frames_path, e))
+    /// Adds a picture and its cells, which were counted or not.
+    ///
+    /// # Errors
+    /// [`Error::Output`] when a table cannot be written.
+    pub(super) fn add(&mut self, name: &str, analysis: &Analysis, counted: bool, scaled: &Scaled) -> Result<()> {
+        let cells = self.cells.add(name, &analysis.cells, &scaled.placement, scaled.um_per_sr_px());
+        cells.map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?;
+        self.frames.add(name, analysis, scaled, counted).map_err(|e| Error::output(&self.frames_path, Cause::of(e)))
     }
 
     /// Puts both in their places, and tells the SHA-256 of the cells and of the frames.
     pub(super) fn end(self) -> Result<[String; 2]> {
-        let (cells, cells_sha256) = self.cells.end().map_err(|e| Error::output(&self.cells_path, e))?.end();
-        let (frames, frames_sha256) = self.frames.end().map_err(|e| Error::output(&self.frames_path, e))?.end();
+        let (cells, cells_sha256) = self.cells.end().map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?.end();
+        let (frames, frames_sha256) =
+            self.frames.end().map_err(|e| Error::output(&self.frames_path, Cause::of(e)))?.end();
         cells.commit()?;
         frames.commit()?;
         Ok([cells_sha256, frames_sha256])

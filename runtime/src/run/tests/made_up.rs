@@ -208,7 +208,7 @@ impl Parts {
 
 impl Makers for Parts {
     fn source(&mut self) -> Making<Box<dyn FrameSource>> {
-        let gone = || Error::Source { name: "burst".into(), found: "gone".into(), todo: String::new() };
+        let gone = || Error::frames("burst", "gone", "");
         let source = self.sources.pop_front().ok_or_else(gone);
         Box::new(|| source)
     }

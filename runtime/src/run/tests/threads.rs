@@ -172,7 +172,7 @@ fn a_source_that_is_lost_ends_the_run() {
             Pacing::Lossless
         }
         fn next_frame(&mut self, _now: Duration) -> Result<Next> {
-            Err(Error::Source { name: "lost".into(), found: "nothing".into(), todo: String::new() })
+            Err(Error::frames("lost", "nothing", ""))
         }
     }
     let outcome = run(Lost, None, &mut Parts::new());

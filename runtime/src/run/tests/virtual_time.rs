@@ -21,6 +21,7 @@ use crate::{
         *,
     },
 };
+use bloodseg_vision::error as vision;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -109,7 +110,10 @@ fn an_analysis_that_hangs_is_given_up_with_what_was_recorded() {
     it.pass(Duration::from_secs(10));
     it.run.crew().hang(Stage::Analysis, HOUR * 1000);
     let outcome = it.pass(ANALYSIS_STALL + Duration::from_secs(10)).expect("given up");
-    assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { place: "analysis", .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome.ended, Ended::Broke(Error::Vision(vision::Error::Internal { place: "analysis", .. }))),
+        "{outcome:?}"
+    );
     sums_up(outcome.counts);
     assert!(it.shared.now() < WATCHDOG, "the run helps itself before the service manager does");
     assert_eq!(seen.ends.load(Relaxed), 1);
@@ -157,7 +161,10 @@ fn an_analysis_that_breaks_at_every_frame_is_given_up_with_its_reason() {
     let stop = Arc::clone(&parts.stop);
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
     let outcome = it.pass(HOUR).expect("given up");
-    assert!(matches!(outcome.ended, Ended::Broke(Error::Internal { place: "test", .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome.ended, Ended::Broke(Error::Vision(vision::Error::Internal { place: "test", .. }))),
+        "{outcome:?}"
+    );
     sums_up(outcome.counts);
     assert_eq!(outcome.counts.failed, u64::from(MAX_RESTARTS_IN_VAIN) + 1);
     assert_eq!(parts.whys.len() as u32, MAX_RESTARTS_IN_VAIN);

@@ -16,16 +16,12 @@ pub(crate) mod runs;
 mod simple;
 mod split;
 
-use image::{ImageBuffer, Luma};
-
+pub use crate::frame::Labels;
 pub use components::components;
 pub use measure::{Measurer, measure};
 pub use split::{Splitter, mask, split};
 
 use crate::support::CellConsistency;
-
-/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
-pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// What is measured of one cell, in pixels of the super-resolved grid.
 ///

@@ -74,7 +74,7 @@ fn empty_maps_have_no_cells_and_maps_of_two_sizes_are_refused() {
     let empty = CellMaps { foreground: GrayImage::new(0, 0), core: GrayImage::new(0, 0) };
     assert_eq!(count(&empty), 0);
     let odd = CellMaps { foreground: GrayImage::new(3, 2), core: GrayImage::new(2, 3) };
-    assert_eq!(split(&odd, &RULE).unwrap_err().exit_code(), 70);
+    assert_eq!(split(&odd, &RULE).unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn more_cells_than_labels_is_an_error() {
         CellMaps { foreground: map.clone(), core: map }
     };
     let error = split(&dots(514), &area_rule(1)).unwrap_err();
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Input);
     let labels = split(&dots(510), &area_rule(1)).unwrap();
     assert_eq!(labels.as_raw().iter().max(), Some(&(255 * 255)));
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tract_core::internal::*;
 
-use crate::{model::limits::MAX_NET_EDGES, pipeline::limits::MAX_WORKERS};
+use crate::{engine::limits::MAX_WORKERS, model::limits::MAX_NET_EDGES};
 use bloodseg_kernels::{arena::Arena, program::Program};
 
 /// Arenas for the programs of all nets: as many as run at a time. A run takes one and gives it back.

@@ -9,12 +9,14 @@ mod constants;
 #[path = "../../../tiny-models/src/lib.rs"]
 pub(crate) mod fixture;
 mod integer_net;
+pub mod limits;
 mod lower;
 mod read;
 mod recognise;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,7 +28,7 @@ pub use setup::{STOCK, Setup};
 use integer_net::IntegerNet;
 
 use crate::{
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     model::{gate, limits::MAX_ACTIVATION_BYTES, onnx_gate, store::Model},
 };
 use bloodseg_kernels::program::Program;
@@ -113,18 +115,18 @@ impl Engine {
         let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, [1, channels, height, width], setup, body)));
         let (plan, programs) = match planned {
             Ok(Ok(planned)) => planned,
-            Ok(Err(e)) => return Err(fault(name, &e)),
+            Ok(Err(e)) => return Err(fault(name, e)),
             Err(_) => {
                 return Err(Error::model(name, "a graph that the engine cannot plan", "one made by train-host", ""));
             }
         };
-        let fact = plan.model().output_fact(0).map_err(|e| fault(name, &e))?;
+        let fact = plan.model().output_fact(0).map_err(|e| fault(name, e))?;
         let output_shape = fact.shape.as_concrete().and_then(|shape| <[usize; 4]>::try_from(shape).ok());
         let Some(output_shape) = output_shape.filter(|_| fact.datum_type == u8::datum_type()) else {
             return Err(Error::model(name, format!("output {fact:?}"), "a map of u8", ""));
         };
-        let program = sole_program(plan.model()).map_err(|e| fault(name, &e))?;
-        let mut figures = figures(&plan, &programs, setup).map_err(|e| fault(name, &e))?;
+        let program = sole_program(plan.model()).map_err(|e| fault(name, e))?;
+        let mut figures = figures(&plan, &programs, setup).map_err(|e| fault(name, e))?;
         if figures.activation_bytes > MAX_ACTIVATION_BYTES {
             let found = format!("a graph that needs {} bytes to run", figures.activation_bytes);
             return Err(Error::model(name, found, format!("at most {MAX_ACTIVATION_BYTES} bytes"), ""));
@@ -134,7 +136,7 @@ impl Engine {
                 figures.edge_bytes = 0;
                 Runner::Program(program)
             }
-            None => Runner::graph(&plan, input_shape).map_err(|e| fault(name, &e))?,
+            None => Runner::graph(&plan, input_shape).map_err(|e| fault(name, e))?,
         };
         Ok(Self { name: name.clone(), runner, input_shape, output_shape, figures })
     }
@@ -147,7 +149,7 @@ impl Engine {
         let runner = match &self.runner {
             Runner::Program(program) => Runner::Program(program.clone()),
             Runner::Graph { state, .. } => {
-                Runner::graph(state.plan(), self.input_shape).map_err(|e| fault(&self.name, &e))?
+                Runner::graph(state.plan(), self.input_shape).map_err(|e| fault(&self.name, e))?
             }
         };
         Ok(Self { name: self.name.clone(), runner, figures: self.figures.clone(), ..*self })
@@ -178,7 +180,7 @@ impl Engine {
             let found = format!("{} and {} bytes instead of {lengths:?}", input.len(), output.len());
             return Err(Error::internal("engine::run", found));
         }
-        self.try_run(input, output).map_err(|e| fault(&self.name, &e))
+        self.try_run(input, output).map_err(|e| fault(&self.name, e))
     }
 
     fn try_run(&mut self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
@@ -251,6 +253,6 @@ fn figures(plan: &TypedRunnableModel, programs: &[Arc<Program>], setup: &Setup) 
     })
 }
 
-fn fault(name: &str, error: &TractError) -> Error {
-    Error::model(name, format!("{error:#}"), "a graph that the engine can run", "")
+fn fault(name: &str, error: TractError) -> Error {
+    Error::model(name, Cause::told(format!("{error:#}"), error), "a graph that the engine can run", "")
 }

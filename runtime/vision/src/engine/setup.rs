@@ -11,7 +11,7 @@ use bloodseg_kernels::{
 
 use super::Arenas;
 use crate::{
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     model::golden,
 };
 
@@ -95,7 +95,7 @@ fn small(stride: usize) -> Conv {
 }
 
 fn run(kernel: &dyn Kernel, conv: &Conv) -> Result<Vec<u8>> {
-    let prepared = kernel.prepare(conv).map_err(|e| Error::internal("engine", e))?;
+    let prepared = kernel.prepare(conv).map_err(|e| Error::internal("engine", Cause::of(e)))?;
     let mut scratch = Arena::new(prepared.scratch_bytes());
     let mut output = vec![0; conv.output().bytes()];
     prepared.run(&golden::input(2, conv.input.bytes()), &mut output, scratch.bytes_mut());

@@ -28,18 +28,18 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
     let mut draft = fixture::ssr();
     spoil(&mut draft);
     let error = load(&draft).unwrap_err();
-    assert_eq!(error.exit_code(), 4);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Model);
     error.to_string()
 }
 
 #[test]
 fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
     let models = fixture::models();
-    models.ssr.verify(&mut Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap()).unwrap();
-    models.unet.verify(&mut Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap()).unwrap();
+    Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap().verify(&models.ssr).unwrap();
+    Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap().verify(&models.unet).unwrap();
     let mut other = models.ssr.clone();
     other.manifest.golden.seed += 1;
-    let error = other.verify(&mut Engine::load(&other, 64, 64, &Setup::default()).unwrap()).unwrap_err().to_string();
+    let error = Engine::load(&other, 64, 64, &Setup::default()).unwrap().verify(&other).unwrap_err().to_string();
     assert!(error.contains("golden output"), "{error}");
 }
 
@@ -64,7 +64,7 @@ fn a_graph_runs_at_another_size_than_its_own() {
 #[test]
 fn buffers_of_a_wrong_length_are_refused() {
     let mut engine = load(&fixture::ssr()).unwrap();
-    assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().exit_code(), 70);
+    assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
     for bytes in [vec![], vec![0xff; 40], onnx[..onnx.len() / 2].to_vec()] {
         let mut model = fixture::take(&fixture::ssr());
         model.onnx = bytes.into();
-        assert_eq!(Engine::load(&model, 64, 64, &Setup::default()).unwrap_err().exit_code(), 4);
+        assert_eq!(Engine::load(&model, 64, 64, &Setup::default()).unwrap_err().kind(), crate::error::ErrorKind::Model);
     }
 }
 
@@ -213,8 +213,8 @@ fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
             assert_eq!(engine.figures().kernel, kernel);
             assert!(engine.figures().stock_nodes.is_empty(), "{:?}", engine.figures().stock_nodes);
             // The hash is what libtorch made of the input when the model was trained.
-            model.verify(&mut engine).unwrap();
-            model.verify(&mut engine.another().unwrap()).unwrap();
+            engine.verify(model).unwrap();
+            engine.another().unwrap().verify(model).unwrap();
         }
         // One arena for both, as planned: 3 MiB are allowed.
         assert!((1..3 << 20).contains(&setup.arena_bytes()), "{}", setup.arena_bytes());

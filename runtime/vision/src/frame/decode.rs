@@ -1,6 +1,11 @@
 //! Decoding of picture files. Every file is taken to be hostile: its size and its header are checked
 //! before a pixel is decoded.
 
+mod depth;
+mod look;
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::File,
     io::{BufRead, BufReader, Cursor, ErrorKind, Seek},
@@ -9,15 +14,18 @@ use std::{
 
 use image::{
     ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
-    error::LimitErrorKind,
+    error::LimitErrorKind, metadata::Orientation,
 };
 
 use crate::{
-    cells::Labels,
-    error::{Error, Result},
-    frame::limits::{
-        DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
-        MAX_WHOLE_FIELD_PX,
+    error::{Cause, Error, Result},
+    frame::{
+        Labels,
+        limits::{
+            DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
+            MAX_WHOLE_FIELD_PX,
+        },
+        tiff::first_page::FirstPage,
     },
 };
 
@@ -31,15 +39,68 @@ const EXPECTED: &str = "a PNG, JPEG, TIFF or BMP picture of 8 or 16 bit";
 
 /// Reads a picture of at most `most_px` pixels as 8-bit RGB.
 ///
-/// PNG, JPEG, TIFF (first page) and BMP, told by their content and not by their name; 8 or 16 bit, grey or
-/// colour. 16-bit samples are rounded to 8, grey is copied to the three channels, alpha is left out.
+/// PNG, JPEG, TIFF (its first page) and BMP, told by their content and not by their name; 8 or 16 bit, grey or
+/// colour. 16-bit samples are rounded to 8, grey is copied to the three channels, alpha is left out. It is turned as its
+/// EXIF or TIFF orientation says.
 pub fn read_picture(path: &Path, most_px: u64) -> Result<RgbImage> {
-    read_picture_within(path, Most::px(most_px))
+    read(path, Wanted::first(Most::px(most_px))).map(|decoded| decoded.picture)
 }
 
-/// As [`read_picture`], within bounds of memory too.
-pub fn read_picture_within(path: &Path, most: Most) -> Result<RgbImage> {
-    Ok(decode(path, most)?.into_rgb8())
+/// What is wanted of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// How large it may be.
+    pub most: Most,
+    /// Which page of a TIFF, from 0; pages that are reduced copies of others are not counted.
+    pub page: usize,
+    /// Bits that samples of 16 bit use, from 8 to 16. Without it, samples that stay so low that they can hardly have 16 are
+    /// refused.
+    pub bits: Option<u32>,
+}
+
+impl Wanted {
+    /// The first page, at its own depth.
+    pub fn first(most: Most) -> Self {
+        Self { most, page: 0, bits: None }
+    }
+}
+
+/// A picture, and what its file says about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// 8-bit RGB.
+    pub picture: RgbImage,
+    /// See there.
+    pub metadata: Metadata,
+}
+
+/// What a file says about its picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metadata {
+    /// Edge of a pixel in the specimen, in micrometres: of a TIFF by OME-TIFF, by ImageJ, or by its resolution an inch or
+    /// centimetre, where that is none of the usual defaults.
+    pub um_per_px: Option<f64>,
+    /// Pages of the file; 1 for what is no TIFF. Reduced copies are not counted.
+    pub pages: usize,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self { um_per_px: None, pages: 1 }
+    }
+}
+
+/// Reads a picture or a page with what its file says about it; as [`read_picture`].
+pub fn read(path: &Path, wanted: Wanted) -> Result<Decoded> {
+    let (file, file_bytes) = open(path)?;
+    decode_from(BufReader::new(file), file_bytes, path, wanted)
+}
+
+/// Pages of a picture file that are pictures of their own: 1 for what is no TIFF, and for what cannot be read, which
+/// reading it will tell.
+pub fn pages(path: &Path) -> usize {
+    let found = open(path).and_then(|(file, _)| look::at(&mut BufReader::new(file), path));
+    found.map_or(1, |look| look.metadata.pages)
 }
 
 /// How large a picture may be.
@@ -61,22 +122,26 @@ impl Most {
 /// What the header of a picture tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Width and height in pixels.
+    /// Width and height in pixels, of the picture as it is shown.
     pub size_px: (u32, u32),
     /// Most bytes of the heap that reading it takes: the file, what the decoder keeps, the samples as they are in the file,
     /// and the picture.
     pub reading_bytes: u64,
+    /// How the samples in the file have to be turned.
+    turned: Orientation,
 }
 
 /// Reads the header of a picture of at most `most_px` pixels; what it refuses, [`read_picture`] refuses too.
 pub fn read_header(path: &Path, most_px: u64) -> Result<Header> {
     let (file, file_bytes) = open(path)?;
-    decoder_of(BufReader::new(file), file_bytes, path, Most::px(most_px)).map(|(_, header)| header)
+    let wanted = Wanted::first(Most::px(most_px));
+    decoder_of(BufReader::new(file), file_bytes, path, wanted, Looked::Header).map(|(_, header, _)| header)
 }
 
 /// As [`read_picture`], of bytes in memory; `path` names them in errors.
 pub fn read_picture_bytes(bytes: &[u8], path: &Path, most_px: u64) -> Result<RgbImage> {
-    Ok(decode_from(Cursor::new(bytes), bytes.len() as u64, path, Most::px(most_px))?.into_rgb8())
+    let wanted = Wanted::first(Most::px(most_px));
+    decode_from(Cursor::new(bytes), bytes.len() as u64, path, wanted).map(|decoded| decoded.picture)
 }
 
 /// Reads a mask as one 8-bit channel (luma, where it has three); any level, thresholding is left to the caller.
@@ -95,19 +160,40 @@ pub fn looks_like_picture(path: &Path) -> bool {
     EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
+/// Samples as they are in the file, turned upright.
 fn decode(path: &Path, most: Most) -> Result<DynamicImage> {
     let (file, file_bytes) = open(path)?;
-    decode_from(BufReader::new(file), file_bytes, path, most)
+    let (decoder, header, _) = decoder_of(BufReader::new(file), file_bytes, path, Wanted::first(most), Looked::Whole)?;
+    let mut picture = samples(decoder, path)?;
+    picture.apply_orientation(header.turned);
+    Ok(picture)
 }
 
-fn decode_from(file: impl BufRead + Seek, file_bytes: u64, path: &Path, most: Most) -> Result<DynamicImage> {
-    let (mut decoder, _) = decoder_of(file, file_bytes, path, most)?;
+fn decode_from(file: impl BufRead + Seek, file_bytes: u64, path: &Path, wanted: Wanted) -> Result<Decoded> {
+    let (decoder, header, metadata) = decoder_of(file, file_bytes, path, wanted, Looked::Whole)?;
+    let samples = samples(decoder, path)?;
+    let mut picture = DynamicImage::from(depth::rgb8(samples, wanted.bits).map_err(|e| e.at(path))?);
+    // Turned at last: the samples, which may be larger, are gone by then.
+    picture.apply_orientation(header.turned);
+    Ok(Decoded { picture: picture.into_rgb8(), metadata })
+}
+
+fn samples(mut decoder: impl ImageDecoder, path: &Path) -> Result<DynamicImage> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_PICTURE_SIDE_PX);
     limits.max_image_height = Some(MAX_PICTURE_SIDE_PX);
     limits.max_alloc = Some(MAX_DECODE_BYTES);
-    decoder.set_limits(limits).map_err(|e| broken(path, &e))?;
-    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, &e))
+    decoder.set_limits(limits).map_err(|e| broken(path, e))?;
+    DynamicImage::from_decoder(decoder).map_err(|e| broken(path, e))
+}
+
+/// How far a file is looked through before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// What its header tells.
+    Header,
+    /// A JPEG is walked to its end.
+    Whole,
 }
 
 /// The decoder of a picture whose header was read and is within bounds.
@@ -115,19 +201,22 @@ fn decoder_of<'a>(
     mut file: impl BufRead + Seek + 'a,
     file_bytes: u64,
     path: &Path,
-    most: Most,
-) -> Result<(impl ImageDecoder + 'a, Header)> {
-    let start = file.fill_buf().map_err(|e| Error::input(path, e, EXPECTED, ""))?;
-    let text = start.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-
-    let reader = ImageReader::new(file).with_guessed_format().map_err(|e| Error::input(path, e, EXPECTED, ""))?;
-    match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Tiff | ImageFormat::Bmp) => {}
-        Some(other) => return Err(Error::input(path, format!("a {other:?} picture"), EXPECTED, "Convert it to PNG")),
-        None => return Err(Error::input(path, if text { "a text file" } else { "not a picture" }, EXPECTED, "")),
+    wanted: Wanted,
+    looked: Looked,
+) -> Result<(impl ImageDecoder + 'a, Header, Metadata)> {
+    let most = wanted.most;
+    let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
+    let look = look::at(&mut file, path)?;
+    let metadata = look.of_page(wanted.page, path)?;
+    if look.format == ImageFormat::Jpeg && looked == Looked::Whole {
+        look::through_jpeg(&mut file, file_bytes, path, most.px)?;
     }
-
-    let decoder = reader.into_decoder().map_err(|e| broken(path, &e))?;
+    let file = match look.page(wanted.page) {
+        Some(page) => FirstPage::of(file, page.at),
+        None => FirstPage::as_it_is(file),
+    };
+    let reader = ImageReader::with_format(BufReader::new(file.map_err(failed)?), look.format);
+    let mut decoder = reader.into_decoder().map_err(|e| broken(path, e))?;
     let (width, height) = decoder.dimensions();
     check_size(path, width, height, most.px)?;
     if decoder.total_bytes() > MAX_DECODE_BYTES {
@@ -155,14 +244,23 @@ fn decoder_of<'a>(
             "Begin the run anew, or raise budget.total_mib",
         ));
     }
-    Ok((decoder, Header { size_px: (width, height), reading_bytes }))
+    // A picture without a word about it stands upright; so does one whose word cannot be read.
+    let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let size_px = if lies(turned) { (height, width) } else { (width, height) };
+    Ok((decoder, Header { size_px, reading_bytes, turned }, metadata))
+}
+
+/// Whether width and height change places.
+fn lies(turned: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(turned, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }
 
 /// Opens a regular file of a sensible size, and tells its bytes. A pipe or a device could block or never end.
 fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => Error::input(path, "no such file", EXPECTED, "Check the name"),
-        ErrorKind::PermissionDenied => Error::input(path, "no permission to read it", EXPECTED, ""),
+        ErrorKind::NotFound => Error::input(path, Cause::told("no such file", e), EXPECTED, "Check the name"),
+        ErrorKind::PermissionDenied => Error::input(path, Cause::told("no permission to read it", e), EXPECTED, ""),
         _ => Error::input(path, e, EXPECTED, ""),
     };
     // Asked by name first: opening a pipe would already wait for its other end.
@@ -204,157 +302,21 @@ fn check_size(path: &Path, width: u32, height: u32, most_px: u64) -> Result<()> 
     Ok(())
 }
 
-fn broken(path: &Path, error: &ImageError) -> Error {
-    match error {
-        ImageError::Limits(limit) => match limit.kind() {
-            LimitErrorKind::DimensionError => {
-                Error::input(path, "too many pixels", format!("at most {MAX_PICTURE_SIDE_PX} a side"), "Shrink it")
-            }
-            _ => Error::input(
-                path,
-                "a picture that takes too much memory to decode",
-                format!("at most {MAX_DECODE_BYTES} bytes"),
-                "Shrink it",
-            ),
-        },
-        ImageError::Unsupported(kind) => Error::input(path, kind, EXPECTED, "Convert it to PNG"),
+fn broken(path: &Path, error: ImageError) -> Error {
+    let again = "Copy it again from its source";
+    let (found, expected, todo) = match &error {
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => {
+            ("too many pixels".into(), format!("at most {MAX_PICTURE_SIDE_PX} a side"), "Shrink it")
+        }
+        ImageError::Limits(_) => {
+            let found = "a picture that takes too much memory to decode".into();
+            (found, format!("at most {MAX_DECODE_BYTES} bytes"), "Shrink it")
+        }
+        ImageError::Unsupported(kind) => (kind.to_string(), EXPECTED.into(), "Convert it to PNG"),
         ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            Error::input(path, "a picture that is cut off", EXPECTED, "Copy it again from its source")
+            ("a picture that is cut off".into(), EXPECTED.into(), again)
         }
-        other => Error::input(path, format!("a damaged picture ({other})"), EXPECTED, "Copy it again from its source"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use std::{io::Write, path::PathBuf};
-
-    use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba};
-
-    use super::*;
-
-    struct Folder(tempfile::TempDir);
-
-    impl Folder {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-            let path = self.0.path().join(name);
-            File::create(&path).unwrap().write_all(bytes).unwrap();
-            path
-        }
-        fn picture(&self, name: &str, picture: &DynamicImage) -> PathBuf {
-            let path = self.0.path().join(name);
-            picture.save(&path).unwrap();
-            path
-        }
-    }
-
-    fn refusal(path: &Path) -> String {
-        let error = read_picture(path, 1000).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
-        error.to_string()
-    }
-
-    #[test]
-    fn what_is_no_picture_is_refused_with_its_reason() {
-        let folder = Folder::new();
-        assert!(refusal(&folder.0.path().join("none.png")).contains("no such file"));
-        assert!(refusal(folder.0.path()).contains("a folder"));
-        assert!(refusal(&folder.file("empty.png", b"")).contains("an empty file"));
-        assert!(refusal(&folder.file("text.png", b"these are words\n")).contains("a text file"));
-        assert!(refusal(&folder.file("noise.png", &[0, 200, 3, 1, 9])).contains("not a picture"));
-        assert!(refusal(&folder.file("a.png", b"GIF89a\x01\x00\x01\x00\x00\x00\x00;")).contains("Gif"));
-        #[cfg(unix)]
-        assert!(refusal(Path::new("/dev/zero")).contains("not a regular file"));
-    }
-
-    #[test]
-    fn every_cut_of_a_png_is_refused_and_none_panics() {
-        let folder = Folder::new();
-        let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8 * 9, y as u8 * 11, (x * y) as u8]));
-        let bytes = std::fs::read(folder.picture("whole.png", &picture.into())).unwrap();
-        // The last 12 bytes are the empty end chunk: without it, the pixels are whole.
-        for cut in 1..bytes.len() - 12 {
-            let message = refusal(&folder.file("cut.png", &bytes[..cut]));
-            assert!(message.contains("cut.png"), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_huge_header_is_refused_before_its_pixels_are_read() {
-        let folder = Folder::new();
-        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
-        bytes.extend(20_000_u32.to_be_bytes());
-        bytes.extend(20_000_u32.to_be_bytes());
-        bytes.extend([8, 2, 0, 0, 0, 0xc2, 0x93, 0xf2, 0x6c]);
-        let crc = crc32(&bytes[12..29]);
-        bytes.truncate(29);
-        bytes.extend(crc.to_be_bytes());
-        bytes.extend(b"\0\0\0\0IDAT");
-        bytes.extend(crc32(b"IDAT").to_be_bytes());
-        let message = refusal(&folder.file("huge.png", &bytes));
-        assert!(message.contains("20000x20000"), "{message}");
-    }
-
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0, |crc, &byte| {
-            (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 })
-        })
-    }
-
-    #[test]
-    fn pixels_over_the_given_limit_are_refused() {
-        let folder = Folder::new();
-        let path = folder.picture("a.png", &RgbImage::new(40, 30).into());
-        assert!(refusal(&path).contains("40x30"));
-        assert!(read_picture(&path, 1200).is_ok());
-    }
-
-    #[test]
-    fn one_pixel_is_a_picture() {
-        let folder = Folder::new();
-        let path = folder.picture("one.png", &RgbImage::from_pixel(1, 1, Rgb([1, 2, 3])).into());
-        assert_eq!(read_picture(&path, 1).unwrap().get_pixel(0, 0), &Rgb([1, 2, 3]));
-    }
-
-    #[test]
-    fn depths_channels_and_formats_come_out_as_rgb8() {
-        let folder = Folder::new();
-        let grey16 = ImageBuffer::from_pixel(3, 2, Luma([0x80_80_u16]));
-        let rgb16 = ImageBuffer::from_pixel(3, 2, Rgb([0xffff_u16, 0, 0x10_10]));
-        let alpha = ImageBuffer::from_pixel(3, 2, Rgba([7_u8, 8, 9, 0]));
-        let grey_alpha = ImageBuffer::from_pixel(3, 2, LumaA([5_u8, 1]));
-        let cases: [(&str, DynamicImage, [u8; 3]); 8] = [
-            ("g16.png", grey16.clone().into(), [0x80; 3]),
-            ("g16.tif", grey16.into(), [0x80; 3]),
-            ("c16.png", rgb16.clone().into(), [255, 0, 16]),
-            ("c16.tiff", rgb16.into(), [255, 0, 16]),
-            ("a.png", alpha.into(), [7, 8, 9]),
-            ("ga.png", grey_alpha.into(), [5; 3]),
-            ("g.bmp", GrayImage::from_pixel(3, 2, Luma([77])).into(), [77; 3]),
-            ("g.jpg", GrayImage::from_pixel(8, 8, Luma([77])).into(), [77; 3]),
-        ];
-        for (name, picture, wanted) in cases {
-            let read = read_picture(&folder.picture(name, &picture), 100).unwrap();
-            assert_eq!(read.dimensions(), (picture.width(), picture.height()), "{name}");
-            assert_eq!(read.get_pixel(1, 1), &Rgb(wanted), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_mask_with_three_channels_is_one() {
-        let folder = Folder::new();
-        let mask = RgbImage::from_fn(4, 1, |x, _| if x < 2 { Rgb([255; 3]) } else { Rgb([0; 3]) });
-        assert_eq!(read_mask(&folder.picture("m.png", &mask.into())).unwrap().into_raw(), [255, 255, 0, 0]);
-    }
-
-    #[test]
-    fn a_name_is_a_pictures_by_its_ending_in_any_case() {
-        assert!(looks_like_picture(Path::new("a/b.PNG")) && looks_like_picture(Path::new("x.Tiff")));
-        assert!(!looks_like_picture(Path::new("cells.csv")) && !looks_like_picture(Path::new("png")));
-    }
+        other => (format!("a damaged picture ({other})"), EXPECTED.into(), again),
+    };
+    Error::input(path, Cause::told(found, error), expected, todo)
 }

@@ -23,9 +23,9 @@ use std::{io::Read, path::Path};
 pub use measure::FlatFieldMeter;
 
 use crate::{
-    error::{Error, Result},
+    digest::sha256,
+    error::{Cause, Error, Result},
     frame::limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX, MAX_FLAT_FIELD_BYTES},
-    model::golden::sha256,
 };
 use bloodseg_durable::AtomicFile;
 
@@ -107,17 +107,17 @@ impl FlatField {
     /// # Errors
     /// [`Error::Input`] for what is no flat field, is damaged, or was made for nothing sensible.
     pub fn read(path: &Path) -> Result<Self> {
-        let fault = |found: &str| {
+        let fault = |found: Cause| {
             Error::input(path, found, "a flat field", "Measure it with `bloodseg flatfield SOURCE --out FILE`")
         };
-        let known = std::fs::metadata(path).map_err(|e| fault(&e.to_string()))?;
+        let known = std::fs::metadata(path).map_err(|e| fault(e.into()))?;
         if !known.is_file() || known.len() > MAX_FLAT_FIELD_BYTES {
-            return Err(fault("not a file of a flat field's size"));
+            return Err(fault("not a file of a flat field's size".into()));
         }
         let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(|e| fault(&e.to_string()))?;
-        file.take(MAX_FLAT_FIELD_BYTES).read_to_end(&mut bytes).map_err(|e| fault(&e.to_string()))?;
-        Self::parse(&bytes).map_err(|found| fault(&found))
+        let file = std::fs::File::open(path).map_err(|e| fault(e.into()))?;
+        file.take(MAX_FLAT_FIELD_BYTES).read_to_end(&mut bytes).map_err(|e| fault(e.into()))?;
+        Self::parse(&bytes).map_err(|found| fault(found.into()))
     }
 
     /// Writes the file, whole or not at all.

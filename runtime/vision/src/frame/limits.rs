@@ -18,6 +18,9 @@ pub const DECODER_BYTES_PER_PX: u64 = 8;
 /// Bytes that a decoder keeps whatever the size of the picture.
 pub const DECODER_BYTES: u64 = 512 * 1024;
 
+/// Most scans of a JPEG that are walked: progressive ones have about ten.
+pub const MAX_JPEG_SCANS: u32 = 256;
+
 /// Largest picture file that is opened, in bytes.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
 

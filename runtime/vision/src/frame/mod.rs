@@ -3,6 +3,7 @@
 pub mod components;
 pub mod decode;
 pub mod flat_field;
+pub mod jpeg;
 pub mod limits;
 pub mod mirror;
 pub mod name;
@@ -14,9 +15,15 @@ pub mod refit;
 pub mod resize;
 pub mod row_resize;
 pub mod specimen;
+pub mod tiff;
+
+use image::{ImageBuffer, Luma};
 
 use name::FrameName;
 use pool::Picture;
+
+/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
+pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
 /// One frame, as it came from its source.
 #[derive(Debug, Clone)]

@@ -8,6 +8,8 @@ use std::{fmt, sync::Arc};
 pub enum FrameName {
     /// A name of its own.
     Own(String),
+    /// The name of a file beside another that differs in its ending alone: results have the ending too.
+    Whole(String),
     /// `SOURCE_NUMBER`, with at least six digits.
     Numbered(Arc<str>, u64),
 }
@@ -15,7 +17,7 @@ pub enum FrameName {
 impl fmt::Display for FrameName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own(name) => f.write_str(name),
+            Self::Own(name) | Self::Whole(name) => f.write_str(name),
             Self::Numbered(source, number) => write!(f, "{source}_{number:06}"),
         }
     }

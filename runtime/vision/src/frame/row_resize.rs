@@ -346,7 +346,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_an_error() {
-        assert_eq!(RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().exit_code(), 3);
+        assert_eq!(
+            RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().kind(),
+            crate::error::ErrorKind::Input
+        );
         let mut resize = RowResize::new(Side::whole(4, 2), Side::whole(4, 2)).unwrap();
         assert!(resize.row(&[0; 11], &mut [0; 12]).is_err());
         assert!((0..4).map(|_| resize.row(&[0; 12], &mut [0; 6])).any(|row| row.is_err()));

@@ -7,7 +7,8 @@ use rand_pcg::{
     Pcg64Mcg,
     rand_core::{Rng, SeedableRng},
 };
-use sha2::{Digest, Sha256};
+
+pub use crate::digest::sha256;
 
 /// Name of the only generator there is, as the manifest writes it.
 pub const GENERATOR: &str = "pcg64mcg-bytes";
@@ -17,11 +18,6 @@ pub fn input(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     Pcg64Mcg::seed_from_u64(seed).fill_bytes(&mut bytes);
     bytes
-}
-
-/// SHA-256 of `bytes`, lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Planes of rows, as the trainer and ONNX lay tensors, to the channels of a pixel together, as the engine has them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// Version of the manifest's format that this software writes and reads.
 pub const FORMAT: u32 = 1;
@@ -155,8 +155,9 @@ pub struct Manifest {
 impl Manifest {
     /// Reads the text of a manifest; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
-        let manifest: Self = toml::from_str(text)
-            .map_err(|e| Error::model(origin, e.message(), "a manifest as train-host writes it", ""))?;
+        let manifest: Self = toml::from_str(text).map_err(|e| {
+            Error::model(origin, Cause::told(e.message(), e.clone()), "a manifest as train-host writes it", "")
+        })?;
         if manifest.format != FORMAT {
             return Err(Error::model(
                 origin,

@@ -8,12 +8,11 @@ use std::{
 };
 
 use super::{
-    gate, golden,
+    gate,
     manifest::{Manifest, Role},
 };
 use crate::{
-    engine::Engine,
-    error::{Error, Result},
+    error::{Cause, Error, Result},
     model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
 };
 
@@ -52,8 +51,9 @@ impl Model {
     /// [`Error::Model`] when one is missing, damaged, or not what it should be.
     pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
         let text_path = folder.join(name).with_extension("toml");
-        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?)
-            .map_err(|_| Error::model(text_path.display(), "bytes that are no text", "a manifest", ""))?;
+        let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?).map_err(|e| {
+            Error::model(text_path.display(), Cause::told("bytes that are no text", e), "a manifest", "")
+        })?;
         let path = folder.join(name).with_extension("onnx");
         let onnx = read(&path, MAX_MODEL_BYTES)?;
         Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
@@ -70,28 +70,6 @@ impl Model {
     /// Whether it is a part of the program: nobody can have put another one in its place.
     pub fn is_built_in(&self) -> bool {
         matches!(self.onnx, Cow::Borrowed(_))
-    }
-
-    /// Runs the golden input through `engine`, which must have been loaded at the manifest's shape, and compares the hash of what comes out.
-    ///
-    /// # Errors
-    /// [`Error::Model`] when another hash comes out: the engine does not compute what the trainer computed.
-    pub fn verify(&self, engine: &mut Engine) -> Result<()> {
-        let golden = &self.manifest.golden;
-        let ([.., channels], [.., made]) = (engine.input_shape(), engine.output_shape());
-        let input = golden::input(golden.seed, engine.input_shape().iter().product());
-        let mut output = vec![0; engine.output_shape().iter().product()];
-        engine.run(&golden::to_pixels(&input, channels), &mut output)?;
-        let found = golden::sha256(&golden::to_planes(&output, made));
-        if found == golden.output_sha256 {
-            return Ok(());
-        }
-        Err(Error::model(
-            &self.manifest.name,
-            format!("golden output with sha256 {found}"),
-            format!("{}, as its manifest says", golden.output_sha256),
-            "The model and its manifest are of two trainings, or this processor computes wrongly",
-        ))
     }
 }
 
@@ -142,10 +120,13 @@ impl Models {
 /// Reads a file of a folder of models, up to a limit.
 pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the folder of the models";
-    let fault = |found: String, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
+    let fault = |found: Cause, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => fault("no such file".into(), "Check --models, or leave it out to use the built-in ones"),
-        _ => fault(e.to_string(), ""),
+        ErrorKind::NotFound => {
+            let todo = "Check --models, or leave it out to use the built-in ones";
+            fault(Cause::told("no such file", e), todo)
+        }
+        _ => fault(e.into(), ""),
     };
     // Asked by name first: opening a pipe would wait for its other end.
     let known = std::fs::metadata(path).map_err(failed)?;
@@ -163,7 +144,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::engine::{Setup, fixture};
+    use crate::engine::{Engine, Setup, fixture};
 
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -179,7 +160,7 @@ mod tests {
         let folder = folder();
         spoil(folder.path());
         let error = Models::load(folder.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 4);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Model);
         error.to_string()
     }
 
@@ -201,7 +182,7 @@ mod tests {
             for kernel in Setup::kernels() {
                 let [_, _, height, width] = model.manifest.input.shape;
                 let setup = Setup::with_kernel(kernel).unwrap();
-                model.verify(&mut Engine::load(model, height, width, &setup).unwrap()).unwrap();
+                Engine::load(model, height, width, &setup).unwrap().verify(model).unwrap();
             }
         }
     }

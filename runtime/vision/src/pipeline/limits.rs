@@ -1,4 +1,3 @@
 //! How many tiles are worked on at a time.
 
-/// Most tiles that are worked on at a time, an arena and a core each.
-pub const MAX_WORKERS: usize = 2;
+pub use crate::engine::limits::MAX_WORKERS;

@@ -339,8 +339,8 @@ mod tests {
             let gated = pipeline.analyse(&picture).unwrap();
             assert!(!gated.quality.verdict.is_good() && gated.cells.is_empty(), "{:?}", gated.quality);
         }
-        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().exit_code(), 3);
-        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().exit_code(), 3);
+        assert_eq!(pipeline.analyse(&RgbImage::new(0, 5)).unwrap_err().kind(), crate::error::ErrorKind::Input);
+        assert_eq!(pipeline.analyse(&RgbImage::new(2048, 1025)).unwrap_err().kind(), crate::error::ErrorKind::Input);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn what_has_no_cells_has_no_scale() {
         let tiny = RgbImage::from_fn(side, side, |x, y| Rgb([noise(x, y, 9); 3]));
         assert!(measure(&mut pipeline, &tiny).unwrap().estimate().is_none());
     }
-    assert_eq!(measure(&mut pipeline, &RgbImage::new(0, 0)).unwrap_err().exit_code(), 3);
+    assert_eq!(measure(&mut pipeline, &RgbImage::new(0, 0)).unwrap_err().kind(), crate::error::ErrorKind::Input);
 }
 
 #[test]

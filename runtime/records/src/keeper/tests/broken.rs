@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::limits::MAX_DAMAGED_DATABASES;
 
-fn try_open(folder: &Path) -> bloodseg_vision::error::Result<Keeper> {
+fn try_open(folder: &Path) -> crate::error::Result<Keeper> {
     Keeper::open(folder, &run(None), &PLENTY, Arc::new(VirtualClock::at(noon())))
 }
 
@@ -47,7 +47,7 @@ fn what_a_person_has_to_mend_ends_a_start() {
     fs::create_dir_all(folder.path().join("a").join(store::FILE)).unwrap();
     for out in [file.clone(), file.join("below"), folder.path().join("a")] {
         let error = try_open(&out).unwrap_err();
-        assert_eq!(error.exit_code(), 5, "{}: {error}", out.display());
+        assert!(error.is_output(), "{}: {error}", out.display());
     }
 }
 

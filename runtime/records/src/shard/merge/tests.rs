@@ -40,7 +40,7 @@ fn merge(named: &[&Path], out: &Path) -> Result<Total> {
 #[track_caller]
 fn refused(named: &[&Path], out: &Path, words: &[&str]) {
     let error = merge(named, out).unwrap_err();
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.kind(), crate::error::ErrorKind::Vision(bloodseg_vision::error::ErrorKind::Input));
     let text = error.to_string();
     assert!(words.iter().all(|word| text.contains(word)), "{words:?} not in: {text}");
     assert!(!out.join(table::TABLE).exists() && !out.join(frames::TABLE).exists());

@@ -63,7 +63,7 @@ fn a_file_is_read_as_it_was_written_and_damage_is_told() {
     let refusal = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         let error = FlatField::read(&path).unwrap_err();
-        assert_eq!(error.exit_code(), 3);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Input);
         error.to_string()
     };
     for cut in [0, 5, 22, 40, 100, 130, whole.len() - 1] {
@@ -84,7 +84,7 @@ fn a_file_is_read_as_it_was_written_and_damage_is_told() {
     assert!(refusal(&body("size_px 1\nframes 1\n", &[4096; 12])).contains("size_px 1"));
     std::fs::write(&path, body("size_px 1 1\nframes 1\n", &[4096; 12])).unwrap();
     assert_eq!(FlatField::read(&path).unwrap().size_px(), (1, 1));
-    assert_eq!(FlatField::read(folder.path()).unwrap_err().exit_code(), 3);
+    assert_eq!(FlatField::read(folder.path()).unwrap_err().kind(), crate::error::ErrorKind::Input);
 }
 
 #[test]

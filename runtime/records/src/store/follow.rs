@@ -1,0 +1,133 @@
+//! Records that are followed while a run adds to them: frames in the order in which they became durable, with what the run and
+//! the cells say of them.
+//!
+//! A connection of its own that writes nothing. With the log that is written ahead, it and the keeper never wait for each
+//! other; a rollback journal would hold up the keeper, so such records are not followed at all. Reads are short, so that the
+//! log can be cleared between them.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    Fault, open_to_read,
+    read::{COLUMNS, FrameRow},
+};
+
+/// Place of the run's mark, after [`COLUMNS`].
+const MARK: usize = 29;
+
+/// A frame, and what else is told of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FollowedFrame {
+    /// As it was recorded.
+    pub frame: FrameRow,
+    /// The mark of its run.
+    pub run_mark: i64,
+    /// Mean equivalent diameter of the cells that the input bears out and the border does not cut, in pixels of the
+    /// super-resolved grid.
+    pub mean_diameter_px: Option<f64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Follower(Connection);
+
+impl Follower {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    /// Those of [`open_to_read`], and [`Fault::Refused`] where a rollback journal is used.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let connection = open_to_read(path)?;
+        let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if journal.eq_ignore_ascii_case("wal") {
+            return Ok(Self(connection));
+        }
+        Err(Fault::Refused(
+            "a rollback journal is used there, since the file system shares no memory between processes; MQTT would hold up \
+             the records. Choose a folder on a disk of the box"
+                .into(),
+        ))
+    }
+
+    /// Number of the oldest frame there is.
+    ///
+    /// # Errors
+    /// [`Fault`] when it cannot be read, as for all that follows.
+    pub fn oldest(&self) -> Result<Option<i64>, Fault> {
+        Ok(self.0.query_row("SELECT min(id) FROM frames", [], |row| row.get(0))?)
+    }
+
+    /// Number of the newest frame there is.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn newest(&self) -> Result<Option<i64>, Fault> {
+        Ok(self.0.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// The mark of a run; none where there is no such run.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn mark_of(&self, run: i64) -> Result<Option<i64>, Fault> {
+        Ok(self.0.query_row("SELECT mark FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional()?)
+    }
+
+    /// Whether there are runs, and all of them came after this one.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn all_came_after(&self, run: i64) -> Result<bool, Fault> {
+        let later = |row: &Row<'_>| row.get::<_, Option<bool>>(0);
+        Ok(self.0.query_row("SELECT min(id) > ?1 FROM runs", [run], later)? == Some(true))
+    }
+
+    /// At most `most` frames after that of number `after`.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn after(&self, after: i64, most: usize) -> Result<Vec<FollowedFrame>, Fault> {
+        let sql = format!(
+            "SELECT {COLUMNS}, r.mark FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![after, i64::try_from(most).unwrap_or(i64::MAX)])?;
+        let mut found = Vec::with_capacity(most);
+        while let Some(row) = rows.next()? {
+            found.push(self.followed(row)?);
+        }
+        Ok(found)
+    }
+
+    /// The newest frame.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn newest_frame(&self) -> Result<Option<FollowedFrame>, Fault> {
+        let sql = format!(
+            "SELECT {COLUMNS}, r.mark FROM frames f CROSS JOIN runs r ON r.id = f.run ORDER BY f.id DESC LIMIT 1"
+        );
+        Ok(self.0.prepare_cached(&sql)?.query_row([], |row| self.followed(row)).optional()?)
+    }
+
+    fn followed(&self, row: &Row<'_>) -> rusqlite::Result<FollowedFrame> {
+        let mut frame = FrameRow::default();
+        frame.read(row)?;
+        let mean_diameter_px = self.mean_diameter_px(frame.id)?;
+        Ok(FollowedFrame { frame, run_mark: row.get(MARK)?, mean_diameter_px })
+    }
+
+    fn mean_diameter_px(&self, frame: i64) -> rusqlite::Result<Option<f64>> {
+        let sql = "SELECT area_px FROM cells WHERE frame = ?1 AND supported AND NOT touches_border";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query([frame])?;
+        let (mut sum, mut cells) = (0.0, 0_u32);
+        while let Some(row) = rows.next()? {
+            sum += (4.0 * row.get::<_, i64>(0)? as f64 / std::f64::consts::PI).sqrt();
+            cells += 1;
+        }
+        Ok((cells > 0).then(|| sum / f64::from(cells)))
+    }
+}

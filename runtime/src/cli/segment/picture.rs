@@ -1,0 +1,103 @@
+//! A picture on its way from its file to its results.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use image::RgbImage;
+
+use crate::cli::inputs::Input;
+use crate::error::{Error, Result};
+use bloodseg_vision::{
+    error::ErrorKind,
+    frame::{
+        decode::{self, Metadata, Most, Wanted},
+        limits::MAX_WHOLE_FIELD_PX,
+        reference,
+    },
+    geometry::{MAX_TILED_PX, REFERENCE_LR_PX},
+    pictures,
+    pipeline::Analysis,
+    placement::Placement,
+};
+
+/// What is done to a picture before it is analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grid {
+    /// Nothing: it is at the scale of the nets.
+    AsIs,
+    /// The reference preparation.
+    WholeField,
+    /// It is brought to the scale of the nets, whatever that takes.
+    Scaled,
+}
+
+/// How pictures are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    /// What is done to them before they are analysed.
+    pub(super) grid: Grid,
+    /// Bits that samples of 16 bit use.
+    pub(super) bits: Option<u32>,
+}
+
+/// What the nets will see, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) rgb: RgbImage,
+    /// How it lies on the picture of the file.
+    pub(super) placement: Placement,
+    /// What the file says.
+    pub(super) metadata: Metadata,
+}
+
+impl Picture {
+    /// Reads a picture.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for one that cannot be used.
+    pub(super) fn read(input: &Input, how: How) -> Result<Self> {
+        // No decoder should panic on a picture; if one does, the others are done all the same.
+        let read = catch_unwind(AssertUnwindSafe(|| Self::decoded(input, how)));
+        let broken = || Error::input(&input.path, "a picture that breaks its decoder", "a whole one", "");
+        read.unwrap_or_else(|_| Err(broken()))
+    }
+
+    fn decoded(input: &Input, how: How) -> Result<Self> {
+        let most = Most::px(if how.grid == Grid::AsIs { MAX_TILED_PX } else { MAX_WHOLE_FIELD_PX });
+        let wanted = Wanted { most, page: input.page, bits: how.bits };
+        let decoded = decode::read(&input.path, wanted).map_err(|e| of_page(e, input))?;
+        let metadata = decoded.metadata;
+        if how.grid != Grid::WholeField {
+            return Ok(Self { rgb: decoded.picture, placement: Placement::default(), metadata });
+        }
+        let (width, height) = decoded.picture.dimensions();
+        let field = reference::prepare(&decoded.picture).map_err(|e| e.at(&input.path))?;
+        let scale = f64::from(field.square_px) / f64::from(REFERENCE_LR_PX);
+        let start_px = [width, height].map(|side| f64::from((side - field.square_px) / 2));
+        Ok(Self { rgb: field.lr, placement: Placement { scale, start_px }, metadata })
+    }
+}
+
+/// An error that says which page it is about.
+fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
+    let parts = error.parts();
+    if input.page == 0 || error.kind() != ErrorKind::Input {
+        return error.into();
+    }
+    let found = format!("page {}: {}", input.page + 1, parts.found);
+    Error::input(&input.path, found, parts.expected, parts.remedy)
+}
+
+/// Writes the pictures of an analysis; the folders in their names are made.
+///
+/// # Errors
+/// [`Error::Output`] when one cannot be written.
+pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+    if let Some(folder) = Path::new(stem).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let folder = out.join(folder);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
+    }
+    Ok(pictures::write(out, stem, analysis)?)
+}

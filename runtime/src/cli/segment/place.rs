@@ -1,0 +1,91 @@
+//! Where the results go, and what is there already.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::SegmentArgs;
+use crate::cli::{inputs::Input, session::Session};
+use crate::error::{Error, Result};
+use bloodseg_records::{
+    earlier, frames,
+    shard::{self, Shard, mark::Mark},
+    store, table,
+};
+use bloodseg_vision::pictures;
+
+/// The folders of one call.
+pub(super) struct Place {
+    /// For the pictures.
+    pub(super) out: PathBuf,
+    /// For the tables: the same, or that of the shard.
+    pub(super) tables: PathBuf,
+    is_shard: bool,
+    goes_on: bool,
+}
+
+impl Place {
+    /// Makes the folders, and refuses those whose tables would be lost.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for a folder that cannot be made, holds records of a run, or has tables that neither --force nor
+    /// --append was given for.
+    pub(super) fn begin(session: &Session, args: &SegmentArgs) -> Result<Self> {
+        // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
+        if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
+            Mark::remove(&folder_of(shard, out))?;
+        }
+        let out = session.out(args.out.as_ref())?;
+        if out.join(store::FILE).exists() {
+            return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
+        }
+        let tables = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
+        let there = if args.shard.is_some() { Vec::new() } else { earlier::tables(&out) };
+        match there.as_slice() {
+            // What is no file says so when it is written over.
+            [first, ..] if first.is_file() && !args.force && !args.append => {
+                let found = "a table of an earlier call is there. --append adds to it, --force writes over it";
+                return Err(Error::output(first, found));
+            }
+            [one] if args.append => {
+                return Err(Error::output(
+                    one,
+                    "the other table of the call before is missing, so nothing can be added",
+                ));
+            }
+            _ => {}
+        }
+        if args.shard.is_some() {
+            std::fs::create_dir_all(&tables).map_err(|e| Error::output(&tables, e))?;
+        }
+        Ok(Self { out, tables, is_shard: args.shard.is_some(), goes_on: args.append && !there.is_empty() })
+    }
+
+    /// The names of the pictures that are in the tables which this call adds to.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for tables that cannot be read.
+    pub(super) fn taken(&self) -> Result<BTreeSet<String>> {
+        if self.goes_on { Ok(earlier::names(&self.tables)?) } else { Ok(BTreeSet::new()) }
+    }
+
+    /// Takes away what calls that were killed left half done. Shards share their folder with processes of other machines, of
+    /// which nobody knows here whether they live: there it stays.
+    pub(super) fn sweep(&self, inputs: &[&Input]) {
+        if self.is_shard {
+            return;
+        }
+        let below = inputs.iter().filter_map(|input| Path::new(&input.stem).parent());
+        for folder in below.chain([Path::new("")]).collect::<BTreeSet<_>>() {
+            bloodseg_durable::sweep_dead(&self.out.join(folder), |name| {
+                [table::TABLE, frames::TABLE].contains(&name) || pictures::is_result(Path::new(name))
+            });
+        }
+    }
+}
+
+/// Folder of a shard's tables.
+fn folder_of(shard: Shard, out: &Path) -> PathBuf {
+    out.join(shard::FOLDER).join(shard.folder())
+}

@@ -1,0 +1,229 @@
+//! Errors of the box: its own, and those of the crates below in their own words. The exit code follows from the kind.
+
+use std::path::Path;
+
+use bloodseg_vision::error::{Cause, Source, hint};
+
+pub use bloodseg_vision::error::Parts;
+
+/// Result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Who can mend it.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A picture, a folder or records that the user named cannot be used.
+    Input,
+    /// A model, a bundle or the slots cannot be used.
+    Model,
+    /// A result cannot be written.
+    Output,
+    /// The configuration cannot be used.
+    Config,
+    /// A source of frames is missing or broke.
+    Source,
+    /// A fault of the software.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Exit code of the process: stable, documented in `bloodseg --help`. 2 is left to the command line parser.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Input => 3,
+            Self::Model => 4,
+            Self::Output => 5,
+            Self::Config => 6,
+            Self::Source => 7,
+            Self::Internal => 70,
+        }
+    }
+}
+
+/// What went wrong, by who can mend it ([`Error::kind`]).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be used.
+    #[error("config {origin}: {found}{}", hint(todo))]
+    Config {
+        /// File or key that it came from.
+        origin: String,
+        /// What was found, with its place.
+        found: String,
+        /// What to do, or empty.
+        todo: Box<str>,
+        /// What the system or a parser said.
+        source: Option<Source>,
+    },
+    /// A source of frames is missing or broke.
+    #[error("source {name}: {found}{}", hint(todo))]
+    Source {
+        /// Name of the source.
+        name: String,
+        /// What was found.
+        found: String,
+        /// What to do, or empty.
+        todo: Box<str>,
+        /// What the system said.
+        source: Option<Source>,
+    },
+    /// Of a picture, a model, a file that cannot be written, or the software itself.
+    #[error(transparent)]
+    Vision(#[from] bloodseg_vision::error::Error),
+    /// Of bundles, keys and slots.
+    #[error(transparent)]
+    Bundles(#[from] bloodseg_bundles::error::Error),
+    /// Of the records.
+    #[error(transparent)]
+    Records(#[from] bloodseg_records::error::Error),
+}
+
+impl Error {
+    /// A file or folder that cannot be used.
+    pub fn input(path: &Path, found: impl Into<Cause>, expected: impl ToString, todo: impl ToString) -> Self {
+        bloodseg_vision::error::Error::input(path, found, expected, todo).into()
+    }
+
+    /// A picture that cannot be used.
+    pub fn picture(found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
+        bloodseg_vision::error::Error::picture(found, expected, todo).into()
+    }
+
+    /// A model that cannot be used.
+    pub fn model(name: impl ToString, found: impl Into<Cause>, expected: impl ToString, todo: impl ToString) -> Self {
+        bloodseg_vision::error::Error::model(name, found, expected, todo).into()
+    }
+
+    /// A file or folder that cannot be written.
+    pub fn output(path: &Path, cause: impl Into<Cause>) -> Self {
+        bloodseg_vision::error::Error::output(path, cause).into()
+    }
+
+    /// A fault of the software.
+    pub fn internal(place: &'static str, found: impl Into<Cause>) -> Self {
+        bloodseg_vision::error::Error::internal(place, found).into()
+    }
+
+    /// An [`Error::Config`].
+    pub fn config(origin: impl ToString, found: impl Into<Cause>, todo: impl ToString) -> Self {
+        let (found, source) = found.into().into_parts();
+        Self::Config { origin: origin.to_string(), found, todo: todo.to_string().into(), source }
+    }
+
+    /// An [`Error::Source`].
+    pub fn frames(name: impl ToString, found: impl Into<Cause>, todo: impl ToString) -> Self {
+        let (found, source) = found.into().into_parts();
+        Self::Source { name: name.to_string(), found, todo: todo.to_string().into(), source }
+    }
+
+    /// The same of a source whose field does not serve: `words`, and what was wrong with its pictures.
+    pub fn unfit(error: bloodseg_vision::error::Error, name: &str, words: &str) -> Self {
+        match error {
+            bloodseg_vision::error::Error::Picture { found, expected, todo } => {
+                Self::frames(name, format!("{words}: {found}; expected {expected}"), todo)
+            }
+            other => other.into(),
+        }
+    }
+
+    /// Who can mend it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config { .. } => ErrorKind::Config,
+            Self::Source { .. } => ErrorKind::Source,
+            Self::Vision(error) => of_vision(error.kind()),
+            Self::Bundles(error) => of_bundles(error.kind()),
+            Self::Records(error) => of_records(error.kind()),
+        }
+    }
+
+    /// Exit code of the process, by the kind.
+    pub fn exit_code(&self) -> u8 {
+        self.kind().exit_code()
+    }
+
+    /// The error in its parts.
+    pub fn parts(&self) -> Parts<'_> {
+        match self {
+            Self::Config { origin: place, found, todo, .. } | Self::Source { name: place, found, todo, .. } => {
+                Parts { place: place.clone(), found: found.clone(), expected: "", remedy: todo }
+            }
+            Self::Vision(error) => error.parts(),
+            Self::Bundles(error) => error.parts(),
+            Self::Records(error) => error.parts(),
+        }
+    }
+
+    /// What to do about it; empty where the message says all there is.
+    pub fn remedy(&self) -> &str {
+        self.parts().remedy
+    }
+}
+
+fn of_vision(kind: bloodseg_vision::error::ErrorKind) -> ErrorKind {
+    use bloodseg_vision::error::ErrorKind as Of;
+    match kind {
+        Of::Input => ErrorKind::Input,
+        Of::Model => ErrorKind::Model,
+        Of::Output => ErrorKind::Output,
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn of_bundles(kind: bloodseg_bundles::error::ErrorKind) -> ErrorKind {
+    use bloodseg_bundles::error::ErrorKind as Of;
+    match kind {
+        Of::Bundle | Of::Held => ErrorKind::Model,
+        Of::Key => ErrorKind::Config,
+        Of::Vision(kind) => of_vision(kind),
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn of_records(kind: bloodseg_records::error::ErrorKind) -> ErrorKind {
+    use bloodseg_records::error::ErrorKind as Of;
+    match kind {
+        Of::Unreadable => ErrorKind::Input,
+        Of::Unwritable | Of::Taken => ErrorKind::Output,
+        Of::Vision(kind) => of_vision(kind),
+        _ => ErrorKind::Internal,
+    }
+}
+
+impl From<bloodseg_durable::Error> for Error {
+    fn from(error: bloodseg_durable::Error) -> Self {
+        Self::Vision(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{error::Error as _, io};
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_exit_code_and_an_error_its_source() {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let path = Path::new("a");
+        let all = [
+            (Error::input(path, gone(), "b", ""), 3),
+            (Error::model("a", gone(), "b", ""), 4),
+            (bloodseg_bundles::error::Error::bundle("a", gone(), "b", "").into(), 4),
+            (Error::output(path, gone()), 5),
+            (bloodseg_records::error::Error::output(path, gone()).into(), 5),
+            (Error::config("a", gone(), "b"), 6),
+            (Error::frames("a", gone(), "b"), 7),
+            (Error::internal("a", gone()), 70),
+        ];
+        for (error, code) in all {
+            assert_eq!((error.exit_code(), error.parts().place.as_str()), (code, "a"), "{error}");
+            assert!(error.source().unwrap().is::<io::Error>(), "{error}");
+        }
+        let taken = bloodseg_records::error::Error::Taken { folder: path.into() };
+        assert_eq!(Error::from(taken).exit_code(), 5);
+    }
+}

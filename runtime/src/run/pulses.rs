@@ -1,0 +1,62 @@
+//! The signs of life of the stages.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use super::state::Stage;
+
+/// The sign of life of one stage.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// Which of the threads that this stage had is the one that counts.
+    generation: AtomicU32,
+    turns: AtomicU64,
+}
+
+/// Those of all stages.
+#[derive(Debug, Default)]
+pub struct Pulses([Pulse; Stage::ALL.len()]);
+
+impl Pulses {
+    /// A new thread for `stage`: the number that it shows with each turn.
+    pub fn hand_over(&self, stage: Stage) -> u32 {
+        self.of(stage).generation.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Shows that thread `generation` of `stage` lives, and tells whether it is still the one that counts.
+    pub fn turn(&self, stage: Stage, generation: u32) -> bool {
+        let counts = self.counts_on(stage, generation);
+        if counts {
+            self.of(stage).turns.fetch_add(1, Relaxed);
+        }
+        counts
+    }
+
+    /// Whether thread `generation` of `stage` is the one that counts.
+    pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
+        self.of(stage).generation.load(Relaxed) == generation
+    }
+
+    /// Turns of a stage so far.
+    pub fn turns(&self, stage: Stage) -> u64 {
+        self.of(stage).turns.load(Relaxed)
+    }
+
+    fn of(&self, stage: Stage) -> &Pulse {
+        &self.0[stage as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_was_replaced_gives_no_sign_of_life() {
+        let pulses = Pulses::default();
+        let first = pulses.hand_over(Stage::Analysis);
+        assert!(pulses.turn(Stage::Analysis, first));
+        let second = pulses.hand_over(Stage::Analysis);
+        assert!(!pulses.turn(Stage::Analysis, first) && pulses.turn(Stage::Analysis, second));
+        assert_eq!((pulses.turns(Stage::Analysis), pulses.turns(Stage::Capture)), (2, 0));
+    }
+}

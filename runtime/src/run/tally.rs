@@ -1,0 +1,122 @@
+//! Frames by how they ended, and what the stages complain of.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use super::{Counts, state::Reason};
+use crate::run::limits::REFUSED_IN_A_ROW;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    captured: AtomicU64,
+    unreadable: AtomicU64,
+    analysed: AtomicU64,
+    failed: AtomicU64,
+    kept: AtomicU64,
+    not_kept: AtomicU64,
+    refused_in_a_row: AtomicU64,
+    camera_away: AtomicBool,
+    records_fail: AtomicBool,
+    /// The analysis has taken a frame and not yet said what became of it.
+    in_hand: AtomicBool,
+    /// The same of the records.
+    writing: AtomicBool,
+}
+
+impl Tally {
+    /// Frames so far; those that were `dropped` are counted by their queue.
+    pub(super) fn counts(&self, dropped: u64) -> Counts {
+        Counts {
+            captured: self.captured.load(Relaxed),
+            analysed: self.analysed.load(Relaxed),
+            dropped,
+            failed: self.failed.load(Relaxed),
+            unreadable: self.unreadable.load(Relaxed),
+            not_kept: self.not_kept.load(Relaxed),
+        }
+    }
+
+    pub(super) fn kept(&self) -> u64 {
+        self.kept.load(Relaxed)
+    }
+
+    /// What the stages complain of, the weightiest of it.
+    pub(super) fn amiss(&self) -> Option<Reason> {
+        let refused = self.refused_in_a_row.load(Relaxed) >= REFUSED_IN_A_ROW;
+        [
+            (self.records_fail.load(Relaxed), Reason::RecordsNotKept),
+            (self.camera_away.load(Relaxed), Reason::CameraAway),
+            (refused, Reason::FramesRefused),
+        ]
+        .into_iter()
+        .find_map(|(is_so, reason)| is_so.then_some(reason))
+    }
+
+    pub(super) fn set_camera_away(&self, away: bool) {
+        self.camera_away.store(away, Relaxed);
+    }
+
+    /// One more frame; its number.
+    pub(super) fn captured_one(&self) -> u64 {
+        self.captured.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(super) fn unreadable_one(&self) {
+        self.unreadable.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn not_kept_one(&self) {
+        self.not_kept.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn take_in_hand(&self) {
+        self.in_hand.store(true, Relaxed);
+    }
+
+    /// The frame in hand was analysed, or not. Counts it once, whoever comes to say so.
+    pub(super) fn put_down(&self, analysed: bool) {
+        if !self.in_hand.swap(false, Relaxed) {
+            return;
+        }
+        if analysed {
+            self.analysed.fetch_add(1, Relaxed);
+            self.refused_in_a_row.store(0, Relaxed);
+        } else {
+            self.failed.fetch_add(1, Relaxed);
+            self.refused_in_a_row.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn take_to_write(&self) {
+        self.writing.store(true, Relaxed);
+    }
+
+    /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
+    pub(super) fn written(&self, kept: bool) {
+        if self.writing.swap(false, Relaxed) {
+            self.kept.fetch_add(u64::from(kept), Relaxed);
+            self.not_kept.fetch_add(u64::from(!kept), Relaxed);
+            self.records_fail.store(!kept, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_counts_once_and_many_refused_in_a_row_are_told() {
+        let tally = Tally::default();
+        for _ in 0..REFUSED_IN_A_ROW {
+            assert_eq!(tally.amiss(), None);
+            tally.take_in_hand();
+            tally.put_down(false);
+            tally.put_down(false);
+        }
+        assert_eq!((tally.counts(0).failed, tally.amiss()), (REFUSED_IN_A_ROW, Some(Reason::FramesRefused)));
+        tally.take_in_hand();
+        tally.put_down(true);
+        assert_eq!(tally.amiss(), None);
+    }
+}

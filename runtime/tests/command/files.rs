@@ -1,0 +1,219 @@
+//! Files as they are in the world: not whole, of odd kinds, of the same names, in folders that link to one another.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::segment::{Answer, Bench, smear};
+
+fn case(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)).unwrap()
+}
+
+/// Columns `image` and `cells` of frames.csv in a folder.
+fn rows(folder: &Path) -> Vec<(String, String)> {
+    let mut table = csv::Reader::from_path(folder.join("frames.csv")).unwrap();
+    let heads = table.headers().unwrap().clone();
+    let at = |name: &str| heads.iter().position(|head| head == name).unwrap();
+    let (image, cells) = (at("image"), at("cells"));
+    table.records().map(|row| row.unwrap()).map(|row| (row[image].to_owned(), row[cells].to_owned())).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    rows(folder).into_iter().map(|(name, _)| name).collect()
+}
+
+impl Bench {
+    fn case(&self, name: &str) {
+        self.write(name, &case(&format!("cases/{name}")));
+    }
+
+    fn out(&self) -> PathBuf {
+        self.path("out")
+    }
+}
+
+#[test]
+fn a_jpeg_that_is_not_whole_is_refused_wherever_it_is_read() {
+    let bench = Bench::new();
+    bench.write("in/half.jpg", &case("cases/truncated-half.jpg"));
+    bench.write("in/whole.jpg", &case("jpeg/baseline-420.jpg"));
+    let whole = case("jpeg/baseline-420.jpg");
+    bench.write("in/unended.jpg", &whole[..whole.len() - 2]);
+    for flags in [&[][..], &["--whole-field"]] {
+        let answer = bench.segment(&[&["in"], flags].concat());
+        answer.refused(3, &["half.jpg: a picture that is cut off", "unended.jpg: a JPEG without its end marker"]);
+        assert_eq!(names(&bench.out()), ["unended.jpg", "whole.jpg"]);
+    }
+    let run = bench.call(&["run", "in", "--models", "models", "--out", "r", "--http", "off"]);
+    run.refused(3, &["half.jpg: a picture that is cut off", "1 of 3 pictures"]);
+    assert_eq!(names(&bench.path("r")), ["unended.jpg", "whole.jpg"]);
+    bench.write("set/img/a.jpg", &whole[..whole.len() / 2]);
+    bench.picture("set/mask/a.png", &smear(150, 120, &[]));
+    bench.call(&["eval", "set", "--models", "models"]).refused(3, &["a.jpg: a picture that is cut off"]);
+}
+
+#[test]
+fn every_page_is_a_picture_and_a_thumbnail_is_none() {
+    let bench = Bench::new();
+    bench.case("five-pages.tif");
+    bench.case("thumb-first.tif");
+    let answer = bench.segment(&["five-pages.tif", "thumb-first.tif", "--any-quality"]);
+    answer.done();
+    let pages = ["five-pages.tif", "five-pages.tif#2", "five-pages.tif#3", "five-pages.tif#4", "five-pages.tif#5"];
+    assert_eq!(names(&bench.out()), [&pages[..], &["thumb-first.tif"]].concat());
+    for stem in ["five-pages", "five-pages#2", "five-pages#5", "thumb-first"] {
+        let sr = image::open(bench.out().join(format!("{stem}.sr.png"))).unwrap();
+        assert_eq!((sr.width(), sr.height()), (256, 256), "{stem}");
+    }
+    bench.write("in/five-pages.tif", &case("cases/five-pages.tif"));
+    let run = bench.call(&["run", "in", "--models", "models", "--out", "r", "--http", "off"]);
+    run.done();
+    assert!(run.stderr.contains("its first page of 5"), "{}", run.stderr);
+    assert_eq!(names(&bench.path("r")), ["five-pages.tif"]);
+}
+
+#[test]
+fn kinds_that_are_not_read_have_their_names_and_their_ways_out() {
+    let bench = Bench::new();
+    for name in ["bigtiff.tif", "exif6.jpg", "f32.tif", "jpeg12.jpg", "u12in16.tif", "u14in16.tif"] {
+        bench.case(name);
+    }
+    bench.segment(&["bigtiff.tif", "--any-quality"]).done();
+    bench.segment(&["f32.tif"]).refused(3, &["floating-point samples of 32 bit", "8 or 16 bit"]);
+    bench.segment(&["jpeg12.jpg"]).refused(3, &["a JPEG of 12 bit"]);
+    bench.segment(&["u12in16.tif"]).refused(3, &["of 65535: looks like 12 bit", "--bits 12"]);
+    bench.segment(&["u14in16.tif"]).refused(3, &["of 65535: looks like 14 bit", "--bits 14"]);
+    bench.segment(&["u14in16.tif", "--bits", "12"]).refused(3, &["samples reach", "at most 4095"]);
+    for (name, bits) in [("u12in16.tif", "12"), ("u14in16.tif", "14"), ("u12in16.tif", "16")] {
+        bench.segment(&[name, "--bits", bits, "--any-quality"]).done();
+    }
+    bench.write("in/a.tif", &case("cases/u12in16.tif"));
+    let run = |flags: &[&str]| {
+        bench.call(&[&["run", "in", "--models", "models", "--out", "r", "--http", "off"], flags].concat())
+    };
+    run(&[]).refused(3, &["--bits 12"]);
+    run(&["--bits", "12"]).done();
+}
+
+#[test]
+fn a_picture_is_turned_as_it_says() {
+    let bench = Bench::new();
+    let lying = image::load_from_memory(&case("cases/exif6.jpg")).unwrap();
+    bench.case("exif6.jpg");
+    bench.segment(&["exif6.jpg", "--any-quality"]).done();
+    let sr = image::open(bench.out().join("exif6.sr.png")).unwrap();
+    assert_eq!((sr.width(), sr.height()), (4 * lying.height(), 4 * lying.width()));
+}
+
+#[test]
+fn pictures_of_one_name_do_not_overwrite_each_other() {
+    let bench = Bench::new();
+    let (one, two) = (smear(64, 64, &[(20.0, 20.0)]), smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]));
+    bench.picture("in/slide1/0001.png", &one);
+    bench.picture("in/slide2/0001.png", &two);
+    bench.picture("in/slide2/0001.bmp", &two);
+    bench.write("in/._0001.png", b"what a Mac leaves");
+    bench.segment(&["in", "--recursive"]).done();
+    assert_eq!(names(&bench.out()), ["slide1/0001.png", "slide2/0001.bmp", "slide2/0001.png"]);
+    for stem in ["slide1/0001", "slide2/0001.png", "slide2/0001.bmp"] {
+        assert!(bench.out().join(format!("{stem}.labels.png")).is_file(), "{stem}");
+    }
+    let run = ["run", "in/slide2", "--models", "models", "--out", "r", "--http", "off", "--save-every", "1"];
+    bench.call(&run).done();
+    for stem in ["0001.png", "0001.bmp"] {
+        assert!(bench.path("r").join(format!("{stem}.labels.png")).is_file(), "{stem}");
+    }
+    bench.write("in/._0001.png", &case("jpeg/baseline-420.jpg"));
+    bench.segment(&["in/._0001.png", "--any-quality"]).done();
+}
+
+#[test]
+fn a_second_call_never_loses_a_table() {
+    let bench = Bench::new();
+    for name in ["a.png", "b.png", "c.png"] {
+        bench.picture(name, &smear(64, 64, &[(20.0, 20.0)]));
+    }
+    bench.segment_once(&["a.png"]).done();
+    let before = std::fs::read(bench.out().join("cells.csv")).unwrap();
+    bench.segment_once(&["b.png"]).refused(5, &["--append", "--force", "--out"]);
+    assert_eq!(std::fs::read(bench.out().join("cells.csv")).unwrap(), before);
+    bench.segment_once(&["b.png", "c.png", "--append"]).done();
+    assert_eq!(names(&bench.out()), ["a.png", "b.png", "c.png"]);
+    assert_eq!(bench.table().len(), 4, "the header and three cells");
+
+    bench.picture("d.png", &smear(64, 64, &[]));
+    bench.segment_once(&["a.png", "d.png", "--append"]).refused(3, &["a.png is in the tables already"]);
+    assert_eq!(names(&bench.out()), ["a.png", "b.png", "c.png", "d.png"]);
+    let told = bench.segment_once(&["a.png", "--append", "--um-per-px", "1"]);
+    told.refused(5, &["other columns"]);
+    assert_eq!(names(&bench.out()).len(), 4);
+    // Its results have a name of their own, since a.png has the short one.
+    bench.picture("a.bmp", &smear(64, 64, &[]));
+    bench.segment_once(&["a.bmp", "--append"]).done();
+    assert!(bench.out().join("a.bmp.sr.png").is_file());
+    bench.segment_once(&["b.png", "--force"]).done();
+    assert_eq!(names(&bench.out()), ["b.png"]);
+    bench.call(&["export", "--from", "out", "--format", "csv"]).refused(3, &["tables of `segment`", "bloodseg run"]);
+}
+
+#[test]
+fn results_that_cannot_be_written_are_left_out_and_the_rest_is_done() {
+    for threads in ["1", "2"] {
+        let bench = Bench::new();
+        bench.write("c.toml", format!("[budget]\nthreads = {threads}\n").as_bytes());
+        for name in ["in/a.png", "in/b.png", "in/c.png"] {
+            bench.picture(name, &smear(64, 64, &[(20.0, 20.0)]));
+        }
+        std::fs::create_dir_all(bench.out().join("b.mask.png/x")).unwrap();
+        bench.segment(&["in", "--config", "c.toml"]).refused(5, &["b.mask.png", "1 of 3 results"]);
+        assert_eq!(names(&bench.out()), ["a.png", "b.png", "c.png"]);
+        assert!(bench.out().join("c.overlay.png").is_file());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_dead_processes_left_is_swept() {
+    let bench = Bench::new();
+    bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let dead = bench.write(&format!("out/a.sr.png.part-{}", child.id()), b"half");
+    let alive = bench.write("out/a.sr.png.part-1", b"half");
+    let other = bench.write(&format!("out/notes.txt.part-{}", child.id()), b"mine");
+    bench.segment(&["a.png"]).done();
+    assert!(!dead.exists() && alive.exists() && other.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_writes_the_tables_of_what_was_done() {
+    let bench = Bench::new();
+    let picture = smear(300, 300, &[(20.0, 20.0)]);
+    let first = std::fs::read(bench.picture("in/000.png", &picture)).unwrap();
+    (1..200).for_each(|number| drop(bench.write(&format!("in/{number:03}.png"), &first)));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
+        .current_dir(bench.path(""))
+        .args(["segment", "in", "--as-is", "--models", "models", "--out", "out"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.starts_with("000.png"), "{line}");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let lines = 1 + told.lines().count();
+    Answer::of(&child.wait_with_output().unwrap()).refused(130, &["stopped", "--append"]);
+    assert_eq!(names(&bench.out()).len(), lines);
+    assert!(lines < 200, "it was over before");
+    let more = bench.call(&["segment", "in/199.png", "--as-is", "--models", "models", "--out", "out", "--append"]);
+    more.done();
+    assert_eq!(names(&bench.out()).len(), lines + 1);
+}

@@ -1,0 +1,107 @@
+//! A look at a file before its decoder gets it: which format it has, which pages, and whether a JPEG is whole.
+
+use std::{
+    io::{BufRead, Read, Seek},
+    path::Path,
+};
+
+use image::ImageFormat;
+
+use super::{EXPECTED, Metadata, check_size};
+use crate::{
+    error::{Error, Result},
+    frame::{
+        jpeg::{self, Fault, Walk},
+        limits::MAX_PICTURE_FILE_BYTES,
+        tiff::{self, Page},
+    },
+};
+
+const COPY_AGAIN: &str = "Copy it again from its source";
+
+/// What was seen.
+pub(super) struct Look {
+    pub(super) format: ImageFormat,
+    /// Of the first page.
+    pub(super) metadata: Metadata,
+    pages: Vec<Page>,
+}
+
+impl Look {
+    /// A page of a TIFF whose directory could be read.
+    pub(super) fn page(&self, page: usize) -> Option<&Page> {
+        self.pages.get(page)
+    }
+
+    /// What the file says about one of its pages.
+    ///
+    /// # Errors
+    /// A page that is not there, or of a kind that is not read.
+    pub(super) fn of_page(&self, page: usize, path: &Path) -> Result<Metadata> {
+        if page >= self.metadata.pages {
+            let found = format!("no page {}", page + 1);
+            return Err(Error::input(path, found, format!("one of {}", self.metadata.pages), ""));
+        }
+        let Some(known) = self.pages.get(page) else { return Ok(self.metadata) };
+        match known.unread() {
+            Some((found, todo)) => Err(Error::input(path, found, EXPECTED, todo)),
+            None => Ok(Metadata { um_per_px: known.um_per_px, ..self.metadata }),
+        }
+    }
+}
+
+/// Looks at a file from its start.
+///
+/// # Errors
+/// [`Error::Input`] for what is none of the formats that are read.
+pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> {
+    let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
+    let start = file.fill_buf().map_err(failed)?;
+    let text = start.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+    let wide = start.starts_with(b"II+\0") || start.starts_with(b"MM\0+");
+    let format = if wide { Some(ImageFormat::Tiff) } else { image::guess_format(start).ok() };
+    let format = match format {
+        Some(known @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Tiff | ImageFormat::Bmp)) => known,
+        Some(other) => return Err(Error::input(path, format!("a {other:?} picture"), EXPECTED, "Convert it to PNG")),
+        None => return Err(Error::input(path, if text { "a text file" } else { "not a picture" }, EXPECTED, "")),
+    };
+    let mut look = Look { format, metadata: Metadata::default(), pages: Vec::new() };
+    // What cannot be read here, the decoder will say.
+    if format == ImageFormat::Tiff
+        && let Ok(found) = tiff::pages(file)
+    {
+        if found.is_broken {
+            log::warn!("{}: its list of pages breaks off after {}", path.display(), found.pages.len());
+        }
+        look.pages = found.pages;
+        let um_per_px = look.pages.first().and_then(|page| page.um_per_px);
+        look.metadata = Metadata { um_per_px, pages: look.pages.len().max(1) };
+    }
+    file.rewind().map_err(failed)?;
+    Ok(look)
+}
+
+/// Walks a JPEG to its end; see [`jpeg`].
+///
+/// # Errors
+/// [`Error::Input`] for one that is not whole, too large, or of a kind that is not read.
+pub(super) fn through_jpeg(file: &mut (impl BufRead + Seek), file_bytes: u64, path: &Path, most_px: u64) -> Result<()> {
+    let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
+    let mut bytes = Vec::with_capacity(file_bytes.min(MAX_PICTURE_FILE_BYTES) as usize);
+    file.take(MAX_PICTURE_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    let (width, height) = jpeg::kind_of(&bytes).map_err(|fault| refused(path, fault))?;
+    check_size(path, width, height, most_px)?;
+    let walk = Walk::through(&bytes).map_err(|fault| refused(path, fault))?;
+    if !walk.has_end {
+        log::warn!("{}: a JPEG without its end marker; its picture is whole", path.display());
+    }
+    file.rewind().map_err(failed)
+}
+
+fn refused(path: &Path, fault: Fault) -> Error {
+    match fault {
+        Fault::CutOff => Error::input(path, "a picture that is cut off", EXPECTED, COPY_AGAIN),
+        Fault::Damaged(how) => Error::input(path, format!("a damaged picture ({how})"), EXPECTED, COPY_AGAIN),
+        Fault::Unread(kind) => Error::input(path, kind, EXPECTED, "Convert it to PNG, or to an 8-bit baseline JPEG"),
+    }
+}
