@@ -2,7 +2,11 @@
 
 use std::io::Write;
 
-use bloodseg_vision::{frame::quality::Quality, pipeline::Analysis};
+use bloodseg_vision::{
+    frame::quality::Quality,
+    pipeline::Analysis,
+    placement::{PitchSource, Placement},
+};
 
 /// Name of the table in its folder.
 pub const TABLE: &str = "frames.csv";
@@ -23,12 +27,66 @@ pub fn quality_fields(quality: &Quality) -> [String; 6] {
     ]
 }
 
-/// The columns of a table of `segment`.
-pub fn columns() -> Vec<&'static str> {
-    [["image", "cells"].as_slice(), &QUALITY_COLUMNS].concat()
+/// Columns of the scale: the size of an input pixel in the specimen in micrometres with the interval it lies in, how it is
+/// known, the input pixels a pixel analysed, what of the picture is specimen, and the cells on it. What nobody knows is empty.
+pub const SCALE_COLUMNS: [&str; 8] = [
+    "um_per_px",
+    "um_per_px_low",
+    "um_per_px_high",
+    "pitch_source",
+    "scale",
+    "analysed_px2",
+    "analysed_um2",
+    "cells_per_mm2",
+];
+
+/// How a picture was brought to the scale of the nets.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scaled {
+    /// How the analysed picture lies on the input.
+    pub placement: Placement,
+    /// Edge of an input pixel in the specimen, in micrometres.
+    pub um_per_px: Option<f64>,
+    /// The interval that it lies in, where it is an estimate.
+    pub um_per_px_range: Option<[f64; 2]>,
+    /// How it is known.
+    pub source: PitchSource,
 }
 
-/// A table of pictures in the making: `image`, `cells`, and the columns of the judgement.
+impl Scaled {
+    /// Edge of a super-resolved pixel in the specimen, in micrometres.
+    pub fn um_per_sr_px(&self) -> Option<f64> {
+        self.um_per_px.map(|um| um * self.placement.input_px_per_sr_px())
+    }
+
+    /// The fields of [`SCALE_COLUMNS`]; `cells` is none where they were not counted.
+    fn fields(&self, analysis: &Analysis, cells: Option<usize>) -> [String; 8] {
+        let number =
+            |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+        let is_known = self.source != PitchSource::None || self.um_per_px.is_some();
+        let area_px2 = analysis.outside.analysed_px() as f64 * self.placement.scale.powi(2);
+        let area_um2 = self.um_per_px.map(|um| area_px2 * um * um);
+        let density = cells.zip(area_um2.filter(|area| *area > 0.0)).map(|(cells, area)| cells as f64 / area * 1e6);
+        [
+            number(self.um_per_px, 5),
+            number(self.um_per_px_range.map(|range| range[0]), 5),
+            number(self.um_per_px_range.map(|range| range[1]), 5),
+            self.source.name().to_owned(),
+            if is_known || cells.is_some() { format!("{:.4}", self.placement.scale) } else { String::new() },
+            format!("{area_px2:.0}"),
+            number(area_um2, 0),
+            number(density, 0),
+        ]
+    }
+}
+
+/// The columns of a table of `segment`.
+pub fn columns() -> Vec<&'static str> {
+    [["image", "cells"].as_slice(), &QUALITY_COLUMNS, &SCALE_COLUMNS].concat()
+}
+
+/// A table of pictures in the making: `image`, `cells` (empty where they were not counted), the columns of the judgement, and
+/// those of the scale.
 #[derive(Debug)]
 pub struct FrameTable<W: Write>(csv::Writer<W>);
 
@@ -52,10 +110,11 @@ impl<W: Write> FrameTable<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn add(&mut self, image: &str, analysis: &Analysis, counted: bool) -> csv::Result<()> {
-        let cells = if counted { analysis.cells.len().to_string() } else { String::new() };
-        let of_picture = [image.to_owned(), cells];
-        self.0.write_record(of_picture.iter().chain(&quality_fields(&analysis.quality)))
+    pub fn add(&mut self, image: &str, analysis: &Analysis, scaled: &Scaled, counted: bool) -> csv::Result<()> {
+        let cells = counted.then_some(analysis.cells.len());
+        let of_picture = [image.to_owned(), cells.map_or_else(String::new, |cells| cells.to_string())];
+        let quality = quality_fields(&analysis.quality);
+        self.0.write_record(of_picture.iter().chain(&quality).chain(&scaled.fields(analysis, cells)))
     }
 
     /// Ends the table and gives the writer back.
@@ -90,12 +149,12 @@ mod tests {
             tiles: 1,
         };
         let mut table = FrameTable::begin(Vec::new()).unwrap();
-        table.add("a, b.png", &analysis, false).unwrap();
-        table.add("b.png", &analysis, true).unwrap();
+        table.add("a, b.png", &analysis, &Scaled::default(), false).unwrap();
         assert_eq!(
             String::from_utf8(table.end().unwrap()).unwrap(),
-            "image,cells,verdict,sharpness,contrast_levels,clipped_share,depth_levels,brightness_levels\n\
-             \"a, b.png\",,empty,,0.00,0.0000,55.0,200.0\nb.png,0,empty,,0.00,0.0000,55.0,200.0\n"
+            "image,cells,verdict,sharpness,contrast_levels,clipped_share,depth_levels,brightness_levels,um_per_px,um_per_px_low,\
+             um_per_px_high,pitch_source,scale,analysed_px2,analysed_um2,cells_per_mm2\n\
+             \"a, b.png\",,empty,,0.00,0.0000,55.0,200.0,,,,none,,0,,\n"
         );
     }
 }

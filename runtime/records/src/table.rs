@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bloodseg_vision::cells::Cell;
+use bloodseg_vision::{cells::Cell, placement::Placement};
 
 /// Name of the table in its folder.
 pub const TABLE: &str = "cells.csv";
@@ -25,12 +25,15 @@ pub const COLUMNS: [&str; 13] = [
     "supported",
 ];
 
+/// Columns that follow in the tables of `segment`: the cell in pixels of the input, as viewers show it.
+pub const COLUMNS_INPUT: [&str; 3] = ["input_x_px", "input_y_px", "input_diameter_px"];
+
 /// Columns that follow when the pitch is known.
 pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
 
 /// The columns of a table of `segment`.
 pub fn columns(with_um: bool) -> Vec<&'static str> {
-    [COLUMNS.as_slice(), if with_um { &COLUMNS_UM } else { &[] }].concat()
+    [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }].concat()
 }
 
 /// A table in the making. Lengths in `_px` are pixels of the super-resolved grid.
@@ -56,12 +59,18 @@ impl<W: Write> CellTable<W> {
         Ok(this)
     }
 
-    /// Adds the cells of one picture. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
+    /// Adds the cells of one picture, which lies on its input by `placement`. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
     /// input's; it is used when the table has columns in micrometres, which stay empty without it.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn add(&mut self, image: &str, cells: &[Cell], um_per_sr_px: Option<f64>) -> csv::Result<()> {
+    pub fn add(
+        &mut self,
+        image: &str,
+        cells: &[Cell],
+        placement: &Placement,
+        um_per_sr_px: Option<f64>,
+    ) -> csv::Result<()> {
         for cell in cells {
             let mut row = vec![
                 image.to_owned(),
@@ -78,6 +87,9 @@ impl<W: Write> CellTable<W> {
                 format!("{:.2}", cell.consistency.levels),
                 cell.consistency.supported().to_string(),
             ];
+            let at = placement.on_input_px([cell.x_px, cell.y_px]);
+            let diameter = cell.equivalent_diameter_px * placement.input_px_per_sr_px();
+            row.extend([at[0], at[1], diameter].map(|px| format!("{px:.2}")));
             if self.with_um {
                 let lengths =
                     [cell.x_px, cell.y_px, f64::from(cell.area_px), cell.equivalent_diameter_px, cell.perimeter_px];
@@ -125,7 +137,7 @@ mod tests {
 
     fn table(um_per_sr_px: Option<f64>, with_um: bool) -> String {
         let mut table = CellTable::begin(Vec::new(), with_um).unwrap();
-        table.add("a, b.png", &[cell()], um_per_sr_px).unwrap();
+        table.add("a, b.png", &[cell()], &Placement::default(), um_per_sr_px).unwrap();
         String::from_utf8(table.end().unwrap()).unwrap()
     }
 
@@ -134,8 +146,8 @@ mod tests {
         assert_eq!(
             table(None, false),
             "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
-             consistency_levels,supported\n\
-             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true\n"
+             consistency_levels,supported,input_x_px,input_y_px,input_diameter_px\n\
+             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true,2.53,5.13,2.82\n"
         );
     }
 
@@ -143,9 +155,12 @@ mod tests {
     fn a_pitch_adds_micrometres_and_areas_are_squared() {
         let text = table(Some(0.5), true);
         let (header, row) = text.trim_end().split_once('\n').unwrap();
-        assert!(header.ends_with("supported,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"), "{header}");
-        assert!(row.ends_with("true,5.063,10.250,25.000,5.642,18.000"), "{row}");
-        assert!(table(None, true).trim_end().ends_with("true,,,,,"));
+        assert!(
+            header.ends_with("input_diameter_px,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"),
+            "{header}"
+        );
+        assert!(row.ends_with(",2.82,5.063,10.250,25.000,5.642,18.000"), "{row}");
+        assert!(table(None, true).trim_end().ends_with(",2.82,,,,,"));
     }
 
     #[test]
@@ -153,8 +168,8 @@ mod tests {
         let mut cell = cell();
         cell.consistency = CellConsistency { levels: 61.0, offset_levels: 80.0, input_px: 6.25 };
         let mut table = CellTable::begin(Vec::new(), false).unwrap();
-        table.add("a.png", &[cell], None).unwrap();
+        table.add("a.png", &[cell], &Placement::default(), None).unwrap();
         let text = String::from_utf8(table.end().unwrap()).unwrap();
-        assert!(text.ends_with(",0.8750,61.00,false\n"), "{text}");
+        assert!(text.contains(",0.8750,61.00,false,"), "{text}");
     }
 }

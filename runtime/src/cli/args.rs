@@ -37,7 +37,7 @@ Exit codes:
 Examples:
   bloodseg segment smear.png --out results
   bloodseg segment frames/ --out results --um-per-px 2.0
-  bloodseg segment field-1200px.jpg --out results --whole-field
+  bloodseg segment sensor-frames/ --out results --as-is
   bloodseg segment archive/ --out results --shard 0/4
   bloodseg merge results
   bloodseg run demo

@@ -4,6 +4,7 @@ mod beside;
 mod lines;
 mod picture;
 mod place;
+mod scales;
 mod tables;
 mod work;
 
@@ -22,7 +23,7 @@ use bloodseg_records::shard::{
     Shard,
     mark::{Common, Inputs, Mark, ModelMark},
 };
-use picture::How;
+use picture::{Grid, How};
 use place::Place;
 use tables::Tables;
 use work::Work;
@@ -38,13 +39,18 @@ pub(super) struct SegmentArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Edge of one pixel of the input in the specimen, in micrometres: adds columns in micrometres to the table
+    /// Edge of one pixel of the input in the specimen, in micrometres. The pictures are then brought to the scale of the models
+    /// by it; without, by what their files say, or by the size of their red cells
     #[arg(long, value_name = "UM", value_parser = above_zero, allow_negative_numbers = true)]
     um_per_px: Option<f64>,
 
     /// Shrink each picture first: its centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
+
+    /// Take the pictures as they are: frames of a sensor at the pitch of the models
+    #[arg(long, conflicts_with = "whole_field")]
+    as_is: bool,
 
     /// Read the folders inside folders too; results are in folders of the same names
     #[arg(long)]
@@ -91,14 +97,16 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
 
     // All of them were listed and checked, so that every shard refuses what one call would have refused.
+    let (all, with_um) = (inputs.as_slice(), um_per_px.is_some() || args.how().grid == Grid::Scaled);
     let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
     let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
-    let inputs = inputs.get(part).unwrap_or_default();
+    let inputs = all.get(part).unwrap_or_default();
     let (there, new): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| taken.contains(&input.name));
     place.sweep(&new);
-    let mut tables = Tables::begin(&place.tables, um_per_px.is_some(), !taken.is_empty())?;
+    let mut tables = Tables::begin(&place.tables, with_um, !taken.is_empty())?;
     let stop = signals::stop_on_signals()?;
     let mut work = Work::begin(session, args, um_per_px, inputs.len())?;
+    work.find_scale(all, &stop)?;
     there.iter().for_each(|input| work.left_out(in_the_tables(input)));
     let worked = work.through(&new, &place.out, &mut tables, &stop);
 
@@ -142,6 +150,7 @@ fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Op
         unet: ModelMark::of(&models.unet)?,
         um_per_px,
         whole_field: args.whole_field,
+        as_is: args.as_is,
         any_quality: args.any_quality,
         bits: args.bits,
     })
@@ -150,6 +159,11 @@ fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Op
 impl SegmentArgs {
     /// How its pictures are read.
     fn how(&self) -> How {
-        How { whole_field: self.whole_field, bits: self.bits }
+        let grid = match (self.whole_field, self.as_is) {
+            (true, _) => Grid::WholeField,
+            (false, true) => Grid::AsIs,
+            (false, false) => Grid::Scaled,
+        };
+        How { grid, bits: self.bits }
     }
 }

@@ -199,7 +199,7 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
     (1..200).for_each(|number| drop(bench.write(&format!("in/{number:03}.png"), &first)));
     let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
         .current_dir(bench.path(""))
-        .args(["segment", "in", "--models", "models", "--out", "out"])
+        .args(["segment", "in", "--as-is", "--models", "models", "--out", "out"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -213,7 +213,7 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
     Answer::of(&child.wait_with_output().unwrap()).refused(130, &["stopped", "--append"]);
     assert_eq!(names(&bench.out()).len(), lines);
     assert!(lines < 200, "it was over before");
-    let more = bench.call(&["segment", "in/199.png", "--models", "models", "--out", "out", "--append"]);
+    let more = bench.call(&["segment", "in/199.png", "--as-is", "--models", "models", "--out", "out", "--append"]);
     more.done();
     assert_eq!(names(&bench.out()).len(), lines + 1);
 }

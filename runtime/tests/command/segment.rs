@@ -62,7 +62,9 @@ impl Bench {
     /// Segments `inputs` into `out`.
     pub(crate) fn segment_once(&self, inputs: &[&str]) -> Answer {
         let fixed = ["segment", "--models", "models", "--out", "out"];
-        self.call(&[&fixed, inputs].concat())
+        // The tiny models know no scale.
+        let as_is: &[&str] = if inputs.contains(&"--whole-field") { &[] } else { &["--as-is"] };
+        self.call(&[&fixed, as_is, inputs].concat())
     }
 
     pub(crate) fn table(&self) -> Vec<Vec<String>> {
@@ -338,7 +340,7 @@ fn a_folder_that_cannot_be_written_to_is_an_output_error() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[]));
     bench.write("file", b"");
-    let call = |out: &str| bench.call(&["segment", "a.png", "--models", "models", "--out", out]);
+    let call = |out: &str| bench.call(&["segment", "a.png", "--as-is", "--models", "models", "--out", out]);
     call("file/out").refused(5, &["cannot write", "--out"]);
     call("file").refused(5, &["cannot write"]);
     std::fs::create_dir_all(bench.path("taken/cells.csv/x")).unwrap();
@@ -372,7 +374,7 @@ fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.write("c/b.toml", b"[models]\ndir = \"../models\"\n[output]\ndir = \"../out\"\n[optics]\num_per_px = 4\n");
-    bench.call(&["segment", "a.png", "--config", "c/b.toml"]).done();
+    bench.call(&["segment", "a.png", "--as-is", "--config", "c/b.toml"]).done();
     assert!((bench.value(1, "x_px") - bench.value(1, "x_um")).abs() < 0.01);
     bench.call(&["config", "check", "c/b.toml"]).done();
 
@@ -403,7 +405,7 @@ fn a_closed_pipe_is_no_fault() {
     let path: &Path = &bench.picture("a.png", &smear(64, 64, &[]));
     let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
         .current_dir(bench.0.path())
-        .args(["segment", "--models", "models", "--out", "out"])
+        .args(["segment", "--as-is", "--models", "models", "--out", "out"])
         .arg(path)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

@@ -52,7 +52,7 @@ impl Archive {
 
     /// Segments the archive; the code is 3 where a picture was unreadable.
     fn segment(&self, out: &str, flags: &[&str]) -> i32 {
-        let fixed = ["segment", "archive", "--recursive", "--models", "models", "--out", out];
+        let fixed = ["segment", "archive", "--as-is", "--recursive", "--models", "models", "--out", out];
         let (code, stderr) = self.call(&[&fixed, flags].concat());
         assert!(code == 0 || code == 3, "{stderr}");
         code
@@ -192,7 +192,8 @@ fn a_shard_that_is_run_again_loses_its_mark_first() {
     let archive = Archive::new();
     archive.segment("out", &["--shard", "0/1"]);
     let folder = archive.path("out/shards/0-of-1");
-    let again = ["segment", "archive", "--recursive", "--models", "models", "--out", "out", "--shard", "0/1"];
+    let again =
+        ["segment", "archive", "--as-is", "--recursive", "--models", "models", "--out", "out", "--shard", "0/1"];
     // A list of pictures that is refused, and a model.
     fs::copy(archive.path("archive/c.png"), archive.path("archive/inner/c.png")).unwrap();
     assert_eq!(archive.call(&again).0, 3);

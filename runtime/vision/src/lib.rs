@@ -28,6 +28,8 @@ pub mod geometry;
 pub mod model;
 pub mod pictures;
 pub mod pipeline;
+pub mod placement;
+pub mod scale;
 pub mod segmentation;
 pub mod super_resolution;
 pub mod support;

@@ -202,7 +202,8 @@ impl Figures {
 fn deciding(verdict: Verdict, frame: &FrameRow) -> Option<f64> {
     let [contrast, clipped, _, brightness] = frame.quality;
     match verdict {
-        Verdict::Good | Verdict::OutOfFocus => frame.sharpness,
+        Verdict::Good | Verdict::OutOfFocus | Verdict::ScaleDoubtful => frame.sharpness,
+        Verdict::ScaleUnknown => None,
         Verdict::Empty => Some(contrast),
         Verdict::OverExposed => Some(100.0 * clipped),
         Verdict::UnderExposed => Some(brightness),

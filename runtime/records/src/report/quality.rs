@@ -52,6 +52,8 @@ fn why(verdict: Option<Verdict>) -> String {
             percent(WASHED_OUT_SHARE)
         ),
         Some(Verdict::UnderExposed) => format!("background darker than level {LEAST_BRIGHTNESS_LEVELS}"),
+        Some(Verdict::ScaleUnknown) => "no pitch, and no red cells to measure it by".into(),
+        Some(Verdict::ScaleDoubtful) => "red cells of less than 5 or more than 11 um at the pitch given".into(),
         None => "not known to the software that wrote this page".into(),
     }
 }
@@ -60,7 +62,8 @@ fn why(verdict: Option<Verdict>) -> String {
 fn found(verdict: Option<Verdict>, range: Option<(f64, f64)>) -> String {
     let (Some(verdict), Some((least, greatest))) = (verdict, range) else { return "–".into() };
     let (measure, decimals, unit) = match verdict {
-        Verdict::Good | Verdict::OutOfFocus => ("sharpness", 3, ""),
+        Verdict::Good | Verdict::OutOfFocus | Verdict::ScaleDoubtful => ("sharpness", 3, ""),
+        Verdict::ScaleUnknown => return "–".into(),
         Verdict::Empty => ("contrast", 1, ""),
         Verdict::OverExposed => ("white", 0, " %"),
         Verdict::UnderExposed => ("background", 0, ""),

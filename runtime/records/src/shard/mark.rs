@@ -55,6 +55,9 @@ pub struct Common {
     pub um_per_px: Option<f64>,
     /// `--whole-field`
     pub whole_field: bool,
+    /// `--as-is`
+    #[serde(default)]
+    pub as_is: bool,
     /// `--any-quality`
     pub any_quality: bool,
     /// `--bits`
@@ -131,6 +134,7 @@ impl Common {
             ("the segmentation model", model(&self.unet), model(&other.unet)),
             ("--um-per-px", pitch(self.um_per_px), pitch(other.um_per_px)),
             ("--whole-field", self.whole_field.to_string(), other.whole_field.to_string()),
+            ("--as-is", self.as_is.to_string(), other.as_is.to_string()),
             ("--any-quality", self.any_quality.to_string(), other.any_quality.to_string()),
             ("--bits", depth(self.bits), depth(other.bits)),
         ]
@@ -204,6 +208,7 @@ pub(super) mod tests {
             unet: model,
             um_per_px: None,
             whole_field: false,
+            as_is: false,
             any_quality: false,
             bits: None,
         }

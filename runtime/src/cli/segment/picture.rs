@@ -19,13 +19,25 @@ use bloodseg_vision::{
     geometry::{MAX_TILED_PX, REFERENCE_LR_PX},
     pictures,
     pipeline::Analysis,
+    placement::Placement,
 };
+
+/// What is done to a picture before it is analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grid {
+    /// Nothing: it is at the scale of the nets.
+    AsIs,
+    /// The reference preparation.
+    WholeField,
+    /// It is brought to the scale of the nets, whatever that takes.
+    Scaled,
+}
 
 /// How pictures are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct How {
-    /// Shrunk by the reference preparation.
-    pub(super) whole_field: bool,
+    /// What is done to them before they are analysed.
+    pub(super) grid: Grid,
     /// Bits that samples of 16 bit use.
     pub(super) bits: Option<u32>,
 }
@@ -34,8 +46,8 @@ pub(super) struct How {
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) rgb: RgbImage,
-    /// Pixels of the file that make one of it.
-    pub(super) shrunk: f64,
+    /// How it lies on the picture of the file.
+    pub(super) placement: Placement,
     /// What the file says.
     pub(super) metadata: Metadata,
 }
@@ -53,16 +65,18 @@ impl Picture {
     }
 
     fn decoded(input: &Input, how: How) -> Result<Self> {
-        let most = Most::px(if how.whole_field { MAX_WHOLE_FIELD_PX } else { MAX_TILED_PX });
+        let most = Most::px(if how.grid == Grid::AsIs { MAX_TILED_PX } else { MAX_WHOLE_FIELD_PX });
         let wanted = Wanted { most, page: input.page, bits: how.bits };
         let decoded = decode::read(&input.path, wanted).map_err(|e| of_page(e, input))?;
         let metadata = decoded.metadata;
-        if !how.whole_field {
-            return Ok(Self { rgb: decoded.picture, shrunk: 1.0, metadata });
+        if how.grid != Grid::WholeField {
+            return Ok(Self { rgb: decoded.picture, placement: Placement::default(), metadata });
         }
+        let (width, height) = decoded.picture.dimensions();
         let field = reference::prepare(&decoded.picture).map_err(|e| e.at(&input.path))?;
-        let shrunk = f64::from(field.square_px) / f64::from(REFERENCE_LR_PX);
-        Ok(Self { rgb: field.lr, shrunk, metadata })
+        let scale = f64::from(field.square_px) / f64::from(REFERENCE_LR_PX);
+        let start_px = [width, height].map(|side| f64::from((side - field.square_px) / 2));
+        Ok(Self { rgb: field.lr, placement: Placement { scale, start_px }, metadata })
     }
 }
 

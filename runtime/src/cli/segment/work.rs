@@ -8,7 +8,8 @@ use super::{
     SegmentArgs,
     beside::Beside,
     lines::{doubt, summary},
-    picture::{How, Picture, write},
+    picture::{Grid, How, Picture, write},
+    scales::{self, Scales},
     tables::Tables,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +17,8 @@ use crate::{
     cli::{inputs::Input, print, session::Session},
     run::stop::Stop,
 };
-use bloodseg_vision::{geometry::SCALE, pipeline::Pipeline};
+use bloodseg_records::frames::Scaled;
+use bloodseg_vision::{frame::quality::Verdict, pipeline::Pipeline, placement::PitchSource};
 
 /// A call at work, and what became of its pictures.
 pub(super) struct Work {
@@ -24,6 +26,8 @@ pub(super) struct Work {
     how: How,
     any_quality: bool,
     um_per_px: Option<f64>,
+    /// Where pictures are brought to the scale of the nets.
+    scales: Option<Scales>,
     /// Whether pictures are read and written beside the analysis.
     with_threads: bool,
     bar: ProgressBar,
@@ -48,6 +52,7 @@ impl Work {
             how: args.how(),
             any_quality: args.any_quality,
             um_per_px,
+            scales: None,
             with_threads: session.threads() > 1,
             bar: print::progress(count, "pictures", session.quiet),
             is_single: count == 1,
@@ -55,6 +60,18 @@ impl Work {
             refused: Vec::new(),
             unwritten: Vec::new(),
         })
+    }
+
+    /// Finds the scale that `inputs` share, all those of the call: each shard of it finds the same.
+    ///
+    /// # Errors
+    /// Those of the models.
+    pub(super) fn find_scale(&mut self, inputs: &[Input], stop: &Stop) -> Result<()> {
+        if self.how.grid == Grid::Scaled {
+            let Self { pipeline, how, any_quality, um_per_px, .. } = self;
+            self.scales = Some(Scales::begin(pipeline, inputs, *how, *um_per_px, *any_quality, stop)?);
+        }
+        Ok(())
     }
 
     /// A picture that cannot be used.
@@ -113,22 +130,17 @@ impl Work {
 
     /// Analyses one, adds it to the tables, and says so.
     fn analyse(&mut self, input: &Input, picture: &Picture, tables: &mut Tables) -> Result<()> {
-        let pitch = self.pipeline.pitch().clone();
-        let rgb = &picture.rgb;
-        let analysis = if self.any_quality { self.pipeline.analyse_any(rgb) } else { self.pipeline.analyse(rgb) };
-        let analysis = analysis.map_err(|e| e.at(&input.path))?;
-        if let Some(um) = picture.metadata.um_per_px {
-            log::info!("{}: {um:.4} um a pixel, says the file", input.name);
-        }
-        let um_per_sr_px = self.um_per_px.map(|um| um * picture.shrunk / f64::from(SCALE));
-        if let Some(doubt) = doubt(&pitch, analysis, um_per_sr_px) {
-            log::warn!("{}: {doubt}", input.path.display());
-        }
-        let (name, good) = (&input.name, analysis.quality.verdict.is_good());
-        let counted = good || self.any_quality;
-        tables.add(name, analysis, counted, um_per_sr_px)?;
+        let scaled = match &mut self.scales {
+            Some(scales) => scales.analyse(&mut self.pipeline, input, picture)?,
+            None => self.as_it_is(input, picture)?,
+        };
+        let analysis = self.pipeline.latest().ok_or_else(scales::no_analysis)?;
+        let (name, verdict) = (&input.name, analysis.quality.verdict);
+        let good = verdict.is_good();
+        let counted = (self.any_quality && verdict != Verdict::ScaleUnknown) || verdict.is_counted();
+        tables.add(name, analysis, counted, &scaled)?;
         let line = if counted {
-            summary(name, analysis)
+            format!("{}{}", summary(name, analysis), scales::words(&scaled))
         } else {
             format!("{name}: {}: no cells counted", analysis.quality.reason())
         };
@@ -139,6 +151,26 @@ impl Work {
         Ok(())
     }
 
+    /// Analyses a picture that is at the scale of the nets, or was brought there while it was read.
+    fn as_it_is(&mut self, input: &Input, picture: &Picture) -> Result<Scaled> {
+        let pitch = self.pipeline.pitch().clone();
+        let rgb = &picture.rgb;
+        let analysis = if self.any_quality { self.pipeline.analyse_any(rgb) } else { self.pipeline.analyse(rgb) };
+        let analysis = analysis.map_err(|e| e.at(&input.path))?;
+        let of_file = picture.metadata.um_per_px;
+        let um_per_px = self.um_per_px.or(of_file);
+        let source = match (self.um_per_px, of_file) {
+            (Some(_), _) => PitchSource::Given,
+            (None, Some(_)) => PitchSource::Metadata,
+            (None, None) => PitchSource::None,
+        };
+        let scaled = Scaled { placement: picture.placement, um_per_px, um_per_px_range: None, source };
+        if let Some(doubt) = doubt(&pitch, analysis, scaled.um_per_sr_px()) {
+            log::warn!("{}: {doubt}", input.path.display());
+        }
+        Ok(scaled)
+    }
+
     /// Writes the pictures of the latest analysis, or hands them on.
     fn keep<'a>(&mut self, input: &'a Input, out: &Path, beside: Option<&mut Beside<'a>>) -> Result<()> {
         let failed = match beside {
@@ -147,7 +179,7 @@ impl Work {
                 beside.failed()
             }
             None => {
-                let latest = self.pipeline.latest().ok_or_else(|| Error::internal("segment", "no analysis"))?;
+                let latest = self.pipeline.latest().ok_or_else(scales::no_analysis)?;
                 Vec::from_iter(write(out, &input.stem, latest).err())
             }
         };

@@ -73,11 +73,23 @@ pub enum Verdict {
     OverExposed,
     /// Hardly any light.
     UnderExposed,
+    /// Nobody knows how large a cell would be: cells are not counted.
+    ScaleUnknown,
+    /// The pitch that was given makes the red cells of a size that blood does not have: they are counted all the same.
+    ScaleDoubtful,
 }
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Self; 5] = [Self::Good, Self::OutOfFocus, Self::Empty, Self::OverExposed, Self::UnderExposed];
+    pub const ALL: [Self; 7] = [
+        Self::Good,
+        Self::OutOfFocus,
+        Self::Empty,
+        Self::OverExposed,
+        Self::UnderExposed,
+        Self::ScaleUnknown,
+        Self::ScaleDoubtful,
+    ];
 
     /// The name in records and in JSON; it does not change from release to release.
     pub fn name(self) -> &'static str {
@@ -87,6 +99,8 @@ impl Verdict {
             Self::Empty => "empty",
             Self::OverExposed => "over_exposed",
             Self::UnderExposed => "under_exposed",
+            Self::ScaleUnknown => "scale_unknown",
+            Self::ScaleDoubtful => "scale_doubtful",
         }
     }
 
@@ -98,12 +112,19 @@ impl Verdict {
             Self::Empty => "empty",
             Self::OverExposed => "over-exposed",
             Self::UnderExposed => "under-exposed",
+            Self::ScaleUnknown => "scale unknown",
+            Self::ScaleDoubtful => "scale doubtful",
         }
     }
 
-    /// Whether cells are counted.
+    /// Whether nothing speaks against the count.
     pub fn is_good(self) -> bool {
         self == Self::Good
+    }
+
+    /// Whether cells are counted.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Good | Self::ScaleDoubtful)
     }
 }
 
@@ -148,6 +169,16 @@ impl Quality {
                 "{words} (background at level {:.0}, expected at least {LEAST_BRIGHTNESS_LEVELS})",
                 self.brightness_levels
             ),
+            Verdict::ScaleUnknown => {
+                format!(
+                    "{words} (no red cells whose size could be measured, and no pitch; give --um-per-px or --as-is)"
+                )
+            }
+            Verdict::ScaleDoubtful => {
+                format!(
+                    "{words} (the median red cell is not between 5 and 11 um at the pitch given; check --um-per-px)"
+                )
+            }
         }
     }
 

@@ -16,7 +16,11 @@ use crate::{
     consistency::Consistency,
     engine::Setup,
     error::{Error, Result},
-    frame::{quality::Judge, refit::refit, specimen::Specimen},
+    frame::{
+        quality::{Judge, Verdict},
+        refit::refit,
+        specimen::Specimen,
+    },
     geometry::{MAX_TILED_PX, SCALE},
     model::{
         manifest::{CellRule, Pitch},
@@ -136,7 +140,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
     pub fn analyse(&mut self, picture: &RgbImage) -> Result<&Analysis> {
-        self.analyse_as(picture, false)
+        self.analyse_as(picture, Count::Good)
     }
 
     /// The same, but cells are counted whatever the verdict says.
@@ -147,23 +151,37 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
     pub fn analyse_any(&mut self, picture: &RgbImage) -> Result<&Analysis> {
-        self.analyse_as(picture, true)
+        self.analyse_as(picture, Count::Any)
     }
 
-    fn analyse_as(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
+    /// Super-resolves a picture whose scale nobody knows, so that one can look; its verdict is [`Verdict::ScaleUnknown`], and
+    /// it has no cells.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty or too large picture.
+    pub fn look(&mut self, picture: &RgbImage) -> Result<&Analysis> {
+        self.analyse_as(picture, Count::None)
+    }
+
+    /// Gives the latest analysis another verdict, where something speaks against its count that the picture does not show.
+    pub fn set_verdict(&mut self, verdict: Verdict) {
+        self.latest.quality.verdict = verdict;
+    }
+
+    fn analyse_as(&mut self, picture: &RgbImage, count: Count) -> Result<&Analysis> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
             let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
             return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Cut it"));
         }
         self.has_latest = false;
-        self.refill(picture, any_quality)?;
+        self.refill(picture, count)?;
         self.has_latest = true;
         Ok(&self.latest)
     }
 
     /// Analyses a picture in place of the latest one.
-    fn refill(&mut self, picture: &RgbImage, any_quality: bool) -> Result<()> {
+    fn refill(&mut self, picture: &RgbImage, count: Count) -> Result<()> {
         let Analysis { quality, sr, maps, labels, cells, outside, times, tiles } = &mut self.latest;
         let (start, mut steps) = (Instant::now(), StepTimes::default());
         let mut lap = Lap(start);
@@ -174,7 +192,10 @@ impl Pipeline {
         steps.judge_ms = lap.ms();
         self.tiling.super_resolve(&mut self.workers, seen, sr, &mut steps)?;
         steps.tiling_ms = lap.ms() - steps.ssr_ms;
-        let counted = any_quality || quality.verdict.is_good();
+        if count == Count::None {
+            quality.verdict = Verdict::ScaleUnknown;
+        }
+        let counted = count == Count::Any || quality.verdict.is_good();
         if counted {
             let normalisation = self.workers.normalisation(seen);
             steps.normalise_ms = lap.ms();
@@ -207,6 +228,14 @@ impl Pipeline {
     }
 }
 
+/// Of which pictures cells are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Good,
+    Any,
+    None,
+}
+
 /// A clock that is read between steps: each begins where the one before ended.
 struct Lap(Instant);
 
@@ -234,7 +263,7 @@ mod tests {
     use image::{Rgb, imageops};
 
     use super::*;
-    use crate::{engine::fixture, frame::quality::Verdict};
+    use crate::engine::fixture;
 
     /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
     fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {

@@ -1,0 +1,267 @@
+//! One analysis at a supposed size of the red cells, and what size it shows.
+
+use image::{RgbImage, imageops};
+
+use super::thumb::Thumb;
+use crate::{
+    cells::Cell,
+    error::Result,
+    frame::resize::resize_rgb,
+    geometry::{SCALE, TILE_PX},
+    pipeline::{Analysis, Pipeline},
+};
+
+/// Diameter of a red cell in pixels of the picture that is analysed: the one that the models know best, the median of
+/// their training masks.
+pub const CELL_PX: f64 = 5.46;
+
+/// A cell that is darker in red than most of the others' area by so many levels has a nucleus: haemoglobin lets red pass,
+/// the blue stains of nuclei do not.
+const NUCLEUS_LEVELS: f64 = 18.0;
+
+/// The share of the cells' area that is darker in red than the reference for nuclei.
+const RED_SHARE: f64 = 0.6;
+
+/// A circularity that says nothing for a cell, and one that says all: heaps and pieces are not round.
+const ROUND: (f64, f64) = (0.7, 0.95);
+
+/// The same for what the border cuts.
+const CUT_ROUND: (f64, f64) = (0.5, 0.8);
+
+/// Most weight of a cell that the border cuts.
+const CUT_WEIGHT: f64 = 0.5;
+
+/// A cell that is cut to less than half is narrower than this, minor axis over major: its major axis is a chord.
+const LEAST_CUT_ASPECT: f64 = 0.5;
+
+/// The major axis of the ellipse with the moments of half a disc is that of the disc; by its area it is 3 % more.
+const CUT_MAJOR: f64 = 0.97;
+
+/// Power of the aspect that makes an oblong cell smaller: two that overlap are oblong, and too large.
+const OBLONG_POWER: f64 = 0.08;
+
+/// Cells whose middle is nearer to what is not lit than this, in diameters, do not count.
+const UNLIT_REACH: f64 = 0.6;
+
+/// Places around a cell where it is asked whether the picture is lit.
+const UNLIT_PLACES: u32 = 16;
+
+/// Least weight of all cells for a size.
+const LEAST_WEIGHT: f64 = 0.5;
+
+/// The size of the cells of one analysis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Size {
+    /// Weighted median of the diameters, in pixels of the picture that the analysed one was made of.
+    pub cell_px: f64,
+    /// Distance between the weighted quartiles over the median.
+    pub spread: f64,
+    /// Sum of the weights: as many whole, round red cells.
+    pub cells: f64,
+}
+
+/// A cell of a look, in pixels of the picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) x_px: f64,
+    pub(super) y_px: f64,
+    /// Diameter of the disc of the same area.
+    pub(super) diameter_px: f64,
+    pub(super) circularity: f64,
+    /// What the diameter of the whole, single cell seems to be.
+    size_px: f64,
+    /// How much that says, 0 to 1.
+    pub(super) weight: f64,
+    /// Whether nothing cuts it.
+    pub(super) whole: bool,
+}
+
+/// A part of the picture, in its pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Window {
+    pub(super) x_px: u32,
+    pub(super) y_px: u32,
+    pub(super) width_px: u32,
+    pub(super) height_px: u32,
+}
+
+/// What one analysis of a part of a picture shows.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) window: Window,
+    pub(super) cells: Vec<Seen>,
+    pub(super) tiles: u32,
+}
+
+impl Look {
+    /// Analyses one tile of a picture as if its red cells measured `cell_px`: the window that shows most or, within
+    /// another window, its middle.
+    ///
+    /// # Errors
+    /// Those of the models.
+    pub(super) fn at(
+        pipeline: &mut Pipeline,
+        picture: &RgbImage,
+        thumb: &Thumb,
+        cell_px: f64,
+        within: Option<Window>,
+    ) -> Result<Self> {
+        let window = window(picture, thumb, cell_px, within);
+        let side = |px: u32| ((f64::from(px) * CELL_PX / cell_px).round() as u32).clamp(1, TILE_PX);
+        let looked_at = resize_rgb(&cut(picture, thumb, window), side(window.width_px), side(window.height_px))?;
+        let analysis = pipeline.analyse_any(&looked_at)?;
+        let factor = |from_px: u32, to_px: u32| f64::from(from_px) / f64::from(to_px);
+        let factors = (factor(window.width_px, looked_at.width()), factor(window.height_px, looked_at.height()));
+        let mut cells = seen(analysis, factors);
+        for cell in &mut cells {
+            cell.x_px += f64::from(window.x_px);
+            cell.y_px += f64::from(window.y_px);
+            if near_unlit(thumb, cell) {
+                (cell.weight, cell.whole) = (0.0, false);
+            }
+        }
+        Ok(Self { window, cells, tiles: analysis.tiles })
+    }
+
+    /// The size that it shows; none where there are no cells that say one.
+    pub(super) fn size(&self) -> Option<Size> {
+        size(&self.cells)
+    }
+}
+
+/// The size of the cells of an analysis whose pixels are `factor` of the picture's each: whether a scale fits is seen in
+/// the analysis that uses it. None where there are no cells that say one.
+pub fn size_in(analysis: &Analysis, factor: f64) -> Option<Size> {
+    size(&seen(analysis, (factor, factor)))
+}
+
+fn size(cells: &[Seen]) -> Option<Size> {
+    let mut sizes: Vec<(f64, f64)> =
+        cells.iter().filter(|cell| cell.weight > 0.0).map(|cell| (cell.size_px, cell.weight)).collect();
+    let weight = sizes.iter().map(|(_, weight)| weight).sum();
+    if weight < LEAST_WEIGHT {
+        return None;
+    }
+    let mut at = |share| quantile(&mut sizes, share);
+    let (low, cell_px, high) = (at(0.25), at(0.5), at(0.75));
+    Some(Size { cell_px, spread: (high - low) / cell_px, cells: weight })
+}
+
+/// The window to look at.
+fn window(picture: &RgbImage, thumb: &Thumb, cell_px: f64, within: Option<Window>) -> Window {
+    let most_px = (f64::from(TILE_PX) * cell_px / CELL_PX).clamp(1.0, f64::from(u32::MAX)) as u32;
+    let Some(outer) = within else {
+        let (width_px, height_px) = (most_px.min(picture.width()), most_px.min(picture.height()));
+        let (x_px, y_px) = thumb.window(picture.dimensions(), (width_px, height_px));
+        return Window { x_px, y_px, width_px, height_px };
+    };
+    let (width_px, height_px) = (most_px.min(outer.width_px), most_px.min(outer.height_px));
+    let (x_px, y_px) = (outer.x_px + (outer.width_px - width_px) / 2, outer.y_px + (outer.height_px - height_px) / 2);
+    Window { x_px, y_px, width_px, height_px }
+}
+
+/// A part of the picture, its unlit pixels filled with the ground so that they change no contrast and are no cell.
+fn cut(picture: &RgbImage, thumb: &Thumb, window: Window) -> RgbImage {
+    let Window { x_px, y_px, width_px, height_px } = window;
+    let mut part = imageops::crop_imm(picture, x_px, y_px, width_px, height_px).to_image();
+    if !thumb.all_lit() {
+        for (x, y, pixel) in part.enumerate_pixels_mut() {
+            if !thumb.lit_at(f64::from(x_px + x) + 0.5, f64::from(y_px + y) + 0.5) {
+                *pixel = thumb.ground;
+            }
+        }
+    }
+    part
+}
+
+fn near_unlit(thumb: &Thumb, cell: &Seen) -> bool {
+    !thumb.all_lit()
+        && (0..UNLIT_PLACES).any(|at| {
+            let (sin, cos) = (std::f64::consts::TAU * f64::from(at) / f64::from(UNLIT_PLACES)).sin_cos();
+            let reach_px = UNLIT_REACH * cell.diameter_px;
+            !thumb.lit_at(cell.x_px + reach_px * cos, cell.y_px + reach_px * sin)
+        })
+}
+
+/// The cells of an analysis, with the size and the weight of each; `factors` are pixels of the picture a pixel analysed,
+/// across and down.
+fn seen(analysis: &Analysis, factors: (f64, f64)) -> Vec<Seen> {
+    let grid = f64::from(SCALE);
+    let reds = reds(analysis);
+    let nucleus_below = nucleus_below(&analysis.cells, &reds);
+    let mean_factor = (factors.0 * factors.1).sqrt() / grid;
+    let one = |(cell, red): (&Cell, &f64)| {
+        let (size, weight) = size_and_weight(cell);
+        Seen {
+            x_px: cell.x_px / grid * factors.0,
+            y_px: cell.y_px / grid * factors.1,
+            diameter_px: cell.equivalent_diameter_px * mean_factor,
+            circularity: cell.circularity,
+            size_px: size * mean_factor,
+            weight: if *red < nucleus_below { 0.0 } else { weight },
+            whole: !cell.touches_border,
+        }
+    };
+    analysis.cells.iter().zip(&reds).map(one).collect()
+}
+
+/// What the diameter of the whole, single cell seems to be, in pixels of the labels, and how much that says.
+fn size_and_weight(cell: &Cell) -> (f64, f64) {
+    let diameter = cell.equivalent_diameter_px;
+    let aspect = (1.0 - cell.eccentricity * cell.eccentricity).max(0.0).sqrt();
+    let within = |(none, all): (f64, f64)| ((cell.circularity - none) / (all - none)).clamp(0.0, 1.0);
+    if !cell.touches_border {
+        return (diameter * aspect.powf(OBLONG_POWER), within(ROUND));
+    }
+    if aspect < LEAST_CUT_ASPECT || cell.circularity <= ROUND.0 {
+        return (diameter, 0.0);
+    }
+    (CUT_MAJOR * diameter / aspect.sqrt(), CUT_WEIGHT * within(CUT_ROUND))
+}
+
+/// Mean red level of each cell.
+fn reds(analysis: &Analysis) -> Vec<f64> {
+    let most = analysis.cells.iter().map(|cell| usize::from(cell.label)).max().unwrap_or(0);
+    let mut sums = vec![(0_u64, 0_u64); most + 1];
+    for (label, pixel) in analysis.labels.pixels().zip(analysis.sr.pixels()) {
+        if let Some((sum, count)) = sums.get_mut(usize::from(label.0[0])) {
+            *sum += u64::from(pixel.0[0]);
+            *count += 1;
+        }
+    }
+    let mean = |cell: &Cell| {
+        let (sum, count) = sums.get(usize::from(cell.label)).copied().unwrap_or_default();
+        sum as f64 / count.max(1) as f64
+    };
+    analysis.cells.iter().map(mean).collect()
+}
+
+/// The red level below which a cell has a nucleus; 0 where there are too few cells to compare.
+fn nucleus_below(cells: &[Cell], reds: &[f64]) -> f64 {
+    if cells.len() < 3 {
+        return 0.0;
+    }
+    let mut by_area: Vec<(f64, f64)> =
+        reds.iter().zip(cells).map(|(red, cell)| (*red, f64::from(cell.area_px))).collect();
+    quantile(&mut by_area, RED_SHARE) - NUCLEUS_LEVELS
+}
+
+/// The value below which `share` (0 to 1) of the weight lies, of values with weights above 0; between values where half
+/// of their own weight lies. 0 without any.
+pub(super) fn quantile(values: &mut [(f64, f64)], share: f64) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let wanted = share * values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let (mut below, mut before) = (0.0, None::<(f64, f64)>);
+    for (value, weight) in values.iter() {
+        let place = below + weight / 2.0;
+        if place >= wanted {
+            return match before {
+                Some((at, low)) if place > at => low + (value - low) * (wanted - at) / (place - at),
+                _ => *value,
+            };
+        }
+        below += weight;
+        before = Some((place, *value));
+    }
+    before.map_or(0.0, |(_, value)| value)
+}

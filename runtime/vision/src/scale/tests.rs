@@ -1,0 +1,86 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use image::{Rgb, RgbImage, imageops};
+
+use super::*;
+use crate::{frame::resize::resize_rgb, model::store::Models};
+use bloodseg_smear::SmearSpec;
+
+fn pipeline() -> Pipeline {
+    Pipeline::load(&Models::embedded().unwrap()).unwrap()
+}
+
+fn smear(width: u32, height: u32, scale: f64, seed: u64) -> (RgbImage, f64) {
+    let spec = SmearSpec { scale, ..SmearSpec::varied(width, height, seed) };
+    (bloodseg_smear::render(&spec, seed).picture, spec.cell_diameter_px * scale)
+}
+
+#[test]
+fn cells_are_measured_at_any_magnification() {
+    let mut pipeline = pipeline();
+    for (width, height, scale) in [(480, 360, 0.8), (640, 480, 0.4), (320, 240, 0.15)] {
+        let (picture, wanted_px) = smear(width, height, scale, 3);
+        let found = measure(&mut pipeline, &picture).unwrap().estimate().unwrap();
+        assert!((0.85..1.18).contains(&(found.cell_px / wanted_px)), "{found:?} of {wanted_px}");
+        assert!(found.tiles <= 7 && found.interval_px().0 < found.cell_px);
+    }
+}
+
+#[test]
+fn a_round_field_is_measured_by_its_cells_and_not_by_its_rim() {
+    let (mut picture, wanted_px) = smear(640, 480, 0.4, 4);
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        if (f64::from(x) - 320.0).hypot(f64::from(y) - 240.0) > 230.0 {
+            *pixel = Rgb([2, 1, 2]);
+        }
+    }
+    let found = measure(&mut pipeline(), &picture).unwrap().estimate().unwrap();
+    assert!((0.85..1.18).contains(&(found.cell_px / wanted_px)), "{found:?} of {wanted_px}");
+}
+
+#[test]
+fn what_has_no_cells_has_no_scale() {
+    let mut pipeline = pipeline();
+    let noise = |x: u32, y: u32, seed: u32| {
+        let mut hash = (x.wrapping_mul(0x9e37_79b9) ^ y.wrapping_mul(0x85eb_ca6b) ^ seed).wrapping_mul(0xc2b2_ae35);
+        hash ^= hash >> 15;
+        (hash.wrapping_mul(0x27d4_eb2f) >> 24) as u8
+    };
+    let flat = RgbImage::from_pixel(320, 240, Rgb([220, 215, 225]));
+    let noisy = RgbImage::from_fn(320, 240, |x, y| Rgb([noise(x, y, 1), noise(x, y, 2), noise(x, y, 3)]));
+    let texture = imageops::blur(&noisy, 4.0);
+    let slope = RgbImage::from_fn(320, 240, |x, _| Rgb([(x * 255 / 320) as u8; 3]));
+    let disc = RgbImage::from_fn(320, 240, |x, y| {
+        let far = (f64::from(x) - 160.0).hypot(f64::from(y) - 120.0);
+        Rgb(if far < 30.0 { [120, 60, 140] } else { [220, 215, 225] })
+    });
+    for (name, picture) in
+        [("flat", flat), ("noise", noisy), ("texture", texture), ("slope", slope), ("one disc", disc)]
+    {
+        let outcome = measure(&mut pipeline, &picture).unwrap();
+        assert!(matches!(outcome, Outcome::Unknown(reason) if !reason.words().is_empty()), "{name}: {outcome:?}");
+    }
+    for side in [1, 2, 5] {
+        let tiny = RgbImage::from_fn(side, side, |x, y| Rgb([noise(x, y, 9); 3]));
+        assert!(measure(&mut pipeline, &tiny).unwrap().estimate().is_none());
+    }
+    assert_eq!(measure(&mut pipeline, &RgbImage::new(0, 0)).unwrap_err().kind(), crate::error::ErrorKind::Input);
+}
+
+#[test]
+fn the_analysis_at_the_scale_bears_it_out() {
+    let mut pipeline = pipeline();
+    let (picture, _) = smear(640, 480, 0.4, 5);
+    let found = measure(&mut pipeline, &picture).unwrap().estimate().unwrap();
+    let mut pool = Pool::default();
+    pool.add(&found);
+    let pooled = pool.scale().unwrap();
+    let mut fit = |factor: f64| {
+        let side = |px: u32| (f64::from(px) / factor).round() as u32;
+        let small = resize_rgb(&picture, side(640), side(480)).unwrap();
+        let analysis = pipeline.analyse_any(&small).unwrap();
+        // The pool looks at the picture as if it had been analysed at its own scale.
+        pooled.fit(size_in(analysis, factor))
+    };
+    assert_eq!(fit(pooled.factor()), Fit::Fits);
+}
