@@ -149,15 +149,10 @@ fn frames_too_small_for_a_measure_pass() {
 #[test]
 fn names_are_stable_and_the_same_in_json() {
     let names = Verdict::ALL.map(Verdict::name);
-    assert_eq!(names, [
-            "good",
-            "out_of_focus",
-            "empty",
-            "over_exposed",
-            "under_exposed",
-            "scale_unknown",
-            "scale_doubtful"
-        ]);
+    assert_eq!(
+        names,
+        ["good", "out_of_focus", "empty", "over_exposed", "under_exposed", "scale_unknown", "scale_doubtful"]
+    );
     for verdict in Verdict::ALL {
         assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.name());
     }
