@@ -147,7 +147,7 @@ mod tests {
             table(None, false),
             "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
              consistency_levels,supported,input_x_px,input_y_px,input_diameter_px\n\
-             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true,2.53,5.13,2.82\n"
+             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true,2.53,5.12,2.82\n"
         );
     }
 

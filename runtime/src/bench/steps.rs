@@ -100,10 +100,10 @@ mod tests {
             split_ms: 6.0,
             consistency_ms: 7.0,
             measure_ms: 8.0,
-            total_ms: 37.0,
+            total_ms: 37.5,
         };
         let steps = Steps::of(&[run; 3]);
-        assert_eq!(steps.named().iter().map(|(_, times)| times.total_ms).sum::<f64>(), 3.0 * 37.0);
+        assert_eq!(steps.named().iter().map(|(_, times)| times.total_ms).sum::<f64>(), 3.0 * 37.5);
         assert_eq!((steps.rest.median_ms, steps.rest.runs), (1.0, 3));
     }
 }

@@ -41,7 +41,7 @@ fn json_has_every_key_and_its_figures_agree() {
     let pipeline_ms = figure(&report["stages"]["pipeline"], "total_ms");
     assert!((of("tiles_per_s") - 4e3 / pipeline_ms).abs() < 1e-6);
     let steps = report["stages"]["steps"].as_object().unwrap();
-    let names = ["judge", "ssr", "normalise", "unet", "tiling", "split", "consistency", "measure", "rest"];
+    let names = ["specimen", "judge", "ssr", "normalise", "unet", "tiling", "split", "consistency", "measure", "rest"];
     assert_eq!(steps.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(names));
     let steps_ms: f64 = steps.values().map(|times| figure(times, "total_ms")).sum();
     assert!(steps_ms <= pipeline_ms && steps_ms > 0.5 * pipeline_ms, "{steps_ms} of {pipeline_ms}");

@@ -181,7 +181,7 @@ fn a_folder_of_rubbish_is_an_error() {
     fs::create_dir(folder.path().join("frames")).unwrap();
     fs::write(folder.path().join("frames/a.png"), "").unwrap();
     let done = output(&["run", "frames", "--out", "r"], folder.path());
-    assert_eq!(done.status.code(), Some(7), "{}", text(&done.stderr));
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
 }
 
 #[test]

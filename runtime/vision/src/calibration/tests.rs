@@ -8,7 +8,7 @@ use bloodseg_smear::SmearSpec;
 
 /// A checkout without models skips what needs them.
 fn pipeline() -> Option<Pipeline> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     if !folder.join("unet.onnx").is_file() {
         return None;
     }

@@ -177,7 +177,7 @@ fn by_tract(onnx: &[u8], edge: usize, pixels: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_graph_is_read_as_tract_reads_it() {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for (path, edge) in [("ssr", 32), ("unet", 64), ("float/ssr", 32), ("float/unet", 64)] {
         let text = std::fs::read_to_string(models.join(path).with_extension("toml")).unwrap();
         let onnx = std::fs::read(models.join(path).with_extension("onnx")).unwrap();

@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
-        let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
+        // Nowhere so dark that it would be no specimen.
+        let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8 | 128]));
         let analysis = pipeline.analyse_any(&picture).unwrap();
         assert_eq!((analysis.tiles, analysis.sr.dimensions()), (6, (452, 264)));
         for (x, y, pixel) in analysis.sr.enumerate_pixels() {
