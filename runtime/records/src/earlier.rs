@@ -18,7 +18,7 @@ pub fn tables(folder: &Path) -> Vec<PathBuf> {
 /// The names of the pictures in a table of frames.
 ///
 /// # Errors
-/// [`Error::Output`] for a table that cannot be read, or is none of `segment`.
+/// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for a table that cannot be read, or is none of `segment`.
 pub fn names(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(frames::TABLE);
     let failed = |e: &dyn ToString| Error::output(&path, format!("the table that is there: {}", e.to_string()));

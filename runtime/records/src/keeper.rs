@@ -107,7 +107,7 @@ impl Keeper {
     /// A disk that is full, read-only or failing is no error: the run goes on without records until they can be written.
     ///
     /// # Errors
-    /// [`Error::Output`] for what a person has to mend: the folder cannot be made, may not be written to, or something that is
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for what a person has to mend: the folder cannot be made, may not be written to, or something that is
     /// not ours is in the place of the records.
     pub fn open(folder: &Path, run: &RunInfo, retention: &Retention, clock: Arc<dyn Clock>) -> Result<Self> {
         if let Err(error) = make_folder(folder)

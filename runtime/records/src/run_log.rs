@@ -73,7 +73,7 @@ impl RunLog {
     /// end.
     ///
     /// # Errors
-    /// [`Error::Output`] when a person has something to mend: see [`Keeper::open`]; or when the folder has tables that are not ours.
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) when a person has something to mend: see [`Keeper::open`]; or when the folder has tables that are not ours.
     pub fn open(
         folder: &Path,
         run: &RunInfo,

@@ -44,7 +44,7 @@ pub(super) fn size(text: &str) -> std::result::Result<[u32; 2], String> {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the models; [`Error::Config`] where the config allows less than is needed.
+/// Those of the models; [`ErrorKind::Config`](crate::error::ErrorKind::Config) where the config allows less than is needed.
 pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
     let budget = of_pipeline(session, &mut session.pipeline()?, Need::of(args.frame), Heap::default(), None)?;
     if args.json {

@@ -49,7 +49,7 @@ struct Report<'a> {
 /// Runs the command. Faults of the machine are its result and no errors of its own.
 ///
 /// # Errors
-/// [`Error::Internal`] alone.
+/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) alone.
 pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
     let findings = findings(all, args);
     let exit_code = doctor::exit_code(&findings);

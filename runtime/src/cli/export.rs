@@ -107,7 +107,7 @@ fn time(text: &str) -> std::result::Result<i64, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Input`] for records that are missing or cannot be read, [`Error::Output`] for a file that cannot be written.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written.
 pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let from = recorded::folder(session, args.from.as_deref())?;
     let format = match args.format {

@@ -33,7 +33,7 @@ pub(super) struct FlatFieldArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the source, [`Error::Source`] for a field that is not fit, and [`Error::Output`].
+/// Those of the source, [`Error::Source`] for a field that is not fit, and [`ErrorKind::Output`](crate::error::ErrorKind::Output).
 pub(super) fn run(session: &Session, args: &FlatFieldArgs) -> Result<()> {
     // What is measured is the sensor's whole frame, before any correction.
     let mut config = session.config.clone();

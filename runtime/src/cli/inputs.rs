@@ -42,7 +42,7 @@ struct Found {
 /// fall on those of a picture in `taken`, which are the names of an earlier call.
 ///
 /// # Errors
-/// [`Error::Input`] for a folder that cannot be read or has no pictures, and for two pictures of one name, whose
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder that cannot be read or has no pictures, and for two pictures of one name, whose
 /// results would overwrite each other.
 pub(super) fn collect(named: &[PathBuf], recursive: bool, taken: &BTreeSet<String>) -> Result<Vec<Input>> {
     let (mut found, mut folders) = (Vec::new(), Folders::default());
@@ -105,7 +105,7 @@ fn slashed(below: &Path) -> String {
 /// Refuses results that would fall on an input.
 ///
 /// # Errors
-/// [`Error::Input`] naming the picture that would be lost.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) naming the picture that would be lost.
 pub(super) fn check_apart(inputs: &[Input], out: &Path) -> Result<()> {
     let read: BTreeSet<PathBuf> = inputs.iter().filter_map(|input| input.path.canonicalize().ok()).collect();
     let written = inputs.iter().flat_map(|input| pictures::paths(out, &input.stem));

@@ -26,7 +26,7 @@ pub(super) struct CompletionsArgs {
 /// Runs `man`.
 ///
 /// # Errors
-/// [`Error::Output`] when a page cannot be written.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when a page cannot be written.
 pub(super) fn man(args: &ManArgs) -> Result<()> {
     let command = Args::command();
     if let Some(folder) = &args.out {

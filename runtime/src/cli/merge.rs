@@ -36,7 +36,7 @@ pub(super) struct MergeArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`merge::find`], [`merge::whole`] and [`merge::join`]; [`Error::Input`], at the end, where shards had
+/// Those of [`merge::find`], [`merge::whole`] and [`merge::join`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input), at the end, where shards had
 /// pictures that could not be used, as `segment` has it.
 pub(super) fn run(args: &MergeArgs) -> Result<()> {
     let shards = merge::whole(merge::find(&args.shards)?)?;

@@ -16,7 +16,7 @@ const DATABASE: &[u8; 16] = b"SQLite format 3\0";
 /// The folder or database that was named, else the one folder with records in the folder for results.
 ///
 /// # Errors
-/// [`Error::Input`] when none is named and there is not exactly one.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) when none is named and there is not exactly one.
 pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(named) if !named.join(store::FILE).exists() && !earlier::tables(named).is_empty() => Err(Error::input(
@@ -33,7 +33,7 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
 /// Refuses to write over records, whatever the file is named.
 ///
 /// # Errors
-/// [`Error::Output`] where a database is.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where a database is.
 pub(super) fn spare(out: &Path) -> Result<()> {
     let mut start = [0; DATABASE.len()];
     let is_database = File::open(out).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *DATABASE;

@@ -64,7 +64,7 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// [`Error::Input`] for records that are missing or cannot be read, [`Error::Output`] for a file that cannot be written or is
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or is
 /// there already.
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     let records = Records::open(&recorded::folder(session, args.from.as_deref())?)?;

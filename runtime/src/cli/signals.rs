@@ -12,7 +12,7 @@ pub(super) const STOPPED: u8 = 130;
 /// Both ask for a clean end; a second time, the process ends at once.
 ///
 /// # Errors
-/// [`Error::Internal`] when the system takes no handler.
+/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system takes no handler.
 pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
     let stop = Arc::new(Stop::default());
     let raised = Arc::clone(&stop);

@@ -60,7 +60,7 @@ impl Outbox {
     /// Begins to send what the records in `folder` hold.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives no thread.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread.
     pub fn begin(access: Access, folder: &Path, shared: &Arc<Shared>) -> Result<Self> {
         let stop = Arc::new(Stop::default());
         let (to, end) = sync_channel(1);

@@ -56,7 +56,7 @@ impl Server {
     /// Serves `site` to whoever connects to `listener`.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives no thread, or does not poll.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread, or does not poll.
     pub fn start(listener: net::TcpListener, site: Site) -> Result<Self> {
         let fault = |e: std::io::Error| Error::internal("page", e);
         listener.set_nonblocking(true).map_err(fault)?;

@@ -36,7 +36,7 @@ pub trait Crew: fmt::Debug {
     /// Gives a stage its work. Whoever had it before has been retired.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives no thread.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread.
     fn start(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()>;
 
     /// Forgets whoever has the work of a stage.

@@ -1,4 +1,4 @@
-//! Errors that say what was found, what was expected, and what to do; [`cause`] keeps what lies beneath.
+//! Errors that say what was found, what was expected, and what to do; [`Cause`] keeps what lies beneath.
 
 mod cause;
 

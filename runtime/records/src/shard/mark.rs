@@ -147,7 +147,7 @@ impl Mark {
     /// Writes it to a shard's folder.
     ///
     /// # Errors
-    /// [`Error::Output`]
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable)
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_string_pretty(self).map_err(|e| Error::internal("shard", Cause::of(e)))?;
@@ -159,7 +159,7 @@ impl Mark {
     /// Takes the mark of an earlier call away, where there is one.
     ///
     /// # Errors
-    /// [`Error::Output`]
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable)
     pub fn remove(folder: &Path) -> Result<()> {
         let path = folder.join(FILE);
         match fs::remove_file(&path) {
@@ -171,7 +171,7 @@ impl Mark {
     /// Reads that of a shard's folder.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is none, that is for a shard that was not finished, or one that means nothing.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) where there is none, that is for a shard that was not finished, or one that means nothing.
     pub fn read(folder: &Path) -> Result<Self> {
         const EXPECTED: &str = "what `bloodseg segment --shard` writes at its end";
         let path = folder.join(FILE);

@@ -51,7 +51,7 @@ pub struct Total {
 /// The shards in the named folders: folders of results that shards wrote into, or folders of single shards.
 ///
 /// # Errors
-/// [`Error::Input`] for a folder without shards, and a shard that was not finished.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a folder without shards, and a shard that was not finished.
 pub fn find(named: &[PathBuf]) -> Result<Vec<Finished>> {
     let mut found = Vec::new();
     for folder in named {
@@ -93,7 +93,7 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Puts shards in their order, and refuses what is not one whole division of one list.
 ///
 /// # Errors
-/// [`Error::Input`] naming what is missing, double, or different, and where.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) naming what is missing, double, or different, and where.
 pub fn whole(mut shards: Vec<Finished>) -> Result<Vec<Finished>> {
     shards.sort_by_key(|shard| shard.mark.shard.index);
     let Some(first) = shards.first() else {
@@ -140,7 +140,7 @@ pub fn whole(mut shards: Vec<Finished>) -> Result<Vec<Finished>> {
 /// would not have.
 ///
 /// # Errors
-/// [`Error::Input`] for a table that is not what its shard wrote, [`Error::Output`]; no table is then written.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a table that is not what its shard wrote, [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable); no table is then written.
 pub fn join(shards: &[Finished], out: &Path) -> Result<Total> {
     let total = Total {
         shards: shards.len() as u32,

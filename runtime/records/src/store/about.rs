@@ -88,7 +88,7 @@ impl Records {
     /// A run; none where there is none of this number.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when it cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
     pub fn run(&self, run: i64) -> Result<Option<RunRow>> {
         let sql =
             "SELECT id, started_utc_ms, started_box_ms, source, description, um_per_px, pitch_from, scale, software,
@@ -116,7 +116,7 @@ impl Records {
     /// Numbers of the latest runs, at most so many, in their order; and how many there are in all.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn latest_runs(&self, most: usize) -> Result<(Vec<i64>, u64)> {
         let all = "SELECT count(*) FROM runs";
         let all: i64 = self.connection.query_row(all, [], |row| row.get(0)).map_err(|e| self.fault(e))?;
@@ -132,7 +132,7 @@ impl Records {
     /// Frames of a run, and the cells that were counted in them; without cells where it has more than `most` frames.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn counted(&self, run: i64, most: u64) -> Result<(u64, Option<u64>)> {
         let number = |sql| self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0)).map_err(|e| self.fault(e));
         let frames = number("SELECT count(*) FROM frames WHERE run = ?1")?.unsigned_abs();
@@ -144,7 +144,7 @@ impl Records {
     /// The nets of a run, in the order of their roles.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn models(&self, run: i64) -> Result<Vec<ModelRow>> {
         let sql = "SELECT role, name, version, sha256 FROM models WHERE run = ?1 ORDER BY role LIMIT 16";
         let models = self.connection.prepare_cached(sql).and_then(|mut statement| {
@@ -165,7 +165,7 @@ impl Records {
     /// How far the frames of a run reach.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn extent(&self, run: i64) -> Result<Extent> {
         let sql = "SELECT count(*), min(number), max(number), min(at_utc_ms), max(at_utc_ms), min(box_ms), max(box_ms),
                    max(dropped) FROM frames WHERE run = ?1";
@@ -185,7 +185,7 @@ impl Records {
     /// The latest events of a run, at most so many, in their order; and how many there are in all.
     ///
     /// # Errors
-    /// [`crate::error::Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn events(&self, run: i64, most: usize) -> Result<(Vec<EventRow>, u64)> {
         let all = "SELECT count(*) FROM events WHERE run = ?1";
         let all: i64 = self.connection.query_row(all, [run], |row| row.get(0)).map_err(|e| self.fault(e))?;

@@ -146,7 +146,7 @@ impl Records {
     /// Opens the records of a run's folder, or a database by its name.
     ///
     /// # Errors
-    /// [`Error::Input`] when there are none, or they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when there are none, or they cannot be read.
     pub fn open(from: &Path) -> Result<Self> {
         let path = if from.is_dir() { from.join(FILE) } else { from.to_owned() };
         if !path.is_file() {
@@ -172,7 +172,7 @@ impl Records {
     /// The first and the last run that are recorded; none without any.
     ///
     /// # Errors
-    /// [`Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn runs(&self) -> Result<Option<(i64, i64)>> {
         let both = |row: &Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?));
         self.connection.query_row("SELECT min(id), max(id) FROM runs", [], both).map_err(|e| self.fault(e))
@@ -181,7 +181,7 @@ impl Records {
     /// Whether there is such a run.
     ///
     /// # Errors
-    /// [`Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn has_run(&self, run: i64) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)";
         self.connection.query_row(sql, [run], |row| row.get(0)).map_err(|e| self.fault(e))
@@ -190,7 +190,7 @@ impl Records {
     /// Number of frames that are wanted, and whether the pitch of any is known.
     ///
     /// # Errors
-    /// [`Error::Input`] when they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn count(&self, filter: &Filter) -> Result<(u64, bool)> {
         let sql = format!("SELECT count(*), max(r.um_per_px IS NOT NULL) {WANTED}");
         let both =
@@ -201,7 +201,7 @@ impl Records {
     /// Does several reads of one moment of the records. The log grows meanwhile: nothing that may stand still belongs in it.
     ///
     /// # Errors
-    /// [`Error::Input`] when they cannot be read, and whatever `reads` says.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read, and whatever `reads` says.
     pub fn at_one_moment<T, E: From<Error>>(
         &self,
         reads: impl FnOnce() -> std::result::Result<T, E>,
@@ -214,7 +214,7 @@ impl Records {
     /// Hands over each frame that is wanted, in the order in which they were recorded. No read is open meanwhile.
     ///
     /// # Errors
-    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
     pub fn frames<E: From<Error>>(
         &self,
         filter: &Filter,
@@ -237,7 +237,7 @@ impl Records {
     /// No read is open meanwhile.
     ///
     /// # Errors
-    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
     pub fn whole_frames<E: From<Error>>(
         &self,
         filter: &Filter,
@@ -294,7 +294,7 @@ impl Records {
     /// Hands over each cell of a frame, in order of their labels, from a read that is open meanwhile: for what does not wait.
     ///
     /// # Errors
-    /// [`Error::Input`] when one cannot be read, and whatever `each` says.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
     pub fn cells<E: From<Error>>(
         &self,
         frame: i64,

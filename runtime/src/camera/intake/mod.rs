@@ -98,7 +98,7 @@ impl Intake {
     /// of the frame is read; without a flat field its light stays as it is.
     ///
     /// # Errors
-    /// [`Error::Picture`] for a region that is not inside the frame, a flat field of another size than the frame, and for a result of more than [`MAX_FRAME_PX`]
+    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a region that is not inside the frame, a flat field of another size than the frame, and for a result of more than [`MAX_FRAME_PX`]
     /// pixels (which [`Scale::AsIs`] may have) or of none.
     pub fn new(
         format: Format,

@@ -32,7 +32,7 @@ impl Folders {
     /// last. A folder that was read before adds nothing. Tells whether this one was not.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder that cannot be read.
+    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder that cannot be read.
     pub(super) fn read(&mut self, folder: &Path, recursive: bool, found: &mut Vec<Found>) -> Result<bool> {
         // Behind the others, so that a folder's own name goes before those of links to it.
         let mut links = Vec::new();

@@ -28,7 +28,7 @@ impl<'a> Beside<'a> {
     /// Starts to read `inputs`, in their order.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives no threads.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no threads.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, 'a>,
         inputs: &'a [&'a Input],
@@ -57,7 +57,7 @@ impl<'a> Beside<'a> {
     /// Hands the latest analysis on to be written, once the one before is.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the thread is gone.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the thread is gone.
     pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline) -> Result<()> {
         let memory = self.take_back()?;
         self.is_lent = true;
@@ -73,7 +73,7 @@ impl<'a> Beside<'a> {
     /// Waits until all is written, and tells what could not be.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the thread is gone.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the thread is gone.
     pub(super) fn end(mut self) -> Result<Vec<Error>> {
         self.take_back()?;
         Ok(self.failed)

@@ -56,7 +56,7 @@ impl Picture {
     /// Reads a picture.
     ///
     /// # Errors
-    /// [`Error::Input`] for one that cannot be used.
+    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for one that cannot be used.
     pub(super) fn read(input: &Input, how: How) -> Result<Self> {
         // No decoder should panic on a picture; if one does, the others are done all the same.
         let read = catch_unwind(AssertUnwindSafe(|| Self::decoded(input, how)));
@@ -93,7 +93,7 @@ fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
 /// Writes the pictures of an analysis; the folders in their names are made.
 ///
 /// # Errors
-/// [`Error::Output`] when one cannot be written.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when one cannot be written.
 pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
     if let Some(folder) = Path::new(stem).parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let folder = out.join(folder);

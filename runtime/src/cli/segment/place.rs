@@ -29,7 +29,7 @@ impl Place {
     /// Makes the folders, and refuses those whose tables would be lost.
     ///
     /// # Errors
-    /// [`Error::Output`] for a folder that cannot be made, holds records of a run, or has tables that neither --force nor
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be made, holds records of a run, or has tables that neither --force nor
     /// --append was given for.
     pub(super) fn begin(session: &Session, args: &SegmentArgs) -> Result<Self> {
         // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
@@ -65,7 +65,7 @@ impl Place {
     /// The names of the pictures that are in the tables which this call adds to.
     ///
     /// # Errors
-    /// [`Error::Output`] for tables that cannot be read.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for tables that cannot be read.
     pub(super) fn taken(&self) -> Result<BTreeSet<String>> {
         if self.goes_on { Ok(earlier::names(&self.tables)?) } else { Ok(BTreeSet::new()) }
     }

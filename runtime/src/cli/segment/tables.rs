@@ -24,7 +24,7 @@ impl Tables {
     /// Begins both in a folder that is there; with `goes_on`, they begin with the rows of those that are there.
     ///
     /// # Errors
-    /// [`Error::Output`] for a folder that cannot be written to, and for tables that have other columns.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be written to, and for tables that have other columns.
     pub(super) fn begin(folder: &Path, with_um: bool, goes_on: bool) -> Result<Self> {
         let (cells_path, frames_path) = (folder.join(table::TABLE), folder.join(frames::TABLE));
         let file = |path: &Path, columns: &[&str]| {
@@ -50,7 +50,7 @@ impl Tables {
     /// Adds a picture and its cells, which were counted or not.
     ///
     /// # Errors
-    /// [`Error::Output`] when a table cannot be written.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when a table cannot be written.
     pub(super) fn add(&mut self, name: &str, analysis: &Analysis, counted: bool, scaled: &Scaled) -> Result<()> {
         let cells = self.cells.add(name, &analysis.cells, &scaled.placement, scaled.um_per_sr_px());
         cells.map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?;

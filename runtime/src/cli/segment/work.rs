@@ -190,7 +190,7 @@ impl Work {
     /// Whether all of `count` pictures were done.
     ///
     /// # Errors
-    /// The one error of a single picture; else [`Error::Output`] where results are missing, or [`Error::Input`] where
+    /// The one error of a single picture; else [`ErrorKind::Output`] where results are missing, or [`ErrorKind::Input`] where
     /// pictures were left out.
     pub(super) fn outcome(mut self, out: &Path, count: usize) -> Result<()> {
         if self.is_single

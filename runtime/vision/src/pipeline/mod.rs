@@ -1,4 +1,4 @@
-//! The steps in a row: a picture in, cells out. [`bloodseg::run`] does so with the frames of a source.
+//! The steps in a row: a picture in, cells out.
 
 mod analysis;
 mod helper;

@@ -1,7 +1,7 @@
 //! One microscope, one magnification: what several pictures say together.
 //!
 //! A few pictures, spread over the folder, are measured each ([`probes`]). Once three agree, the others need no measurement
-//! of their own: their analysis at the common scale shows whether it fits ([`Pool::fit`]), and only those that do not are
+//! of their own: their analysis at the common scale shows whether it fits ([`Pooled::fit`]), and only those that do not are
 //! measured. All in logarithms: twice as large is as far as half.
 
 use super::{CELL_PX, Estimate, Size, um_per_px};

@@ -1,6 +1,6 @@
 //! An ONNX file as the gate sees it: the fields that models of this software have, and no others.
 //!
-//! Texts and data are borrowed from the file; what is listed is bounded by [`bloodseg::limits`].
+//! Texts and data are borrowed from the file; what is listed is bounded by [`crate::model::limits`].
 
 use super::{
     Fault, fault,
