@@ -1,9 +1,9 @@
-//! What of a picture is specimen: unlit and transparent areas, and black marks drawn into it, are found and painted over.
+//! What of a picture is specimen: unlit areas, and black marks drawn into it, are found and painted over.
 //!
-//! The round field of an eyepiece, the corners of a rotated or stitched picture and transparent pixels (which are decoded as
-//! black) are near-black in all channels, which no stained cell is: over five laboratories the darkest pixel of a specimen,
-//! at the scale of the nets, keeps a third of the bright ground in its brightest channel. Arrows and scale bars drawn in
-//! black fall under the same rule; marks drawn in white or in colour do not, and there is no rule for them.
+//! The round field of an eyepiece and the corners of a rotated or stitched picture are near-black in all channels, which no
+//! stained cell is: in pictures of five laboratories, shrunk to the scale of the nets, the darkest pixel of a cell keeps a
+//! third of the bright ground in its brightest channel. Arrows and scale bars drawn in black fall under the same rule; marks
+//! drawn in white or in colour do not, and there is no rule for them. Alpha is not looked at.
 
 use image::{GrayImage, RgbImage};
 
