@@ -27,7 +27,7 @@ pub fn stamp_ms(ms: i64) -> String {
     )
 }
 
-/// Milliseconds since 1970, negative before; what no calendar of ours reaches is brought to its ends.
+/// Milliseconds since 1970, negative before; instants outside the calendar are clamped to its ends.
 pub fn ms(time: SystemTime) -> i64 {
     let whole = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
     let ms = time.duration_since(UNIX_EPOCH).map_or_else(|before| -whole(before.duration()), whole);

@@ -57,7 +57,7 @@ pub struct Figures {
     pub consistency_levels: Option<f64>,
     /// The same over cells, each cell weighing the same, levels.
     pub cell_consistency_levels: Option<f64>,
-    /// Predicted cells that the input does not bear out; see [`bloodseg_vision::support`].
+    /// Predicted cells that the input does not support; see [`bloodseg_vision::support`].
     pub unsupported_cells: Option<u64>,
     /// True instances of at least 12 px.
     pub true_cells: u64,

@@ -64,7 +64,7 @@ impl FrameRecord {
         }
     }
 
-    /// Number of cells that the picture as it was read does not bear out; see [`bloodseg_vision::support`].
+    /// Number of cells that the picture as it was read does not support; see [`bloodseg_vision::support`].
     pub fn unsupported_cells(&self) -> usize {
         self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
     }

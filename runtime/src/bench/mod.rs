@@ -2,7 +2,7 @@
 //!
 //! The nets are timed by themselves, one tile a run on one thread, tensors already laid out: what the engine takes.
 //! Cells are timed on the maps of a rendered smear, because their work depends on what is in the picture. Tiles per
-//! second are those of the whole pipeline, whose steps are timed too. Times are told, never judged.
+//! second are those of the whole pipeline, whose steps are timed too. Times are reported, never judged.
 
 pub mod alone;
 mod steps;

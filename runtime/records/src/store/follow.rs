@@ -17,7 +17,7 @@ use super::{
 /// Place of the run's mark, after [`COLUMNS`].
 const MARK: usize = 29;
 
-/// A frame, and what else is told of it.
+/// A frame, and what is published with it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FollowedFrame {
     /// As it was recorded.

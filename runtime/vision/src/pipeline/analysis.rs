@@ -31,7 +31,7 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Number of cells that the picture as it was read does not bear out; see [`crate::support`].
+    /// Number of cells that the picture as it was read does not support; see [`crate::support`].
     pub fn unsupported_cells(&self) -> usize {
         self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
     }
