@@ -139,7 +139,7 @@ fn a_folder_is_reckoned_with_its_largest_picture() {
     };
     let run = |total_mib: f64| {
         std::fs::write(folder.path().join("c.toml"), format!("[budget]\ntotal_mib = {total_mib}\n")).unwrap();
-        let args = ["--config", "c.toml", "run", "frames", "--any-quality", "--http", "off", "--out", "r"];
+        let args = ["--config", "c.toml", "run", "frames", "--as-is", "--any-quality", "--http", "off", "--out", "r"];
         Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap()
     };
     let need = || -> f64 {

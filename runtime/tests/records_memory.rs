@@ -12,7 +12,7 @@ use std::{
 use bloodseg::memory::counting::{Counting, heap, restart_peak};
 use bloodseg_clock::SystemClock;
 use bloodseg_records::{
-    export::{Format, Table, export},
+    export::{Coordinates, Format, Table, export},
     frame_record::FrameRecord,
     keeper::{Keeper, Kept},
     report,
@@ -26,6 +26,7 @@ use bloodseg_vision::{
     cells::{Cell, Labels, outline::Outlines},
     frame::quality::Quality,
     pipeline::StageTimes,
+    placement::{PitchSource, Scaled},
     support::CellConsistency,
 };
 use image::Luma;
@@ -64,6 +65,7 @@ fn record() -> FrameRecord {
     FrameRecord {
         number: 1,
         name: String::from("frame.png").into(),
+        stem: "frame".into(),
         at: SystemTime::now(),
         quality: Quality::default(),
         counted: true,
@@ -71,6 +73,8 @@ fn record() -> FrameRecord {
         tiles: 1,
         dropped: 0,
         size_px: labels.dimensions(),
+        scaled: Scaled::as_it_is(Some(2.0), PitchSource::Given),
+        analysed_px: 4096,
         cells,
         outlines,
     }
@@ -128,8 +132,8 @@ fn ten_times_the_frames_take_no_more_memory() {
         Format::Csv(Table::Frames),
         Format::Jsonl,
         Format::Coco,
-        Format::GeoJson { in_px: false },
-        Format::ImagejRoi,
+        Format::GeoJson(Coordinates::Input),
+        Format::ImagejRoi(Coordinates::Input),
     ];
     let records = Records::open(folder.path()).unwrap();
     let (frames, _) = records.count(&Filter::default()).unwrap();

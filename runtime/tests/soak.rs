@@ -75,7 +75,12 @@ impl FrameSource for Recorded {
         }
         let picture = self.pictures[(self.number % FRAMES) as usize].clone().into();
         self.number += 1;
-        Ok(Next::Frame(Frame { number: self.number, name: String::from("recorded.png").into(), picture }))
+        Ok(Next::Frame(Frame {
+            number: self.number,
+            name: String::from("recorded.png").into(),
+            picture,
+            origin: Default::default(),
+        }))
     }
 }
 

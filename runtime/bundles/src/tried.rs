@@ -6,8 +6,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use image::RgbImage;
-
 use crate::{
     error::{Error, ErrorKind, Result},
     slots::{
@@ -18,7 +16,6 @@ use crate::{
 };
 use bloodseg_vision::{
     error,
-    frame::quality::Verdict,
     model::{manifest::Manifest, store::Models},
     pipeline::{Analysis, Pipeline},
 };
@@ -134,15 +131,18 @@ impl TriedPipeline {
         self.pitch_um_per_px
     }
 
-    /// Analyses a frame. Where models on trial fail, the previous ones analyse it.
+    /// Analyses a frame by `analyse`, which leaves it as the pipeline's latest. Where models on trial fail, the previous ones
+    /// analyse it; with `any_quality`, frames of every verdict speak for models on trial.
     ///
     /// # Errors
-    /// Those of the analysis; and [`Error::Bundle`] when the previous models have another pitch, for which the source would
+    /// Those of `analyse`; and [`Error::Bundle`] when the previous models have another pitch, for which the source would
     /// have to be opened anew.
-    pub fn analyse(&mut self, picture: &RgbImage, any_quality: bool) -> Result<&Analysis> {
-        self.analyse_by(any_quality, |pipeline| {
-            Ok(if any_quality { pipeline.analyse_any(picture) } else { pipeline.analyse(picture) }.map(|_| ())?)
-        })?;
+    pub fn analyse(
+        &mut self,
+        any_quality: bool,
+        mut analyse: impl FnMut(&mut Pipeline) -> error::Result<()>,
+    ) -> Result<&Analysis> {
+        self.analyse_by(any_quality, |pipeline| Ok(analyse(pipeline)?))?;
         self.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))
     }
 
@@ -153,9 +153,9 @@ impl TriedPipeline {
         let pipeline = self.pipeline()?;
         let done = catch_unwind(AssertUnwindSafe(|| analyse(pipeline)))
             .unwrap_or_else(|_| Err(Error::internal("analysis", "a panic under models on trial")));
-        let good = || self.latest().is_some_and(|analysis| analysis.quality.verdict == Verdict::Good);
+        let counted = || self.latest().is_some_and(|analysis| analysis.quality.verdict.is_counted(any_quality));
         let tried = match &done {
-            Ok(()) if any_quality || good() => Tried::Counted,
+            Ok(()) if counted() => Tried::Counted,
             Ok(()) => Tried::Looked,
             Err(error) if error.kind() == ErrorKind::Vision(error::ErrorKind::Input) => Tried::Refused,
             Err(error) => Tried::Broke(error.to_string()),
@@ -244,7 +244,7 @@ fn leave(loader: &dyn Loader, left: &mut Vec<String>, running: &Running, reason:
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     use super::*;
     use crate::{limits::MIN_TRIAL_FRAMES, slots::tests::accepted};
@@ -280,6 +280,10 @@ mod tests {
         (version, state.trial_starts, state.went_back.map(|back| back.reason))
     }
 
+    fn any(pipeline: &mut Pipeline) -> error::Result<()> {
+        pipeline.analyse_any(&picture()).map(|_| ())
+    }
+
     fn picture() -> RgbImage {
         RgbImage::from_pixel(64, 64, Rgb([200; 3]))
     }
@@ -290,11 +294,18 @@ mod tests {
         let mut tried = begin(slots);
         assert_eq!(active(&folder), ("2".into(), Some(1), None));
         for _ in 0..2 * MIN_TRIAL_FRAMES {
-            assert!(!tried.analyse(&picture(), false).unwrap().quality.verdict.is_good());
+            assert!(
+                !tried
+                    .analyse(false, |pipeline| pipeline.analyse(&picture()).map(|_| ()))
+                    .unwrap()
+                    .quality
+                    .verdict
+                    .is_good()
+            );
         }
         for counted in 0..MIN_TRIAL_FRAMES {
             assert_eq!(active(&folder).1, Some(1), "after {counted}");
-            tried.analyse(&picture(), true).unwrap();
+            tried.analyse(true, any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), None, None));
         tried.end();
@@ -309,14 +320,14 @@ mod tests {
         let in_the_way = folder.path().join("state.toml.new");
         std::fs::create_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
-            tried.analyse(&picture(), true).unwrap();
+            tried.analyse(true, any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), Some(1), None));
         assert!(tried.watched.is_some(), "they are watched on");
         std::fs::remove_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
             assert_eq!(active(&folder).1, Some(1));
-            tried.analyse(&picture(), true).unwrap();
+            tried.analyse(true, any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), None, None));
         assert!(tried.watched.is_none());
@@ -337,7 +348,7 @@ mod tests {
         for (fault, wanted) in faults.into_iter().zip(["it broke", "panic"]) {
             let (folder, slots) = bench();
             let mut tried = begin(slots);
-            tried.analyse(&picture(), true).unwrap();
+            tried.analyse(true, any).unwrap();
             let mut calls = 0;
             let done = tried.analyse_by(true, |pipeline| {
                 calls += 1;
@@ -372,7 +383,8 @@ mod tests {
         let mut tried = begin(slots);
         for _ in 0..=MIN_TRIAL_FRAMES / 2 {
             assert_eq!(active(&folder).0, "2");
-            let refused = tried.analyse(&RgbImage::new(0, 0), false).unwrap_err();
+            let refused =
+                tried.analyse(false, |pipeline| pipeline.analyse(&RgbImage::new(0, 0)).map(|_| ())).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Vision(error::ErrorKind::Input));
         }
         let (version, _, reason) = active(&folder);

@@ -11,6 +11,7 @@ use bloodseg_vision::{
     cells::{Cell, Labels, outline::Outlines},
     frame::quality::{Quality, Verdict},
     pipeline::StageTimes,
+    placement::Scaled,
     support::CellConsistency,
 };
 
@@ -67,6 +68,7 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
     FrameRecord {
         number,
         name: format!("frame, {number}.png").into(),
+        stem: format!("frame, {number}"),
         at: noon() + Duration::from_secs(number),
         quality,
         counted: true,
@@ -74,6 +76,8 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
         tiles: 1,
         dropped: 3,
         size_px: (width, height),
+        scaled: Scaled::default(),
+        analysed_px: u64::from(width / 4 * (height / 4)),
         cells,
         outlines,
     }

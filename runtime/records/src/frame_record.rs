@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use bloodseg_vision::{
     cells::{Cell, outline::Outlines},
-    frame::{Frame, name::FrameName, quality::Quality},
+    frame::{name::FrameName, quality::Quality},
     pipeline::{Analysis, StageTimes},
+    placement::Scaled,
 };
 
 /// One analysed frame, ready to be recorded.
@@ -15,6 +16,8 @@ pub struct FrameRecord {
     pub number: u64,
     /// Its name.
     pub name: FrameName,
+    /// What its pictures are named by, where they are kept.
+    pub stem: String,
     /// When it was analysed, by the wall's clock.
     pub at: SystemTime,
     /// The judgement of its quality.
@@ -29,6 +32,10 @@ pub struct FrameRecord {
     pub dropped: u64,
     /// Width and height of the super-resolved grid, in whose pixels the cells are measured.
     pub size_px: (u32, u32),
+    /// How the analysed picture lies on the input, and its size in the specimen.
+    pub scaled: Scaled,
+    /// Pixels of the analysed picture that are specimen.
+    pub analysed_px: u64,
     /// The cells' measures, in order of their labels.
     pub cells: Vec<Cell>,
     /// The cells' outlines, in the same order.
@@ -36,22 +43,26 @@ pub struct FrameRecord {
 }
 
 impl FrameRecord {
-    /// The record of `analysis`. `spare` is an old record whose memory is used again.
+    /// The record of `analysis`, of a frame of this number and name. `spare` is an old record whose memory is used again.
     pub fn of(
-        frame: &Frame,
+        number: u64,
+        name: &FrameName,
         analysis: &Analysis,
         counted: bool,
         dropped: u64,
         at: SystemTime,
         spare: Option<Self>,
     ) -> Self {
-        let (mut cells, mut outlines) = spare.map(|spare| (spare.cells, spare.outlines)).unwrap_or_default();
+        let (mut cells, mut outlines, mut stem) =
+            spare.map(|spare| (spare.cells, spare.outlines, spare.stem)).unwrap_or_default();
+        name.stem_into(&mut stem);
         cells.clear();
         cells.extend_from_slice(&analysis.cells);
         outlines.trace(&analysis.labels, &cells);
         Self {
-            number: frame.number,
-            name: frame.name.clone(),
+            number,
+            name: name.clone(),
+            stem,
             at,
             quality: analysis.quality,
             counted,
@@ -59,6 +70,8 @@ impl FrameRecord {
             tiles: analysis.tiles,
             dropped,
             size_px: analysis.labels.dimensions(),
+            scaled: analysis.scaled,
+            analysed_px: analysis.outside.analysed_px(),
             cells,
             outlines,
         }

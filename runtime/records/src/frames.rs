@@ -5,7 +5,7 @@ use std::io::Write;
 use bloodseg_vision::{
     frame::quality::Quality,
     pipeline::Analysis,
-    placement::{PitchSource, Placement},
+    placement::{PitchSource, Scaled},
 };
 
 /// Name of the table in its folder.
@@ -40,43 +40,40 @@ pub const SCALE_COLUMNS: [&str; 8] = [
     "cells_per_mm2",
 ];
 
-/// How a picture was brought to the scale of the nets.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Scaled {
-    /// How the analysed picture lies on the input.
-    pub placement: Placement,
-    /// Edge of an input pixel in the specimen, in micrometres.
-    pub um_per_px: Option<f64>,
-    /// The interval that it lies in, where it is an estimate.
-    pub um_per_px_range: Option<[f64; 2]>,
-    /// How it is known.
-    pub source: PitchSource,
+/// The fields of [`SCALE_COLUMNS`]; `cells` is none where they were not counted, `analysed_px` are pixels of the analysed
+/// picture that are specimen.
+pub fn scale_fields(scaled: &Scaled, analysed_px: f64, cells: Option<f64>) -> [String; 8] {
+    let number =
+        |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
+    let is_known = scaled.source != PitchSource::None || scaled.um_per_px.is_some();
+    let area = Area::of(scaled, analysed_px);
+    let density = cells.zip(area.um2.filter(|area| *area > 0.0)).map(|(cells, area)| cells / area * 1e6);
+    [
+        number(scaled.um_per_px, 5),
+        number(scaled.um_per_px_range.map(|range| range[0]), 5),
+        number(scaled.um_per_px_range.map(|range| range[1]), 5),
+        scaled.source.name().to_owned(),
+        if is_known || cells.is_some() { format!("{:.4}", scaled.placement.scale) } else { String::new() },
+        format!("{:.0}", area.px2),
+        number(area.um2, 0),
+        number(density, 0),
+    ]
 }
 
-impl Scaled {
-    /// Edge of a super-resolved pixel in the specimen, in micrometres.
-    pub fn um_per_sr_px(&self) -> Option<f64> {
-        self.um_per_px.map(|um| um * self.placement.input_px_per_sr_px())
-    }
+/// How much specimen was analysed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Area {
+    /// In pixels of the input.
+    pub px2: f64,
+    /// In the specimen, where the pitch is known.
+    pub um2: Option<f64>,
+}
 
-    /// The fields of [`SCALE_COLUMNS`]; `cells` is none where they were not counted.
-    fn fields(&self, analysis: &Analysis, cells: Option<usize>) -> [String; 8] {
-        let number =
-            |value: Option<f64>, digits: usize| value.map_or_else(String::new, |value| format!("{value:.digits$}"));
-        let is_known = self.source != PitchSource::None || self.um_per_px.is_some();
-        let area_px2 = analysis.outside.analysed_px() as f64 * self.placement.scale.powi(2);
-        let area_um2 = self.um_per_px.map(|um| area_px2 * um * um);
-        let density = cells.zip(area_um2.filter(|area| *area > 0.0)).map(|(cells, area)| cells as f64 / area * 1e6);
-        [
-            number(self.um_per_px, 5),
-            number(self.um_per_px_range.map(|range| range[0]), 5),
-            number(self.um_per_px_range.map(|range| range[1]), 5),
-            self.source.name().to_owned(),
-            if is_known || cells.is_some() { format!("{:.4}", self.placement.scale) } else { String::new() },
-            format!("{area_px2:.0}"),
-            number(area_um2, 0),
-            number(density, 0),
-        ]
+impl Area {
+    /// Of `analysed_px` pixels of the analysed picture.
+    pub fn of(scaled: &Scaled, analysed_px: f64) -> Self {
+        let px2 = analysed_px * scaled.placement.scale.powi(2);
+        Self { px2, um2: scaled.um_per_px.map(|um| px2 * um * um) }
     }
 }
 
@@ -110,11 +107,13 @@ impl<W: Write> FrameTable<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn add(&mut self, image: &str, analysis: &Analysis, scaled: &Scaled, counted: bool) -> csv::Result<()> {
+    pub fn add(&mut self, image: &str, analysis: &Analysis, counted: bool) -> csv::Result<()> {
         let cells = counted.then_some(analysis.cells.len());
         let of_picture = [image.to_owned(), cells.map_or_else(String::new, |cells| cells.to_string())];
         let quality = quality_fields(&analysis.quality);
-        self.0.write_record(of_picture.iter().chain(&quality).chain(&scaled.fields(analysis, cells)))
+        let area_px = analysis.outside.analysed_px() as f64;
+        let scale = scale_fields(&analysis.scaled, area_px, cells.map(|cells| cells as f64));
+        self.0.write_record(of_picture.iter().chain(&quality).chain(&scale))
     }
 
     /// Ends the table and gives the writer back.
@@ -145,11 +144,12 @@ mod tests {
             labels: Labels::new(8, 8),
             cells: vec![],
             outside: Default::default(),
+            scaled: Default::default(),
             times: Default::default(),
             tiles: 1,
         };
         let mut table = FrameTable::begin(Vec::new()).unwrap();
-        table.add("a, b.png", &analysis, &Scaled::default(), false).unwrap();
+        table.add("a, b.png", &analysis, false).unwrap();
         assert_eq!(
             String::from_utf8(table.end().unwrap()).unwrap(),
             "image,cells,verdict,sharpness,contrast_levels,clipped_share,depth_levels,brightness_levels,um_per_px,um_per_px_low,\

@@ -9,11 +9,7 @@ use std::{
 };
 
 use crate::limits::MAX_KEPT_PICTURES;
-use bloodseg_vision::{
-    frame::{Frame, name::FrameName},
-    pictures,
-    pipeline::Analysis,
-};
+use bloodseg_vision::{frame::Frame, pictures, pipeline::Analysis};
 
 /// Which frames of a run leave pictures.
 #[derive(Debug)]
@@ -45,14 +41,8 @@ impl KeptPictures {
     /// A frame was analysed. Pictures that cannot be written are told, and no reason to end; while the disk does not answer,
     /// none are written.
     pub fn see(&mut self, frame: &Frame, analysis: &Analysis, disk_answers: bool) {
-        use std::fmt::Write;
         self.analysed += 1;
-        self.latest_stem.clear();
-        // Writing to a string does not fail.
-        let _ = write!(self.latest_stem, "{}", frame.name);
-        if !matches!(frame.name, FrameName::Whole(_)) {
-            self.latest_stem.truncate(pictures::stem(&self.latest_stem).len());
-        }
+        frame.name.stem_into(&mut self.latest_stem);
         if disk_answers && self.every.is_some_and(|every| self.analysed.is_multiple_of(every)) {
             self.write(analysis);
         }

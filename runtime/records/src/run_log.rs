@@ -22,7 +22,7 @@ use super::{
         read::{Filter, Records},
         retention::Retention,
     },
-    table::{COLUMNS, COLUMNS_UM},
+    table::{self, COLUMNS, COLUMNS_UM},
 };
 use crate::{
     error::{Error, Result},
@@ -132,12 +132,17 @@ pub fn sweep(folder: &Path) {
     });
 }
 
-/// Headers that the tables of a run's folder may have.
+/// Headers that the tables of a run's folder may have: those of this version, and of 0.1.
 fn headers() -> [(&'static str, Vec<String>); 2] {
-    let in_px = COLUMNS.join(",");
-    let in_um = [COLUMNS.as_slice(), &COLUMNS_UM].concat().join(",");
-    let frames = [FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat().join(",");
-    [(CELLS_TABLE, vec![in_px, in_um]), (frames::TABLE, vec![frames])]
+    let of_cells =
+        [table::columns(false), table::columns(true), COLUMNS.to_vec(), [COLUMNS.as_slice(), &COLUMNS_UM].concat()];
+    let before = [FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat();
+    let of_frames = [[before.as_slice(), &frames::SCALE_COLUMNS].concat(), before];
+    let line = |columns: &[&str]| columns.join(",");
+    [
+        (CELLS_TABLE, of_cells.iter().map(|columns| line(columns)).collect()),
+        (frames::TABLE, of_frames.iter().map(|columns| line(columns)).collect()),
+    ]
 }
 
 /// Refuses tables that others made. Tables of ours that no records are for, of an earlier version or of `segment`, are moved
@@ -200,8 +205,9 @@ fn write_tables(folder: &Path, clock: &dyn Clock, stopped: &dyn Fn() -> bool) ->
             return Ok(Tables::TooMany(frames));
         }
         let cells =
-            table(&folder.join(CELLS_TABLE), |out| cells_of_folder(&records, with_um, out, &mut || waits.go_on()))?;
-        let frames = table(&folder.join(frames::TABLE), |out| frames_of_folder(&records, out, &mut || waits.go_on()))?;
+            table_at(&folder.join(CELLS_TABLE), |out| cells_of_folder(&records, with_um, out, &mut || waits.go_on()))?;
+        let frames =
+            table_at(&folder.join(frames::TABLE), |out| frames_of_folder(&records, out, &mut || waits.go_on()))?;
         // Both or none, as far as that goes: they are of the same frames.
         cells.commit()?;
         frames.commit()?;
@@ -232,7 +238,7 @@ impl Waits<'_> {
 }
 
 /// A table that is written and not yet in its place.
-fn table(
+fn table_at(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::result::Result<(), ExportError>,
 ) -> Result<AtomicFile> {
@@ -322,7 +328,8 @@ mod tests {
             "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= {MAX_TABLE_FRAMES_STOPPED})
              INSERT INTO frames SELECT n.i, run, n.i, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels,
              clipped_share, depth_levels, brightness_levels, counted, 0, 0, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
-             cells_ms, total_ms, width_px, height_px FROM frames, n WHERE frames.id = 1"
+             cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
+             input_x_px, input_y_px, analysed_px, stem FROM frames, n WHERE frames.id = 1"
         );
         let other = store::open_to_write(&folder.path().join(store::FILE)).unwrap();
         other.execute_batch(&many).unwrap();

@@ -13,6 +13,7 @@ use bloodseg_smear::{SmearSpec, draw::Draw};
 use bloodseg_vision::{
     frame::{Frame, resize::resize_rgb},
     geometry::TILE_PX,
+    placement::{PitchSource, Scaled},
 };
 
 /// Frames a second when nothing else is asked for.
@@ -127,7 +128,8 @@ impl FrameSource for Demo {
         self.number += 1;
         let number = self.number;
         let name = format!("{}_{}_{number:06}", self.name, self.seed);
-        Ok(Next::Frame(Frame { number, name: name.into(), picture: self.expose(number)?.into() }))
+        let origin = Scaled::as_it_is(Some(self.um_per_px), PitchSource::Given);
+        Ok(Next::Frame(Frame { number, name: name.into(), picture: self.expose(number)?.into(), origin }))
     }
 }
 

@@ -67,6 +67,14 @@ impl<S: FrameSource> FrameSource for Faulty<S> {
         self.source.um_per_px()
     }
 
+    fn needs_scale(&self) -> bool {
+        self.source.needs_scale()
+    }
+
+    fn shrink_to(&mut self, most_px: u64) -> Result<()> {
+        self.source.shrink_to(most_px)
+    }
+
     fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
         self.source.resample_to(um_per_px)
     }

@@ -14,12 +14,12 @@ use bloodseg_vision::{
     frame::{
         Frame,
         decode::{self, EXTENSIONS, Header, Most, Wanted, looks_like_picture, read_header},
-        limits::{MAX_CAMERA_PX, MAX_WHOLE_FIELD_PX},
+        limits::MAX_WHOLE_FIELD_PX,
         name::FrameName,
         reference,
     },
-    geometry::MAX_FRAME_PX,
     pictures,
+    placement::{PitchSource, Scaled},
 };
 
 /// How a folder is replayed.
@@ -31,9 +31,9 @@ pub struct Replay {
     pub repeat: bool,
     /// Shrink each picture to 64x64 by the reference preparation.
     pub whole_field: bool,
-    /// Hand on pictures that are too large to be analysed too.
+    /// Do not bring pictures to the scale of the models.
     pub as_is: bool,
-    /// Edge of a pixel of the pictures as they are in the specimen, in micrometres.
+    /// Edge of a pixel of the pictures in the specimen, in micrometres: goes before what their files say.
     pub um_per_px: Option<f64>,
     /// Bits that samples of 16 bit use.
     pub bits: Option<u32>,
@@ -43,7 +43,10 @@ pub struct Replay {
 #[derive(Debug)]
 pub struct Folder {
     name: String,
-    paths: Vec<PathBuf>,
+    /// Each picture: a file, and a page of it.
+    pictures: Vec<(PathBuf, usize)>,
+    /// Pitch of the models, in micrometres a pixel, once it is known.
+    target_um_per_px: Option<f64>,
     /// Names without their endings that several pictures have, in small letters.
     shared: BTreeSet<String>,
     at: usize,
@@ -74,38 +77,58 @@ impl Folder {
         paths.sort();
         let mut seen = BTreeSet::new();
         let shared = paths.iter().map(|path| short(path)).filter(|name| !seen.insert(name.clone())).collect();
-        let clock = replay.fps.map(Clockwork::new);
-        Ok(Self { name: name.to_owned(), paths, shared, at: 0, number: 0, unreadable: 0, replay, clock, held_to: None })
+        let pictures =
+            paths.into_iter().flat_map(|path| (0..decode::pages(&path)).map(move |page| (path.clone(), page)));
+        Ok(Self {
+            name: name.to_owned(),
+            pictures: pictures.collect(),
+            target_um_per_px: None,
+            shared,
+            at: 0,
+            number: 0,
+            unreadable: 0,
+            replay,
+            clock: replay.fps.map(Clockwork::new),
+            held_to: None,
+        })
     }
 
-    fn read(&self, path: &Path) -> Result<image::RgbImage> {
+    fn read(&self, path: &Path, page: usize) -> Result<(image::RgbImage, Scaled)> {
         let most = Most {
             px: match self.held_to {
                 Some(need) if !self.replay.whole_field => px(need.frame_px),
-                _ => self.most_px(),
+                _ => MAX_WHOLE_FIELD_PX,
             },
             reading_bytes: self.held_to.map_or(u64::MAX, |need| need.making_bytes),
         };
-        let decode::Decoded { picture, metadata } =
-            decode::read(path, Wanted { most, page: 0, bits: self.replay.bits })?;
-        if metadata.pages > 1 {
-            log::warn!("{}: its first page of {}; `segment` counts them all", path.display(), metadata.pages);
+        let decode::Decoded { picture, metadata } = decode::read(path, Wanted { most, page, bits: self.replay.bits })?;
+        let source = if self.replay.um_per_px.is_some() { PitchSource::Given } else { PitchSource::Metadata };
+        let origin = Scaled::as_it_is(self.replay.um_per_px.or(metadata.um_per_px), source);
+        if !self.replay.whole_field {
+            return Ok((picture, origin));
         }
-        if self.replay.whole_field { Ok(reference::prepare(&picture)?.lr) } else { Ok(picture) }
+        let field = reference::prepare(&picture)?;
+        let placement = field.placement(picture.dimensions());
+        Ok((field.lr, Scaled { placement, ..origin }))
     }
 
-    /// What a picture is called; its results have its ending too where two would have one name.
-    fn name_of(&self, path: &Path) -> FrameName {
+    /// What a picture is called, with `#2` for a second page; its results have its ending too where two would have one name.
+    fn name_of(&self, path: &Path, page: usize) -> FrameName {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if self.shared.contains(&short(path)) { FrameName::Whole(name) } else { FrameName::Own(name) }
+        let is_shared = self.shared.contains(&short(path));
+        match (is_shared, page) {
+            (false, 0) => FrameName::Own(name),
+            (true, 0) => FrameName::Whole(name),
+            (false, _) => FrameName::Page(name, page + 1),
+            (true, _) => FrameName::Whole(format!("{name}#{}", page + 1)),
+        }
     }
 
-    fn most_px(&self) -> u64 {
-        match self.replay {
-            Replay { whole_field: true, .. } => MAX_WHOLE_FIELD_PX,
-            Replay { as_is: true, .. } => MAX_CAMERA_PX,
-            _ => MAX_FRAME_PX,
-        }
+    /// A size at the scale of the models, where the pitch was given.
+    fn at_scale(&self, (width, height): (u32, u32)) -> Option<(u32, u32)> {
+        let factor = self.target_um_per_px.zip(self.replay.um_per_px).map(|(target, own)| target / own)?;
+        let side = |px: u32| (f64::from(px) / factor).round().clamp(1.0, f64::from(u32::MAX)) as u32;
+        Some((side(width), side(height)))
     }
 }
 
@@ -135,7 +158,7 @@ impl FrameSource for Folder {
             None => "each waits for the one before".to_owned(),
         };
         let again = if self.replay.repeat { ", over and over" } else { "" };
-        format!("folder of {} pictures by name, {pace}{again}", self.paths.len())
+        format!("folder of {} pictures by name, {pace}{again}", self.pictures.len())
     }
 
     fn is_of_files(&self) -> bool {
@@ -151,17 +174,27 @@ impl FrameSource for Folder {
         self.replay.um_per_px.filter(|_| !self.replay.whole_field)
     }
 
+    fn needs_scale(&self) -> bool {
+        !self.replay.whole_field && !self.replay.as_is
+    }
+
+    fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
+        self.target_um_per_px = Some(um_per_px);
+        Ok(())
+    }
+
     fn need(&self) -> Need {
         let mut need = Need::default();
-        for path in &self.paths {
+        for (path, _) in self.pictures.iter().filter(|(_, page)| *page == 0) {
             // What cannot be read is told when its turn comes.
-            let Ok(Header { size_px, reading_bytes, .. }) = read_header(path, self.most_px()) else { continue };
+            let Ok(Header { size_px, reading_bytes, .. }) = read_header(path, MAX_WHOLE_FIELD_PX) else { continue };
             // Shrinking a whole field takes less than reading it took, which is free again by then.
             need.making_bytes = need.making_bytes.max(reading_bytes);
             if !self.replay.whole_field && px(size_px) > px(need.frame_px) {
                 need.frame_px = size_px;
             }
         }
+        need.analysed_px = if self.needs_scale() { self.at_scale(need.frame_px) } else { Some(need.frame_px) };
         need
     }
 
@@ -170,39 +203,41 @@ impl FrameSource for Folder {
     }
 
     fn go_on_after(&mut self, frames: u64, unreadable: u64) {
-        let (taken, in_all) = (frames + unreadable, self.paths.len() as u64);
+        let (taken, in_all) = (frames + unreadable, self.pictures.len() as u64);
         // The remainder is less than the number of paths, which is one already.
         self.at = if self.replay.repeat { taken % in_all } else { taken.min(in_all) } as usize;
         self.number = frames;
     }
 
     fn next_frame(&mut self, now: Duration) -> Result<Next> {
-        if self.at == self.paths.len() {
+        if self.at == self.pictures.len() {
             if !self.replay.repeat {
                 return Ok(Next::End);
             }
             self.at = 0;
         }
-        if self.unreadable >= self.paths.len() {
+        if self.unreadable >= self.pictures.len() {
             return Err(Error::frames(
                 &self.name,
-                format!("none of its {} pictures can be used", self.paths.len()),
+                format!("none of its {} pictures can be used", self.pictures.len()),
                 "The warnings say why",
             ));
         }
         if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
             return Ok(Next::Wait(due));
         }
-        let path = &self.paths[self.at];
+        let (path, page) = &self.pictures[self.at];
+        let page = *page;
         self.at += 1;
         // No decoder should panic on a picture; if one does, the next picture can still be read.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(path)));
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(path, page)));
         match read.unwrap_or_else(|_| Err(Error::input(path, "a picture that breaks its decoder", "a whole one", ""))) {
-            Ok(picture) => {
+            Ok((picture, origin)) => {
                 self.unreadable = 0;
                 self.number += 1;
-                let name = self.name_of(&self.paths[self.at - 1]);
-                Ok(Next::Frame(Frame { number: self.number, name, picture: picture.into() }))
+                let (path, page) = &self.pictures[self.at - 1];
+                let name = self.name_of(path, *page);
+                Ok(Next::Frame(Frame { number: self.number, name, picture: picture.into(), origin }))
             }
             Err(error) => {
                 self.unreadable += 1;

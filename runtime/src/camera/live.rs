@@ -15,7 +15,11 @@ use crate::{
     camera::limits::{CAMERA_FORMAT_PATIENCE, CAMERA_POLL},
     error::{Error, Result},
 };
-use bloodseg_vision::frame::{Frame, flat_field::FlatField, limits::FRAME_POOL_LEN, name::FrameName};
+use bloodseg_vision::{
+    frame::{Frame, flat_field::FlatField, limits::FRAME_POOL_LEN, name::FrameName},
+    geometry::MAX_FRAME_PX,
+    placement::{PitchSource, Scaled},
+};
 
 /// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.
 const MOST_ENLARGED: f64 = 2.0;
@@ -48,6 +52,8 @@ pub struct Camera {
     wanted: Wanted,
     /// Pitch that frames are brought to, in micrometres a pixel, where that of the sensor is known.
     target_um_per_px: Option<f64>,
+    /// Most pixels of a frame whose pitch is not known.
+    most_px: u64,
     intake: Intake,
     link: Link,
     counters: CameraCounters,
@@ -67,7 +73,7 @@ impl Camera {
     /// [`Fault`] when it is not there or refuses what is wanted.
     pub fn open(name: &str, path: PathBuf, mut device: Box<dyn Device>, wanted: Wanted) -> OrFault<Self> {
         let format = start(device.as_mut(), &wanted)?;
-        let intake = intake(&wanted, None, format)?;
+        let intake = intake(&wanted, None, MAX_FRAME_PX, format)?;
         let pace = wanted.settings.fps.map(Clockwork::new);
         Ok(Self {
             name: name.to_owned(),
@@ -75,6 +81,7 @@ impl Camera {
             device,
             wanted,
             target_um_per_px: None,
+            most_px: MAX_FRAME_PX,
             intake,
             link: Link::begun(),
             counters: CameraCounters::default(),
@@ -120,7 +127,7 @@ impl Camera {
                         self.number += 1;
                         let number = self.number;
                         let name = FrameName::Numbered(Arc::clone(&self.frames_name), number);
-                        Next::Frame(Frame { number, name, picture })
+                        Next::Frame(Frame { number, name, picture, origin: self.origin() })
                     }
                     Some(Err(refusal)) => self.refuse(now, &refusal),
                 }
@@ -176,11 +183,27 @@ impl Camera {
 
     fn go_on_with(&mut self, format: Format) -> OrFault<()> {
         if format != *self.intake.format() {
-            self.intake = intake(&self.wanted, self.target_um_per_px, format)?;
+            self.intake = intake(&self.wanted, self.target_um_per_px, self.most_px, format)?;
             self.counters.format_changes += u64::from(!self.changed);
         }
         self.changed = false;
         Ok(())
+    }
+}
+
+impl Camera {
+    /// Makes the frames anew that the stream's are made into.
+    fn set_intake(&mut self) -> Result<()> {
+        let fault = |fault: Fault| Error::frames(&self.name, fault.to_string(), "");
+        let format = *self.intake.format();
+        self.intake = intake(&self.wanted, self.target_um_per_px, self.most_px, format).map_err(fault)?;
+        Ok(())
+    }
+
+    /// What is known of its frames.
+    fn origin(&self) -> Scaled {
+        let known = Scaled::as_it_is(self.wanted.um_per_px, PitchSource::Given);
+        Scaled { placement: self.intake.placement(), ..known }
     }
 }
 
@@ -193,11 +216,12 @@ fn start(device: &mut dyn Device, wanted: &Wanted) -> OrFault<Format> {
 }
 
 /// Takes the memory for a stream.
-fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, format: Format) -> OrFault<Intake> {
+fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, most_px: u64, format: Format) -> OrFault<Intake> {
     let scale = match (wanted.um_per_px, target_um_per_px) {
         _ if wanted.as_is => Scale::AsIs,
-        (Some(um_per_px), Some(target)) if !wanted.whole_field => Scale::Factor(target / um_per_px),
-        _ => Scale::WholeField,
+        _ if wanted.whole_field => Scale::WholeField,
+        (Some(um_per_px), Some(target)) => Scale::Factor(target / um_per_px),
+        _ => Scale::Within(most_px),
     };
     Intake::new(format, wanted.region, wanted.flat_field.clone(), scale, FRAME_POOL_LEN)
         .map_err(|e| Fault::Refused { found: e.to_string(), todo: String::new() })
@@ -217,10 +241,14 @@ impl FrameSource for Camera {
         let (width, height) = self.intake.size_px();
         let becomes = match (self.um_per_px(), self.wanted.as_is) {
             (_, true) => "as it is".to_owned(),
-            (Some(um), _) => format!("resized to {width}x{height} px of {um:.3} um"),
+            (Some(um), _) => {
+                let um = um * self.intake.placement().scale;
+                format!("resized to {width}x{height} px of {um:.3} um")
+            }
+            _ if self.wanted.whole_field => format!("its whole field (the centre square) becomes {width}x{height} px"),
             (None, _) => format!(
-                "its pitch is not known, so the whole field (the centre square) becomes {width}x{height} px; \
-                 `bloodseg calibrate` measures the pitch"
+                "frames of {width}x{height} px, whose scale is measured by their red cells; `bloodseg calibrate` measures \
+                 the pitch"
             ),
         };
         let flat = if self.wanted.flat_field.is_some() { ", flat-field corrected" } else { "" };
@@ -239,11 +267,22 @@ impl FrameSource for Camera {
     fn need(&self) -> Need {
         let Format { layout, width_px, .. } = *self.intake.format();
         let making_bytes = if layout == Layout::Mjpeg { JpegReader::making_bytes(width_px) } else { 0 };
-        Need { frame_px: self.intake.size_px(), making_bytes }
+        let frame_px = self.intake.size_px();
+        let is_known = !self.needs_scale() || self.wanted.um_per_px.is_some();
+        Need { frame_px, analysed_px: is_known.then_some(frame_px), making_bytes }
     }
 
     fn um_per_px(&self) -> Option<f64> {
-        self.wanted.um_per_px.map(|um| um * self.intake.factor())
+        self.wanted.um_per_px
+    }
+
+    fn needs_scale(&self) -> bool {
+        !self.wanted.as_is && !self.wanted.whole_field
+    }
+
+    fn shrink_to(&mut self, most_px: u64) -> Result<()> {
+        self.most_px = most_px.min(MAX_FRAME_PX);
+        self.set_intake()
     }
 
     fn sensor(&self) -> Option<Sensor> {
@@ -260,9 +299,7 @@ impl FrameSource for Camera {
                 self.name
             );
         }
-        let fault = |fault: Fault| Error::frames(&self.name, fault.to_string(), "");
-        self.intake = intake(&self.wanted, self.target_um_per_px, *self.intake.format()).map_err(fault)?;
-        Ok(())
+        self.set_intake()
     }
 
     fn go_on_after(&mut self, number: u64, _unreadable: u64) {

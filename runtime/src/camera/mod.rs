@@ -56,6 +56,8 @@ pub struct Sensor {
 pub struct Need {
     /// Width and height of the largest, in pixels.
     pub frame_px: (u32, u32),
+    /// Width and height of the largest at the scale of the models, where that is known.
+    pub analysed_px: Option<(u32, u32)>,
     /// Most bytes of the heap that making one takes, beyond what the source has all the time and the frame itself.
     pub making_bytes: u64,
 }
@@ -63,14 +65,14 @@ pub struct Need {
 impl Need {
     /// Frames of one size that cost nothing to make.
     pub fn of([width, height]: [u32; 2]) -> Self {
-        Self { frame_px: (width, height), ..Self::default() }
+        Self { frame_px: (width, height), analysed_px: Some((width, height)), making_bytes: 0 }
     }
 }
 
 impl Default for Need {
     /// One tile that costs nothing to make.
     fn default() -> Self {
-        Self { frame_px: (TILE_PX, TILE_PX), making_bytes: 0 }
+        Self::of([TILE_PX; 2])
     }
 }
 
@@ -97,19 +99,32 @@ pub trait FrameSource: fmt::Debug + Send {
 
     /// What its frames take: what memory is reckoned with before a run. A folder reads the header of each picture.
     fn need(&self) -> Need {
-        self.frame_size_px().map_or_else(Need::default, |frame_px| Need { frame_px, ..Need::default() })
+        self.frame_size_px().map_or_else(Need::default, |(width, height)| Need::of([width, height]))
     }
 
     /// From now on, frames that need more than was reckoned with are unreadable, where the source could have such.
     fn hold_to(&mut self, _need: Need) {}
 
-    /// Edge of a pixel of its frames in the specimen, in micrometres, where the source knows.
+    /// Edge of a pixel of its input in the specimen, in micrometres, where the source knows: of the sensor, of the files.
     fn um_per_px(&self) -> Option<f64> {
         None
     }
 
+    /// Whether its frames have to be brought to the scale of the models; else they are analysed as they are.
+    fn needs_scale(&self) -> bool {
+        false
+    }
+
+    /// Asks a source whose frames it can shrink on their way to keep them to so many pixels each.
+    ///
+    /// # Errors
+    /// [`Error::Source`] when the frames would have no pixels.
+    fn shrink_to(&mut self, _most_px: u64) -> Result<()> {
+        Ok(())
+    }
+
     /// Asks a source that knows the pitch of its frames to resample them to another, in micrometres a pixel, above 0.
-    /// Others leave their frames as they are; [`FrameSource::um_per_px`] tells what came of it.
+    /// Others leave their frames as they are.
     ///
     /// # Errors
     /// [`Error::Source`] when the frames would have no pixels or too many.

@@ -1,5 +1,7 @@
 //! `bloodseg budget`: what a run will need of the memory.
 
+pub(super) mod fit;
+
 use clap::Args;
 
 use super::{print, session::Session};
@@ -75,8 +77,10 @@ pub(super) fn of_pipeline(
     let code_bytes = std::env::current_exe().and_then(std::fs::metadata).map_or(0, |file| file.len());
     let outbox = session.config.mqtt.broker.is_some();
     let page = http.unwrap_or(session.config.http.address) != Address::Off;
-    let outside = Outside { code_bytes, source_bytes, making_bytes: need.making_bytes, loading_bytes, outbox, page };
-    Budget::of(pipeline, need.frame_px.into(), outside)
+    let (width, height) = need.frame_px;
+    let (frame_bytes, making_bytes) = (3 * u64::from(width) * u64::from(height), need.making_bytes);
+    let outside = Outside { code_bytes, source_bytes, frame_bytes, making_bytes, loading_bytes, outbox, page };
+    Budget::of(pipeline, need.analysed_px.unwrap_or(need.frame_px).into(), outside)
 }
 
 /// Refuses a budget that is more than the config allows.

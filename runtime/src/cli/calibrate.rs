@@ -7,13 +7,16 @@ use crate::{
     camera::open::{Wish, open},
     error::{Error, Result},
 };
-use bloodseg_vision::calibration::{Calibration, RED_CELL_UM};
+use bloodseg_vision::{
+    calibration::{Calibration, RED_CELL_UM},
+    scale::RED_CELL_UM as RANGE_UM,
+};
 
 /// Arguments of `calibrate`.
 ///
 /// Focus on a place with single red cells of a healthy person, and move the stage a little while it measures. The median
-/// diameter is taken as 7.5 um, that of a dry smear; people differ by some 5 %, so a stage micrometre is better where there
-/// is one. A field that does not allow it is refused with the reason.
+/// diameter is taken as 7.5 um, that of a dry smear. People differ, so the pitch is an estimate: use a stage micrometre where
+/// micrometres matter. A field that does not allow it is refused with the reason.
 #[derive(Debug, Args)]
 pub(super) struct CalibrateArgs {
     /// A source of the config, a camera (`camera0`), a folder of pictures, or `demo`
@@ -53,6 +56,10 @@ pub(super) fn run(session: &Session, args: &CalibrateArgs) -> Result<()> {
     print::line(format_args!(
         "pitch    {:.4} um/px, 95 % confidence {low:.4} to {high:.4} (red cells taken as {RED_CELL_UM} um)",
         estimate.um_per_px
+    ));
+    let ((least_um, _, most_um), (low, high)) = (RANGE_UM, estimate.any_person_um_per_px);
+    print::line(format_args!(
+        "range    {low:.4} to {high:.4} um/px (people's red cells have {least_um} to {most_um} um)"
     ));
     print::line(format_args!(
         "from     {} cells of {:.2} px (median; quartiles {:.0} % apart) in {} frames",

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use bloodseg_clock::utc;
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
-    export::{self, ExportError, Format, Table, export},
+    export::{self, Coordinates, ExportError, Format, Table, export},
     limits::MAX_RECORD_BUFFER_BYTES,
     store::read::{Filter, Records},
 };
@@ -21,12 +21,12 @@ use bloodseg_records::{
 /// Arguments of `export`.
 ///
 /// Reads the records that `bloodseg run --out DIR` wrote, or still writes, as they are at the moment, and changes nothing.
-/// Lengths in `_px` are pixels of the super-resolved picture, a quarter of the input's; `um_per_sr_px` is the edge of one
-/// in micrometres, and what is in micrometres is there where the pitch is known.
+/// Lengths in `_px` are pixels of the super-resolved picture, those that begin with `input_` pixels of the input;
+/// `um_per_px` and `um_per_sr_px` are their edges in micrometres, and what is in micrometres is there where the pitch is known.
 ///
 /// csv is a row a cell (or, with --table frames, a row a frame); jsonl an object a frame with its cells, frames without
-/// cells too; coco one object with images, boxes and polygons; geojson polygons as QuPath reads them, in micrometres where
-/// the pitch is known; imagej-roi a ZIP of polygons for ImageJ's ROI manager.
+/// cells too; coco one object with images, boxes and polygons; geojson polygons as QuPath reads them; imagej-roi a ZIP of
+/// polygons for ImageJ's ROI manager.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     /// Folder of a run, or its records.sqlite [default: the one folder with records in the folder for results]
@@ -61,9 +61,23 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
 
-    /// Coordinates of geojson in pixels even where the pitch is known
-    #[arg(long)]
+    /// What coordinates of geojson and imagej-roi are
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "input")]
+    coordinates: Places,
+
+    /// An earlier name of `--coordinates sr`
+    #[arg(long, hide = true, conflicts_with = "coordinates")]
     in_px: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Places {
+    /// Pixels of the input, to be laid over the picture that was analysed
+    Input,
+    /// Pixels of the super-resolved picture, to be laid over NAME.sr.png
+    Sr,
+    /// Micrometres where the pitch is known, else pixels of the input; imagej-roi has none
+    Um,
 }
 
 /// Formats, as they are named.
@@ -110,15 +124,21 @@ fn time(text: &str) -> std::result::Result<i64, String> {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written.
 pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let from = recorded::folder(session, args.from.as_deref())?;
+    let coordinates = match args.coordinates {
+        _ if args.in_px => Coordinates::SuperResolved,
+        Places::Input => Coordinates::Input,
+        Places::Sr => Coordinates::SuperResolved,
+        Places::Um => Coordinates::Micrometres,
+    };
     let format = match args.format {
         Name::Csv => Format::Csv(if args.table == Rows::Cells { Table::Cells } else { Table::Frames }),
         Name::Jsonl => Format::Jsonl,
         Name::Coco => Format::Coco,
-        Name::Geojson => Format::GeoJson { in_px: args.in_px },
-        Name::ImagejRoi => Format::ImagejRoi,
+        Name::Geojson => Format::GeoJson(coordinates),
+        Name::ImagejRoi => Format::ImagejRoi(coordinates),
     };
     let out = args.out.as_deref().filter(|out| *out != Path::new("-"));
-    if format == Format::ImagejRoi && args.out.is_none() {
+    if matches!(format, Format::ImagejRoi(_)) && args.out.is_none() {
         return Err(Error::config(
             "the command line",
             "a ZIP for a terminal",

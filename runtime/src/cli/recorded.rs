@@ -21,7 +21,7 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
     match named {
         Some(named) if !named.join(store::FILE).exists() && !earlier::tables(named).is_empty() => Err(Error::input(
             named,
-            "tables of `segment` and no records",
+            "tables without records, of shards or of an earlier version",
             "results of a run",
             "The tables are CSV as they are; `bloodseg run FOLDER --out DIR` records the same pictures for report and export",
         )),

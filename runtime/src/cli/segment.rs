@@ -4,6 +4,7 @@ mod beside;
 mod lines;
 mod picture;
 mod place;
+mod records;
 mod scales;
 mod tables;
 mod work;
@@ -25,6 +26,7 @@ use bloodseg_records::shard::{
 };
 use picture::{Grid, How};
 use place::Place;
+use records::CallRecords;
 use tables::Tables;
 use work::Work;
 
@@ -106,6 +108,10 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let mut tables = Tables::begin(&place.tables, with_um, !taken.is_empty())?;
     let stop = signals::stop_on_signals()?;
     let mut work = Work::begin(session, args, um_per_px, inputs.len())?;
+    // Shards may be on machines that share nothing but a folder, which SQLite does not do well.
+    if args.shard.is_none() {
+        work.records = Some(CallRecords::begin(session, args, um_per_px, &place.out)?);
+    }
     work.find_scale(all, &stop)?;
     there.iter().for_each(|input| work.left_out(in_the_tables(input)));
     let worked = work.through(&new, &place.out, &mut tables, &stop);
@@ -124,7 +130,12 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
             Mark { shard, common, pictures, refused, cells_sha256, frames_sha256 }.write(&place.tables)?;
         }
     }
-    worked?;
+    let how = if stop.is_raised() { "stopped" } else { "all pictures are done" };
+    let recorded = work.records.take().map_or(Ok(()), |records| records.end(how, &place.out));
+    if args.shard.is_none() && !args.append && work.done == 0 {
+        records::remove(&place.out)?;
+    }
+    worked.and(recorded)?;
     if stop.is_raised() {
         let done = work.done;
         print::problem(format_args!(

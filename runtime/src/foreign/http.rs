@@ -74,7 +74,7 @@ pub(crate) fn site() -> Site {
         figures: BTreeMap::new(),
         figures_from: String::new(),
     };
-    let board = Arc::new(Board::new(None));
+    let board = Arc::new(Board::new());
     board.set_models(vec![card]);
     let facts = Facts {
         source: SECRET.to_owned(),

@@ -22,7 +22,7 @@ use bloodseg_records::{
     frame_record::FrameRecord, limits::MAX_RECORD_BUFFER_BYTES, store::limits::MAX_RECORDS_HEAP_BYTES,
 };
 use bloodseg_vision::{
-    frame::{Frame, limits::FRAME_POOL_LEN},
+    frame::{limits::FRAME_POOL_LEN, name::FrameName},
     geometry::SCALE,
     model::golden,
     pictures::MAX_SAVED_PICTURE_BYTES_PER_PX,
@@ -50,6 +50,8 @@ pub struct Outside {
     pub code_bytes: u64,
     /// What the source of frames has on the heap already.
     pub source_bytes: u64,
+    /// Bytes of a frame that waits.
+    pub frame_bytes: u64,
     /// Most bytes that making a frame takes beyond that.
     pub making_bytes: u64,
     /// Most bytes that were on the heap while the models were loaded, beyond those before.
@@ -68,13 +70,13 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The need of a run of `pipeline` on frames of `width` x `height`.
+    /// The need of a run of `pipeline` on frames that have `width` x `height` at the scale of the models.
     ///
     /// # Errors
     /// Those of analysing a frame of that size.
     pub fn of(pipeline: &mut Pipeline, [width, height]: [u32; 2], outside: Outside) -> Result<Self> {
-        let frame_bytes = 3 * u64::from(width) * u64::from(height);
-        let noise = golden::input(1, frame_bytes as usize);
+        let analysed_bytes = 3 * u64::from(width) * u64::from(height);
+        let noise = golden::input(1, analysed_bytes as usize);
         let frame = RgbImage::from_raw(width, height, noise)
             .ok_or_else(|| Error::internal("budget", "a frame of the wrong length"))?;
         // The first frame makes what is kept; the second shows what each takes while it is analysed.
@@ -92,12 +94,12 @@ impl Budget {
         // A frame of one tile has set up one worker alone, whatever is allowed; the first was there before the frame.
         let more = threads.min(Grid::over(width, height).tiles() as u64) - 1;
         let steps = kept.saturating_sub(loaded + more * (arena_bytes + edge_bytes));
-        let known = weight_bytes + arena_bytes + edge_bytes + frame_bytes + outside.source_bytes;
+        let known = weight_bytes + arena_bytes + edge_bytes + analysed_bytes + outside.source_bytes;
         let rest = loaded.saturating_sub(known);
-        let saved_bytes = frame_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
+        let saved_bytes = analysed_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
         // A capture that hangs is left behind with its source, its pool and what it had in hand.
         let captures = 1 + MAX_LEFT_BEHIND as u64;
-        let waiting = FRAME_POOL_LEN as u64 * captures;
+        let waiting = WAITING_FRAMES;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
         // What is said has a thread; so has the outbox, and its connection one that asks for addresses.
@@ -114,7 +116,13 @@ impl Budget {
             line("analysis while it runs", transient, "measured on the next one".into()),
             line("source of frames", captures * outside.source_bytes, format!("measured, {captures} of them")),
             line("a frame while it is made", captures * outside.making_bytes, "a bound, of the largest".into()),
-            line("frames that wait", waiting * frame_bytes, format!("{waiting} of {width}x{height}")),
+            line(
+                "frames that wait",
+                waiting * outside.frame_bytes,
+                format!("{waiting} of {} bytes", outside.frame_bytes),
+            ),
+            // Frames that have the scale already are analysed where they wait.
+            line("a frame at the scale of the models", analysed_bytes, format!("of {width}x{height}, and kept")),
             line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
             line("models that are loaded anew", loading, "measured, beyond what those before free".into()),
             line("all else that is kept", rest, "measured before the first frame".into()),
@@ -124,7 +132,7 @@ impl Budget {
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
         ];
         if outside.page {
-            lines.push(line("web page", page::bytes(width, height), page::WORDS.into()));
+            lines.push(line("web page", page::bytes(width, height, outside.frame_bytes), page::WORDS.into()));
         }
         if outside.outbox {
             lines.push(line("outbox (MQTT)", MQTT_HEAP_BYTES, "a bound".into()));
@@ -170,18 +178,20 @@ impl Budget {
 /// What the record of the latest analysis takes, which was of `picture`: noise has more cells than any smear.
 fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
     let analysis = pipeline.latest().ok_or_else(|| Error::internal("budget", "no analysis"))?;
-    let frame = Frame { number: 1, name: String::new().into(), picture: picture.into() };
+    let name = FrameName::Own(String::new());
     let before = counting::heap();
-    let record = FrameRecord::of(&frame, analysis, true, 0, SystemTime::UNIX_EPOCH, None);
+    let record = FrameRecord::of(1, &name, analysis, true, 0, SystemTime::UNIX_EPOCH, None);
     let after = counting::heap();
-    drop(record);
+    drop((record, picture));
     Ok(before.zip(after).map_or(0, |(before, after)| after.live_bytes.saturating_sub(before.live_bytes) as u64))
 }
 
 /// What is said of the program's file.
 const CODE: &str = "the file; pages that are never touched stay out";
 /// Bytes of a MiB.
-const MIB: f64 = 1_048_576.0;
+pub const MIB: f64 = 1_048_576.0;
+/// Frames of a source that there are at a time, at most: the pool of each capture.
+pub const WAITING_FRAMES: u64 = FRAME_POOL_LEN as u64 * (1 + MAX_LEFT_BEHIND as u64);
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

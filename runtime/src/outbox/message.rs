@@ -5,8 +5,7 @@ use serde::Serialize;
 use super::unsent::{Entry, Gap};
 use crate::{config::limits::MAX_MQTT_NAME_BYTES, run::state::State};
 use bloodseg_clock::utc;
-use bloodseg_records::{limits::MAX_RECORD_NAME_BYTES, store::write::cut};
-use bloodseg_vision::geometry::SCALE;
+use bloodseg_records::{frames::Area, limits::MAX_RECORD_NAME_BYTES, store::write::cut};
 
 /// Whether the box is there.
 pub(super) const ONLINE: &str = "online";
@@ -31,7 +30,14 @@ struct FrameMessage<'a> {
     mean_diameter_um: Option<f64>,
     mean_diameter_sr_px: Option<f64>,
     um_per_px: Option<f64>,
+    um_per_px_low: Option<f64>,
+    um_per_px_high: Option<f64>,
+    pitch_source: &'static str,
     um_per_sr_px: Option<f64>,
+    scale: f64,
+    analysed_px2: f64,
+    analysed_um2: Option<f64>,
+    cells_per_mm2: Option<f64>,
     quality: Quality,
     dropped: i64,
     total_ms: f64,
@@ -49,7 +55,9 @@ struct Quality {
 /// The message of a frame.
 pub(super) fn frame(box_name: &str, entry: &Entry) -> String {
     let [contrast, clipped, depth, brightness] = entry.quality;
-    let um_per_sr_px = entry.um_per_px.map(|um| um / f64::from(SCALE));
+    let (scaled, area) = (&entry.scaled, Area::of(&entry.scaled, entry.analysed_px as f64));
+    let per_mm2 = |um2: f64| (entry.cells as f64 / um2 * 1e6).round();
+    let range = scaled.um_per_px_range;
     json(&FrameMessage {
         box_name,
         run: entry.run,
@@ -65,8 +73,15 @@ pub(super) fn frame(box_name: &str, entry: &Entry) -> String {
         unsupported: entry.unsupported,
         mean_diameter_um: entry.mean_diameter_um().map(|um| rounded(um, 1e3)),
         mean_diameter_sr_px: entry.mean_diameter_px.map(|px| rounded(px, 1e2)),
-        um_per_px: entry.um_per_px.map(|um| rounded(um, 1e6)),
-        um_per_sr_px: um_per_sr_px.map(|um| rounded(um, 1e6)),
+        um_per_px: scaled.um_per_px.map(|um| rounded(um, 1e6)),
+        um_per_px_low: range.map(|range| rounded(range[0], 1e6)),
+        um_per_px_high: range.map(|range| rounded(range[1], 1e6)),
+        pitch_source: scaled.source.name(),
+        um_per_sr_px: scaled.um_per_sr_px().map(|um| rounded(um, 1e6)),
+        scale: rounded(scaled.placement.scale, 1e4),
+        analysed_px2: area.px2.round(),
+        analysed_um2: area.um2.map(f64::round),
+        cells_per_mm2: area.um2.filter(|um2| *um2 > 0.0 && entry.counted).map(per_mm2),
         quality: Quality {
             sharpness_per_px: entry.sharpness.map(|sharpness| rounded(sharpness, 1e4)),
             contrast_levels: rounded(contrast, 1e2),
@@ -162,6 +177,7 @@ mod tests {
 
     use super::*;
     use crate::{outbox::limits::MAX_MQTT_MESSAGE_BYTES, run::state::Reason};
+    use bloodseg_vision::placement::{PitchSource, Scaled};
 
     fn entry() -> Entry {
         Entry {
@@ -172,7 +188,8 @@ mod tests {
             source: "camera0".into(),
             image: "a\"b.png".into(),
             verdict: "good".into(),
-            um_per_px: Some(2.0),
+            scaled: Scaled::as_it_is(Some(2.0), PitchSource::Given),
+            analysed_px: 4096,
             mean_diameter_px: Some(14.5),
             counted: true,
             cells: 9,
@@ -190,6 +207,8 @@ mod tests {
         );
         assert_eq!(value["run_mark"], "ffffffffffffffff");
         assert_eq!(value["um_per_sr_px"], 0.5);
+        assert_eq!((&value["pitch_source"], &value["analysed_um2"]), (&"given".into(), &16384.0.into()));
+        assert_eq!(value["cells_per_mm2"], (9.0_f64 / 16384.0 * 1e6).round());
         assert_eq!(value["mean_diameter_um"], 7.25);
         assert_eq!(value["quality"]["brightness_levels"], Value::Null);
     }

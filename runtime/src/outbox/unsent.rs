@@ -17,7 +17,7 @@ use bloodseg_records::{
         follow::{FollowedFrame, Follower},
     },
 };
-use bloodseg_vision::geometry::SCALE;
+use bloodseg_vision::placement::Scaled;
 
 /// What a message needs of a frame.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,8 +32,10 @@ pub struct Entry {
     pub started_utc_ms: i64,
     /// Name of the source.
     pub source: String,
-    /// Edge of a pixel of the frame in the specimen.
-    pub um_per_px: Option<f64>,
+    /// How the analysed picture lies on the input, and its size in the specimen.
+    pub scaled: Scaled,
+    /// Pixels of the analysed picture that are specimen.
+    pub analysed_px: i64,
     /// Number in its run.
     pub number: i64,
     /// When it was analysed, milliseconds since 1970.
@@ -64,7 +66,7 @@ pub struct Entry {
 impl Entry {
     /// The mean diameter in micrometres, where the pitch is known.
     pub fn mean_diameter_um(&self) -> Option<f64> {
-        self.mean_diameter_px.zip(self.um_per_px).map(|(px, um)| px * um / f64::from(SCALE))
+        self.mean_diameter_px.zip(self.scaled.um_per_sr_px()).map(|(px, um)| px * um)
     }
 }
 
@@ -235,7 +237,8 @@ impl From<FollowedFrame> for Entry {
             run_mark,
             started_utc_ms: frame.started_utc_ms,
             source: frame.source,
-            um_per_px: frame.um_per_px,
+            scaled: frame.scaled,
+            analysed_px: frame.analysed_px,
             number: frame.number,
             at_utc_ms: frame.at_utc_ms,
             image: frame.image,
@@ -260,7 +263,11 @@ mod tests {
 
     use super::*;
     use crate::fixture::{record, run};
-    use bloodseg_records::store::{open_to_write, write};
+    use bloodseg_records::{
+        frame_record::FrameRecord,
+        store::{open_to_write, write},
+    };
+    use bloodseg_vision::placement::PitchSource;
 
     const NOW: Duration = Duration::ZERO;
 
@@ -279,7 +286,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (connection, run) = database(folder.path());
         for number in 1..=5 {
-            write::frame(&connection, run, &record(number, 4), 0).unwrap();
+            let scaled = Scaled::as_it_is(Some(2.0), PitchSource::Given);
+            write::frame(&connection, run, &FrameRecord { scaled, ..record(number, 4) }, 0).unwrap();
         }
         let mut reader = Reader::new(folder.path());
         assert!(reader.after(0, 9, NOW).is_none(), "it is not open");

@@ -20,6 +20,7 @@ use super::{
     stage_times::StageHistograms,
 };
 use crate::page::limits::{MAX_PAGE_PICTURE_SIDE_PX, MAX_PAGE_TREND_LEN};
+use bloodseg_records::frames::Area;
 use bloodseg_vision::{
     frame::{
         Frame,
@@ -27,6 +28,7 @@ use bloodseg_vision::{
     },
     geometry::SCALE,
     pipeline::{Analysis, StageTimes},
+    placement::Scaled,
 };
 
 /// Bit of a label's copy that says that the input does not bear its cell out.
@@ -78,6 +80,12 @@ pub struct Numbers {
     pub interval: Option<Duration>,
     /// Width and height of the sensor's frame.
     pub size_px: (u32, u32),
+    /// Width and height of the super-resolved picture.
+    pub sr_size_px: (u32, u32),
+    /// How the analysed picture lies on the input, and its size in the specimen.
+    pub scaled: Scaled,
+    /// Pixels of the analysed picture that are specimen.
+    pub analysed_px: u64,
     /// The judgement of its quality.
     pub quality: Quality,
     /// Whether its cells were counted.
@@ -90,6 +98,19 @@ pub struct Numbers {
     pub tiles: u32,
     /// Milliseconds of each stage.
     pub times: StageTimes,
+}
+
+impl Numbers {
+    /// How much specimen was analysed.
+    pub fn area(&self) -> Area {
+        Area::of(&self.scaled, self.analysed_px as f64)
+    }
+
+    /// Cells on a square millimetre, where they were counted and the pitch is known.
+    pub fn cells_per_mm2(&self) -> Option<f64> {
+        let um2 = self.area().um2.filter(|um2| *um2 > 0.0)?;
+        self.counted.then(|| f64::from(self.cells) / um2 * 1e6)
+    }
 }
 
 #[derive(Debug)]
@@ -141,14 +162,14 @@ impl Board {
         self.models.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Empty. `um_per_px` is the pitch of the frames.
-    pub fn new(um_per_px: Option<f64>) -> Self {
+    /// Empty.
+    pub fn new() -> Self {
         Self {
             shown: Mutex::new(Shown {
                 pictures: Pictures::default(),
                 numbers: None,
                 trend: VecDeque::with_capacity(MAX_PAGE_TREND_LEN),
-                diameters: Diameters::new(um_per_px),
+                diameters: Diameters::new(),
                 unsupported: Vec::new(),
             }),
             published: AtomicU64::new(0),
@@ -158,7 +179,7 @@ impl Board {
             verdicts: Default::default(),
             models: Mutex::default(),
             stages: StageHistograms::default(),
-            recent: Arc::new(RecentCells::new(um_per_px)),
+            recent: Arc::new(RecentCells::new()),
         }
     }
 
@@ -172,7 +193,7 @@ impl Board {
         if let Some(at) = Verdict::ALL.iter().position(|verdict| *verdict == analysis.quality.verdict) {
             self.verdicts[at].fetch_add(1, Relaxed);
         }
-        self.recent.note(frame.number, &analysis.cells);
+        self.recent.note(frame.number, &analysis.cells, &analysis.scaled);
         let Ok(mut shown) = self.shown.try_lock() else {
             self.skipped.fetch_add(1, Relaxed);
             return;
@@ -194,6 +215,9 @@ impl Board {
             at_elapsed,
             interval,
             size_px,
+            sr_size_px: analysis.sr.dimensions(),
+            scaled: analysis.scaled,
+            analysed_px: analysis.outside.analysed_px(),
             quality,
             counted,
             cells,
@@ -206,7 +230,7 @@ impl Board {
         }
         shown.trend.push_back(TrendPoint { frame: number, cells: counted.then_some(cells) });
         if counted {
-            shown.diameters.add(&analysis.cells);
+            shown.diameters.add(&analysis.cells, &analysis.scaled);
         }
         shown.show(frame, analysis);
         self.published.store(number, Relaxed);
@@ -347,11 +371,12 @@ pub(super) mod tests {
                 cells
             },
             outside: Default::default(),
+            scaled: Default::default(),
             times: StageTimes { total_ms: 12.0, ..StageTimes::default() },
             tiles: 1,
         };
         let name = format!("f{number}.png").into();
-        (Frame { number, name, picture: picture.into() }, analysis)
+        (Frame { number, name, picture: picture.into(), origin: Default::default() }, analysis)
     }
 
     pub(in crate::page) fn publish(board: &Board, number: u64, width: u32, height: u32) {
@@ -361,7 +386,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_was_published_is_read() {
-        let board = Board::new(Some(1.5));
+        let board = Board::new();
         assert!(board.read().numbers.is_none() && board.published() == 0);
         publish(&board, 7, 64, 32);
         let numbers = board.read().numbers.unwrap();
@@ -375,7 +400,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_frame_knows_how_long_after_another_it_came() {
-        let board = Board::new(None);
+        let board = Board::new();
         let interval = || board.read().numbers.and_then(|numbers| numbers.interval);
         publish(&board, 3, 2, 2);
         assert_eq!(interval(), None);
@@ -385,7 +410,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_reader_costs_the_page_a_frame_and_the_run_nothing() {
-        let board = Board::new(None);
+        let board = Board::new();
         publish(&board, 1, 8, 8);
         let held = board.shown.lock().unwrap();
         publish(&board, 2, 8, 8);
@@ -397,7 +422,7 @@ pub(super) mod tests {
 
     #[test]
     fn large_pictures_are_thinned_to_what_the_budget_says() {
-        let board = Board::new(None);
+        let board = Board::new();
         for (width, height) in [(64, 64), (640, 480), (193, 5), (1, 1)] {
             publish(&board, 1, width, height);
             let mut pictures = Pictures::default();
@@ -415,7 +440,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_trend_forgets_the_oldest() {
-        let board = Board::new(None);
+        let board = Board::new();
         for number in 1..=MAX_PAGE_TREND_LEN as u64 + 3 {
             publish(&board, number, 2, 2);
         }

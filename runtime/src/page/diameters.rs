@@ -3,12 +3,16 @@
 use serde::Serialize;
 
 use crate::page::limits::{MAX_PAGE_DIAMETER_FRAMES, PAGE_DIAMETER_BINS};
-use bloodseg_vision::{cells::Cell, geometry::SCALE};
+use bloodseg_vision::{
+    cells::Cell,
+    geometry::SCALE,
+    placement::{PitchSource, Scaled},
+};
 
 /// Width of a bin where the pitch is known, in micrometres.
 const BIN_UM: f64 = 0.5;
 
-/// Width of a bin where it is not, in pixels of the sensor.
+/// Width of a bin where it is not, in pixels of the analysed picture.
 const BIN_PX: f64 = 0.4;
 
 type Bins = [u16; PAGE_DIAMETER_BINS];
@@ -17,7 +21,10 @@ type Bins = [u16; PAGE_DIAMETER_BINS];
 /// the input does not bear out.
 #[derive(Debug)]
 pub struct Diameters {
-    um_per_px: Option<f64>,
+    /// Whether they are in micrometres; not known before the first frame.
+    in_um: Option<bool>,
+    /// Whether micrometres are estimates.
+    is_estimated: bool,
     frames: Box<[Bins; MAX_PAGE_DIAMETER_FRAMES]>,
     next: usize,
     sum: [u32; PAGE_DIAMETER_BINS],
@@ -26,8 +33,10 @@ pub struct Diameters {
 /// As it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
-    /// `um`, or `px` of the sensor where the pitch is not known.
+    /// `um`, or `px` of the analysed picture where the pitch is not known.
     pub unit: &'static str,
+    /// Whether they are estimates: red cells of the usual size gave the pitch.
+    pub estimated: bool,
     /// Width of a bin in that unit; the first begins at 0, the last has no end.
     pub bin_width: f64,
     /// Cells in each bin.
@@ -35,20 +44,27 @@ pub struct Told {
 }
 
 impl Diameters {
-    /// Empty. `um_per_px` is the pitch of the frames.
-    pub fn new(um_per_px: Option<f64>) -> Self {
+    /// Empty.
+    pub fn new() -> Self {
         let frames = Box::new([[0; PAGE_DIAMETER_BINS]; MAX_PAGE_DIAMETER_FRAMES]);
-        Self { um_per_px, frames, next: 0, sum: [0; PAGE_DIAMETER_BINS] }
+        Self { in_um: None, is_estimated: false, frames, next: 0, sum: [0; PAGE_DIAMETER_BINS] }
+    }
+
+    fn is_in_um(&self) -> bool {
+        self.in_um == Some(true)
     }
 
     fn bin_width(&self) -> f64 {
-        if self.um_per_px.is_some() { BIN_UM } else { BIN_PX }
+        if self.is_in_um() { BIN_UM } else { BIN_PX }
     }
 
-    /// Adds the cells of a frame; those of the oldest go.
-    pub fn add(&mut self, cells: &[Cell]) {
+    /// Adds the cells of a frame; those of the oldest go. The first frame decides on the unit; later ones without a pitch are
+    /// left out where it is micrometres.
+    pub fn add(&mut self, cells: &[Cell], scaled: &Scaled) {
+        let in_um = *self.in_um.get_or_insert(scaled.um_per_px.is_some());
+        let Some(scale) = (if in_um { scaled.um_per_sr_px() } else { Some(1.0 / f64::from(SCALE)) }) else { return };
+        self.is_estimated = in_um && scaled.source == PitchSource::Measured;
         let width = self.bin_width();
-        let scale = self.um_per_px.unwrap_or(1.0) / f64::from(SCALE);
         let frame = &mut self.frames[self.next];
         for (sum, old) in self.sum.iter_mut().zip(*frame) {
             *sum -= u32::from(old);
@@ -67,8 +83,8 @@ impl Diameters {
 
     /// The sum over the frames.
     pub fn told(&self) -> Told {
-        let unit = if self.um_per_px.is_some() { "um" } else { "px" };
-        Told { unit, bin_width: self.bin_width(), counts: self.sum.to_vec() }
+        let unit = if self.is_in_um() { "um" } else { "px" };
+        Told { unit, estimated: self.is_estimated, bin_width: self.bin_width(), counts: self.sum.to_vec() }
     }
 }
 
@@ -79,24 +95,40 @@ mod tests {
 
     #[test]
     fn the_oldest_frame_goes_when_a_new_one_comes() {
-        let mut diameters = Diameters::new(Some(2.0));
+        let scaled = Scaled::as_it_is(Some(2.0), PitchSource::Given);
+        let mut diameters = Diameters::new();
         // 16 px of the super-resolved grid are 4 px of the sensor are 8 um: bin 16.
         let mut invented = cell(4, 16.0, false);
         invented.consistency.offset_levels = 200.0;
-        diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false), invented]);
+        diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false), invented], &scaled);
         let told = diameters.told();
         assert_eq!(
             (told.unit, told.bin_width, told.counts[16], told.counts[PAGE_DIAMETER_BINS - 1]),
             ("um", 0.5, 1, 1)
         );
         for _ in 0..MAX_PAGE_DIAMETER_FRAMES {
-            diameters.add(&[cell(1, 1.0, false)]);
+            diameters.add(&[cell(1, 1.0, false)], &scaled);
         }
         let counts = diameters.told().counts;
         assert_eq!(
             (counts[1], counts.iter().sum::<u32>()),
             (MAX_PAGE_DIAMETER_FRAMES as u32, MAX_PAGE_DIAMETER_FRAMES as u32)
         );
-        assert_eq!(Diameters::new(None).told().unit, "px");
+        // Without a pitch there is nothing to add to micrometres.
+        diameters.add(&[cell(1, 1.0, false)], &Scaled::default());
+        assert_eq!(diameters.told().counts, counts);
+    }
+
+    #[test]
+    fn the_first_frame_decides_on_the_unit() {
+        let mut diameters = Diameters::new();
+        assert_eq!(diameters.told().unit, "px");
+        diameters.add(&[cell(1, 16.0, false)], &Scaled::default());
+        diameters.add(&[cell(1, 16.0, false)], &Scaled::as_it_is(Some(2.0), PitchSource::Given));
+        let told = diameters.told();
+        assert_eq!((told.unit, told.estimated, told.counts[10]), ("px", false, 2));
+        let mut measured = Diameters::new();
+        measured.add(&[], &Scaled::as_it_is(Some(2.0), PitchSource::Measured));
+        assert!(measured.told().unit == "um" && measured.told().estimated);
     }
 }

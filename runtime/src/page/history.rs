@@ -17,7 +17,7 @@ use crate::page::{
 };
 use bloodseg_clock::utc;
 use bloodseg_records::store::read::Records;
-use bloodseg_vision::{cells::Cell, geometry::SCALE};
+use bloodseg_vision::{cells::Cell, placement::Scaled};
 
 /// One cell, in pixels of the sensor's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -121,34 +121,34 @@ struct Ring {
 /// The latest cells of this run alone, in memory that is there from the start.
 #[derive(Debug)]
 pub struct RecentCells {
-    um_per_px: Option<f64>,
     ring: Mutex<Ring>,
     skipped: AtomicU64,
 }
 
 impl RecentCells {
     /// None yet.
-    pub fn new(um_per_px: Option<f64>) -> Self {
+    pub fn new() -> Self {
         let ring = Ring { cells: vec![None; MAX_PAGE_CELLS_KEPT].into(), next: 0, latest: 0 };
-        Self { um_per_px, ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
+        Self { ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
     }
 
     /// Notes the cells of a frame; waits for nobody, and leaves them out while somebody reads.
-    pub fn note(&self, frame: u64, cells: &[Cell]) {
+    pub fn note(&self, frame: u64, cells: &[Cell], scaled: &Scaled) {
         let Ok(mut ring) = self.ring.try_lock() else {
             self.skipped.fetch_add(1, Relaxed);
             return;
         };
-        let to_um = self.um_per_px;
+        let placement = &scaled.placement;
         for cell in cells {
-            let diameter_px = cell.equivalent_diameter_px / f64::from(SCALE);
+            let [x_px, y_px] = placement.on_input_px([cell.x_px, cell.y_px]);
+            let diameter_px = cell.equivalent_diameter_px * placement.input_px_per_sr_px();
             let told = CellTold {
                 frame,
                 label: cell.label,
-                x_px: (cell.x_px / f64::from(SCALE)) as f32,
-                y_px: (cell.y_px / f64::from(SCALE)) as f32,
+                x_px: x_px as f32,
+                y_px: y_px as f32,
                 diameter_px: diameter_px as f32,
-                diameter_um: to_um.map(|um| (diameter_px * um) as f32),
+                diameter_um: scaled.um_per_px.map(|um| (diameter_px * um) as f32),
                 circularity: cell.circularity as f32,
                 confidence: cell.confidence as f32,
                 touches_border: cell.touches_border,
@@ -206,7 +206,7 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use bloodseg_vision::support::CellConsistency;
+    use bloodseg_vision::{placement::PitchSource, support::CellConsistency};
 
     pub(in crate::page) fn cell(label: u16, diameter_px: f64, touches_border: bool) -> Cell {
         Cell {
@@ -241,9 +241,9 @@ pub(super) mod tests {
 
     #[test]
     fn cells_come_in_whole_frames_page_after_page() {
-        let recent = RecentCells::new(Some(2.0));
+        let recent = RecentCells::new();
         for frame in 1..=10 {
-            recent.note(frame, &many(100));
+            recent.note(frame, &many(100), &Scaled::as_it_is(Some(2.0), PitchSource::Given));
         }
         let answers = polled(&recent);
         assert!(answers.iter().all(|told| told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1)));
@@ -259,9 +259,9 @@ pub(super) mod tests {
     fn a_reader_who_asks_on_gets_every_cell_of_crowded_frames_once() {
         for frames in [&[500, 600, 500][..], &[600, 500, 600], &[500, 600, 1, 1024], &[4000], &[1, 4000, 1], &[512; 7]]
         {
-            let recent = RecentCells::new(None);
+            let recent = RecentCells::new();
             for (frame, cells) in (1..).zip(frames) {
-                recent.note(frame, &many(*cells));
+                recent.note(frame, &many(*cells), &Scaled::default());
             }
             let wanted: Vec<(u64, u16)> = (1..)
                 .zip(frames)
@@ -281,9 +281,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_frame_that_goes_on_says_so() {
-        let recent = RecentCells::new(None);
-        recent.note(1, &many(500));
-        recent.note(2, &many(600));
+        let recent = RecentCells::new();
+        recent.note(1, &many(500), &Scaled::default());
+        recent.note(2, &many(600), &Scaled::default());
         let told = recent.cells_since(Since::frame(0)).unwrap();
         assert_eq!((told.cells.len(), told.cut, told.next_since), (1024, true, Since::cell(2, 524)));
         let told = recent.cells_since(told.next_since).unwrap();
@@ -292,10 +292,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_full_ring_forgets_whole_frames() {
-        let recent = RecentCells::new(None);
+        let recent = RecentCells::new();
         let frames = MAX_PAGE_CELLS_KEPT as u64 / 100 + 5;
         for frame in 1..=frames {
-            recent.note(frame, &many(100));
+            recent.note(frame, &many(100), &Scaled::default());
         }
         let told = recent.cells_since(Since::frame(0)).unwrap();
         let oldest = told.oldest.unwrap();
@@ -306,9 +306,9 @@ pub(super) mod tests {
 
     #[test]
     fn who_writes_waits_for_no_reader() {
-        let recent = RecentCells::new(None);
+        let recent = RecentCells::new();
         let held = recent.ring.lock().unwrap();
-        recent.note(1, &many(3));
+        recent.note(1, &many(3), &Scaled::default());
         drop(held);
         assert_eq!((recent.skipped(), recent.cells_since(Since::frame(0)).unwrap().cells.len()), (1, 0));
     }

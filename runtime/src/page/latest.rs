@@ -46,6 +46,17 @@ struct FrameNow {
     age_ms: u64,
     interval_ms: Option<u64>,
     size_px: [u32; 2],
+    sr_size_px: [u32; 2],
+    /// Of the input.
+    um_per_px: Option<f64>,
+    um_per_px_low: Option<f64>,
+    um_per_px_high: Option<f64>,
+    pitch_source: &'static str,
+    /// Pixels of the input a pixel analysed.
+    scale: f64,
+    analysed_px2: f64,
+    analysed_um2: Option<f64>,
+    cells_per_mm2: Option<f64>,
     verdict: &'static str,
     verdict_words: &'static str,
     sharpness: Option<f64>,
@@ -117,29 +128,41 @@ impl<'a> Latest<'a> {
         let state = run.state();
         let (cells, unsupported) = board.cells();
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
-        let frame = reading.numbers.map(|numbers| FrameNow {
-            number: numbers.frame,
-            name: numbers.name,
-            at_utc: utc::stamp(numbers.at),
-            age_ms: whole_ms(now.saturating_sub(numbers.at_elapsed)),
-            interval_ms: numbers.interval.map(whole_ms),
-            size_px: numbers.size_px.into(),
-            verdict: numbers.quality.verdict.name(),
-            verdict_words: numbers.quality.verdict.words(),
-            sharpness: numbers.quality.sharpness,
-            contrast_levels: numbers.quality.contrast_levels,
-            brightness_levels: numbers.quality.brightness_levels,
-            counted: numbers.counted,
-            cells: numbers.cells,
-            unsupported: numbers.unsupported,
-            tiles: numbers.tiles,
-            times_ms: TimesNow {
-                ssr: numbers.times.ssr_ms,
-                unet: numbers.times.unet_ms,
-                tiling: numbers.times.tiling_ms,
-                cells: numbers.times.cells_ms,
-                total: numbers.times.total_ms,
-            },
+        let frame = reading.numbers.map(|numbers| {
+            let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());
+            FrameNow {
+                number: numbers.frame,
+                name: numbers.name,
+                at_utc: utc::stamp(numbers.at),
+                age_ms: whole_ms(now.saturating_sub(numbers.at_elapsed)),
+                interval_ms: numbers.interval.map(whole_ms),
+                size_px: numbers.size_px.into(),
+                sr_size_px: numbers.sr_size_px.into(),
+                um_per_px: numbers.scaled.um_per_px,
+                um_per_px_low: numbers.scaled.um_per_px_range.map(|range| range[0]),
+                um_per_px_high: numbers.scaled.um_per_px_range.map(|range| range[1]),
+                pitch_source: numbers.scaled.source.name(),
+                scale: numbers.scaled.placement.scale,
+                analysed_px2: area.px2,
+                analysed_um2: area.um2,
+                cells_per_mm2,
+                verdict: numbers.quality.verdict.name(),
+                verdict_words: numbers.quality.verdict.words(),
+                sharpness: numbers.quality.sharpness,
+                contrast_levels: numbers.quality.contrast_levels,
+                brightness_levels: numbers.quality.brightness_levels,
+                counted: numbers.counted,
+                cells: numbers.cells,
+                unsupported: numbers.unsupported,
+                tiles: numbers.tiles,
+                times_ms: TimesNow {
+                    ssr: numbers.times.ssr_ms,
+                    unet: numbers.times.unet_ms,
+                    tiling: numbers.times.tiling_ms,
+                    cells: numbers.times.cells_ms,
+                    total: numbers.times.total_ms,
+                },
+            }
         });
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -13,8 +13,8 @@ use bloodseg_vision::geometry::SCALE;
 /// Where the figure comes from.
 pub const WORDS: &str = "planned: board, encoder, and full connections; `--http off` takes none";
 
-/// Bytes for frames of a size, with every connection there may be, each stuck with the largest answer in its hands.
-pub fn bytes(width: u32, height: u32) -> u64 {
+/// Bytes for frames of a size at the scale of the models, each of so many bytes as it came, with every connection there may be, each stuck with the largest answer in its hands.
+pub fn bytes(width: u32, height: u32, frame_bytes: u64) -> u64 {
     let picture = Board::picture_bytes(width, height);
     let side = (width.max(height) * SCALE).min(MAX_PAGE_PICTURE_SIDE_PX);
     let png = picture.min(3 * u64::from(side) * u64::from(side)) + PAGE_PNG_SLACK_BYTES;
@@ -23,7 +23,10 @@ pub fn bytes(width: u32, height: u32) -> u64 {
     // Each connection may hold a picture that is the latest no more; three more are kept.
     let connections =
         MAX_PAGE_CONNECTIONS as u64 * (2 * MAX_PAGE_HEADER_BYTES as u64 + png.max(MAX_PAGE_TEXT_BYTES)) + 3 * png;
-    pictures + connections + RecentCells::bytes() + THREAD_STACK_BYTES
+    // A frame that is larger than at the scale of the models is shown in its own size.
+    let side_px = u64::from(MAX_PAGE_PICTURE_SIDE_PX);
+    let shown = frame_bytes.min(3 * side_px * side_px);
+    shown + pictures + connections + RecentCells::bytes() + THREAD_STACK_BYTES
 }
 
 #[cfg(test)]
@@ -32,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_tile_takes_little_and_no_frame_takes_much() {
-        assert!(bytes(64, 64) < 6 << 20, "{}", bytes(64, 64));
-        assert!(bytes(1024, 1024) < 40 << 20, "{}", bytes(1024, 1024));
+        assert!(bytes(64, 64, 3 * 64 * 64) < 6 << 20, "{}", bytes(64, 64, 3 * 64 * 64));
+        assert!(bytes(1024, 1024, 3 << 20) < 40 << 20, "{}", bytes(1024, 1024, 3 << 20));
     }
 }

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn pictures_are_those_of_the_records() {
-        let board = Board::new(None);
+        let board = Board::new();
         let gallery = Gallery::default();
         assert_eq!(gallery.png(&board, Which::Sr, None), Err(Missing::NotYet));
         publish(&board, 3, 16, 12);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn three_pictures_belong_together_while_frames_come() {
-        let board = Board::new(None);
+        let board = Board::new();
         let gallery = Gallery::default();
         publish(&board, 1, 8, 8);
         let first = gallery.png(&board, Which::Lr, Some(1)).unwrap();
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_never_of_another_frame_than_the_one_asked_for() {
-        let board = Board::new(None);
+        let board = Board::new();
         let gallery = Gallery::default();
         for number in 1..=3 {
             publish(&board, number, 8, 8);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn numbers_and_pictures_of_a_viewer_are_of_one_frame_while_others_come() {
-        let (board, gallery) = (Board::new(None), Gallery::default());
+        let (board, gallery) = (Board::new(), Gallery::default());
         let at = |ms: u64| Duration::from_millis(ms);
         let hold = |viewer, now| gallery.hold(&board, viewer, now).numbers.map(|numbers| numbers.frame);
         assert_eq!(hold(1, at(0)), None, "before the first frame");
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn noise_takes_no_more_than_its_pixels_and_the_slack() {
-        let board = Board::new(None);
+        let board = Board::new();
         let (frame, mut analysis) = frame(1, 64, 64);
         let noise = bloodseg_vision::model::golden::input(5, analysis.sr.as_raw().len());
         analysis.sr = image::RgbImage::from_raw(256, 256, noise).unwrap();

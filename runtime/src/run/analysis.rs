@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 use bloodseg_records::frame_record::FrameRecord;
-use bloodseg_vision::{frame::Frame, geometry::MAX_FRAME_PX, pipeline::Analysis};
+use bloodseg_vision::{frame::Frame, pipeline::Analysis};
 
 /// Who analyses the frames of a run.
 pub trait Analyst: Send + fmt::Debug {
@@ -48,7 +48,7 @@ impl Analysing {
         check(frame, self.size_px)?;
         let (analysis, counted) = self.analyst.analyse(frame)?;
         let (dropped, at) = (self.shared.frames.dropped(), self.shared.clock.wall());
-        Ok(FrameRecord::of(frame, analysis, counted, dropped, at, self.shared.spares.take()))
+        Ok(FrameRecord::of(frame.number, &frame.name, analysis, counted, dropped, at, self.shared.spares.take()))
     }
 }
 
@@ -92,7 +92,7 @@ impl Work for Analysing {
     }
 }
 
-/// Whether a frame is whole and of a size that is analysed.
+/// Whether a frame is whole.
 fn check(frame: &Frame, size_px: Option<(u32, u32)>) -> Result<()> {
     let (width, height) = frame.picture.dimensions();
     if let Some((whole_width, whole_height)) = size_px
@@ -100,10 +100,6 @@ fn check(frame: &Frame, size_px: Option<(u32, u32)>) -> Result<()> {
     {
         let found = format!("a torn frame of {width}x{height} pixels");
         return Err(Error::picture(found, format!("{whole_width}x{whole_height}"), "Check the camera's cable"));
-    }
-    if u64::from(width) * u64::from(height) > MAX_FRAME_PX {
-        let found = format!("a frame of {width}x{height} pixels");
-        return Err(Error::picture(found, format!("at most {MAX_FRAME_PX} pixels"), "Choose a smaller frame size"));
     }
     Ok(())
 }

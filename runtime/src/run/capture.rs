@@ -65,7 +65,8 @@ impl Work for Capture {
         if shared.stop.is_raised() {
             return Step::Finished(Some(Ended::Stopped));
         }
-        if self.source.pacing() == Pacing::Lossless && !shared.frames.room_within(patience) {
+        // One waits while another is analysed; photographs may be large.
+        if self.source.pacing() == Pacing::Lossless && !shared.frames.empty_within(patience) {
             return Step::Again;
         }
         let next = self.source.next_frame(shared.now());

@@ -108,9 +108,18 @@ impl<T, const N: usize> Queue<T, N> {
     /// Waits no longer than `patience` until an item can be added, and tells whether it can. A closed queue takes
     /// everything, to drop it.
     pub fn room_within(&self, patience: Duration) -> bool {
+        self.waits_no_more(patience, Deque::is_full)
+    }
+
+    /// Waits no longer than `patience` until no item waits, and tells whether none does. So is a closed queue.
+    pub fn empty_within(&self, patience: Duration) -> bool {
+        self.waits_no_more(patience, |items| !items.is_empty())
+    }
+
+    fn waits_no_more(&self, patience: Duration, waits: impl Fn(&Deque<T, N>) -> bool) -> bool {
         let mut inner = self.lock();
         let mut until = None;
-        while inner.items.is_full() && !inner.closed {
+        while waits(&inner.items) && !inner.closed {
             let now = Instant::now();
             let left = until.get_or_insert(now + patience).saturating_duration_since(now);
             if left.is_zero() {

@@ -44,28 +44,37 @@ for annotation in coco.loadAnns(coco.getAnnIds()):
     x, y, width, height = annotation["bbox"]
     assert xs.min() >= x - 1 and xs.max() <= x + width and ys.min() >= y - 1 and ys.max() <= y + height
 
-# GeoJSON: polygons whose area in square micrometres is the cell's, holes apart.
+# GeoJSON: polygons whose area is the cell's, holes apart, on the input and in square micrometres.
 features = json.load(open("x.geojson"))["features"]
 assert len(features) == len(cells)
 for feature in features:
     of = feature["properties"]
     frame, cell = cells[of["run"], of["frame"], of["cell"]]
     polygon = shapely.geometry.shape(feature["geometry"])
+    assert of["unit"] == "px"
+    area = cell["area_px"] * (frame["scale"] / 4) ** 2
+    assert polygon.area >= area * 0.999 and polygon.area <= area * 1.2, (polygon.area, cell)
+    assert polygon.exterior.is_ccw
+    middle = shapely.geometry.Point(cell["input_x_px"], cell["input_y_px"])
+    assert polygon.buffer(0.01).contains(middle) or not polygon.convex_hull.equals(polygon)
+in_um = json.load(open("x-um.geojson"))["features"]
+assert len(in_um) == len(cells)
+for feature in in_um:
+    of = feature["properties"]
+    _, cell = cells[of["run"], of["frame"], of["cell"]]
+    polygon = shapely.geometry.shape(feature["geometry"])
     assert of["unit"] == "um"
     assert polygon.area >= cell["area_um2"] * 0.999 and polygon.area <= cell["area_um2"] * 1.2, (polygon.area, cell)
-    assert polygon.exterior.is_ccw
-    pitch = frame["um_per_sr_px"]
-    assert polygon.buffer(0.01).contains(shapely.geometry.Point(cell["x_px"] * pitch, cell["y_px"] * pitch)) or not polygon.convex_hull.equals(polygon)
 
-# ImageJ: the same corners.
+# ImageJ: the same corners, on the input.
 names = zipfile.ZipFile("x.zip").namelist()
 assert zipfile.ZipFile("x.zip").testzip() is None and len(names) == len(cells)
 for roi in roifile.roiread("x.zip"):
     frame, cell = cells[tuple(map(int, roi.name.split("-")))]
-    corners = roi.coordinates().astype(int).tolist()
+    corners = roi.coordinates().tolist()
     if corners[0] == corners[-1]:
         corners.pop()
-    assert corners == cell["outline_px"], (corners, cell["outline_px"])
+    assert numpy.allclose(corners, cell["outline_input_px"], atol=1e-3), (corners, cell["outline_input_px"])
     assert float(roi.properties["um_per_sr_px"]) == frame["um_per_sr_px"], roi.properties
 
 print(f"{len(cells)} cells agree")

@@ -71,10 +71,10 @@ fn every_page_is_a_picture_and_a_thumbnail_is_none() {
         assert_eq!((sr.width(), sr.height()), (256, 256), "{stem}");
     }
     bench.write("in/five-pages.tif", &case("cases/five-pages.tif"));
-    let run = bench.call(&["run", "in", "--models", "models", "--out", "r", "--http", "off"]);
-    run.done();
-    assert!(run.stderr.contains("its first page of 5"), "{}", run.stderr);
-    assert_eq!(names(&bench.path("r")), ["five-pages.tif"]);
+    let flags = ["--models", "models", "--out", "r", "--http", "off", "--as-is", "--save-every", "1"];
+    bench.call(&[&["run", "in"], &flags[..]].concat()).done();
+    assert_eq!(names(&bench.path("r")), pages);
+    assert!(["five-pages", "five-pages#5"].iter().all(|stem| bench.path("r").join(format!("{stem}.sr.png")).is_file()));
 }
 
 #[test]
@@ -158,7 +158,41 @@ fn a_second_call_never_loses_a_table() {
     assert!(bench.out().join("a.bmp.sr.png").is_file());
     bench.segment_once(&["b.png", "--force"]).done();
     assert_eq!(names(&bench.out()), ["b.png"]);
-    bench.call(&["export", "--from", "out", "--format", "csv"]).refused(3, &["tables of `segment`", "bloodseg run"]);
+    let exported = bench.call(&["export", "--from", "out", "--format", "csv", "--table", "frames"]);
+    exported.done();
+    assert_eq!(exported.stdout.lines().count(), 2, "the header and b.png: {}", exported.stdout);
+    // Records of a run are not written over.
+    let run = ["run", ".", "--models", "models", "--out", "out2", "--http", "off", "--as-is"];
+    bench.call(&run).done();
+    let over = ["segment", "b.png", "--models", "models", "--as-is", "--force", "--out", "out2"];
+    bench.call(&over).refused(5, &["a run keeps its records there"]);
+}
+
+#[test]
+fn what_is_added_to_the_tables_is_added_to_the_records() {
+    let bench = Bench::new();
+    for name in ["a.png", "b.png"] {
+        bench.picture(name, &smear(64, 64, &[(20.0, 20.0)]));
+    }
+    let frames = || {
+        let exported = bench.call(&["export", "--from", "out", "--format", "csv", "--table", "frames"]);
+        exported.done();
+        exported.stdout.lines().count() - 1
+    };
+    bench.segment_once(&["a.png"]).done();
+    bench.segment_once(&["b.png", "--append"]).done();
+    assert_eq!(frames(), 2);
+    bench.call(&["report", "last", "--from", "out", "--out", "page.html"]).done();
+    // A call that was killed has records and no tables: the next one begins again.
+    for table in ["cells.csv", "frames.csv"] {
+        std::fs::remove_file(bench.out().join(table)).unwrap();
+    }
+    bench.segment_once(&["a.png"]).done();
+    assert_eq!(frames(), 1);
+    // Of pictures that are all refused nothing stays.
+    bench.write("bad/a.png", b"no picture");
+    bench.call(&["segment", "bad/a.png", "--models", "models", "--out", "none"]).refused(3, &["a.png"]);
+    assert!(!bench.path("none/records.sqlite").exists());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod quality;
 mod records;
 mod report;
 mod run;
+mod scales;
 mod segment;
 mod shards;
 mod stitching;

@@ -103,7 +103,7 @@ impl Bench {
     }
 
     fn run(&self) -> Output {
-        self.call(&["run", "frames", "--slots", "slots", "--out", "out"])
+        self.call(&["run", "frames", "--slots", "slots", "--out", "out", "--as-is"])
     }
 }
 

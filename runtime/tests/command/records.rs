@@ -354,6 +354,8 @@ fn other_programs_read_what_is_exported() {
     {
         done(&["export", "--from", "r", "--format", format, "--out", file], folder.path());
     }
+    let in_um = ["export", "--from", "r", "--format", "geojson", "--coordinates", "um", "--out", "x-um.geojson"];
+    done(&in_um, folder.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/exports.py");
     let read = Command::new(python).arg(script).current_dir(folder.path()).output().unwrap();
     assert!(read.status.success(), "{}{}", text(&read.stdout), text(&read.stderr));

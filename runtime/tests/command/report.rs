@@ -21,6 +21,7 @@ use bloodseg_vision::{
     cells::{Cell, Labels, outline::Outlines},
     frame::quality::{Quality, Verdict},
     pipeline::StageTimes,
+    placement::{PitchSource, Scaled},
     support::CellConsistency,
 };
 use image::{Luma, Rgb, RgbImage};
@@ -180,6 +181,7 @@ fn the_same_records_give_the_same_bytes_and_a_file_is_not_overwritten() {
 /// A run in the records that nothing analysed.
 struct Made {
     keeper: Keeper,
+    um_per_px: Option<f64>,
     folder: tempfile::TempDir,
 }
 
@@ -191,7 +193,7 @@ impl Made {
     fn begin(name: &str, um_per_px: Option<f64>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keeper = keeper(folder.path(), name, um_per_px);
-        Self { keeper, folder }
+        Self { keeper, um_per_px, folder }
     }
 
     /// A frame with so many square cells of 4 x 4 pixels, the last of 8 x 8; and its pictures, where they are wanted.
@@ -226,6 +228,7 @@ impl Made {
         let record = FrameRecord {
             number,
             name: name.to_owned().into(),
+            stem: name.to_owned(),
             at: noon() + Duration::from_secs(number),
             quality: Quality { verdict, sharpness: Some(0.5), contrast_levels: 4.5, ..Quality::default() },
             counted: !cells.is_empty(),
@@ -233,6 +236,8 @@ impl Made {
             tiles: 1,
             dropped: 3,
             size_px: labels.dimensions(),
+            scaled: Scaled::as_it_is(self.um_per_px, PitchSource::Given),
+            analysed_px: u64::from(labels.width() / 4 * (labels.height() / 4)),
             cells,
             outlines,
         };
@@ -304,7 +309,7 @@ fn without_calibration_lengths_are_in_pixels_and_without_pictures_it_says_so() {
     made.keeper.end("enough frames", 0);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
-    assert!(page.contains("There is no calibration: lengths are in pixels") && !page.contains("µm</"), "said plainly");
+    assert!(page.contains("The pitch is not known: lengths are in pixels") && !page.contains("µm</"), "said plainly");
     assert_eq!(measures(&page, "diameter in px")[..1], [11.0], "the one at the edge is not measured");
     assert!(page.contains("No pictures of this run's 1 frame are kept"));
     assert!(!page.contains("data:image"));

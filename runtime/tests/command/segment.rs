@@ -142,7 +142,10 @@ fn a_picture_becomes_four_pictures_and_a_table() {
     let mut names: Vec<_> =
         std::fs::read_dir(bench.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png", "cells.csv", "frames.csv"]);
+    assert_eq!(
+        names,
+        ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png", "cells.csv", "frames.csv", "records.sqlite"]
+    );
     let open = |name: &str| image::open(bench.path("out").join(name)).unwrap();
     for name in ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png"] {
         assert_eq!((open(name).width(), open(name).height()), (400, 280), "{name}");

@@ -186,6 +186,7 @@ mod tests {
             labels: labels.clone(),
             cells: vec![],
             outside: Default::default(),
+            scaled: Default::default(),
             times: Default::default(),
             tiles: 1,
         };

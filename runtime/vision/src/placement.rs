@@ -4,7 +4,10 @@ use image::RgbImage;
 
 use crate::{
     error::{Error, Result},
-    frame::row_resize::{RowResize, Side},
+    frame::{
+        refit::refit,
+        row_resize::{RowResize, Side},
+    },
     geometry::{MAX_TILED_PX, SCALE},
 };
 
@@ -24,6 +27,11 @@ pub enum PitchSource {
 }
 
 impl PitchSource {
+    /// The source of that name; none where there is no such.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Given, Self::Metadata, Self::Measured, Self::None].into_iter().find(|source| source.name() == name)
+    }
+
     /// As it stands in tables: `given`, `metadata`, `measured`, `none`.
     pub fn name(self) -> &'static str {
         match self {
@@ -57,34 +65,106 @@ impl Placement {
         [self.start_px[0] + x * px, self.start_px[1] + y * px]
     }
 
+    /// How a picture that was made of this one by `next` lies on the input.
+    pub fn then(&self, next: Self) -> Self {
+        let start_px = [0, 1].map(|axis: usize| self.start_px[axis] + self.scale * next.start_px[axis]);
+        Self { scale: self.scale * next.scale, start_px }
+    }
+
     /// Pixels of the input a pixel of the super-resolved picture.
     pub fn input_px_per_sr_px(&self) -> f64 {
         self.scale / f64::from(SCALE)
     }
 }
 
-/// Brings a whole picture to the scale of the nets, with `scale` of its pixels for one: shrunk or enlarged bicubic, none of it
-/// cut off but for less than half a pixel of the result at each side. A scale of 1 changes nothing.
+/// How a picture was brought to the scale of the nets, and what is known of its size in the specimen.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scaled {
+    /// How the analysed picture lies on the input.
+    pub placement: Placement,
+    /// Edge of an input pixel in the specimen, in micrometres.
+    pub um_per_px: Option<f64>,
+    /// The interval that it lies in, where it is an estimate.
+    pub um_per_px_range: Option<[f64; 2]>,
+    /// How it is known.
+    pub source: PitchSource,
+}
+
+impl Scaled {
+    /// A picture as it is, whose pixels have this edge in the specimen, in micrometres, where that is known.
+    pub fn as_it_is(um_per_px: Option<f64>, source: PitchSource) -> Self {
+        let source = if um_per_px.is_some() { source } else { PitchSource::None };
+        Self { um_per_px, source, ..Self::default() }
+    }
+
+    /// Edge of a super-resolved pixel in the specimen, in micrometres.
+    pub fn um_per_sr_px(&self) -> Option<f64> {
+        self.um_per_px.map(|um| um * self.placement.input_px_per_sr_px())
+    }
+
+    /// Edge of an analysed pixel in the specimen, in micrometres.
+    pub fn um_per_analysed_px(&self) -> Option<f64> {
+        self.um_per_px.map(|um| um * self.placement.scale)
+    }
+}
+
+/// Brings whole pictures to the scale of the nets, in memory that is used again from one to the next.
+#[derive(Debug, Default)]
+pub struct Rescaler {
+    picture: RgbImage,
+    resize: Option<([Side; 2], RowResize)>,
+}
+
+impl Rescaler {
+    /// Brings a whole picture to the scale of the nets, with `scale` of its pixels for one: shrunk or enlarged bicubic, none
+    /// of it cut off but for less than half a pixel of the result at each side. A scale of 1 changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] where the result would have more than `most_px` pixels.
+    pub fn rescale<'a>(
+        &'a mut self,
+        picture: &'a RgbImage,
+        scale: f64,
+        most_px: u64,
+    ) -> Result<(&'a RgbImage, Placement)> {
+        let (width, height) = picture.dimensions();
+        if scale == 1.0 {
+            check_size((width, height), most_px)?;
+            return Ok((picture, Placement::default()));
+        }
+        let sides = [side(width, scale), side(height, scale)];
+        let [across, down] = sides;
+        check_size((across.to_px, down.to_px), most_px)?;
+        let mut resize = match self.resize.take().filter(|(before, _)| *before == sides) {
+            Some((_, resize)) => resize,
+            None => RowResize::new(across, down)?,
+        };
+        refit(&mut self.picture, across.to_px, down.to_px);
+        resize.begin();
+        for row in picture.as_raw().chunks_exact(3 * width.max(1) as usize) {
+            resize.row(row, &mut self.picture)?;
+        }
+        self.resize = Some((sides, resize));
+        Ok((&self.picture, Placement { scale, start_px: [across.start_px, down.start_px] }))
+    }
+}
+
+fn check_size((width, height): (u32, u32), most_px: u64) -> Result<()> {
+    if u64::from(width) * u64::from(height) <= most_px {
+        return Ok(());
+    }
+    let found = format!("{width}x{height} pixels at the scale of the models");
+    Err(Error::picture(found, format!("{most_px} pixels in all at most"), "Cut the picture"))
+}
+
+/// As [`Rescaler::rescale`], of a single picture, up to [`MAX_TILED_PX`].
 ///
 /// # Errors
-/// [`Error::Picture`] where the result would have no pixels, or more than [`MAX_TILED_PX`].
+/// Those of [`Rescaler::rescale`].
 pub fn rescale(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
-    let size = picture.dimensions();
-    if scale == 1.0 {
-        return Ok((picture.clone(), Placement::default()));
-    }
-    let [across, down] = [size.0, size.1].map(|from_px| side(from_px, scale));
-    let count = u64::from(across.to_px) * u64::from(down.to_px);
-    if count > MAX_TILED_PX {
-        let found = format!("{}x{} pixels at the scale of the models", across.to_px, down.to_px);
-        return Err(Error::picture(found, format!("{MAX_TILED_PX} pixels in all at most"), "Cut the picture"));
-    }
-    let mut resize = RowResize::new(across, down)?;
-    let mut result = RgbImage::new(across.to_px, down.to_px);
-    for row in picture.as_raw().chunks_exact(3 * size.0.max(1) as usize) {
-        resize.row(row, &mut result)?;
-    }
-    Ok((result, Placement { scale, start_px: [across.start_px, down.start_px] }))
+    let mut rescaler = Rescaler::default();
+    let placement = rescaler.rescale(picture, scale, MAX_TILED_PX)?.1;
+    Ok((if scale == 1.0 { picture.clone() } else { rescaler.picture }, placement))
 }
 
 fn side(from_px: u32, scale: f64) -> Side {
@@ -117,6 +197,29 @@ mod tests {
             }
             let found = placement.on_input_px(mean.map(|at| f64::from(SCALE) * at / sum));
             assert!((found[0] - 200.5).hypot(found[1] - 90.5) < 0.2, "{scale}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_of_a_picture_lies_on_the_first() {
+        let picture = RgbImage::new(613, 377);
+        let (half, first) = rescale(&picture, 2.3).unwrap();
+        let (_, second) = rescale(&half, 1.7).unwrap();
+        let both = first.then(second);
+        let [x, y] = first.on_input_px(second.on_input_px([100.0, 60.0]).map(|at| f64::from(SCALE) * at));
+        assert!((both.on_input_px([100.0, 60.0])[0] - x).abs() < 1e-9);
+        assert!((both.on_input_px([100.0, 60.0])[1] - y).abs() < 1e-9);
+    }
+
+    #[test]
+    fn memory_that_is_used_again_changes_nothing() {
+        let mut rescaler = Rescaler::default();
+        for (width, height, scale) in [(613, 377, 3.3), (613, 377, 3.3), (90, 377, 3.3), (613, 377, 0.7)] {
+            let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
+            let again = rescaler.rescale(&picture, scale, MAX_TILED_PX).unwrap();
+            let alone = rescale(&picture, scale).unwrap();
+            assert!(*again.0 == alone.0 && again.1 == alone.1);
+            assert!(rescaler.rescale(&picture, 0.1, 1000).is_err());
         }
     }
 

@@ -2,11 +2,15 @@
 //!
 //! Two passes over the same moment of the records: images first, then annotations.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use serde::Serialize;
 
-use super::{ExportError, Result, json, jsonl::Measures};
+use super::{
+    Coordinates, ExportError, Result, json,
+    jsonl::{Measures, Scale},
+    rounded,
+};
 use crate::store::read::{Filter, Records};
 use bloodseg_clock::utc;
 use bloodseg_vision::cells::outline::Polygon;
@@ -37,8 +41,9 @@ struct Image<'a> {
     frame: i64,
     source: &'a str,
     verdict: &'a str,
-    um_per_px: Option<f64>,
-    um_per_sr_px: Option<f64>,
+    /// How `file_name` lies on the input: place = `input_start_px` + `scale` / 4 * place there.
+    #[serde(flatten)]
+    scale: Scale,
 }
 
 #[derive(Serialize)]
@@ -48,6 +53,8 @@ struct Annotation<'a> {
     category_id: u8,
     iscrowd: u8,
     bbox: [u32; 4],
+    /// The same on the input.
+    input_bbox: [f64; 4],
     area: i64,
     segmentation: [&'a [u32]; 1],
     score: f64,
@@ -86,10 +93,9 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
     let mut first = true;
     records.frames::<ExportError>(filter, |frame| {
         json::comma(out, &mut first)?;
-        let stem = Path::new(&frame.image).file_stem().unwrap_or_default().to_string_lossy();
         let image = Image {
             id: frame.id,
-            file_name: format!("{stem}.sr.png"),
+            file_name: format!("{}.sr.png", frame.stem()),
             width: frame.size_px[0],
             height: frame.size_px[1],
             date_captured: utc::rfc3339(frame.at_utc_ms).to_string(),
@@ -97,8 +103,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
             frame: frame.number,
             source: &frame.source,
             verdict: &frame.verdict,
-            um_per_px: frame.um_per_px,
-            um_per_sr_px: frame.um_per_sr_px(),
+            scale: Scale::of(frame),
         };
         Ok(serde_json::to_writer(&mut *out, &image)?)
     })?;
@@ -111,12 +116,21 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
             points.clear();
             points.extend(polygon.corners.iter().flatten());
             id += 1;
+            let bbox = polygon.bounds().unwrap_or_default();
+            let [x, y, width, height] = bbox;
+            let ends = [[x, y], [x + width, y + height]].map(|corner| Coordinates::Input.of(frame, corner));
             let annotation = Annotation {
                 id,
                 image_id: frame.id,
                 category_id: 1,
                 iscrowd: 0,
-                bbox: polygon.bounds().unwrap_or_default(),
+                bbox,
+                input_bbox: [
+                    ends[0][0],
+                    ends[0][1],
+                    rounded(ends[1][0] - ends[0][0]),
+                    rounded(ends[1][1] - ends[0][1]),
+                ],
                 area: cell.area_px,
                 segmentation: [&points],
                 score: cell.confidence,
@@ -124,7 +138,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
                 touches_border: cell.touches_border,
                 supported: cell.supported,
                 outline_is_box: polygon.is_box,
-                measures: Measures::of(cell, frame.um_per_sr_px()),
+                measures: Measures::of(cell, frame),
             };
             serde_json::to_writer(&mut *out, &annotation)?;
         }

@@ -6,14 +6,14 @@ use ::csv::Writer;
 
 use super::{ExportError, Result};
 use crate::{
-    frames::QUALITY_COLUMNS,
+    frames::{self, QUALITY_COLUMNS, SCALE_COLUMNS},
     store::read::{CellRow, Filter, FrameRow, Records},
-    table::{COLUMNS, COLUMNS_UM},
+    table,
 };
 use bloodseg_clock::utc;
 
 /// Columns of `frames.csv` in the folder of a run: the run by its start (UTC), the frame in it, milliseconds of each stage,
-/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`] follow.
+/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`] and [`SCALE_COLUMNS`] follow.
 pub const FRAMES_COLUMNS: [&str; 10] =
     ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
 
@@ -21,18 +21,18 @@ pub const FRAMES_COLUMNS: [&str; 10] =
 const CELLS_FIRST: [&str; 5] = ["run", "frame", "at_utc", "um_per_px", "um_per_sr_px"];
 
 /// What stands before the columns of the folder's `frames.csv`.
-const FRAMES_FIRST: [&str; 5] = ["run", "at_utc", "source", "um_per_px", "unsupported"];
+const FRAMES_FIRST: [&str; 4] = ["run", "at_utc", "source", "unsupported"];
 
 /// A table of cells, each with its run, frame, time and pitch. Columns in micrometres are empty where it is not known.
 pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(CELLS_FIRST.iter().chain(&COLUMNS).chain(&COLUMNS_UM))?;
+    row.fields(CELLS_FIRST.into_iter().chain(table::columns(true)))?;
     row.end()?;
     records.whole_frames::<ExportError>(filter, |frame, cells| {
         for cell in cells {
             row.fields([frame.run, frame.number])?;
             row.field(utc::rfc3339(frame.at_utc_ms))?;
-            row.known(frame.um_per_px)?;
+            row.known(frame.um_per_px())?;
             row.known(frame.um_per_sr_px())?;
             row.cell(frame, cell, true)?;
             row.end()?;
@@ -51,13 +51,12 @@ pub(super) fn frames(
     progress: &mut dyn FnMut(),
 ) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS))?;
+    row.fields(FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS))?;
     row.end()?;
     records.frames::<ExportError>(filter, |frame| {
         row.field(frame.run)?;
         row.field(utc::rfc3339(frame.at_utc_ms))?;
         row.field(&frame.source)?;
-        row.known(frame.um_per_px)?;
         row.known(frame.counted.then_some(frame.unsupported))?;
         row.frame(frame)?;
         progress();
@@ -77,7 +76,7 @@ pub fn cells_of_folder(
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(COLUMNS.iter().chain(if with_um { COLUMNS_UM.as_slice() } else { &[] }))?;
+    row.fields(table::columns(with_um))?;
     row.end()?;
     // A cell at a time, straight into the file: the memory of a run is counted, and a disk does not stand still.
     records.frames::<ExportError>(&Filter::default(), |frame| {
@@ -96,7 +95,7 @@ pub fn cells_of_folder(
 /// As [`super::export`], and what `go_on` says.
 pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS))?;
+    row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS))?;
     row.end()?;
     records.frames::<ExportError>(&Filter::default(), |frame| {
         go_on()?;
@@ -158,6 +157,11 @@ impl<'a> Row<'a> {
         self.field(format_args!("{:.4}", cell.confidence))?;
         self.field(format_args!("{:.2}", cell.consistency_levels))?;
         self.field(cell.supported)?;
+        let placement = &frame.scaled.placement;
+        let [x, y] = placement.on_input_px([cell.x_px, cell.y_px]);
+        for px in [x, y, cell.equivalent_diameter_px() * placement.input_px_per_sr_px()] {
+            self.field(format_args!("{px:.2}"))?;
+        }
         if with_um {
             let [x, y, diameter, perimeter] =
                 [cell.x_px, cell.y_px, cell.equivalent_diameter_px(), cell.perimeter_px].map(|px| (px, 1));
@@ -191,6 +195,8 @@ impl<'a> Row<'a> {
         self.field(format_args!("{contrast:.2}"))?;
         self.field(format_args!("{clipped:.4}"))?;
         self.field(format_args!("{depth:.1}"))?;
-        self.field(format_args!("{brightness:.1}"))
+        self.field(format_args!("{brightness:.1}"))?;
+        let cells = frame.counted.then_some(frame.cells as f64);
+        self.fields(frames::scale_fields(&frame.scaled, frame.analysed_px as f64, cells))
     }
 }

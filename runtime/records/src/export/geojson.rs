@@ -1,14 +1,17 @@
 //! GeoJSON: a polygon a cell, with the properties that QuPath reads.
 //!
-//! Coordinates are micrometres where the pitch is known, else (or when asked for) pixels of the super-resolved picture;
-//! each feature says which, and carries its pitch. Over an image that has no calibration, QuPath wants pixels.
+//! Coordinates are what [`Coordinates`] says; each feature says which, and carries its pitch. Over an image that has no
+//! calibration, QuPath wants its pixels.
 
 use std::io::Write;
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::{ExportError, Result, json, jsonl::Measures};
-use crate::store::read::{Filter, Records};
+use super::{
+    Coordinates, ExportError, Result, json,
+    jsonl::{Measures, Scale},
+};
+use crate::store::read::{Filter, FrameRow, Records};
 use bloodseg_clock::utc;
 use bloodseg_vision::cells::outline::Polygon;
 
@@ -25,20 +28,20 @@ struct Geometry<'a> {
     coordinates: [Ring<'a>; 1],
 }
 
-/// The corners of a polygon, scaled, and the first once more.
+/// The corners of a polygon, and the first once more.
 struct Ring<'a> {
     corners: &'a [[u32; 2]],
-    um_per_sr_px: Option<f64>,
+    coordinates: Coordinates,
+    frame: &'a FrameRow,
 }
 
 impl Serialize for Ring<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.corners.len() + 1))?;
         for corner in self.corners.iter().chain(self.corners.first()) {
-            match self.um_per_sr_px {
-                // To the nanometre: what lies beyond is no measure.
-                Some(um) => list.serialize_element(&corner.map(|px| (f64::from(px) * um * 1e3).round() / 1e3))?,
-                None => list.serialize_element(corner)?,
+            match self.coordinates {
+                Coordinates::SuperResolved => list.serialize_element(corner)?,
+                other => list.serialize_element(&other.of(self.frame, *corner))?,
             }
         }
         list.end()
@@ -66,8 +69,8 @@ struct Classification {
 #[derive(Serialize)]
 struct Origin<'a> {
     unit: &'static str,
-    um_per_px: Option<f64>,
-    um_per_sr_px: Option<f64>,
+    #[serde(flatten)]
+    scale: Scale,
     run: i64,
     frame: i64,
     cell: i64,
@@ -83,7 +86,7 @@ struct Origin<'a> {
 pub(super) fn write(
     records: &Records,
     filter: &Filter,
-    in_px: bool,
+    coordinates: Coordinates,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(),
 ) -> Result<()> {
@@ -93,12 +96,11 @@ pub(super) fn write(
         for cell in cells {
             json::comma(out, &mut first)?;
             json::outline(cell, &mut polygon);
-            let um_per_sr_px = frame.um_per_sr_px().filter(|_| !in_px);
             let feature = Feature {
                 r#type: "Feature",
                 geometry: Geometry {
                     r#type: "Polygon",
-                    coordinates: [Ring { corners: &polygon.corners, um_per_sr_px }],
+                    coordinates: [Ring { corners: &polygon.corners, coordinates, frame }],
                 },
                 properties: Properties {
                     object_type: "cell",
@@ -108,11 +110,10 @@ pub(super) fn write(
                         color: if cell.supported { [0, 220, 60] } else { [255, 140, 0] },
                     },
                     is_locked: false,
-                    measurements: Measures::of(cell, frame.um_per_sr_px()),
+                    measurements: Measures::of(cell, frame),
                     origin: Origin {
-                        unit: if um_per_sr_px.is_some() { "um" } else { "px" },
-                        um_per_px: frame.um_per_px,
-                        um_per_sr_px: frame.um_per_sr_px(),
+                        unit: coordinates.unit(frame),
+                        scale: Scale::of(frame),
                         run: frame.run,
                         frame: frame.number,
                         cell: cell.label,

@@ -1,14 +1,14 @@
 //! ImageJ's regions of interest: a polygon a cell, one file each, in a ZIP as its ROI manager opens it.
 //!
-//! Coordinates are pixels of the super-resolved picture; the properties of each region say its pitch. Numbers are written
-//! highest byte first. The format is that of ImageJ's own RoiDecoder, version 227.
+//! Coordinates are pixels of the input, in fractions, or of the super-resolved picture; the properties of each region say
+//! which, and its pitch. Numbers are written highest byte first. The format is that of ImageJ's own RoiDecoder, version 227.
 
 use std::{
     fmt::Write as _,
     io::{self, Write},
 };
 
-use super::{ExportError, Result, json, zip::Archive};
+use super::{Coordinates, ExportError, Result, json, zip::Archive};
 use crate::{
     error::Error,
     store::read::{CellRow, Filter, FrameRow, Records},
@@ -20,15 +20,25 @@ const VERSION: u16 = 227;
 const POLYGON: u8 = 0;
 const HEAD_BYTES: usize = 64;
 const HEAD_2_BYTES: usize = 64;
+/// The option that says that floats follow the whole numbers.
+const SUB_PIXEL: u16 = 128;
 /// Coordinates have 16 bits, one of them for the sign.
 const MAX_COORDINATE: u32 = i16::MAX as u32;
 
 /// Writes a ZIP, in two passes over the same moment of the records.
-pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
+pub(super) fn write(
+    records: &Records,
+    filter: &Filter,
+    coordinates: Coordinates,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(),
+) -> Result<()> {
+    // A region has no unit of length.
+    let coordinates = if coordinates == Coordinates::Micrometres { Coordinates::Input } else { coordinates };
     records.at_one_moment(|| {
         let mut archive = Archive::begin(out);
-        each(records, filter, &mut || (), &mut |name, roi| archive.file(name, roi))?;
-        each(records, filter, progress, &mut |name, roi| archive.list(name, roi))?;
+        each(records, filter, coordinates, &mut || (), &mut |name, roi| archive.file(name, roi))?;
+        each(records, filter, coordinates, progress, &mut |name, roi| archive.list(name, roi))?;
         Ok(archive.end()?)
     })
 }
@@ -36,13 +46,14 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
 fn each(
     records: &Records,
     filter: &Filter,
+    coordinates: Coordinates,
     progress: &mut dyn FnMut(),
     take: &mut dyn FnMut(&str, &[u8]) -> io::Result<()>,
 ) -> Result<()> {
     let mut roi = Roi::default();
     records.whole_frames::<ExportError>(filter, |frame, cells| {
         for cell in cells {
-            roi.make(frame, cell).map_err(|found| {
+            roi.make(frame, cell, coordinates).map_err(|found| {
                 let expected = format!("places up to {MAX_COORDINATE}, which is all that ImageJ's format holds");
                 Error::input(records.path(), found, expected, "Choose another format, or leave this frame out")
             })?;
@@ -57,6 +68,7 @@ fn each(
 #[derive(Default)]
 struct Roi {
     polygon: Polygon,
+    corners: Vec<[f64; 2]>,
     name: String,
     file_name: String,
     properties: String,
@@ -65,24 +77,34 @@ struct Roi {
 
 impl Roi {
     /// Makes the file of a cell, or says what of it does not fit.
-    fn make(&mut self, frame: &FrameRow, cell: &CellRow) -> std::result::Result<(), String> {
+    fn make(&mut self, frame: &FrameRow, cell: &CellRow, coordinates: Coordinates) -> std::result::Result<(), String> {
         json::outline(cell, &mut self.polygon);
-        let [left, top, width, height] = self.polygon.bounds().unwrap_or_default();
-        let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
+        if u16::try_from(self.polygon.corners.len()).is_err() {
+            let [left, top, width, height] = self.polygon.bounds().unwrap_or_default();
+            let (right, bottom) = (left.saturating_add(width), top.saturating_add(height));
+            self.polygon.corners.clear();
+            self.polygon.corners.extend([[left, top], [right, top], [right, bottom], [left, bottom]]);
+        }
+        self.corners.clear();
+        self.corners.extend(self.polygon.corners.iter().map(|corner| coordinates.of(frame, *corner)));
+        let ends = |axis: usize| {
+            let places = self.corners.iter().map(|corner| corner[axis].max(0.0));
+            // A float becomes the nearest number that there is.
+            let least = places.clone().fold(f64::INFINITY, f64::min).floor() as u32;
+            (least, places.fold(0.0, f64::max).ceil() as u32)
+        };
+        let ((left, right), (top, bottom)) = (ends(0), ends(1));
         if right.max(bottom) > MAX_COORDINATE {
             return Err(format!(
                 "a cell of frame {} of run {} that reaches {right}, {bottom}",
                 frame.number, frame.run
             ));
         }
-        if u16::try_from(self.polygon.corners.len()).is_err() {
-            self.polygon.corners.clear();
-            self.polygon.corners.extend([[left, top], [right, top], [right, bottom], [left, bottom]]);
-        }
-        self.describe(frame, cell);
+        self.describe(frame, cell, coordinates);
         self.bytes.clear();
-        let corners = &self.polygon.corners;
-        let head_2 = HEAD_BYTES + 4 * corners.len();
+        let is_whole = coordinates == Coordinates::SuperResolved;
+        let corners = &self.corners;
+        let head_2 = HEAD_BYTES + if is_whole { 4 } else { 12 } * corners.len();
         let name_at = head_2 + HEAD_2_BYTES;
         let (name_chars, property_chars) = (self.name.encode_utf16().count(), self.properties.encode_utf16().count());
 
@@ -95,12 +117,17 @@ impl Roi {
         for number in [top, left, bottom, right, corners.len() as u32] {
             short(bytes, number);
         }
+        bytes.resize(HEAD_BYTES - 14, 0);
+        bytes.extend(if is_whole { 0 } else { SUB_PIXEL }.to_be_bytes());
         bytes.resize(HEAD_BYTES - 4, 0);
         long(bytes, head_2);
         for (axis, from) in [(0, left), (1, top)] {
             for corner in corners {
-                short(bytes, corner[axis] - from);
+                short(bytes, (corner[axis].max(0.0).round() as u32).saturating_sub(from));
             }
+        }
+        for corner in [0, 1].iter().filter(|_| !is_whole).flat_map(|axis| corners.iter().map(|corner| corner[*axis])) {
+            bytes.extend((corner as f32).to_be_bytes());
         }
         bytes.resize(head_2 + 16, 0);
         long(bytes, name_at);
@@ -115,7 +142,7 @@ impl Roi {
         Ok(())
     }
 
-    fn describe(&mut self, frame: &FrameRow, cell: &CellRow) {
+    fn describe(&mut self, frame: &FrameRow, cell: &CellRow, coordinates: Coordinates) {
         let Self { name, file_name, properties, .. } = self;
         for text in [&mut *name, &mut *file_name, &mut *properties] {
             text.clear();
@@ -125,11 +152,14 @@ impl Roi {
         let _ = write!(file_name, "{name}.roi");
         // A line a property: what stands in a name must not begin another.
         let image: String = frame.image.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let pitch = frame.um_per_sr_px().map_or_else(|| "unknown".to_owned(), |um| um.to_string());
+        let known = |um: Option<f64>| um.map_or_else(|| "unknown".to_owned(), |um| um.to_string());
+        let (of_input, of_sr) = (known(frame.um_per_px()), known(frame.um_per_sr_px()));
+        let (unit, source) = (coordinates.unit(frame), frame.scaled.source.name());
         let at = utc::rfc3339(frame.at_utc_ms);
         let _ = write!(
             properties,
-            "image: {image}\nat_utc: {at}\nunit: px\num_per_sr_px: {pitch}\nsupported: {}\noutline_is_box: {}\n",
+            "image: {image}\nat_utc: {at}\nunit: {unit}\num_per_px: {of_input}\npitch_source: {source}\n\
+             um_per_sr_px: {of_sr}\nsupported: {}\noutline_is_box: {}\n",
             cell.supported, self.polygon.is_box
         );
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::{ExportError, Result, json};
+use super::{Coordinates, ExportError, Result, json, rounded};
 use crate::store::read::{CellRow, Filter, FrameRow, Records};
 use bloodseg_clock::utc;
 use bloodseg_vision::cells::outline::Polygon;
@@ -16,8 +16,8 @@ struct Frame<'a> {
     at_utc: String,
     source: &'a str,
     image: &'a str,
-    um_per_px: Option<f64>,
-    um_per_sr_px: Option<f64>,
+    #[serde(flatten)]
+    scale: Scale,
     pitch_from: &'a str,
     width_sr_px: u32,
     height_sr_px: u32,
@@ -29,6 +29,44 @@ struct Frame<'a> {
     tiles: i64,
     dropped: i64,
     box_ms: i64,
+}
+
+/// How a frame lies on its input, and what is known of its size.
+#[derive(Serialize)]
+pub(super) struct Scale {
+    /// Of the input.
+    um_per_px: Option<f64>,
+    um_per_px_low: Option<f64>,
+    um_per_px_high: Option<f64>,
+    pitch_source: &'static str,
+    um_per_sr_px: Option<f64>,
+    /// Pixels of the input a pixel analysed.
+    scale: f64,
+    /// Where the analysed picture begins on the input.
+    input_start_px: [f64; 2],
+    analysed_px2: f64,
+    analysed_um2: Option<f64>,
+    cells_per_mm2: Option<f64>,
+}
+
+impl Scale {
+    pub(super) fn of(frame: &FrameRow) -> Self {
+        let (scaled, area) = (&frame.scaled, frame.area());
+        let range = scaled.um_per_px_range;
+        let cells = frame.counted.then_some(frame.cells as f64);
+        Self {
+            um_per_px: scaled.um_per_px,
+            um_per_px_low: range.map(|range| range[0]),
+            um_per_px_high: range.map(|range| range[1]),
+            pitch_source: scaled.source.name(),
+            um_per_sr_px: scaled.um_per_sr_px(),
+            scale: scaled.placement.scale,
+            input_start_px: scaled.placement.start_px,
+            analysed_px2: area.px2.round(),
+            analysed_um2: area.um2.map(f64::round),
+            cells_per_mm2: cells.zip(area.um2.filter(|um2| *um2 > 0.0)).map(|(cells, um2)| (cells / um2 * 1e6).round()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -64,11 +102,12 @@ struct Cell<'a> {
     touches_border: bool,
     supported: bool,
     outline_px: &'a [[u32; 2]],
+    outline_input_px: &'a [[f64; 2]],
     outline_is_box: bool,
 }
 
 /// The measures of a cell that are numbers, by the names of the table's columns; `_px` are pixels of the super-resolved grid. What is in
-/// micrometres is left out where the pitch is not known.
+/// micrometres is left out where the pitch is not known; `input_` is on the input picture.
 #[derive(Serialize)]
 pub(super) struct Measures {
     x_px: f64,
@@ -80,6 +119,9 @@ pub(super) struct Measures {
     eccentricity: f64,
     confidence: f64,
     consistency_levels: f64,
+    input_x_px: f64,
+    input_y_px: f64,
+    input_diameter_px: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     x_um: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +135,10 @@ pub(super) struct Measures {
 }
 
 impl Measures {
-    pub(super) fn of(cell: &CellRow, um_per_sr_px: Option<f64>) -> Self {
+    pub(super) fn of(cell: &CellRow, frame: &FrameRow) -> Self {
+        let um_per_sr_px = frame.um_per_sr_px();
+        let placement = &frame.scaled.placement;
+        let [input_x_px, input_y_px] = placement.on_input_px([cell.x_px, cell.y_px]).map(rounded);
         let um = |px: f64| um_per_sr_px.map(|um| px * um);
         Self {
             x_px: cell.x_px,
@@ -105,6 +150,9 @@ impl Measures {
             eccentricity: cell.eccentricity,
             confidence: cell.confidence,
             consistency_levels: cell.consistency_levels,
+            input_x_px,
+            input_y_px,
+            input_diameter_px: rounded(cell.equivalent_diameter_px() * placement.input_px_per_sr_px()),
             x_um: um(cell.x_px),
             y_um: um(cell.y_px),
             area_um2: um(1.0).map(|um| cell.area_px as f64 * um * um),
@@ -124,8 +172,7 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
         at_utc: utc::rfc3339(frame.at_utc_ms).to_string(),
         source: &frame.source,
         image: &frame.image,
-        um_per_px: frame.um_per_px,
-        um_per_sr_px: frame.um_per_sr_px(),
+        scale: Scale::of(frame),
         pitch_from: &frame.pitch_from,
         width_sr_px,
         height_sr_px,
@@ -151,7 +198,7 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
 
 /// Writes a line a frame.
 pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
-    let (mut scratch, mut polygon) = (Vec::new(), Polygon::default());
+    let (mut scratch, mut polygon, mut on_input) = (Vec::new(), Polygon::default(), Vec::new());
     records.whole_frames::<ExportError>(filter, |frame, cells| {
         json::open(out, &mut scratch, &frame_of(frame))?;
         out.write_all(b",\"cells\":[")?;
@@ -161,12 +208,15 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
                 out.write_all(b",")?;
             }
             json::outline(cell, &mut polygon);
+            on_input.clear();
+            on_input.extend(polygon.corners.iter().map(|corner| Coordinates::Input.of(frame, *corner)));
             let cell = Cell {
                 cell: cell.label,
-                measures: Measures::of(cell, frame.um_per_sr_px()),
+                measures: Measures::of(cell, frame),
                 touches_border: cell.touches_border,
                 supported: cell.supported,
                 outline_px: &polygon.corners,
+                outline_input_px: &on_input,
                 outline_is_box: polygon.is_box,
             };
             serde_json::to_writer(&mut *out, &cell)?;

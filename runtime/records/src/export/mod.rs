@@ -12,7 +12,7 @@ mod zip;
 
 use std::io::{self, Write};
 
-use super::store::read::{Filter, Records};
+use super::store::read::{Filter, FrameRow, Records};
 use crate::error::Error;
 
 /// Formats of an export.
@@ -25,19 +25,53 @@ pub enum Format {
     /// The annotations of COCO: one JSON object.
     Coco,
     /// GeoJSON as QuPath reads it.
-    GeoJson {
-        /// Whether coordinates are pixels even where the pitch is known.
-        in_px: bool,
-    },
-    /// A ZIP of ImageJ's ROI files.
-    ImagejRoi,
+    GeoJson(Coordinates),
+    /// A ZIP of ImageJ's ROI files; micrometres are pixels of the input there.
+    ImagejRoi(Coordinates),
+}
+
+/// What coordinates of outlines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coordinates {
+    /// Pixels of the input, as viewers show it: to be laid over the picture that was analysed.
+    Input,
+    /// Pixels of the super-resolved picture: to be laid over `NAME.sr.png`.
+    SuperResolved,
+    /// Micrometres from the corner of the input, where the pitch is known; else pixels of the input.
+    Micrometres,
+}
+
+impl Coordinates {
+    /// How they are named in an export.
+    fn unit(self, frame: &FrameRow) -> &'static str {
+        match self {
+            Self::Micrometres if frame.um_per_px().is_some() => "um",
+            Self::Input | Self::Micrometres => "px",
+            Self::SuperResolved => "sr_px",
+        }
+    }
+
+    /// A place of the super-resolved picture.
+    fn of(self, frame: &FrameRow, corner: [u32; 2]) -> [f64; 2] {
+        let corner = corner.map(f64::from);
+        match (self, frame.um_per_px()) {
+            (Self::SuperResolved, _) => corner,
+            // To the nanometre, and to a thousandth of a pixel: what lies beyond is no measure.
+            (Self::Micrometres, Some(um)) => frame.scaled.placement.on_input_px(corner).map(|px| rounded(px * um)),
+            (Self::Input | Self::Micrometres, _) => frame.scaled.placement.on_input_px(corner).map(rounded),
+        }
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 impl Format {
     /// Whether it is made in two passes over one moment of the records, which are held still as long: not to be written to who
     /// may stand still.
     pub fn holds_records(self) -> bool {
-        matches!(self, Self::Coco | Self::ImagejRoi)
+        matches!(self, Self::Coco | Self::ImagejRoi(_))
     }
 }
 
@@ -106,8 +140,8 @@ pub fn export(
         Format::Csv(Table::Frames) => csv::frames(records, filter, out, progress)?,
         Format::Jsonl => jsonl::write(records, filter, out, progress)?,
         Format::Coco => coco::write(records, filter, out, progress)?,
-        Format::GeoJson { in_px } => geojson::write(records, filter, in_px, out, progress)?,
-        Format::ImagejRoi => imagej_roi::write(records, filter, out, progress)?,
+        Format::GeoJson(coordinates) => geojson::write(records, filter, coordinates, out, progress)?,
+        Format::ImagejRoi(coordinates) => imagej_roi::write(records, filter, coordinates, out, progress)?,
     }
     Ok(out.flush()?)
 }

@@ -5,12 +5,14 @@ use std::{path::Path, sync::Arc};
 use serde_json::Value;
 
 use super::{zip::Archive, *};
+use crate::frame_record::FrameRecord;
 use crate::{
     fixture::{noon, record, run},
     keeper::Keeper,
     store::{self, retention::Retention},
 };
 use bloodseg_clock::{VirtualClock, utc};
+use bloodseg_vision::placement::{PitchSource, Placement, Scaled};
 
 const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
 
@@ -21,7 +23,8 @@ fn folder() -> tempfile::TempDir {
         let clock = Arc::new(VirtualClock::at(noon()));
         let mut keeper = Keeper::open(folder.path(), &run(um_per_px), &PLENTY, clock).unwrap();
         for (number, &cells) in (1..).zip(frames) {
-            keeper.keep(&record(number, cells));
+            let scaled = Scaled::as_it_is(um_per_px, PitchSource::Given);
+            keeper.keep(&FrameRecord { scaled, ..record(number, cells) });
         }
         keeper.end("stopped", 0);
     }
@@ -54,13 +57,14 @@ fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {
     );
     assert_eq!(
         lines[1],
-        "1,1,2026-11-22T17:30:01.000Z,,,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,,,,,"
+        "1,1,2026-11-22T17:30:01.000Z,,,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,0.25,\
+         0.25,0.56,,,,,"
     );
     assert!(lines[2].contains(",1.50,false,"), "{}", lines[2]);
     assert_eq!(
         lines[16],
         "2,1,2026-11-22T17:30:01.000Z,2,0.5,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,\
-         0.500,0.500,1.000,1.128,4.000"
+         0.25,0.25,0.56,0.500,0.500,1.000,1.128,4.000"
     );
 }
 
@@ -72,20 +76,23 @@ fn a_table_of_frames_has_a_row_a_frame() {
     assert_eq!(lines.len(), 5);
     assert_eq!(
         lines[2],
-        "1,2026-11-22T17:30:02.000Z,camera0,,0,20261122T173000Z,2,\"frame, 2.png\",0,1.000,2.000,3.000,4.000,10.000,3,empty,,\
-         40.00,0.2500,10.0,240.0"
+        "1,2026-11-22T17:30:02.000Z,camera0,0,20261122T173000Z,2,\"frame, 2.png\",0,1.000,2.000,3.000,4.000,10.000,3,empty,,\
+         40.00,0.2500,10.0,240.0,,,,none,1.0000,10,,"
     );
 }
 
 #[test]
-fn tables_of_the_folder_have_the_columns_that_they_always_had() {
+fn tables_of_the_folder_have_the_columns_of_segment() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let (mut cells, mut frames) = (Vec::new(), Vec::new());
     tables::cells_of_folder(&records, false, &mut cells, &mut || Ok(())).unwrap();
     tables::frames_of_folder(&records, &mut frames, &mut || Ok(())).unwrap();
     let (cells, frames) = (String::from_utf8(cells).unwrap(), String::from_utf8(frames).unwrap());
-    assert!(cells.starts_with("image,cell,x_px,") && cells.lines().next().unwrap().ends_with(",supported"));
+    assert!(
+        cells.starts_with("image,cell,x_px,")
+            && cells.lines().next().unwrap().ends_with(",supported,input_x_px,input_y_px,input_diameter_px")
+    );
     assert_eq!((cells.lines().count(), frames.lines().count()), (18, 5));
     assert!(
         frames.starts_with("started_utc,frame,image,cells,ssr_ms,") && frames.contains(",dropped,verdict,sharpness,")
@@ -151,8 +158,9 @@ fn coco_has_images_and_annotations_that_belong_together() {
 fn geojson_is_in_micrometres_where_the_pitch_is_known_and_every_ring_is_closed() {
     let folder = folder();
     let read =
-        |in_px| -> Value { serde_json::from_str(&text_of(folder.path(), ALL, Format::GeoJson { in_px })).unwrap() };
-    let (found, in_px) = (read(false), read(true));
+        |places| -> Value { serde_json::from_str(&text_of(folder.path(), ALL, Format::GeoJson(places))).unwrap() };
+    let (found, in_sr_px, on_input) =
+        (read(Coordinates::Micrometres), read(Coordinates::SuperResolved), read(Coordinates::Input));
     let features = found["features"].as_array().unwrap();
     assert_eq!(features.len(), 17);
     for feature in features {
@@ -173,8 +181,13 @@ fn geojson_is_in_micrometres_where_the_pitch_is_known_and_every_ring_is_closed()
         (&"um".into(), &"unsupported".into())
     );
     assert_eq!(features[0]["properties"]["unit"], "px");
+    assert_eq!(on_input["features"][16]["properties"]["unit"], "px");
     assert_eq!(
-        in_px["features"][16]["geometry"]["coordinates"],
+        on_input["features"][16]["geometry"]["coordinates"],
+        serde_json::json!([[[1.0, 0.0], [1.5, 0.0], [1.5, 0.5], [1.0, 0.5], [1.0, 0.0]]])
+    );
+    assert_eq!(
+        in_sr_px["features"][16]["geometry"]["coordinates"],
         serde_json::json!([[[4, 0], [6, 0], [6, 2], [4, 2], [4, 0]]])
     );
 }
@@ -206,7 +219,7 @@ fn unzip(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn imagej_gets_a_polygon_a_cell_with_its_pitch() {
     let folder = folder();
-    let files = unzip(&bytes_of(folder.path(), ALL, Format::ImagejRoi));
+    let files = unzip(&bytes_of(folder.path(), ALL, Format::ImagejRoi(Coordinates::SuperResolved)));
     assert_eq!(files.len(), 17);
     let (name, roi) = &files[16];
     assert_eq!(name, "2-000001-00002.roi");
@@ -224,6 +237,36 @@ fn imagej_gets_a_polygon_a_cell_with_its_pitch() {
     let properties = utf16(long(second + 40), long(second + 44));
     assert!(properties.contains("image: frame, 1.png\n") && properties.contains("um_per_sr_px: 0.5\n"), "{properties}");
     assert_eq!(roi.len(), long(second + 40) + 2 * long(second + 44));
+}
+
+#[test]
+fn outlines_lie_on_the_input_where_the_picture_was_brought_to_scale() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(VirtualClock::at(noon()));
+    let mut keeper = Keeper::open(folder.path(), &run(None), &PLENTY, clock).unwrap();
+    let placement = Placement { scale: 6.0, start_px: [2.0, -1.0] };
+    let scaled =
+        Scaled { placement, um_per_px: Some(0.25), um_per_px_range: Some([0.2, 0.3]), source: PitchSource::Measured };
+    keeper.keep(&FrameRecord { scaled, ..record(1, 2) });
+    keeper.end("stopped", 0);
+    // The second cell spans (4, 0) to (6, 2) on the super-resolved grid, of which a pixel has 1.5 of the input.
+    let line: Value = serde_json::from_str(&text_of(folder.path(), ALL, Format::Jsonl)).unwrap();
+    assert_eq!(
+        line["cells"][1]["outline_input_px"],
+        serde_json::json!([[8.0, -1.0], [11.0, -1.0], [11.0, 2.0], [8.0, 2.0]])
+    );
+    assert_eq!((&line["pitch_source"], &line["scale"]), (&"measured".into(), &6.0.into()));
+    assert_eq!((&line["um_per_px_low"], &line["um_per_px_high"]), (&0.2.into(), &0.3.into()));
+    let coco: Value = serde_json::from_str(&text_of(folder.path(), ALL, Format::Coco)).unwrap();
+    assert_eq!(coco["annotations"][1]["input_bbox"], serde_json::json!([8.0, -1.0, 3.0, 3.0]));
+    assert_eq!(coco["images"][0]["input_start_px"], serde_json::json!([2.0, -1.0]));
+    let table = text_of(folder.path(), ALL, Format::Csv(Table::Cells));
+    assert!(table.lines().nth(2).unwrap().contains(",9.50,0.50,3.39,"), "{table}");
+    let (_, roi) = &unzip(&bytes_of(folder.path(), ALL, Format::ImagejRoi(Coordinates::Input)))[1];
+    let short = |at: usize| i16::from_be_bytes(roi[at..at + 2].try_into().unwrap());
+    let float = |at: usize| f32::from_be_bytes(roi[at..at + 4].try_into().unwrap());
+    assert_eq!([8, 10, 12, 14, 16, 50].map(short), [0, 8, 2, 11, 4, 128], "top, left, bottom, right, corners, options");
+    assert_eq!([80, 84, 96, 104].map(float), [8.0, 11.0, -1.0, 2.0]);
 }
 
 #[test]
@@ -273,8 +316,8 @@ fn a_disk_that_fills_up_anywhere_in_an_export_is_told() {
         Format::Csv(Table::Frames),
         Format::Jsonl,
         Format::Coco,
-        Format::GeoJson { in_px: false },
-        Format::ImagejRoi,
+        Format::GeoJson(Coordinates::Input),
+        Format::ImagejRoi(Coordinates::Input),
     ];
     for format in formats {
         let length = bytes_of(folder.path(), ALL, format).len();
@@ -287,7 +330,7 @@ fn a_disk_that_fills_up_anywhere_in_an_export_is_told() {
 }
 
 const ONE_PASS: [Format; 4] =
-    [Format::Csv(Table::Cells), Format::Csv(Table::Frames), Format::Jsonl, Format::GeoJson { in_px: false }];
+    [Format::Csv(Table::Cells), Format::Csv(Table::Frames), Format::Jsonl, Format::GeoJson(Coordinates::Input)];
 
 #[test]
 fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
@@ -311,7 +354,7 @@ fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
     let run = records.run(1).unwrap().unwrap();
     crate::report::write(&records, &run, &mut io::sink(), &mut || assert!(!is_held_up(), "the report")).unwrap();
     // Where there are two passes, it is told.
-    for format in [Format::Coco, Format::ImagejRoi] {
+    for format in [Format::Coco, Format::ImagejRoi(Coordinates::Input)] {
         assert!(format.holds_records());
         writer.execute_batch("PRAGMA busy_timeout = 0").unwrap();
         export(&records, &ALL, format, &mut io::sink(), &mut || assert!(is_held_up(), "{format:?}")).unwrap();
@@ -355,7 +398,11 @@ fn records_that_are_damaged_are_an_error_or_read_and_never_a_panic() {
         damaged[at] ^= 0x55;
         std::fs::write(&path, &damaged).unwrap();
         if let Ok(records) = Records::open(folder.path()) {
-            for format in [Format::Jsonl, Format::ImagejRoi, Format::GeoJson { in_px: true }] {
+            for format in [
+                Format::Jsonl,
+                Format::ImagejRoi(Coordinates::SuperResolved),
+                Format::GeoJson(Coordinates::SuperResolved),
+            ] {
                 let _ = export(&records, &ALL, format, &mut io::sink(), &mut || ());
             }
         }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::figures::{Figures, Lengths, circularity, is_measured};
@@ -197,15 +197,15 @@ fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(Ha
 
 /// What stands for the name of a frame's pictures: the same in each process, so that a page has the same bytes each time.
 fn key(frame: &FrameRow) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::new().hash_one(pictures::stem(&frame.image))
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(frame.stem())
 }
 
 /// The super-resolved picture and the labels of a frame, where they were kept.
 fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
-    // The whole name where another file differs from it in its ending alone.
-    [frame.image.as_str(), pictures::stem(&frame.image)].into_iter().find_map(|stem| {
+    // In records before version 4, the whole name where another file differs from it in its ending alone.
+    [frame.stem(), frame.image.as_str()].into_iter().find_map(|stem| {
         // A name in a database of others may be a way out of the folder.
-        let plain = Path::new(stem).file_name().is_some_and(|name| name == stem);
+        let plain = !stem.is_empty() && Path::new(stem).components().all(|part| matches!(part, Component::Normal(_)));
         let [sr, _, labels, _] = pictures::paths(folder, stem);
         (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])
     })

@@ -7,7 +7,7 @@ use crate::{
     export::Result,
     report::limits::{MAX_REPORT_AREA_PX, MAX_REPORT_POINTS},
     store::{
-        about::{Extent, RunRow},
+        about::{Extent, PitchRow, RunRow},
         read::{CellRow, Filter, FrameRow, Records},
     },
 };
@@ -23,9 +23,10 @@ pub(super) struct Lengths {
 }
 
 impl Lengths {
-    /// Those of a run.
-    pub(super) fn of(run: &RunRow) -> Self {
-        Self { um_per_sr_px: run.um_per_sr_px().filter(|um| um.is_finite() && *um > 0.0) }
+    /// Those of a run, whose frames are all analysed at one scale.
+    pub(super) fn of(pitches: &[PitchRow]) -> Self {
+        let known = pitches.iter().find_map(|pitch| pitch.um_per_sr_px);
+        Self { um_per_sr_px: known.filter(|um| um.is_finite() && *um > 0.0) }
     }
 
     /// Whether the pitch is known.
@@ -138,8 +139,14 @@ impl Figures {
     ///
     /// # Errors
     /// [`crate::export::ExportError::Records`] when the records cannot be read.
-    pub(super) fn read(records: &Records, run: &RunRow, extent: &Extent, progress: &mut dyn FnMut()) -> Result<Self> {
-        let (lengths, mut figures) = (Lengths::of(run), Self::new(extent));
+    pub(super) fn read(
+        records: &Records,
+        run: &RunRow,
+        lengths: Lengths,
+        extent: &Extent,
+        progress: &mut dyn FnMut(),
+    ) -> Result<Self> {
+        let mut figures = Self::new(extent);
         let filter = Filter { run: Some(run.id), ..Filter::default() };
         records.whole_frames::<crate::error::Error>(&filter, |frame, cells| {
             let mut covered_px = 0.0;

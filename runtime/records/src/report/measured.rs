@@ -13,11 +13,11 @@ use super::{
     tally::Tally,
 };
 use crate::report::limits::MAX_REPORT_AREA_PX;
-use bloodseg_vision::frame::quality::LEAST_SHARPNESS;
+use bloodseg_vision::{frame::quality::LEAST_SHARPNESS, geometry::SCALE, placement::PitchSource};
 
 /// Diameters and circularities.
 pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
-    let Facts { figures, lengths, run, .. } = facts;
+    let Facts { figures, lengths, pitches, .. } = facts;
     writeln!(out, "<section>\n<h2>Sizes of cells</h2>")?;
     let unit = lengths.unit();
     writeln!(
@@ -26,11 +26,17 @@ pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
          does not bear out, are counted above but not measured here.</p>"
     )?;
     if !lengths.known() {
-        let scale = run.scale;
         writeln!(
             out,
-            "<p><strong>There is no calibration: lengths are in pixels of the super-resolved picture</strong>, {scale} of \
-             which are one of the input. How many micrometres a pixel has is not known.</p>"
+            "<p><strong>The pitch is not known: lengths are in pixels of the super-resolved picture</strong>, {SCALE} of which \
+             are one of the analysed picture.</p>"
+        )?;
+    }
+    if pitches.first().is_some_and(|pitch| pitch.source == PitchSource::Measured) {
+        writeln!(
+            out,
+            "<p><strong>Micrometres are estimates</strong>: the pitch was measured by the red cells, taken as 7.5 µm. Red \
+             cells differ between people; sizes relative to each other hold.</p>"
         )?;
     }
     let diameter = |area| lengths.diameter(area);

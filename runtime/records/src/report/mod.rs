@@ -31,7 +31,7 @@ use crate::{
     export::Result,
     report::limits::MAX_REPORT_EVENTS,
     store::{
-        about::{EventRow, Extent, ModelRow, RunRow},
+        about::{EventRow, Extent, ModelRow, PitchRow, RunRow},
         read::Records,
         schema,
     },
@@ -50,6 +50,7 @@ struct Facts {
     /// The latest events, and how many there are in all.
     events: (Vec<EventRow>, u64),
     figures: Figures,
+    pitches: Vec<PitchRow>,
     lengths: Lengths,
 }
 
@@ -71,11 +72,14 @@ pub struct Told {
 /// [`crate::export::ExportError::Write`] when `out` takes no more.
 pub fn write(records: &Records, run: &RunRow, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Told> {
     let extent = records.extent(run.id)?;
+    let pitches = records.pitches(run.id)?;
+    let lengths = Lengths::of(&pitches);
     let facts = Facts {
-        figures: Figures::read(records, run, &extent, progress)?,
+        figures: Figures::read(records, run, lengths, &extent, progress)?,
         models: records.models(run.id)?,
         events: records.events(run.id, MAX_REPORT_EVENTS)?,
-        lengths: Lengths::of(run),
+        pitches,
+        lengths,
         run: run.clone(),
         extent,
     };

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::store::about::{PitchRow, RunRow};
+use bloodseg_vision::placement::PitchSource;
+
 use super::{
     Facts,
     html::text,
@@ -11,17 +14,13 @@ use super::{
 
 /// Calibration, models, versions, flags.
 pub(super) fn how(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
-    let Facts { run, figures, lengths, models, .. } = facts;
+    let Facts { run, figures, pitches, models, .. } = facts;
     writeln!(out, "<section>\n<h2>How it was measured</h2>")?;
     let or_none = |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
     let mut rows = vec![("Source", run.source.clone()), ("What it is", or_none(&run.description, "not on record"))];
-    match run.um_per_px.zip(run.um_per_sr_px()).filter(|_| lengths.known()) {
-        Some((um, um_sr)) => {
-            rows.push(("Pitch of the input", format!("{um:.4} µm a pixel")));
-            rows.push(("Pitch of the super-resolved picture", format!("{um_sr:.4} µm a pixel")));
-            rows.push(("Pitch known from", or_none(&run.pitch_from, "not on record")));
-        }
-        None => rows.push(("Pitch", "not known: there is no calibration, and lengths are in pixels".into())),
+    rows.extend(pitches.iter().map(|pitch| ("Pitch of the input", words(pitch, run, figures.frames))));
+    if pitches.is_empty() {
+        rows.push(("Pitch of the input", "no frames".into()));
     }
     let [width, height] = figures.size_px;
     if width > 0 && height > 0 {
@@ -47,6 +46,33 @@ pub(super) fn how(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     }
     end(out)?;
     writeln!(out, "</section>")
+}
+
+/// A pitch, where it is from, and what was done with it.
+fn words(pitch: &PitchRow, run: &RunRow, of_frames: u64) -> String {
+    let between = |[least, greatest]: [f64; 2], digits: usize| {
+        let (least, greatest) = (format!("{least:.digits$}"), format!("{greatest:.digits$}"));
+        if least == greatest { least } else { format!("{least} to {greatest}") }
+    };
+    let from = match pitch.source {
+        PitchSource::Given if run.pitch_from.is_empty() => "given".to_owned(),
+        PitchSource::Given => format!("given by {}", run.pitch_from),
+        PitchSource::Metadata => "from the pictures' files".to_owned(),
+        PitchSource::Measured => "estimated: red cells taken as 7.5 µm".to_owned(),
+        PitchSource::None => "not known".to_owned(),
+    };
+    let mut words = match pitch.um_per_px {
+        Some(um) => format!("{} µm a pixel, {from}", between(um, 4)),
+        None => from,
+    };
+    if let Some(range) = pitch.um_per_px_range {
+        words.push_str(&format!(", in {}", between(range, 4)));
+    }
+    words.push_str(&format!("; {} pixels of the input a pixel analysed", between(pitch.scale, 2)));
+    if pitch.frames != of_frames {
+        words.push_str(&format!("; {}", counted(pitch.frames, "frame", "frames")));
+    }
+    words
 }
 
 /// The latest events.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::read::{Records, text};
 use crate::error::Result;
+use bloodseg_vision::{geometry::SCALE, placement::PitchSource};
 
 /// A run as it was recorded.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,13 +37,6 @@ pub struct RunRow {
     pub not_kept: i64,
 }
 
-impl RunRow {
-    /// Edge of a pixel of the super-resolved grid in the specimen.
-    pub fn um_per_sr_px(&self) -> Option<f64> {
-        self.um_per_px.map(|um| um / f64::from(self.scale.max(1)))
-    }
-}
-
 /// A net that a run used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelRow {
@@ -54,6 +48,23 @@ pub struct ModelRow {
     pub version: String,
     /// SHA-256 of its file.
     pub sha256: String,
+}
+
+/// What is known of the pitch of a run's frames from one source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PitchRow {
+    /// Where it is known from.
+    pub source: PitchSource,
+    /// Frames.
+    pub frames: u64,
+    /// Least and greatest edge of a pixel of the input, in micrometres.
+    pub um_per_px: Option<[f64; 2]>,
+    /// The interval that holds all of them, where they are estimates.
+    pub um_per_px_range: Option<[f64; 2]>,
+    /// Least and greatest number of input pixels a pixel analysed.
+    pub scale: [f64; 2],
+    /// Mean edge of a pixel of the super-resolved grid, in micrometres.
+    pub um_per_sr_px: Option<f64>,
 }
 
 /// How far the frames of a run reach.
@@ -160,6 +171,36 @@ impl Records {
             rows.collect()
         });
         models.map_err(|e| self.fault(e))
+    }
+
+    /// What is known of the pitch of a run's frames, the most frequent source first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
+    pub fn pitches(&self, run: i64) -> Result<Vec<PitchRow>> {
+        let sql =
+            "SELECT pitch_source, count(*), min(um_per_px), max(um_per_px), min(um_per_px_low), max(um_per_px_high),
+                   min(input_scale), max(input_scale), avg(um_per_px * input_scale) FROM frames WHERE run = ?1
+                   GROUP BY pitch_source ORDER BY count(*) DESC, pitch_source LIMIT 8";
+        let pitches = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let both = |row: &Row<'_>, first: usize| {
+                let ends: (Option<f64>, Option<f64>) = (row.get(first)?, row.get(first + 1)?);
+                Ok::<_, rusqlite::Error>(ends.0.zip(ends.1).map(|(least, greatest)| [least, greatest]))
+            };
+            let read = |row: &Row<'_>| {
+                Ok(PitchRow {
+                    source: PitchSource::of_name(&owned(row, 0)?).unwrap_or_default(),
+                    frames: row.get::<_, i64>(1)?.unsigned_abs(),
+                    um_per_px: both(row, 2)?,
+                    um_per_px_range: both(row, 4)?,
+                    scale: both(row, 6)?.unwrap_or([1.0; 2]),
+                    um_per_sr_px: row.get::<_, Option<f64>>(8)?.map(|um| um / f64::from(SCALE)),
+                })
+            };
+            let rows = statement.query_map([run], read)?;
+            rows.collect()
+        });
+        pitches.map_err(|e| self.fault(e))
     }
 
     /// How far the frames of a run reach.

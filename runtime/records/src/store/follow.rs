@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Place of the run's mark, after [`COLUMNS`].
-const MARK: usize = 29;
+const MARK: usize = 37;
 
 /// A frame, and what is published with it.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,7 +10,12 @@ use rusqlite::{Connection, Row, params, types::ValueRef};
 use super::{FILE, Fault, open_to_read};
 use crate::{
     error::{Error, Result},
+    frames::Area,
     store::limits::RECORDS_READ_FRAMES,
+};
+use bloodseg_vision::{
+    pictures,
+    placement::{PitchSource, Placement, Scaled},
 };
 
 /// Which frames are wanted; all without any.
@@ -37,8 +42,6 @@ pub struct FrameRow {
     pub started_utc_ms: i64,
     /// Name of the source.
     pub source: String,
-    /// Edge of a pixel of the frame in the specimen, where it is known.
-    pub um_per_px: Option<f64>,
     /// How it is known.
     pub pitch_from: String,
     /// Pixels of the super-resolved grid along one of the frame's.
@@ -71,12 +74,33 @@ pub struct FrameRow {
     pub ms: [f64; 5],
     /// Width and height of the super-resolved grid; zeros in records of version 1.
     pub size_px: [u32; 2],
+    /// How the analysed picture lies on the input, and its size in the specimen.
+    pub scaled: Scaled,
+    /// Pixels of the analysed picture that are specimen.
+    pub analysed_px: i64,
+    /// What its pictures are named by; empty in records before version 4.
+    pub stem: String,
 }
 
 impl FrameRow {
+    /// What its pictures are named by.
+    pub fn stem(&self) -> &str {
+        if self.stem.is_empty() { pictures::stem(&self.image) } else { &self.stem }
+    }
+
+    /// Edge of a pixel of the input in the specimen, where it is known.
+    pub fn um_per_px(&self) -> Option<f64> {
+        self.scaled.um_per_px
+    }
+
     /// Edge of a pixel of the super-resolved grid in the specimen.
     pub fn um_per_sr_px(&self) -> Option<f64> {
-        self.um_per_px.map(|um| um / f64::from(self.scale.max(1)))
+        self.scaled.um_per_sr_px()
+    }
+
+    /// How much specimen was analysed.
+    pub fn area(&self) -> Area {
+        Area::of(&self.scaled, self.analysed_px as f64)
     }
 }
 
@@ -129,10 +153,11 @@ pub struct Records {
     newest: i64,
 }
 
-pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, r.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
+pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
                        f.box_ms, f.image, f.verdict, f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, \
                        f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
-                       f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px";
+                       f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px, f.um_per_px_low, f.um_per_px_high, \
+                       f.pitch_source, f.input_scale, f.input_x_px, f.input_y_px, f.analysed_px, f.stem";
 
 /// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
 const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
@@ -192,7 +217,7 @@ impl Records {
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
     pub fn count(&self, filter: &Filter) -> Result<(u64, bool)> {
-        let sql = format!("SELECT count(*), max(r.um_per_px IS NOT NULL) {WANTED}");
+        let sql = format!("SELECT count(*), max(f.um_per_px IS NOT NULL) {WANTED}");
         let both =
             |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
         self.connection.query_row(&sql, self.bounds(filter, FIRST), both).map_err(|e| self.fault(e))
@@ -343,7 +368,6 @@ impl FrameRow {
         self.run = row.get(1)?;
         self.started_utc_ms = row.get(2)?;
         text(row, 3, &mut self.source)?;
-        self.um_per_px = row.get(4)?;
         text(row, 5, &mut self.pitch_from)?;
         self.scale = row.get(6)?;
         self.number = row.get(7)?;
@@ -364,6 +388,15 @@ impl FrameRow {
             *value = real(row, at)?;
         }
         self.size_px = [row.get(27)?, row.get(28)?];
+        let range: (Option<f64>, Option<f64>) = (row.get(29)?, row.get(30)?);
+        self.scaled = Scaled {
+            placement: Placement { scale: real(row, 32)?, start_px: [real(row, 33)?, real(row, 34)?] },
+            um_per_px: row.get(4)?,
+            um_per_px_range: range.0.zip(range.1).map(|(low, high)| [low, high]),
+            source: row.get_ref(31)?.as_str().ok().and_then(PitchSource::of_name).unwrap_or_default(),
+        };
+        self.analysed_px = row.get(35)?;
+        text(row, 36, &mut self.stem)?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x6273_6567;
 
 /// What brings a database from one version to the next; the first from none to 1.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         box_ms INTEGER NOT NULL
@@ -89,6 +89,19 @@ const STEPS: [&str; 3] = [
     ALTER TABLE cells ADD COLUMN outline BLOB NOT NULL DEFAULT x'';",
     // A run is deleted with its events: without it, all events are read for each.
     "CREATE INDEX events_of_run ON events (run);",
+    // How the analysed picture lies on the input, what is known of its size, and what the pictures are named by: before,
+    // frames were analysed as they came.
+    "ALTER TABLE frames ADD COLUMN um_per_px REAL;
+    ALTER TABLE frames ADD COLUMN um_per_px_low REAL;
+    ALTER TABLE frames ADD COLUMN um_per_px_high REAL;
+    ALTER TABLE frames ADD COLUMN pitch_source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE frames ADD COLUMN input_scale REAL NOT NULL DEFAULT 1;
+    ALTER TABLE frames ADD COLUMN input_x_px REAL NOT NULL DEFAULT 0;
+    ALTER TABLE frames ADD COLUMN input_y_px REAL NOT NULL DEFAULT 0;
+    ALTER TABLE frames ADD COLUMN analysed_px INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE frames ADD COLUMN stem TEXT NOT NULL DEFAULT '';
+    UPDATE frames SET um_per_px = r.um_per_px, pitch_source = iif(r.um_per_px IS NULL, 'none', 'given'),
+        analysed_px = width_px / r.scale * (height_px / r.scale) FROM runs r WHERE r.id = run;",
 ];
 
 /// The version that this software reads and writes.

@@ -127,14 +127,15 @@ pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<
 /// Those of SQLite; nothing of the frame is then there, unless the disk failed while it was told to keep it.
 pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i64) -> rusqlite::Result<i64> {
     within(connection, || {
-        let FrameRecord { quality, times, size_px, .. } = record;
+        let FrameRecord { quality, times, size_px, scaled, .. } = record;
         let unsupported = record.cells.iter().filter(|cell| !cell.consistency.supported()).count();
         connection
             .prepare_cached(
                 "INSERT INTO frames (run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
                  depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
-                 cells_ms, total_ms, width_px, height_px) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                 ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+                 cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
+                 input_x_px, input_y_px, analysed_px, stem) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
             )?
             .execute(params![
                 run,
@@ -159,7 +160,16 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 times.cells_ms,
                 times.total_ms,
                 size_px.0,
-                size_px.1
+                size_px.1,
+                scaled.um_per_px,
+                scaled.um_per_px_range.map(|range| range[0]),
+                scaled.um_per_px_range.map(|range| range[1]),
+                scaled.source.name(),
+                scaled.placement.scale,
+                scaled.placement.start_px[0],
+                scaled.placement.start_px[1],
+                record.analysed_px.cast_signed(),
+                cut::<MAX_RECORD_NAME_BYTES>(&record.stem).as_str()
             ])?;
         let id = connection.last_insert_rowid();
         let mut cells = connection.prepare_cached(

@@ -18,6 +18,7 @@ use bloodseg_vision::{
         row_resize::{RowResize, Side},
     },
     geometry::{MAX_FRAME_PX, REFERENCE_LR_PX},
+    placement::Placement,
 };
 use colour::Weights;
 use jpeg::{JpegFault, JpegReader};
@@ -40,6 +41,8 @@ pub struct Region {
 pub enum Scale {
     /// It stays as it is.
     AsIs,
+    /// It stays as it is, or is shrunk to so many pixels.
+    Within(u64),
     /// One pixel of the result is this many of the sensor, above 0, in x and in y.
     Factor(f64),
     /// The centre square becomes one tile, as in the reference preparation.
@@ -90,7 +93,13 @@ pub struct Intake {
     row: Vec<u8>,
     pool: FramePool,
     size_px: (u32, u32),
-    factor: f64,
+    placement: Placement,
+}
+
+/// What keeps a region to so many pixels.
+fn within(most_px: u64, region: Region) -> Scale {
+    let px = u64::from(region.width_px) * u64::from(region.height_px);
+    if px <= most_px { Scale::AsIs } else { Scale::Factor((px as f64 / most_px.max(1) as f64).sqrt()) }
 }
 
 impl Intake {
@@ -129,8 +138,12 @@ impl Intake {
             let (x, y, edge) = centre_square(region.width_px, region.height_px);
             region = Region { x_px: region.x_px + x, y_px: region.y_px + y, width_px: edge, height_px: edge };
         }
+        let scale = match scale {
+            Scale::Within(most_px) => within(most_px, region),
+            other => other,
+        };
         let side = |from_px: u32| match scale {
-            Scale::AsIs => Side::whole(from_px, from_px),
+            Scale::AsIs | Scale::Within(_) => Side::whole(from_px, from_px),
             Scale::Factor(factor) => Side::middle(from_px, factor),
             Scale::WholeField => Side::whole(from_px, REFERENCE_LR_PX),
         };
@@ -155,7 +168,10 @@ impl Intake {
             row: vec![0; 3 * width.next_multiple_of(2) as usize],
             pool: FramePool::new(size_px.0, size_px.1, pictures),
             size_px,
-            factor: across.factor,
+            placement: Placement {
+                scale: across.factor,
+                start_px: [f64::from(region.x_px) + across.start_px, f64::from(region.y_px) + down.start_px],
+            },
         })
     }
 
@@ -169,9 +185,9 @@ impl Intake {
         self.size_px
     }
 
-    /// Pixels of the sensor for one of a picture.
-    pub fn factor(&self) -> f64 {
-        self.factor
+    /// How a picture lies on the sensor's.
+    pub fn placement(&self) -> Placement {
+        self.placement
     }
 
     /// Makes a picture of a frame.

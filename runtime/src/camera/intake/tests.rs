@@ -52,7 +52,7 @@ fn the_whole_field_is_the_reference_preparation() {
     let picture = RgbImage::from_fn(width, height, |x, y| Rgb([levels[(y * width + x) as usize]; 3]));
     let (mine, reference) = (take(&mut intake, &levels), reference::prepare(&picture).unwrap().lr);
     assert!(mine.as_raw().iter().zip(reference.as_raw()).all(|(a, b)| a.abs_diff(*b) <= 1));
-    assert_eq!((intake.size_px(), intake.factor()), ((64, 64), 150.0 / 64.0));
+    assert_eq!((intake.size_px(), intake.placement().scale), ((64, 64), 150.0 / 64.0));
 }
 
 #[test]

@@ -46,16 +46,39 @@ fn run(camera: &mut Camera, from: f64, to: f64) -> Seen {
 }
 
 #[test]
-fn frames_come_named_and_numbered_at_one_tile() {
+fn frames_without_a_pitch_come_as_they_are_named_and_numbered() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [1, 2].map(|n| Deed::Frame(grey(80, 60, n))));
     let mut camera = camera(&script, Wanted::default());
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
     assert_eq!((frame.number, frame.name.to_string()), (1, "camera0_000001".to_owned()));
-    assert_eq!((frame.picture.dimensions(), *frame.picture.get_pixel(9, 9)), ((64, 64), Rgb([1; 3])));
+    assert_eq!((frame.picture.dimensions(), *frame.picture.get_pixel(9, 9)), ((80, 60), Rgb([1; 3])));
     assert!(matches!(camera.next_frame(Duration::ZERO).unwrap(), Next::Frame(frame) if frame.number == 2));
     let text = camera.describe();
-    assert!(text.contains("YUYV 80x60") && text.contains("whole field") && text.contains("calibrate"), "{text}");
+    assert!(text.contains("YUYV 80x60") && text.contains("measured") && text.contains("calibrate"), "{text}");
     assert_eq!((camera.um_per_px(), camera.pacing()), (None, Pacing::Live));
+    assert!(camera.needs_scale() && camera.need().analysed_px.is_none());
+}
+
+#[test]
+fn frames_without_a_pitch_are_shrunk_to_what_there_is_room_for_and_know_where_they_lie() {
+    let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Frame(grey(80, 60, 1))]);
+    let region = Region { x_px: 10, y_px: 4, width_px: 60, height_px: 50 };
+    let mut camera = camera(&script, Wanted { region: Some(region), ..Wanted::default() });
+    camera.shrink_to(60 * 50 / 4).unwrap();
+    let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
+    assert_eq!(frame.picture.dimensions(), (30, 25));
+    let placement = frame.origin.placement;
+    assert_eq!((placement.scale, placement.start_px, frame.origin.um_per_px), (2.0, [10.0, 4.0], None));
+}
+
+#[test]
+fn a_whole_field_is_one_tile() {
+    let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Frame(grey(80, 60, 1))]);
+    let mut camera = camera(&script, Wanted { whole_field: true, um_per_px: Some(2.0), ..Wanted::default() });
+    let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
+    assert_eq!((frame.picture.dimensions(), camera.needs_scale()), ((64, 64), false));
+    let placement = frame.origin.placement;
+    assert_eq!((placement.scale, placement.start_px, frame.origin.um_per_px), (0.9375, [10.0, 0.0], Some(2.0)));
 }
 
 #[test]
@@ -196,18 +219,14 @@ fn a_known_pitch_is_brought_to_that_of_the_models() {
     let mut camera = camera(&script, Wanted { um_per_px: Some(0.5), ..Wanted::default() });
     camera.resample_to(1.25).unwrap();
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
-    assert_eq!((frame.picture.dimensions(), camera.um_per_px()), ((256, 192), Some(1.25)));
+    assert_eq!((frame.picture.dimensions(), camera.um_per_px()), ((256, 192), Some(0.5)));
+    assert_eq!((frame.origin.placement.scale, frame.origin.um_per_analysed_px()), (2.5, Some(1.25)));
     assert!(camera.describe().contains("256x192 px of 1.250 um"), "{}", camera.describe());
     assert_eq!((camera.need().frame_px, camera.frame_size_px()), ((256, 192), None));
     // A pitch that cannot be.
     let script = Scripted::new(offer(b"GREY", 640, 480), []);
     let mut absurd = self::camera(&script, Wanted { um_per_px: Some(50.0), ..Wanted::default() });
     assert_eq!(absurd.resample_to(1.25).unwrap_err().exit_code(), 7);
-    // The whole field has a pitch too.
-    let wanted = Wanted { um_per_px: Some(0.5), whole_field: true, ..Wanted::default() };
-    let mut field = self::camera(&script, wanted);
-    field.resample_to(1.25).unwrap();
-    assert_eq!(field.um_per_px(), Some(0.5 * 480.0 / 64.0));
 }
 
 #[test]

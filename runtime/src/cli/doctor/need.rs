@@ -6,7 +6,7 @@ use crate::{
         open::{Wish, open},
     },
     cli::{
-        budget::{self as needs, Heap},
+        budget::{self as needs, Heap, fit},
         session::Session,
     },
     doctor::{Finding, Machine, budget},
@@ -73,5 +73,8 @@ fn of_source(session: &Session, mut source: Box<dyn FrameSource>, before: u64) -
     let loaded = needs::live_bytes();
     source.resample_to(pipeline.pitch().um_per_px)?;
     let source_bytes = (opened + needs::live_bytes()).saturating_sub(before + loaded);
-    needs::of_pipeline(session, &mut pipeline, source.need(), Heap { source_bytes, loading_bytes }, None)
+    let heap = Heap { source_bytes, loading_bytes };
+    let (_, budget) = fit::of_source(session, &mut pipeline, source.as_mut(), heap, None)?;
+    let of_need = |pipeline: &mut Pipeline| needs::of_pipeline(session, pipeline, source.need(), heap, None);
+    budget.map_or_else(|| of_need(&mut pipeline), Ok)
 }

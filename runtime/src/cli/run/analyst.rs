@@ -14,7 +14,11 @@ use crate::{
 };
 use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::kept_pictures::KeptPictures;
-use bloodseg_vision::{frame::Frame, pipeline::Analysis};
+use bloodseg_vision::{
+    frame::Frame,
+    pipeline::Analysis,
+    scale::{Note, Pooled, Scaler},
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +26,10 @@ pub(super) struct CliAnalyst {
     pub(super) shared: Arc<Shared>,
     pub(super) pipeline: TriedPipeline,
     pub(super) any_quality: bool,
+    /// Brings frames to the scale of the models.
+    pub(super) scaler: Scaler,
+    /// Whether that is done at all.
+    pub(super) needs_scale: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
     pub(super) page: Option<Arc<Board>>,
@@ -34,6 +42,27 @@ impl CliAnalyst {
             Some(info::models(self.pipeline.manifests()));
         if let Some(board) = &self.page {
             board.set_models(cards(self.pipeline.manifests()));
+        }
+    }
+
+    /// What a frame says of the scale is in the log; that all share one, or another, is an event of the run.
+    fn tell_scale(&mut self, frame: &Frame, note: Note) {
+        match note {
+            Note::Outlier { own_px, pool_px } => log::warn!(
+                "frame {} ({}): red cells of {own_px:.1} px, others have {pool_px:.1} px; analysed at a scale of its own",
+                frame.number,
+                frame.name
+            ),
+            Note::Settled(Pooled { cell_px, agreeing: (agreeing, of) }) => {
+                let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} frames that were measured");
+                log::info!("{words}");
+                self.shared.happened("scale", words);
+            }
+            Note::Moved { from_px, to_px } => {
+                let words = format!("red cells of {to_px:.1} px where there were cells of {from_px:.1} px");
+                log::warn!("{words}: the magnification was changed");
+                self.shared.happened("scale", words);
+            }
         }
     }
 
@@ -51,13 +80,25 @@ impl CliAnalyst {
 
 impl Analyst for CliAnalyst {
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)> {
-        let done = self.pipeline.analyse(&frame.picture, self.any_quality).map(|_| ());
+        let Self { pipeline, scaler, needs_scale, any_quality, .. } = self;
+        let mut note = None;
+        let done = pipeline.analyse(*any_quality, |pipeline| {
+            if *needs_scale {
+                note = scaler.analyse(pipeline, &frame.picture, &frame.origin, None)?;
+                return Ok(());
+            }
+            scaler.as_it_is(pipeline, &frame.picture, &frame.origin)
+        });
+        let done = done.map(|_| ());
         self.tell_left();
         done?;
+        if let Some(note) = note {
+            self.tell_scale(frame, note);
+        }
         let analysis = self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))?;
         let disk_answers = self.shared.state() != State::Degraded(Reason::RecordsStand);
         self.pictures.see(frame, analysis, disk_answers);
-        let counted = self.any_quality || analysis.quality.verdict.is_good();
+        let counted = analysis.quality.verdict.is_counted(self.any_quality);
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
         }

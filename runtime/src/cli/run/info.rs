@@ -21,11 +21,15 @@ pub(super) fn of(args: &RunArgs, source: &dyn FrameSource, models: Vec<ModelInfo
         Some(_) if source.sensor().is_none() && args.source == "demo" => "the simulation",
         Some(_) => "the config",
     };
-    let notes: Vec<&str> =
-        [(args.any_quality, "--any-quality"), (args.whole_field, "--whole-field"), (args.repeat, "--repeat")]
-            .into_iter()
-            .filter_map(|(given, flag)| given.then_some(flag))
-            .collect();
+    let notes: Vec<&str> = [
+        (args.any_quality, "--any-quality"),
+        (args.whole_field, "--whole-field"),
+        (args.as_is, "--as-is"),
+        (args.repeat, "--repeat"),
+    ]
+    .into_iter()
+    .filter_map(|(given, flag)| given.then_some(flag))
+    .collect();
     RunInfo {
         mark: RunInfo::new_mark(),
         source: source.name().to_owned(),

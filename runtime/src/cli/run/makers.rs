@@ -7,14 +7,15 @@ use std::{
 
 use super::{RunArgs, analyst::CliAnalyst, lines::Tally, recorder::CliRecorder};
 use crate::{
-    camera::{FrameSource, Need, Pacing, open::open},
-    cli::{session::Session, voice::Voice},
+    camera::{FrameSource, Pacing, open::open},
+    cli::{budget::fit::Fit, session::Session, voice::Voice},
     error::Error,
     page::board::Board,
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
 use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
+use bloodseg_vision::scale::{Learning, Scaler};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub(super) struct CliMakers<'a> {
     /// The first one, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
-    /// What memory was reckoned with, where it is limited: a source that is opened anew is held to it too.
-    pub(super) need: Option<Need>,
+    /// What frames may take: a source that is opened anew is held to it too.
+    fit: Fit,
     /// What says a line a frame.
     voice: Voice,
     /// Where each analysis is shown.
@@ -44,6 +45,7 @@ impl<'a> CliMakers<'a> {
         out: &'a Path,
         info: RunInfo,
         pipeline: TriedPipeline,
+        fit: Fit,
         voice: Voice,
     ) -> Self {
         Self {
@@ -51,7 +53,7 @@ impl<'a> CliMakers<'a> {
             target_um_per_px: pipeline.um_per_px(),
             pipeline: Some(pipeline),
             tally: Arc::default(),
-            need: None,
+            fit,
             voice,
             page: None,
             session,
@@ -70,13 +72,11 @@ impl<'a> CliMakers<'a> {
 impl Makers for CliMakers<'_> {
     fn source(&mut self) -> Making<Box<dyn FrameSource>> {
         let (name, config, wish) = (self.args.source.clone(), self.session.config.clone(), self.args.wish());
-        let (target_um_per_px, need) = (self.target_um_per_px, self.need);
+        let (target_um_per_px, fit) = (self.target_um_per_px, self.fit);
         Box::new(move || {
             let mut source = open(&name, &config, wish)?;
             source.resample_to(target_um_per_px)?;
-            if let Some(need) = need {
-                source.hold_to(need);
-            }
+            fit.hold(source.as_mut())?;
             Ok(source)
         })
     }
@@ -88,7 +88,7 @@ impl Makers for CliMakers<'_> {
         let (any_quality, every, out) = (self.args.any_quality, self.args.save_every, self.out.to_owned());
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
-        let is_anew = first.is_none();
+        let (is_anew, fit) = (first.is_none(), self.fit);
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -96,7 +96,11 @@ impl Makers for CliMakers<'_> {
             };
             pipeline.check_pitch(target_um_per_px)?;
             let pictures = KeptPictures::new(&out, every, most_bytes);
-            let analyst = CliAnalyst { shared, pipeline, any_quality, pictures, tally, page };
+            let live = shared.pacing == Pacing::Live;
+            let mut scaler = Scaler::new(any_quality, Learning::FromEach { live });
+            scaler.limit(fit.analysed_most_px);
+            let needs_scale = fit.needs_scale;
+            let analyst = CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page };
             // An installation may have come between; that a stage was made anew is an event, with which they are recorded.
             if is_anew {
                 analyst.tell_models();

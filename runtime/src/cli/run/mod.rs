@@ -17,7 +17,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    budget::{self, Heap},
+    budget::{self, Heap, fit},
     segment::above_zero,
     session::Session,
     signals::stop_on_signals,
@@ -70,9 +70,9 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "F", value_parser = above_zero)]
     fps: Option<f64>,
 
-    /// Edge of one pixel of the frames in the specimen, in micrometres; a camera's frames are then resized to the pitch
-    /// of the models
-    #[arg(long, value_name = "UM", value_parser = above_zero, conflicts_with = "whole_field")]
+    /// Edge of one pixel of the frames in the specimen, in micrometres. Frames are brought to the scale of the models by it;
+    /// without, by what their files say, or by the size of their red cells
+    #[arg(long, value_name = "UM", value_parser = above_zero)]
     um_per_px: Option<f64>,
 
     /// Seed of the simulated camera
@@ -91,6 +91,10 @@ pub(super) struct RunArgs {
     /// Shrink the pictures of a folder or camera first: the centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
+
+    /// Take the frames as they are: of a camera or folder at the scale of the models
+    #[arg(long, conflicts_with = "whole_field")]
+    as_is: bool,
 
     /// Bits that samples of 16 bit use in a folder of pictures, for cameras of 10, 12 or 14 bit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
@@ -114,7 +118,7 @@ impl RunArgs {
             repeat: self.repeat,
             whole_field: self.whole_field,
             um_per_px: self.um_per_px,
-            as_is: false,
+            as_is: self.as_is,
             bits: self.bits,
         }
     }
@@ -134,14 +138,12 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let loaded = budget::live_bytes();
     source.resample_to(pipeline.um_per_px())?;
     let source_bytes = (opened + budget::live_bytes()).saturating_sub(before + loaded);
-    let mut need = None;
-    if session.config.budget.total_mib.is_some() {
-        let (of_source, heap) = (source.need(), Heap { source_bytes, loading_bytes });
-        let budget = budget::of_pipeline(session, pipeline.pipeline()?, of_source, heap, args.http)?;
+    let heap = Heap { source_bytes, loading_bytes };
+    let (fit, budget) = fit::of_source(session, pipeline.pipeline()?, source.as_mut(), heap, args.http)?;
+    if let Some(budget) = budget {
         budget::enforce(session, &budget)?;
-        source.hold_to(of_source);
-        need = Some(of_source);
     }
+    fit.hold(source.as_mut())?;
     let broker = Access::of(&session.config.mqtt)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let info = info::of(args, source.as_ref(), info::models(pipeline.manifests()), clock.wall());
@@ -163,8 +165,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
         voice.line(format_args!("page     {}", page.url));
     }
-    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, voice.clone());
-    makers.need = need;
+    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, fit, voice.clone());
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);

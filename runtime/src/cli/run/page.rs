@@ -56,7 +56,7 @@ impl Page {
         let token = http.read_token()?;
         let Some((listener, at)) = address.open()? else { return Ok(None) };
         let um_per_px = source.um_per_px();
-        let board = Arc::new(Board::new(um_per_px));
+        let board = Arc::new(Board::new());
         board.set_models(models);
         let facts = Facts {
             source: source.name().to_owned(),

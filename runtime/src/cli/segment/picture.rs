@@ -16,7 +16,7 @@ use bloodseg_vision::{
         limits::MAX_WHOLE_FIELD_PX,
         reference,
     },
-    geometry::{MAX_TILED_PX, REFERENCE_LR_PX},
+    geometry::MAX_TILED_PX,
     pictures,
     pipeline::Analysis,
     placement::Placement,
@@ -72,11 +72,9 @@ impl Picture {
         if how.grid != Grid::WholeField {
             return Ok(Self { rgb: decoded.picture, placement: Placement::default(), metadata });
         }
-        let (width, height) = decoded.picture.dimensions();
         let field = reference::prepare(&decoded.picture).map_err(|e| e.at(&input.path))?;
-        let scale = f64::from(field.square_px) / f64::from(REFERENCE_LR_PX);
-        let start_px = [width, height].map(|side| f64::from((side - field.square_px) / 2));
-        Ok(Self { rgb: field.lr, placement: Placement { scale, start_px }, metadata })
+        let placement = field.placement(decoded.picture.dimensions());
+        Ok(Self { rgb: field.lr, placement, metadata })
     }
 }
 

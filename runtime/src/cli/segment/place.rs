@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::SegmentArgs;
+use super::{SegmentArgs, records};
 use crate::cli::{inputs::Input, session::Session};
 use crate::error::{Error, Result};
 use bloodseg_records::{
@@ -37,7 +37,8 @@ impl Place {
             Mark::remove(&folder_of(shard, out))?;
         }
         let out = session.out(args.out.as_ref())?;
-        if out.join(store::FILE).exists() {
+        let has_records = out.join(store::FILE).exists();
+        if has_records && (args.shard.is_some() || !records::are_of_calls(&out)?) {
             return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
         }
         let tables = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
@@ -55,6 +56,10 @@ impl Place {
                 ));
             }
             _ => {}
+        }
+        // What a call that was killed left, or one that is to be written over: tables are there only from the end on.
+        if has_records && !args.append {
+            records::remove(&out)?;
         }
         if args.shard.is_some() {
             std::fs::create_dir_all(&tables).map_err(|e| Error::output(&tables, e))?;

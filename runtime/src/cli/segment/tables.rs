@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
     earlier,
-    frames::{self, FrameTable, Scaled},
+    frames::{self, FrameTable},
     shard::sealed::Sealed,
     table::{self, CellTable},
 };
@@ -51,10 +51,11 @@ impl Tables {
     ///
     /// # Errors
     /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when a table cannot be written.
-    pub(super) fn add(&mut self, name: &str, analysis: &Analysis, counted: bool, scaled: &Scaled) -> Result<()> {
+    pub(super) fn add(&mut self, name: &str, analysis: &Analysis, counted: bool) -> Result<()> {
+        let scaled = &analysis.scaled;
         let cells = self.cells.add(name, &analysis.cells, &scaled.placement, scaled.um_per_sr_px());
         cells.map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?;
-        self.frames.add(name, analysis, scaled, counted).map_err(|e| Error::output(&self.frames_path, Cause::of(e)))
+        self.frames.add(name, analysis, counted).map_err(|e| Error::output(&self.frames_path, Cause::of(e)))
     }
 
     /// Puts both in their places, and tells the SHA-256 of the cells and of the frames.

@@ -9,6 +9,7 @@ use super::{
     beside::Beside,
     lines::{doubt, summary},
     picture::{Grid, How, Picture, write},
+    records::CallRecords,
     scales::{self, Scales},
     tables::Tables,
 };
@@ -17,8 +18,10 @@ use crate::{
     cli::{inputs::Input, print, session::Session},
     run::stop::Stop,
 };
-use bloodseg_records::frames::Scaled;
-use bloodseg_vision::{frame::quality::Verdict, pipeline::Pipeline, placement::PitchSource};
+use bloodseg_vision::{
+    pipeline::Pipeline,
+    scale::{self, Learning, Scaler},
+};
 
 /// A call at work, and what became of its pictures.
 pub(super) struct Work {
@@ -30,6 +33,8 @@ pub(super) struct Work {
     scales: Option<Scales>,
     /// Whether pictures are read and written beside the analysis.
     with_threads: bool,
+    /// What `export` and `report` read; shards have none.
+    pub(super) records: Option<CallRecords>,
     bar: ProgressBar,
     /// A single picture that fails is reported once, by the end of the command.
     is_single: bool,
@@ -54,6 +59,7 @@ impl Work {
             um_per_px,
             scales: None,
             with_threads: session.threads() > 1,
+            records: None,
             bar: print::progress(count, "pictures", session.quiet),
             is_single: count == 1,
             done: 0,
@@ -130,45 +136,40 @@ impl Work {
 
     /// Analyses one, adds it to the tables, and says so.
     fn analyse(&mut self, input: &Input, picture: &Picture, tables: &mut Tables) -> Result<()> {
-        let scaled = match &mut self.scales {
+        match &mut self.scales {
             Some(scales) => scales.analyse(&mut self.pipeline, input, picture)?,
             None => self.as_it_is(input, picture)?,
-        };
-        let analysis = self.pipeline.latest().ok_or_else(scales::no_analysis)?;
+        }
+        let analysis = self.pipeline.latest().ok_or_else(no_analysis)?;
         let (name, verdict) = (&input.name, analysis.quality.verdict);
-        let good = verdict.is_good();
-        let counted = (self.any_quality && verdict != Verdict::ScaleUnknown) || verdict.is_counted();
-        tables.add(name, analysis, counted, &scaled)?;
-        let line = if counted {
-            format!("{}{}", summary(name, analysis), scales::words(&scaled))
-        } else {
-            format!("{name}: {}: no cells counted", analysis.quality.reason())
+        let counted = verdict.is_counted(self.any_quality);
+        tables.add(name, analysis, counted)?;
+        if let Some(records) = &mut self.records {
+            records.add(input, analysis, counted);
+        }
+        let line = match scale::words(&analysis.scaled) {
+            _ if !counted => format!("{name}: {}: no cells counted", analysis.quality.reason()),
+            scale if scale.is_empty() || self.scales.is_none() => summary(name, analysis),
+            scale => format!("{}, {scale}", summary(name, analysis)),
         };
         self.bar.suspend(|| print::line(line));
-        if !good && counted {
+        if !verdict.is_good() && counted {
             log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
         }
         Ok(())
     }
 
     /// Analyses a picture that is at the scale of the nets, or was brought there while it was read.
-    fn as_it_is(&mut self, input: &Input, picture: &Picture) -> Result<Scaled> {
+    fn as_it_is(&mut self, input: &Input, picture: &Picture) -> Result<()> {
         let pitch = self.pipeline.pitch().clone();
-        let rgb = &picture.rgb;
-        let analysis = if self.any_quality { self.pipeline.analyse_any(rgb) } else { self.pipeline.analyse(rgb) };
-        let analysis = analysis.map_err(|e| e.at(&input.path))?;
-        let of_file = picture.metadata.um_per_px;
-        let um_per_px = self.um_per_px.or(of_file);
-        let source = match (self.um_per_px, of_file) {
-            (Some(_), _) => PitchSource::Given,
-            (None, Some(_)) => PitchSource::Metadata,
-            (None, None) => PitchSource::None,
-        };
-        let scaled = Scaled { placement: picture.placement, um_per_px, um_per_px_range: None, source };
-        if let Some(doubt) = doubt(&pitch, analysis, scaled.um_per_sr_px()) {
+        let mut scaler = Scaler::new(self.any_quality, Learning::Probed);
+        let origin = scales::origin(self.um_per_px, picture);
+        scaler.as_it_is(&mut self.pipeline, &picture.rgb, &origin).map_err(|e| e.at(&input.path))?;
+        let doubt = self.pipeline.latest().and_then(|analysis| doubt(&pitch, analysis, origin.um_per_sr_px()));
+        if let Some(doubt) = doubt {
             log::warn!("{}: {doubt}", input.path.display());
         }
-        Ok(scaled)
+        Ok(())
     }
 
     /// Writes the pictures of the latest analysis, or hands them on.
@@ -179,7 +180,7 @@ impl Work {
                 beside.failed()
             }
             None => {
-                let latest = self.pipeline.latest().ok_or_else(scales::no_analysis)?;
+                let latest = self.pipeline.latest().ok_or_else(no_analysis)?;
                 Vec::from_iter(write(out, &input.stem, latest).err())
             }
         };
@@ -208,4 +209,9 @@ impl Work {
         }
         Ok(())
     }
+}
+
+/// A fault of the software.
+fn no_analysis() -> Error {
+    Error::internal("segment", "no analysis")
 }

@@ -70,7 +70,7 @@ function drawTrend(trend) {
     ? `Trend of the count over ${trend.length} frames: ${Math.min(...counted)} to ${Math.max(...counted)} cells` : "No counted frame yet");
 }
 
-function drawDiameters({ unit, bin_width: width, counts }) {
+function drawDiameters({ unit, estimated, bin_width: width, counts }) {
   const left = 42, right = 412, top = 10, bottom = 140;
   const most = ceiling(Math.max(4, ...counts)), step = (right - left) / counts.length;
   const y = (count) => bottom - (bottom - top) * count / most;
@@ -83,10 +83,10 @@ function drawDiameters({ unit, bin_width: width, counts }) {
     if (count) shapes.push(["rect", { class: "fill", x: left + i * step + .5, y: y(count), width: step - 1, height: bottom - y(count) }]);
     if (i % 8 === 0) shapes.push(["text", { x: left + i * step, y: 155, "text-anchor": "middle" }, number(i * width, width * 8 % 1 ? 1 : 0)]);
   });
-  const words = unit === "um" ? "µm" : "px of the sensor";
+  const words = unit === "um" ? "µm" + (estimated ? ", estimated" : "") : "px of the analysed picture";
   shapes.push(["text", { x: right, y: 168, "text-anchor": "end" }, "diameter, " + words]);
   draw("diameters", shapes);
-  text("diameters-unit", "in " + (unit === "um" ? "micrometres" : "pixels of the sensor"));
+  text("diameters-unit", "in " + (unit === "um" ? "micrometres" + (estimated ? ", estimated" : "") : "pixels of the analysed picture"));
   const cells = counts.reduce((sum, count) => sum + count, 0), peak = counts.indexOf(Math.max(...counts));
   $("diameters").setAttribute("aria-label", cells ? `${cells} cells, most of them ${number(peak * width, 1)} to ${number((peak + 1) * width, 1)} ${words}` : "No cells yet");
 }
@@ -259,17 +259,29 @@ function showFrame(frame) {
   text("frame", frame.name);
   text("sharpness", number(frame.sharpness, 2) + " /px");
   text("contrast", number(frame.contrast_levels, 0) + " levels");
+  text("scale", scaleWords(frame));
+  text("area", frame.analysed_um2 == null ? number(frame.analysed_px2) + " px²" : number(frame.analysed_um2 / 1e6, 4) + " mm²");
+  text("density", frame.cells_per_mm2 == null ? "–" : number(frame.cells_per_mm2));
   text("quality", frame.verdict_words);
   $("quality").dataset.is = frame.verdict === "good" ? "good" : "warn";
   const [width, height] = frame.size_px;
   text("lr-size", `${width}×${height}`);
-  text("sr-size", `${width * 4}×${height * 4}`);
+  const [srWidth, srHeight] = frame.sr_size_px;
+  text("sr-size", `${srWidth}×${srHeight}`);
   drawTimes(frame.times_ms);
+}
+
+const PITCH_SOURCES = { given: "given", metadata: "from the file", measured: "estimated from red cells" };
+
+// What is known of the pitch, and what was done with it.
+function scaleWords({ um_per_px: um, pitch_source: source, scale, counted }) {
+  if (um == null) return counted ? "pitch not known, taken as it is" : "not known";
+  return `${number(um, 3)} µm a pixel, ${PITCH_SOURCES[source] ?? source}; ${number(scale, 2)} px for one`;
 }
 
 // Another run has begun, and has none yet.
 function showNoFrame() {
-  for (const id of ["count", "frame", "sharpness", "contrast"]) text(id, "–");
+  for (const id of ["count", "frame", "scale", "area", "density", "sharpness", "contrast"]) text(id, "–");
   for (const id of ["count-words", "lr-size", "sr-size"]) text(id, "");
   text("quality", "no frame yet");
   $("quality").dataset.is = "";

@@ -73,7 +73,12 @@ impl FrameSource for Burst {
         if self.number.is_multiple_of(self.unreadable_every) {
             return Ok(Next::Unreadable(Error::picture("rubbish", "a picture", "")));
         }
-        Ok(Next::Frame(Frame { number: self.number, name: String::new().into(), picture: RgbImage::new(8, 8).into() }))
+        Ok(Next::Frame(Frame {
+            number: self.number,
+            name: String::new().into(),
+            picture: RgbImage::new(8, 8).into(),
+            origin: Default::default(),
+        }))
     }
 }
 
@@ -102,6 +107,7 @@ pub(super) fn analysis() -> Analysis {
         labels: Labels::new(1, 1),
         cells: Vec::new(),
         outside: Default::default(),
+        scaled: Default::default(),
         times: Default::default(),
         tiles: 1,
     }

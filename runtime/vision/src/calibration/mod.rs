@@ -1,10 +1,8 @@
 //! The pitch of a camera from what it sees: red cells have a known size.
 //!
-//! The cells of a few frames are measured by the models, at the magnification that these know; which one that is, a
-//! rough look at the frame tells first. The median of the diameters is that of a red cell, 7.5 um on a dry smear. Where
-//! the field does not allow to say so, there is no answer but a reason.
-
-mod rough;
+//! The cells of a few frames are measured by the models, at the magnification that these know ([`crate::scale`]). The median of
+//! the diameters is taken for 7.5 um, that of a red cell on a dry smear. A field that does not allow it is refused with the
+//! reason.
 
 use image::RgbImage;
 
@@ -13,6 +11,7 @@ use crate::{
     frame::row_resize::{RowResize, Side},
     geometry::SCALE,
     pipeline::Pipeline,
+    scale::{self, Outcome},
 };
 
 /// Longest side of the part of a frame that a calibration analyses, on the grid of the nets, in pixels.
@@ -33,15 +32,6 @@ pub const MOST_SPREAD: f64 = 0.35;
 /// Greatest half width of the confidence interval, in medians.
 pub const MOST_DOUBT: f64 = 0.06;
 
-/// The magnification is settled when it changes by less than this from one look to the next.
-const SETTLED: f64 = 0.1;
-
-/// Most looks at one frame to settle its magnification.
-const MOST_LOOKS: u32 = 5;
-
-/// The cells' size may be so many times the rough one, or that part of it.
-const MOST_CHANGE: f64 = 2.2;
-
 /// 97.5 % of a normal distribution lie below this many deviations.
 const NORMAL_QUANTILE: f64 = 1.96;
 
@@ -50,8 +40,10 @@ const NORMAL_QUANTILE: f64 = 1.96;
 pub struct Estimate {
     /// Micrometres a pixel of the frames.
     pub um_per_px: f64,
-    /// Interval that holds the pitch with 95 % confidence, as far as the choice of cells goes.
+    /// 95 % confidence interval of the pitch if the red cells of this person have [`RED_CELL_UM`].
     pub interval_um_per_px: (f64, f64),
+    /// The interval of the pitch whatever the size of this person's red cells ([`scale::RED_CELL_UM`]).
+    pub any_person_um_per_px: (f64, f64),
     /// Median diameter of the cells in pixels of the frames.
     pub diameter_px: f64,
     /// Distance between the quartiles of the diameters over their median.
@@ -92,34 +84,25 @@ impl Calibration {
 
     fn measure(&mut self, pipeline: &mut Pipeline, frame: &RgbImage) -> Result<()> {
         let unfit = |found: String| Error::picture(found, "a good frame with red cells", "");
-        let usual_px = RED_CELL_UM / pipeline.pitch().um_per_px;
-        let rough_px = rough::diameter_px(frame)?.ok_or_else(|| unfit("nothing with a size of its own".into()))?;
-        let mut factor = self.factor.unwrap_or(rough_px / usual_px);
-        for _ in 0..MOST_LOOKS {
-            let looked_at = at_factor(frame, factor)?;
-            let analysis = pipeline.analyse(&looked_at)?;
-            if !analysis.quality.verdict.is_good() {
-                return Err(unfit(analysis.quality.reason()));
-            }
-            let whole = analysis.cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported());
-            let mut found: Vec<f64> =
-                whole.map(|cell| cell.equivalent_diameter_px / f64::from(SCALE) * factor).collect();
-            found.sort_by(f64::total_cmp);
-            let median_px = quantile(&found, 0.5).ok_or_else(|| unfit("no whole cell".into()))?;
-            let better = median_px / usual_px;
-            if self.factor.is_some() || (better / factor - 1.0).abs() < SETTLED {
-                let change = median_px / rough_px;
-                if !(1.0 / MOST_CHANGE..MOST_CHANGE).contains(&change) {
-                    let found = format!("cells of {median_px:.1} px where the picture looks like {rough_px:.1} px");
-                    return Err(unfit(found));
-                }
-                self.factor = Some(factor);
-                self.diameters_px.append(&mut found);
-                return Ok(());
-            }
-            factor = better;
+        let factor = match self.factor {
+            Some(factor) => factor,
+            None => match scale::measure(pipeline, frame)? {
+                Outcome::Measured(estimate) => estimate.factor(),
+                Outcome::Unknown(reason) => return Err(unfit(reason.words().into())),
+            },
+        };
+        let analysis = pipeline.analyse(&at_factor(frame, factor)?)?;
+        if !analysis.quality.verdict.is_good() {
+            return Err(unfit(analysis.quality.reason()));
         }
-        Err(unfit("cells whose size changes with the magnification".into()))
+        let whole = analysis.cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported());
+        let before = self.diameters_px.len();
+        self.diameters_px.extend(whole.map(|cell| cell.equivalent_diameter_px / f64::from(SCALE) * factor));
+        if self.diameters_px.len() == before {
+            return Err(unfit("no whole cell".into()));
+        }
+        self.factor = Some(factor);
+        Ok(())
     }
 
     /// The pitch.
@@ -169,6 +152,7 @@ impl Calibration {
         Ok(Estimate {
             um_per_px: RED_CELL_UM / median,
             interval_um_per_px: (RED_CELL_UM / high, RED_CELL_UM / low),
+            any_person_um_per_px: (scale::RED_CELL_UM.0 / high, scale::RED_CELL_UM.2 / low),
             diameter_px: median,
             spread,
             cells,

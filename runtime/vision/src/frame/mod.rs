@@ -19,6 +19,7 @@ pub mod tiff;
 
 use image::{ImageBuffer, Luma};
 
+use crate::placement::Scaled;
 use name::FrameName;
 use pool::Picture;
 
@@ -34,4 +35,6 @@ pub struct Frame {
     pub name: FrameName,
     /// RGB, of any size.
     pub picture: Picture,
+    /// How it lies on the picture of the camera or file, and what is known of its size in the specimen.
+    pub origin: Scaled,
 }

@@ -1,6 +1,11 @@
 //! Names of frames, for tables and files.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
+
+use crate::pictures;
 
 /// The name of a file, or of a source with the number of the frame, which is put together when it is written: naming a
 /// camera's frame takes no memory.
@@ -10,14 +15,32 @@ pub enum FrameName {
     Own(String),
     /// The name of a file beside another that differs in its ending alone: results have the ending too.
     Whole(String),
+    /// The name of a file and a page of it, from 2: `a.tif#2`, whose results are `a#2`.
+    Page(String, usize),
     /// `SOURCE_NUMBER`, with at least six digits.
     Numbered(Arc<str>, u64),
+}
+
+impl FrameName {
+    /// Puts what results are named by into `stem`, whose memory is used again.
+    pub fn stem_into(&self, stem: &mut String) {
+        stem.clear();
+        // Writing to a string does not fail.
+        let _ = match self {
+            Self::Page(name, page) => write!(stem, "{}#{page}", pictures::stem(name)),
+            other => write!(stem, "{other}"),
+        };
+        if matches!(self, Self::Own(_) | Self::Numbered(..)) {
+            stem.truncate(pictures::stem(stem).len());
+        }
+    }
 }
 
 impl fmt::Display for FrameName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own(name) | Self::Whole(name) => f.write_str(name),
+            Self::Page(name, page) => write!(f, "{name}#{page}"),
             Self::Numbered(source, number) => write!(f, "{source}_{number:06}"),
         }
     }
@@ -26,5 +49,24 @@ impl fmt::Display for FrameName {
 impl From<String> for FrameName {
     fn from(name: String) -> Self {
         Self::Own(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_named_apart() {
+        let stem = |name: FrameName| {
+            let mut stem = "x".to_owned();
+            name.stem_into(&mut stem);
+            stem
+        };
+        assert_eq!(stem(FrameName::Own("a.b.tif".into())), "a.b");
+        assert_eq!(stem(FrameName::Whole("a.tif".into())), "a.tif");
+        assert_eq!(stem(FrameName::Page("a.tif".into(), 2)), "a#2");
+        assert_eq!(stem(FrameName::Numbered("cam".into(), 7)), "cam_000007");
+        assert_eq!(FrameName::Page("a.tif".into(), 2).to_string(), "a.tif#2");
     }
 }

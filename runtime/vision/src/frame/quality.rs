@@ -122,9 +122,10 @@ impl Verdict {
         self == Self::Good
     }
 
-    /// Whether cells are counted.
-    pub fn is_counted(self) -> bool {
-        matches!(self, Self::Good | Self::ScaleDoubtful)
+    /// Whether cells are counted: of good pictures, of those whose scale is only doubtful, and with `any_quality` of all whose
+    /// scale is known.
+    pub fn is_counted(self, any_quality: bool) -> bool {
+        matches!(self, Self::Good | Self::ScaleDoubtful) || (any_quality && self != Self::ScaleUnknown)
     }
 }
 

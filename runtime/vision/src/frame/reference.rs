@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     frame::resize::{resize_gray, resize_rgb},
     geometry::{REFERENCE_HR_PX, REFERENCE_LR_PX},
+    placement::Placement,
 };
 
 /// Low- and high-resolution picture of one field.
@@ -20,6 +21,15 @@ pub struct Field {
     pub hr: RgbImage,
     /// Edge of the centre square in the pixels of the original picture.
     pub square_px: u32,
+}
+
+impl Field {
+    /// How the low-resolution picture lies on the original, which is `width` x `height`.
+    pub fn placement(&self, (width, height): (u32, u32)) -> Placement {
+        let scale = f64::from(self.square_px) / f64::from(REFERENCE_LR_PX);
+        let (x, y, _) = centre_square(width, height);
+        Placement { scale, start_px: [x, y].map(f64::from) }
+    }
 }
 
 /// `(x, y, edge)` of the largest centred square of a `width` x `height` picture.

@@ -6,6 +6,7 @@ use super::Outside;
 use crate::{
     cells::{Cell, Labels},
     frame::quality::Quality,
+    placement::Scaled,
     segmentation::CellMaps,
 };
 
@@ -24,6 +25,8 @@ pub struct Analysis {
     pub cells: Vec<Cell>,
     /// What of the picture is no specimen.
     pub outside: Outside,
+    /// How the picture lies on the input that it was made of, and its size in the specimen.
+    pub scaled: Scaled,
     /// Where the time went.
     pub times: StageTimes,
     /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.

@@ -26,6 +26,7 @@ use crate::{
         manifest::{CellRule, Pitch},
         store::Models,
     },
+    placement::Scaled,
 };
 pub use analysis::{Analysis, StageTimes, StepTimes};
 pub use outside::Outside;
@@ -154,8 +155,8 @@ impl Pipeline {
         self.analyse_as(picture, Count::Any)
     }
 
-    /// Super-resolves a picture whose scale nobody knows, so that one can look; its verdict is [`Verdict::ScaleUnknown`], and
-    /// it has no cells.
+    /// Super-resolves a picture whose scale nobody knows, so that one can look; it has no cells, and its verdict is
+    /// [`Verdict::ScaleUnknown`] unless it is empty or badly exposed.
     ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture.
@@ -166,6 +167,11 @@ impl Pipeline {
     /// Gives the latest analysis another verdict, where something speaks against its count that the picture does not show.
     pub fn set_verdict(&mut self, verdict: Verdict) {
         self.latest.quality.verdict = verdict;
+    }
+
+    /// Says of the latest analysis how its picture lies on the input that it was made of.
+    pub fn set_scaled(&mut self, scaled: Scaled) {
+        self.latest.scaled = scaled;
     }
 
     fn analyse_as(&mut self, picture: &RgbImage, count: Count) -> Result<&Analysis> {
@@ -182,8 +188,9 @@ impl Pipeline {
 
     /// Analyses a picture in place of the latest one.
     fn refill(&mut self, picture: &RgbImage, count: Count) -> Result<()> {
-        let Analysis { quality, sr, maps, labels, cells, outside, times, tiles } = &mut self.latest;
+        let Analysis { quality, sr, maps, labels, cells, outside, scaled, times, tiles } = &mut self.latest;
         let (start, mut steps) = (Instant::now(), StepTimes::default());
+        *scaled = Scaled::default();
         let mut lap = Lap(start);
         let has_outside = self.specimen.find(picture);
         let seen = if has_outside { self.specimen.painted() } else { picture };
@@ -192,7 +199,8 @@ impl Pipeline {
         steps.judge_ms = lap.ms();
         self.tiling.super_resolve(&mut self.workers, seen, sr, &mut steps)?;
         steps.tiling_ms = lap.ms() - steps.ssr_ms;
-        if count == Count::None {
+        // What is empty or badly exposed is so at every scale.
+        if count == Count::None && matches!(quality.verdict, Verdict::Good | Verdict::OutOfFocus) {
             quality.verdict = Verdict::ScaleUnknown;
         }
         let counted = count == Count::Any || quality.verdict.is_good();

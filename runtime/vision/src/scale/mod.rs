@@ -12,6 +12,7 @@
 mod guess;
 mod look;
 mod pool;
+mod scaler;
 mod search;
 mod thumb;
 
@@ -19,6 +20,7 @@ use image::RgbImage;
 
 pub use look::{CELL_PX, Size, size_in};
 pub use pool::{Fit, Pool, Pooled, groups, probes};
+pub use scaler::{Learning, MAX_PROBES, Note, Scaler, words};
 
 use crate::{error::Result, pipeline::Pipeline};
 

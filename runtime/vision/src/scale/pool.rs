@@ -60,9 +60,14 @@ impl Pooled {
         self.cell_px / CELL_PX
     }
 
+    /// As [`Estimate::interval_px`].
+    pub fn interval_px(&self) -> (f64, f64) {
+        (self.cell_px / (1.0 + POOL_SPREAD), self.cell_px * (1.0 + POOL_SPREAD))
+    }
+
     /// As [`Estimate::um_per_px`].
     pub fn um_per_px(&self) -> (f64, (f64, f64)) {
-        um_per_px(self.cell_px, (self.cell_px / (1.0 + POOL_SPREAD), self.cell_px * (1.0 + POOL_SPREAD)))
+        um_per_px(self.cell_px, self.interval_px())
     }
 
     /// Whether a picture's own estimate is so far from the pool that the picture keeps it: an outlier, to be reported.
@@ -89,6 +94,16 @@ pub enum Fit {
 }
 
 impl Pool {
+    /// Number of estimates.
+    pub fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
     /// Takes a picture's estimate.
     pub fn add(&mut self, estimate: &Estimate) {
         self.sizes.push(estimate.cell_px.ln());

@@ -1,0 +1,124 @@
+//! The records of a call, beside its tables: what `export` and `report` read.
+
+use std::{path::Path, sync::Arc};
+
+use super::SegmentArgs;
+use crate::{
+    cli::{inputs::Input, session::Session},
+    error::{Error, Result},
+};
+use bloodseg_clock::{Clock, SystemClock};
+use bloodseg_records::{
+    frame_record::FrameRecord,
+    keeper::{Keeper, Kept},
+    run_info::{ModelInfo, RunInfo},
+    store::{self, read::Records, retention::Retention},
+};
+use bloodseg_vision::{frame::name::FrameName, pipeline::Analysis};
+
+/// What the source of such records is called.
+const SOURCE: &str = "segment";
+
+/// Pictures of a call are kept, however many and however old.
+const EVERYTHING: Retention = Retention { most_bytes: i64::MAX as u64, most_age_ms: None, oldest_make_room: false };
+
+/// The records of one call in the making.
+pub(super) struct CallRecords {
+    keeper: Keeper,
+    clock: Arc<dyn Clock>,
+    number: u64,
+    spare: Option<FrameRecord>,
+    /// Pictures that could not be recorded.
+    lost: u64,
+}
+
+impl CallRecords {
+    /// Begins a run in the records of `out`, which are made.
+    ///
+    /// # Errors
+    /// Those of the models and of the records.
+    pub(super) fn begin(session: &Session, args: &SegmentArgs, um_per_px: Option<f64>, out: &Path) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let models = session.models()?;
+        let names: Vec<String> = args.inputs.iter().map(|input| input.display().to_string()).collect();
+        let flags = [
+            (args.any_quality, "--any-quality"),
+            (args.whole_field, "--whole-field"),
+            (args.as_is, "--as-is"),
+            (args.recursive, "--recursive"),
+        ];
+        let notes: Vec<&str> = flags.into_iter().filter_map(|(given, flag)| given.then_some(flag)).collect();
+        let run = RunInfo {
+            mark: RunInfo::new_mark(),
+            source: SOURCE.to_owned(),
+            description: format!("pictures: {}", names.join(", ")),
+            started: clock.wall(),
+            um_per_px,
+            pitch_from: match (args.um_per_px, um_per_px) {
+                (Some(_), _) => "--um-per-px",
+                (None, Some(_)) => "the config",
+                (None, None) => "",
+            }
+            .to_owned(),
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            models: vec![ModelInfo::of("ssr", &models.ssr.manifest), ModelInfo::of("unet", &models.unet.manifest)],
+            notes: notes.join(" "),
+        };
+        let keeper = Keeper::open(out, &run, &EVERYTHING, Arc::clone(&clock))?;
+        Ok(Self { keeper, clock, number: 0, spare: None, lost: 0 })
+    }
+
+    /// Records a picture and its cells.
+    pub(super) fn add(&mut self, input: &Input, analysis: &Analysis, counted: bool) {
+        self.number += 1;
+        let name = FrameName::Whole(input.name.clone());
+        let mut record =
+            FrameRecord::of(self.number, &name, analysis, counted, 0, self.clock.wall(), self.spare.take());
+        record.stem.clone_from(&input.stem);
+        self.lost += u64::from(self.keeper.keep(&record) != Kept::Durable);
+        self.spare = Some(record);
+    }
+
+    /// Ends the run with how it ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where pictures could not be recorded.
+    pub(super) fn end(mut self, how: &str, out: &Path) -> Result<()> {
+        self.keeper.end(how, self.lost);
+        if self.lost > 0 {
+            let found = format!("{} of {} pictures are not in the records", self.lost, self.number);
+            return Err(Error::output(&out.join(store::FILE), found));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the records in a folder are of calls alone, and not of a run.
+///
+/// # Errors
+/// Those of the records.
+pub(super) fn are_of_calls(out: &Path) -> Result<bool> {
+    let records = Records::open(out)?;
+    let Some((first, last)) = records.runs()? else { return Ok(true) };
+    for run in first..=last {
+        if records.run(run)?.is_some_and(|run| run.source != SOURCE) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes the records of a folder.
+///
+/// # Errors
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where one cannot be removed.
+pub(super) fn remove(out: &Path) -> Result<()> {
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let path = out.join(format!("{}{ending}", store::FILE));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::output(&path, error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}

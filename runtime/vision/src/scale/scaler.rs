@@ -1,0 +1,363 @@
+//! Pictures of one microscope, each brought to the scale of the models and analysed there: by the pitch that is known of it,
+//! or by the size of its red cells, which the pictures share.
+
+use image::RgbImage;
+
+use super::{CELL_PX, Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, size_in, um_per_px};
+use crate::{
+    error::Result,
+    frame::quality::Verdict,
+    geometry::MAX_TILED_PX,
+    pipeline::{Analysis, Pipeline},
+    placement::{PitchSource, Placement, Rescaler, Scaled},
+};
+
+/// Pictures that are measured at most before the common scale is taken from those that agree, where they do not settle it
+/// sooner.
+pub const MAX_PROBES: usize = 9;
+
+/// Estimates that are remembered of pictures that never agree.
+const MAX_ESTIMATES: usize = 32;
+
+/// A picture that cannot be measured keeps the common scale where its analysis shows cells within this of it, in logarithms.
+const NEAR_THE_POOL: f64 = 0.35;
+
+/// Longest side at which a picture of unknown scale is super-resolved to be looked at, in pixels.
+const LOOK_PX: f64 = 256.0;
+
+/// Median diameters of red cells that blood has, in micrometres; outside, the pitch is doubtful.
+const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
+
+/// Whole cells that it takes to doubt a pitch.
+const MIN_CELLS_TO_DOUBT: usize = 5;
+
+/// Live frames in a row without a scale after which every one in [`LOOK_AGAIN`] is measured: an empty slide costs little.
+const UNKNOWN_IN_A_ROW: u32 = 9;
+const LOOK_AGAIN: u32 = 10;
+
+/// A factor this near to 1 is one: what is left is the rounding of a pitch.
+const NO_FACTOR: f64 = 1e-3;
+
+/// Whether the common scale is still learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learning {
+    /// It is what [`Scaler::probe`] found, so that the order of the pictures does not matter.
+    Probed,
+    /// From each picture as it comes, until they agree; and again where several in a row agree on another.
+    FromEach {
+        /// Whether frames are dropped while one is measured: then not every one without a scale is.
+        live: bool,
+    },
+}
+
+/// What a picture says of the common scale, for whoever reports it. All in pixels of the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Note {
+    /// Its red cells are of another size than those of the others, and it was analysed at a scale of its own.
+    Outlier {
+        /// Diameter of its red cells.
+        own_px: f64,
+        /// Diameter of the others'.
+        pool_px: f64,
+    },
+    /// The pictures agree on a scale now.
+    Settled(Pooled),
+    /// The latest pictures agree on another scale than those before them: the magnification was changed.
+    Moved {
+        /// Diameter of the red cells before.
+        from_px: f64,
+        /// And now.
+        to_px: f64,
+    },
+}
+
+/// The common scale of the pictures of one microscope, and the memory to bring them there.
+#[derive(Debug)]
+pub struct Scaler {
+    any_quality: bool,
+    learning: Learning,
+    most_px: u64,
+    pool: Pool,
+    /// Whether the pool holds what all pictures share.
+    is_settled: bool,
+    /// Pictures that were measured.
+    probes: usize,
+    /// Estimates in a row that are far from the pool.
+    strays: Pool,
+    unknown_in_a_row: u32,
+    rescaler: Rescaler,
+}
+
+impl Scaler {
+    /// Without a scale. With `any_quality`, cells are counted whatever the verdict; but never at an unknown scale.
+    pub fn new(any_quality: bool, learning: Learning) -> Self {
+        Self {
+            any_quality,
+            learning,
+            most_px: MAX_TILED_PX,
+            pool: Pool::default(),
+            is_settled: false,
+            probes: 0,
+            strays: Pool::default(),
+            unknown_in_a_row: 0,
+            rescaler: Rescaler::default(),
+        }
+    }
+
+    /// From now on, pictures that would have more than `most_px` pixels at the scale of the models are refused.
+    pub fn limit(&mut self, most_px: u64) {
+        self.most_px = most_px.min(MAX_TILED_PX);
+    }
+
+    /// Whether no more pictures need to be probed.
+    pub fn is_settled(&self) -> bool {
+        self.pool.is_settled() || (self.probes >= MAX_PROBES && self.pool.scale().is_some())
+    }
+
+    /// Measures a picture, before any is analysed.
+    ///
+    /// # Errors
+    /// Those of the models.
+    pub fn probe(&mut self, pipeline: &mut Pipeline, picture: &RgbImage) -> Result<Outcome> {
+        let outcome = measure(pipeline, picture)?;
+        self.learn(&outcome);
+        Ok(outcome)
+    }
+
+    /// The common scale of the pictures that were probed; from now on it holds for all.
+    pub fn settle(&mut self) -> Option<Pooled> {
+        let pooled = self.pool.scale();
+        self.is_settled = pooled.is_some();
+        pooled
+    }
+
+    fn learn(&mut self, outcome: &Outcome) {
+        self.probes += 1;
+        if let Some(estimate) = outcome.estimate().filter(|_| self.pool.len() < MAX_ESTIMATES) {
+            self.pool.add(&estimate);
+        }
+    }
+
+    /// Analyses a picture as it is, and says of the analysis how it lies on its input.
+    ///
+    /// # Errors
+    /// Those of the analysis.
+    pub fn as_it_is(&mut self, pipeline: &mut Pipeline, picture: &RgbImage, origin: &Scaled) -> Result<()> {
+        self.at(pipeline, picture, 1.0)?;
+        pipeline.set_scaled(*origin);
+        Ok(())
+    }
+
+    /// Analyses a picture at its scale; the analysis is the pipeline's latest. `origin` is what is known of it: how it lies on
+    /// its input, and the pitch of that. `measured` is what an earlier measurement of the same picture gave.
+    ///
+    /// # Errors
+    /// Those of the analysis, and [`Error::Picture`](crate::error::Error::Picture) where it would be too large at its scale.
+    pub fn analyse(
+        &mut self,
+        pipeline: &mut Pipeline,
+        picture: &RgbImage,
+        origin: &Scaled,
+        measured: Option<Outcome>,
+    ) -> Result<Option<Note>> {
+        let Some(um_per_px) = origin.um_per_analysed_px() else {
+            return self.by_cells(pipeline, picture, origin, measured);
+        };
+        let factor = pipeline.pitch().um_per_px / um_per_px;
+        let placement = self.at(pipeline, picture, factor)?;
+        pipeline.set_scaled(Scaled { placement: origin.placement.then(placement), ..*origin });
+        if pipeline.latest().is_some_and(is_doubtful) {
+            pipeline.set_verdict(Verdict::ScaleDoubtful);
+        }
+        Ok(None)
+    }
+
+    fn by_cells(
+        &mut self,
+        pipeline: &mut Pipeline,
+        picture: &RgbImage,
+        origin: &Scaled,
+        measured: Option<Outcome>,
+    ) -> Result<Option<Note>> {
+        let mut at = Measuring { pipeline, picture, origin, measured };
+        match self.pool.scale().filter(|_| self.is_settled) {
+            Some(pool) => self.by_the_pool(&mut at, pool),
+            None => self.by_its_own(&mut at),
+        }
+    }
+
+    /// A picture while the pictures do not agree yet, or never.
+    fn by_its_own(&mut self, at: &mut Measuring<'_>) -> Result<Option<Note>> {
+        let learns = self.learning != Learning::Probed;
+        if self.is_spared() {
+            return self.look(at).map(|()| None);
+        }
+        let outcome = at.outcome()?;
+        self.unknown_in_a_row = if outcome.estimate().is_some() { 0 } else { self.unknown_in_a_row + 1 };
+        if learns {
+            self.learn(&outcome);
+            self.is_settled = self.is_settled();
+        }
+        let pool = self.pool.scale().filter(|_| learns);
+        match (outcome, pool) {
+            (Outcome::Measured(estimate), Some(pool)) if !pool.is_another(&estimate) => {
+                self.pooled(at, pool)?;
+                Ok(self.is_settled.then_some(Note::Settled(pool)))
+            }
+            (Outcome::Measured(estimate), _) => self.own(at, &estimate).map(|()| None),
+            (Outcome::Unknown(_), Some(pool)) => self.near_the_pool(at, pool).map(|()| None),
+            (Outcome::Unknown(_), None) => self.look(at).map(|()| None),
+        }
+    }
+
+    /// Whether a live frame is not measured, since none of those before it had a scale.
+    fn is_spared(&mut self) -> bool {
+        if self.learning != (Learning::FromEach { live: true }) || self.unknown_in_a_row < UNKNOWN_IN_A_ROW {
+            return false;
+        }
+        let is_due = self.unknown_in_a_row.is_multiple_of(LOOK_AGAIN);
+        self.unknown_in_a_row += u32::from(!is_due);
+        !is_due
+    }
+
+    /// A picture where the pictures agree: its analysis shows whether it fits.
+    fn by_the_pool(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<Option<Note>> {
+        if let Some(Outcome::Measured(estimate)) = at.measured {
+            return self.outlier_or_pool(at, pool, &estimate);
+        }
+        let size = self.pooled(at, pool)?;
+        if pool.fit(size) != Fit::Differs {
+            self.strays = Pool::default();
+            return Ok(None);
+        }
+        match at.outcome()? {
+            Outcome::Measured(estimate) => self.outlier_or_pool(at, pool, &estimate),
+            Outcome::Unknown(_) => self.near_the_pool(at, pool).map(|()| None),
+        }
+    }
+
+    /// A picture that cannot be measured: at the common scale where its cells are near to it, else it is only shown.
+    fn near_the_pool(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<()> {
+        let size = self.pooled(at, pool)?;
+        if size.is_some_and(|size| (size.cell_px / pool.cell_px).ln().abs() < NEAR_THE_POOL) {
+            return Ok(());
+        }
+        self.look(at)
+    }
+
+    /// Shows a picture whose scale nobody knows, without cells.
+    fn look(&mut self, at: &mut Measuring<'_>) -> Result<()> {
+        let (width, height) = at.picture.dimensions();
+        let factor = (f64::from(width.max(height)) / LOOK_PX).max(1.0);
+        let (shown, placement) = self.rescaler.rescale(at.picture, factor, MAX_TILED_PX)?;
+        at.pipeline.look(shown)?;
+        if self.any_quality {
+            // Cells of bad frames are counted then, but not at no scale.
+            at.pipeline.set_verdict(Verdict::ScaleUnknown);
+        }
+        at.pipeline.set_scaled(Scaled { placement: at.origin.placement.then(placement), ..Scaled::default() });
+        Ok(())
+    }
+
+    fn outlier_or_pool(&mut self, at: &mut Measuring<'_>, pool: Pooled, estimate: &Estimate) -> Result<Option<Note>> {
+        if !pool.is_another(estimate) {
+            self.pooled(at, pool)?;
+            return Ok(None);
+        }
+        self.own(at, estimate)?;
+        let (own_px, pool_px) = (estimate.cell_px, pool.cell_px);
+        if self.learning == Learning::Probed {
+            return Ok(Some(Note::Outlier { own_px, pool_px }));
+        }
+        self.strays.add(estimate);
+        match self.strays.scale().filter(|_| self.strays.is_settled()) {
+            Some(now) => {
+                self.pool = std::mem::take(&mut self.strays);
+                Ok(Some(Note::Moved { from_px: pool_px, to_px: now.cell_px }))
+            }
+            None => Ok(Some(Note::Outlier { own_px, pool_px })),
+        }
+    }
+
+    fn own(&mut self, at: &mut Measuring<'_>, estimate: &Estimate) -> Result<()> {
+        self.measured_at(at, estimate.cell_px, estimate.interval_px())
+    }
+
+    /// Analyses at the common scale, and tells the size that the analysis shows.
+    fn pooled(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<Option<super::Size>> {
+        self.measured_at(at, pool.cell_px, pool.interval_px())?;
+        Ok(at.pipeline.latest().and_then(|analysis| size_in(analysis, pool.factor())))
+    }
+
+    fn measured_at(&mut self, at: &mut Measuring<'_>, cell_px: f64, (low_px, high_px): (f64, f64)) -> Result<()> {
+        let placement = self.at(at.pipeline, at.picture, cell_px / CELL_PX)?;
+        let before = at.origin.placement;
+        let (um, (low_um, high_um)) =
+            um_per_px(cell_px * before.scale, (low_px * before.scale, high_px * before.scale));
+        at.pipeline.set_scaled(Scaled {
+            placement: before.then(placement),
+            um_per_px: Some(um),
+            um_per_px_range: Some([low_um, high_um]),
+            source: PitchSource::Measured,
+        });
+        Ok(())
+    }
+
+    /// Analyses a picture with `factor` of its pixels for one.
+    fn at(&mut self, pipeline: &mut Pipeline, picture: &RgbImage, factor: f64) -> Result<Placement> {
+        let factor = if (factor - 1.0).abs() < NO_FACTOR { 1.0 } else { factor };
+        let any_quality = self.any_quality;
+        let (analysed, placement) = self.rescaler.rescale(picture, factor, self.most_px)?;
+        if any_quality { pipeline.analyse_any(analysed) } else { pipeline.analyse(analysed) }?;
+        Ok(placement)
+    }
+}
+
+/// A picture without a pitch.
+struct Measuring<'a> {
+    pipeline: &'a mut Pipeline,
+    picture: &'a RgbImage,
+    origin: &'a Scaled,
+    measured: Option<Outcome>,
+}
+
+impl Measuring<'_> {
+    fn outcome(&mut self) -> Result<Outcome> {
+        match self.measured {
+            Some(outcome) => Ok(outcome),
+            None => {
+                let outcome = measure(self.pipeline, self.picture)?;
+                self.measured = Some(outcome);
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+/// Whether the pitch makes the median red cell of a good analysis of a size that blood does not have.
+fn is_doubtful(analysis: &Analysis) -> bool {
+    let Some(um_per_sr_px) = analysis.scaled.um_per_sr_px() else { return false };
+    let (mut whole, mut small, mut large) = (0, 0, 0);
+    for cell in analysis.cells.iter().filter(|cell| !cell.touches_border) {
+        let diameter_um = cell.equivalent_diameter_px * um_per_sr_px;
+        whole += 1;
+        small += usize::from(diameter_um < PLAUSIBLE_CELL_UM.0);
+        large += usize::from(diameter_um > PLAUSIBLE_CELL_UM.1);
+    }
+    analysis.quality.verdict.is_good() && whole >= MIN_CELLS_TO_DOUBT && 2 * small.max(large) > whole
+}
+
+/// What is said of a scale: `scale 7.10 (measured: red cells of 38.8 px)`; nothing where none is known.
+pub fn words(scaled: &Scaled) -> String {
+    let scale = scaled.placement.scale;
+    match scaled.source {
+        PitchSource::None => String::new(),
+        PitchSource::Measured => {
+            let cell_px = scaled.um_per_px.map_or(0.0, |um| RED_CELL_UM.1 / um);
+            format!("scale {scale:.2} (measured: red cells of {cell_px:.1} px)")
+        }
+        source => {
+            format!("scale {scale:.2} ({}: {:.4} um a pixel)", source.name(), scaled.um_per_px.unwrap_or_default())
+        }
+    }
+}
