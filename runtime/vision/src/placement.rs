@@ -57,6 +57,18 @@ impl Placement {
         [self.start_px[0] + x * px, self.start_px[1] + y * px]
     }
 
+    /// A place of the input on the super-resolved picture; the reverse of [`Self::on_input_px`].
+    pub fn on_sr_px(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let px = self.input_px_per_sr_px();
+        [(x - self.start_px[0]) / px, (y - self.start_px[1]) / px]
+    }
+
+    /// The placement on a copy of the input, which lies on the input as `copy` says.
+    pub fn on_copy(&self, copy: &Self) -> Self {
+        let on_copy = |axis: usize| (self.start_px[axis] - copy.start_px[axis]) / copy.scale;
+        Self { scale: self.scale / copy.scale, start_px: [on_copy(0), on_copy(1)] }
+    }
+
     /// Pixels of the input a pixel of the super-resolved picture.
     pub fn input_px_per_sr_px(&self) -> f64 {
         self.scale / f64::from(SCALE)
@@ -73,18 +85,32 @@ pub fn rescale(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> 
     if scale == 1.0 {
         return Ok((picture.clone(), Placement::default()));
     }
-    let [across, down] = [size.0, size.1].map(|from_px| side(from_px, scale));
+    let [across, down] = sides(size, scale);
     let count = u64::from(across.to_px) * u64::from(down.to_px);
     if count > MAX_TILED_PX {
         let found = format!("{}x{} pixels at the scale of the models", across.to_px, down.to_px);
         return Err(Error::picture(found, format!("{MAX_TILED_PX} pixels in all at most"), "Cut the picture"));
     }
+    resampled(picture, scale)
+}
+
+/// A picture with one pixel for `scale` of its own, of any size; see [`rescale`].
+///
+/// # Errors
+/// [`Error::Picture`] where either has no pixels.
+pub(crate) fn resampled(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
+    let size = picture.dimensions();
+    let [across, down] = sides(size, scale);
     let mut resize = RowResize::new(across, down)?;
     let mut result = RgbImage::new(across.to_px, down.to_px);
     for row in picture.as_raw().chunks_exact(3 * size.0.max(1) as usize) {
         resize.row(row, &mut result)?;
     }
     Ok((result, Placement { scale, start_px: [across.start_px, down.start_px] }))
+}
+
+fn sides((width, height): (u32, u32), scale: f64) -> [Side; 2] {
+    [width, height].map(|from_px| side(from_px, scale))
 }
 
 fn side(from_px: u32, scale: f64) -> Side {
@@ -117,6 +143,20 @@ mod tests {
             }
             let found = placement.on_input_px(mean.map(|at| f64::from(SCALE) * at / sum));
             assert!((found[0] - 200.5).hypot(found[1] - 90.5) < 0.2, "{scale}: {found:?}");
+            let back = placement.on_sr_px(found);
+            let again = placement.on_input_px(back);
+            assert!((again[0] - found[0]).hypot(again[1] - found[1]) < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_placement_on_a_copy_leads_to_the_same_place() {
+        let (_, analysed) = rescale(&RgbImage::new(613, 377), 7.1).unwrap();
+        let (_, copy) = resampled(&RgbImage::new(613, 377), 2.3).unwrap();
+        let on_copy = analysed.on_copy(&copy).on_input_px([100.0, 50.0]);
+        let on_input = analysed.on_input_px([100.0, 50.0]);
+        for axis in 0..2 {
+            assert!((copy.start_px[axis] + on_copy[axis] * copy.scale - on_input[axis]).abs() < 1e-9);
         }
     }
 
