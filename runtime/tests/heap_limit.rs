@@ -7,7 +7,7 @@ use bloodseg::memory::{
     budget::{Budget, Outside},
     counting::{self, Counting, heap},
 };
-use bloodseg_vision::{engine::Setup, model::store::Models, pictures, pipeline::Pipeline};
+use bloodseg_vision::{engine::Setup, model::store::Models, overlay::Base, pictures, pipeline::Pipeline};
 use image::imageops;
 
 #[global_allocator]
@@ -67,7 +67,7 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
         counting::restart_peak();
         for frame in &frames {
             let analysis = pipeline.analyse(frame).unwrap();
-            pictures::write(folder.path(), "a", analysis).unwrap();
+            pictures::write(folder.path(), "a", analysis, Base::default()).unwrap();
         }
         let peak = heap().unwrap().peak_bytes as f64;
         counting::limit(usize::MAX);

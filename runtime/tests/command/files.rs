@@ -251,3 +251,30 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
     more.done();
     assert_eq!(names(&bench.out()).len(), lines + 1);
 }
+
+#[test]
+fn two_calls_do_not_write_into_one_folder_at_a_time() {
+    let bench = Bench::new();
+    let first = std::fs::read(bench.picture("in/000.png", &smear(300, 300, &[(20.0, 20.0)]))).unwrap();
+    (1..200).for_each(|number| drop(bench.write(&format!("in/{number:03}.png"), &first)));
+    let fixed = ["segment", "--as-is", "--models", "models", "--out", "out"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
+        .current_dir(bench.path(""))
+        .args([&fixed[..], &["in"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let other = |flags: &[&str]| bench.call(&[&fixed[..], &["in/000.png"], flags].concat());
+    for flags in [&[][..], &["--force"], &["--append"]] {
+        other(flags).refused(5, &["another call writes into it", "--append", "--out"]);
+    }
+    // Shards are there to be done at a time.
+    other(&["--shard", "0/1"]).done();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    other(&[]).done();
+    assert_eq!(names(&bench.out()), ["000.png"]);
+}

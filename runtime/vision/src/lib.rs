@@ -9,7 +9,7 @@
 //! 5. [`super_resolution`] and [`segmentation`]: a net each, and the meaning of its tensors.
 //! 6. [`cells`]: maps to labels, labels to measures; [`consistency`] and [`support`] say whether the input supports a cell.
 //! 7. [`pipeline`]: all of it in a row, in memory that is reused from frame to frame.
-//! 8. [`pictures`] draws what came out; [`calibration`] measures the pitch of a frame from its red cells.
+//! 8. [`pictures`] and [`overlay`] show what came out; [`calibration`] measures the pitch of a frame from its red cells.
 //!
 //! Nothing here opens a network connection, a database or a camera, prints, or keeps global state.
 
@@ -26,6 +26,7 @@ pub mod error;
 pub mod frame;
 pub mod geometry;
 pub mod model;
+pub mod overlay;
 pub mod pictures;
 pub mod pipeline;
 pub mod placement;

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     frame::specimen::OUTSIDE,
     geometry::SCALE,
+    overlay::Base,
     pipeline::Analysis,
 };
 use bloodseg_durable::AtomicFile;
@@ -36,7 +37,7 @@ pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 pub const SHADE: Rgb<u8> = Rgb([110, 120, 140]);
 
 /// Pixels from one of these lines to the next.
-const SHADE_PX: usize = 8;
+pub(crate) const SHADE_PX: usize = 8;
 
 /// Pixels from one line of the hatching to the next.
 pub const HATCH_PX: u32 = 6;
@@ -60,39 +61,41 @@ pub fn is_result(path: &Path) -> bool {
     SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Writes the four pictures of one analysis; each appears whole or not at all. None is waited for until it is on the disk:
-/// tables and records are what is kept, and pictures are for looking.
+/// Writes the four pictures of one analysis, the overlay over `base`; each appears whole or not at all. None is waited for until
+/// it is on the disk: tables and records are what is kept, and pictures are for looking.
 ///
 /// # Errors
 /// [`Error::Output`] when one cannot be written.
-pub fn write(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
-    write_by(AtomicFile::create, folder, stem, analysis)
+pub fn write(folder: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
+    write_by(AtomicFile::create, folder, stem, analysis, base)
 }
 
-/// The same in the folder of a run, where nobody else writes.
+/// The same in the folder of a run, where nobody else writes, with the overlay over the super-resolved picture.
 pub fn write_alone(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
-    write_by(AtomicFile::create_alone, folder, stem, analysis)
+    write_by(AtomicFile::create_alone, folder, stem, analysis, Base::default())
 }
 
 /// How a file is begun.
 type Create = fn(&Path) -> bloodseg_durable::Result<AtomicFile>;
 
-fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
     let png = |path: &Path, bytes: &[u8], size, colour| png(create, path, bytes, size, colour);
     let [sr, mask, labels, overlay] = paths(folder, stem);
     let size = analysis.sr.dimensions();
-    let mut levels = vec![0; 2 * analysis.labels.len()];
-    for (level, label) in levels.chunks_exact_mut(2).zip(analysis.labels.as_raw()) {
-        level.copy_from_slice(&label.to_ne_bytes());
-    }
     png(&sr, &analysis.sr, size, ExtendedColorType::Rgb8)?;
     png(&mask, &cells::mask(&analysis.labels), size, ExtendedColorType::L8)?;
-    png(&labels, &levels, size, ExtendedColorType::L16)?;
-    let unsupported: BTreeSet<u16> =
-        analysis.cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect();
-    let mut drawn = outlined(&analysis.sr, &analysis.labels, &unsupported);
-    shade_outside(&mut drawn, &analysis.outside.mask);
-    png(&overlay, &drawn, size, ExtendedColorType::Rgb8)
+    png(&labels, &native_bytes(&analysis.labels), size, ExtendedColorType::L16)?;
+    let drawn = base.draw(analysis);
+    png(&overlay, &drawn, drawn.dimensions(), ExtendedColorType::Rgb8)
+}
+
+/// Labels as bytes in the machine's own order.
+fn native_bytes(labels: &Labels) -> Vec<u8> {
+    let mut bytes = vec![0; 2 * labels.len()];
+    for (level, label) in bytes.chunks_exact_mut(2).zip(labels.as_raw()) {
+        level.copy_from_slice(&label.to_ne_bytes());
+    }
+    bytes
 }
 
 /// Writes a picture as PNG; it appears whole or not at all.
@@ -190,7 +193,7 @@ mod tests {
             times: Default::default(),
             tiles: 1,
         };
-        write(folder.path(), "a.b", &analysis).unwrap();
+        write(folder.path(), "a.b", &analysis, Base::default()).unwrap();
         let read = |suffix: &str| image::open(folder.path().join(format!("a.b{suffix}"))).unwrap();
         assert_eq!(read(".sr.png"), DynamicImage::ImageRgb8(sr));
         assert_eq!(read(".labels.png"), DynamicImage::ImageLuma16(labels));

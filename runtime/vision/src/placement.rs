@@ -71,6 +71,18 @@ impl Placement {
         Self { scale: self.scale * next.scale, start_px }
     }
 
+    /// A place of the input on the super-resolved picture; the reverse of [`Self::on_input_px`].
+    pub fn on_sr_px(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let px = self.input_px_per_sr_px();
+        [(x - self.start_px[0]) / px, (y - self.start_px[1]) / px]
+    }
+
+    /// The placement on a copy of the input, which lies on the input as `copy` says.
+    pub fn on_copy(&self, copy: &Self) -> Self {
+        let on_copy = |axis: usize| (self.start_px[axis] - copy.start_px[axis]) / copy.scale;
+        Self { scale: self.scale / copy.scale, start_px: [on_copy(0), on_copy(1)] }
+    }
+
     /// Pixels of the input a pixel of the super-resolved picture.
     pub fn input_px_per_sr_px(&self) -> f64 {
         self.scale / f64::from(SCALE)
@@ -162,9 +174,22 @@ fn check_size((width, height): (u32, u32), most_px: u64) -> Result<()> {
 /// # Errors
 /// Those of [`Rescaler::rescale`].
 pub fn rescale(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
+    check_size(size_at(picture.dimensions(), scale), MAX_TILED_PX)?;
+    resampled(picture, scale)
+}
+
+/// A picture with one pixel for `scale` of its own, of any size; see [`rescale`].
+///
+/// # Errors
+/// [`Error::Picture`] where either has no pixels.
+pub(crate) fn resampled(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
     let mut rescaler = Rescaler::default();
-    let placement = rescaler.rescale(picture, scale, MAX_TILED_PX)?.1;
+    let placement = rescaler.rescale(picture, scale, u64::MAX)?.1;
     Ok((if scale == 1.0 { picture.clone() } else { rescaler.picture }, placement))
+}
+
+fn size_at((width, height): (u32, u32), scale: f64) -> (u32, u32) {
+    (side(width, scale).to_px, side(height, scale).to_px)
 }
 
 fn side(from_px: u32, scale: f64) -> Side {
@@ -197,6 +222,20 @@ mod tests {
             }
             let found = placement.on_input_px(mean.map(|at| f64::from(SCALE) * at / sum));
             assert!((found[0] - 200.5).hypot(found[1] - 90.5) < 0.2, "{scale}: {found:?}");
+            let back = placement.on_sr_px(found);
+            let again = placement.on_input_px(back);
+            assert!((again[0] - found[0]).hypot(again[1] - found[1]) < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_placement_on_a_copy_leads_to_the_same_place() {
+        let (_, analysed) = rescale(&RgbImage::new(613, 377), 7.1).unwrap();
+        let (_, copy) = resampled(&RgbImage::new(613, 377), 2.3).unwrap();
+        let on_copy = analysed.on_copy(&copy).on_input_px([100.0, 50.0]);
+        let on_input = analysed.on_input_px([100.0, 50.0]);
+        for axis in 0..2 {
+            assert!((copy.start_px[axis] + on_copy[axis] * copy.scale - on_input[axis]).abs() < 1e-9);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Pictures read and written beside the analysis, by a thread each: the next one is decoded, and the results of the one
-//! before are encoded, while a picture is in the nets. There are three pictures at a time at most, one in each hand.
+//! before are encoded, while a picture is in the nets. There are three pictures at a time at most, one in each hand. A large
+//! one is alone: it is read once the one before is analysed, and what is written of it is bounded.
 
 use std::{
     path::Path,
@@ -11,12 +12,19 @@ use super::picture::{How, Picture, write};
 use crate::cli::inputs::Input;
 use crate::error::{Error, Result};
 use bloodseg_vision::error::Cause;
+use bloodseg_vision::overlay::Base;
 use bloodseg_vision::pipeline::{Analysis, Pipeline};
+
+/// What was read ahead: nothing of a large picture.
+type Ahead = Option<Result<Picture>>;
+
+/// An analysis to be written: the names of its pictures begin with the first.
+type ToWrite<'a> = (&'a str, Analysis, Base);
 
 /// Both threads; they end with this value.
 pub(super) struct Beside<'a> {
-    pictures: Receiver<Result<Picture>>,
-    to_write: SyncSender<(&'a str, Analysis)>,
+    pictures: Receiver<Ahead>,
+    to_write: SyncSender<ToWrite<'a>>,
     written: Receiver<(Result<()>, Analysis)>,
     /// Whether the writer has an analysis, or its memory.
     is_lent: bool,
@@ -46,22 +54,26 @@ impl<'a> Beside<'a> {
         Ok(Self { pictures, to_write, written, is_lent: false, failed: Vec::new() })
     }
 
-    /// The next of the inputs.
+    /// The next of the inputs, which is `input`.
     ///
     /// # Errors
     /// Those of the picture.
-    pub(super) fn next(&self) -> Result<Picture> {
-        self.pictures.recv().unwrap_or_else(|e| Err(Error::internal("reading beside", Cause::of(e))))
+    pub(super) fn next(&self, input: &Input, how: How) -> Result<Picture> {
+        match self.pictures.recv() {
+            Ok(Some(read)) => read,
+            Ok(None) => Picture::read(input, how),
+            Err(e) => Err(Error::internal("reading beside", Cause::of(e))),
+        }
     }
 
-    /// Hands the latest analysis on to be written, once the one before is.
+    /// Hands the latest analysis on to be written, its overlay over `base`, once the one before is.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the thread is gone.
-    pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline) -> Result<()> {
+    pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline, base: Base) -> Result<()> {
         let memory = self.take_back()?;
         self.is_lent = true;
-        let sent = self.to_write.send((stem, pipeline.exchange(memory)));
+        let sent = self.to_write.send((stem, pipeline.exchange(memory), base));
         sent.map_err(|_| Error::internal("writing beside", "no thread"))
     }
 
@@ -90,18 +102,19 @@ impl<'a> Beside<'a> {
     }
 }
 
-fn read_all(inputs: &[&Input], how: How, to: &SyncSender<Result<Picture>>) {
+fn read_all(inputs: &[&Input], how: How, to: &SyncSender<Ahead>) {
     for input in inputs {
+        let ahead = (!Picture::is_large(input)).then(|| Picture::read(input, how));
         // Nobody waits any more where the command has failed.
-        if to.send(Picture::read(input, how)).is_err() {
+        if to.send(ahead).is_err() {
             break;
         }
     }
 }
 
-fn write_all(out: &Path, from: &Receiver<(&str, Analysis)>, to: &Sender<(Result<()>, Analysis)>) {
-    for (stem, analysis) in from {
-        if to.send((write(out, stem, &analysis), analysis)).is_err() {
+fn write_all(out: &Path, from: &Receiver<ToWrite>, to: &Sender<(Result<()>, Analysis)>) {
+    for (stem, analysis, base) in from {
+        if to.send((write(out, stem, &analysis, base), analysis)).is_err() {
             break;
         }
     }

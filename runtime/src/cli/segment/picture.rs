@@ -12,14 +12,15 @@ use crate::error::{Error, Result};
 use bloodseg_vision::{
     error::ErrorKind,
     frame::{
-        decode::{self, Metadata, Most, Wanted},
+        decode::{self, Header, Metadata, Most, Wanted},
         limits::MAX_WHOLE_FIELD_PX,
         reference,
     },
     geometry::MAX_TILED_PX,
+    overlay::{Base, Ruler, limits::MAX_OVERLAY_PX},
     pictures,
     pipeline::Analysis,
-    placement::Placement,
+    placement::{PitchSource, Placement, Scaled},
 };
 
 /// What is done to a picture before it is analysed.
@@ -42,10 +43,12 @@ pub(super) struct How {
     pub(super) bits: Option<u32>,
 }
 
-/// What the nets will see, and what is known of it.
+/// A picture that was read, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) rgb: RgbImage,
+    /// Whether that is the picture of the file, and not one made of it.
+    is_of_file: bool,
     /// How it lies on the picture of the file.
     pub(super) placement: Placement,
     /// What the file says.
@@ -70,11 +73,31 @@ impl Picture {
         let decoded = decode::read(&input.path, wanted).map_err(|e| of_page(e, input))?;
         let metadata = decoded.metadata;
         if how.grid != Grid::WholeField {
-            return Ok(Self { rgb: decoded.picture, placement: Placement::default(), metadata });
+            return Ok(Self { rgb: decoded.picture, is_of_file: true, placement: Placement::default(), metadata });
         }
         let field = reference::prepare(&decoded.picture).map_err(|e| e.at(&input.path))?;
         let placement = field.placement(decoded.picture.dimensions());
-        Ok(Self { rgb: field.lr, placement, metadata })
+        Ok(Self { rgb: field.lr, is_of_file: false, placement, metadata })
+    }
+
+    /// Whether a picture is so large that no second one of its kind is held beside it.
+    pub(super) fn is_large(input: &Input) -> bool {
+        let header = decode::read_header(&input.path, MAX_WHOLE_FIELD_PX);
+        header
+            .is_ok_and(|Header { size_px: (width, height), .. }| u64::from(width) * u64::from(height) > MAX_OVERLAY_PX)
+    }
+
+    /// What the overlay of its analysis is drawn on.
+    ///
+    /// # Errors
+    /// Those of the resize.
+    pub(super) fn into_base(self, scaled: &Scaled) -> Result<Base> {
+        let is_estimate = scaled.source == PitchSource::Measured;
+        let ruler = scaled.um_per_px.map(|um_per_px| Ruler { um_per_px, is_estimate });
+        if !self.is_of_file {
+            return Ok(Base::super_resolved(&scaled.placement, ruler));
+        }
+        Ok(Base::of_input(self.rgb, &scaled.placement, ruler)?)
     }
 }
 
@@ -88,14 +111,14 @@ fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
     Error::input(&input.path, found, parts.expected, parts.remedy)
 }
 
-/// Writes the pictures of an analysis; the folders in their names are made.
+/// Writes the pictures of an analysis, the overlay over `base`; the folders in their names are made.
 ///
 /// # Errors
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when one cannot be written.
-pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
+pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
     if let Some(folder) = Path::new(stem).parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let folder = out.join(folder);
         std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
     }
-    Ok(pictures::write(out, stem, analysis)?)
+    Ok(pictures::write(out, stem, analysis, base)?)
 }

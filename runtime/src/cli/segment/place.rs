@@ -9,7 +9,10 @@ use super::{SegmentArgs, records};
 use crate::cli::{inputs::Input, session::Session};
 use crate::error::{Error, Result};
 use bloodseg_records::{
-    earlier, frames,
+    earlier,
+    error::ErrorKind,
+    frames,
+    lock::FolderLock,
     shard::{self, Shard, mark::Mark},
     store, table,
 };
@@ -23,14 +26,16 @@ pub(super) struct Place {
     pub(super) tables: PathBuf,
     is_shard: bool,
     goes_on: bool,
+    /// Shards share their folder, and write tables of their own.
+    _held: Option<FolderLock>,
 }
 
 impl Place {
     /// Makes the folders, and refuses those whose tables would be lost.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be made, holds records of a run, or has tables that neither --force nor
-    /// --append was given for.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be made, that another call writes into, that holds records of a run, or
+    /// that has tables which neither --force nor --append was given for.
     pub(super) fn begin(session: &Session, args: &SegmentArgs) -> Result<Self> {
         // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
         if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
@@ -41,6 +46,7 @@ impl Place {
         if has_records && (args.shard.is_some() || !records::are_of_calls(&out)?) {
             return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
         }
+        let held = if args.shard.is_none() { Some(hold(&out)?) } else { None };
         let tables = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
         let there = if args.shard.is_some() { Vec::new() } else { earlier::tables(&out) };
         match there.as_slice() {
@@ -64,7 +70,7 @@ impl Place {
         if args.shard.is_some() {
             std::fs::create_dir_all(&tables).map_err(|e| Error::output(&tables, e))?;
         }
-        Ok(Self { out, tables, is_shard: args.shard.is_some(), goes_on: args.append && !there.is_empty() })
+        Ok(Self { out, tables, is_shard: args.shard.is_some(), goes_on: args.append && !there.is_empty(), _held: held })
     }
 
     /// The names of the pictures that are in the tables which this call adds to.
@@ -88,6 +94,16 @@ impl Place {
             });
         }
     }
+}
+
+/// Keeps other calls and runs out of a folder: the tables of one would be lost, whichever ends last.
+fn hold(out: &Path) -> Result<FolderLock> {
+    FolderLock::take(out).map_err(|error| match error.kind() {
+        ErrorKind::Taken => {
+            Error::output(out, "another call writes into it now. Wait until it ends, and add with --append")
+        }
+        _ => error.into(),
+    })
 }
 
 /// Folder of a shard's tables.

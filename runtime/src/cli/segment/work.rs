@@ -19,6 +19,7 @@ use crate::{
     run::stop::Stop,
 };
 use bloodseg_vision::{
+    overlay::Base,
     pipeline::Pipeline,
     scale::{self, Learning, Scaler},
 };
@@ -114,9 +115,9 @@ impl Work {
                 if stop.is_raised() {
                     break;
                 }
-                let read = beside.as_ref().map_or_else(|| Picture::read(input, how), Beside::next);
-                match read.and_then(|picture| self.analyse(input, &picture, tables)) {
-                    Ok(()) => self.keep(input, out, beside.as_mut())?,
+                let read = beside.as_ref().map_or_else(|| Picture::read(input, how), |beside| beside.next(input, how));
+                match read.and_then(|picture| self.analyse(input, picture, tables)) {
+                    Ok(base) => self.keep(input, out, base, beside.as_mut())?,
                     Err(error) if error.kind() == ErrorKind::Input => {
                         self.left_out(error);
                         continue;
@@ -134,11 +135,11 @@ impl Work {
         Ok(())
     }
 
-    /// Analyses one, adds it to the tables, and says so.
-    fn analyse(&mut self, input: &Input, picture: &Picture, tables: &mut Tables) -> Result<()> {
+    /// Analyses one, adds it to the tables, and says so; gives what its overlay is drawn on.
+    fn analyse(&mut self, input: &Input, picture: Picture, tables: &mut Tables) -> Result<Base> {
         match &mut self.scales {
-            Some(scales) => scales.analyse(&mut self.pipeline, input, picture)?,
-            None => self.as_it_is(input, picture)?,
+            Some(scales) => scales.analyse(&mut self.pipeline, input, &picture)?,
+            None => self.as_it_is(input, &picture)?,
         }
         let analysis = self.pipeline.latest().ok_or_else(no_analysis)?;
         let (name, verdict) = (&input.name, analysis.quality.verdict);
@@ -156,7 +157,7 @@ impl Work {
         if !verdict.is_good() && counted {
             log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
         }
-        Ok(())
+        picture.into_base(&analysis.scaled)
     }
 
     /// Analyses a picture that is at the scale of the nets, or was brought there while it was read.
@@ -173,15 +174,15 @@ impl Work {
     }
 
     /// Writes the pictures of the latest analysis, or hands them on.
-    fn keep<'a>(&mut self, input: &'a Input, out: &Path, beside: Option<&mut Beside<'a>>) -> Result<()> {
+    fn keep<'a>(&mut self, input: &'a Input, out: &Path, base: Base, beside: Option<&mut Beside<'a>>) -> Result<()> {
         let failed = match beside {
             Some(beside) => {
-                beside.write(&input.stem, &mut self.pipeline)?;
+                beside.write(&input.stem, &mut self.pipeline, base)?;
                 beside.failed()
             }
             None => {
                 let latest = self.pipeline.latest().ok_or_else(no_analysis)?;
-                Vec::from_iter(write(out, &input.stem, latest).err())
+                Vec::from_iter(write(out, &input.stem, latest, base).err())
             }
         };
         self.not_written(failed);

@@ -16,7 +16,7 @@ const CHAIN: u8 = 0;
 const BOX: u8 = 1;
 
 /// Steps to the right, down, left, up.
-const STEPS: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
+pub(crate) const STEPS: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
 /// Where the two pixels ahead lie from a corner, for each heading: the one on the left hand, the one on the right.
 const AHEAD: [[(i64, i64); 2]; 4] = [[(0, -1), (0, 0)], [(0, 0), (-1, 0)], [(-1, 0), (-1, -1)], [(-1, -1), (0, -1)]];
@@ -106,8 +106,8 @@ impl Outlines {
 }
 
 /// Walks around the cell whose first pixel in reading order is `first`. Gives left, top, right and bottom edge, and the
-/// number of steps.
-fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: impl FnMut(u8)) -> ([u32; 4], u32) {
+/// number of steps. Each step goes to `step` as the index of its direction in [`STEPS`].
+pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: impl FnMut(u8)) -> ([u32; 4], u32) {
     let inside = |x: i64, y: i64| {
         let place = u32::try_from(x).ok().zip(u32::try_from(y).ok());
         place.and_then(|(x, y)| labels.get_pixel_checked(x, y)).is_some_and(|pixel| pixel.0[0] == label)

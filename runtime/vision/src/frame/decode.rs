@@ -1,7 +1,9 @@
 //! Decoding of picture files. Every file is taken to be hostile: its size and its header are checked
 //! before a pixel is decoded.
 
+mod alpha;
 mod depth;
+mod foreign;
 mod look;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,8 @@ use std::{
 };
 
 use image::{
-    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
-    error::LimitErrorKind, metadata::Orientation,
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
+    RgbImage, error::LimitErrorKind, metadata::Orientation,
 };
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
             DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
             MAX_WHOLE_FIELD_PX,
         },
-        tiff::first_page::FirstPage,
+        tiff::{Page, first_page::FirstPage, pixels::Pixels},
     },
 };
 
@@ -40,8 +42,8 @@ const EXPECTED: &str = "a PNG, JPEG, TIFF or BMP picture of 8 or 16 bit";
 /// Reads a picture of at most `most_px` pixels as 8-bit RGB.
 ///
 /// PNG, JPEG, TIFF (its first page) and BMP, told by their content and not by their name; 8 or 16 bit, grey or
-/// colour. 16-bit samples are rounded to 8, grey is copied to the three channels, alpha is left out. It is turned as its
-/// EXIF or TIFF orientation says.
+/// colour. 16-bit samples are rounded to 8, grey is copied to the three channels. Pixels that are less than half opaque
+/// become black, those in between are laid on white. It is turned as its EXIF or TIFF orientation says.
 pub fn read_picture(path: &Path, most_px: u64) -> Result<RgbImage> {
     read(path, Wanted::first(Most::px(most_px))).map(|decoded| decoded.picture)
 }
@@ -129,6 +131,8 @@ pub struct Header {
     pub reading_bytes: u64,
     /// How the samples in the file have to be turned.
     turned: Orientation,
+    /// Whether colours are multiplied with their alpha.
+    is_multiplied: bool,
 }
 
 /// Reads the header of a picture of at most `most_px` pixels; what it refuses, [`read_picture`] refuses too.
@@ -172,7 +176,8 @@ fn decode(path: &Path, most: Most) -> Result<DynamicImage> {
 fn decode_from(file: impl BufRead + Seek, file_bytes: u64, path: &Path, wanted: Wanted) -> Result<Decoded> {
     let (decoder, header, metadata) = decoder_of(file, file_bytes, path, wanted, Looked::Whole)?;
     let samples = samples(decoder, path)?;
-    let mut picture = DynamicImage::from(depth::rgb8(samples, wanted.bits).map_err(|e| e.at(path))?);
+    let picture = depth::rgb8(samples, wanted.bits, header.is_multiplied).map_err(|e| e.at(path))?;
+    let mut picture = DynamicImage::from(picture);
     // Turned at last: the samples, which may be larger, are gone by then.
     picture.apply_orientation(header.turned);
     Ok(Decoded { picture: picture.into_rgb8(), metadata })
@@ -208,15 +213,24 @@ fn decoder_of<'a>(
     let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
     let look = look::at(&mut file, path)?;
     let metadata = look.of_page(wanted.page, path)?;
-    if look.format == ImageFormat::Jpeg && looked == Looked::Whole {
-        look::through_jpeg(&mut file, file_bytes, path, most.px)?;
+    let page = look.page(wanted.page);
+    if looked == Looked::Whole {
+        match page {
+            Some(page) => look::through_page(&mut file, file_bytes, path, page)?,
+            None if look.format == ImageFormat::Jpeg => look::through_jpeg(&mut file, file_bytes, path, most.px)?,
+            None => {}
+        }
     }
-    let file = match look.page(wanted.page) {
+    let file = match page {
         Some(page) => FirstPage::of(file, page.at),
         None => FirstPage::as_it_is(file),
     };
-    let reader = ImageReader::with_format(BufReader::new(file.map_err(failed)?), look.format);
-    let mut decoder = reader.into_decoder().map_err(|e| broken(path, e))?;
+    let file = BufReader::new(file.map_err(failed)?);
+    let decoder: ImageResult<Box<dyn ImageDecoder + 'a>> = match page {
+        Some(page) if page.is_plain() => Pixels::of(file).map(|pixels| Box::new(pixels) as _),
+        _ => ImageReader::with_format(file, look.format).into_decoder().map(|decoder| Box::new(decoder) as _),
+    };
+    let mut decoder = decoder.map_err(|e| broken(path, e))?;
     let (width, height) = decoder.dimensions();
     check_size(path, width, height, most.px)?;
     if decoder.total_bytes() > MAX_DECODE_BYTES {
@@ -247,7 +261,8 @@ fn decoder_of<'a>(
     // A picture without a word about it stands upright; so does one whose word cannot be read.
     let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let size_px = if lies(turned) { (height, width) } else { (width, height) };
-    Ok((decoder, Header { size_px, reading_bytes, turned }, metadata))
+    let is_multiplied = page.is_some_and(Page::is_multiplied);
+    Ok((decoder, Header { size_px, reading_bytes, turned, is_multiplied }, metadata))
 }
 
 /// Whether width and height change places.

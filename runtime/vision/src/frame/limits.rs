@@ -21,6 +21,9 @@ pub const DECODER_BYTES: u64 = 512 * 1024;
 /// Most scans of a JPEG that are walked: progressive ones have about ten.
 pub const MAX_JPEG_SCANS: u32 = 256;
 
+/// Most bytes of one tag of a TIFF: the places of the 16x16 tiles of a large picture.
+pub const MAX_TIFF_VALUE_BYTES: usize = 4 * 1024 * 1024;
+
 /// Largest picture file that is opened, in bytes.
 pub const MAX_PICTURE_FILE_BYTES: u64 = 512 * 1024 * 1024;
 

@@ -3,7 +3,8 @@
 //! The round field of an eyepiece and the corners of a rotated or stitched picture are near-black in all channels, which no
 //! stained cell is: in pictures of five laboratories, shrunk to the scale of the nets, the darkest pixel of a cell keeps a
 //! third of the bright ground in its brightest channel. Arrows and scale bars drawn in black fall under the same rule; marks
-//! drawn in white or in colour do not, and there is no rule for them. Alpha is not looked at.
+//! drawn in white or in colour do not, and there is no rule for them. Transparent pixels are black when they come here
+//! ([`super::decode`]).
 
 use image::{GrayImage, RgbImage};
 

@@ -3,64 +3,103 @@
 
 use image::{DynamicImage, RgbImage};
 
-use super::EXPECTED;
+use super::{
+    EXPECTED,
+    alpha::{Alpha, flatten},
+};
 use crate::error::{Error, Result};
 
 /// Depths of sensors that are stored in 16 bit, as they are guessed from the greatest sample.
 const SENSOR_BITS: [u32; 4] = [8, 10, 12, 14];
 
-/// The picture in 8 bit, where `bits` of the 16 of a sample are used.
+/// The greatest sample of 16 bit.
+const FULL: u32 = 65_535;
+
+/// The picture in 8 bit without its alpha, where `bits` of the 16 of a sample are used. `is_multiplied` says that its colours
+/// are multiplied with their alpha.
 ///
 /// # Errors
-/// [`Error::Picture`] for samples above `bits`, and without it for samples that stay below a quarter of the range.
-pub(super) fn rgb8(samples: DynamicImage, bits: Option<u32>) -> Result<RgbImage> {
-    let Some(reach) = reach(&samples) else { return Ok(samples.into_rgb8()) };
-    let Some(bits) = bits else {
-        return match SENSOR_BITS.iter().find(|&&bits| reach < 1 << bits) {
-            // A black picture says nothing of its depth, and is black at any.
-            Some(bits) if reach > 0 => Err(Error::picture(
-                format!("samples reach {reach} of 65535: looks like {bits} bit"),
-                EXPECTED,
-                format!("Give --bits {bits} to segment or run, or --bits 16 if it is as dark as that"),
-            )),
-            _ => Ok(samples.into_rgb8()),
-        };
+/// [`Error::Picture`] for samples above `bits`, without it for samples that stay below a quarter of the range, and for a
+/// picture that is all transparent. Samples of transparent pixels say nothing.
+pub(super) fn rgb8(samples: DynamicImage, bits: Option<u32>, is_multiplied: bool) -> Result<RgbImage> {
+    let Some(deep) = Deep::of(&samples) else {
+        return flatten(samples, Alpha { opaque: 255, is_multiplied }).map(DynamicImage::into_rgb8);
     };
-    let top = (1_u32 << bits.clamp(8, 16)) - 1;
-    if reach > top {
-        let expected = format!("at most {top}, as --bits {bits} says");
-        return Err(Error::picture(format!("samples reach {reach}"), expected, "Give the depth of the camera"));
+    let top = bits.map_or(FULL, |bits| (1 << bits.clamp(8, 16)) - 1);
+    // Alpha may use all bits where the colours do not.
+    let alpha = Alpha { opaque: if deep.most_alpha() > top { FULL } else { top }, is_multiplied };
+    let reach = deep.reach(alpha);
+    match bits {
+        Some(bits) if reach > top => {
+            let expected = format!("at most {top}, as --bits {bits} says");
+            return Err(Error::picture(format!("samples reach {reach}"), expected, "Give the depth of the camera"));
+        }
+        // A black picture says nothing of its depth, and is black at any.
+        None if reach > 0 => {
+            if let Some(bits) = SENSOR_BITS.iter().find(|&&bits| reach < 1 << bits) {
+                return Err(Error::picture(
+                    format!("samples reach {reach} of {FULL}: looks like {bits} bit"),
+                    EXPECTED,
+                    format!("Give --bits {bits} to segment or run, or --bits 16 if it is as dark as that"),
+                ));
+            }
+        }
+        _ => {}
     }
-    Ok(scaled(samples, top).into_rgb8())
+    let samples = flatten(samples, alpha)?;
+    Ok(if top < FULL { scaled(samples, top) } else { samples }.into_rgb8())
 }
 
-/// The greatest colour sample of a picture of 16 bit; none for others.
-fn reach(samples: &DynamicImage) -> Option<u32> {
-    let most = |samples: &[u16], channels: usize, colours: usize| {
-        samples.chunks_exact(channels).flat_map(|pixel| &pixel[..colours]).max().copied()
-    };
-    match samples {
-        DynamicImage::ImageLuma16(picture) => most(picture, 1, 1),
-        DynamicImage::ImageLumaA16(picture) => most(picture, 2, 1),
-        DynamicImage::ImageRgb16(picture) => most(picture, 3, 3),
-        DynamicImage::ImageRgba16(picture) => most(picture, 4, 3),
-        _ => None,
+/// The samples of a picture of 16 bit.
+struct Deep<'a> {
+    samples: &'a [u16],
+    /// Samples of a pixel but for its alpha.
+    colours: usize,
+    has_alpha: bool,
+}
+
+impl<'a> Deep<'a> {
+    /// None for pictures of other depths.
+    fn of(picture: &'a DynamicImage) -> Option<Self> {
+        let (samples, colours, has_alpha): (&[u16], _, _) = match picture {
+            DynamicImage::ImageLuma16(picture) => (picture, 1, false),
+            DynamicImage::ImageLumaA16(picture) => (picture, 1, true),
+            DynamicImage::ImageRgb16(picture) => (picture, 3, false),
+            DynamicImage::ImageRgba16(picture) => (picture, 3, true),
+            _ => return None,
+        };
+        Some(Self { samples, colours, has_alpha })
     }
-    .map(u32::from)
+
+    /// The colours of each pixel, and its alpha.
+    fn pixels(&self) -> impl Iterator<Item = (&'a [u16], Option<u32>)> {
+        let (colours, channels) = (self.colours, self.colours + usize::from(self.has_alpha));
+        let parted = move |pixel: &'a [u16]| (&pixel[..colours], pixel.get(colours).map(|alpha| u32::from(*alpha)));
+        self.samples.chunks_exact(channels).map(parted)
+    }
+
+    /// The greatest alpha; 0 without.
+    fn most_alpha(&self) -> u32 {
+        self.pixels().filter_map(|(_, alpha)| alpha).max().unwrap_or(0)
+    }
+
+    /// The greatest colour of the pixels that can be seen; 0 without any.
+    fn reach(&self, alpha: Alpha) -> u32 {
+        let seen = self.pixels().filter(|(_, opacity)| opacity.is_none_or(|opacity| alpha.shows(opacity)));
+        seen.flat_map(|(colours, _)| colours).max().map_or(0, |level| u32::from(*level))
+    }
 }
 
 /// Samples from 0 to `top` stretched to 16 bit, in their place.
 fn scaled(mut samples: DynamicImage, top: u32) -> DynamicImage {
     let stretch = |samples: &mut [u16]| {
         for sample in samples {
-            *sample = ((u32::from(*sample).min(top) * 65_535 + top / 2) / top) as u16;
+            *sample = ((u32::from(*sample).min(top) * FULL + top / 2) / top) as u16;
         }
     };
     match &mut samples {
         DynamicImage::ImageLuma16(picture) => stretch(picture),
-        DynamicImage::ImageLumaA16(picture) => stretch(picture),
         DynamicImage::ImageRgb16(picture) => stretch(picture),
-        DynamicImage::ImageRgba16(picture) => stretch(picture),
         _ => {}
     }
     samples

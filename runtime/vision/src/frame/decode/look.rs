@@ -7,7 +7,7 @@ use std::{
 
 use image::ImageFormat;
 
-use super::{EXPECTED, Metadata, check_size};
+use super::{EXPECTED, Metadata, check_size, foreign};
 use crate::{
     error::{Error, Result},
     frame::{
@@ -57,6 +57,9 @@ impl Look {
 pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> {
     let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
     let start = file.fill_buf().map_err(failed)?;
+    if let Some((name, todo)) = foreign::name(start) {
+        return Err(Error::input(path, name, EXPECTED, todo));
+    }
     let text = start.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
     let wide = start.starts_with(b"II+\0") || start.starts_with(b"MM\0+");
     let format = if wide { Some(ImageFormat::Tiff) } else { image::guess_format(start).ok() };
@@ -96,6 +99,18 @@ pub(super) fn through_jpeg(file: &mut (impl BufRead + Seek), file_bytes: u64, pa
         log::warn!("{}: a JPEG without its end marker; its picture is whole", path.display());
     }
     file.rewind().map_err(failed)
+}
+
+/// Walks the JPEGs in a page of a TIFF.
+///
+/// # Errors
+/// As [`through_jpeg`].
+pub(super) fn through_page(file: &mut (impl BufRead + Seek), file_bytes: u64, path: &Path, page: &Page) -> Result<()> {
+    if page.has_jpegs() {
+        tiff::through_jpegs(file, page, file_bytes).map_err(|fault| refused(path, fault))?;
+        file.rewind().map_err(|e| Error::input(path, e, EXPECTED, ""))?;
+    }
+    Ok(())
 }
 
 fn refused(path: &Path, fault: Fault) -> Error {

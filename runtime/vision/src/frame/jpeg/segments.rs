@@ -70,12 +70,19 @@ fn frame_kind(marker: u8) -> Option<Result<bool>> {
 /// # Errors
 /// Kinds of JPEG that are not read, by their names; a file without a frame header.
 pub fn kind_of(bytes: &[u8]) -> Result<(u32, u32)> {
-    let mut segments = Segments { bytes, at: 0 };
+    let (mut segments, mut is_adobe) = (Segments { bytes, at: 0 }, false);
     while let Some((marker, payload)) = segments.next()? {
         if let Some(kind) = frame_kind(marker) {
             kind?;
-            return header(payload).map(|header| (header.width, header.height));
+            let header = header(payload)?;
+            // Adobe's marker says whether colours are CMYK or YCCK, and that 255 is no ink; without it, programs differ.
+            return match header.components.len() / 3 {
+                2 => Err(Fault::Unread("a JPEG of two channels")),
+                4 if !is_adobe => Err(Fault::Unread("a JPEG of four channels that does not say which")),
+                _ => Ok((header.width, header.height)),
+            };
         }
+        is_adobe |= marker == 0xee && payload.starts_with(b"Adobe");
         if marker == END {
             break;
         }

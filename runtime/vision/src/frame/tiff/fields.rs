@@ -106,8 +106,18 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         Some(bytes)
     }
 
+    /// How many values a tag has; 0 for one that is not there.
+    pub(super) fn count(directory: &Directory, tag: u16) -> u64 {
+        directory.entries.iter().find(|entry| entry.tag == tag).map_or(0, |entry| entry.count)
+    }
+
     /// The first value of a tag of whole numbers.
     pub(super) fn number(&mut self, directory: &Directory, tag: u16) -> Option<u64> {
+        self.numbers(directory, tag, 1)?.first().copied()
+    }
+
+    /// The values of a tag of whole numbers, `most` at most.
+    pub(super) fn numbers(&mut self, directory: &Directory, tag: u16, most: u64) -> Option<Vec<u64>> {
         let kind = directory.entries.iter().find(|entry| entry.tag == tag)?.kind;
         let size = match kind {
             1 => 1,
@@ -116,8 +126,21 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
             16 => 8,
             _ => return None,
         };
-        let bytes = self.bytes(directory, tag, &[(kind, size)], size)?;
-        (bytes.len() as u64 == size).then(|| self.unsigned(&bytes))
+        let bytes = self.bytes(directory, tag, &[(kind, size)], size * most)?;
+        Some(bytes.chunks_exact(size as usize).map(|bytes| self.unsigned(bytes)).collect())
+    }
+
+    /// Bytes that no program but one has to understand, such as the tables of a JPEG.
+    pub(super) fn undefined(&mut self, directory: &Directory, tag: u16) -> Option<Vec<u8>> {
+        self.bytes(directory, tag, &[(7, 1), (1, 1)], MAX_TEXT_BYTES)
+    }
+
+    /// Bytes of the file from `at` on; fewer where it ends before.
+    pub(super) fn piece(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
+        self.file.seek(SeekFrom::Start(at))?;
+        let mut bytes = Vec::new();
+        self.file.by_ref().take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// A fraction.

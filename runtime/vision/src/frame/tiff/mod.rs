@@ -3,7 +3,10 @@
 
 mod fields;
 pub mod first_page;
+mod jpegs;
+mod kinds;
 mod pitch;
+pub mod pixels;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +16,8 @@ use std::{
 };
 
 use fields::{Directory, Fields};
+pub use jpegs::through_jpegs;
+use kinds::{Kind, Maker};
 
 /// Most pages that are looked at; the list is said to break off where there are more.
 const MAX_PAGES: usize = 4096;
@@ -24,12 +29,10 @@ pub struct Page {
     pub at: u64,
     /// A small copy of another page, or a mask of one.
     pub is_reduced: bool,
-    /// Bits of its first sample.
-    pub bits: u64,
     /// Edge of a pixel in the specimen in micrometres, where the file says so believably.
     pub um_per_px: Option<f64>,
-    format: u64,
-    photometric: u64,
+    /// How its pixels are stored.
+    kind: Kind,
 }
 
 /// The pages of a file.
@@ -45,12 +48,25 @@ mod tag {
     pub(super) const NEW_SUBFILE_TYPE: u16 = 254;
     pub(super) const SUBFILE_TYPE: u16 = 255;
     pub(super) const BITS_PER_SAMPLE: u16 = 258;
+    pub(super) const COMPRESSION: u16 = 259;
     pub(super) const PHOTOMETRIC: u16 = 262;
     pub(super) const DESCRIPTION: u16 = 270;
+    pub(super) const STRIP_OFFSETS: u16 = 273;
+    pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(super) const STRIP_BYTES: u16 = 279;
     pub(super) const X_RESOLUTION: u16 = 282;
     pub(super) const Y_RESOLUTION: u16 = 283;
+    pub(super) const PLANAR: u16 = 284;
     pub(super) const RESOLUTION_UNIT: u16 = 296;
+    pub(super) const PREDICTOR: u16 = 317;
+    pub(super) const TILE_OFFSETS: u16 = 324;
+    pub(super) const TILE_BYTES: u16 = 325;
+    pub(super) const SUB_DIRECTORIES: u16 = 330;
+    pub(super) const EXTRA_SAMPLES: u16 = 338;
     pub(super) const SAMPLE_FORMAT: u16 = 339;
+    pub(super) const JPEG_TABLES: u16 = 347;
+    pub(super) const DNG_VERSION: u16 = 50_706;
+    pub(super) const NDPI_VERSION: u16 = 65_420;
 }
 
 /// Bits of NewSubfileType: a reduced copy, and a mask.
@@ -88,37 +104,57 @@ pub fn pages(file: &mut (impl Read + Seek)) -> Result<Pages> {
 }
 
 fn page<R: Read + Seek>(fields: &mut Fields<R>, at: u64, directory: &Directory, description: Option<&str>) -> Page {
+    let description = description.unwrap_or_default();
     let mut number = |tag, default| fields.number(directory, tag).unwrap_or(default);
     let subfile = number(tag::NEW_SUBFILE_TYPE, 0);
     let is_reduced = subfile & REDUCED_OR_MASK != 0 || number(tag::SUBFILE_TYPE, 1) == 2;
-    let (bits, format) = (number(tag::BITS_PER_SAMPLE, 1), number(tag::SAMPLE_FORMAT, 1));
-    let (photometric, unit) = (number(tag::PHOTOMETRIC, 1), number(tag::RESOLUTION_UNIT, 2));
+    let unit = number(tag::RESOLUTION_UNIT, 2);
+    let has = |tag| Fields::<R>::count(directory, tag) > 0;
+    let maker = match () {
+        () if has(tag::NDPI_VERSION) => Some(Maker::Hamamatsu),
+        () if description.starts_with("Aperio") => Some(Maker::Aperio),
+        () if has(tag::DNG_VERSION) || (is_reduced && has(tag::SUB_DIRECTORIES)) => Some(Maker::Camera),
+        () => None,
+    };
+    let kind = Kind {
+        bits: number(tag::BITS_PER_SAMPLE, 1),
+        format: number(tag::SAMPLE_FORMAT, 1),
+        photometric: number(tag::PHOTOMETRIC, 1),
+        compression: number(tag::COMPRESSION, 1),
+        samples: number(tag::SAMPLES_PER_PIXEL, 1),
+        extra: number(tag::EXTRA_SAMPLES, 0),
+        extras: Fields::<R>::count(directory, tag::EXTRA_SAMPLES),
+        is_planar: number(tag::PLANAR, 1) == 2,
+        has_predictor: number(tag::PREDICTOR, 1) != 1,
+        maker,
+    };
     let [x, y] = [tag::X_RESOLUTION, tag::Y_RESOLUTION].map(|tag| fields.rational(directory, tag));
-    let um_per_px = pitch::um_per_px(x, y, unit, description.unwrap_or_default());
-    Page { at, is_reduced, bits, um_per_px, format, photometric }
+    Page { at, is_reduced, um_per_px: pitch::um_per_px(x, y, unit, description), kind }
 }
 
 impl Page {
-    /// Why its pixels are not read, and what to do: kinds that the decoder does not take, by their names.
+    /// Why its pixels are not read, and what to do: kinds that no decoder here takes, by their names.
     pub fn unread(&self) -> Option<(String, &'static str)> {
-        const DEPTH: &str = "Convert it to 8 or 16 bit";
-        const COLOUR: &str = "Convert it to RGB or grey";
-        let bits = self.bits;
-        match (self.format, self.photometric) {
-            (3, _) => return Some((format!("floating-point samples of {bits} bit"), DEPTH)),
-            (2, _) => return Some(("samples with a sign".into(), "Convert it to 8 or 16 bit without a sign")),
-            (_, 3) => return Some(("a TIFF with a palette".into(), COLOUR)),
-            (_, 6) => return Some(("a TIFF in YCbCr".into(), COLOUR)),
-            (_, 8..=10) => return Some(("a TIFF in L*a*b*".into(), COLOUR)),
-            (_, 32_803 | 34_892) => return Some(("a TIFF of raw sensor data".into(), COLOUR)),
-            _ => {}
-        }
-        match bits {
-            1 | 8 | 16 => None,
-            9..16 => {
-                Some((format!("samples of {bits} bit, packed"), "Convert it to 8 bit, or to 16 bit and give --bits"))
-            }
-            _ => Some((format!("samples of {bits} bit"), DEPTH)),
-        }
+        self.kind.unread()
+    }
+
+    /// Whether its pixels are read by [`pixels::Pixels`]; the others by the decoder of the crate `image`.
+    pub fn is_plain(&self) -> bool {
+        !self.kind.is_planar && matches!(self.kind.bits, 8 | 16) && matches!(self.kind.photometric, 0..=2 | 6)
+    }
+
+    /// Whether its strips or tiles are a JPEG each.
+    pub fn has_jpegs(&self) -> bool {
+        self.kind.compression == kinds::JPEG
+    }
+
+    /// Whether its colours are multiplied with their alpha.
+    pub fn is_multiplied(&self) -> bool {
+        self.kind.extra == kinds::MULTIPLIED_ALPHA
+    }
+
+    /// Bits of a sample.
+    pub fn bits(&self) -> u64 {
+        self.kind.bits
     }
 }

@@ -29,7 +29,7 @@ fn read(bytes: &[u8]) -> Pages {
 fn reduced_copies_and_masks_are_no_pages() {
     let (whole, small, mask, old) = ([(258, 3, 1, 8)], [(254, 4, 1, 1)], [(254, 4, 1, 4)], [(255, 3, 1, 2)]);
     let found = read(&tiff(&[&small, &whole, &mask, &old, &whole]));
-    assert_eq!(found.pages.iter().map(|page| page.bits).collect::<Vec<_>>(), [8, 8]);
+    assert_eq!(found.pages.iter().map(|page| page.bits()).collect::<Vec<_>>(), [8, 8]);
     assert_eq!(read(&tiff(&[&small])).pages.len(), 1, "the only one");
 }
 
@@ -53,7 +53,7 @@ fn kinds_that_are_not_read_are_named() {
     let named = |entries: &[(u16, u16, u32, u32)]| {
         read(&tiff(&[entries])).pages[0].unread().map_or_else(String::new, |(found, _)| found)
     };
-    assert_eq!(named(&[(258, 3, 1, 8), (262, 3, 1, 2)]), "");
+    assert_eq!(named(&[(258, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, 3)]), "");
     assert!(named(&[(258, 3, 1, 32), (339, 3, 1, 3)]).contains("floating-point"));
     assert!(named(&[(258, 3, 1, 32), (339, 3, 1, 1)]).contains("32 bit"));
     assert!(named(&[(258, 3, 1, 12)]).contains("12 bit, packed"));

@@ -1,0 +1,7 @@
+//! How large overlays are.
+
+/// Most pixels of an input that the overlay is drawn on at its own resolution: 12 binary megapixels.
+pub const MAX_OVERLAY_PX: u64 = 12 * 1024 * 1024;
+
+/// Longest side of the overlay of a larger input, in pixels.
+pub const MAX_SHRUNK_OVERLAY_SIDE_PX: u32 = 4096;
