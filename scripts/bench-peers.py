@@ -1,7 +1,9 @@
-"""Times both nets in bloodseg, onnxruntime and OpenVINO; called by scripts/bench-peers."""
+"""Times both nets in bloodseg, onnxruntime and OpenVINO, and a whole frame; called by scripts/bench-peers."""
 import argparse
+import glob
 import json
 import os
+import re
 import statistics
 import subprocess
 import tempfile
@@ -11,6 +13,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import openvino
+
+import peer_frame
 
 NETS = {"ssr": (1, 3, 64, 64), "unet": (1, 3, 256, 256)}
 
@@ -56,6 +60,41 @@ def onnxruntime_run(path, shape, precise):
     return lambda: session.run(None, values)
 
 
+class Frames:
+    """Whole frames by onnxruntime and OpenCV: those that `bench` renders, in the size that is kept in data/synth."""
+
+    def __init__(self):
+        self.fields = sorted(glob.glob("data/synth/img/*"))[:4]
+        self.pictures = [peer_frame.prepare(field) for field in self.fields]
+        self.in_nets_s = 0.0
+        self.analyse = peer_frame.analyser(*(self.net(f"models/{net}.onnx") for net in NETS))
+        self.cells = sum(len(self.analyse(picture)[2]) for picture in self.pictures)
+
+    def net(self, path):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def run(tensor):
+            before = time.perf_counter()
+            output, = session.run(None, {name: tensor})
+            self.in_nets_s += time.perf_counter() - before
+            return output
+
+        return run
+
+    def medians_ms(self, runs):
+        """Median of the nets and of the frame."""
+        times = []
+        for at in range(runs + 3):
+            self.in_nets_s = 0.0
+            before = time.perf_counter()
+            self.analyse(self.pictures[at % len(self.pictures)])
+            times.append((1e3 * self.in_nets_s, 1e3 * (time.perf_counter() - before)))
+        return [statistics.median(column) for column in zip(*times[3:])]
+
+
 def openvino_run(path, shape, hint):
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": hint}
     request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
@@ -83,16 +122,24 @@ def main():
         "OpenVINO, latency": lambda path, shape: openvino_run(path, shape, "LATENCY"),
         "OpenVINO, throughput": lambda path, shape: openvino_run(path, shape, "THROUGHPUT"),
     }
+    frames = Frames()
     with tempfile.TemporaryDirectory() as folder:
+        command = [args.binary, "segment", *frames.fields, "--whole-field", "--out", os.path.join(folder, "cells")]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        cells = sum(int(count) for count in re.findall(r"^\S+: (\d+) cells", lines, re.MULTILINE))
         files = {"as they are": {net: f"models/{net}.onnx" for net in NETS}}
         files["convolutions alone"] = {net: body(path, folder) for net, path in files["as they are"].items()}
         runs = {
             (form, name, net): make(files[form][net], shape)
             for form in files for name, make in peers.items() for net, shape in NETS.items()
         }
-        times = {}
+        times, whole = {}, {"bloodseg": [], "onnxruntime and OpenCV": []}
         for _ in range(args.rounds):
             report = ours(None, args.tiles)
+            stages = report["stages"]
+            nets_ms = sum(stages["steps"][net]["median_ms"] for net in NETS)
+            whole["bloodseg"].append((nets_ms, stages["pipeline"]["median_ms"]))
+            whole["onnxruntime and OpenCV"].append(frames.medians_ms(args.tiles))
             for form, keys in (("as they are", ("ssr_ms", "unet_ms")), ("convolutions alone", ("ssr_body_ms", "unet_body_ms"))):
                 times.setdefault((form, "bloodseg, " + report["kernel"]), []).append([report[key] for key in keys])
                 for name in peers:
@@ -108,6 +155,13 @@ def main():
                 ssr, unet = (statistics.median(row[at] for row in rows) for at in (0, 1))
                 ratio = statistics.median(sum(a) / sum(b) for a, b in zip(us, rows))
                 print(f"| {name} | {ssr:.2f} | {unet:.2f} | {ssr + unet:.2f} | {ratio:.2f} |")
+    print("\na frame of 64x64, from the picture in memory to its cells\n")
+    print("| program | nets ms | around them ms | frame ms | bloodseg / this | cells in 4 fields |\n|---|---|---|---|---|---|")
+    for (name, rows), found in zip(whole.items(), (cells, frames.cells)):
+        nets, frame = (statistics.median(row[at] for row in rows) for at in (0, 1))
+        around = statistics.median(frame - nets for nets, frame in rows)
+        ratio = statistics.median(a[1] / b[1] for a, b in zip(whole["bloodseg"], rows))
+        print(f"| {name} | {nets:.2f} | {around:.2f} | {frame:.2f} | {ratio:.2f} | {found} |")
 
 
 main()
