@@ -151,6 +151,12 @@ pub struct Board {
     pub recent: Arc<RecentCells>,
 }
 
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Board {
     /// These models run from now on.
     pub fn set_models(&self, models: Vec<ModelCard>) {

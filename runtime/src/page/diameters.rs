@@ -43,6 +43,12 @@ pub struct Told {
     pub counts: Vec<u32>,
 }
 
+impl Default for Diameters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Diameters {
     /// Empty.
     pub fn new() -> Self {

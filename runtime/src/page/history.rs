@@ -125,6 +125,12 @@ pub struct RecentCells {
     skipped: AtomicU64,
 }
 
+impl Default for RecentCells {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl RecentCells {
     /// None yet.
     pub fn new() -> Self {

@@ -108,7 +108,7 @@ fn the_budget_is_that_of_the_frames_that_the_sources_have() {
     // be no larger than there is room for.
     let limited = format!("[budget]\ntotal_mib = {}\n{small}{large}", (little + 3.0 * much) / 4.0);
     write("half.toml", &limited);
-    assert_ne!(of_check(&of("half.toml", &[]), "budget").0, "fault");
+    assert_ne!(of_check(&of("half.toml", &[]), "budget").0, "fault", "{little} {much} {}", of("half.toml", &[]));
     // Frames that wait have their own size.
     let limit = format!("[budget]\ntotal_mib = {}\n", little + 2.0);
     write("tight-small.toml", &[&limit, small].concat());

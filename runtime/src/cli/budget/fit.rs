@@ -102,6 +102,9 @@ fn room(
 ) -> Result<(u64, u64)> {
     let Need { frame_px, making_bytes, .. } = source.need();
     let full_px = px(frame_px);
+    if full_px <= px(PROBES[1].into()) {
+        return Ok((full_px, full_px));
+    }
     let mut costs = [0.0; 2];
     for (cost, size) in costs.iter_mut().zip(PROBES) {
         let need = Need { frame_px: (0, 0), analysed_px: Some(size.into()), making_bytes };

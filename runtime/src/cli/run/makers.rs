@@ -44,8 +44,7 @@ impl<'a> CliMakers<'a> {
         args: &'a RunArgs,
         out: &'a Path,
         info: RunInfo,
-        pipeline: TriedPipeline,
-        fit: Fit,
+        (pipeline, fit): (TriedPipeline, Fit),
         voice: Voice,
     ) -> Self {
         Self {

@@ -165,7 +165,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
         voice.line(format_args!("page     {}", page.url));
     }
-    let mut makers = CliMakers::new(&shared, session, args, &out, info, pipeline, fit, voice.clone());
+    let mut makers = CliMakers::new(&shared, session, args, &out, info, (pipeline, fit), voice.clone());
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);

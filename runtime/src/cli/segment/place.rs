@@ -43,7 +43,7 @@ impl Place {
         }
         let out = session.out(args.out.as_ref())?;
         let has_records = out.join(store::FILE).exists();
-        if has_records && (args.shard.is_some() || !records::are_of_calls(&out)?) {
+        if has_records && !records::are_of_calls(&out)? {
             return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
         }
         let held = if args.shard.is_none() { Some(hold(&out)?) } else { None };
@@ -64,7 +64,7 @@ impl Place {
             _ => {}
         }
         // What a call that was killed left, or one that is to be written over: tables are there only from the end on.
-        if has_records && !args.append {
+        if has_records && !args.append && args.shard.is_none() {
             records::remove(&out)?;
         }
         if args.shard.is_some() {
