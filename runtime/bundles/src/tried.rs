@@ -207,6 +207,17 @@ impl TriedPipeline {
     }
 }
 
+/// Whoever lets go of the pipeline in order, for whatever reason, has no complaint about the models: a run that is refused for
+/// its folder, its budget, its address or its records ends no trial. What is counted is a process that died with the models at
+/// work, which comes to no end here.
+impl Drop for TriedPipeline {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.end();
+        }
+    }
+}
+
 /// Loads models and runs their golden inputs; those that fail are left for the previous ones.
 fn load(
     loader: &dyn Loader,
@@ -365,6 +376,23 @@ mod tests {
             assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());
             assert_eq!(active(&folder).0, "1");
         }
+    }
+
+    #[test]
+    fn a_start_that_has_nothing_to_do_with_the_models_is_not_counted() {
+        let (folder, _) = bench();
+        let slots = || Slots::open(folder.path());
+        for _ in 0..3 * crate::limits::MAX_TRIAL_STARTS {
+            let tried = begin(slots());
+            assert_eq!(active(&folder), ("2".into(), Some(1), None));
+            // The folder for results is held by another run, say.
+            drop(tried);
+            assert_eq!(active(&folder), ("2".into(), Some(0), None));
+        }
+        // A process that dies lets go of nothing.
+        std::mem::forget(begin(slots()));
+        std::mem::forget(begin(slots()));
+        assert_eq!(active(&folder), ("2".into(), Some(2), None));
     }
 
     #[test]

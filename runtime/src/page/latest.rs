@@ -63,8 +63,9 @@ struct FrameNow {
     contrast_levels: f64,
     brightness_levels: f64,
     counted: bool,
-    cells: u32,
-    unsupported: u32,
+    /// Of a frame that was not counted there is no number.
+    cells: Option<u32>,
+    unsupported: Option<u32>,
     tiles: u32,
     times_ms: TimesNow,
 }
@@ -152,8 +153,8 @@ impl<'a> Latest<'a> {
                 contrast_levels: numbers.quality.contrast_levels,
                 brightness_levels: numbers.quality.brightness_levels,
                 counted: numbers.counted,
-                cells: numbers.cells,
-                unsupported: numbers.unsupported,
+                cells: numbers.counted.then_some(numbers.cells),
+                unsupported: numbers.counted.then_some(numbers.unsupported),
                 tiles: numbers.tiles,
                 times_ms: TimesNow {
                     ssr: numbers.times.ssr_ms,

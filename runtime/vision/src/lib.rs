@@ -9,7 +9,9 @@
 //! 5. [`super_resolution`] and [`segmentation`]: a net each, and the meaning of its tensors.
 //! 6. [`cells`]: maps to labels, labels to measures; [`consistency`] and [`support`] say whether the input supports a cell.
 //! 7. [`pipeline`]: all of it in a row, in memory that is reused from frame to frame.
-//! 8. [`pictures`] and [`overlay`] show what came out; [`calibration`] measures the pitch of a frame from its red cells.
+//! 8. [`scale`] finds how large the red cells of a picture are and brings it to the scale of the models; [`placement`] says
+//!    where what was found lies on the input; [`calibration`] measures the pitch of a camera.
+//! 9. [`pictures`] and [`overlay`] draw what came out.
 //!
 //! Nothing here opens a network connection, a database or a camera, prints, or keeps global state.
 

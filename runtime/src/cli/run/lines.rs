@@ -19,6 +19,8 @@ use bloodseg_vision::{frame::quality::Verdict, pipeline::StageTimes};
 /// What the end of a run tells of its frames.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Frames whose cells were counted.
+    pub(super) counted: u64,
     pub(super) cells: u64,
     pub(super) unsupported: u64,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
@@ -32,6 +34,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn add(&mut self, record: &FrameRecord) {
+        self.counted += u64::from(record.counted);
         self.cells += record.cells.len() as u64;
         self.unsupported += record.unsupported_cells() as u64;
         *self.verdicts.entry(record.quality.verdict).or_default() += 1;
@@ -111,12 +114,16 @@ pub(super) fn summary(outcome: &Outcome, tally: &Tally, seconds: f64) -> String 
     let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = outcome.counts;
     let (cells, unsupported) = (tally.cells, tally.unsupported);
     let why = outcome.ended.why();
-    let each = if analysed > 0 { cells as f64 / analysed as f64 } else { 0.0 };
+    // Frames whose cells were not counted have no number of them.
+    let each = match tally.counted {
+        0 => "none counted".to_owned(),
+        counted => format!("{:.1} a counted frame", cells as f64 / counted as f64),
+    };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
     let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
     let not_kept = if not_kept > 0 { format!("; {not_kept} records NOT KEPT") } else { String::new() };
     format!(
         "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
-         {unreadable} unreadable; {cells} cells{unsupported}, {each:.1} a frame; {seconds:.1} s, {rate:.1} frames/s{not_kept}"
+         {unreadable} unreadable; {cells} cells{unsupported}, {each}; {seconds:.1} s, {rate:.1} frames/s{not_kept}"
     )
 }

@@ -129,6 +129,8 @@ impl RunArgs {
 /// # Errors
 /// Those of the source, of the models and of the results; the frames before are kept.
 pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()> {
+    // Before the models are loaded: a start that is stopped meanwhile must not speak against models on trial.
+    let stop = stop_on_signals()?;
     let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
     let opened = budget::live_bytes();
@@ -152,7 +154,6 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
     });
     let _held = FolderLock::take(&out)?;
-    let stop = stop_on_signals()?;
     let (name, of_files) = (source.name().to_owned(), source.is_of_files());
     voice.line(format_args!("source   {name}: {}", source.describe()));
     voice.line(format_args!("results  {}", out.display()));

@@ -60,6 +60,9 @@ pub struct Pitch {
     pub source: String,
 }
 
+/// Pitches that a model may have, in micrometres a pixel: beyond light's resolution, and beyond any cell.
+const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.01..=100.0;
+
 /// How cells are read off the maps of a segmentation model. All levels are those of the output maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,11 +169,68 @@ impl Manifest {
                 "Use models made for this version",
             ));
         }
+        manifest.check_numbers(origin)?;
         Ok(manifest)
+    }
+
+    /// Refuses numbers that no training has: what is scaled by them would have no pixels, or none that anyone can hold.
+    fn check_numbers(&self, origin: &str) -> Result<()> {
+        let Pitch { um_per_px, least_um_per_px: least, greatest_um_per_px: greatest, .. } = self.pitch;
+        let fault = |found: String, expected: &str| {
+            Err(Error::model(origin, found, expected, "Use a manifest as train-host writes it"))
+        };
+        if ![um_per_px, least, greatest].iter().all(|um| PITCHES_UM.contains(um)) {
+            let (low, high) = (PITCHES_UM.start(), PITCHES_UM.end());
+            return fault(
+                format!("a pitch of {um_per_px} um, from {least} to {greatest} um"),
+                &format!("pitches of {low} to {high} um"),
+            );
+        }
+        if !(least <= um_per_px && um_per_px <= greatest) {
+            return fault(format!("a pitch of {um_per_px} um outside of {least} to {greatest} um"), "one between them");
+        }
+        if let Some((name, value)) = self.figures.iter().find(|(_, value)| !value.is_finite()) {
+            return fault(format!("{name} = {value}"), "figures that are numbers");
+        }
+        Ok(())
     }
 
     /// The text of the manifest.
     pub fn to_text(&self) -> Result<String> {
         toml::to_string_pretty(self).map_err(|e| Error::internal("manifest", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::engine::fixture;
+
+    #[test]
+    fn numbers_that_no_training_has_are_refused() {
+        let (text, _) = fixture::files(&fixture::unet());
+        let manifest = Manifest::parse(&text, "unet.toml").unwrap();
+        let parsed = |change: &dyn Fn(&mut Manifest)| {
+            let mut changed = manifest.clone();
+            change(&mut changed);
+            Manifest::parse(&changed.to_text().unwrap(), "unet.toml").map(|_| ()).map_err(|e| e.to_string())
+        };
+        parsed(&|_| ()).unwrap();
+        for um in [1e-320, -1.0, 0.0, 9e18, f64::INFINITY, f64::NAN] {
+            assert!(parsed(&|manifest| manifest.pitch.um_per_px = um).unwrap_err().contains("pitch"), "{um}");
+            assert!(parsed(&|manifest| manifest.pitch.least_um_per_px = um).is_err(), "{um}");
+            assert!(parsed(&|manifest| manifest.pitch.greatest_um_per_px = um).is_err(), "{um}");
+            let figure = parsed(&|manifest| {
+                manifest.figures.insert("dice".into(), um);
+            });
+            assert_eq!(figure.is_ok(), um.is_finite(), "{um}");
+        }
+        let swapped = parsed(&|manifest| {
+            let pitch = &mut manifest.pitch;
+            (pitch.least_um_per_px, pitch.um_per_px, pitch.greatest_um_per_px) = (3.0, 2.5, 2.0);
+        });
+        assert!(swapped.unwrap_err().contains("outside"));
     }
 }
