@@ -299,7 +299,7 @@ def without_calibration(browser):
     for number in range(30):
         (folder / f"a{number:02}.png").write_bytes(b"no picture")
     (folder / "b.png").write_bytes(picture)
-    with Run(folder, "--fps", "4", "--repeat") as run:
+    with Run(folder, "--fps", "4", "--repeat", "--as-is") as run:
         tab = Tab(browser, run.url)
         tab.wait("view.heard && !view.heard.frame && document.getElementById('quality').textContent === 'no frame yet'",
                  "a page without a frame says so")
@@ -307,7 +307,8 @@ def without_calibration(browser):
         check(tab.value("document.getElementById('trend').getAttribute('aria-label')") == "No counted frame yet", "nor draws any")
         tab.wait(f"view.frame > 0 && {LOADED}", "the first frame is shown when it comes")
         check("pixels" in tab.value("document.getElementById('diameters-title').textContent"), "without a pitch, in pixels")
-        check("px" in tab.value("document.getElementById('diameters').textContent"), "of the sensor")
+        check("px" in tab.value("document.getElementById('diameters').textContent"), "of the analysed picture")
+        check("not known" in tab.value("document.getElementById('scale').textContent"), "and the scale says so")
         check(tab.value("document.getElementById('budget').textContent") == "none set", "memory without a budget")
         check(tab.complaints() == [], f"the console is silent {tab.complaints()}")
         tab.close()
