@@ -112,6 +112,12 @@ impl Folder {
         Ok((field.lr, Scaled { placement, ..origin }))
     }
 
+    /// No decoder should panic on a picture; if one does, the next picture can still be read.
+    fn read_guarded(&self, path: &Path, page: usize) -> Result<(image::RgbImage, Scaled)> {
+        let read = catch_unwind(AssertUnwindSafe(|| self.read(path, page)));
+        read.unwrap_or_else(|_| Err(Error::input(path, "a picture that breaks its decoder", "a whole one", "")))
+    }
+
     /// What a picture is called, with `#2` for a second page; its results have its ending too where two would have one name.
     fn name_of(&self, path: &Path, page: usize) -> FrameName {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -178,6 +184,15 @@ impl FrameSource for Folder {
         !self.replay.whole_field && !self.replay.as_is
     }
 
+    fn pictures(&self) -> usize {
+        self.pictures.len()
+    }
+
+    fn peek(&self, at: usize) -> Result<(image::RgbImage, Scaled)> {
+        let (path, page) = self.pictures.get(at).ok_or_else(|| Error::internal("folder", "no such picture"))?;
+        self.read_guarded(path, *page)
+    }
+
     fn resample_to(&mut self, um_per_px: f64) -> Result<()> {
         self.target_um_per_px = Some(um_per_px);
         Ok(())
@@ -229,9 +244,7 @@ impl FrameSource for Folder {
         let (path, page) = &self.pictures[self.at];
         let page = *page;
         self.at += 1;
-        // No decoder should panic on a picture; if one does, the next picture can still be read.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read(path, page)));
-        match read.unwrap_or_else(|_| Err(Error::input(path, "a picture that breaks its decoder", "a whole one", ""))) {
+        match self.read_guarded(path, page) {
             Ok((picture, origin)) => {
                 self.unreadable = 0;
                 self.number += 1;

@@ -16,8 +16,10 @@ pub mod open;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use image::RgbImage;
+
 use crate::error::{Error, Result};
-use bloodseg_vision::{frame::Frame, geometry::TILE_PX};
+use bloodseg_vision::{frame::Frame, geometry::TILE_PX, placement::Scaled};
 use counters::CameraCounters;
 
 /// What a source has at the moment.
@@ -113,6 +115,19 @@ pub trait FrameSource: fmt::Debug + Send {
     /// Whether its frames have to be brought to the scale of the models; else they are analysed as they are.
     fn needs_scale(&self) -> bool {
         false
+    }
+
+    /// How many pictures it has, of a source that can show each before its turn.
+    fn pictures(&self) -> usize {
+        0
+    }
+
+    /// Shows a picture before its turn, counted from 0, with what is known of it.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    fn peek(&self, _at: usize) -> Result<(RgbImage, Scaled)> {
+        Err(Error::internal("source", "it shows nothing before its turn"))
     }
 
     /// Asks a source whose frames it can shrink on their way to keep them to so many pixels each.

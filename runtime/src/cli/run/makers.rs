@@ -29,6 +29,8 @@ pub(super) struct CliMakers<'a> {
     /// The first one, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
+    /// What the first analyst begins with.
+    pub(super) scaler: Option<Scaler>,
     /// What frames may take: a source that is opened anew is held to it too.
     fit: Fit,
     /// What says a line a frame.
@@ -52,6 +54,7 @@ impl<'a> CliMakers<'a> {
             target_um_per_px: pipeline.um_per_px(),
             pipeline: Some(pipeline),
             tally: Arc::default(),
+            scaler: None,
             fit,
             voice,
             page: None,
@@ -87,7 +90,7 @@ impl Makers for CliMakers<'_> {
         let (any_quality, every, out) = (self.args.any_quality, self.args.save_every, self.out.to_owned());
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
-        let (is_anew, fit) = (first.is_none(), self.fit);
+        let (is_anew, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -96,7 +99,7 @@ impl Makers for CliMakers<'_> {
             pipeline.check_pitch(target_um_per_px)?;
             let pictures = KeptPictures::new(&out, every, most_bytes);
             let live = shared.pacing == Pacing::Live;
-            let mut scaler = Scaler::new(any_quality, Learning::FromEach { live });
+            let mut scaler = measured.unwrap_or_else(|| Scaler::new(any_quality, Learning::FromEach { live }));
             scaler.limit(fit.analysed_most_px);
             let needs_scale = fit.needs_scale;
             let analyst = CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page };

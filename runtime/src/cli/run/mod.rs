@@ -6,6 +6,7 @@ mod lines;
 mod makers;
 mod page;
 mod recorder;
+mod scale;
 
 use std::{
     io,
@@ -166,7 +167,9 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     if let Some(page) = page.as_ref().filter(|_| !session.quiet) {
         voice.line(format_args!("page     {}", page.url));
     }
+    let scaler = scale::begin(pipeline.pipeline()?, source.as_ref(), args.any_quality, &shared, fit)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, (pipeline, fit), voice.clone());
+    makers.scaler = Some(scaler);
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
     let crew = Threads::new(&shared);

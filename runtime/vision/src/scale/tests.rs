@@ -3,7 +3,11 @@
 use image::{Rgb, RgbImage, imageops};
 
 use super::*;
-use crate::{frame::resize::resize_rgb, model::store::Models};
+use crate::{
+    frame::{quality::Verdict, resize::resize_rgb},
+    model::store::Models,
+    placement::{PitchSource, Scaled},
+};
 use bloodseg_smear::SmearSpec;
 
 fn pipeline() -> Pipeline {
@@ -83,4 +87,63 @@ fn the_analysis_at_the_scale_bears_it_out() {
         pooled.fit(size_in(analysis, factor))
     };
     assert_eq!(fit(pooled.factor()), Fit::Fits);
+}
+
+/// Smears whose cells have so many pixels each.
+fn smears(cells_px: &[f64]) -> Vec<RgbImage> {
+    let field = SmearSpec::field(400, 300);
+    let spec = |cell_px: f64| SmearSpec { scale: cell_px / field.cell_diameter_px, ..field };
+    (1..).zip(cells_px).map(|(seed, cell_px)| bloodseg_smear::render(&spec(*cell_px), seed).picture).collect()
+}
+
+#[test]
+fn frames_settle_on_a_scale_and_move_with_the_objective() {
+    let mut pipeline = pipeline();
+    let mut scaler = Scaler::new(false, Learning::FromEach { live: false });
+    let sizes = [24.0, 24.0, 24.0, 24.0, 48.0, 48.0, 48.0, 48.0];
+    let (mut settled, mut moved) = (None, None);
+    for (at, (frame, cell_px)) in smears(&sizes).iter().zip(sizes).enumerate() {
+        let note = scaler.analyse(&mut pipeline, frame, &Scaled::default(), None).unwrap();
+        let scaled = pipeline.latest().unwrap().scaled;
+        assert!((scaled.placement.scale * CELL_PX / cell_px - 1.0).abs() < 0.2, "{at}: {scaled:?}");
+        assert_eq!(scaled.source, PitchSource::Measured);
+        match note {
+            Some(Note::Settled(_)) => settled = Some(at),
+            Some(Note::Moved { from_px, to_px }) => {
+                assert!(from_px < 30.0 && to_px > 40.0, "{from_px} {to_px}");
+                moved = Some(at);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((settled, moved), (Some(2), Some(6)));
+}
+
+#[test]
+fn live_frames_without_a_scale_are_measured_ever_more_seldom() {
+    let mut pipeline = pipeline();
+    let mut scaler = Scaler::new(true, Learning::FromEach { live: true });
+    let flat = RgbImage::from_pixel(96, 96, Rgb([220, 215, 225]));
+    for _ in 0..25 {
+        scaler.analyse(&mut pipeline, &flat, &Scaled::default(), None).unwrap();
+        let analysis = pipeline.latest().unwrap();
+        assert_eq!((analysis.quality.verdict, analysis.cells.len()), (Verdict::ScaleUnknown, 0));
+    }
+    // Cells are found again all the same, ten frames later at most.
+    let smear = &smears(&[30.0])[0];
+    let is_counted = |pipeline: &mut Pipeline, scaler: &mut Scaler| {
+        scaler.analyse(pipeline, smear, &Scaled::default(), None).unwrap();
+        !pipeline.latest().unwrap().cells.is_empty()
+    };
+    assert!((0..10).any(|_| is_counted(&mut pipeline, &mut scaler)));
+}
+
+#[test]
+fn a_frame_that_is_too_large_at_its_scale_is_refused() {
+    let mut pipeline = pipeline();
+    let mut scaler = Scaler::new(false, Learning::Probed);
+    scaler.limit(1000);
+    let origin = Scaled::as_it_is(Some(0.2), PitchSource::Given);
+    let refused = scaler.analyse(&mut pipeline, &smears(&[38.0])[0], &origin, None).unwrap_err();
+    assert!(refused.to_string().contains("1000 pixels in all at most"), "{refused}");
 }

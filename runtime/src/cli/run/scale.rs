@@ -1,0 +1,47 @@
+//! The scale that the frames of a run begin with.
+
+use crate::{
+    camera::{FrameSource, Pacing},
+    cli::budget::fit::Fit,
+    error::Result,
+    run::shared::Shared,
+};
+use bloodseg_vision::{
+    pipeline::Pipeline,
+    scale::{self, Learning, Pooled, Scaler},
+};
+
+/// A scaler that has measured a few pictures, spread over all, where the source shows them before their turn: then the scale of
+/// a folder is that which `segment` finds. Of a camera, the first frames tell it.
+///
+/// # Errors
+/// Those of the models; pictures that cannot be read are passed over, and reported when their turn comes.
+pub(super) fn begin(
+    pipeline: &mut Pipeline,
+    source: &dyn FrameSource,
+    any_quality: bool,
+    shared: &Shared,
+    fit: Fit,
+) -> Result<Scaler> {
+    let live = shared.pacing == Pacing::Live;
+    let mut scaler = Scaler::new(any_quality, Learning::FromEach { live });
+    scaler.limit(fit.analysed_most_px);
+    if !fit.needs_scale || source.um_per_px().is_some() {
+        return Ok(scaler);
+    }
+    for at in scale::probes(source.pictures()) {
+        if scaler.is_settled() || shared.stop.is_raised() {
+            break;
+        }
+        let Ok((picture, origin)) = source.peek(at) else { continue };
+        if origin.um_per_px.is_none() {
+            scaler.probe(pipeline, &picture)?;
+        }
+    }
+    if let Some(Pooled { cell_px, agreeing: (agreeing, of) }) = scaler.settle() {
+        let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} pictures that were measured");
+        log::info!("{words}");
+        shared.happened("scale", words);
+    }
+    Ok(scaler)
+}
