@@ -102,7 +102,7 @@ impl Jpeg {
         levels.iter().for_each(|level| block((i32::from(*level) - 128) * 8));
         let blocks = usize::from(width.div_ceil(8)) * usize::from(height.div_ceil(8));
         (0..(blocks - 1) * levels.len()).for_each(|_| block(0));
-        while bits.len() % 8 > 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         for byte in bits.as_bytes().chunks(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | (bit & 1))) {
