@@ -7,7 +7,7 @@ use image::{DynamicImage, Rgb, RgbImage, Rgba, RgbaImage};
 
 use super::segment::Bench;
 
-const SIDE_PX: u32 = 220;
+const SIDE_PX: u32 = 140;
 
 /// Whether a pixel lies in the round field.
 fn is_lit(x: u32, y: u32) -> bool {
@@ -48,15 +48,13 @@ fn a_transparent_surround_is_no_specimen_whatever_lies_below() {
     bench.picture("cells.png", &black(&cells));
     let (none, some) = (count(&bench, "empty.png"), count(&bench, "cells.png"));
     assert_eq!(none.0, "0");
-    assert!(some.0.parse::<usize>().unwrap() > 20, "{}", some.0);
+    assert!(some.0.parse::<usize>().unwrap() > 10, "{}", some.0);
     let below: [fn(u32, u32) -> [u8; 3]; 3] =
         [|_, _| [255; 3], |_, _| [0; 3], |x, y| [x as u8, (x * 37 + y * 91) as u8, (x * y) as u8]];
     for below in below {
-        for name in ["a.png", "a.tif"] {
-            for (field, wanted) in [(&empty, &none), (&cells, &some)] {
-                round(field, below).save(bench.path(name)).unwrap();
-                assert_eq!(&count(&bench, name), wanted, "{name}");
-            }
+        for (name, field, wanted) in [("a.tif", &empty, &none), ("a.png", &cells, &some)] {
+            round(field, below).save(bench.path(name)).unwrap();
+            assert_eq!(&count(&bench, name), wanted, "{name}");
         }
     }
     round(&cells, below[0]).into_rgba16().save(bench.path("deep.png")).unwrap();

@@ -1,5 +1,7 @@
 //! Files of many kinds: what is read comes out as it is, and what is not is refused by its name.
 
+use std::slice;
+
 use super::{
     super::*,
     Folder,
@@ -36,7 +38,7 @@ fn tiffs_of_other_layouts_come_out_as_they_are() {
     let level = |pixel: usize, channel: usize| (40 * pixel + 10 * channel) as u8;
     let wanted: Vec<u8> = (0..6).flat_map(|pixel| (0..3).map(move |channel| level(pixel, channel))).collect();
     let rgb = tags(8, 2, 3, 1);
-    let chunky = made((3, 2), &rgb, Cut::Strips(2), std::slice::from_ref(&wanted));
+    let chunky = made((3, 2), &rgb, Cut::Strips(2), slice::from_ref(&wanted));
     let strips = made((3, 2), &rgb, Cut::Strips(1), &[wanted[..9].to_vec(), wanted[9..].to_vec()]);
     let planes: Vec<Vec<u8>> = (0..3).map(|channel| (0..6).map(|pixel| level(pixel, channel)).collect()).collect();
     let planar = made((3, 2), &[&rgb[..], &[(284, 3, vec![2])]].concat(), Cut::Strips(2), &planes);
@@ -60,10 +62,7 @@ fn a_channel_that_is_no_alpha_is_left_out_and_does_not_spoil_the_others() {
     let pixels: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200, 0]).collect();
     let wanted: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200]).collect();
     let extra = [&tags(8, 2, 4, 1)[..], &[(338, 3, vec![0])]].concat();
-    assert_eq!(
-        read_bytes(&made((3, 2), &extra, Cut::Strips(2), std::slice::from_ref(&pixels))).unwrap().into_raw(),
-        wanted
-    );
+    assert_eq!(read_bytes(&made((3, 2), &extra, Cut::Strips(2), slice::from_ref(&pixels))).unwrap().into_raw(), wanted);
     let predicted = [&extra[..], &[(317, 3, vec![2])]].concat();
     let message = refused(&made((3, 2), &predicted, Cut::Strips(2), &[pixels]));
     assert!(message.contains("a TIFF in RGB of 4 channels") && message.contains("without further"), "{message}");
@@ -85,8 +84,8 @@ fn a_jpeg_in_a_tiff_is_read_and_one_that_is_not_whole_is_refused() {
     };
     let colour = |bytes: &[u8]| read_bytes(bytes).unwrap().get_pixel(5, 9).0;
     // Levels of a picture in RGB are its own; in YCbCr they are those of the standard.
-    assert_eq!(colour(&page(2, Cut::Strips(16), std::slice::from_ref(&piece))), [150, 100, 180]);
-    assert_eq!(colour(&page(6, Cut::Strips(16), std::slice::from_ref(&piece))), [223, 123, 100]);
+    assert_eq!(colour(&page(2, Cut::Strips(16), slice::from_ref(&piece))), [150, 100, 180]);
+    assert_eq!(colour(&page(6, Cut::Strips(16), slice::from_ref(&piece))), [223, 123, 100]);
     let two = page(6, Cut::Tiles(16), &[piece.clone(), piece.clone()]);
     assert_eq!(read_bytes(&two).unwrap().dimensions(), (16, 32));
     let inside = page(6, Cut::Strips(16), &[jpeg.file(&[])]);
