@@ -23,7 +23,7 @@ const MAX_ESTIMATES: usize = 32;
 const NEAR_THE_POOL: f64 = 0.35;
 
 /// Longest side at which a picture of unknown scale is super-resolved to be looked at, in pixels.
-const LOOK_PX: f64 = 256.0;
+const LOOK_PX: f64 = 128.0;
 
 /// Median diameters of red cells that blood has, in micrometres; outside, the pitch is doubtful.
 const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
