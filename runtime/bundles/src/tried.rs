@@ -207,9 +207,8 @@ impl TriedPipeline {
     }
 }
 
-/// Whoever lets go of the pipeline in order, for whatever reason, has no complaint about the models: a run that is refused for
-/// its folder, its budget, its address or its records ends no trial. What is counted is a process that died with the models at
-/// work, which comes to no end here.
+/// An orderly drop takes the start back, so that a run refused for its folder, budget, address or records does not count against
+/// the trial. A process that is killed never gets here, and its start stays counted.
 impl Drop for TriedPipeline {
     fn drop(&mut self) {
         if !std::thread::panicking() {

@@ -192,7 +192,7 @@ impl Camera {
 }
 
 impl Camera {
-    /// Makes the frames anew that the stream's are made into.
+    /// Rebuilds the intake for the current stream format, pitch and size limit.
     fn set_intake(&mut self) -> Result<()> {
         let fault = |fault: Fault| Error::frames(&self.name, fault.to_string(), "");
         let format = *self.intake.format();

@@ -31,7 +31,7 @@ pub(super) struct CliMakers<'a> {
     tally: Arc<Mutex<Tally>>,
     /// What the first analyst begins with.
     pub(super) scaler: Option<Scaler>,
-    /// What frames may take: a source that is opened anew is held to it too.
+    /// Memory limits for frames; applied again to a source that is reopened.
     fit: Fit,
     /// What says a line a frame.
     voice: Voice,

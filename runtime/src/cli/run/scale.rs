@@ -11,6 +11,9 @@ use bloodseg_vision::{
     scale::{self, Learning, Pooled, Scaler},
 };
 
+/// Pictures read at most before the first frame, so that a folder without a scale does not delay the start.
+const MAX_PEEKS: usize = 3 * scale::MAX_PROBES;
+
 /// A scaler that has measured a few pictures, spread over all, where the source shows them before their turn: then the scale of
 /// a folder is that which `segment` finds. Of a camera, the first frames tell it.
 ///
@@ -29,7 +32,7 @@ pub(super) fn begin(
     if !fit.needs_scale || source.um_per_px().is_some() {
         return Ok(scaler);
     }
-    for at in scale::probes(source.pictures()) {
+    for at in scale::probes(source.pictures()).into_iter().take(MAX_PEEKS) {
         if scaler.is_settled() || shared.stop.is_raised() {
             break;
         }

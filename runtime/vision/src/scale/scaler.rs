@@ -50,7 +50,7 @@ pub enum Learning {
     },
 }
 
-/// What a picture says of the common scale, for whoever reports it. All in pixels of the picture.
+/// A change of the common scale, for the caller to report. Diameters are in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Note {
     /// Its red cells are of another size than those of the others, and it was analysed at a scale of its own.
