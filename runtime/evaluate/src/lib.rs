@@ -13,8 +13,10 @@
 pub mod crops;
 pub mod disturb;
 pub mod gated;
+pub mod marks;
 pub mod measures;
 pub mod method;
+pub mod objects;
 pub mod panel;
 pub mod report;
 pub mod robustness;

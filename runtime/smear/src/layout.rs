@@ -4,9 +4,12 @@ use super::{draw::Draw, spec::SmearSpec};
 
 /// What lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A red cell.
     Red,
+    /// A white cell.
     White,
+    /// A platelet, or a speck like one.
     Platelet,
 }
 
@@ -53,7 +56,7 @@ fn add(draw: &mut Draw, spec: &SmearSpec, places: &mut Vec<Place>, kind: Kind, r
     for _ in 0..TRIES {
         let (x_px, y_px) = if heaped && !places.is_empty() {
             let near = places[draw.whole(0, places.len() as u32 - 1) as usize];
-            let distance_px = (near.radius_px + radius_px) * draw.between(0.70, 1.04);
+            let distance_px = (near.radius_px + radius_px) * draw.between(spec.heap_distance.0, spec.heap_distance.1);
             let (sin, cos) = draw.angle().sin_cos();
             (near.x_px + distance_px * cos, near.y_px + distance_px * sin)
         } else {
@@ -61,7 +64,7 @@ fn add(draw: &mut Draw, spec: &SmearSpec, places: &mut Vec<Place>, kind: Kind, r
         };
         let inside = x_px > -radius_px && y_px > -radius_px && x_px < width + radius_px && y_px < height + radius_px;
         // A cell that was not meant for a heap keeps clear of the others.
-        let least = if heaped { LEAST_DISTANCE } else { 1.06 };
+        let least = if heaped { LEAST_DISTANCE.min(spec.heap_distance.0) } else { 1.06 };
         let free = places.iter().all(|other| {
             let room = if other.kind == Kind::White { 0.95 } else { least };
             let (dx, dy) = (other.x_px - x_px, other.y_px - y_px);

@@ -26,6 +26,7 @@ use image::{GrayImage, RgbImage};
 
 use bloodseg_vision::cells::Labels;
 
+pub use layout::Kind;
 pub use render::{render, render_picture};
 pub use set::write_set;
 pub use spec::SmearSpec;
@@ -35,8 +36,10 @@ pub use spec::SmearSpec;
 pub struct Smear {
     /// What the camera saw, RGB.
     pub picture: RgbImage,
-    /// Which cell each pixel belongs to: red and white cells, no platelets.
+    /// Which cell each pixel belongs to: red and white cells, and platelets where [`SmearSpec::labels_platelets`] says so.
     pub labels: Labels,
+    /// The kind of each cell, in order of the labels from 1.
+    pub kinds: Vec<Kind>,
     /// 255 inside cells, 0 elsewhere and on the thin cut between touching cells.
     pub mask: GrayImage,
 }

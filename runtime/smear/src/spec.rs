@@ -40,10 +40,15 @@ pub struct SmearSpec {
     pub platelets_per_mpx: f64,
     /// Share of red cells that lie against or over another.
     pub heaping: f64,
+    /// Least and greatest distance from the cell that a heaped one lies against, in sums of the two radii: below 1 they
+    /// overlap.
+    pub heap_distance: (f64, f64),
     /// Usual strength of the central pallor, 0 to 1.
     pub pallor: f64,
     /// Kinds of red cells.
     pub shares: Shares,
+    /// Whether platelets are cells of the truth too, as a segmenter that knows kinds learns them.
+    pub labels_platelets: bool,
     /// The stain.
     pub stain: Stain,
     /// Lamp, lens and sensor.
@@ -62,6 +67,7 @@ impl SmearSpec {
             white_cells_per_mpx: 0.4,
             platelets_per_mpx: 5.0,
             heaping: 0.45,
+            heap_distance: (0.70, 1.04),
             pallor: 0.5,
             shares: Shares {
                 crenated: 0.08,
@@ -71,6 +77,7 @@ impl SmearSpec {
                 folded: 0.06,
                 parasitised: 0.02,
             },
+            labels_platelets: false,
             stain: Stain::VIOLET,
             optics: Optics::CLEAR,
         }
@@ -103,6 +110,20 @@ impl SmearSpec {
         spec.shares.target = rest * draw.between(0.0, 0.10);
         spec.shares.folded = rest * draw.between(0.02, 0.10);
         spec.shares.parasitised = rest * draw.between(0.0, 0.05);
+        spec
+    }
+    /// A look of [`Self::varied`] that is hard to count: crowded, with deeper overlaps and wide pallor, more white cells and
+    /// platelets, and the platelets in the truth.
+    pub fn crowded(width_px: u32, height_px: u32, seed: u64) -> Self {
+        let mut spec = Self::varied(width_px, height_px, seed);
+        let mut draw = Draw::new(seed, 4);
+        spec.red_cells_per_mpx *= draw.between(0.8, 1.7);
+        spec.white_cells_per_mpx = draw.between(0.3, 2.5);
+        spec.platelets_per_mpx = draw.between(2.0, 14.0);
+        spec.heaping = draw.between(0.4, 0.9);
+        spec.heap_distance.0 = draw.between(0.5, 0.75);
+        spec.pallor = draw.between(0.3, 1.0);
+        spec.labels_platelets = true;
         spec
     }
 }

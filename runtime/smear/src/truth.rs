@@ -5,8 +5,9 @@ use image::{GrayImage, Luma};
 use super::canvas::Canvas;
 use bloodseg_vision::{cells::Labels, frame::components::components};
 
-/// Labels 1..=n in raster order of their first pixel; a cell is one 4-connected piece, its largest.
-pub(crate) fn labels(canvas: &Canvas) -> Labels {
+/// Labels 1..=n in raster order of their first pixel, and the number of the thing that each belongs to, label 1 first; a cell
+/// is one 4-connected piece, its largest.
+pub(crate) fn labels(canvas: &Canvas) -> (Labels, Vec<u32>) {
     let (width, height) = (canvas.width, canvas.height);
     // Pieces of equal owner: neighbouring owners have different values and so never join.
     let owners: image::ImageBuffer<Luma<u32>, Vec<u32>> =
@@ -29,6 +30,7 @@ pub(crate) fn labels(canvas: &Canvas) -> Labels {
     }
     let mut number = vec![0_u16; count + 1];
     let mut next = 0_u16;
+    let mut owners_of_labels = Vec::new();
     let mut labels = Labels::new(width, height);
     for (Luma([label]), Luma([piece])) in labels.pixels_mut().zip(pieces.pixels()) {
         let piece = *piece as usize;
@@ -38,10 +40,11 @@ pub(crate) fn labels(canvas: &Canvas) -> Labels {
         if number[piece] == 0 && next < u16::MAX {
             next += 1;
             number[piece] = next;
+            owners_of_labels.push(owner_of[piece]);
         }
         *label = number[piece];
     }
-    labels
+    (labels, owners_of_labels)
 }
 
 /// 255 inside cells, 0 outside and on the cut between two cells that touch.
