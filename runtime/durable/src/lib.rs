@@ -1,5 +1,9 @@
 //! Files that appear whole or not at all: written beside their place, then renamed into it.
 
+mod plain;
+
+pub use plain::{create_plain, is_odd, open_plain, open_plain_with};
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -56,7 +60,7 @@ impl AtomicFile {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(ending);
         let part = path.with_file_name(name);
-        let file = File::create(&part).map_err(|e| Error::new(path, e))?;
+        let file = create_plain(&part).map_err(|e| Error::new(path, e))?;
         Ok(Self { path: path.to_owned(), part, file: Some(BufWriter::new(file)) })
     }
 

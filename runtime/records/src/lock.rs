@@ -5,8 +5,11 @@ use std::{
     path::Path,
 };
 
-use crate::error::{Error, Result};
-use bloodseg_durable::make_folder;
+use crate::{
+    error::{Error, Result},
+    store::Fault,
+};
+use bloodseg_durable::{is_odd, make_folder, open_plain_with};
 
 /// Name of the empty file in the folder of a run that is locked. It stays; the lock goes with the process, however it ends.
 pub const FILE: &str = "run.lock";
@@ -24,10 +27,15 @@ impl FolderLock {
     /// can do without the folder is for its records to say.
     ///
     /// # Errors
-    /// [`Error::Taken`] when another run holds it.
+    /// [`Error::Taken`] when another run holds it, [`Error::Unwritable`] when a pipe, a device or a folder lies in its place.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let open = || make_folder(folder).and_then(|()| File::options().create(true).append(true).open(&path));
+        if is_odd(&path) {
+            let found = format!("{FILE} is not a regular file; move it away, or name another folder");
+            return Err(Fault::Refused(found).to_write(&path));
+        }
+        let open =
+            || make_folder(folder).and_then(|()| open_plain_with(&path, File::options().create(true).append(true)));
         let locked = open().map_err(TryLockError::Error).and_then(|file| {
             file.try_lock()?;
             Ok(file)
@@ -49,6 +57,14 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+
+    #[test]
+    fn a_folder_in_the_place_of_the_lock_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(FILE)).unwrap();
+        let text = FolderLock::take(folder.path()).unwrap_err().to_string();
+        assert!(text.contains("not a regular file"), "{text}");
+    }
 
     #[test]
     fn a_folder_is_held_until_its_run_ends() {

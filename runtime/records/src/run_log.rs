@@ -1,7 +1,6 @@
 //! What a live run leaves in its folder: its records, and at its end tables of all that the folder holds.
 
 use std::{
-    fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -29,7 +28,7 @@ use crate::{
     limits::{MAX_TABLE_FRAMES, MAX_TABLE_FRAMES_STOPPED, MAX_TABLES_TIME},
 };
 use bloodseg_clock::Clock;
-use bloodseg_durable::AtomicFile;
+use bloodseg_durable::{AtomicFile, open_plain};
 use bloodseg_vision::pictures;
 
 /// Name of the table of cells.
@@ -191,7 +190,7 @@ fn check_tables(folder: &Path) -> Result<bool> {
 /// The first line of a file, as far as a header is long.
 fn first_line(path: &Path) -> io::Result<String> {
     let mut start = Vec::new();
-    File::open(path)?.take(4096).read_to_end(&mut start)?;
+    open_plain(path)?.take(4096).read_to_end(&mut start)?;
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned())
 }

@@ -1,7 +1,6 @@
 //! Which records a command reads.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -36,7 +35,8 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where a database is.
 pub(super) fn spare(out: &Path) -> Result<()> {
     let mut start = [0; DATABASE.len()];
-    let is_database = File::open(out).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *DATABASE;
+    let is_database = bloodseg_durable::open_plain(out).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == *DATABASE;
     if is_database {
         return Err(Error::output(out, "records are there, which are not written over"));
     }

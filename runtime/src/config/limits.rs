@@ -27,6 +27,9 @@ pub const DEFAULT_MQTT_KEEP_ALIVE_S: u16 = 30;
 /// The most that the config may say.
 pub const MAX_MQTT_KEEP_ALIVE_S: u16 = 3600;
 
+/// Longest name of a source, in bytes: it becomes the name of a folder and of MQTT topics.
+pub const MAX_SOURCE_NAME_BYTES: usize = 64;
+
 const _: () = {
     assert!(MIN_PAGE_TOKEN_LEN < MAX_PAGE_TOKEN_LEN);
     assert!(DEFAULT_MQTT_KEEP_ALIVE_S <= MAX_MQTT_KEEP_ALIVE_S);

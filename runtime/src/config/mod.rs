@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use self::mqtt::MqttSection;
 use crate::{
-    config::limits::DEFAULT_PICTURES_MIB,
+    config::limits::{DEFAULT_PICTURES_MIB, MAX_SOURCE_NAME_BYTES},
     error::{Error, Result},
 };
 use bloodseg_records::store::{
@@ -264,8 +264,22 @@ impl Config {
         if let Some(found) = self.http.fault().or_else(|| self.mqtt.fault()) {
             return Some(found);
         }
-        self.source.iter().find_map(|(name, source)| source.fault().map(|found| format!("source.{name}: {found}")))
+        self.source.iter().find_map(|(name, source)| {
+            let found = name_fault(name).or_else(|| source.fault())?;
+            Some(format!("source.{}: {found}", name.escape_debug()))
+        })
     }
+}
+
+/// What is wrong with the name of a source, which becomes the name of a folder and of MQTT topics.
+fn name_fault(name: &str) -> Option<String> {
+    let odd = name.is_empty()
+        || name.len() > MAX_SOURCE_NAME_BYTES
+        || name.starts_with('.')
+        || name.chars().any(|c| c.is_control() || "/\\".contains(c));
+    odd.then(|| {
+        format!("expected a name of 1 to {MAX_SOURCE_NAME_BYTES} bytes without slashes and control characters, that does not begin with a dot")
+    })
 }
 
 impl Source {
@@ -419,6 +433,9 @@ mod tests {
             ("[optics]\num_per_px = nan", "above 0"),
             ("[optics]\num_per_px = \"2\"", "line 2"),
             ("[source.a]\nkind = \"folder\"", "`path` is missing"),
+            ("[source.\"../x\"]\nkind = \"demo\"", "without slashes"),
+            ("[source.\"\"]\nkind = \"demo\"", "expected a name"),
+            ("[source.\"a\\nb\"]\nkind = \"demo\"", "control characters"),
             ("[source.a]\nkind = \"demo\"\nfps = -1.0", "fps"),
             ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is for"),
             ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is for"),

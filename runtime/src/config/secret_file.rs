@@ -1,6 +1,6 @@
 //! Files that hold a secret alone, in one line.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use crate::error::{Error, Result};
 use bloodseg_vision::error::Cause;
@@ -13,11 +13,8 @@ use bloodseg_vision::error::Cause;
 pub fn read(path: &Path, key: &str, what: &str, most_bytes: u64) -> Result<String> {
     let todo = || format!("Put the {what} alone into it, in one line");
     let wrong = |found: Cause| Error::config(key, found.led_by(path.display()), todo());
-    let file = File::open(path).map_err(|e| wrong(e.into()))?;
+    let file = bloodseg_durable::open_plain(path).map_err(|e| wrong(e.into()))?;
     let known = file.metadata().map_err(|e| wrong(e.into()))?;
-    if !known.is_file() {
-        return Err(wrong("no file".into()));
-    }
     if open_to_all(&known) {
         log::warn!("{}: everybody on this machine can read the {what}: chmod 600", path.display());
     }

@@ -4,7 +4,6 @@
 //! never makes the keeper wait for a lock, only, now and then, for the disk ([`MIN_MQTT_MARK`]).
 
 use std::{
-    fs::File,
     io::{Read, Write},
     path::{Path, PathBuf},
     time::Duration,
@@ -98,7 +97,7 @@ impl MarkFile {
 }
 
 fn read(path: &Path) -> std::result::Result<Option<Mark>, String> {
-    let file = match File::open(path) {
+    let file = match bloodseg_durable::open_plain(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{Read, Write},
     path::{Path, PathBuf},
 };
@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES},
 };
+use bloodseg_durable::open_plain;
 use bloodseg_vision::{
     error::Cause,
     model::{
@@ -117,13 +118,8 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 
 fn bounded(path: &Path, most_bytes: u64, what: &str) -> Result<Vec<u8>> {
     let fault = |found: Cause| Error::input(path, found, format!("{what}, of at most {most_bytes} bytes"), "");
-    // Asked by name first: opening a pipe would wait for its other end.
-    let known = std::fs::metadata(path).map_err(|e| fault(e.into()))?;
-    if !known.is_file() {
-        return Err(fault("no regular file".into()));
-    }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).map_err(|e| fault(e.into()))?;
+    open_plain(path).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).map_err(|e| fault(e.into()))?;
     if bytes.len() as u64 > most_bytes {
         return Err(fault(format!("a file of {} bytes or more", bytes.len()).into()));
     }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use bloodseg_durable::{create_plain, open_plain};
+
 use crate::limits::{MAX_SLOTS_WAIT, SLOTS_LOOK};
 
 /// Operations on files. None of them is undone by another; what is not synced may be lost in a power cut.
@@ -69,12 +71,8 @@ pub struct RealFiles;
 
 impl Files for RealFiles {
     fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
-        // Asked by name first: opening a pipe would wait for its other end.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "no regular file"));
-        }
         let mut bytes = Vec::new();
-        File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+        open_plain(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most_bytes {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {most_bytes} bytes")));
         }
@@ -86,11 +84,12 @@ impl Files for RealFiles {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        File::create(path)?.write_all(bytes)
+        // The folder may belong to the service's user, and root may be installing.
+        create_plain(path)?.write_all(bytes)
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        open_plain(path)?.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

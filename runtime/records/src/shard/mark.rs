@@ -178,7 +178,7 @@ impl Mark {
         let fault = |found: String, todo: &str| Error::input(&path, found, EXPECTED, todo);
         let unfinished =
             "The shard was not finished: run it again, or remove its folder if it belongs to an older division";
-        let file = fs::File::open(&path).map_err(|e| fault(e.to_string(), unfinished))?;
+        let file = bloodseg_durable::open_plain(&path).map_err(|e| fault(e.to_string(), unfinished))?;
         let mut text = String::new();
         file.take(MAX_TEXT_BYTES).read_to_string(&mut text).map_err(|e| fault(e.to_string(), ""))?;
         let mark: Self = serde_json::from_str(&text).map_err(|e| fault(e.to_string(), "Run the shard again"))?;

@@ -9,12 +9,13 @@ pub mod schema;
 pub mod write;
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use bloodseg_durable::{is_odd, open_plain};
 
 use crate::{
     error::Error,
@@ -93,6 +94,7 @@ impl Fault {
 /// as it is.
 /// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
+    refuse_odd(path)?;
     let opened = match prepared(path, Journal::Ahead) {
         Err(Fault::Sqlite(error)) if cannot_share_memory(&error) => {
             log::info!("{}: no shared memory there: a rollback journal is used", path.display());
@@ -108,12 +110,25 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     }
 }
 
+/// Refuses a pipe, a device or a folder in the place of the database or of what SQLite keeps beside it: SQLite would wait for
+/// a pipe's other end.
+fn refuse_odd(path: &Path) -> Result<(), Fault> {
+    let files = [path.to_owned(), log_of(path), beside(path, "-journal"), beside(path, "-shm")];
+    match files.iter().find(|file| is_odd(file)) {
+        None => Ok(()),
+        Some(odd) => {
+            let name = odd.file_name().unwrap_or_default().to_string_lossy();
+            Err(Fault::Refused(format!("{name} is not a regular file; move it away, or name another folder")))
+        }
+    }
+}
+
 /// Whether a file that SQLite takes for no database was one of ours: the number of our application stands in its place, or
 /// nothing at all is left of the header, as on a disk that lost its first block.
 fn was_ours(path: &Path) -> bool {
     // The header of SQLite's format: 100 bytes, the number of the application at 68, highest byte first.
     let mut header = [0; 100];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let read = open_plain(path).and_then(|mut file| file.read_exact(&mut header));
     let ours = header.get(68..72) == Some(schema::APPLICATION_ID.to_be_bytes().as_slice());
     read.is_ok() && (ours || header.iter().all(|byte| *byte == 0))
 }
@@ -188,6 +203,7 @@ fn cannot_share_memory(error: &rusqlite::Error) -> bool {
 /// # Errors
 /// [`Fault::Refused`] for what is not ours or of another version, [`Fault::Sqlite`] for everything else.
 pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
+    refuse_odd(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match Connection::open_with_flags(path, flags).and_then(|connection| {
         set_limits(&connection)?;
@@ -262,6 +278,26 @@ mod tests {
                 })
             })
             .unwrap()
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_in_the_place_of_one_is_refused() {
+        for ending in ["", "-wal", "-journal", "-shm"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(FILE);
+            drop(open_to_write(&path).unwrap());
+            let place = beside(&path, ending);
+            let _ = std::fs::remove_file(&place);
+            std::os::unix::fs::symlink("/dev/zero", &place).unwrap();
+            for opened in [open_to_write(&path), open_to_read(&path)] {
+                let text = opened.unwrap_err().to_string();
+                assert!(text.contains(&format!("{FILE}{ending} is not a regular file")), "{text}");
+            }
+            std::fs::remove_file(&place).unwrap();
+            std::fs::create_dir(&place).unwrap();
+            assert!(matches!(open_to_write(&path), Err(Fault::Refused(_))), "{ending}");
+        }
     }
 
     #[test]

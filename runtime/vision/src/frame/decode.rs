@@ -24,8 +24,8 @@ use crate::{
     frame::{
         Labels,
         limits::{
-            DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_PICTURE_FILE_BYTES, MAX_PICTURE_SIDE_PX,
-            MAX_WHOLE_FIELD_PX,
+            DECODER_BYTES, DECODER_BYTES_PER_PX, MAX_DECODE_BYTES, MAX_HEADER_BYTES, MAX_PICTURE_FILE_BYTES,
+            MAX_PICTURE_SIDE_PX, MAX_WHOLE_FIELD_PX,
         },
         tiff::{Page, first_page::FirstPage, pixels::Pixels},
     },
@@ -228,7 +228,14 @@ fn decoder_of<'a>(
     let file = BufReader::new(file.map_err(failed)?);
     let decoder: ImageResult<Box<dyn ImageDecoder + 'a>> = match page {
         Some(page) if page.is_plain() => Pixels::of(file).map(|pixels| Box::new(pixels) as _),
-        _ => ImageReader::with_format(file, look.format).into_decoder().map(|decoder| Box::new(decoder) as _),
+        _ => {
+            let mut reader = ImageReader::with_format(file, look.format);
+            // A PNG unpacks its colour profile while its header is read.
+            let mut limits = Limits::default();
+            limits.max_alloc = Some(MAX_HEADER_BYTES);
+            reader.limits(limits);
+            reader.into_decoder().map(|decoder| Box::new(decoder) as _)
+        }
     };
     let mut decoder = decoder.map_err(|e| broken(path, e))?;
     let (width, height) = decoder.dimensions();

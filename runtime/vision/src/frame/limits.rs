@@ -8,6 +8,9 @@ pub const MAX_PICTURE_SIDE_PX: u32 = 16_384;
 /// Most pixels of a full-resolution picture that is shrunk before it is read (`--whole-field`, `eval`).
 pub const MAX_WHOLE_FIELD_PX: u64 = 64 * 1024 * 1024;
 
+/// Most bytes that reading the header of a picture may take: a PNG's colour profile, unpacked, is a part of it.
+pub const MAX_HEADER_BYTES: u64 = 8 * 1024 * 1024;
+
 /// Most bytes that decoding one picture may take.
 pub const MAX_DECODE_BYTES: u64 = 512 * 1024 * 1024;
 
