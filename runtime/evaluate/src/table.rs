@@ -8,25 +8,32 @@ use crate::{report::Report, score::Figures};
 type Figure = (&'static str, fn(&Figures) -> Option<f64>, usize);
 
 /// Name, figure, decimal places; in the order in which they are shown.
-const FIGURES: [Figure; 17] = [
+const FIGURES: [Figure; 19] = [
     ("PSNR dB", |f| f.psnr_db, 2),
     ("SSIM", |f| f.ssim, 4),
-    ("precision", |f| f.precision, 4),
-    ("recall", |f| f.recall, 4),
+    ("pixel precision", |f| f.precision, 4),
+    ("pixel recall", |f| f.recall, 4),
     ("Dice", |f| f.dice, 4),
     ("IoU", |f| f.iou, 4),
     ("cell Dice (ref. rule)", |f| f.reference_cell_dice, 4),
     ("cell IoU (ref. rule)", |f| f.reference_cell_iou, 4),
     ("AP50", |f| f.ap50, 4),
     ("PQ", |f| f.pq, 4),
+    ("object F1", |f| f.ap50.map(f1), 4),
     ("count error", |f| f.count_error, 4),
     ("AP50, edge left out", |f| f.inside_ap50, 4),
     ("PQ, edge left out", |f| f.inside_pq, 4),
+    ("object F1, edge left out", |f| f.inside_ap50.map(f1), 4),
     ("count error, edge left out", |f| f.inside_count_error, 4),
     ("consistency, levels", |f| f.consistency_levels, 2),
     ("cell consistency, levels", |f| f.cell_consistency_levels, 2),
     ("unsupported cells", |f| f.unsupported_cells.map(|count| count as f64), 0),
 ];
+
+/// The harmonic mean of precision and recall of objects, from AP50 as it is defined here: TP / (TP + FP + FN).
+fn f1(ap50: f64) -> f64 {
+    2.0 * ap50 / (1.0 + ap50)
+}
 
 /// The whole report, lines ended.
 pub fn render(report: &Report) -> String {
@@ -55,7 +62,8 @@ pub fn render(report: &Report) -> String {
         "\n{} fields, {} annotated cells. bicubic: the same segmenter on the bicubic picture. perfect mask: the true \
          foreground, cells being its components. edge left out: cells that touch the edge of the field are ignored on both \
          sides. consistency: the super-resolved picture shrunk back less the input; \
-         an unsupported cell is one that the input does not bear out.\n",
+         AP50 is TP / (TP + FP + FN) at an overlap above one half; pixel precision and recall are of the foreground; an \
+         unsupported cell is one that the input does not support.\n",
         report.fields, report.annotated_cells
     );
     text
