@@ -26,6 +26,7 @@ pub mod routes;
 pub mod server;
 pub mod since;
 pub mod stage_times;
+pub mod text_format;
 
 use std::sync::Arc;
 

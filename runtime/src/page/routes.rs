@@ -9,7 +9,7 @@ use axum::{
     http::{
         HeaderMap, HeaderValue, StatusCode, Uri,
         header::{
-            AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE,
+            ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE,
             TRANSFER_ENCODING,
         },
     },
@@ -29,6 +29,7 @@ use super::{
     picture::{Gallery, Missing, Which},
     policy,
     since::Since,
+    text_format,
 };
 use crate::run::state::State as RunState;
 
@@ -77,6 +78,10 @@ fn turned_away(desk: &Desk, request: &Request) -> Option<Response> {
     if has_body(request.headers()) {
         return Some(refusal(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"));
     }
+    // A proxy and this program might each believe another one of them.
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Some(refusal(StatusCode::BAD_REQUEST, "more than one Host header"));
+    }
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let asked = Asked {
         path: request.uri().path(),
@@ -110,8 +115,15 @@ fn keep_token(asked: &Asked<'_>) -> Response {
     let token = guard::value(asked.query, "token").unwrap_or("");
     // Known to be the token, whose letters need no quoting. Strict would keep it back where a link on another site leads
     // here, until the page is loaded again; and a foreign site that sends it gains nothing: nothing here can be changed.
-    let cookie = format!("{}={token}; HttpOnly; SameSite=Lax; Path=/", guard::COOKIE);
-    (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.as_str()), (LOCATION, "/")]).into_response()
+    // Both relative: behind a proxy the page may lie under a path that is not known here. Without a path, a cookie holds for the
+    // folder of the address, which is all of the page.
+    let folders = asked.path.matches('/').count().saturating_sub(1);
+    let (path, location) = match folders {
+        0 => ("", "./".to_owned()),
+        _ => ("; Path=/", "../".repeat(folders)),
+    };
+    let cookie = format!("{}={token}; HttpOnly; SameSite=Lax{path}", guard::COOKIE);
+    (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie.as_str()), (LOCATION, location.as_str())]).into_response()
 }
 
 fn json(value: &impl Serialize) -> Response {
@@ -143,9 +155,14 @@ async fn healthz(State(desk): State<Desk>) -> Response {
     (status, json(&Health { ok, state: state.name() })).into_response()
 }
 
-async fn metrics_text(State(desk): State<Desk>) -> Response {
+/// In OpenMetrics for those who ask for it, else in the text format that every reader knows.
+async fn metrics_text(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     match metrics::text(&desk.site) {
-        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Ok(text) if text_format::wants_openmetrics(accept) => {
+            ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+        }
+        Ok(text) => ([(CONTENT_TYPE, text_format::CONTENT_TYPE)], text_format::of_openmetrics(&text)).into_response(),
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
     }
 }

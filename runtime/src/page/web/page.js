@@ -172,7 +172,7 @@ async function load(frame, names) {
     image.onerror = fail;
     // It is seen whole from its first moment on.
     image.decoding = "sync";
-    image.src = `/picture/latest.${names[i]}.png?frame=${frame}`;
+    image.src = `picture/latest.${names[i]}.png?frame=${frame}`;
   })));
   let timer;
   const late = new Promise((_, fail) => { timer = setTimeout(fail, PICTURE_MS); });
@@ -256,6 +256,9 @@ function showFrame(frame) {
   text("count", frame.counted ? number(frame.cells) : "–");
   text("count-words", !frame.counted ? "not counted: " + frame.verdict_words
     : frame.unsupported ? number(frame.unsupported) + " of them not borne out by the input" : "all borne out by the input");
+  const hasKinds = frame.platelets != null;
+  text("kinds", hasKinds ? `${number(frame.red)} red, ${number(frame.white)} white; ${number(frame.platelets)} platelets apart` : "");
+  $("kinds").hidden = $("kind-key").hidden = !hasKinds;
   text("frame", frame.name);
   text("sharpness", number(frame.sharpness, 2) + " /px");
   text("contrast", number(frame.contrast_levels, 0) + " levels");
@@ -331,7 +334,7 @@ async function ask() {
   try {
     await complete();
     const still = settled();
-    const address = still ? "/api/latest" : `/api/latest?hold=${READER}`;
+    const address = still ? "api/latest" : `api/latest?hold=${READER}`;
     const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(5000) });
     if (!answer.ok) throw new Error(String(answer.status));
     const latest = await answer.json();
@@ -347,7 +350,7 @@ async function ask() {
 }
 
 function listen() {
-  const events = new EventSource("/events");
+  const events = new EventSource("events");
   events.onmessage = () => ask();
   events.onerror = () => {
     events.close();

@@ -88,8 +88,15 @@ fn the_metrics_are_what_prometheus_reads() {
     }
     let folder = tempfile::tempdir().unwrap();
     let run = Run::begin(folder.path(), &LONG);
-    let answer = run.ask("/metrics");
+    let ask = |accept: &str| {
+        run.send(&format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: {accept}\r\n\r\n", run.at))
+    };
+    let answer = ask("application/openmetrics-text; version=1.0.0, */*;q=0.1");
     assert!(answer.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{}", answer.head);
+    let plain = ask("*/*");
+    assert!(plain.head.contains("content-type: text/plain; version=0.0.4"), "{}", plain.head);
+    assert!(plain.text().contains("\n# TYPE bloodseg_frames_analysed_total counter\n"), "{}", plain.text());
+    assert!(!plain.text().contains("# EOF") && !plain.text().contains(" info\n"), "{}", plain.text());
     // On a busy disk the first frame is kept long after it was shown.
     let is_kept = |text: &str| !text.contains("\nbloodseg_records_kept_total 0\n");
     let mut text = answer.text();
@@ -98,7 +105,7 @@ fn the_metrics_are_what_prometheus_reads() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
-        text = run.ask("/metrics").text();
+        text = ask("application/openmetrics-text").text();
     }
     assert!(text.ends_with("# EOF\n"));
     let samples: Vec<(&str, f64)> = text
@@ -206,6 +213,10 @@ fn with_a_token_nothing_is_shown_without_it() {
     assert_eq!(run.ask("/healthz").status, 200);
     let kept = run.ask(&format!("/?token={TOKEN}"));
     assert_eq!(kept.status, 303);
+    // Relative, so that it holds under the path of a proxy too.
+    assert!(kept.head.contains("location: ./") && !kept.head.contains("Path=/"), "{}", kept.head);
+    let deeper = run.ask(&format!("/api/latest?token={TOKEN}"));
+    assert!(deeper.head.contains("location: ../\r\n"), "{}", deeper.head);
     let cookie = kept.head.lines().find(|line| line.starts_with("set-cookie:")).unwrap();
     assert!(cookie.contains("httponly") && cookie.contains("samesite=lax"), "{cookie}");
     let with = |header: &str| {
@@ -214,6 +225,7 @@ fn with_a_token_nothing_is_shown_without_it() {
     assert_eq!(with(&format!("Authorization: Bearer {TOKEN}")), 200);
     assert_eq!(with(&format!("Cookie: bloodseg_token={TOKEN}")), 200);
     assert_eq!(with(&format!("Authorization: Bearer {TOKEN}x")), 401);
+    assert_eq!(with(&format!("Authorization: Bearer {TOKEN}\r\nHost: y")), 400);
 }
 
 #[test]
