@@ -129,13 +129,15 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Takes away what processes that were killed left half done in a folder, of files that `is_ours` knows by their names. Nobody
-/// may be writing them.
+/// Takes away what processes that were killed left half done in a folder, of files that `is_ours` knows by their names. Parts
+/// that name no process are taken away, so that nobody may be writing them; those that name another process stay while it is alive.
 pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     // A folder that cannot be read is told by whoever writes into it.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.to_str().and_then(whole_of).is_some_and(&is_ours)
+        if let Some((whole, process)) = name.to_str().and_then(parts_of)
+            && is_ours(whole)
+            && !process.is_some_and(is_another)
             && let Err(error) = fs::remove_file(entry.path())
         {
             log::debug!("{}: it stays: {error}", entry.path().display());
@@ -164,9 +166,9 @@ pub fn sweep_dead(folder: &Path, is_ours: impl Fn(&str) -> bool) {
     }
 }
 
-/// The name of the file that a part is of.
-fn whole_of(part: &str) -> Option<&str> {
-    parts_of(part).map(|(whole, _)| whole)
+/// Whether a process of this number is alive and not this one: in a container, numbers begin again with each start.
+fn is_another(process: &str) -> bool {
+    process != std::process::id().to_string() && Path::new("/proc").join(process).exists()
 }
 
 /// The name of the file that a part is of, and the number of the process that writes it.
@@ -264,8 +266,17 @@ mod tests {
     #[test]
     fn what_was_left_half_done_is_swept_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let stay = ["a.csv", "b.csv.part", "a.csv.part-", "a.csv.part-x", "a.csv.part-1.png", "a.csv.parts", "part"];
-        for name in ["a.csv.part", "a.csv.part-7", "a.csv.part-123456"].iter().chain(&stay) {
+        let stay = [
+            "a.csv",
+            "b.csv.part",
+            "a.csv.part-",
+            "a.csv.part-x",
+            "a.csv.part-1.png",
+            "a.csv.parts",
+            "part",
+            "a.csv.part-1",
+        ];
+        for name in ["a.csv.part", "a.csv.part-4999998", "a.csv.part-4999999"].iter().chain(&stay) {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         sweep(folder.path(), |name| name == "a.csv");
