@@ -90,6 +90,28 @@ fn after_the_first_frames_none_allocates_whatever_it_shows() {
     }
 }
 
+/// As above, of a segmenter that puts out maps of kinds.
+fn kinds_take_no_memory_of_a_frame_either() {
+    for ((width, height), threads) in [((64, 64), 1), ((100, 66), 2)] {
+        let models = bloodseg_tiny_models::models_with_kinds();
+        let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
+        let frames = frames(width, height);
+        for _ in 0..WARM_UP {
+            pipeline.analyse_any(&frames[0].0).unwrap();
+        }
+        let (_, live_before) = counts();
+        for (frame, any) in frames.iter().cycle().take(ROUNDS * frames.len()) {
+            let before = counts();
+            let analysis = if *any { pipeline.analyse_any(frame) } else { pipeline.analyse(frame) }.unwrap();
+            assert!(analysis.counts().has_kinds());
+            let most = 2 * u64::from(analysis.tiles) * ENGINE_A_RUN;
+            assert!(counts().0 - before.0 <= most, "{width}x{height}, {threads} threads");
+        }
+        assert_eq!(counts().1, live_before, "{width}x{height}, {threads} threads");
+    }
+}
+
 fn main() {
+    kinds_take_no_memory_of_a_frame_either();
     after_the_first_frames_none_allocates_whatever_it_shows();
 }

@@ -23,7 +23,7 @@ use bloodseg_records::{
     },
 };
 use bloodseg_vision::{
-    cells::{Cell, Labels, outline::Outlines},
+    cells::{Cell, Counts, Kind, Labels, outline::Outlines},
     frame::quality::Quality,
     pipeline::StageTimes,
     placement::{PitchSource, Scaled},
@@ -58,6 +58,8 @@ fn record() -> FrameRecord {
         touches_border: false,
         confidence: 0.9,
         consistency,
+        kind: Kind::Red,
+        kind_thousandths: 900,
     };
     let cells: Vec<Cell> = (1..=CELLS).map(cell).collect();
     let mut outlines = Outlines::default();
@@ -75,6 +77,7 @@ fn record() -> FrameRecord {
         size_px: labels.dimensions(),
         scaled: Scaled::as_it_is(Some(2.0), PitchSource::Given),
         analysed_px: 4096,
+        counts: Counts::of(&cells, true),
         cells,
         outlines,
     }

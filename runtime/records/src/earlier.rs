@@ -67,7 +67,7 @@ mod tests {
         let path = folder.path().join(frames::TABLE);
         assert!(tables(folder.path()).is_empty());
         let header = frames::columns().join(",");
-        let scale = ",".repeat(frames::SCALE_COLUMNS.len());
+        let scale = ",".repeat(frames::SCALE_COLUMNS.len() + frames::KIND_COLUMNS.len());
         let text = format!("{header}\n\"a, b.png\",,empty,,0,0,0,0{scale}\nc.png#2,3,good,1,0,0,0,0{scale}\n");
         std::fs::write(&path, &text).unwrap();
         assert_eq!(tables(folder.path()), std::slice::from_ref(&path));

@@ -8,7 +8,7 @@ use image::Luma;
 
 use bloodseg_records::{frame_record::FrameRecord, run_info::RunInfo};
 use bloodseg_vision::{
-    cells::{Cell, Labels, outline::Outlines},
+    cells::{Cell, Counts, Kind, Labels, outline::Outlines},
     frame::quality::{Quality, Verdict},
     pipeline::StageTimes,
     placement::Scaled,
@@ -53,6 +53,8 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
         touches_border: label == 1,
         confidence: 0.75,
         consistency: CellConsistency { levels: 1.5, offset_levels: if label == 2 { 99.0 } else { 0.0 }, input_px: 4.0 },
+        kind: Kind::Unknown,
+        kind_thousandths: 0,
     };
     let cells: Vec<Cell> = (1..=cells).map(cell).collect();
     let mut outlines = Outlines::default();
@@ -78,7 +80,24 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
         size_px: (width, height),
         scaled: Scaled::default(),
         analysed_px: u64::from(width / 4 * (height / 4)),
+        counts: Counts::of(&cells, false),
         cells,
         outlines,
     }
+}
+
+/// The same where kinds are known: every third is a platelet, and the first a white cell.
+#[allow(dead_code)]
+pub(crate) fn record_with_kinds(number: u64, cells: u16) -> FrameRecord {
+    let mut record = record(number, cells);
+    for cell in &mut record.cells {
+        cell.kind = match cell.label {
+            1 => Kind::White,
+            label if label % 3 == 0 => Kind::Platelet,
+            _ => Kind::Red,
+        };
+        cell.kind_thousandths = 731;
+    }
+    record.counts = Counts::of(&record.cells, true);
+    record
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bloodseg_vision::{
-    cells::{Cell, outline::Outlines},
+    cells::{Cell, Counts, outline::Outlines},
     frame::{name::FrameName, quality::Quality},
     pipeline::{Analysis, StageTimes},
     placement::Scaled,
@@ -36,7 +36,9 @@ pub struct FrameRecord {
     pub scaled: Scaled,
     /// Pixels of the analysed picture that are specimen.
     pub analysed_px: u64,
-    /// The cells' measures, in order of their labels.
+    /// What is counted among `cells`; nothing where `counted` is false.
+    pub counts: Counts,
+    /// The measures of cells and platelets, in order of their labels.
     pub cells: Vec<Cell>,
     /// The cells' outlines, in the same order.
     pub outlines: Outlines,
@@ -72,13 +74,9 @@ impl FrameRecord {
             size_px: analysis.labels.dimensions(),
             scaled: analysis.scaled,
             analysed_px: analysis.outside.analysed_px(),
+            counts: analysis.counts(),
             cells,
             outlines,
         }
-    }
-
-    /// Number of cells that the picture as it was read does not support; see [`bloodseg_vision::support`].
-    pub fn unsupported_cells(&self) -> usize {
-        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use bloodseg_vision::{
+    cells::Counts,
     frame::quality::Quality,
     pipeline::Analysis,
     placement::{PitchSource, Scaled},
@@ -60,6 +61,16 @@ pub fn scale_fields(scaled: &Scaled, analysed_px: f64, cells: Option<f64>) -> [S
     ]
 }
 
+/// Columns of the kinds, which are empty where the cells were not counted or their kinds are unknown: red and white cells, which
+/// make up `cells`, and platelets, which are counted apart.
+pub const KIND_COLUMNS: [&str; 3] = ["red", "white", "platelets"];
+
+/// The fields of [`KIND_COLUMNS`].
+pub fn kind_fields(counts: &Counts, counted: bool) -> [String; 3] {
+    [counts.red, counts.white, counts.platelets]
+        .map(|count| count.filter(|_| counted).map_or_else(String::new, |count| count.to_string()))
+}
+
 /// How much specimen was analysed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Area {
@@ -79,11 +90,11 @@ impl Area {
 
 /// The columns of a table of `segment`.
 pub fn columns() -> Vec<&'static str> {
-    [["image", "cells"].as_slice(), &QUALITY_COLUMNS, &SCALE_COLUMNS].concat()
+    [["image", "cells"].as_slice(), &QUALITY_COLUMNS, &SCALE_COLUMNS, &KIND_COLUMNS].concat()
 }
 
-/// A table of pictures in the making: `image`, `cells` (empty where they were not counted), the columns of the judgement, and
-/// those of the scale.
+/// A table of pictures in the making: `image`, `cells` (empty where they were not counted), the columns of the judgement, those
+/// of the scale, and those of the kinds.
 #[derive(Debug)]
 pub struct FrameTable<W: Write>(csv::Writer<W>);
 
@@ -108,12 +119,14 @@ impl<W: Write> FrameTable<W> {
     /// # Errors
     /// Those of the writer.
     pub fn add(&mut self, image: &str, analysis: &Analysis, counted: bool) -> csv::Result<()> {
-        let cells = counted.then_some(analysis.cells.len());
+        let counts = analysis.counts();
+        let cells = counted.then_some(counts.cells);
         let of_picture = [image.to_owned(), cells.map_or_else(String::new, |cells| cells.to_string())];
         let quality = quality_fields(&analysis.quality);
         let area_px = analysis.outside.analysed_px() as f64;
-        let scale = scale_fields(&analysis.scaled, area_px, cells.map(|cells| cells as f64));
-        self.0.write_record(of_picture.iter().chain(&quality).chain(&scale))
+        let scale = scale_fields(&analysis.scaled, area_px, cells.map(f64::from));
+        let kinds = kind_fields(&counts, counted);
+        self.0.write_record(of_picture.iter().chain(&quality).chain(&scale).chain(&kinds))
     }
 
     /// Ends the table and gives the writer back.
@@ -132,7 +145,11 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use bloodseg_vision::{cells::Labels, frame::quality, segmentation::CellMaps};
+    use bloodseg_vision::{
+        cells::{Cell, Kind, Labels},
+        frame::quality,
+        segmentation::CellMaps,
+    };
 
     #[test]
     fn a_picture_is_a_row_and_what_cannot_be_told_is_empty() {
@@ -153,8 +170,30 @@ mod tests {
         assert_eq!(
             String::from_utf8(table.end().unwrap()).unwrap(),
             "image,cells,verdict,sharpness,contrast_levels,clipped_share,depth_levels,brightness_levels,um_per_px,um_per_px_low,\
-             um_per_px_high,pitch_source,scale,analysed_px2,analysed_um2,cells_per_mm2\n\
-             \"a, b.png\",,empty,,0.00,0.0000,55.0,200.0,,,,none,,0,,\n"
+             um_per_px_high,pitch_source,scale,analysed_px2,analysed_um2,cells_per_mm2,red,white,platelets\n\
+             \"a, b.png\",,empty,,0.00,0.0000,55.0,200.0,,,,none,,0,,,,,\n"
         );
+    }
+
+    #[test]
+    fn platelets_are_counted_apart() {
+        let kinds = [Kind::Red, Kind::Platelet, Kind::White, Kind::Red];
+        let cells: Vec<Cell> = kinds
+            .iter()
+            .map(|kind| Cell { kind: *kind, kind_thousandths: 900, ..crate::table::tests::cell() })
+            .collect();
+        let mut analysis = Analysis { cells, ..Analysis::default() };
+        let row = |analysis: &Analysis, counted| {
+            let mut table = FrameTable::begin(Vec::new()).unwrap();
+            table.add("a.png", analysis, counted).unwrap();
+            String::from_utf8(table.end().unwrap()).unwrap().lines().nth(1).unwrap().to_owned()
+        };
+        // Where a model tells no kinds, there are none.
+        let row_without = row(&analysis, true);
+        assert!(row_without.starts_with("a.png,3,") && row_without.ends_with(",,,"), "{row_without}");
+        analysis.maps.kinds = Some(Default::default());
+        let with = row(&analysis, true);
+        assert!(with.starts_with("a.png,3,") && with.ends_with(",2,1,1"), "{with}");
+        assert!(row(&analysis, false).ends_with(",,,"));
     }
 }

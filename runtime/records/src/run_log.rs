@@ -21,7 +21,7 @@ use super::{
         read::{Filter, Records},
         retention::Retention,
     },
-    table::{self, COLUMNS, COLUMNS_UM},
+    table::{self, COLUMNS, COLUMNS_INPUT, COLUMNS_UM},
 };
 use crate::{
     error::{Error, Result},
@@ -131,12 +131,19 @@ pub fn sweep(folder: &Path) {
     });
 }
 
-/// Headers that the tables of a run's folder may have: those of this version, and of 0.1.
+/// Headers that the tables of a run's folder may have: those of this version, of earlier ones without kinds, and of 0.1.
 fn headers() -> [(&'static str, Vec<String>); 2] {
-    let of_cells =
-        [table::columns(false), table::columns(true), COLUMNS.to_vec(), [COLUMNS.as_slice(), &COLUMNS_UM].concat()];
+    let of_cells = [
+        table::columns(false),
+        table::columns(true),
+        [COLUMNS.as_slice(), &COLUMNS_INPUT].concat(),
+        [COLUMNS.as_slice(), &COLUMNS_INPUT, &COLUMNS_UM].concat(),
+        COLUMNS.to_vec(),
+        [COLUMNS.as_slice(), &COLUMNS_UM].concat(),
+    ];
     let before = [FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat();
-    let of_frames = [[before.as_slice(), &frames::SCALE_COLUMNS].concat(), before];
+    let with_scale = [before.as_slice(), &frames::SCALE_COLUMNS].concat();
+    let of_frames = [[with_scale.as_slice(), &frames::KIND_COLUMNS].concat(), with_scale, before];
     let line = |columns: &[&str]| columns.join(",");
     [
         (CELLS_TABLE, of_cells.iter().map(|columns| line(columns)).collect()),
@@ -328,7 +335,7 @@ mod tests {
              INSERT INTO frames SELECT n.i, run, n.i, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels,
              clipped_share, depth_levels, brightness_levels, counted, 0, 0, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
              cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
-             input_x_px, input_y_px, analysed_px, stem FROM frames, n WHERE frames.id = 1"
+             input_x_px, input_y_px, analysed_px, stem, red, white, platelets FROM frames, n WHERE frames.id = 1"
         );
         let other = store::open_to_write(&folder.path().join(store::FILE)).unwrap();
         other.execute_batch(&many).unwrap();
@@ -344,7 +351,7 @@ mod tests {
     #[test]
     fn what_a_run_that_was_killed_left_half_done_is_swept() {
         let folder = tempfile::tempdir().unwrap();
-        let left = ["cells.csv.part", "frames.csv.part-17", "a.sr.png.part", "b.overlay.png.part-4711"];
+        let left = ["cells.csv.part", "frames.csv.part-4999998", "a.sr.png.part", "b.overlay.png.part-4999999"];
         let stay = ["cells.csv", "report-1.html.part-17", "mine.part", "b.png.part"];
         for name in left.iter().chain(&stay) {
             std::fs::write(folder.path().join(name), "x").unwrap();

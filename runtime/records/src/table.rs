@@ -31,9 +31,13 @@ pub const COLUMNS_INPUT: [&str; 3] = ["input_x_px", "input_y_px", "input_diamete
 /// Columns that follow when the pitch is known.
 pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
 
+/// Columns that follow at the end: `red`, `white`, `platelet` or `unknown`, and how sure that is, 0.5 to 1; empty where it is
+/// unknown. A parasite is no kind.
+pub const COLUMNS_KIND: [&str; 2] = ["kind", "kind_confidence"];
+
 /// The columns of a table of `segment`.
 pub fn columns(with_um: bool) -> Vec<&'static str> {
-    [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }].concat()
+    [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }, &COLUMNS_KIND].concat()
 }
 
 /// A table in the making. Lengths in `_px` are pixels of the super-resolved grid.
@@ -59,7 +63,7 @@ impl<W: Write> CellTable<W> {
         Ok(this)
     }
 
-    /// Adds the cells of one picture, which lies on its input by `placement`. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
+    /// Adds the cells and platelets of one picture, which lies on its input by `placement`. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
     /// input's; it is used when the table has columns in micrometres, which stay empty without it.
     ///
     /// # Errors
@@ -98,6 +102,8 @@ impl<W: Write> CellTable<W> {
                     um_per_sr_px.map_or_else(String::new, |um| format!("{:.3}", px * um.powi(power)))
                 }));
             }
+            row.push(cell.kind.name().to_owned());
+            row.push(cell.kind_confidence().map_or_else(String::new, |sure| sure.to_string()));
             self.writer.write_record(row)?;
         }
         Ok(())
@@ -113,13 +119,13 @@ impl<W: Write> CellTable<W> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use bloodseg_vision::support::CellConsistency;
+    use bloodseg_vision::{cells::Kind, support::CellConsistency};
 
-    fn cell() -> Cell {
+    pub(crate) fn cell() -> Cell {
         Cell {
             label: 7,
             x_px: 10.126,
@@ -132,6 +138,8 @@ mod tests {
             touches_border: false,
             confidence: 0.875,
             consistency: CellConsistency { levels: 1.666, offset_levels: 0.5, input_px: 6.25 },
+            kind: Kind::Unknown,
+            kind_thousandths: 0,
         }
     }
 
@@ -146,8 +154,8 @@ mod tests {
         assert_eq!(
             table(None, false),
             "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
-             consistency_levels,supported,input_x_px,input_y_px,input_diameter_px\n\
-             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true,2.53,5.12,2.82\n"
+             consistency_levels,supported,input_x_px,input_y_px,input_diameter_px,kind,kind_confidence\n\
+             \"a, b.png\",7,10.13,20.50,100,11.28,36.00,0.9696,0.5000,false,0.8750,1.67,true,2.53,5.12,2.82,unknown,\n"
         );
     }
 
@@ -156,11 +164,13 @@ mod tests {
         let text = table(Some(0.5), true);
         let (header, row) = text.trim_end().split_once('\n').unwrap();
         assert!(
-            header.ends_with("input_diameter_px,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um"),
+            header.ends_with(
+                "input_diameter_px,x_um,y_um,area_um2,equivalent_diameter_um,perimeter_um,kind,kind_confidence"
+            ),
             "{header}"
         );
-        assert!(row.ends_with(",2.82,5.063,10.250,25.000,5.642,18.000"), "{row}");
-        assert!(table(None, true).trim_end().ends_with(",2.82,,,,,"));
+        assert!(row.ends_with(",2.82,5.063,10.250,25.000,5.642,18.000,unknown,"), "{row}");
+        assert!(table(None, true).trim_end().ends_with(",2.82,,,,,,unknown,"));
     }
 
     #[test]
@@ -171,5 +181,20 @@ mod tests {
         table.add("a.png", &[cell], &Placement::default(), None).unwrap();
         let text = String::from_utf8(table.end().unwrap()).unwrap();
         assert!(text.contains(",0.8750,61.00,false,"), "{text}");
+    }
+
+    #[test]
+    fn a_cell_has_its_kind_and_how_sure_it_is() {
+        let mut table = CellTable::begin(Vec::new(), false).unwrap();
+        let kinds = [(Kind::Red, 1000), (Kind::White, 731), (Kind::Platelet, 500)];
+        let cells: Vec<Cell> = kinds
+            .iter()
+            .map(|(kind, kind_thousandths)| Cell { kind: *kind, kind_thousandths: *kind_thousandths, ..cell() })
+            .collect();
+        table.add("a.png", &cells, &Placement::default(), None).unwrap();
+        let text = String::from_utf8(table.end().unwrap()).unwrap();
+        let ends: Vec<&str> =
+            text.lines().skip(1).filter_map(|row| row.split_once(",2.82,")).map(|(_, end)| end).collect();
+        assert_eq!(ends, ["red,1", "white,0.731", "platelet,0.5"]);
     }
 }

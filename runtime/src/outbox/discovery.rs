@@ -15,8 +15,24 @@ struct Sensor {
     diagnostic: bool,
 }
 
-const SENSORS: [Sensor; 5] = [
+const SENSORS: [Sensor; 8] = [
     Sensor { key: "cells", name: "Cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
+    // Unknown there, where the models tell no kinds.
+    Sensor { key: "red", name: "Red cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
+    Sensor {
+        key: "white",
+        name: "White cells per frame",
+        icon: "mdi:shield-outline",
+        unit: Some("cells"),
+        diagnostic: false,
+    },
+    Sensor {
+        key: "platelets",
+        name: "Platelets per frame",
+        icon: "mdi:dots-hexagon",
+        unit: Some("platelets"),
+        diagnostic: false,
+    },
     Sensor {
         key: "mean_diameter_um",
         name: "Mean cell diameter",
@@ -105,7 +121,7 @@ mod tests {
             let template = config["value_template"].as_str().unwrap();
             let key = template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
             // Numbers that may be null.
-            let number = ["cells", "mean_diameter_um", "unsent"].contains(&key);
+            let number = ["cells", "red", "white", "platelets", "mean_diameter_um", "unsent"].contains(&key);
             assert_eq!(
                 (config["unit_of_measurement"].is_string(), config["state_class"] == "measurement"),
                 (number, number)

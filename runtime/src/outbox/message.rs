@@ -28,6 +28,8 @@ struct FrameMessage<'a> {
     /// Of a frame that was not counted there is no number.
     cells: Option<i64>,
     unsupported: Option<i64>,
+    #[serde(flatten)]
+    kinds: Kinds,
     mean_diameter_um: Option<f64>,
     mean_diameter_sr_px: Option<f64>,
     um_per_px: Option<f64>,
@@ -42,6 +44,21 @@ struct FrameMessage<'a> {
     quality: Quality,
     dropped: i64,
     total_ms: f64,
+}
+
+/// None where they are unknown; platelets are no part of the cells.
+#[derive(Serialize)]
+struct Kinds {
+    red: Option<i64>,
+    white: Option<i64>,
+    platelets: Option<i64>,
+}
+
+impl Kinds {
+    fn of(entry: Option<&Entry>) -> Self {
+        let [red, white, platelets] = entry.map(|entry| entry.kinds).unwrap_or_default();
+        Self { red, white, platelets }
+    }
 }
 
 #[derive(Serialize)]
@@ -72,6 +89,7 @@ pub(super) fn frame(box_name: &str, entry: &Entry) -> String {
         counted: entry.counted,
         cells: entry.counted.then_some(entry.cells),
         unsupported: entry.counted.then_some(entry.unsupported),
+        kinds: Kinds::of(Some(entry)),
         mean_diameter_um: entry.mean_diameter_um().map(|um| rounded(um, 1e3)),
         mean_diameter_sr_px: entry.mean_diameter_px.map(|px| rounded(px, 1e2)),
         um_per_px: scaled.um_per_px.map(|um| rounded(um, 1e6)),
@@ -135,6 +153,8 @@ pub(super) fn state(
         at_utc: Option<String>,
         verdict: Option<&'a str>,
         cells: Option<i64>,
+        #[serde(flatten)]
+        kinds: Kinds,
         mean_diameter_um: Option<f64>,
         unsent: Option<u64>,
         lost_in_all: u64,
@@ -150,6 +170,7 @@ pub(super) fn state(
         verdict: verdict.as_deref(),
         // Of a frame that was not counted there is no number, as there is no diameter.
         cells: newest.filter(|entry| entry.counted).map(|entry| entry.cells),
+        kinds: Kinds::of(newest),
         mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
         unsent,
         lost_in_all,
@@ -212,6 +233,19 @@ mod tests {
         assert_eq!(value["cells_per_mm2"], (9.0_f64 / 16384.0 * 1e6).round());
         assert_eq!(value["mean_diameter_um"], 7.25);
         assert_eq!(value["quality"]["brightness_levels"], Value::Null);
+    }
+
+    #[test]
+    fn kinds_are_told_where_they_are_known() {
+        let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
+        let known = Entry { kinds: [Some(8), Some(1), Some(4)], ..entry() };
+        for value in [read(frame("b", &known)), read(state("b", State::Running, Some(&known), None, 0))] {
+            let counts = ["cells", "red", "white", "platelets"].map(|key| value[key].as_i64());
+            assert_eq!(counts, [Some(9), Some(8), Some(1), Some(4)]);
+        }
+        for value in [read(frame("b", &entry())), read(state("b", State::Starting, None, None, 0))] {
+            assert!(["red", "white", "platelets"].iter().all(|key| value.get(key) == Some(&Value::Null)));
+        }
     }
 
     #[test]

@@ -50,8 +50,10 @@ pub struct Entry {
     pub quality: [f64; 4],
     /// Whether its cells were counted.
     pub counted: bool,
-    /// Its cells.
+    /// Its cells, platelets not among them.
     pub cells: i64,
+    /// Red cells, white cells and platelets; none where they were not counted or their kinds are unknown.
+    pub kinds: [Option<i64>; 3],
     /// Cells that the input does not bear out.
     pub unsupported: i64,
     /// Frames of the run dropped before it.
@@ -231,6 +233,7 @@ fn unsent(records: &Follower, after: i64, most: usize) -> Result<Vec<Unsent>, Fa
 impl From<FollowedFrame> for Entry {
     fn from(FollowedFrame { frame, run_mark, mean_diameter_px }: FollowedFrame) -> Self {
         let [.., total_ms] = frame.ms;
+        let kinds = frame.kinds();
         Self {
             id: frame.id,
             run: frame.run,
@@ -247,6 +250,7 @@ impl From<FollowedFrame> for Entry {
             quality: frame.quality,
             counted: frame.counted,
             cells: frame.cells,
+            kinds,
             unsupported: frame.unsupported,
             dropped: frame.dropped,
             total_ms,

@@ -22,6 +22,7 @@ use super::{
 use crate::page::limits::{MAX_PAGE_PICTURE_SIDE_PX, MAX_PAGE_TREND_LEN};
 use bloodseg_records::frames::Area;
 use bloodseg_vision::{
+    cells::{Cell, Counts, Kind},
     frame::{
         Frame,
         quality::{Quality, Verdict},
@@ -33,6 +34,25 @@ use bloodseg_vision::{
 
 /// Bit of a label's copy that says that the input does not bear its cell out.
 pub const UNSUPPORTED_BIT: u16 = 1 << 15;
+
+/// Bit of a label's copy that says that its cell is white.
+pub const WHITE_BIT: u16 = 1 << 14;
+
+/// Bit of a label's copy that says that it is a platelet.
+pub const PLATELET_BIT: u16 = 1 << 13;
+
+/// The bits of a look. What is below them is the label.
+const LOOK_BITS: u16 = UNSUPPORTED_BIT | WHITE_BIT | PLATELET_BIT;
+
+/// The bits of a cell's look.
+fn look_bits(cell: &Cell) -> u16 {
+    let kind = match cell.kind {
+        Kind::White => WHITE_BIT,
+        Kind::Platelet => PLATELET_BIT,
+        Kind::Red | Kind::Unknown => 0,
+    };
+    kind | if cell.consistency.supported() { 0 } else { UNSUPPORTED_BIT }
+}
 
 /// A picture for the page: each `step`-th pixel of what it was made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +72,8 @@ pub struct Pictures {
     pub lr: Thinned,
     /// Super-resolved.
     pub sr: Thinned,
-    /// Labels of `sr`, modulo the bit of [`UNSUPPORTED_BIT`].
+    /// Labels of `sr`, modulo the least of the bits that say what a cell looks like: [`UNSUPPORTED_BIT`], [`WHITE_BIT`],
+    /// [`PLATELET_BIT`].
     pub labels: Vec<u16>,
 }
 
@@ -90,10 +111,8 @@ pub struct Numbers {
     pub quality: Quality,
     /// Whether its cells were counted.
     pub counted: bool,
-    /// Its cells.
-    pub cells: u32,
-    /// Those among them that the input does not bear out.
-    pub unsupported: u32,
+    /// What was counted.
+    pub counts: Counts,
     /// Tiles of each net.
     pub tiles: u32,
     /// Milliseconds of each stage.
@@ -109,7 +128,7 @@ impl Numbers {
     /// Cells on a square millimetre, where they were counted and the pitch is known.
     pub fn cells_per_mm2(&self) -> Option<f64> {
         let um2 = self.area().um2.filter(|um2| *um2 > 0.0)?;
-        self.counted.then(|| f64::from(self.cells) / um2 * 1e6)
+        self.counted.then(|| f64::from(self.counts.cells) / um2 * 1e6)
     }
 }
 
@@ -119,8 +138,8 @@ struct Shown {
     numbers: Option<Numbers>,
     trend: VecDeque<TrendPoint>,
     diameters: Diameters,
-    /// Which labels are not borne out; as long as the greatest label.
-    unsupported: Vec<bool>,
+    /// The look of each label; as long as the greatest label.
+    looks: Vec<u16>,
 }
 
 /// What is read at once.
@@ -142,6 +161,10 @@ pub struct Board {
     skipped: AtomicU64,
     cells: AtomicU64,
     unsupported: AtomicU64,
+    /// Red cells, white cells and platelets.
+    kinds: [AtomicU64; 3],
+    /// Frames whose kinds are known.
+    with_kinds: AtomicU64,
     verdicts: [AtomicU64; Verdict::ALL.len()],
     /// Cards of the models that run; others, where these were left.
     models: Mutex<Vec<ModelCard>>,
@@ -176,12 +199,14 @@ impl Board {
                 numbers: None,
                 trend: VecDeque::with_capacity(MAX_PAGE_TREND_LEN),
                 diameters: Diameters::new(),
-                unsupported: Vec::new(),
+                looks: Vec::new(),
             }),
             published: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             cells: AtomicU64::new(0),
             unsupported: AtomicU64::new(0),
+            kinds: Default::default(),
+            with_kinds: AtomicU64::new(0),
             verdicts: Default::default(),
             models: Mutex::default(),
             stages: StageHistograms::default(),
@@ -191,11 +216,16 @@ impl Board {
 
     /// The analysis of a frame. Waits for nobody.
     pub fn publish(&self, frame: &Frame, analysis: &Analysis, counted: bool, at: SystemTime, at_elapsed: Duration) {
-        let cells = analysis.cells.len() as u32;
-        let unsupported = analysis.unsupported_cells() as u32;
+        let counts = analysis.counts();
         self.stages.add(&analysis.times);
-        self.cells.fetch_add(u64::from(cells), Relaxed);
-        self.unsupported.fetch_add(u64::from(unsupported), Relaxed);
+        self.cells.fetch_add(u64::from(counts.cells), Relaxed);
+        self.unsupported.fetch_add(u64::from(counts.unsupported), Relaxed);
+        if counts.has_kinds() {
+            for (sum, count) in self.kinds.iter().zip([counts.red, counts.white, counts.platelets]) {
+                sum.fetch_add(u64::from(count.unwrap_or_default()), Relaxed);
+            }
+            self.with_kinds.fetch_add(1, Relaxed);
+        }
         if let Some(at) = Verdict::ALL.iter().position(|verdict| *verdict == analysis.quality.verdict) {
             self.verdicts[at].fetch_add(1, Relaxed);
         }
@@ -226,15 +256,14 @@ impl Board {
             analysed_px: analysis.outside.analysed_px(),
             quality,
             counted,
-            cells,
-            unsupported,
+            counts,
             tiles,
             times,
         });
         while shown.trend.len() >= MAX_PAGE_TREND_LEN {
             shown.trend.pop_front();
         }
-        shown.trend.push_back(TrendPoint { frame: number, cells: counted.then_some(cells) });
+        shown.trend.push_back(TrendPoint { frame: number, cells: counted.then_some(counts.cells) });
         if counted {
             shown.diameters.add(&analysis.cells, &analysis.scaled);
         }
@@ -255,6 +284,12 @@ impl Board {
     /// Cells so far, and those among them that the input does not bear out.
     pub fn cells(&self) -> (u64, u64) {
         (self.cells.load(Relaxed), self.unsupported.load(Relaxed))
+    }
+
+    /// Red cells, white cells and platelets so far; none before a model told kinds.
+    pub fn kinds(&self) -> Option<[u64; 3]> {
+        let has_kinds = self.with_kinds.load(Relaxed) > 0;
+        has_kinds.then(|| self.kinds.each_ref().map(|count| count.load(Relaxed)))
     }
 
     /// Frames by verdict so far.
@@ -312,13 +347,13 @@ impl Shown {
     }
 
     fn show(&mut self, frame: &Frame, analysis: &Analysis) {
-        self.unsupported.clear();
+        self.looks.clear();
         for cell in &analysis.cells {
             let at = usize::from(cell.label);
-            if self.unsupported.len() <= at {
-                self.unsupported.resize(at + 1, false);
+            if self.looks.len() <= at {
+                self.looks.resize(at + 1, 0);
             }
-            self.unsupported[at] = !cell.consistency.supported();
+            self.looks[at] = look_bits(cell);
         }
         let pictures = &mut self.pictures;
         pictures.frame = frame.number;
@@ -328,11 +363,11 @@ impl Shown {
         let step = step(width.max(height)) as usize;
         pictures.labels.clear();
         for row in analysis.labels.as_raw().chunks_exact(width.max(1) as usize).step_by(step) {
-            let unsupported = |label: u16| self.unsupported.get(usize::from(label)).is_some_and(|is_so| *is_so);
+            let look = |label: u16| self.looks.get(usize::from(label)).copied().unwrap_or_default();
             pictures.labels.extend(row.iter().step_by(step).map(|&label| match label {
                 0 => 0,
-                // Neighbours keep different numbers: what shares one lies 32767 cells apart.
-                _ => (label % UNSUPPORTED_BIT).max(1) | if unsupported(label) { UNSUPPORTED_BIT } else { 0 },
+                // Neighbours keep different numbers: what shares one lies 8191 cells apart.
+                _ => (label & !LOOK_BITS).max(1) | look(label),
             }));
         }
     }
@@ -357,7 +392,7 @@ fn thin(to: &mut Thinned, rgb: &[u8], (width, height): (u32, u32)) {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use image::{GrayImage, Luma, Rgb, RgbImage};
+    use image::{Luma, Rgb, RgbImage};
 
     use super::*;
     use crate::page::history::tests::cell;
@@ -369,7 +404,7 @@ pub(super) mod tests {
         let analysis = Analysis {
             quality: Quality::default(),
             sr: RgbImage::from_fn(w, h, |x, y| Rgb([x as u8, y as u8, 7])),
-            maps: CellMaps { foreground: GrayImage::new(w, h), core: GrayImage::new(w, h) },
+            maps: CellMaps::empty(w, h),
             labels: Labels::from_fn(w, h, |x, y| Luma([u16::from(x < 8 && y < 8) + 2 * u16::from(x >= 16)])),
             cells: {
                 let mut cells = vec![cell(1, 9.0, false), cell(2, 12.0, true)];
@@ -396,12 +431,35 @@ pub(super) mod tests {
         assert!(board.read().numbers.is_none() && board.published() == 0);
         publish(&board, 7, 64, 32);
         let numbers = board.read().numbers.unwrap();
-        assert_eq!((numbers.frame, numbers.name.as_str(), numbers.cells, numbers.unsupported), (7, "f7.png", 2, 1));
+        assert_eq!(
+            (numbers.frame, numbers.name.as_str(), numbers.counts.cells, numbers.counts.unsupported),
+            (7, "f7.png", 2, 1)
+        );
         assert_eq!((board.published(), board.cells(), board.skipped()), (7, (2, 1), 0));
         let mut pictures = Pictures::default();
         board.copy(&mut pictures);
         assert_eq!((pictures.frame, pictures.lr.size_px, pictures.sr.size_px), (7, (64, 32), (256, 128)));
         assert_eq!((pictures.labels[0], pictures.labels[10], pictures.labels[16]), (1, 0, 2 | UNSUPPORTED_BIT));
+    }
+
+    #[test]
+    fn kinds_are_counted_where_they_are_known_and_platelets_apart() {
+        let board = Board::new();
+        publish(&board, 1, 64, 32);
+        assert_eq!((board.kinds(), board.read().numbers.unwrap().counts.platelets), (None, None));
+        let (frame, mut analysis) = frame(2, 64, 32);
+        analysis.cells[0].kind = Kind::White;
+        analysis.cells[1].kind = Kind::Platelet;
+        analysis.maps.kinds = Some(Default::default());
+        board.publish(&frame, &analysis, true, SystemTime::UNIX_EPOCH, Duration::from_secs(2));
+        // The platelet is the one that the input does not bear out.
+        assert_eq!((board.kinds(), board.cells()), (Some([0, 1, 1]), (3, 1)));
+        let reading = board.read();
+        assert_eq!(reading.trend.last().and_then(|point| point.cells), Some(1));
+        let mut pictures = Pictures::default();
+        board.copy(&mut pictures);
+        let labels = [0, 10, 16].map(|at: usize| pictures.labels[at]);
+        assert_eq!(labels, [1 | WHITE_BIT, 0, 2 | UNSUPPORTED_BIT | PLATELET_BIT]);
     }
 
     #[test]

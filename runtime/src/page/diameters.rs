@@ -76,7 +76,7 @@ impl Diameters {
             *sum -= u32::from(old);
         }
         *frame = [0; PAGE_DIAMETER_BINS];
-        for cell in cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported()) {
+        for cell in cells.iter().filter(|cell| is_measured(cell)) {
             let at = (cell.equivalent_diameter_px * scale / width) as usize;
             let bin = &mut frame[at.min(PAGE_DIAMETER_BINS - 1)];
             *bin = bin.saturating_add(1);
@@ -92,6 +92,11 @@ impl Diameters {
         let unit = if self.is_in_um() { "um" } else { "px" };
         Told { unit, estimated: self.is_estimated, bin_width: self.bin_width(), counts: self.sum.to_vec() }
     }
+}
+
+/// Whether its size counts: that of a whole cell, no platelet, that the input bears out.
+fn is_measured(cell: &Cell) -> bool {
+    cell.kind.is_cell() && !cell.touches_border && cell.consistency.supported()
 }
 
 #[cfg(test)]

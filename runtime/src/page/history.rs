@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::page::{
     limits::{MAX_PAGE_CELLS_KEPT, MAX_PAGE_CELLS_SENT, MAX_PAGE_RUN_FRAMES, MAX_PAGE_RUNS},
@@ -17,9 +17,12 @@ use crate::page::{
 };
 use bloodseg_clock::utc;
 use bloodseg_records::store::read::Records;
-use bloodseg_vision::{cells::Cell, placement::Scaled};
+use bloodseg_vision::{
+    cells::{Cell, Kind},
+    placement::Scaled,
+};
 
-/// One cell, in pixels of the sensor's frame.
+/// One cell or platelet, in pixels of the sensor's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CellTold {
     /// Number of its frame.
@@ -42,6 +45,15 @@ pub struct CellTold {
     pub touches_border: bool,
     /// Whether the input bears it out.
     pub supported: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// How sure that is in thousandths, 500 to 1000, and 0 where it is unknown; 0.5 to 1 or null for readers.
+    #[serde(rename = "kind_confidence", serialize_with = "confidence")]
+    pub kind_thousandths: u16,
+}
+
+fn confidence<S: Serializer>(thousandths: &u16, to: S) -> Result<S::Ok, S::Error> {
+    Some(f64::from(*thousandths) / 1000.0).filter(|sure| *sure > 0.0).serialize(to)
 }
 
 impl CellTold {
@@ -159,6 +171,8 @@ impl RecentCells {
                 confidence: cell.confidence as f32,
                 touches_border: cell.touches_border,
                 supported: cell.consistency.supported(),
+                kind: cell.kind,
+                kind_thousandths: cell.kind_thousandths,
             };
             let at = ring.next;
             ring.cells[at] = Some(told);
@@ -227,6 +241,8 @@ pub(super) mod tests {
             touches_border,
             confidence: 0.9,
             consistency: CellConsistency { levels: 0.0, offset_levels: 0.0, input_px: 9.0 },
+            kind: Kind::Unknown,
+            kind_thousandths: 0,
         }
     }
 

@@ -66,6 +66,10 @@ struct FrameNow {
     /// Of a frame that was not counted there is no number.
     cells: Option<u32>,
     unsupported: Option<u32>,
+    /// Of a frame whose kinds are unknown there are none; platelets are no part of `cells`.
+    red: Option<u32>,
+    white: Option<u32>,
+    platelets: Option<u32>,
     tiles: u32,
     times_ms: TimesNow,
 }
@@ -89,6 +93,10 @@ struct CountsNow {
     not_kept: u64,
     cells: u64,
     unsupported: u64,
+    /// None before a model told kinds.
+    red: Option<u64>,
+    white: Option<u64>,
+    platelets: Option<u64>,
     page_skipped: u64,
 }
 
@@ -128,6 +136,7 @@ impl<'a> Latest<'a> {
         let now = run.clock.elapsed();
         let state = run.state();
         let (cells, unsupported) = board.cells();
+        let kinds = board.kinds();
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());
@@ -153,8 +162,11 @@ impl<'a> Latest<'a> {
                 contrast_levels: numbers.quality.contrast_levels,
                 brightness_levels: numbers.quality.brightness_levels,
                 counted: numbers.counted,
-                cells: numbers.counted.then_some(numbers.cells),
-                unsupported: numbers.counted.then_some(numbers.unsupported),
+                cells: numbers.counted.then_some(numbers.counts.cells),
+                unsupported: numbers.counted.then_some(numbers.counts.unsupported),
+                red: numbers.counts.red.filter(|_| numbers.counted),
+                white: numbers.counts.white.filter(|_| numbers.counted),
+                platelets: numbers.counts.platelets.filter(|_| numbers.counted),
                 tiles: numbers.tiles,
                 times_ms: TimesNow {
                     ssr: numbers.times.ssr_ms,
@@ -186,6 +198,9 @@ impl<'a> Latest<'a> {
                 not_kept,
                 cells,
                 unsupported,
+                red: kinds.map(|[red, ..]| red),
+                white: kinds.map(|[_, white, _]| white),
+                platelets: kinds.map(|[.., platelets]| platelets),
                 page_skipped: board.skipped(),
             },
             camera: run.camera(),

@@ -71,7 +71,7 @@ pub const MAX_PAGE_CELLS_KEPT: usize = 4096;
 pub const MAX_PAGE_CELLS_SENT: usize = 512;
 
 /// Longest answer that is not a picture, in bytes.
-pub const MAX_PAGE_TEXT_BYTES: u64 = 256 * 1024;
+pub const MAX_PAGE_TEXT_BYTES: u64 = 320 * 1024;
 
 /// Stack of the page's thread.
 pub const PAGE_STACK_BYTES: usize = 512 * 1024;

@@ -81,6 +81,11 @@ fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::R
     let (cells, unsupported) = site.board.cells();
     counter(to, "cells", "Cells that were counted", cells)?;
     counter(to, "cells_unsupported", "Counted cells that the input does not bear out", unsupported)?;
+    if let Some([red, white, platelets]) = site.board.kinds() {
+        let kinds = [("red", red), ("white", white)];
+        counters(to, "cells_of_kind", "Counted cells by kind, where models tell kinds", "kind", kinds)?;
+        counter(to, "platelets", "Platelets, which are no part of the cells", platelets)?;
+    }
     counter(to, "page_frames_skipped", "Frames that the page left out because it was being read", site.board.skipped())
 }
 
@@ -93,7 +98,17 @@ fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Resu
         gauge(to, "frame_age", "Time since the latest frame was analysed", Some(&Unit::Seconds), age_s)?;
         // Of a frame that was not counted, none is no number of cells.
         if numbers.counted {
-            gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(numbers.cells))?;
+            let counts = &numbers.counts;
+            gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(counts.cells))?;
+            for (name, help, count) in [
+                ("frame_red_cells", "Red cells of the latest frame", counts.red),
+                ("frame_white_cells", "White cells of the latest frame", counts.white),
+                ("frame_platelets", "Platelets of the latest frame", counts.platelets),
+            ] {
+                if let Some(count) = count {
+                    gauge(to, name, help, None, f64::from(count))?;
+                }
+            }
         }
     }
     let now = site.run.state();
@@ -179,6 +194,7 @@ mod tests {
 
     use super::*;
     use crate::{foreign::http::site, page::board::tests::frame};
+    use bloodseg_vision::cells::Kind;
 
     #[test]
     fn a_frame_that_is_not_counted_has_no_number_of_cells() {
@@ -192,5 +208,28 @@ mod tests {
         assert!(publish(1, true).contains("\nbloodseg_frame_cells 2.0\n"));
         let not_counted = publish(2, false);
         assert!(not_counted.contains("bloodseg_frame_age_seconds") && !not_counted.contains("frame_cells"));
+        assert!(!not_counted.contains("platelets") && !not_counted.contains("kind="), "no model tells kinds");
+    }
+
+    #[test]
+    fn kinds_have_series_of_their_own_once_a_model_tells_them() {
+        let site = Arc::new(site());
+        let (frame, mut analysis) = frame(1, 8, 8);
+        analysis.cells[0].kind = Kind::Platelet;
+        analysis.cells[1].kind = Kind::White;
+        analysis.maps.kinds = Some(Default::default());
+        site.board.publish(&frame, &analysis, true, SystemTime::UNIX_EPOCH, Duration::from_secs(1));
+        let text = text(&site).unwrap();
+        for line in [
+            "bloodseg_cells_total 1",
+            "bloodseg_cells_of_kind_total{kind=\"red\"} 0",
+            "bloodseg_cells_of_kind_total{kind=\"white\"} 1",
+            "bloodseg_platelets_total 1",
+            "bloodseg_frame_cells 1.0",
+            "bloodseg_frame_white_cells 1.0",
+            "bloodseg_frame_platelets 1.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
     }
 }

@@ -14,9 +14,12 @@ use image::{
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
 
-use super::board::{Board, Pictures, Reading, UNSUPPORTED_BIT};
+use super::board::{Board, PLATELET_BIT, Pictures, Reading, UNSUPPORTED_BIT, WHITE_BIT};
 use crate::page::limits::PAGE_HOLD;
-use bloodseg_vision::pictures::{HATCH_PX, OUTLINE, UNSUPPORTED};
+use bloodseg_vision::{
+    cells::Kind,
+    pictures::{HATCH_PX, Look},
+};
 
 /// One of the pictures of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,27 +175,34 @@ fn outline(pictures: &Pictures) -> Vec<u8> {
             (y + 1 < height).then_some(at + width),
         ];
         let outermost = beside.into_iter().flatten().any(|there| labels[there] != here);
-        if here & UNSUPPORTED_BIT != 0 && (outermost || (x + y).is_multiple_of(HATCH_PX as usize)) {
-            pixel.copy_from_slice(&UNSUPPORTED.0);
-        } else if outermost {
-            pixel.copy_from_slice(&OUTLINE.0);
+        let look = look(here);
+        if outermost || (look.is_doubted && (x + y).is_multiple_of(HATCH_PX as usize)) {
+            pixel.copy_from_slice(&look.colour().0);
         }
     }
     rgb
+}
+
+/// What the bits of a label say.
+fn look(label: u16) -> Look {
+    let kind = match label & (WHITE_BIT | PLATELET_BIT) {
+        WHITE_BIT => Kind::White,
+        PLATELET_BIT => Kind::Platelet,
+        _ => Kind::Unknown,
+    };
+    Look { kind, is_doubted: label & UNSUPPORTED_BIT != 0 }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::page::{
         board::tests::{frame, publish},
         limits::PAGE_PNG_SLACK_BYTES,
     };
-    use bloodseg_vision::pictures::outlined;
+    use bloodseg_vision::pictures::{looks, outlined};
 
     #[test]
     fn pictures_are_those_of_the_records() {
@@ -204,12 +214,25 @@ mod tests {
         let wanted = [
             frame.picture.clone(),
             analysis.sr.clone().into(),
-            outlined(&analysis.sr, &analysis.labels, &BTreeSet::from([2])).into(),
+            outlined(&analysis.sr, &analysis.labels, &looks(&analysis)).into(),
         ];
         for (which, wanted) in [Which::Lr, Which::Sr, Which::Overlay].into_iter().zip(wanted) {
             let (png, number) = gallery.png(&board, which, None).unwrap();
             assert_eq!((image::load_from_memory(&png).unwrap().into_rgb8(), number), ((*wanted).clone(), 3));
         }
+    }
+
+    #[test]
+    fn kinds_are_drawn_as_in_the_records() {
+        let board = Board::new();
+        let (frame, mut analysis) = frame(1, 16, 12);
+        analysis.cells[0].kind = Kind::Platelet;
+        analysis.cells[1].kind = Kind::White;
+        analysis.cells[1].consistency.offset_levels = 0.0;
+        board.publish(&frame, &analysis, true, std::time::SystemTime::UNIX_EPOCH, Duration::ZERO);
+        let (png, _) = Gallery::default().png(&board, Which::Overlay, None).unwrap();
+        let wanted = outlined(&analysis.sr, &analysis.labels, &looks(&analysis));
+        assert_eq!(image::load_from_memory(&png).unwrap().into_rgb8(), wanted);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod corpora;
 mod doctor;
 mod eval;
 mod files;
+mod kinds;
 mod measures_reference;
 mod models;
 mod overlays;

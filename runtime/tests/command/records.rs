@@ -324,7 +324,7 @@ fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
     // More than a pipe holds.
     let more = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
                 INSERT INTO cells SELECT frame, 1000 + i, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border,
-                confidence, consistency_levels, supported, outline FROM n, cells WHERE label = 1";
+                confidence, consistency_levels, supported, outline, kind, kind_confidence FROM n, cells WHERE label = 1";
     other.execute_batch(more).unwrap();
     for format in ["coco", "jsonl"] {
         let export = ["export", "--from", "r", "--format", format];

@@ -18,7 +18,7 @@ use bloodseg_records::{
     store::retention::Retention,
 };
 use bloodseg_vision::{
-    cells::{Cell, Labels, outline::Outlines},
+    cells::{Cell, Counts, Labels, outline::Outlines},
     frame::quality::{Quality, Verdict},
     pipeline::StageTimes,
     placement::{PitchSource, Scaled},
@@ -219,6 +219,8 @@ impl Made {
                 touches_border: label == 1,
                 confidence: 0.75,
                 consistency,
+                kind: Default::default(),
+                kind_thousandths: 0,
             }
         };
         let cells: Vec<Cell> = (1..=cells).map(cell).collect();
@@ -238,6 +240,7 @@ impl Made {
             size_px: labels.dimensions(),
             scaled: Scaled::as_it_is(self.um_per_px, PitchSource::Given),
             analysed_px: u64::from(labels.width() / 4 * (labels.height() / 4)),
+            counts: Counts::of(&cells, false),
             cells,
             outlines,
         };

@@ -143,7 +143,10 @@ fn a_picture_becomes_four_pictures_and_a_table() {
         std::fs::read_dir(bench.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     let pictures = ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png"];
-    assert_eq!(names, [&pictures[..], &["cells.csv", "frames.csv", "records.sqlite", "run.lock"]].concat());
+    assert_eq!(
+        names,
+        [&pictures[..], &["cells.csv", "frames.csv", "records.sqlite", "run.lock", "summary.json"]].concat()
+    );
     let open = |name: &str| image::open(bench.path("out").join(name)).unwrap();
     for name in ["a.labels.png", "a.mask.png", "a.overlay.png", "a.sr.png"] {
         assert_eq!((open(name).width(), open(name).height()), (400, 280), "{name}");
@@ -426,4 +429,30 @@ fn a_pitch_far_from_the_models_is_pointed_out() {
     let near = bench.segment(&["a.png", "--um-per-px", "1.2"]);
     near.done();
     assert!(!near.stderr.contains("--whole-field"), "{}", near.stderr);
+}
+
+#[test]
+fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
+    let bench = Bench::new();
+    for (name, places) in [("a", &[(20.0, 20.0), (60.0, 40.0)][..]), ("b", &[(30.0, 30.0), (70.0, 70.0), (20.0, 70.0)])]
+    {
+        bench.picture(&format!("in/{name}.png"), &smear(100, 100, places));
+    }
+    let answer = bench.call(&["segment", "in", "--as-is", "--um-per-px", "1.4", "--models", "models", "--out", "out"]);
+    answer.done();
+    let line = answer.stdout.lines().last().unwrap();
+    assert!(answer.stdout.contains("2 pictures, 5 cells: 2.5 a picture (95 %: "), "{line}");
+    let read = || std::fs::read(bench.path("out/summary.json"));
+    let summary: serde_json::Value = serde_json::from_slice(&read().unwrap()).unwrap();
+    assert_eq!((&summary["pictures"], &summary["cells"]["cells"]), (&2.into(), &5.into()));
+    let [low, high] = ["low", "high"].map(|end| summary["cells"]["interval"][end].as_f64().unwrap());
+    assert!(low < 2.5 && 2.5 < high, "{summary}");
+    assert!(summary["cells_per_mm2"]["density"].as_f64().is_some_and(|density| density > 50.0), "{summary}");
+    assert!(summary["red"].is_null(), "the tiny models know no kinds: {summary}");
+    // It would be of the new picture alone.
+    bench.picture("c.png", &smear(100, 100, &[(50.0, 50.0)]));
+    bench
+        .call(&["segment", "c.png", "--as-is", "--um-per-px", "1.4", "--models", "models", "--out", "out", "--append"])
+        .done();
+    assert!(read().is_err());
 }

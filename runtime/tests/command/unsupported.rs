@@ -23,7 +23,7 @@ fn fields() -> Vec<EvalField> {
 /// Labels of the cells of a picture that `lr` does not bear out.
 fn unsupported(lr: &RgbImage, sr: &RgbImage, labels: &Labels) -> Vec<u16> {
     let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([200]));
-    let maps = CellMaps { foreground: map.clone(), core: map };
+    let maps = CellMaps::without_kinds(map.clone(), map);
     let cells = cells::measure(labels, &maps, &Consistency::new(lr, sr).unwrap()).unwrap();
     cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect()
 }
@@ -114,7 +114,7 @@ fn exactly_the_painted_cell_is_flagged_in_what_the_models_make() {
     for (seed, field) in (1..).zip(fields()) {
         for lr in [field.lr.clone(), noisy(&field.lr, 5.0, seed)] {
             let analysis = pipeline.analyse(&lr).unwrap();
-            assert_eq!(analysis.unsupported_cells(), 0, "{}", field.name);
+            assert_eq!(analysis.counts().unsupported, 0, "{}", field.name);
             let (mut sr, mut labels) = (analysis.sr.clone(), analysis.labels.clone());
             let Some(painted) = paint(&mut sr, &mut labels) else { continue };
             assert_eq!(unsupported(&lr, &sr, &labels), [painted], "{}", field.name);

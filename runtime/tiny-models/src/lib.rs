@@ -1,5 +1,6 @@
 //! Two tiny models for tests whose answers are known without an engine: the super-resolution repeats each pixel
-//! 4x4 times, the segmenter answers 255 - red in both maps. Same operators and form as the real ones.
+//! 4x4 times, the segmenter answers 255 - red in both maps. One that tells kinds answers green for white cells and blue for
+//! platelets besides. Same operators and form as the real ones.
 
 // Each user of this file uses another part of it.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -20,6 +21,11 @@ use bloodseg_vision::model::{
 
 pub fn models() -> Models {
     Models { ssr: take(&ssr()), unet: take(&unet()) }
+}
+
+/// The same with a segmenter that tells kinds.
+pub fn models_with_kinds() -> Models {
+    Models { ssr: take(&ssr()), unet: take(&unet_with_kinds()) }
 }
 
 /// A model before the gate: tests spoil it.
@@ -89,12 +95,38 @@ pub fn inventive_ssr() -> Draft {
 }
 
 pub fn unet() -> Draft {
-    let graph = convolution(Role::Segmentation, &[-1, 0, 0, -1, 0, 0], &[255, 255], "output");
-    draft(Role::Segmentation, graph, |input, at| 255 - input[at % 65536])
+    unet_of(2)
+}
+
+/// As [`unet`], with a third map that is the green of the input and a fourth that is its blue.
+pub fn unet_with_kinds() -> Draft {
+    unet_of(gate::CHANNELS_WITH_KINDS)
+}
+
+/// A segmenter of so many maps: 255 - red twice, green, then blue.
+pub fn unet_of(channels: usize) -> Draft {
+    let weights = |map| if map < 2 { [-1, 0, 0] } else { [0, i8::from(map == 2), i8::from(map > 2)] };
+    let weights: Vec<i8> = (0..channels).flat_map(weights).collect();
+    let biases: Vec<i32> = (0..channels).map(|map| if map < 2 { 255 } else { 0 }).collect();
+    let graph = convolution(Role::Segmentation, &weights, &biases, "output");
+    draft(Role::Segmentation, graph, |input, at| match at / 65536 {
+        0 | 1 => 255 - input[at % 65536],
+        map => input[(map - 1).min(2) * 65536 + at % 65536],
+    })
+}
+
+/// Shapes of the input and the output of a model whose convolution has so many channels.
+fn shapes(role: Role, channels: usize) -> ([usize; 4], [usize; 4]) {
+    let (input, mut output) = gate::shapes(role);
+    if role == Role::Segmentation {
+        output[1] = channels;
+    }
+    (input, output)
 }
 
 fn draft(role: Role, graph: GraphProto, answer: impl Fn(&[u8], usize) -> u8) -> Draft {
-    let (input, output) = gate::shapes(role);
+    let channels = graph.initializer.iter().find(|tensor| tensor.name == "biases").unwrap().dims[0];
+    let (input, output) = shapes(role, channels as usize);
     let golden_input = golden::input(3, input.iter().product());
     let golden_output: Vec<u8> = (0..output.iter().product()).map(|at| answer(&golden_input, at)).collect();
     let mut operators: Vec<String> = graph.node.iter().map(|node| node.op_type.clone()).collect();
@@ -146,7 +178,7 @@ fn draft(role: Role, graph: GraphProto, answer: impl Fn(&[u8], usize) -> u8) -> 
 
 /// Dequantize, a 1x1 convolution of three channels, quantize; all scales 1.
 fn convolution(role: Role, weights: &[i8], biases: &[i32], result: &str) -> GraphProto {
-    let (input, output) = gate::shapes(role);
+    let (input, output) = shapes(role, biases.len());
     let channels = biases.len() as i64;
     let tensor = |name: &str, kind, dims: Vec<i64>, raw_data| TensorProto {
         name: name.into(),

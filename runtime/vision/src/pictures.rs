@@ -2,7 +2,7 @@
 //! does not bear out stand out by colour and hatching.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -10,7 +10,7 @@ use std::{
 use image::{ExtendedColorType, GrayImage, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
 
 use crate::{
-    cells::{self, Labels, runs::runs},
+    cells::{self, Cell, Kind, Labels, runs::runs},
     error::{Error, Result},
     frame::specimen::OUTSIDE,
     geometry::SCALE,
@@ -28,6 +28,47 @@ pub const SUFFIXES: [&str; 4] = [".sr.png", ".mask.png", ".labels.png", ".overla
 
 /// Colour of the outlines: far from every stain.
 pub const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
+
+/// Colour of the outlines of white cells.
+pub const WHITE_OUTLINE: Rgb<u8> = Rgb([0, 200, 255]);
+
+/// Colour of the outlines of platelets.
+pub const PLATELET_OUTLINE: Rgb<u8> = Rgb([255, 235, 0]);
+
+/// Colour of the outline of a cell of this kind that the input bears out.
+pub fn outline_colour(kind: Kind) -> Rgb<u8> {
+    match kind {
+        Kind::Red | Kind::Unknown => OUTLINE,
+        Kind::White => WHITE_OUTLINE,
+        Kind::Platelet => PLATELET_OUTLINE,
+    }
+}
+
+/// How a cell is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Its kind.
+    pub kind: Kind,
+    /// Whether the input does not bear it out.
+    pub is_doubted: bool,
+}
+
+impl Look {
+    /// Colour of its outline.
+    pub fn colour(self) -> Rgb<u8> {
+        if self.is_doubted { UNSUPPORTED } else { outline_colour(self.kind) }
+    }
+}
+
+/// How cells are drawn, by their labels; those that are not in it as [`Look::default`].
+pub type Looks = BTreeMap<u16, Look>;
+
+/// How the cells of an analysis are drawn.
+pub fn looks(analysis: &Analysis) -> Looks {
+    let look = |cell: &Cell| Look { kind: cell.kind, is_doubted: !cell.consistency.supported() };
+    let all = analysis.cells.iter().map(|cell| (cell.label, look(cell)));
+    all.filter(|(_, look)| look.is_doubted || look.colour() != OUTLINE).collect()
+}
 
 /// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
 /// where colours are hard to tell apart.
@@ -135,9 +176,9 @@ pub fn shade_outside(picture: &mut RgbImage, mask: &GrayImage) {
     }
 }
 
-/// `picture` with the outermost pixels of every cell coloured, those of the labels in `unsupported` in another colour and
-/// hatched. Picture and labels must be of one size.
-pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>) -> RgbImage {
+/// `picture` with the outermost pixels of every cell coloured by its look; one that is doubted is hatched. Picture and labels
+/// must be of one size.
+pub fn outlined(picture: &RgbImage, labels: &Labels, looks: &Looks) -> RgbImage {
     let mut outlined = picture.clone();
     let width = labels.width() as usize;
     let row = |y: usize| labels.as_raw().get(y * width..(y + 1) * width);
@@ -147,7 +188,8 @@ pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>
         let above = y.checked_sub(1).and_then(row).unwrap_or(here);
         let below = row(y + 1).unwrap_or(here);
         for run in runs(here, 0) {
-            let doubtful = unsupported.contains(&run.value);
+            let look = looks.get(&run.value).copied().unwrap_or_default();
+            let colour = look.colour().0;
             let ends =
                 [if run.begin > 0 { run.begin } else { width }, if run.end < width { run.end - 1 } else { width }];
             let range = run.begin..run.end;
@@ -156,10 +198,8 @@ pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>
                 range.clone().zip(pixels).zip(above[range.clone()].iter().zip(&below[range]))
             {
                 let outermost = (x == ends[0]) | (x == ends[1]) | (*above != run.value) | (*below != run.value);
-                if doubtful && (outermost || (x + y).is_multiple_of(HATCH_PX as usize)) {
-                    pixel.copy_from_slice(&UNSUPPORTED.0);
-                } else if outermost {
-                    pixel.copy_from_slice(&OUTLINE.0);
+                if outermost || (look.is_doubted && (x + y).is_multiple_of(HATCH_PX as usize)) {
+                    pixel.copy_from_slice(&colour);
                 }
             }
         }
@@ -171,7 +211,7 @@ pub fn outlined(picture: &RgbImage, labels: &Labels, unsupported: &BTreeSet<u16>
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use image::{DynamicImage, GrayImage, Luma};
+    use image::{DynamicImage, Luma};
 
     use super::*;
     use crate::segmentation::CellMaps;
@@ -180,7 +220,7 @@ mod tests {
     fn the_four_pictures_hold_what_their_names_say() {
         let folder = tempfile::tempdir().unwrap();
         let labels = Labels::from_fn(8, 4, |x, _| Luma([if x < 3 { 0 } else { 300 }]));
-        let maps = CellMaps { foreground: GrayImage::new(8, 4), core: GrayImage::new(8, 4) };
+        let maps = CellMaps::empty(8, 4);
         let sr = RgbImage::from_pixel(8, 4, Rgb([9, 8, 7]));
         let analysis = Analysis {
             quality: Default::default(),
@@ -209,7 +249,7 @@ mod tests {
     #[test]
     fn touching_cells_are_parted_by_their_outlines() {
         let labels = Labels::from_raw(6, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
-        let marked = outlined(&RgbImage::new(6, 1), &labels, &BTreeSet::new());
+        let marked = outlined(&RgbImage::new(6, 1), &labels, &Looks::new());
         let at: Vec<bool> = marked.pixels().map(|pixel| *pixel == OUTLINE).collect();
         assert_eq!(at, [false, false, true, true, false, false]);
     }
@@ -220,7 +260,11 @@ mod tests {
             let row = (1..11).contains(&y);
             Luma([if row && (1..14).contains(&x) { 1 } else { u16::from(row && (16..29).contains(&x)) * 2 }])
         });
-        let marked = outlined(&RgbImage::new(30, 12), &labels, &BTreeSet::from([2]));
+        let marked = outlined(
+            &RgbImage::new(30, 12),
+            &labels,
+            &Looks::from([(2, Look { is_doubted: true, kind: Kind::White })]),
+        );
         let count = |colour, columns: std::ops::Range<u32>| {
             marked.enumerate_pixels().filter(|(x, _, pixel)| columns.contains(x) && **pixel == colour).count()
         };
@@ -229,6 +273,18 @@ mod tests {
         assert_eq!(count(OUTLINE, 15..30), 0);
         assert!(count(UNSUPPORTED, 15..30) > outline + 10);
         assert_eq!(marked.get_pixel(20, 5).0, [0; 3], "the picture is seen between the lines");
+    }
+
+    #[test]
+    fn outlines_tell_kinds_by_their_colours() {
+        let labels = Labels::from_raw(9, 1, vec![1, 1, 1, 2, 2, 2, 3, 3, 3]).unwrap();
+        let look = |kind| Look { kind, is_doubted: false };
+        let looks = Looks::from([(1, look(Kind::White)), (2, look(Kind::Platelet)), (3, look(Kind::Red))]);
+        let marked = outlined(&RgbImage::new(9, 1), &labels, &looks);
+        let at = [2, 3, 5, 6].map(|x| *marked.get_pixel(x, 0));
+        assert_eq!(at, [WHITE_OUTLINE, PLATELET_OUTLINE, PLATELET_OUTLINE, OUTLINE]);
+        let colours = [OUTLINE, WHITE_OUTLINE, PLATELET_OUTLINE, UNSUPPORTED, SHADE];
+        assert!(colours.iter().enumerate().all(|(at, colour)| !colours[..at].contains(colour)));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! The segmentation net: a super-resolved picture in, two maps of it out.
+//! The segmentation net: a super-resolved picture in, two maps of it out, or four where it tells kinds.
 
 use image::{GrayImage, RgbImage};
 
 use crate::{
     engine::{Engine, Setup},
     error::{Error, Result},
-    frame::normalise::Normalisation,
+    frame::{normalise::Normalisation, refit::refit},
     geometry::TILE_SR_PX,
-    model::{manifest::Preparation, store::Model},
+    model::{gate::CHANNELS_WITH_KINDS, manifest::Preparation, store::Model},
 };
 
 /// What the segmentation net says of every pixel of the super-resolved grid.
@@ -19,12 +19,60 @@ pub struct CellMaps {
     pub foreground: GrayImage,
     /// How deep the pixel lies inside its cell: distance to the cell's edge over the cell's greatest distance.
     pub core: GrayImage,
+    /// What kind of cell the pixel belongs to; none of a net that tells no kinds.
+    pub kinds: Option<KindMaps>,
+}
+
+/// What a net that tells kinds says of the pixels of a cell; elsewhere it means nothing.
+///
+/// With red as 128, the levels are logits of which the softmax is the share of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KindMaps {
+    /// Log-odds of a white cell against a red one.
+    pub white: GrayImage,
+    /// Log-odds of a platelet against a red cell.
+    pub platelet: GrayImage,
 }
 
 impl CellMaps {
     /// Maps of a picture without cells.
     pub fn empty(width: u32, height: u32) -> Self {
-        Self { foreground: GrayImage::new(width, height), core: GrayImage::new(width, height) }
+        Self::without_kinds(GrayImage::new(width, height), GrayImage::new(width, height))
+    }
+
+    /// Maps of a net that tells no kinds.
+    pub fn without_kinds(foreground: GrayImage, core: GrayImage) -> Self {
+        Self { foreground, core, kinds: None }
+    }
+
+    /// Bytes of all maps.
+    pub fn bytes(&self) -> usize {
+        let kinds = self.kinds.as_ref().map_or(0, |kinds| kinds.white.len() + kinds.platelet.len());
+        self.foreground.len() + self.core.len() + kinds
+    }
+
+    /// Gives every map this size and any levels, in the memory that it has; kind maps where `has_kinds`.
+    pub(crate) fn refit(&mut self, (width, height): (u32, u32), has_kinds: bool) {
+        refit(&mut self.foreground, width, height);
+        refit(&mut self.core, width, height);
+        if has_kinds {
+            let kinds = self.kinds.get_or_insert_default();
+            refit(&mut kinds.white, width, height);
+            refit(&mut kinds.platelet, width, height);
+        } else {
+            self.kinds = None;
+        }
+    }
+
+    /// The same with the levels of a picture without cells.
+    pub(crate) fn refit_empty(&mut self, size: (u32, u32), has_kinds: bool) {
+        self.refit(size, has_kinds);
+        self.foreground.fill(0);
+        self.core.fill(0);
+        if let Some(kinds) = &mut self.kinds {
+            kinds.white.fill(0);
+            kinds.platelet.fill(0);
+        }
     }
 }
 
@@ -35,7 +83,9 @@ pub struct Segmenter {
     preparation: Preparation,
     width: u32,
     height: u32,
-    /// Both maps of a pixel together, as the engine puts them out.
+    /// Whether there are kind maps.
+    has_kinds: bool,
+    /// All maps of a pixel together, as the engine puts them out.
     output: Vec<u8>,
 }
 
@@ -69,7 +119,12 @@ impl Segmenter {
     fn load_at(model: &Model, width: u32, height: u32, setup: &Setup) -> Result<Self> {
         let engine = Engine::load(model, height as usize, width as usize, setup)?;
         let output = vec![0; engine.output_shape().iter().product()];
-        Ok(Self { engine, preparation: model.manifest.preparation, width, height, output })
+        let has_kinds = match engine.output_shape() {
+            [.., 2] => false,
+            [.., CHANNELS_WITH_KINDS] => true,
+            shape => return Err(Error::internal("segmentation", format!("an output of shape {shape:?}"))),
+        };
+        Ok(Self { engine, preparation: model.manifest.preparation, width, height, has_kinds, output })
     }
 
     /// The same net for another thread.
@@ -84,6 +139,11 @@ impl Segmenter {
     /// The engine that runs it.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether it tells the kinds of cells.
+    pub fn has_kinds(&self) -> bool {
+        self.has_kinds
     }
 
     /// Bytes of its own buffers.
@@ -118,12 +178,13 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Internal`] for a picture of another size than the net was loaded for.
     pub fn run(&mut self, prepared: &RgbImage) -> Result<CellMaps> {
-        let mut maps = CellMaps::empty(self.width, self.height);
+        let mut maps = CellMaps::default();
+        maps.refit((self.width, self.height), self.has_kinds);
         self.run_into(prepared, &mut maps)?;
         Ok(maps)
     }
 
-    /// The same, into maps of the same size.
+    /// The same, into maps of the same size, with kind maps if [`Self::has_kinds`].
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -132,10 +193,24 @@ impl Segmenter {
         if [prepared.dimensions(), maps.foreground.dimensions(), maps.core.dimensions()] != [dimensions; 3] {
             return Err(Error::internal("segmentation", format!("a picture of {:?}", prepared.dimensions())));
         }
+        if maps.kinds.is_some() != self.has_kinds {
+            return Err(Error::internal("segmentation", "maps of a net with another number of channels"));
+        }
         self.engine.run(prepared.as_raw(), &mut self.output)?;
-        let levels = self.output.chunks_exact(2);
-        for ((both, foreground), core) in levels.zip(maps.foreground.iter_mut()).zip(maps.core.iter_mut()) {
-            (*foreground, *core) = (both[0], both[1]);
+        let own = maps.foreground.iter_mut().zip(maps.core.iter_mut());
+        let Some(kinds) = &mut maps.kinds else {
+            for (both, (foreground, core)) in self.output.as_chunks::<2>().0.iter().zip(own) {
+                [*foreground, *core] = *both;
+            }
+            return Ok(());
+        };
+        if [kinds.white.dimensions(), kinds.platelet.dimensions()] != [dimensions; 2] {
+            return Err(Error::internal("segmentation", "kind maps of another size"));
+        }
+        let of_kinds = kinds.white.iter_mut().zip(kinds.platelet.iter_mut());
+        let levels = self.output.as_chunks::<CHANNELS_WITH_KINDS>().0;
+        for ((all, (foreground, core)), (white, platelet)) in levels.iter().zip(own).zip(of_kinds) {
+            [*foreground, *core, *white, *platelet] = *all;
         }
         Ok(())
     }

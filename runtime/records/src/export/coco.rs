@@ -1,4 +1,4 @@
-//! COCO's annotations: an image a frame, an annotation a cell, on the super-resolved grid in pixels.
+//! COCO's annotations: an image a frame, an annotation a cell or platelet, on the super-resolved grid in pixels.
 //!
 //! Two passes over the same moment of the records: images first, then annotations.
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::store::read::{Filter, Records};
 use bloodseg_clock::utc;
-use bloodseg_vision::cells::outline::Polygon;
+use bloodseg_vision::cells::{Kind, outline::Polygon};
 
 #[derive(Serialize)]
 struct Info {
@@ -28,6 +28,24 @@ struct Category {
     id: u8,
     name: &'static str,
     supercategory: &'static str,
+}
+
+/// `cell` is one whose kind is unknown.
+const CATEGORIES: [Category; 4] = [
+    Category { id: 1, name: "cell", supercategory: "cell" },
+    Category { id: 2, name: "red", supercategory: "cell" },
+    Category { id: 3, name: "white", supercategory: "cell" },
+    Category { id: 4, name: "platelet", supercategory: "platelet" },
+];
+
+/// Its number among [`CATEGORIES`].
+fn category(kind: Kind) -> u8 {
+    match kind {
+        Kind::Unknown => 1,
+        Kind::Red => 2,
+        Kind::White => 3,
+        Kind::Platelet => 4,
+    }
 }
 
 #[derive(Serialize)]
@@ -61,6 +79,8 @@ struct Annotation<'a> {
     cell: i64,
     touches_border: bool,
     supported: bool,
+    kind: Kind,
+    kind_confidence: Option<f64>,
     outline_is_box: bool,
     measures: Measures,
 }
@@ -75,7 +95,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
     struct Head {
         info: Info,
         licenses: [u8; 0],
-        categories: [Category; 1],
+        categories: [Category; 4],
     }
     let head = Head {
         info: Info {
@@ -85,7 +105,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
             pitch: "um_per_sr_px of each image, um a px; null where it is not known",
         },
         licenses: [],
-        categories: [Category { id: 1, name: "cell", supercategory: "cell" }],
+        categories: CATEGORIES,
     };
     let mut scratch = Vec::new();
     json::open(out, &mut scratch, &head)?;
@@ -122,7 +142,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
             let annotation = Annotation {
                 id,
                 image_id: frame.id,
-                category_id: 1,
+                category_id: category(cell.kind),
                 iscrowd: 0,
                 bbox,
                 input_bbox: [
@@ -137,6 +157,8 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
                 cell: cell.label,
                 touches_border: cell.touches_border,
                 supported: cell.supported,
+                kind: cell.kind,
+                kind_confidence: cell.kind_confidence,
                 outline_is_box: polygon.is_box,
                 measures: Measures::of(cell, frame),
             };

@@ -6,14 +6,14 @@ use ::csv::Writer;
 
 use super::{ExportError, Result};
 use crate::{
-    frames::{self, QUALITY_COLUMNS, SCALE_COLUMNS},
+    frames::{self, KIND_COLUMNS, QUALITY_COLUMNS, SCALE_COLUMNS},
     store::read::{CellRow, Filter, FrameRow, Records},
     table,
 };
 use bloodseg_clock::utc;
 
 /// Columns of `frames.csv` in the folder of a run: the run by its start (UTC), the frame in it, milliseconds of each stage,
-/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`] and [`SCALE_COLUMNS`] follow.
+/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`], [`SCALE_COLUMNS`] and [`KIND_COLUMNS`] follow.
 pub const FRAMES_COLUMNS: [&str; 10] =
     ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
 
@@ -51,7 +51,9 @@ pub(super) fn frames(
     progress: &mut dyn FnMut(),
 ) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS))?;
+    row.fields(
+        FRAMES_FIRST.iter().chain(&FRAMES_COLUMNS).chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS).chain(&KIND_COLUMNS),
+    )?;
     row.end()?;
     records.frames::<ExportError>(filter, |frame| {
         row.field(frame.run)?;
@@ -95,7 +97,7 @@ pub fn cells_of_folder(
 /// As [`super::export`], and what `go_on` says.
 pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut row = Row::new(out);
-    row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS))?;
+    row.fields(FRAMES_COLUMNS.iter().chain(&QUALITY_COLUMNS).chain(&SCALE_COLUMNS).chain(&KIND_COLUMNS))?;
     row.end()?;
     records.frames::<ExportError>(&Filter::default(), |frame| {
         go_on()?;
@@ -172,7 +174,8 @@ impl<'a> Row<'a> {
                 }
             }
         }
-        Ok(())
+        self.field(cell.kind.name())?;
+        self.known(cell.kind_confidence)
     }
 
     /// The columns of `frames.csv`.
@@ -197,6 +200,7 @@ impl<'a> Row<'a> {
         self.field(format_args!("{depth:.1}"))?;
         self.field(format_args!("{brightness:.1}"))?;
         let cells = frame.counted.then_some(frame.cells as f64);
-        self.fields(frames::scale_fields(&frame.scaled, frame.analysed_px as f64, cells))
+        self.fields(frames::scale_fields(&frame.scaled, frame.analysed_px as f64, cells))?;
+        frame.kinds().into_iter().try_for_each(|count| self.known(count))
     }
 }

@@ -11,9 +11,12 @@ use super::{
     Coordinates, ExportError, Result, json,
     jsonl::{Measures, Scale},
 };
-use crate::store::read::{Filter, FrameRow, Records};
+use crate::store::read::{CellRow, Filter, FrameRow, Records};
 use bloodseg_clock::utc;
-use bloodseg_vision::cells::outline::Polygon;
+use bloodseg_vision::{
+    cells::{Kind, outline::Polygon},
+    pictures::{UNSUPPORTED, outline_colour},
+};
 
 #[derive(Serialize)]
 struct Feature<'a> {
@@ -66,6 +69,16 @@ struct Classification {
     color: [u8; 3],
 }
 
+impl Classification {
+    /// By the kind, in the colours of the overlays; a cell that the input does not bear out is `unsupported`, whatever its kind.
+    fn of(cell: &CellRow) -> Self {
+        if !cell.supported {
+            return Self { name: "unsupported", color: UNSUPPORTED.0 };
+        }
+        Self { name: cell.kind.known().unwrap_or("cell"), color: outline_colour(cell.kind).0 }
+    }
+}
+
 #[derive(Serialize)]
 struct Origin<'a> {
     unit: &'static str,
@@ -79,6 +92,8 @@ struct Origin<'a> {
     image: &'a str,
     touches_border: bool,
     supported: bool,
+    kind: Kind,
+    kind_confidence: Option<f64>,
     outline_is_box: bool,
 }
 
@@ -105,10 +120,7 @@ pub(super) fn write(
                 properties: Properties {
                     object_type: "cell",
                     name: format!("{} {}", frame.image, cell.label),
-                    classification: Classification {
-                        name: if cell.supported { "cell" } else { "unsupported" },
-                        color: if cell.supported { [0, 220, 60] } else { [255, 140, 0] },
-                    },
+                    classification: Classification::of(cell),
                     is_locked: false,
                     measurements: Measures::of(cell, frame),
                     origin: Origin {
@@ -122,6 +134,8 @@ pub(super) fn write(
                         image: &frame.image,
                         touches_border: cell.touches_border,
                         supported: cell.supported,
+                        kind: cell.kind,
+                        kind_confidence: cell.kind_confidence,
                         outline_is_box: polygon.is_box,
                     },
                 },

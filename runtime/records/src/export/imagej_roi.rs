@@ -159,8 +159,12 @@ impl Roi {
         let _ = write!(
             properties,
             "image: {image}\nat_utc: {at}\nunit: {unit}\num_per_px: {of_input}\npitch_source: {source}\n\
-             um_per_sr_px: {of_sr}\nsupported: {}\noutline_is_box: {}\n",
-            cell.supported, self.polygon.is_box
+             um_per_sr_px: {of_sr}\nsupported: {}\noutline_is_box: {}\n\
+             kind: {}\nkind_confidence: {}\n",
+            cell.supported,
+            self.polygon.is_box,
+            cell.kind.name(),
+            known(cell.kind_confidence)
         );
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Coordinates, ExportError, Result, json, rounded};
 use crate::store::read::{CellRow, Filter, FrameRow, Records};
 use bloodseg_clock::utc;
-use bloodseg_vision::cells::outline::Polygon;
+use bloodseg_vision::cells::{Kind, outline::Polygon};
 
 #[derive(Serialize)]
 struct Frame<'a> {
@@ -73,6 +73,11 @@ impl Scale {
 struct Counts {
     /// None of a frame whose cells were not counted.
     cells: Option<i64>,
+    /// None where kinds are unknown.
+    red: Option<i64>,
+    white: Option<i64>,
+    /// No part of `cells`.
+    platelets: Option<i64>,
     unsupported: Option<i64>,
 }
 
@@ -101,6 +106,8 @@ struct Cell<'a> {
     measures: Measures,
     touches_border: bool,
     supported: bool,
+    kind: Kind,
+    kind_confidence: Option<f64>,
     outline_px: &'a [[u32; 2]],
     outline_input_px: &'a [[f64; 2]],
     outline_is_box: bool,
@@ -166,6 +173,7 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
     let [contrast_levels, clipped_share, depth_levels, brightness_levels] = frame.quality;
     let [ssr, unet, tiling, cells, total] = frame.ms;
     let [width_sr_px, height_sr_px] = frame.size_px;
+    let [red, white, platelets] = frame.kinds();
     Frame {
         run: frame.run,
         frame: frame.number,
@@ -180,6 +188,9 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
         counted: frame.counted,
         counts: Counts {
             cells: frame.counted.then_some(frame.cells),
+            red,
+            white,
+            platelets,
             unsupported: frame.counted.then_some(frame.unsupported),
         },
         quality: Quality {
@@ -215,6 +226,8 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
                 measures: Measures::of(cell, frame),
                 touches_border: cell.touches_border,
                 supported: cell.supported,
+                kind: cell.kind,
+                kind_confidence: cell.kind_confidence,
                 outline_px: &polygon.corners,
                 outline_input_px: &on_input,
                 outline_is_box: polygon.is_box,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{zip::Archive, *};
 use crate::frame_record::FrameRecord;
 use crate::{
-    fixture::{noon, record, run},
+    fixture::{noon, record, record_with_kinds, run},
     keeper::Keeper,
     store::{self, retention::Retention},
 };
@@ -53,18 +53,18 @@ fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {
     assert_eq!(lines.len(), 1 + 3 + 12 + 2);
     assert!(
         lines[0].starts_with("run,frame,at_utc,um_per_px,um_per_sr_px,image,cell,x_px")
-            && lines[0].ends_with("perimeter_um")
+            && lines[0].ends_with("perimeter_um,kind,kind_confidence")
     );
     assert_eq!(
         lines[1],
         "1,1,2026-11-22T17:30:01.000Z,,,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,0.25,\
-         0.25,0.56,,,,,"
+         0.25,0.56,,,,,,unknown,"
     );
     assert!(lines[2].contains(",1.50,false,"), "{}", lines[2]);
     assert_eq!(
         lines[16],
         "2,1,2026-11-22T17:30:01.000Z,2,0.5,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,\
-         0.25,0.25,0.56,0.500,0.500,1.000,1.128,4.000"
+         0.25,0.25,0.56,0.500,0.500,1.000,1.128,4.000,unknown,"
     );
 }
 
@@ -77,7 +77,7 @@ fn a_table_of_frames_has_a_row_a_frame() {
     assert_eq!(
         lines[2],
         "1,2026-11-22T17:30:02.000Z,camera0,0,20261122T173000Z,2,\"frame, 2.png\",0,1.000,2.000,3.000,4.000,10.000,3,empty,,\
-         40.00,0.2500,10.0,240.0,,,,none,1.0000,10,,"
+         40.00,0.2500,10.0,240.0,,,,none,1.0000,10,,,,,"
     );
 }
 
@@ -91,7 +91,11 @@ fn tables_of_the_folder_have_the_columns_of_segment() {
     let (cells, frames) = (String::from_utf8(cells).unwrap(), String::from_utf8(frames).unwrap());
     assert!(
         cells.starts_with("image,cell,x_px,")
-            && cells.lines().next().unwrap().ends_with(",supported,input_x_px,input_y_px,input_diameter_px")
+            && cells
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with(",supported,input_x_px,input_y_px,input_diameter_px,kind,kind_confidence")
     );
     assert_eq!((cells.lines().count(), frames.lines().count()), (18, 5));
     assert!(
@@ -111,7 +115,11 @@ fn a_line_a_frame_has_its_cells_and_frames_without_any_are_there() {
     assert_eq!(cells, [3, 0, 12, 2]);
     assert_eq!(
         of("counts"),
-        r#"{"cells":3,"unsupported":1} {"cells":0,"unsupported":0} {"cells":12,"unsupported":1} {"cells":2,"unsupported":1}"#
+        [(3, 1), (0, 0), (12, 1), (2, 1)]
+            .map(|(cells, unsupported)| format!(
+                r#"{{"cells":{cells},"platelets":null,"red":null,"unsupported":{unsupported},"white":null}}"#
+            ))
+            .join(" ")
     );
     assert_eq!(lines[1]["verdict"], "empty");
     let cell = &lines[3]["cells"][0];
@@ -407,4 +415,49 @@ fn records_that_are_damaged_are_an_error_or_read_and_never_a_panic() {
             }
         }
     }
+}
+
+#[test]
+fn every_format_tells_kinds_and_counts_platelets_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(VirtualClock::at(noon()));
+    let mut keeper = Keeper::open(folder.path(), &run(None), &PLENTY, clock).unwrap();
+    keeper.keep(&record_with_kinds(1, 6));
+    keeper.keep(&FrameRecord { counted: false, ..record_with_kinds(2, 0) });
+    keeper.end("stopped", 0);
+    let read = |format| text_of(folder.path(), ALL, format);
+    // White, red and unsupported, platelet, red, red, platelet.
+    let cells = read(Format::Csv(Table::Cells));
+    let ends: Vec<&str> = cells.lines().skip(1).map(|line| line.rsplit_once(",,").unwrap().1).collect();
+    let wanted = ["white,0.731", "red,0.731", "platelet,0.731", "red,0.731", "red,0.731", "platelet,0.731"];
+    assert_eq!(ends, wanted);
+    let frames = read(Format::Csv(Table::Frames));
+    let frames: Vec<&str> = frames.lines().collect();
+    assert!(frames[0].ends_with(",cells_per_mm2,red,white,platelets"), "{}", frames[0]);
+    assert!(frames[1].contains("camera0,1,") && frames[1].contains("\"frame, 1.png\",4,"), "{}", frames[1]);
+    assert!(frames[1].ends_with(",3,1,2") && frames[2].ends_with(",,,"), "{frames:?}");
+    let lines = read(Format::Jsonl);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let counts = serde_json::json!({"cells": 4, "red": 3, "white": 1, "platelets": 2, "unsupported": 1});
+    assert_eq!((&lines[0]["counts"], &lines[1]["counts"]["platelets"]), (&counts, &Value::Null));
+    assert_eq!(
+        (&lines[0]["cells"][2]["kind"], &lines[0]["cells"][2]["kind_confidence"]),
+        (&"platelet".into(), &0.731.into())
+    );
+    let coco: Value = serde_json::from_str(&read(Format::Coco)).unwrap();
+    let category = |at: usize| {
+        let id = &coco["annotations"][at]["category_id"];
+        coco["categories"].as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap()["name"].clone()
+    };
+    assert_eq!([0, 1, 2].map(category), ["white", "red", "platelet"]);
+    let geojson: Value = serde_json::from_str(&read(Format::GeoJson(Coordinates::Input))).unwrap();
+    let properties = |at: usize| &geojson["features"][at]["properties"];
+    let names = [0, 1, 2, 3].map(|at| properties(at)["classification"]["name"].clone());
+    assert_eq!(names, ["white", "unsupported", "platelet", "red"]);
+    assert_eq!((&properties(1)["kind"], &properties(1)["kind_confidence"]), (&"red".into(), &0.731.into()));
+    assert_ne!(properties(0)["classification"]["color"], properties(3)["classification"]["color"]);
+    let (_, roi) = &unzip(&bytes_of(folder.path(), ALL, Format::ImagejRoi(Coordinates::Input)))[2];
+    let text: String = roi.chunks_exact(2).map(|pair| char::from(pair[1])).collect();
+    let shifted: String = roi[1..].chunks_exact(2).map(|pair| char::from(pair[1])).collect();
+    assert!(text.contains("kind: platelet\nkind_confidence: 0.731\n") || shifted.contains("kind: platelet"), "{text}");
 }

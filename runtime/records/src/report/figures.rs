@@ -55,9 +55,9 @@ pub(super) fn circularity(number: u32) -> f64 {
     f64::from(number) / f64::from(CIRCULARITY_STEPS)
 }
 
-/// Whether the sizes of a cell are its own: it is not cut by the edge of the frame, and stands in the input.
+/// Whether the sizes of a cell are its own: it is no platelet, is not cut by the edge of the frame, and stands in the input.
 pub(super) fn is_measured(cell: &CellRow) -> bool {
-    !cell.touches_border && cell.supported
+    cell.is_cell() && !cell.touches_border && cell.supported
 }
 
 /// Frames of one verdict.
@@ -80,8 +80,12 @@ pub(super) struct Figures {
     pub(super) counted: u64,
     /// By verdict, in the order of [`Verdict::ALL`]; at the end those of a verdict that this software does not know.
     pub(super) judged: [Judged; Verdict::ALL.len() + 1],
-    /// Cells.
+    /// Cells, platelets not among them.
     pub(super) cells: u64,
+    /// Counted frames whose kinds are known.
+    pub(super) with_kinds: u64,
+    /// Red cells, white cells, and platelets of these.
+    pub(super) kinds: [u64; 3],
     /// Cells that the edge of a frame cuts.
     pub(super) cut: u64,
     /// Cells that the input does not bear out.
@@ -119,6 +123,8 @@ impl Figures {
             counted: 0,
             judged: Default::default(),
             cells: 0,
+            with_kinds: 0,
+            kinds: [0; 3],
             cut: 0,
             unsupported: 0,
             a_frame: Tally::new(MAX_CELLS as u32),
@@ -150,7 +156,7 @@ impl Figures {
         let filter = Filter { run: Some(run.id), ..Filter::default() };
         records.whole_frames::<crate::error::Error>(&filter, |frame, cells| {
             let mut covered_px = 0.0;
-            for cell in cells {
+            for cell in cells.iter().filter(|cell| cell.is_cell()) {
                 covered_px += cell.area_px as f64;
                 figures.cell(cell, lengths);
             }
@@ -193,6 +199,12 @@ impl Figures {
         self.size_px = [self.size_px[0].max(width), self.size_px[1].max(height)];
         if frame.counted {
             self.counted += 1;
+            if let [Some(red), Some(white), Some(platelets)] = frame.kinds() {
+                self.with_kinds += 1;
+                for (sum, count) in self.kinds.iter_mut().zip([red, white, platelets]) {
+                    *sum += count.unsigned_abs();
+                }
+            }
             self.a_frame.add(frame.cells);
             self.a_frame_moments.add(frame.cells as f64);
             self.cells_over_time.add(frame.box_ms, frame.cells as f64);

@@ -31,12 +31,16 @@ pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         None => writeln!(out, "<p>No frame of this run is on record.</p>")?,
     }
     let median = figures.areas.quantile(0.5, |area| lengths.diameter(area));
-    let key = [
+    let mut key = vec![
         ("Frames", figures.frames.to_string()),
         ("Cells", figures.cells.to_string()),
         ("Cells a frame, median", number(figures.a_frame.quantile(0.5, f64::from), 1).to_string()),
         ("Diameter, median", format!("{} {}", number(median, 2), lengths.unit())),
     ];
+    if figures.with_kinds > 0 {
+        let [_, white, platelets] = figures.kinds;
+        key.extend([("White cells", white.to_string()), ("Platelets", platelets.to_string())]);
+    }
     writeln!(out, "<dl class=\"key\">")?;
     for (name, value) in key {
         writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
@@ -71,6 +75,20 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         ("Cells a counted frame, median", number(at(0.5), 1).to_string()),
         ("Cells a counted frame, least to greatest", format!("{} to {}", number(at(0.0), 0), number(at(1.0), 0))),
     ];
+    if figures.with_kinds > 0 {
+        let [red, white, platelets] = figures.kinds;
+        let kinds = [
+            ("Red cells", format!("{red} ({})", percent(red, red + white))),
+            ("White cells", format!("{white} ({})", percent(white, red + white))),
+            ("Platelets, which are no part of the cells", platelets.to_string()),
+        ];
+        let at = rows.iter().position(|(name, _)| *name == "Cells").map_or(rows.len(), |at| at + 1);
+        rows.splice(at..at, kinds);
+        if figures.with_kinds < figures.counted {
+            let known = format!("{} of {}", figures.with_kinds, figures.counted);
+            rows.insert(at + 3, ("Counted frames whose kinds are known", known));
+        }
+    }
     if run.not_kept > 0 {
         rows.insert(3, ("Frames that could not be kept", run.not_kept.to_string()));
     }

@@ -11,11 +11,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Fault, open_to_read,
-    read::{COLUMNS, FrameRow},
+    read::{COLUMN_COUNT, COLUMNS, FrameRow},
 };
 
 /// Place of the run's mark, after [`COLUMNS`].
-const MARK: usize = 37;
+const MARK: usize = COLUMN_COUNT;
 
 /// A frame, and what is published with it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub struct FollowedFrame {
     pub frame: FrameRow,
     /// The mark of its run.
     pub run_mark: i64,
-    /// Mean equivalent diameter of the cells that the input bears out and the border does not cut, in pixels of the
+    /// Mean equivalent diameter of the cells, platelets not among them, that the input bears out and the border does not cut, in pixels of the
     /// super-resolved grid.
     pub mean_diameter_px: Option<f64>,
 }
@@ -120,7 +120,8 @@ impl Follower {
     }
 
     fn mean_diameter_px(&self, frame: i64) -> rusqlite::Result<Option<f64>> {
-        let sql = "SELECT area_px FROM cells WHERE frame = ?1 AND supported AND NOT touches_border";
+        let sql = "SELECT area_px FROM cells WHERE frame = ?1 AND supported AND NOT touches_border AND
+                   kind IS NOT 'platelet'";
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query([frame])?;
         let (mut sum, mut cells) = (0.0, 0_u32);

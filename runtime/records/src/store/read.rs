@@ -14,6 +14,7 @@ use crate::{
     store::limits::RECORDS_READ_FRAMES,
 };
 use bloodseg_vision::{
+    cells::Kind,
     pictures,
     placement::{PitchSource, Placement, Scaled},
 };
@@ -62,8 +63,14 @@ pub struct FrameRow {
     pub quality: [f64; 4],
     /// Whether its cells were counted.
     pub counted: bool,
-    /// Its cells.
+    /// Its cells, platelets not among them.
     pub cells: i64,
+    /// Red cells; none where kinds are unknown, as the two below.
+    pub red: Option<i64>,
+    /// White cells.
+    pub white: Option<i64>,
+    /// Platelets, which are counted apart.
+    pub platelets: Option<i64>,
     /// Cells that the input does not bear out.
     pub unsupported: i64,
     /// Tiles.
@@ -83,6 +90,11 @@ pub struct FrameRow {
 }
 
 impl FrameRow {
+    /// Cells of each kind, where they were counted and the kinds are known: red, white, platelets.
+    pub fn kinds(&self) -> [Option<i64>; 3] {
+        [self.red, self.white, self.platelets].map(|count| count.filter(|_| self.counted))
+    }
+
     /// What its pictures are named by.
     pub fn stem(&self) -> &str {
         if self.stem.is_empty() { pictures::stem(&self.image) } else { &self.stem }
@@ -104,7 +116,7 @@ impl FrameRow {
     }
 }
 
-/// A cell as it was recorded. Lengths are in pixels of the super-resolved grid.
+/// A cell or a platelet as it was recorded. Lengths are in pixels of the super-resolved grid.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CellRow {
     /// Number in its frame.
@@ -129,12 +141,21 @@ pub struct CellRow {
     pub supported: bool,
     /// Its outline, as [`bloodseg_vision::cells::outline`] writes it.
     pub outline: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// How sure that is, 0.5 to 1; none where it is unknown.
+    pub kind_confidence: Option<f64>,
 }
 
 impl CellRow {
     /// Diameter of the disk of the same area, `sqrt(4 A / pi)`.
     pub fn equivalent_diameter_px(&self) -> f64 {
         (4.0 * self.area_px as f64 / std::f64::consts::PI).sqrt()
+    }
+
+    /// Whether it is counted and measured as a cell.
+    pub fn is_cell(&self) -> bool {
+        self.kind.is_cell()
     }
 
     /// `4 pi A / P^2`, at most 1.
@@ -157,7 +178,10 @@ pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_
                        f.box_ms, f.image, f.verdict, f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, \
                        f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
                        f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px, f.um_per_px_low, f.um_per_px_high, \
-                       f.pitch_source, f.input_scale, f.input_x_px, f.input_y_px, f.analysed_px, f.stem";
+                       f.pitch_source, f.input_scale, f.input_x_px, f.input_y_px, f.analysed_px, f.stem, f.red, f.white, f.platelets";
+
+/// Number of [`COLUMNS`].
+pub(super) const COLUMN_COUNT: usize = 40;
 
 /// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
 const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
@@ -327,7 +351,7 @@ impl Records {
     ) -> std::result::Result<(), E> {
         let fault = |e| E::from(self.fault(e));
         let sql = "SELECT label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
-                   consistency_levels, supported, outline FROM cells WHERE frame = ?1 ORDER BY label";
+                   consistency_levels, supported, outline, kind, kind_confidence FROM cells WHERE frame = ?1 ORDER BY label";
         let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
         let mut rows = statement.query([frame]).map_err(fault)?;
         let mut cell = CellRow::default();
@@ -397,6 +421,7 @@ impl FrameRow {
         };
         self.analysed_px = row.get(35)?;
         text(row, 36, &mut self.stem)?;
+        [self.red, self.white, self.platelets] = [row.get(37)?, row.get(38)?, row.get(39)?];
         Ok(())
     }
 }
@@ -417,6 +442,8 @@ impl CellRow {
         if let ValueRef::Blob(bytes) = row.get_ref(10)? {
             self.outline.extend_from_slice(bytes);
         }
+        self.kind = row.get_ref(11)?.as_str().ok().and_then(Kind::from_name).unwrap_or_default();
+        self.kind_confidence = row.get(12)?;
         Ok(())
     }
 }

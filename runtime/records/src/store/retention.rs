@@ -71,7 +71,7 @@ pub struct Step {
 pub struct Newest {
     /// Its number in the database.
     pub id: i64,
-    /// Its cells: twice as many may be deleted at a stretch.
+    /// Its cells and platelets: twice as many may be deleted at a stretch.
     pub cells: u64,
 }
 
@@ -136,8 +136,9 @@ struct Oldest {
 }
 
 fn oldest(connection: &Connection, newest: i64) -> rusqlite::Result<Option<Oldest>> {
-    let mut sql =
-        connection.prepare_cached("SELECT id, run, box_ms, cells FROM frames WHERE id < ?1 ORDER BY id LIMIT 1")?;
+    let mut sql = connection.prepare_cached(
+        "SELECT id, run, box_ms, cells + ifnull(platelets, 0) FROM frames WHERE id < ?1 ORDER BY id LIMIT 1",
+    )?;
     let mut rows = sql.query([newest])?;
     rows.next()?
         .map(|row| {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x6273_6567;
 
 /// What brings a database from one version to the next; the first from none to 1.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         box_ms INTEGER NOT NULL
@@ -102,6 +102,12 @@ const STEPS: [&str; 4] = [
     ALTER TABLE frames ADD COLUMN stem TEXT NOT NULL DEFAULT '';
     UPDATE frames SET um_per_px = r.um_per_px, pitch_source = iif(r.um_per_px IS NULL, 'none', 'given'),
         analysed_px = width_px / r.scale * (height_px / r.scale) FROM runs r WHERE r.id = run;",
+    // Kinds: before, there were cells alone. `cells` counts no platelets from now on.
+    "ALTER TABLE frames ADD COLUMN red INTEGER;
+    ALTER TABLE frames ADD COLUMN white INTEGER;
+    ALTER TABLE frames ADD COLUMN platelets INTEGER;
+    ALTER TABLE cells ADD COLUMN kind TEXT;
+    ALTER TABLE cells ADD COLUMN kind_confidence REAL;",
 ];
 
 /// The version that this software reads and writes.
@@ -208,6 +214,25 @@ mod tests {
             })
             .unwrap();
         assert_eq!(row, (7, 0, vec![]));
+    }
+
+    #[test]
+    fn records_of_version_4_get_kinds_that_nobody_knows() {
+        let mut old = Connection::open_in_memory().unwrap();
+        migrate_to(&mut old, 4);
+        old.execute_batch(
+            "INSERT INTO runs VALUES (1, 5, 0, 0, 's', 'd', 2.0, '', 4, 'v', '', NULL, NULL, 0);
+             INSERT INTO frames (id, run, number, at_utc_ms, box_ms, image, verdict, counted, cells, unsupported, tiles, dropped)
+                 VALUES (1, 1, 7, 0, 0, 'a', 'good', 1, 3, 1, 1, 0);
+             INSERT INTO cells VALUES (1, 1, 1.5, 2.5, 9, 10, 0.5, 0, 0.9, 1, 1, x'');",
+        )
+        .unwrap();
+        migrate(&mut old).unwrap();
+        assert_eq!(look(&old).unwrap(), Found::Ours(5));
+        let sql = "SELECT f.cells, red IS NULL AND white IS NULL AND platelets IS NULL AND kind IS NULL AND
+                   kind_confidence IS NULL FROM frames f JOIN cells ON frame = f.id";
+        let row: (i64, bool) = old.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(row, (3, true));
     }
 
     #[test]

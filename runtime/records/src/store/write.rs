@@ -127,15 +127,14 @@ pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<
 /// Those of SQLite; nothing of the frame is then there, unless the disk failed while it was told to keep it.
 pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i64) -> rusqlite::Result<i64> {
     within(connection, || {
-        let FrameRecord { quality, times, size_px, scaled, .. } = record;
-        let unsupported = record.cells.iter().filter(|cell| !cell.consistency.supported()).count();
+        let FrameRecord { quality, times, size_px, scaled, counts, .. } = record;
         connection
             .prepare_cached(
                 "INSERT INTO frames (run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
                  depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
                  cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
-                 input_x_px, input_y_px, analysed_px, stem) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
+                 input_x_px, input_y_px, analysed_px, stem, red, white, platelets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)",
             )?
             .execute(params![
                 run,
@@ -150,8 +149,8 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 quality.depth_levels,
                 quality.brightness_levels,
                 record.counted,
-                record.cells.len() as i64,
-                unsupported as i64,
+                counts.cells,
+                counts.unsupported,
                 record.tiles,
                 record.dropped.cast_signed(),
                 times.ssr_ms,
@@ -169,12 +168,16 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 scaled.placement.start_px[0],
                 scaled.placement.start_px[1],
                 record.analysed_px.cast_signed(),
-                cut::<MAX_RECORD_NAME_BYTES>(&record.stem).as_str()
+                cut::<MAX_RECORD_NAME_BYTES>(&record.stem).as_str(),
+                counts.red,
+                counts.white,
+                counts.platelets
             ])?;
         let id = connection.last_insert_rowid();
         let mut cells = connection.prepare_cached(
             "INSERT INTO cells (frame, label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
-             consistency_levels, supported, outline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             consistency_levels, supported, outline, kind, kind_confidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+             ?12, ?13, ?14)",
         )?;
         for (at, cell) in record.cells.iter().enumerate() {
             cells.execute(params![
@@ -189,7 +192,9 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 cell.confidence,
                 cell.consistency.levels,
                 cell.consistency.supported(),
-                record.outlines.get(at)
+                record.outlines.get(at),
+                cell.kind.known(),
+                cell.kind_confidence()
             ])?;
         }
         drop(cells);

@@ -14,7 +14,7 @@ use bloodseg_records::{
     run_info::ModelInfo,
     run_log::{CELLS_TABLE, RunEnd, Tables},
 };
-use bloodseg_vision::{frame::quality::Verdict, pipeline::StageTimes};
+use bloodseg_vision::{cells, frame::quality::Verdict, pipeline::StageTimes};
 
 /// What the end of a run tells of its frames.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) counted: u64,
     pub(super) cells: u64,
     pub(super) unsupported: u64,
+    /// Red cells, white cells and platelets, once a model told kinds.
+    pub(super) kinds: Option<[u64; 3]>,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
@@ -35,8 +37,15 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn add(&mut self, record: &FrameRecord) {
         self.counted += u64::from(record.counted);
-        self.cells += record.cells.len() as u64;
-        self.unsupported += record.unsupported_cells() as u64;
+        let cells::Counts { cells, red, white, platelets, unsupported } = record.counts;
+        self.cells += u64::from(cells);
+        self.unsupported += u64::from(unsupported);
+        if let (Some(red), Some(white), Some(platelets)) = (red, white, platelets) {
+            let kinds = self.kinds.get_or_insert_default();
+            for (sum, count) in kinds.iter_mut().zip([red, white, platelets]) {
+                *sum += u64::from(count);
+            }
+        }
         *self.verdicts.entry(record.quality.verdict).or_default() += 1;
     }
 }
@@ -56,9 +65,12 @@ impl fmt::Display for FrameLine<'_> {
                 f,
                 "cells {:>4}  ssr {ssr_ms:>6.1} ms  unet {unet_ms:>6.1} ms  cells {cells_ms:>5.1} ms  \
                  total {total_ms:>6.1} ms  dropped {dropped}",
-                record.cells.len()
+                record.counts.cells
             )?;
-            match record.unsupported_cells() {
+            if let Some(kinds) = record.counts.words() {
+                write!(f, "  {kinds}")?;
+            }
+            match record.counts.unsupported {
                 0 => {}
                 count => write!(f, "  {count} unsupported")?,
             }
@@ -120,10 +132,13 @@ pub(super) fn summary(outcome: &Outcome, tally: &Tally, seconds: f64) -> String 
         counted => format!("{:.1} a counted frame", cells as f64 / counted as f64),
     };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
+    let kinds = tally.kinds.map_or_else(String::new, |[red, white, platelets]| {
+        format!(": {red} red, {white} white, {platelets} platelets")
+    });
     let unsupported = if unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
     let not_kept = if not_kept > 0 { format!("; {not_kept} records NOT KEPT") } else { String::new() };
     format!(
         "end      {why}: {captured} frames captured = {analysed} analysed + {dropped} dropped + {failed} failed; \
-         {unreadable} unreadable; {cells} cells{unsupported}, {each}; {seconds:.1} s, {rate:.1} frames/s{not_kept}"
+         {unreadable} unreadable; {cells} cells{unsupported}{kinds}, {each}; {seconds:.1} s, {rate:.1} frames/s{not_kept}"
     )
 }

@@ -1,6 +1,6 @@
 //! What is said about a picture.
 
-use bloodseg_vision::{geometry::SCALE, model::manifest::Pitch, pipeline::Analysis};
+use bloodseg_vision::{cells::Counts, geometry::SCALE, model::manifest::Pitch, pipeline::Analysis};
 
 /// Pictures of more tiles than this are hardly what a low-resolution sensor saw.
 const MANY_TILES: u32 = 64;
@@ -22,21 +22,36 @@ pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64
     }
 }
 
-/// How many cells the input does not bear out; nothing where it bears out all.
-fn unsupported(count: usize) -> Option<String> {
-    Some(count).filter(|&count| count > 0).map(|count| format!("{count} unsupported"))
+/// What is said of the cells: `120 cells (2 unsupported)`, and their kinds where these are known.
+fn cells(counts: &Counts) -> String {
+    let Counts { cells, unsupported, .. } = counts;
+    let unsupported = if *unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };
+    let kinds = counts.words().map_or_else(String::new, |words| format!(": {words}"));
+    format!("{cells} cells{unsupported}{kinds}")
 }
 
 pub(super) fn summary(name: &str, analysis: &Analysis) -> String {
     let times = analysis.times;
-    let (cells, tiles) = (analysis.cells.len(), analysis.tiles);
+    let tiles = analysis.tiles;
     format!(
-        "{name}: {cells} cells{}, {tiles} tile{}, ssr {:.1} ms, unet {:.1} ms, cells {:.1} ms, total {:.1} ms",
-        unsupported(analysis.unsupported_cells()).map_or_else(String::new, |count| format!(" ({count})")),
+        "{name}: {}, {tiles} tile{}, ssr {:.1} ms, unet {:.1} ms, cells {:.1} ms, total {:.1} ms",
+        cells(&analysis.counts()),
         if tiles == 1 { "" } else { "s" },
         times.ssr_ms,
         times.unet_ms,
         times.cells_ms,
         times.total_ms
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_where_they_are_known() {
+        let counts = Counts { cells: 3, red: Some(2), white: Some(1), platelets: Some(1), unsupported: 1 };
+        assert_eq!(cells(&counts), "3 cells (1 unsupported): 2 red, 1 white, 1 platelet");
+        assert_eq!(cells(&Counts { cells: 3, ..Counts::default() }), "3 cells");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 use crate::{
     camera::{Clockwork, Next, Pacing},
@@ -103,7 +103,7 @@ pub(super) fn analysis() -> Analysis {
     Analysis {
         quality: Default::default(),
         sr: RgbImage::new(1, 1),
-        maps: CellMaps { foreground: GrayImage::new(1, 1), core: GrayImage::new(1, 1) },
+        maps: CellMaps::empty(1, 1),
         labels: Labels::new(1, 1),
         cells: Vec::new(),
         outside: Default::default(),

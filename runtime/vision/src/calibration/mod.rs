@@ -7,6 +7,7 @@
 use image::RgbImage;
 
 use crate::{
+    cells::Cell,
     error::{Error, Result},
     frame::row_resize::{RowResize, Side},
     geometry::SCALE,
@@ -95,7 +96,8 @@ impl Calibration {
         if !analysis.quality.verdict.is_good() {
             return Err(unfit(analysis.quality.reason()));
         }
-        let whole = analysis.cells.iter().filter(|cell| !cell.touches_border && cell.consistency.supported());
+        let is_whole = |cell: &&Cell| !cell.touches_border && cell.consistency.supported() && cell.kind.may_be_red();
+        let whole = analysis.cells.iter().filter(is_whole);
         let before = self.diameters_px.len();
         self.diameters_px.extend(whole.map(|cell| cell.equivalent_diameter_px / f64::from(SCALE) * factor));
         if self.diameters_px.len() == before {

@@ -3,7 +3,8 @@
 use std::f64::consts::{PI, SQRT_2};
 
 use super::{
-    Cell, Labels,
+    Cell, Kind, Labels,
+    kind::Kinds,
     runs::{Run, runs},
 };
 use crate::{
@@ -40,10 +41,11 @@ struct Sums {
 ///   `n` counts where lines through the pixels' centres cross the outline (Legland et al., "Computation of
 ///   Minkowski measures on 2D and 3D binary images", 2007); right for disks, 5 % low for an upright square;
 /// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels;
-/// - consistency: of the super-resolved picture that `maps` and `labels` are of with what was read.
+/// - consistency: of the super-resolved picture that `maps` and `labels` are of with what was read;
+/// - kind: that of the greatest mean of the kind maps, where there are any.
 ///
 /// # Errors
-/// [`crate::error::Error::Internal`] when `consistency` is of a picture of another size.
+/// [`crate::error::Error::Internal`] when `consistency` or the kind maps are of a picture of another size.
 pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
     Measurer::default().measure(labels, maps, consistency, 0, &mut cells)?;
@@ -55,6 +57,7 @@ pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> R
 pub struct Measurer {
     sums: Vec<Sums>,
     consistency: Vec<CellSums>,
+    kinds: Kinds,
     /// Of the row above, and of the row that is measured.
     rows: [Vec<Run<u16>>; 2],
     /// Of each level of the foreground map.
@@ -64,8 +67,8 @@ pub struct Measurer {
 impl Default for Measurer {
     fn default() -> Self {
         let probability = |level| 1.0 / (1.0 + (-(level as f64 - 128.0) / LEVELS_A_LOGIT).exp());
-        let (sums, consistency, rows) = Default::default();
-        Self { sums, consistency, rows, probability: std::array::from_fn(probability) }
+        let (sums, consistency, kinds, rows) = Default::default();
+        Self { sums, consistency, kinds, rows, probability: std::array::from_fn(probability) }
     }
 }
 
@@ -92,7 +95,10 @@ impl Measurer {
         let consistencies = consistency.sum_cells(labels, &mut self.consistency)?;
         let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
         cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
-        Ok(())
+        match &maps.kinds {
+            Some(kinds) => self.kinds.tell(labels, kinds, most, cells),
+            None => Ok(()),
+        }
     }
 
     fn add_rows(&mut self, labels: &Labels, maps: &CellMaps) {
@@ -190,6 +196,8 @@ fn cell(label: u16, of: &Sums, consistency: CellConsistency) -> Cell {
         touches_border: of.touches_border,
         confidence: of.probability / area,
         consistency,
+        kind: Kind::Unknown,
+        kind_thousandths: 0,
     }
 }
 
@@ -204,7 +212,7 @@ mod tests {
 
     fn maps(labels: &Labels, level: u8) -> CellMaps {
         let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([level]));
-        CellMaps { foreground: map.clone(), core: map }
+        CellMaps::without_kinds(map.clone(), map)
     }
 
     /// Measures with a picture that says what was read.
@@ -325,7 +333,7 @@ mod tests {
             let at = |x: u32, y: u32| levels[(y * width + x) as usize];
             let labels = Labels::from_fn(width, height, |x, y| Luma([at(x, y).0]));
             let foreground = GrayImage::from_fn(width, height, |x, y| Luma([at(x, y).1]));
-            let maps = CellMaps { core: foreground.clone(), foreground };
+            let maps = CellMaps::without_kinds(foreground.clone(), foreground);
             let mut measurer = Measurer::default();
             let picture = RgbImage::new(width.max(1), height.max(1));
             if height > 0 {

@@ -1,10 +1,13 @@
 //! Cells: the maps of the segmentation net become one label a cell, and the labels become measures.
 //!
 //! [`split()`] finds the peaks of the core map and grows them inside the foreground; [`measure()`] looks at
-//! what has grown. All is integer up to the measures, so the labels are the same on every machine.
+//! what has grown. All is integer up to the measures, so the labels are the same on every machine. Models that tell kinds
+//! ([`Kind`]) say of each cell what it is, and [`Counts`] what is counted as a cell.
 
 mod components;
+mod counts;
 mod flood;
+mod kind;
 pub mod limits;
 mod measure;
 pub mod outline;
@@ -18,6 +21,8 @@ mod split;
 
 pub use crate::frame::Labels;
 pub use components::components;
+pub use counts::Counts;
+pub use kind::Kind;
 pub use measure::{Measurer, measure};
 pub use split::{Splitter, mask, split};
 
@@ -52,4 +57,15 @@ pub struct Cell {
     /// How far the super-resolved picture differs from what was read over the cell, and whether what was read bears
     /// the cell out; see [`crate::support`].
     pub consistency: CellConsistency,
+    /// What it is.
+    pub kind: Kind,
+    /// How sure the kind is, in thousandths, 500 to 1000; 0 where it is unknown.
+    pub kind_thousandths: u16,
+}
+
+impl Cell {
+    /// How sure the kind is, 0.5..=1 in thousandths; none where it is unknown.
+    pub fn kind_confidence(&self) -> Option<f64> {
+        (self.kind != Kind::Unknown).then(|| f64::from(self.kind_thousandths) / 1000.0)
+    }
 }

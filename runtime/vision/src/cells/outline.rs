@@ -241,6 +241,8 @@ mod tests {
             touches_border: false,
             confidence: 0.0,
             consistency: CellConsistency { levels: 0.0, offset_levels: 0.0, input_px: 0.0 },
+            kind: Default::default(),
+            kind_thousandths: 0,
         }
     }
 

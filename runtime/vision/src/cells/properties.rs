@@ -25,6 +25,7 @@ fn drawn(width: u32, height: u32, shapes: &[[f64; 4]]) -> CellMaps {
     CellMaps {
         foreground: GrayImage::from_fn(width, height, |x, y| Luma([if depth(x, y) > 0.0 { 200 } else { 60 }])),
         core: GrayImage::from_fn(width, height, |x, y| Luma([(depth(x, y).max(0.0) * 255.0) as u8])),
+        kinds: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn flat_maps_are_no_cell_or_one() {
     let flat = |foreground, core| CellMaps {
         foreground: GrayImage::from_pixel(40, 30, Luma([foreground])),
         core: GrayImage::from_pixel(40, 30, Luma([core])),
+        kinds: None,
     };
     assert_eq!(count(&flat(0, 0)), 0);
     assert_eq!(count(&flat(128, 255)), 0);
@@ -71,9 +73,9 @@ fn flat_maps_are_no_cell_or_one() {
 
 #[test]
 fn empty_maps_have_no_cells_and_maps_of_two_sizes_are_refused() {
-    let empty = CellMaps { foreground: GrayImage::new(0, 0), core: GrayImage::new(0, 0) };
+    let empty = CellMaps::empty(0, 0);
     assert_eq!(count(&empty), 0);
-    let odd = CellMaps { foreground: GrayImage::new(3, 2), core: GrayImage::new(2, 3) };
+    let odd = CellMaps::without_kinds(GrayImage::new(3, 2), GrayImage::new(2, 3));
     assert_eq!(split(&odd, &RULE).unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }
 
@@ -81,7 +83,7 @@ fn empty_maps_have_no_cells_and_maps_of_two_sizes_are_refused() {
 fn more_cells_than_labels_is_an_error() {
     let dots = |edge| {
         let map = GrayImage::from_fn(edge, edge, |x, y| Luma([if x % 2 + y % 2 == 0 { 255 } else { 0 }]));
-        CellMaps { foreground: map.clone(), core: map }
+        CellMaps::without_kinds(map.clone(), map)
     };
     let error = split(&dots(514), &area_rule(1)).unwrap_err();
     assert_eq!(error.kind(), crate::error::ErrorKind::Input);
@@ -122,7 +124,7 @@ fn pieces(labels: &Labels, label: u16) -> usize {
 }
 
 fn turned(maps: &CellMaps, turn: fn(&GrayImage) -> GrayImage) -> CellMaps {
-    CellMaps { foreground: turn(&maps.foreground), core: turn(&maps.core) }
+    CellMaps::without_kinds(turn(&maps.foreground), turn(&maps.core))
 }
 
 prop_compose! {
@@ -135,6 +137,7 @@ prop_compose! {
         CellMaps {
             foreground: GrayImage::from_raw(width, height, foreground).unwrap(),
             core: GrayImage::from_raw(width, height, core).unwrap(),
+            kinds: None,
         }
     }
 }

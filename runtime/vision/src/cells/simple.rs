@@ -116,6 +116,7 @@ prop_compose! {
         CellMaps {
             foreground: GrayImage::from_raw(width, height, foreground).unwrap(),
             core: GrayImage::from_raw(width, height, core).unwrap(),
+            kinds: None,
         }
     }
 }
@@ -129,7 +130,7 @@ proptest! {
         // In memory that a picture of another shape has left.
         let (mut splitter, mut found) = (super::Splitter::default(), Labels::default());
         let turned = image::imageops::rotate90(&maps.core);
-        splitter.split(&CellMaps { foreground: turned.clone(), core: turned }, &rule, &mut found).unwrap();
+        splitter.split(&CellMaps::without_kinds(turned.clone(), turned), &rule, &mut found).unwrap();
         splitter.split(&maps, &rule, &mut found).unwrap();
         prop_assert_eq!(found.as_raw(), &labels(&maps, &rule));
         prop_assert_eq!(found, split(&maps, &rule).unwrap());

@@ -24,7 +24,11 @@ pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=18;
 
 const RESTORE: &str = "Restore the model and its manifest together, or leave --models out to use the built-in ones";
 
-/// Shapes of the input and the output that a role demands, batch first, channels before rows.
+/// Maps of a segmenter that tells kinds: foreground, core, white, platelet. One that does not has the first two.
+pub const CHANNELS_WITH_KINDS: usize = 4;
+
+/// Shapes of the input and the output that a role demands, batch first, channels before rows. The output of a segmenter may
+/// have [`CHANNELS_WITH_KINDS`] channels as well.
 pub fn shapes(role: Role) -> ([usize; 4], [usize; 4]) {
     let (tile, sr) = (TILE_PX as usize, TILE_SR_PX as usize);
     match role {
@@ -85,8 +89,9 @@ fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
         return fault(format!("a model for {:?}", manifest.role), format!("one for {role:?}"));
     }
     let (input, output) = shapes(role);
-    check_tensor(&manifest.input, "input", input, origin)?;
-    check_tensor(&manifest.output, "output", output, origin)?;
+    let with_kinds = (role == Role::Segmentation).then(|| [output[0], CHANNELS_WITH_KINDS, output[2], output[3]]);
+    check_tensor(&manifest.input, "input", input, None, origin)?;
+    check_tensor(&manifest.output, "output", output, with_kinds, origin)?;
     if let Some(unknown) = manifest.operators.iter().find(|name| !OPERATORS.contains(&name.as_str())) {
         return fault(format!("operator {unknown}"), format!("none but {}", OPERATORS.join(", ")));
     }
@@ -107,13 +112,14 @@ fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
     }
 }
 
-fn check_tensor(tensor: &Tensor, what: &str, shape: [usize; 4], origin: &str) -> Result<()> {
+fn check_tensor(tensor: &Tensor, what: &str, shape: [usize; 4], or: Option<[usize; 4]>, origin: &str) -> Result<()> {
     let fault = |found: String, expected: String| Err(Error::model(origin, found, expected, RESTORE));
     if tensor.dtype != "u8" {
         return fault(format!("{what} of {}", tensor.dtype), "u8".into());
     }
-    if tensor.shape != shape {
-        return fault(format!("{what} of shape {:?}", tensor.shape), format!("{shape:?}"));
+    if tensor.shape != shape && Some(tensor.shape) != or {
+        let other = or.map_or_else(String::new, |or| format!(" or {or:?}"));
+        return fault(format!("{what} of shape {:?}", tensor.shape), format!("{shape:?}{other}"));
     }
     if tensor.range[0] >= tensor.range[1] {
         return fault(format!("{what} range {:?}", tensor.range), "least before greatest".into());

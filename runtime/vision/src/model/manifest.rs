@@ -15,7 +15,7 @@ pub const FORMAT: u32 = 1;
 pub enum Role {
     /// 64x64 RGB to 256x256 RGB.
     SuperResolution,
-    /// 256x256 RGB to two maps of 256x256.
+    /// 256x256 RGB to two maps of 256x256, or to four where it tells kinds.
     Segmentation,
 }
 

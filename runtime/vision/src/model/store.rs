@@ -212,6 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn a_segmenter_has_two_maps_or_four() {
+        for channels in [2, 4] {
+            let model = fixture::try_take(&fixture::unet_of(channels)).unwrap();
+            assert_eq!(model.manifest.output.shape, [1, channels, 256, 256]);
+            Engine::load(&model, 256, 256, &Setup::default()).unwrap().verify(&model).unwrap();
+        }
+        for channels in [1, 3, 5] {
+            let error = fixture::try_take(&fixture::unet_of(channels)).unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::Model);
+            let text = error.to_string();
+            assert!(text.contains(&format!("output of shape [1, {channels}, 256, 256]")), "{text}");
+            assert!(text.contains("[1, 2, 256, 256] or [1, 4, 256, 256]"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_manifest_that_promises_something_else_is_refused() {
         let refusal = |spoil: fn(&mut Manifest)| {
             let mut draft = fixture::unet();
@@ -219,6 +235,8 @@ mod tests {
             fixture::try_take(&draft).unwrap_err().to_string()
         };
         assert!(refusal(|m| m.output.shape[1] = 3).contains("shape"));
+        // A graph of two maps whose manifest promises four.
+        assert!(refusal(|m| m.output.shape[1] = 4).contains("as its manifest says"));
         assert!(refusal(|m| m.input.dtype = "f32".into()).contains("f32"));
         assert!(refusal(|m| m.operators.push("Loop".into())).contains("Loop"));
         assert!(refusal(|m| m.cells = None).contains("[cells]"));

@@ -5,13 +5,11 @@ mod bar;
 pub mod limits;
 mod on_input;
 
-use std::collections::BTreeSet;
-
 use image::RgbImage;
 
 use crate::{
     error::Result,
-    pictures::{outlined, shade_outside},
+    pictures::{looks, outlined, shade_outside},
     pipeline::Analysis,
     placement::{Placement, resampled},
 };
@@ -72,15 +70,14 @@ impl Base {
 
     /// Draws the overlay, over the input that this holds or over a copy of the super-resolved picture.
     pub(crate) fn draw(self, analysis: &Analysis) -> RgbImage {
-        let unsupported: BTreeSet<u16> =
-            analysis.cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect();
+        let looks = looks(analysis);
         let mut drawn = match self.input {
             Some(mut input) => {
-                on_input::draw(&mut input, &self.placement, analysis, &unsupported);
+                on_input::draw(&mut input, &self.placement, analysis, &looks);
                 input
             }
             None => {
-                let mut drawn = outlined(&analysis.sr, &analysis.labels, &unsupported);
+                let mut drawn = outlined(&analysis.sr, &analysis.labels, &looks);
                 shade_outside(&mut drawn, &analysis.outside.mask);
                 drawn
             }

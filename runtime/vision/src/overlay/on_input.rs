@@ -1,8 +1,6 @@
 //! Outlines and shades on an input that is finer than the super-resolved picture. A stair of its pixels would be seen there:
 //! outlines go through the middles of the pixels' edges.
 
-use std::collections::BTreeSet;
-
 use image::{Rgb, RgbImage};
 
 use crate::{
@@ -12,7 +10,7 @@ use crate::{
     },
     frame::specimen::OUTSIDE,
     geometry::SCALE,
-    pictures::{HATCH_PX, OUTLINE, SHADE, SHADE_PX, UNSUPPORTED},
+    pictures::{HATCH_PX, Look, Looks, SHADE, SHADE_PX, UNSUPPORTED},
     pipeline::Analysis,
     placement::Placement,
 };
@@ -21,14 +19,15 @@ use crate::{
 const SIDE_A_LINE_PX: u32 = 1000;
 
 /// Draws over `picture`, on which the analysed picture lies as `placement` says.
-pub(super) fn draw(picture: &mut RgbImage, placement: &Placement, analysis: &Analysis, unsupported: &BTreeSet<u16>) {
+pub(super) fn draw(picture: &mut RgbImage, placement: &Placement, analysis: &Analysis, looks: &Looks) {
     let line_px = line_px(picture, placement);
     shade(picture, placement, analysis, line_px);
     // Those of the unsupported last: where cells touch, theirs are seen.
     for doubted in [false, true] {
         each_cell(&analysis.labels, |label, first| {
-            if unsupported.contains(&label) == doubted {
-                Cell { labels: &analysis.labels, label, first, line_px, doubted }.draw(picture, placement);
+            let look = looks.get(&label).copied().unwrap_or_default();
+            if look.is_doubted == doubted {
+                Cell { labels: &analysis.labels, label, first, line_px, look }.draw(picture, placement);
             }
         });
     }
@@ -82,7 +81,7 @@ struct Cell<'a> {
     label: u16,
     first: (u32, u32),
     line_px: u32,
-    doubted: bool,
+    look: Look,
 }
 
 impl Cell<'_> {
@@ -96,8 +95,8 @@ impl Cell<'_> {
             middles.push(self.is_edge(middle).then_some(middle));
             at = [at[0] + step[0], at[1] + step[1]];
         });
-        let colour = if self.doubted { UNSUPPORTED } else { OUTLINE };
-        if self.doubted {
+        let colour = self.look.colour();
+        if self.look.is_doubted {
             let corners = [[left, top], [right, bottom]].map(|corner| placement.on_input_px(corner.map(f64::from)));
             self.hatch(picture, placement, corners);
         }
@@ -181,7 +180,13 @@ mod tests {
 
     use image::{GrayImage, Luma};
 
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::{
+        cells::Kind,
+        pictures::{OUTLINE, PLATELET_OUTLINE},
+    };
 
     const GROUND: Rgb<u8> = Rgb([200, 190, 195]);
 
@@ -206,7 +211,7 @@ mod tests {
         // 20x15 analysed pixels of 9.2 input pixels each, from (3, 5) on.
         let placement = Placement { scale: 9.2, start_px: [3.0, 5.0] };
         let mut picture = RgbImage::from_pixel(200, 150, GROUND);
-        draw(&mut picture, &placement, &analysis(disk(15.0), false), &BTreeSet::new());
+        draw(&mut picture, &placement, &analysis(disk(15.0), false), &Looks::new());
         let centre = placement.on_input_px([40.0, 30.0]);
         let radius = 15.0 * 2.3;
         let far = |(x, y): (u32, u32)| (f64::from(x) + 0.5 - centre[0]).hypot(f64::from(y) + 0.5 - centre[1]);
@@ -231,7 +236,7 @@ mod tests {
         let placement = Placement { scale: 8.0, start_px: [0.0; 2] };
         let mut picture = RgbImage::from_pixel(160, 120, GROUND);
         let labels = Labels::from_fn(80, 60, |x, y| Luma([u16::from(x < 30 && y < 60)]));
-        draw(&mut picture, &placement, &analysis(labels, false), &BTreeSet::new());
+        draw(&mut picture, &placement, &analysis(labels, false), &Looks::new());
         let drawn: BTreeSet<u32> =
             picture.enumerate_pixels().filter(|(_, _, pixel)| **pixel == OUTLINE).map(|(x, _, _)| x).collect();
         assert!(!drawn.is_empty() && drawn.iter().all(|x| x.abs_diff(60) <= 1), "{drawn:?}");
@@ -241,7 +246,12 @@ mod tests {
     fn an_unsupported_cell_is_hatched_and_what_is_outside_is_shaded() {
         let placement = Placement { scale: 12.0, start_px: [0.0; 2] };
         let mut picture = RgbImage::from_pixel(240, 180, GROUND);
-        draw(&mut picture, &placement, &analysis(disk(12.0), true), &BTreeSet::from([1]));
+        draw(
+            &mut picture,
+            &placement,
+            &analysis(disk(12.0), true),
+            &Looks::from([(1, Look { is_doubted: true, ..Look::default() })]),
+        );
         let count = |colour, columns: std::ops::Range<u32>| {
             picture.enumerate_pixels().filter(|(x, _, pixel)| columns.contains(x) && **pixel == colour).count()
         };
@@ -250,6 +260,16 @@ mod tests {
         assert_eq!(count(SHADE, 120..240), 0);
         let shaded = count(SHADE, 0..80);
         assert!((80 * 180 / 10..80 * 180 / 7).contains(&shaded), "{shaded}");
+    }
+
+    #[test]
+    fn a_platelet_has_a_colour_of_its_own() {
+        let placement = Placement { scale: 12.0, start_px: [0.0; 2] };
+        let mut picture = RgbImage::from_pixel(240, 180, GROUND);
+        let looks = Looks::from([(1, Look { kind: Kind::Platelet, is_doubted: false })]);
+        draw(&mut picture, &placement, &analysis(disk(12.0), false), &looks);
+        let has = |colour| picture.pixels().any(|pixel| *pixel == colour);
+        assert!(has(PLATELET_OUTLINE) && !has(OUTLINE) && !has(UNSUPPORTED));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::Outside;
 use crate::{
-    cells::{Cell, Labels},
+    cells::{Cell, Counts, Labels},
     frame::quality::Quality,
     placement::Scaled,
     segmentation::CellMaps,
@@ -21,7 +21,7 @@ pub struct Analysis {
     pub maps: CellMaps,
     /// One number a cell.
     pub labels: Labels,
-    /// The cells' measures, in order of their labels.
+    /// The cells' measures, in order of their labels; platelets are among them, and no cells: [`Self::counts`].
     pub cells: Vec<Cell>,
     /// What of the picture is no specimen.
     pub outside: Outside,
@@ -34,9 +34,9 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Number of cells that the picture as it was read does not support; see [`crate::support`].
-    pub fn unsupported_cells(&self) -> usize {
-        self.cells.iter().filter(|cell| !cell.consistency.supported()).count()
+    /// What is counted: the one place that says what a cell is.
+    pub fn counts(&self) -> Counts {
+        Counts::of(&self.cells, self.maps.kinds.is_some())
     }
 }
 

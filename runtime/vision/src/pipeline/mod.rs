@@ -109,6 +109,11 @@ impl Pipeline {
         &self.pitch
     }
 
+    /// Whether the segmenter tells the kinds of cells.
+    pub fn has_kinds(&self) -> bool {
+        self.workers.has_kinds()
+    }
+
     /// The last analysis; none before the first, and after one that failed half way.
     pub fn latest(&self) -> Option<&Analysis> {
         self.has_latest.then_some(&self.latest)
@@ -223,7 +228,7 @@ impl Pipeline {
             }
             steps.measure_ms = lap.ms();
         } else {
-            tiling::empty_maps(maps, sr);
+            maps.refit_empty(sr.dimensions(), self.workers.has_kinds());
             refit(labels, sr.width(), sr.height());
             labels.fill(0);
             cells.clear();
@@ -271,7 +276,7 @@ mod tests {
     use image::{Rgb, imageops};
 
     use super::*;
-    use crate::engine::fixture;
+    use crate::{cells::Kind, engine::fixture};
 
     /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
     fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
@@ -281,6 +286,66 @@ mod tests {
             let red = if nearest < 6.0 { (nearest / 6.0 * 100.0) as u8 } else { 240 };
             Rgb([red, 200, 220])
         })
+    }
+
+    #[test]
+    fn kinds_are_told_by_a_net_of_four_maps_across_the_seams_of_tiles() {
+        let kinds_of = |picture: &RgbImage, threads| {
+            let mut pipeline = Pipeline::load_with(&fixture::models_with_kinds(), &Setup::default(), threads).unwrap();
+            assert!(pipeline.has_kinds());
+            let analysis = pipeline.analyse_any(picture).unwrap();
+            let kinds: Vec<_> = analysis.cells.iter().map(|cell| (cell.kind, cell.kind_confidence())).collect();
+            (kinds, analysis.counts(), analysis.maps.clone())
+        };
+        // Three tiles across: the second disk lies in two of them, and is blue; the third is green.
+        let places = [(14.0, 14.0), (58.0, 30.0), (110.0, 40.0)];
+        let mut picture = smear(130, 60, &places);
+        for (x, _, pixel) in picture.enumerate_pixels_mut() {
+            (pixel.0[1], pixel.0[2]) = if x < 40 {
+                (90, 96)
+            } else if x < 90 {
+                (80, 160)
+            } else {
+                (144, 100)
+            };
+        }
+        let (kinds, counts, maps) = kinds_of(&picture, 1);
+        let expected = [(Kind::Red, Some(0.881)), (Kind::Platelet, Some(0.881)), (Kind::White, Some(0.731))];
+        assert_eq!(kinds, expected);
+        assert_eq!((counts.cells, counts.red, counts.white, counts.platelets), (2, Some(1), Some(1), Some(1)));
+        assert_eq!(kinds_of(&picture, 2), (kinds, counts, maps.clone()));
+        // The kind maps are laid as the others are.
+        let maps = maps.kinds.unwrap();
+        for (x, y, level) in maps.platelet.enumerate_pixels() {
+            assert_eq!(level.0[0], picture.get_pixel(x / 4, y / 4).0[2]);
+            assert_eq!(maps.white.get_pixel(x, y).0[0], picture.get_pixel(x / 4, y / 4).0[1]);
+        }
+        let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
+        let analysis = pipeline.analyse_any(&picture).unwrap();
+        assert!(analysis.maps.kinds.is_none() && !pipeline.has_kinds());
+        let analysis = pipeline.analyse_any(&picture).unwrap();
+        assert_eq!((analysis.counts().cells, analysis.counts().red), (3, None));
+        assert!(analysis.cells.iter().all(|cell| cell.kind == Kind::Unknown));
+    }
+
+    #[test]
+    fn maps_of_kinds_take_memory_where_there_are_any_alone() {
+        let bytes = |models| Pipeline::load(models).unwrap().workers().edge_bytes();
+        let (without, with) = (bytes(&fixture::models()), bytes(&fixture::models_with_kinds()));
+        // Two maps of a tile, twice: as the engine puts them out, and as the worker hands them on. What the engine keeps of
+        // its output comes on top.
+        assert!(with >= without + 4 * 65_536, "{without} and {with}");
+        // A frame that is not counted has its kind maps all the same: the next one takes no memory.
+        let mut pipeline = Pipeline::load(&fixture::models_with_kinds()).unwrap();
+        let analysis = pipeline.analyse(&RgbImage::new(64, 64)).unwrap();
+        assert!(!analysis.quality.verdict.is_good());
+        assert_eq!(analysis.maps.bytes(), 4 * 65_536);
+        assert_eq!(analysis.counts().platelets, Some(0));
+        // Nor does a change of models leave any: the memory may be that of others.
+        let given = pipeline.exchange(crate::pipeline::Analysis::default());
+        let mut plain = Pipeline::load(&fixture::models()).unwrap();
+        plain.exchange(given);
+        assert_eq!(plain.analyse(&RgbImage::new(64, 64)).unwrap().maps.bytes(), 2 * 65_536);
     }
 
     #[test]
@@ -296,7 +361,7 @@ mod tests {
             assert_eq!(analysis.maps.foreground.get_pixel(x, y).0[0], 255 - from.0[0]);
         }
         // What only repeats the input differs from it nowhere, whatever the tiles.
-        assert!(!analysis.cells.is_empty() && analysis.unsupported_cells() == 0);
+        assert!(!analysis.cells.is_empty() && analysis.counts().unsupported == 0);
         assert!(analysis.cells.iter().all(|cell| cell.consistency.levels == 0.0));
         assert_eq!(analysis.maps.core, analysis.maps.foreground);
     }

@@ -21,12 +21,15 @@ pub(super) struct Tiling {
     pixels: Stitch,
     foreground: Stitch,
     core: Stitch,
+    /// White and platelet; without memory where the net tells no kinds.
+    kinds: [Stitch; 2],
 }
 
 impl Default for Tiling {
     fn default() -> Self {
         let (grid, padded, sr) = Default::default();
-        Self { grid, padded, sr, pixels: Stitch::new(3), foreground: Stitch::new(1), core: Stitch::new(1) }
+        let map = || Stitch::new(1);
+        Self { grid, padded, sr, pixels: Stitch::new(3), foreground: map(), core: map(), kinds: [map(), map()] }
     }
 }
 
@@ -70,31 +73,29 @@ impl Tiling {
         maps: &mut CellMaps,
         times: &mut StepTimes,
     ) -> Result<()> {
-        let Self { grid, sr: padded, foreground, core, .. } = self;
+        let Self { grid, sr: padded, foreground, core, kinds: [white, platelet], .. } = self;
         let is_padded = sr.dimensions() != (grid.width * SCALE, grid.height * SCALE);
         let whole = if is_padded { padded } else { sr };
-        refit_maps(maps, sr.dimensions());
+        let has_kinds = workers.has_kinds();
+        maps.refit(sr.dimensions(), has_kinds);
         foreground.begin(grid);
         core.begin(grid);
+        if has_kinds {
+            white.begin(grid);
+            platelet.begin(grid);
+        }
         times.unet_ms += workers.segment(grid, whole, normalisation, |tile| {
             foreground.place(&tile.foreground, &mut maps.foreground)?;
-            core.place(&tile.core, &mut maps.core)
+            core.place(&tile.core, &mut maps.core)?;
+            if let (Some(tile), Some(maps)) = (&tile.kinds, &mut maps.kinds) {
+                white.place(&tile.white, &mut maps.white)?;
+                platelet.place(&tile.platelet, &mut maps.platelet)?;
+            }
+            Ok(())
         })?;
-        foreground.finish()?;
-        core.finish()
+        // Those of kinds have no tiles to miss where they have not begun.
+        [foreground, core, white, platelet].into_iter().try_for_each(|stitch| stitch.finish())
     }
-}
-
-/// Maps of a super-resolved picture without cells.
-pub(super) fn empty_maps(maps: &mut CellMaps, sr: &RgbImage) {
-    refit_maps(maps, sr.dimensions());
-    maps.foreground.fill(0);
-    maps.core.fill(0);
-}
-
-fn refit_maps(maps: &mut CellMaps, (width, height): (u32, u32)) {
-    refit(&mut maps.foreground, width, height);
-    refit(&mut maps.core, width, height);
 }
 
 /// The upper left of `whole`, as much as `part` is large.

@@ -50,12 +50,14 @@ pub(super) struct Worker {
 
 impl Worker {
     fn new(super_resolution: SuperResolution, segmenter: Segmenter) -> Self {
+        let mut maps = CellMaps::default();
+        maps.refit((TILE_SR_PX, TILE_SR_PX), segmenter.has_kinds());
         Self {
             super_resolution,
             segmenter,
             tile: RgbImage::new(TILE_PX, TILE_PX),
             sr: RgbImage::new(TILE_SR_PX, TILE_SR_PX),
-            maps: CellMaps::empty(TILE_SR_PX, TILE_SR_PX),
+            maps,
         }
     }
 
@@ -69,8 +71,7 @@ impl Worker {
 
     /// Bytes of the buffers.
     fn buffer_bytes(&self) -> usize {
-        let maps = self.maps.foreground.len() + self.maps.core.len();
-        self.tile.len() + self.sr.len() + maps + self.segmenter.buffer_bytes()
+        self.tile.len() + self.sr.len() + self.maps.bytes() + self.segmenter.buffer_bytes()
     }
 
     fn another(&self) -> Result<Self> {
@@ -115,6 +116,11 @@ impl Workers {
     /// Bytes of the buffers at the edges of the nets: those of a worker, and what its engines keep.
     pub fn edge_bytes(&self) -> usize {
         self.first().buffer_bytes() + self.figures().iter().map(|figures| figures.edge_bytes).sum::<usize>()
+    }
+
+    /// Whether the segmenter tells the kinds of cells.
+    pub fn has_kinds(&self) -> bool {
+        self.first().segmenter.has_kinds()
     }
 
     // A worker leaves only for as long as the helper runs it, and the first one never does.

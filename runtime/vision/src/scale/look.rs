@@ -70,7 +70,7 @@ pub(super) struct Seen {
     pub(super) circularity: f64,
     /// What the diameter of the whole, single cell seems to be.
     size_px: f64,
-    /// How much that says, 0 to 1.
+    /// How much that says, 0 to 1; nothing of what is known to be no red cell.
     pub(super) weight: f64,
     /// Whether nothing cuts it.
     pub(super) whole: bool,
@@ -198,7 +198,7 @@ fn seen(analysis: &Analysis, factors: (f64, f64)) -> Vec<Seen> {
             diameter_px: cell.equivalent_diameter_px * mean_factor,
             circularity: cell.circularity,
             size_px: size * mean_factor,
-            weight: if *red < nucleus_below { 0.0 } else { weight },
+            weight: if *red < nucleus_below || !cell.kind.may_be_red() { 0.0 } else { weight },
             whole: !cell.touches_border,
         }
     };

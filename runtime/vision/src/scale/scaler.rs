@@ -338,7 +338,7 @@ impl Measuring<'_> {
 fn is_doubtful(analysis: &Analysis) -> bool {
     let Some(um_per_sr_px) = analysis.scaled.um_per_sr_px() else { return false };
     let (mut whole, mut small, mut large) = (0, 0, 0);
-    for cell in analysis.cells.iter().filter(|cell| !cell.touches_border) {
+    for cell in analysis.cells.iter().filter(|cell| !cell.touches_border && cell.kind.may_be_red()) {
         let diameter_um = cell.equivalent_diameter_px * um_per_sr_px;
         whole += 1;
         small += usize::from(diameter_um < PLAUSIBLE_CELL_UM.0);

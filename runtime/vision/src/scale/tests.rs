@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     frame::{quality::Verdict, resize::resize_rgb},
     model::store::Models,
+    pipeline::Analysis,
     placement::{PitchSource, Scaled},
 };
 use bloodseg_smear::SmearSpec;
@@ -146,4 +147,36 @@ fn a_frame_that_is_too_large_at_its_scale_is_refused() {
     let origin = Scaled::as_it_is(Some(0.2), PitchSource::Given);
     let refused = scaler.analyse(&mut pipeline, &smears(&[38.0])[0], &origin, None).unwrap_err();
     assert!(refused.to_string().contains("1000 pixels in all at most"), "{refused}");
+}
+
+#[test]
+fn white_cells_and_platelets_say_nothing_of_the_size_of_red_ones() {
+    use crate::{
+        cells::{Cell, Kind},
+        support::CellConsistency,
+    };
+    let cell = |label: u16, kind, diameter_px: f64| Cell {
+        label,
+        x_px: 0.0,
+        y_px: 0.0,
+        area_px: 300,
+        equivalent_diameter_px: diameter_px,
+        perimeter_px: 60.0,
+        circularity: 1.0,
+        eccentricity: 0.0,
+        touches_border: false,
+        confidence: 1.0,
+        consistency: CellConsistency { levels: 0.0, offset_levels: 0.0, input_px: 20.0 },
+        kind,
+        kind_thousandths: 900,
+    };
+    let of = |kinds: [Kind; 3]| {
+        let sizes = [20.0, 44.0, 6.0];
+        let all = (0..12).map(|at| cell(at + 1, kinds[usize::from(at % 3)], sizes[usize::from(at % 3)]));
+        size_in(&Analysis { cells: all.collect(), ..Analysis::default() }, 1.0)
+    };
+    let size = of([Kind::Red, Kind::White, Kind::Platelet]).unwrap();
+    assert_eq!((size.cell_px, size.spread, size.cells), (5.0, 0.0, 4.0));
+    assert!(of([Kind::White, Kind::White, Kind::Platelet]).is_none());
+    assert_eq!(of([Kind::Unknown; 3]).unwrap().cells, 12.0);
 }

@@ -1,0 +1,223 @@
+//! What kind of cell a cell is: the kind maps averaged over its pixels, in integers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, Labels, runs::runs};
+use crate::{
+    error::{Error, Result},
+    segmentation::KindMaps,
+};
+
+/// What a cell is. A parasite is no kind: a red cell that has one is a red cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A red cell.
+    Red,
+    /// A white cell, of any sort.
+    White,
+    /// A platelet. It is listed with the cells and counted apart from them: [`Kind::is_cell`].
+    Platelet,
+    /// The models tell no kinds.
+    #[default]
+    Unknown,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Red, Self::White, Self::Platelet, Self::Unknown];
+
+    /// Its name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::White => "white",
+            Self::Platelet => "platelet",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its name where kinds are known.
+    pub fn known(self) -> Option<&'static str> {
+        (self != Self::Unknown).then(|| self.name())
+    }
+
+    /// Whether it is a cell where cells are counted and measured: platelets are counted apart.
+    pub fn is_cell(self) -> bool {
+        self != Self::Platelet
+    }
+
+    /// Whether it has the size of a red cell: of the kind, or of none that is known.
+    pub fn may_be_red(self) -> bool {
+        matches!(self, Self::Red | Self::Unknown)
+    }
+}
+
+/// Level of the kind maps where a kind is as likely as red.
+const EVEN_LEVEL: i64 = 128;
+
+/// `1000 / (1 + exp(-m / 16))`, rounded, of a margin of `m` levels. A margin is at most that of 128: red is one of three,
+/// and its level never changes.
+const THOUSANDTHS: [u16; 129] = [
+    500, 516, 531, 547, 562, 577, 593, 608, 622, 637, 651, 665, 679, 693, 706, 719, 731, 743, 755, 766, //
+    777, 788, 798, 808, 818, 827, 835, 844, 852, 860, 867, 874, 881, 887, 893, 899, 905, 910, 915, 920, //
+    924, 928, 932, 936, 940, 943, 947, 950, 953, 955, 958, 960, 963, 965, 967, 969, 971, 972, 974, 976, //
+    977, 978, 980, 981, 982, 983, 984, 985, 986, 987, 988, 988, 989, 990, 990, 991, 991, 992, 992, 993, //
+    993, 994, 994, 994, 995, 995, 995, 996, 996, 996, 996, 997, 997, 997, 997, 997, 998, 998, 998, 998, //
+    998, 998, 998, 998, 998, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, //
+    999, 999, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
+];
+
+/// The kind of a cell whose `area_px` pixels have these sums of levels, and how sure it is in thousandths.
+///
+/// Means are rounded to levels. The greatest of red (level 128), white and platelet is the kind; red where it is as great
+/// as another, and white before platelet. How sure: the logistic of the margin between the greatest and the second.
+fn decide(sums: Sums, area_px: u32) -> (Kind, u16) {
+    let area = i64::from(area_px.max(1));
+    let logit = |sum: u64| (2 * i64::try_from(sum).unwrap_or(i64::MAX / 4) + area) / (2 * area) - EVEN_LEVEL;
+    let (white, platelet) = (logit(sums.white), logit(sums.platelet));
+    let (kind, best, second) = if white.max(platelet) <= 0 {
+        (Kind::Red, 0, white.max(platelet))
+    } else if white >= platelet {
+        (Kind::White, white, platelet.max(0))
+    } else {
+        (Kind::Platelet, platelet, white.max(0))
+    };
+    let margin = usize::try_from(best - second).unwrap_or_default();
+    (kind, THOUSANDTHS[margin.min(THOUSANDTHS.len() - 1)])
+}
+
+/// Sums of the levels of one cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sums {
+    white: u64,
+    platelet: u64,
+}
+
+/// Tells the kinds of one picture after another, in the memory that the most cells so far took.
+#[derive(Debug, Default)]
+pub(super) struct Kinds {
+    sums: Vec<Sums>,
+}
+
+impl Kinds {
+    /// Writes the kind of every cell of `labels`. Memory for `most` cells is asked for at once; for more when they come.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when maps and labels differ in size.
+    pub(super) fn tell(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
+        if [maps.white.dimensions(), maps.platelet.dimensions()] != [labels.dimensions(); 2] {
+            return Err(Error::internal("cells::kind", "kind maps and labels differ in size"));
+        }
+        let count = cells.last().map_or(0, |cell| usize::from(cell.label));
+        self.sums.clear();
+        self.sums.reserve_exact(most.max(count));
+        self.sums.resize(count, Sums::default());
+        let width = (labels.width() as usize).max(1);
+        let levels = maps.white.as_raw().chunks_exact(width).zip(maps.platelet.as_raw().chunks_exact(width));
+        for (row, (white, platelet)) in labels.as_raw().chunks_exact(width).zip(levels) {
+            for run in runs(row, 0) {
+                if let Some(of) = self.sums.get_mut(usize::from(run.value) - 1) {
+                    let sum =
+                        |levels: &[u8]| levels[run.begin..run.end].iter().map(|level| u64::from(*level)).sum::<u64>();
+                    of.white += sum(white);
+                    of.platelet += sum(platelet);
+                }
+            }
+        }
+        for cell in cells {
+            let sums = self.sums.get(usize::from(cell.label).saturating_sub(1)).copied().unwrap_or_default();
+            (cell.kind, cell.kind_thousandths) = decide(sums, cell.area_px);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use image::{GrayImage, Luma};
+
+    use super::*;
+    use crate::{cells::measure, consistency::Consistency, segmentation::CellMaps};
+
+    fn of(white: u64, platelet: u64) -> (Kind, u16) {
+        decide(Sums { white, platelet }, 1)
+    }
+
+    #[test]
+    fn the_greatest_is_the_kind_and_red_where_it_is_as_great_as_another() {
+        assert_eq!(of(0, 0), (Kind::Red, 1000));
+        assert_eq!(of(128, 128), (Kind::Red, 500));
+        assert_eq!(of(128, 0), (Kind::Red, 500));
+        assert_eq!(of(129, 128), (Kind::White, 516));
+        assert_eq!(of(0, 144), (Kind::Platelet, 731));
+        assert_eq!(of(144, 144), (Kind::White, 500));
+        assert_eq!(of(160, 144), (Kind::White, 731));
+        assert_eq!(of(255, 0), (Kind::White, 1000));
+    }
+
+    #[test]
+    fn means_are_rounded_to_levels() {
+        let of = |white, area_px| decide(Sums { white, platelet: 0 }, area_px);
+        assert_eq!(of(3 * 128 + 1, 3), (Kind::Red, 500));
+        assert_eq!(of(3 * 128 + 2, 3), (Kind::White, 516));
+        assert_eq!(of(2 * 128 + 1, 2), (Kind::White, 516));
+        // As many pixels as no picture has.
+        assert_eq!(of(u64::from(u32::MAX) * 255, u32::MAX).0, Kind::White);
+    }
+
+    #[test]
+    fn the_table_is_the_logistic_and_covers_every_margin() {
+        for (margin, thousandths) in THOUSANDTHS.iter().enumerate() {
+            let exact = 1000.0 / (1.0 + (-(margin as f64) / 16.0).exp());
+            assert_eq!(f64::from(*thousandths), exact.round(), "{margin}");
+        }
+        let sure = |white, platelet| of(white, platelet).1;
+        assert!((0..=255).all(|white| (0..=255).all(|platelet| (500..=1000).contains(&sure(white, platelet)))));
+        // The greatest margin is the table's last.
+        assert_eq!((of(0, 0).1, THOUSANDTHS[128]), (1000, 1000));
+    }
+
+    #[test]
+    fn each_cell_has_the_mean_of_its_own_pixels_whatever_lies_beside_it() {
+        let labels = Labels::from_raw(6, 2, vec![1, 1, 0, 3, 3, 4, 1, 0, 0, 3, 0, 4]).unwrap();
+        let level =
+            |levels: [u8; 5]| GrayImage::from_fn(6, 2, |x, y| Luma([levels[usize::from(labels.get_pixel(x, y).0[0])]]));
+        let map = GrayImage::from_pixel(6, 2, Luma([200]));
+        let kinds = KindMaps { white: level([255, 100, 0, 200, 90]), platelet: level([255, 90, 0, 100, 176]) };
+        let maps = CellMaps { kinds: Some(kinds), ..CellMaps::without_kinds(map.clone(), map) };
+        let picture = image::RgbImage::new(6, 2);
+        let consistency = Consistency::new(&picture, &picture).unwrap();
+        let told = |maps: &CellMaps| -> Vec<_> {
+            let cells = measure(&labels, maps, &consistency).unwrap();
+            cells.iter().map(|cell| (cell.label, cell.kind, cell.kind_confidence())).collect()
+        };
+        let expected = [(1, Kind::Red, Some(0.852)), (3, Kind::White, Some(0.989)), (4, Kind::Platelet, Some(0.953))];
+        assert_eq!(told(&maps), expected);
+        let unknown = CellMaps { kinds: None, ..maps.clone() };
+        assert!(told(&unknown).iter().all(|(_, kind, sure)| (*kind, *sure) == (Kind::Unknown, None)));
+        let odd = KindMaps { white: GrayImage::new(6, 2), platelet: GrayImage::new(2, 6) };
+        assert!(measure(&labels, &CellMaps { kinds: Some(odd), ..maps }, &consistency).is_err());
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+            assert_eq!(serde_json_name(kind), kind.name());
+        }
+        assert_eq!(Kind::from_name("parasite"), None);
+        assert_eq!((Kind::Unknown.known(), Kind::White.known()), (None, Some("white")));
+    }
+
+    fn serde_json_name(kind: Kind) -> String {
+        serde_json::to_value(kind).unwrap().as_str().unwrap().into()
+    }
+}
