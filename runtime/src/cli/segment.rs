@@ -7,9 +7,13 @@ mod place;
 mod records;
 mod scales;
 mod tables;
+mod totals;
 mod work;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 
@@ -136,6 +140,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
         records::remove(&place.out)?;
     }
     worked.and(recorded)?;
+    if args.shard.is_none() {
+        totals(&work, &place.out, args.append)?;
+    }
     if stop.is_raised() {
         let done = work.done;
         print::problem(format_args!(
@@ -144,6 +151,22 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(STOPPED));
     }
     work.outcome(&place.out, inputs.len()).map(|()| ExitCode::SUCCESS)
+}
+
+/// Says and keeps what the pictures of the call come to. With --append the pictures of earlier calls are missing in it, so that
+/// it is not kept.
+fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
+    let Some(summary) = work.totals.summary() else { return Ok(()) };
+    if work.done > 1 {
+        print::line(summary.text());
+    }
+    if !appended {
+        return summary.write(out);
+    }
+    match std::fs::remove_file(out.join(totals::FILE)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::output(&out.join(totals::FILE), e)),
+        _ => Ok(()),
+    }
 }
 
 fn in_the_tables(input: &Input) -> Error {

@@ -12,6 +12,7 @@ use super::{
     records::CallRecords,
     scales::{self, Scales},
     tables::Tables,
+    totals::Totals,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::{
@@ -36,6 +37,8 @@ pub(super) struct Work {
     with_threads: bool,
     /// What `export` and `report` read; shards have none.
     pub(super) records: Option<CallRecords>,
+    /// What the pictures come to.
+    pub(super) totals: Totals,
     bar: ProgressBar,
     /// A single picture that fails is reported once, by the end of the command.
     is_single: bool,
@@ -61,6 +64,7 @@ impl Work {
             scales: None,
             with_threads: session.threads() > 1,
             records: None,
+            totals: Totals::default(),
             bar: print::progress(count, "pictures", session.quiet),
             is_single: count == 1,
             done: 0,
@@ -145,6 +149,7 @@ impl Work {
         let (name, verdict) = (&input.name, analysis.quality.verdict);
         let counted = verdict.is_counted(self.any_quality);
         tables.add(name, analysis, counted)?;
+        self.totals.add(analysis, counted);
         if let Some(records) = &mut self.records {
             records.add(input, analysis, counted);
         }

@@ -1,0 +1,41 @@
+//! What the counts of fields say of the sample that they were taken from.
+//!
+//! Cells of a smear repel each other, or clump: counts of fields are not Poisson, and the interval of their mean comes from
+//! the spread between distinct fields ([`fields`]). A count without a spread has the exact Poisson interval ([`single`]), and a share of
+//! cells the exact binomial one ([`share`]). All intervals are two-sided, of [`LEVEL`].
+
+pub mod density;
+pub mod fields;
+pub mod share;
+pub mod single;
+
+use serde::Serialize;
+
+/// Probability with which an interval holds the truth.
+pub const LEVEL: f64 = 0.95;
+
+/// An interval, both ends within it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// The smallest interval that holds both.
+    pub fn with(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
+    /// The interval times a number above zero.
+    pub fn times(self, factor: f64) -> Self {
+        Self { low: self.low * factor, high: self.high * factor }
+    }
+
+    /// Half its length.
+    pub fn half_width(self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+}
