@@ -37,6 +37,9 @@ pub enum Command {
     Ablate(TrainArguments),
     /// Group the training fields by their stain, for --leave-out-stain; with -v their names too.
     Stains(StainsArguments),
+    /// Draw what is learned from each pixel of the pictures of laboratories: cells by the colour of their kind, and darkened
+    /// what is ignored.
+    Outlines(OutlinesArguments),
     /// Render synthetic smear fields with exact masks and labels, as a data set of our own.
     Synth(SynthArguments),
 }
@@ -47,6 +50,20 @@ pub struct StainsArguments {
     /// Data set: a folder with train_tmp, which has img and mask.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
+}
+
+/// Flags of `outlines`.
+#[derive(Debug, Args)]
+pub struct OutlinesArguments {
+    /// Data set: a folder of laboratories, each with img and labels.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder that gets a PNG a picture, in a folder a laboratory.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Pictures of each laboratory.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub count: usize,
 }
 
 /// Flags of `synth`.
@@ -69,9 +86,20 @@ pub struct SynthArguments {
 /// Flags of both trainings. What is left out takes the recipe's default.
 #[derive(Debug, Args)]
 pub struct TrainArguments {
-    /// Data set: a folder with train_tmp and val_tmp, each with img and mask.
+    /// Data set: a folder of laboratories, each with img and labels, or one with train_tmp and val_tmp, each with img and
+    /// mask; see data/README.md.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
+    /// Rendered fields to train on beside laboratories.
+    #[arg(long, value_name = "N", default_value_t = 160)]
+    pub rendered: u32,
+    /// With laboratories: a folder with img and mask whose fields are reported too, and choose nothing.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// Neither train on nor hold back the pictures of this laboratory, and report all of them. The default folders are then
+    /// named after it.
+    #[arg(long, value_name = "NAME", conflicts_with = "leave_out_stain")]
+    pub leave_out_laboratory: Option<String>,
     /// Neither train on nor hold back the fields of this stain, and report them in the place of val_tmp;
     /// `train-host stains` lists the numbers. The default folders are then named after it.
     #[arg(long, value_name = "N")]
@@ -136,8 +164,12 @@ impl TrainArguments {
 
     /// The folders, with the default names for the net `name`.
     pub fn places(&self, name: &str) -> Places {
-        // Models that a stain is kept from are made to be measured, not to be shipped by mistake.
-        let without = self.leave_out_stain.map(|number| format!("_without_stain_{number}")).unwrap_or_default();
+        // Models that something is kept from are made to be measured, not to be shipped by mistake.
+        let without = match (&self.leave_out_laboratory, self.leave_out_stain) {
+            (Some(name), _) => format!("_without_{name}"),
+            (None, Some(number)) => format!("_without_stain_{number}"),
+            (None, None) => String::new(),
+        };
         let or_named = |given: &Option<PathBuf>, name: String| given.clone().unwrap_or_else(|| PathBuf::from(name));
         let checkpoints = or_named(&self.out, format!("{name}_model_checkpoints{without}"));
         Places {

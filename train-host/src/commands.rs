@@ -2,16 +2,17 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use tch::Device;
 
 use crate::{
-    cli::{Command, StainsArguments, SynthArguments, TrainArguments},
+    cli::{Command, OutlinesArguments, StainsArguments, SynthArguments, TrainArguments},
     data::{
         degrade::Mixture,
-        division::{Division, read_fields},
+        division::{Division, Request, read_fields},
         field::Field,
+        labs::Laboratories,
         layout::Split,
         pitch,
         seen::Enlarged,
@@ -31,6 +32,7 @@ use crate::{
         train::{Figures, Task, train},
         unet::{self, Measured, Unet},
     },
+    show::outlines::outlined,
 };
 use bloodseg_evaluate::{method::Methods, set::FieldSet, worst_cells};
 use bloodseg_vision::model::{
@@ -45,8 +47,25 @@ pub fn run(command: Command) -> Result<()> {
         Command::Unet(arguments) => train_unet(&arguments),
         Command::Ablate(arguments) => run_ablation(&arguments),
         Command::Stains(arguments) => stains(&arguments),
+        Command::Outlines(arguments) => draw_outlines(&arguments),
         Command::Synth(arguments) => synth(&arguments),
     }
+}
+
+fn draw_outlines(arguments: &OutlinesArguments) -> Result<()> {
+    let laboratories = Laboratories::open(&arguments.data)?;
+    for name in laboratories.known().keys() {
+        let folder = arguments.out.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        let files = laboratories.pictures(name)?;
+        files.par_iter().take(arguments.count).try_for_each(|file| -> Result<()> {
+            let field = laboratories.read(name, file)?;
+            let to = folder.join(&field.name).with_extension("png");
+            outlined(&field).save(&to).with_context(|| format!("{}: cannot write", to.display()))
+        })?;
+        log::info!("{}: {} pictures", folder.display(), files.len().min(arguments.count));
+    }
+    Ok(())
 }
 
 fn synth(arguments: &SynthArguments) -> Result<()> {
@@ -64,39 +83,84 @@ fn stains(arguments: &StainsArguments) -> Result<()> {
     std::io::stdout().write_all(table.as_bytes()).context("standard output: cannot write")
 }
 
+/// Divides the data set of a training.
+fn division(arguments: &TrainArguments, settings: &Settings) -> Result<Division> {
+    if Laboratories::are_in(&arguments.data) {
+        ensure!(
+            arguments.leave_out_stain.is_none(),
+            "--leave-out-stain needs masks; expected --leave-out-laboratory NAME"
+        );
+        return Division::of_laboratories(&Request {
+            data: &arguments.data,
+            leave_out: arguments.leave_out_laboratory.as_deref(),
+            rendered: arguments.rendered,
+            seed: settings.seed,
+            report: arguments.report.as_deref(),
+        });
+    }
+    ensure!(
+        arguments.leave_out_laboratory.is_none() && arguments.report.is_none(),
+        "{}: holds no laboratories; --leave-out-laboratory and --report need some",
+        arguments.data.display()
+    );
+    Division::read(&arguments.data, arguments.leave_out_stain)
+}
+
 fn train_ssr(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(ssr::defaults()), arguments.places("ssr"));
     let device = device::pick(arguments.device)?;
-    let fields = Division::read(&places.data, arguments.leave_out_stain)?;
+    let fields = division(arguments, &settings)?;
     let task = Ssr::new(
         SampleSet::windows(&fields.trained, &Mixture::PICTURES, settings.windows, settings.seed, &places.cache)?,
-        SampleSet::reference(&fields.held_back)?,
-        SampleSet::reference(&fields.reported)?,
+        SampleSet::frames(&fields.held_back)?,
+        SampleSet::frames(&fields.reported)?,
         device,
     );
     let meaning = "RGB picture of four times the edge, sRGB levels";
     finish(&task, arguments, &settings, &places, &fields, device, (Role::SuperResolution, meaning))
 }
 
+const MEANING: &str =
+    "levels of 1/16 logit, 128 is probability one half: channel 0 foreground, 1 core (depth inside a cell)";
+const MEANING_OF_KINDS: &str = "2 white against red, 3 platelet against red";
+
 fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
     let device = device::pick(arguments.device)?;
-    let fields = Division::read(&places.data, arguments.leave_out_stain)?;
+    let fields = division(arguments, &settings)?;
     let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache)?;
     let enlarged = Enlarged::by_net(&places)?;
+    let (net, meaning) = match fields.is_of_masks() {
+        true => (net::unet::net(), MEANING.into()),
+        false => (net::unet::net_with_kinds(), format!("{MEANING}, {MEANING_OF_KINDS}")),
+    };
     let task = Unet::new(
-        net::unet::net(),
+        net,
         enlarged.replace(windows, &places)?,
         measured(&at_all_magnifications(&fields.held_back), &enlarged, &places)?,
         measured(&fields.reported, &enlarged, &places)?,
         device,
     );
-    let meaning = "channel 0 foreground, channel 1 core (depth inside a cell); 128 is probability one half, a level is 1/16 logit";
-    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, meaning))?;
-    match arguments.leave_out_stain {
-        None => show_worst_cells(&places),
-        Some(_) => Ok(()),
+    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, &meaning))?;
+    if fields.is_of_masks() {
+        return match arguments.leave_out_stain {
+            None => show_worst_cells(&places),
+            Some(_) => Ok(()),
+        };
     }
+    write_laboratories(&task, &places, device)
+}
+
+/// The figures of each laboratory that is reported, beside the checkpoints.
+fn write_laboratories(task: &Unet, places: &Places, device: Device) -> Result<()> {
+    let state = State::read(&best_file(&places.checkpoints), task.net(), device)?;
+    let grids = state.grids.as_ref().context("the best checkpoint is not quantized")?;
+    let rule = task.cell_rule(&state.average, grids)?.context("a segmenter has a rule")?;
+    let table = task.table(&state.average, grids, &rule)?;
+    let file = places.checkpoints.join("laboratories.md");
+    std::fs::write(&file, &table).with_context(|| format!("{}: cannot write", file.display()))?;
+    log::info!("{}: frames of 64x64 of the pictures that are reported\n{table}", file.display());
+    Ok(())
 }
 
 /// Pictures of the ten worst cells of the reported split, to look at; they show the data set and stay out of models/.
@@ -113,7 +177,8 @@ fn show_worst_cells(places: &Places) -> Result<()> {
 fn run_ablation(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("ablation"));
     let device = device::pick(arguments.device)?;
-    let division = Division::read(&places.data, arguments.leave_out_stain)?;
+    let division = division(arguments, &settings)?;
+    ensure!(division.is_of_masks(), "{}: the ablation needs masks", places.data.display());
     let held_back = at_all_magnifications(&division.held_back);
     let fields = ablate::Fields { trained: &division.trained, held_back: &held_back, reported: &division.reported };
     let rows = ablate::ablate(fields, &settings, &places, device)?;
@@ -126,14 +191,17 @@ fn run_ablation(arguments: &TrainArguments) -> Result<()> {
 const HELD_BACK_MAGNIFICATIONS: [f64; 3] = [0.7, 1.0, 1.4];
 
 fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
+    if fields.iter().any(|field| !field.marks.is_empty()) {
+        return fields.to_vec();
+    }
     let pairs: Vec<(&Field, f64)> =
         HELD_BACK_MAGNIFICATIONS.iter().flat_map(|m| fields.iter().map(move |field| (field, *m))).collect();
     pairs.into_par_iter().map(|(field, m)| Window::magnified(field, m).field(field)).collect()
 }
 
-/// The reference windows of fields, as the segmenter sees them, with their true cells.
+/// Frames of fields, as the segmenter sees them, with their true cells.
 fn measured(fields: &[Field], enlarged: &Enlarged, places: &Places) -> Result<Measured> {
-    Measured::new(enlarged.replace(SampleSet::reference(fields)?, places)?, fields)
+    Measured::new(enlarged.replace(SampleSet::frames(fields)?, places)?, fields)
 }
 
 /// Trains (or takes the best checkpoint as it is), validates and exports.
@@ -158,11 +226,11 @@ fn finish(
     let about = About {
         role,
         output_meaning: meaning.into(),
-        pitch: pitch::estimate(&fields.trained),
+        pitch: if fields.is_of_masks() { pitch::estimate(&fields.trained) } else { pitch::of_laboratories() },
         cells: task.cell_rule(&state.average, grids)?,
         training: Training {
             command: format!(
-                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}",
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}{}",
                 settings.seed,
                 settings.epochs,
                 settings.quantized_epochs,
@@ -170,13 +238,18 @@ fn finish(
                 settings.batch,
                 settings.learning_rate,
                 settings.precision.name(),
-                arguments.leave_out_stain.map(|number| format!(" --leave-out-stain {number}")).unwrap_or_default()
+                if fields.is_of_masks() { String::new() } else { format!(" --rendered {}", arguments.rendered) },
+                match (&arguments.leave_out_laboratory, arguments.leave_out_stain) {
+                    (Some(name), _) => format!(" --leave-out-laboratory {name}"),
+                    (None, Some(number)) => format!(" --leave-out-stain {number}"),
+                    (None, None) => String::new(),
+                }
             ),
             seed: settings.seed,
             epochs: settings.epochs,
             steps: settings.steps(),
             data: fields.describe(),
-            licence: "CC BY-NC-SA 3.0 (images of BBBC041): attribution, non-commercial, share-alike".into(),
+            licence: fields.licence().to_owned(),
             parameters: 0,
             macs: 0,
         },

@@ -10,7 +10,9 @@ use super::window::Sample;
 /// How often what happens to a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mixture {
-    /// Share of the windows that are near the whole field; the others have any magnification.
+    /// Share of the samples that are composed of four smaller windows; see [`super::quarters`].
+    pub quarters_share: f64,
+    /// Share of the windows that are near the models' pitch; the others have any magnification.
     pub usual_share: f64,
     /// Share of the samples whose stain and light are changed.
     pub stain_share: f64,
@@ -22,9 +24,11 @@ pub struct Mixture {
 
 impl Mixture {
     /// For the super-resolution, which has to be true to what the camera saw, and sees more of the usual.
-    pub const PICTURES: Self = Self { usual_share: 0.7, stain_share: 0.4, fall_off_share: 0.15, clean_share: 0.75 };
+    pub const PICTURES: Self =
+        Self { quarters_share: 0.5, usual_share: 0.7, stain_share: 0.4, fall_off_share: 0.15, clean_share: 0.75 };
     /// For the segmenter, which has to hold wherever it is put.
-    pub const CELLS: Self = Self { usual_share: 0.5, stain_share: 0.6, fall_off_share: 0.25, clean_share: 0.4 };
+    pub const CELLS: Self =
+        Self { quarters_share: 0.6, usual_share: 0.7, stain_share: 0.5, fall_off_share: 0.25, clean_share: 0.5 };
 }
 
 /// Greatest loss of light.

@@ -1,6 +1,10 @@
 //! Which fields of a data set are trained on, which choose the epoch, and which are reported; and that no field, nor a
 //! near-duplicate of one, is in two of these.
 
+mod laboratories;
+
+pub use laboratories::Request;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -27,11 +31,25 @@ pub struct Division {
     pub trained: Vec<Field>,
     /// Of `train_tmp`, not trained on: they choose the epoch.
     pub held_back: Vec<Field>,
-    /// Reported: `val_tmp`, or the stain that is left out.
+    /// Reported: `val_tmp` or a part of each laboratory, or what is left out.
     pub reported: Vec<Field>,
-    /// Number of the stain that is left out, and of how many.
-    left_out: Option<(usize, usize)>,
+    left_out: LeftOut,
+    /// Licences of what is trained on.
+    licence: String,
 }
+
+/// What is reported instead of trained on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum LeftOut {
+    Nothing,
+    /// Number of the stain, and of how many.
+    Stain(usize, usize),
+    /// Name of the laboratory.
+    Laboratory(String),
+}
+
+/// Licence of the public reference set, which masks are taken to be of.
+const LICENCE_OF_MASKS: &str = "CC BY-NC-SA 3.0 (images of BBBC041): attribution, non-commercial, share-alike";
 
 /// A field and what it is found again by.
 type Entry = (Field, Thumbnail);
@@ -53,7 +71,7 @@ impl Division {
         refuse(&thumbnails(&train), &test.iter().collect::<Vec<_>>())?;
         refuse(&thumbnails(&val), &test.iter().collect::<Vec<_>>())?;
 
-        let (mut reported, mut left_out) = (val, None);
+        let (mut reported, mut left_out) = (val, LeftOut::Nothing);
         if let Some(number) = leave_out_stain {
             let groups = stains::groups(&train.iter().map(|(field, _)| stains::features(field)).collect::<Vec<_>>());
             let members = stains::pick(&groups, number)?.members.clone();
@@ -62,7 +80,7 @@ impl Division {
             reported = of_group.into_iter().map(|(_, entry)| entry).collect();
             train = rest.into_iter().map(|(_, entry)| entry).collect();
             refuse(&thumbnails(&train), &thumbnails(&reported))?;
-            left_out = Some((number, groups.len()));
+            left_out = LeftOut::Stain(number, groups.len());
         }
         ensure!(
             train.len() >= 10,
@@ -72,28 +90,55 @@ impl Division {
         );
         let (trained, held_back) = part(train)?;
         log::info!("fields: {} to train, {} held back, {} reported", trained.len(), held_back.len(), reported.len());
-        Ok(Self { trained: fields(trained), held_back: fields(held_back), reported: fields(reported), left_out })
+        Ok(Self {
+            trained: fields(trained),
+            held_back: fields(held_back),
+            reported: fields(reported),
+            left_out,
+            licence: LICENCE_OF_MASKS.into(),
+        })
     }
 
     /// What was trained, held back and reported, for the manifest.
     pub fn describe(&self) -> String {
+        let (trained, held_back, reported) = (self.trained.len(), self.held_back.len(), self.reported.len());
+        if !self.is_of_masks() {
+            let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
+            self.trained.iter().for_each(|field| *sources.entry(&field.source).or_default() += 1);
+            let sources: Vec<String> = sources.iter().map(|(name, fields)| format!("{name} ({fields})")).collect();
+            return format!(
+                "pictures trained on: {}; {held_back} more of these laboratories held back to choose the epoch, {reported} reported",
+                sources.join(", ")
+            );
+        }
         let reported = match self.left_out {
-            None => format!("{} of val_tmp reported", self.reported.len()),
-            Some((number, groups)) => format!(
-                "reported in the place of val_tmp: the {} fields of train_tmp of stain {number} of {groups}, left out of both",
-                self.reported.len()
+            LeftOut::Stain(number, groups) => format!(
+                "reported in the place of val_tmp: the {reported} fields of train_tmp of stain {number} of {groups}, left out of both"
             ),
+            _ => format!("{reported} of val_tmp reported"),
         };
         format!(
-            "BBBC041 malaria thin smears with the masks of Depto et al. (2021); {} fields trained on, {} of train_tmp held back to choose the epoch, {reported}",
-            self.trained.len(),
-            self.held_back.len(),
+            "BBBC041 malaria thin smears with the masks of Depto et al. (2021); {trained} fields trained on, {held_back} of train_tmp held back to choose the epoch, {reported}"
         )
     }
 
-    /// What the figures called `val_` are of, where that is not `val_tmp`.
+    /// What the figures called `val_` are of, where that is not `val_tmp` or a part of each laboratory.
     pub fn reported_is(&self) -> Option<String> {
-        self.left_out.map(|(number, _)| format!("val_ is stain {number}, left out of the training, not val_tmp"))
+        match &self.left_out {
+            LeftOut::Nothing => None,
+            LeftOut::Stain(number, _) => Some(format!("val_ is stain {number}, left out of the training, not val_tmp")),
+            LeftOut::Laboratory(name) => Some(format!("val_ is {name}, left out of the training")),
+        }
+    }
+
+    /// Licences of what is trained on.
+    pub fn licence(&self) -> &str {
+        &self.licence
+    }
+
+    /// Whether all cells have masks and none a kind.
+    pub fn is_of_masks(&self) -> bool {
+        self.held_back.iter().all(|field| field.marks.is_empty())
     }
 
     /// Writes the names of the fields beside the checkpoints of a run that begins; of one that goes on, makes sure
@@ -112,7 +157,7 @@ impl Division {
                 toml::from_str(&text).with_context(|| format!("{}: not the fields of a run", file.display()))?;
             if begun != own {
                 bail!(
-                    "{}: the run was begun with other fields; give the same --data and --leave-out-stain",
+                    "{}: the run was begun with other fields; give the same --data and --leave-out flags",
                     file.display()
                 );
             }
@@ -310,7 +355,7 @@ mod tests {
         whole.keep(&run, true).unwrap();
         fs::remove_file(root.path().join("train_tmp/img/smear_0002.png")).unwrap();
         let less = Division::read(root.path(), None).unwrap();
-        assert!(less.keep(&run, true).unwrap_err().to_string().contains("--leave-out-stain"));
+        assert!(less.keep(&run, true).unwrap_err().to_string().contains("--leave-out"));
         // A run that lies there is not written over; the training refuses it.
         fs::write(run.join("epoch-0001.safetensors"), b"").unwrap();
         less.keep(&run, false).unwrap();

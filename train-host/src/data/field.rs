@@ -1,14 +1,18 @@
 //! A field in full resolution with everything that is learned from it.
 
 use anyhow::{Result, bail};
-use image::{GrayImage, Luma, RgbImage};
+use image::{GrayImage, ImageBuffer, Luma, RgbImage};
 use imageproc::{
     distance_transform::euclidean_squared_distance_transform,
     region_labelling::{Connectivity, connected_components},
 };
 
 use super::layout::Pair;
-use bloodseg_vision::frame::limits::MAX_WHOLE_FIELD_PX;
+use bloodseg_evaluate::marks::Mark;
+use bloodseg_vision::frame::{
+    limits::MAX_WHOLE_FIELD_PX,
+    resize::{resize_gray, resize_rgb},
+};
 
 /// Smallest component that is a cell, in pixels of a field of 1200 px.
 const LEAST_CELL_PX_AT_1200: f64 = 300.0;
@@ -16,17 +20,56 @@ const LEAST_CELL_PX_AT_1200: f64 = 300.0;
 /// Least edge of a field, in pixels.
 pub const LEAST_FIELD_PX: u32 = 256;
 
+/// What a pixel belongs to, as a level of [`Field::classes`].
+pub mod class {
+    /// Glass.
+    pub const BACKGROUND: u8 = 0;
+    /// A red cell.
+    pub const RED: u8 = 1;
+    /// A white cell.
+    pub const WHITE: u8 = 2;
+    /// A platelet.
+    pub const PLATELET: u8 = 3;
+    /// A cell of which the kind is not known.
+    pub const CELL: u8 = 4;
+    /// Past the border of the picture: nothing is learned there.
+    pub const OUTSIDE: u8 = 254;
+    /// Not known; only the picture is learned from there.
+    pub const IGNORED: u8 = 255;
+}
+
+/// What a window shows that reaches past a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// The field's mirror image, which is learned from too.
+    Mirror,
+    /// The last pixels over and over, as the runtime pads a small picture; nothing is learned there.
+    Repeat,
+}
+
 /// A picture with its targets, all of one size.
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Stem of its files.
     pub name: String,
+    /// The laboratory, or what else it comes from.
+    pub source: String,
     /// The picture.
     pub picture: RgbImage,
     /// 0 or 255.
     pub mask: GrayImage,
     /// Depth inside a cell: 255 times the distance to its edge over the cell's greatest distance; 0 outside.
     pub core: GrayImage,
+    /// What each pixel belongs to; see [`class`].
+    pub classes: GrayImage,
+    /// Edge of the window that fills a frame of 64x64 at the models' pitch, in pixels of the picture.
+    pub frame_edge_px: f64,
+    /// What lies past its border.
+    pub beyond: Beyond,
+    /// How often its source is drawn, relative to the others.
+    pub share: f64,
+    /// Cells that a person marked with boxes or points.
+    pub marks: Vec<Mark>,
 }
 
 impl Field {
@@ -55,28 +98,100 @@ impl Field {
         for Luma([level]) in mask.pixels_mut() {
             *level = if *level > 127 { 255 } else { 0 };
         }
-        let core = core_map(&mask);
-        Ok(Self { name: pair.name.clone(), picture, mask, core })
+        Ok(Self::of_mask(pair.name.clone(), picture, mask))
     }
+
+    /// A field whose mask shows cells of an unknown kind, each a connected piece. Its shorter side fills a frame.
+    pub fn of_mask(name: String, picture: RgbImage, mask: GrayImage) -> Self {
+        let core = core_map(&mask);
+        let classes = map(&mask, |level| if level > 0 { class::CELL } else { class::BACKGROUND });
+        let frame_edge_px = f64::from(picture.width().min(picture.height()));
+        let (source, beyond, marks) = ("masks".into(), Beyond::Mirror, Vec::new());
+        Self { name, source, picture, mask, core, classes, frame_edge_px, beyond, share: 1.0, marks }
+    }
+
+    /// A field whose cells have a label each, and each label a class; `classes` may ignore pixels besides.
+    pub fn of_labels(name: String, source: String, picture: RgbImage, labels: &Labelled, classes: GrayImage) -> Self {
+        let mask = map(&classes, |class| if (class::RED..=class::CELL).contains(&class) { 255 } else { 0 });
+        let frame_edge_px = f64::from(picture.width().min(picture.height()));
+        let (core, beyond, marks) = (depth(labels), Beyond::Mirror, Vec::new());
+        Self { name, source, picture, mask, core, classes, frame_edge_px, beyond, share: 1.0, marks }
+    }
+}
+
+impl Field {
+    /// The field `scale` times as large, below 1.
+    ///
+    /// # Errors
+    /// Those of the resize.
+    pub fn shrunk(self, scale: f64) -> Result<Self> {
+        let (width, height) = self.picture.dimensions();
+        let side = |px: u32| ((f64::from(px) * scale).round() as u32).max(1);
+        let (to_width, to_height) = (side(width), side(height));
+        let classes = GrayImage::from_fn(to_width, to_height, |x, y| {
+            let place =
+                |at: u32, from: u32, to: u32| ((2 * u64::from(at) + 1) * u64::from(from) / (2 * u64::from(to))) as u32;
+            *self.classes.get_pixel(place(x, width, to_width), place(y, height, to_height))
+        });
+        let across = f64::from(to_width) / f64::from(width);
+        let down = f64::from(to_height) / f64::from(height);
+        Ok(Self {
+            picture: resize_rgb(&self.picture, to_width, to_height)?,
+            mask: resize_gray(&self.mask, to_width, to_height)?,
+            core: resize_gray(&self.core, to_width, to_height)?,
+            classes,
+            frame_edge_px: self.frame_edge_px * scale,
+            marks: self
+                .marks
+                .into_iter()
+                .map(|mark| Mark { shape: mark.shape.map(|(x, y)| (x * across, y * down)), ..mark })
+                .collect(),
+            ..self
+        })
+    }
+}
+
+/// One number a cell.
+pub type Labelled = ImageBuffer<Luma<u32>, Vec<u32>>;
+
+fn map(picture: &GrayImage, to: impl Fn(u8) -> u8) -> GrayImage {
+    let mut mapped = picture.clone();
+    mapped.iter_mut().for_each(|level| *level = to(*level));
+    mapped
 }
 
 /// The depth of every pixel inside its cell; cells are the 4-connected components that are no specks.
 pub fn core_map(mask: &GrayImage) -> GrayImage {
     let least_px = least_cell_px(mask);
-    let labels = connected_components(mask, Connectivity::Four, Luma([0]));
-    // Distance of each foreground pixel to the nearest background pixel.
-    let inverse = GrayImage::from_fn(mask.width(), mask.height(), |x, y| Luma([255 - mask.get_pixel(x, y).0[0]]));
-    let squared = euclidean_squared_distance_transform(&inverse);
-    let count = labels.pixels().map(|l| l.0[0]).max().unwrap_or(0) as usize + 1;
-    let (mut area_px, mut greatest) = (vec![0u32; count], vec![0f64; count]);
-    for (label, distance) in labels.pixels().zip(squared.pixels()) {
-        let label = label.0[0] as usize;
-        area_px[label] += 1;
-        greatest[label] = greatest[label].max(distance.0[0]);
+    let mut labels = connected_components(mask, Connectivity::Four, Luma([0]));
+    let areas_px = areas_px(&labels);
+    for Luma([label]) in labels.pixels_mut() {
+        if f64::from(areas_px[*label as usize]) < least_px {
+            *label = 0;
+        }
     }
-    GrayImage::from_fn(mask.width(), mask.height(), |x, y| {
+    depth(&labels)
+}
+
+/// The depth of every pixel inside its cell, 255 where it is greatest. Where two cells touch, the line between them is the
+/// edge of both.
+pub fn depth(labels: &Labelled) -> GrayImage {
+    let (width, height) = labels.dimensions();
+    // 255 outside and on the line between two cells: the distance is measured to it.
+    let edge = GrayImage::from_fn(width, height, |x, y| {
+        let own = labels.get_pixel(x, y).0[0];
+        let other = |x: u32, y: u32| x < width && y < height && ![0, own].contains(&labels.get_pixel(x, y).0[0]);
+        Luma([if own == 0 || other(x + 1, y) || other(x, y + 1) { 255 } else { 0 }])
+    });
+    let squared = euclidean_squared_distance_transform(&edge);
+    let mut greatest = vec![0_f64; labels.iter().max().map_or(0, |most| *most as usize) + 1];
+    for (label, distance) in labels.pixels().zip(squared.pixels()) {
+        let greatest = &mut greatest[label.0[0] as usize];
+        *greatest = greatest.max(distance.0[0]);
+    }
+    GrayImage::from_fn(width, height, |x, y| {
         let label = labels.get_pixel(x, y).0[0] as usize;
-        if label == 0 || f64::from(area_px[label]) < least_px || greatest[label] <= 0.0 {
+        if label == 0 || greatest[label] <= 0.0 {
             return Luma([0]);
         }
         let depth = (squared.get_pixel(x, y).0[0] / greatest[label]).sqrt();
@@ -84,13 +199,16 @@ pub fn core_map(mask: &GrayImage) -> GrayImage {
     })
 }
 
+fn areas_px(labels: &Labelled) -> Vec<u32> {
+    let mut areas_px = vec![0_u32; labels.iter().max().map_or(0, |most| *most as usize) + 1];
+    labels.pixels().for_each(|label| areas_px[label.0[0] as usize] += 1);
+    areas_px
+}
+
 /// Areas of the cells of a mask, in its pixels; specks are left out.
 pub fn cell_areas_px(mask: &GrayImage) -> Vec<u32> {
     let labels = connected_components(mask, Connectivity::Four, Luma([0]));
-    let count = labels.pixels().map(|l| l.0[0]).max().unwrap_or(0) as usize;
-    let mut area_px = vec![0u32; count + 1];
-    labels.pixels().for_each(|l| area_px[l.0[0] as usize] += 1);
-    area_px.into_iter().skip(1).filter(|area| f64::from(*area) >= least_cell_px(mask)).collect()
+    areas_px(&labels).into_iter().skip(1).filter(|area| f64::from(*area) >= least_cell_px(mask)).collect()
 }
 
 fn least_cell_px(mask: &GrayImage) -> f64 {
@@ -100,6 +218,9 @@ fn least_cell_px(mask: &GrayImage) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
+    use bloodseg_evaluate::marks::Shape;
+
     use super::*;
 
     /// Two disks of radius 20 px and a speck in a field of 300 px, where a cell has at least 18.75 px.
@@ -121,6 +242,20 @@ mod tests {
         assert_eq!(core.get_pixel(0, 0).0[0], 0);
         let half = f64::from(core.get_pixel(90, 80).0[0]) / 255.0;
         assert!((half - 0.5).abs() < 0.06, "{half}");
+    }
+
+    #[test]
+    fn a_shrunk_field_has_its_cells_and_marks_where_they_were() {
+        let mut field = Field::of_mask("f".into(), RgbImage::new(300, 300), mask());
+        field.marks = vec![Mark { kind: bloodseg_evaluate::marks::Kind::Red, shape: Shape::Point(80.0, 80.0) }];
+        let small = field.shrunk(0.5).expect("a field");
+        assert_eq!((small.picture.dimensions(), small.frame_edge_px), ((150, 150), 150.0));
+        assert_eq!(small.marks[0].shape, Shape::Point(40.0, 40.0));
+        assert_eq!(
+            (small.classes.get_pixel(40, 40).0[0], small.classes.get_pixel(75, 20).0[0]),
+            (class::CELL, class::BACKGROUND)
+        );
+        assert!(small.core.get_pixel(40, 40).0[0] > 240 && small.mask.get_pixel(40, 40).0[0] == 255);
     }
 
     #[test]

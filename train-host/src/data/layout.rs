@@ -64,15 +64,18 @@ pub fn pairs(data: &Path, split: Split) -> Result<Vec<Pair>> {
 /// # Errors
 /// A missing folder, or a split without pictures.
 pub fn pictures(data: &Path, split: Split) -> Result<Vec<PathBuf>> {
-    let folder = data.join(split.folder()).join("img");
-    let entries = std::fs::read_dir(&folder).with_context(|| {
-        format!(
-            "{}: no such folder; expected --data to name a folder that holds {}/img and {}/mask (see data/README.md)",
-            folder.display(),
-            split.folder(),
-            split.folder()
-        )
-    })?;
+    list_pictures(&data.join(split.folder()).join("img")).with_context(|| {
+        let folder = split.folder();
+        format!("expected --data to name a folder that holds {folder}/img and {folder}/mask (see data/README.md)")
+    })
+}
+
+/// All pictures of a folder, sorted.
+///
+/// # Errors
+/// A folder that cannot be listed, or is without pictures.
+pub fn list_pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("{}: no such folder", folder.display()))?;
     let mut pictures = Vec::new();
     for entry in entries {
         let picture = entry.with_context(|| format!("{}: cannot list", folder.display()))?.path();

@@ -3,11 +3,16 @@
 pub mod degrade;
 pub mod division;
 pub mod field;
+pub mod labs;
 pub mod layout;
 pub mod near_duplicates;
+pub mod outlines;
 pub mod pitch;
+pub mod quarters;
+pub mod rendered;
 pub mod seen;
 pub mod set;
+pub mod sources;
 pub mod stains;
 pub mod turns;
 pub mod window;

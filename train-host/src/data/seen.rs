@@ -2,12 +2,15 @@
 //! code that makes it on the device.
 
 use anyhow::{Context, Result};
-use image::{RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops, math::Rect};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use tch::Tensor;
 
-use super::set::{SampleSet, rgb_batch, to_rgb, write_tensors};
+use super::{
+    field::class,
+    set::{SampleSet, rgb_batch, to_gray, to_rgb, write_tensors},
+};
 use crate::{progress, recipe::settings::Places};
 use bloodseg_vision::{
     frame::{normalise::Normalisation, resize::resize_rgb},
@@ -17,7 +20,7 @@ use bloodseg_vision::{
 };
 
 /// Version of what this file makes: part of the cache's key.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// How the input is enlarged.
 #[derive(Debug)]
@@ -74,7 +77,12 @@ impl Enlarged {
         }
         let inputs = low_resolution(&set)?;
         let mut pictures = self.enlarge(&inputs)?;
-        pictures.par_iter_mut().zip(&inputs).for_each(|(picture, lr)| Normalisation::of(lr).apply(picture));
+        let shown = shown(&set)?;
+        pictures
+            .par_iter_mut()
+            .zip(&inputs)
+            .zip(&shown)
+            .for_each(|((picture, lr), shown)| normalise(picture, lr, shown));
         let hr = rgb_batch(pictures.iter());
         write_tensors(&[("hr", &hr)], &file)?;
         Ok(SampleSet { hr, ..set })
@@ -101,6 +109,54 @@ impl Enlarged {
             }
             Self::Straight => Ok(inputs.cloned().collect()),
         }
+    }
+}
+
+/// A window of a sample: where it lies, and what of it shows its field, both in pixels of the low-resolution input.
+type Shown = [Rect; 2];
+
+/// The windows of every sample that show anything.
+fn shown(set: &SampleSet) -> Result<Vec<Vec<Shown>>> {
+    let a_side = Vec::<u8>::try_from(&set.windows_a_side)?;
+    let of_sample = |(index, a_side): (usize, u8)| {
+        let classes = to_gray(&set.classes.get(index as i64).get(0))?;
+        let edge = TILE_PX / u32::from(a_side.max(1));
+        let places = (0..u32::from(a_side)).flat_map(|row| (0..u32::from(a_side)).map(move |column| (column, row)));
+        let window = |(column, row): (u32, u32)| Rect { x: column * edge, y: row * edge, width: edge, height: edge };
+        Ok(places.map(window).filter_map(|window| Some([window, known(&classes, window)?])).collect())
+    };
+    a_side.into_iter().enumerate().map(of_sample).collect()
+}
+
+/// The smallest rectangle of a window outside of which there is nothing of its field.
+fn known(classes: &GrayImage, window: Rect) -> Option<Rect> {
+    let is_known = |x: u32, y: u32| {
+        let middle = |at: u32| at * SCALE + SCALE / 2;
+        classes.get_pixel(middle(x), middle(y)).0[0] != class::OUTSIDE
+    };
+    let (columns, rows) = (window.x..window.x + window.width, window.y..window.y + window.height);
+    let of_column = |x: u32| rows.clone().any(|y| is_known(x, y));
+    let of_row = |y: u32| columns.clone().any(|x| is_known(x, y));
+    let (x, right) = (columns.clone().find(|x| of_column(*x))?, columns.clone().rfind(|x| of_column(*x))?);
+    let (y, lower) = (rows.clone().find(|y| of_row(*y))?, rows.clone().rfind(|y| of_row(*y))?);
+    Some(Rect { x, y, width: right + 1 - x, height: lower + 1 - y })
+}
+
+/// Lamp and stain of each window are those of its field alone, as the runtime measures them before it pads a picture.
+fn normalise(picture: &mut RgbImage, lr: &RgbImage, shown: &[Shown]) {
+    let part = |from: &RgbImage, r: Rect| imageops::crop_imm(from, r.x, r.y, r.width, r.height).to_image();
+    // A segmenter that enlarges by itself sees the low-resolution input.
+    let scale = picture.width() / lr.width();
+    for [window, known] in shown {
+        let laid = Rect {
+            x: window.x * scale,
+            y: window.y * scale,
+            width: window.width * scale,
+            height: window.height * scale,
+        };
+        let mut of_window = part(picture, laid);
+        Normalisation::of(&part(lr, *known)).apply(&mut of_window);
+        imageops::replace(picture, &of_window, i64::from(laid.x), i64::from(laid.y));
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use image::{GrayImage, RgbImage};
 use indicatif::ParallelProgressIterator;
-use rand::RngExt;
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng};
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
@@ -13,10 +12,12 @@ use tch::{Kind, Tensor};
 use super::{
     degrade::{Mixture, degrade},
     field::Field,
+    quarters::Quarters,
+    sources::Sources,
     window::{Sample, Window},
 };
 use crate::progress;
-use bloodseg_vision::model::golden::sha256;
+use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::golden::sha256};
 
 /// Samples as `u8` tensors on the CPU, batch first.
 #[derive(Debug)]
@@ -29,10 +30,14 @@ pub struct SampleSet {
     pub foreground: Tensor,
     /// `[N, 1, 256, 256]`, 0 to 255.
     pub core: Tensor,
+    /// `[N, 1, 256, 256]`, what each pixel belongs to; see [`super::field::class`].
+    pub classes: Tensor,
+    /// `[N]`, how many windows a side of the sample is composed of; see [`super::quarters`].
+    pub windows_a_side: Tensor,
 }
 
 /// Version of what this file makes: part of the cache's key.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 impl SampleSet {
     /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` where they lie there.
@@ -48,18 +53,26 @@ impl SampleSet {
                 Err(e) => log::warn!("{}: {e:#}, made again", file.display()),
             }
         }
+        let sources = Sources::of(fields);
         let bar = progress::bar(count as u64, "windows");
-        let samples: Vec<Sample> = (0..count)
+        let samples: Vec<Quarters> = (0..count)
             .into_par_iter()
             .progress_with(bar)
             .map(|index| {
                 // A generator a sample, so that the set does not depend on the number of threads.
                 let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
-                let field = &fields[rng.random_range(0..fields.len())];
-                let mut sample = Window::draw(field, mixture.usual_share, &mut rng).cut(field)?;
-                sample.turn(&mut rng);
-                degrade(&mut sample, mixture, &mut rng)?;
-                Ok(sample)
+                let mut draw = |lr_px: u32| {
+                    let field = sources.draw(fields, &mut rng);
+                    let mut sample = Window::draw(field, lr_px, mixture.usual_share, &mut rng).cut_to(field, lr_px)?;
+                    sample.turn(&mut rng);
+                    degrade(&mut sample, mixture, &mut rng)?;
+                    Ok(sample)
+                };
+                // By the number, so that the draws of a sample do not depend on how it is composed.
+                match (index % 20) as f64 / 20.0 < mixture.quarters_share {
+                    true => Quarters::draw(&mut draw),
+                    false => draw(REFERENCE_LR_PX).map(Quarters::whole),
+                }
             })
             .collect::<Result<_>>()?;
         let set = Self::from_samples(&samples);
@@ -69,9 +82,17 @@ impl SampleSet {
 
     /// The reference preparation of every field, in order.
     pub fn reference(fields: &[Field]) -> Result<Self> {
-        let samples: Vec<Sample> =
-            fields.par_iter().map(|field| Window::reference(field).cut(field)).collect::<Result<_>>()?;
-        Ok(Self::from_samples(&samples))
+        Self::cut(fields, Window::reference)
+    }
+
+    /// A frame at the models' pitch of every field, in order.
+    pub fn frames(fields: &[Field]) -> Result<Self> {
+        Self::cut(fields, Window::frame)
+    }
+
+    fn cut(fields: &[Field], window: impl Fn(&Field) -> Window + Sync) -> Result<Self> {
+        let cut = |field: &Field| window(field).cut(field).map(Quarters::whole);
+        Ok(Self::from_samples(&fields.par_iter().map(cut).collect::<Result<Vec<_>>>()?))
     }
 
     /// Number of samples.
@@ -86,19 +107,37 @@ impl SampleSet {
             hr: self.hr.shallow_clone(),
             foreground: self.foreground.shallow_clone(),
             core: self.core.shallow_clone(),
+            classes: self.classes.shallow_clone(),
+            windows_a_side: self.windows_a_side.shallow_clone(),
         }
     }
 
-    fn from_samples(samples: &[Sample]) -> Self {
-        let rgb = |pick: fn(&Sample) -> &RgbImage| rgb_batch(samples.iter().map(pick));
-        let gray = |pick: fn(&Sample) -> &GrayImage| gray_batch(samples.iter().map(pick));
-        Self { lr: rgb(|s| &s.lr), hr: rgb(|s| &s.hr), foreground: gray(|s| &s.foreground), core: gray(|s| &s.core) }
+    fn from_samples(quarters: &[Quarters]) -> Self {
+        let samples = || quarters.iter().map(|quarters| &quarters.sample);
+        let rgb = |pick: fn(&Sample) -> &RgbImage| rgb_batch(samples().map(pick));
+        let gray = |pick: fn(&Sample) -> &GrayImage| gray_batch(samples().map(pick));
+        let windows_a_side: Vec<u8> = quarters.iter().map(|quarters| quarters.windows_a_side).collect();
+        Self {
+            lr: rgb(|s| &s.lr),
+            hr: rgb(|s| &s.hr),
+            foreground: gray(|s| &s.foreground),
+            core: gray(|s| &s.core),
+            classes: gray(|s| &s.classes),
+            windows_a_side: Tensor::from_slice(&windows_a_side),
+        }
     }
 
     fn read(file: &Path) -> Result<Self> {
         let mut tensors = Tensor::read_safetensors(file)?.into_iter().collect::<std::collections::BTreeMap<_, _>>();
         let mut take = |name: &str| tensors.remove(name).with_context(|| format!("no tensor '{name}'"));
-        let set = Self { lr: take("lr")?, hr: take("hr")?, foreground: take("foreground")?, core: take("core")? };
+        let set = Self {
+            lr: take("lr")?,
+            hr: take("hr")?,
+            foreground: take("foreground")?,
+            core: take("core")?,
+            classes: take("classes")?,
+            windows_a_side: take("windows_a_side")?,
+        };
         let count = set.count();
         ensure!(set.lr.size() == [count, 3, 64, 64] && set.hr.size() == [count, 3, 256, 256], "unexpected shapes");
         ensure!(set.lr.kind() == Kind::Uint8, "unexpected type");
@@ -106,7 +145,14 @@ impl SampleSet {
     }
 
     fn write(&self, file: &Path) -> Result<()> {
-        let tensors = [("lr", &self.lr), ("hr", &self.hr), ("foreground", &self.foreground), ("core", &self.core)];
+        let tensors = [
+            ("lr", &self.lr),
+            ("hr", &self.hr),
+            ("foreground", &self.foreground),
+            ("core", &self.core),
+            ("classes", &self.classes),
+            ("windows_a_side", &self.windows_a_side),
+        ];
         write_tensors(&tensors, file)
     }
 }

@@ -179,7 +179,7 @@ mod tests {
 
     fn field(stain: Stain, seed: u64) -> Field {
         let smear = render(&SmearSpec { stain, ..SmearSpec::field(320, 256) }, seed);
-        Field { name: seed.to_string(), core: smear.mask.clone(), picture: smear.picture, mask: smear.mask }
+        Field::of_mask(seed.to_string(), smear.picture, smear.mask)
     }
 
     #[test]

@@ -4,22 +4,22 @@ use anyhow::Result;
 use image::{GrayImage, ImageBuffer, Luma, Pixel, RgbImage, imageops};
 use rand::{Rng, RngExt};
 
-use super::field::{Field, core_map};
+use super::field::{Beyond, Field, class};
 use bloodseg_vision::{
     frame::{
         mirror::mirrored,
         resize::{resize_gray, resize_rgb},
     },
-    geometry::{REFERENCE_HR_PX, REFERENCE_LR_PX},
+    geometry::{REFERENCE_LR_PX, SCALE},
 };
 
-/// Least and greatest edge of a window as a fraction of the field's shorter side: magnifications of two to a half.
+/// Least and greatest edge of a window, in edges of one at the models' pitch: magnifications of two to a half.
 pub const EDGES: (f64, f64) = (0.5, 2.1);
 
-/// Edges of the windows that are near the whole field, as the reference preparation takes it.
+/// Edges of the windows near the models' pitch, as the runtime brings pictures to it.
 const USUAL_EDGES: (f64, f64) = (0.85, 1.15);
 
-/// A square of a field, in its pixels. It may reach past the field, which is mirrored there.
+/// A square of a field, in its pixels. It may reach past the field; see [`Beyond`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Left edge.
@@ -41,6 +41,8 @@ pub struct Sample {
     pub foreground: GrayImage,
     /// 256x256, depth inside a cell, 0 to 255.
     pub core: GrayImage,
+    /// 256x256, what each pixel belongs to; see [`class`].
+    pub classes: GrayImage,
 }
 
 impl Sample {
@@ -51,28 +53,31 @@ impl Sample {
             imageops::flip_horizontal_in_place(&mut self.hr);
             imageops::flip_horizontal_in_place(&mut self.foreground);
             imageops::flip_horizontal_in_place(&mut self.core);
+            imageops::flip_horizontal_in_place(&mut self.classes);
         }
         for _ in 0..rng.random_range(0..4) {
             self.lr = imageops::rotate90(&self.lr);
             self.hr = imageops::rotate90(&self.hr);
             self.foreground = imageops::rotate90(&self.foreground);
             self.core = imageops::rotate90(&self.core);
+            self.classes = imageops::rotate90(&self.classes);
         }
     }
 }
 
 impl Window {
-    /// Draws a window: a share of them about as large as the field's shorter side, the others from [`EDGES`] with
+    /// Draws a window that becomes `lr_px` pixels wide: a share of them near the models' pitch, the others from [`EDGES`] with
     /// uniform logarithm; the place uniform over the whole field, so that the sides that the centre crop loses are
     /// learned from too.
-    pub fn draw(field: &Field, usual_share: f64, rng: &mut impl Rng) -> Self {
+    pub fn draw(field: &Field, lr_px: u32, usual_share: f64, rng: &mut impl Rng) -> Self {
         let (width, height) = field.picture.dimensions();
         let fraction = if rng.random_bool(usual_share) {
             rng.random_range(USUAL_EDGES.0..=USUAL_EDGES.1)
         } else {
             rng.random_range(EDGES.0.ln()..=EDGES.1.ln()).exp()
         };
-        let edge = (f64::from(width.min(height)) * fraction).round() as u32;
+        let part = f64::from(lr_px) / f64::from(REFERENCE_LR_PX);
+        let edge = (field.frame_edge_px * part * fraction).round() as u32;
         let mut place = |side: u32| {
             let slack = i64::from(side) - i64::from(edge);
             rng.random_range(slack.min(0)..=slack.max(0))
@@ -87,39 +92,80 @@ impl Window {
         Self { x: x.into(), y: y.into(), edge }
     }
 
+    /// The window of a frame at the models' pitch as the runtime lays it: around the middle of a larger field, and over a
+    /// smaller one from its upper left corner, padded at the other sides.
+    pub fn frame(field: &Field) -> Self {
+        let edge = field.frame_edge_px.round() as u32;
+        let begin = |side: u32| (i64::from(side) - i64::from(edge)).max(0) / 2;
+        Self { x: begin(field.picture.width()), y: begin(field.picture.height()), edge }
+    }
+
     /// Cuts the window out of a field and brings it to both grids, as the reference preparation does.
     pub fn cut(self, field: &Field) -> Result<Sample> {
-        let picture = self.crop(&field.picture);
-        let mask = self.crop(&field.mask);
-        let core = self.crop(&field.core);
-        let mut foreground = resize_gray(&mask, REFERENCE_HR_PX, REFERENCE_HR_PX)?;
+        self.cut_to(field, REFERENCE_LR_PX)
+    }
+
+    /// The same, `lr_px` wide and four times that.
+    pub fn cut_to(self, field: &Field, lr_px: u32) -> Result<Sample> {
+        let hr_px = lr_px * SCALE;
+        let picture = self.crop(&field.picture, field.beyond);
+        let mask = self.crop(&field.mask, field.beyond);
+        let core = self.crop(&field.core, field.beyond);
+        let mut foreground = resize_gray(&mask, hr_px, hr_px)?;
         for Luma([level]) in foreground.pixels_mut() {
             *level = if *level > 127 { 255 } else { 0 };
         }
         Ok(Sample {
-            lr: resize_rgb(&picture, REFERENCE_LR_PX, REFERENCE_LR_PX)?,
-            hr: resize_rgb(&picture, REFERENCE_HR_PX, REFERENCE_HR_PX)?,
+            lr: resize_rgb(&picture, lr_px, lr_px)?,
+            hr: resize_rgb(&picture, hr_px, hr_px)?,
             foreground,
-            core: resize_gray(&core, REFERENCE_HR_PX, REFERENCE_HR_PX)?,
+            core: resize_gray(&core, hr_px, hr_px)?,
+            classes: self.classes(field, hr_px),
+        })
+    }
+
+    /// What the pixels of a grid of `px` over the window belong to: the pixel of the field at the middle of each.
+    fn classes(self, field: &Field, px: u32) -> GrayImage {
+        let places = |from: i64, side: u32| -> Vec<Option<u32>> {
+            let step = f64::from(self.edge) / f64::from(px);
+            (0..px)
+                .map(|at| {
+                    let place = from + ((f64::from(at) + 0.5) * step) as i64;
+                    match field.beyond {
+                        Beyond::Mirror => Some(mirrored(place, side)),
+                        Beyond::Repeat => u32::try_from(place).ok().filter(|place| *place < side),
+                    }
+                })
+                .collect()
+        };
+        let (columns, rows) = (places(self.x, field.classes.width()), places(self.y, field.classes.height()));
+        GrayImage::from_fn(px, px, |x, y| match (columns[x as usize], rows[y as usize]) {
+            (Some(x), Some(y)) => *field.classes.get_pixel(x, y),
+            _ => Luma([class::OUTSIDE]),
         })
     }
 
     /// The window in the middle of a field whose cells are `magnification` times as large on the grids of the nets.
     pub fn magnified(field: &Field, magnification: f64) -> Self {
         let (width, height) = field.picture.dimensions();
-        let edge = (f64::from(width.min(height)) / magnification).round() as u32;
+        let edge = (field.frame_edge_px / magnification).round() as u32;
         let middle = |side: u32| (i64::from(side) - i64::from(edge)).div_euclid(2);
         Self { x: middle(width), y: middle(height), edge }
     }
 
     /// What the window shows, as a field of its own.
     pub fn field(self, of: &Field) -> Field {
-        let mask = self.crop(&of.mask);
-        Field { name: of.name.clone(), picture: self.crop(&of.picture), core: core_map(&mask), mask }
+        let mask = self.crop(&of.mask, of.beyond);
+        Field::of_mask(of.name.clone(), self.crop(&of.picture, of.beyond), mask)
     }
 
-    fn crop<P: Pixel + 'static>(self, from: &ImageBuffer<P, Vec<P::Subpixel>>) -> ImageBuffer<P, Vec<P::Subpixel>> {
-        let (columns, rows) = (places(self.x, self.edge, from.width()), places(self.y, self.edge, from.height()));
+    fn crop<P: Pixel + 'static>(
+        self,
+        from: &ImageBuffer<P, Vec<P::Subpixel>>,
+        beyond: Beyond,
+    ) -> ImageBuffer<P, Vec<P::Subpixel>> {
+        let columns = places(self.x, self.edge, from.width(), beyond);
+        let rows = places(self.y, self.edge, from.height(), beyond);
         let channels = usize::from(P::CHANNEL_COUNT);
         let whole_rows = self.x >= 0 && self.x + i64::from(self.edge) <= i64::from(from.width());
         let mut to = ImageBuffer::new(self.edge, self.edge);
@@ -139,26 +185,46 @@ impl Window {
     }
 }
 
-/// The places along a side of `side` pixels that a window from `from` on covers, mirrored past both ends.
-fn places(from: i64, edge: u32, side: u32) -> Vec<u32> {
-    (from..from + i64::from(edge)).map(|place| mirrored(place, side)).collect()
+/// The places along a side of `side` pixels that a window from `from` on covers.
+fn places(from: i64, edge: u32, side: u32, beyond: Beyond) -> Vec<u32> {
+    let place = |at: i64| match beyond {
+        Beyond::Mirror => mirrored(at, side),
+        Beyond::Repeat => at.clamp(0, i64::from(side) - 1) as u32,
+    };
+    (from..from + i64::from(edge)).map(place).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
     use super::*;
 
     #[test]
-    fn places_past_the_ends_are_mirrored() {
-        assert_eq!(places(-2, 9, 3), [1, 0, 0, 1, 2, 2, 1, 0, 0]);
-        assert_eq!(places(1, 2, 3), [1, 2]);
+    fn places_past_the_ends_are_mirrored_or_repeated() {
+        assert_eq!(places(-2, 9, 3, Beyond::Mirror), [1, 0, 0, 1, 2, 2, 1, 0, 0]);
+        assert_eq!(places(1, 2, 3, Beyond::Mirror), [1, 2]);
+        assert_eq!(places(-2, 7, 3, Beyond::Repeat), [0, 0, 0, 1, 2, 2, 2]);
+    }
+
+    #[test]
+    fn past_the_border_of_a_laboratorys_picture_nothing_is_known() {
+        let mask = GrayImage::from_pixel(256, 256, Luma([255]));
+        let mut field = Field::of_mask("f".into(), RgbImage::from_pixel(256, 256, image::Rgb([9; 3])), mask);
+        (field.beyond, field.frame_edge_px) = (Beyond::Repeat, 512.0);
+        let sample = Window::frame(&field).cut(&field).expect("a sample");
+        let of = |x, y| sample.classes.get_pixel(x, y).0[0];
+        assert_eq!(
+            (of(0, 0), of(127, 127), of(128, 127), of(0, 200)),
+            (class::CELL, class::CELL, class::OUTSIDE, class::OUTSIDE)
+        );
+        assert_eq!(sample.lr.get_pixel(63, 63).0, [9; 3]);
     }
 
     #[test]
     fn a_magnified_field_shows_the_middle_larger_or_its_mirror_images() {
         let mask =
             GrayImage::from_fn(300, 256, |x, y| Luma([if x.abs_diff(150) + y.abs_diff(128) < 20 { 255 } else { 0 }]));
-        let field = Field { name: "f".into(), picture: RgbImage::new(300, 256), core: core_map(&mask), mask };
+        let field = Field::of_mask("f".into(), RgbImage::new(300, 256), mask);
         for (magnification, edge) in [(2.0, 128), (1.0, 256), (0.5, 512)] {
             let of = Window::magnified(&field, magnification).field(&field);
             assert_eq!((of.mask.dimensions(), of.picture.dimensions()), ((edge, edge), (edge, edge)));

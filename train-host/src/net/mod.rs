@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn both_nets_stay_within_the_budget_of_a_small_arm_core() {
-        let (ssr, unet) = (ssr::net(), unet::net());
+        let (ssr, unet) = (ssr::net(), unet::net_with_kinds());
         assert!(ssr.macs() + unet.macs() <= 500_000_000, "{} + {}", ssr.macs(), unet.macs());
         assert!(ssr.parameters() + unet.parameters() <= 400_000, "{} + {}", ssr.parameters(), unet.parameters());
     }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        for net in [ssr::net(), unet::net()] {
+        for net in [ssr::net(), unet::net(), unet::net_with_kinds()] {
             let mut names: Vec<&str> = net.layers.iter().map(|l| l.name).collect();
             names.sort_unstable();
             names.dedup();

@@ -3,13 +3,13 @@
 
 use super::{
     INPUT, Net,
-    unet::{Widths, with_body},
+    unet::{MAPS, Widths, with_body},
 };
 
 /// The net.
 pub fn net() -> Net {
     let widths = Widths { first_kernel: 5, fine: 40, middle: 64, coarse: 80, up_middle: 128, up_fine: 96 };
-    with_body(Net::new("straight", 3, 64), INPUT, widths)
+    with_body(Net::new("straight", 3, 64), INPUT, widths, MAPS)
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
-//! The segmentation net: 256x256 RGB to two maps of 256x256, foreground and core.
+//! The segmentation net: 256x256 RGB to maps of 256x256: foreground and core, and, where kinds are known, the log-odds of white
+//! and of platelet against red.
 //!
 //! A U-Net (Ronneberger et al., 2015) of plain convolutions behind a space-to-depth, so that nothing is
 //! computed on the large grid; pixel shuffles instead of upsampling, strides instead of pooling.
 
 use super::{INPUT, Net, Op, Value};
+
+/// Foreground and core.
+pub const MAPS: i64 = 2;
+
+/// These and white and platelet against red.
+pub const MAPS_WITH_KINDS: i64 = 4;
 
 /// Output channels of the layers.
 #[derive(Debug, Clone, Copy)]
@@ -22,16 +29,25 @@ pub(super) struct Widths {
     pub(super) up_fine: i64,
 }
 
-/// The net.
+/// The net without kinds.
 pub fn net() -> Net {
+    with_maps(MAPS)
+}
+
+/// The net with kinds.
+pub fn net_with_kinds() -> Net {
+    with_maps(MAPS_WITH_KINDS)
+}
+
+fn with_maps(maps: i64) -> Net {
     let mut net = Net::new("unet", 3, 256);
     let packed = net.push("pack", INPUT, Op::SpaceToDepth(4));
     let widths = Widths { first_kernel: 3, fine: 32, middle: 48, coarse: 64, up_middle: 96, up_fine: 64 };
-    with_body(net, packed, widths)
+    with_body(net, packed, widths, maps)
 }
 
-/// Appends everything from a value on the 64x64 grid to the two maps of 256x256.
-pub(super) fn with_body(mut net: Net, input: Value, widths: Widths) -> Net {
+/// Appends everything from a value on the 64x64 grid to the maps of 256x256.
+pub(super) fn with_body(mut net: Net, input: Value, widths: Widths, maps: i64) -> Net {
     let Widths { first_kernel, fine: fine_width, middle: middle_width, coarse: coarse_width, up_middle, up_fine } =
         widths;
     let fine = net.conv_relu("fine1", input, fine_width, first_kernel, 1);
@@ -53,7 +69,7 @@ pub(super) fn with_body(mut net: Net, input: Value, widths: Widths) -> Net {
     let joined = net.push("join_fine", fine, Op::Concat(up));
     let fine = net.conv_relu("fine3", joined, fine_width, 3, 1);
     let fine = net.conv_relu("fine4", fine, fine_width, 3, 1);
-    let maps = net.conv("maps", fine, 32, 1);
+    let maps = net.conv("maps", fine, 16 * maps, 1);
     net.push("unpack", maps, Op::DepthToSpace(4));
     net
 }

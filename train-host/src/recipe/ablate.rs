@@ -11,7 +11,7 @@ use image::GrayImage;
 use tch::{Device, Tensor};
 
 use super::{
-    cells::truths,
+    cells::truth_of_mask,
     checkpoint::last_epoch,
     settings::{Places, Settings},
     train::{Task, train},
@@ -141,7 +141,7 @@ impl Reported {
     fn new(fields: &[Field]) -> Result<Self> {
         let set = SampleSet::reference(fields)?;
         let masks = (0..set.count()).map(|index| to_gray(&set.foreground.get(index).get(0))).collect::<Result<_>>()?;
-        Ok(Self { truths: truths(fields)?, masks, set })
+        Ok(Self { truths: fields.iter().map(truth_of_mask).collect::<Result<_>>()?, masks, set })
     }
 
     fn row(
@@ -158,7 +158,7 @@ impl Reported {
         let mut sums = InstanceSums::default();
         for (index, (truth, mask)) in self.truths.iter().zip(&self.masks).enumerate() {
             let maps = maps.get(index as i64);
-            let maps = CellMaps { foreground: to_gray(&maps.get(0))?, core: to_gray(&maps.get(1))? };
+            let maps = CellMaps::without_kinds(to_gray(&maps.get(0))?, to_gray(&maps.get(1))?);
             let labels = match reading {
                 Reading::Split => split(&maps, &segmenter.rule)?,
                 Reading::Components => components(&maps.foreground, segmenter.rule.foreground_level)?,

@@ -6,6 +6,7 @@ pub mod cells;
 pub mod checkpoint;
 pub mod curves;
 pub mod log;
+pub mod scenes;
 pub mod settings;
 pub mod ssr;
 pub mod train;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     data::{
+        field::class,
         set::{SampleSet, to_rgb},
         turns::Turn,
     },
@@ -35,7 +36,7 @@ pub fn defaults() -> Settings {
         learning_rate: 2e-3,
         warmup_steps: 200,
         average_decay: 0.999,
-        precision: Precision::Bf16,
+        precision: Precision::F32,
     }
 }
 
@@ -65,10 +66,17 @@ impl Ssr {
     fn psnr_db(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> f64 {
         let _no_grad = tch::no_grad_guard();
         let levels = self.enlarged(&set.lr, params, grids).to_kind(Kind::Double);
-        let error =
-            (levels - set.hr.to_device(self.device)).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+        let shown = shown(&set.classes).to_kind(Kind::Double).to_device(self.device);
+        let sum = |t: &Tensor| t.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double);
+        let squared = (levels - set.hr.to_device(self.device)).square() * &shown;
+        let error = sum(&squared) / (sum(&shown) * 3.0);
         ((error / (255.0 * 255.0)).log10() * -10.0).mean(Kind::Double).double_value(&[])
     }
+}
+
+/// Where samples show their field, as 0 or 1.
+fn shown(classes: &Tensor) -> Tensor {
+    classes.ne(i64::from(class::OUTSIDE))
 }
 
 impl Task for Ssr {
@@ -83,18 +91,16 @@ impl Task for Ssr {
     fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>) {
         let turn = Turn::draw();
         let pick = |t: &Tensor| turn.apply(&t.index_select(0, rows));
-        (pick(&self.windows.lr), vec![pick(&self.windows.hr)])
+        (pick(&self.windows.lr), vec![pick(&self.windows.hr), shown(&pick(&self.windows.classes))])
     }
 
     /// Charbonnier's smooth absolute error (Lai et al., 2017) while in float; then the squared error, which
     /// is what PSNR measures.
     fn loss(&self, output: &Tensor, targets: &[Tensor], quantized: bool) -> Tensor {
         let error = output - to_real(&targets[0], Grid::PICTURE);
-        if quantized {
-            error.square().mean(Kind::Float) * 20.0
-        } else {
-            (error.square() + 1e-6).sqrt().mean(Kind::Float)
-        }
+        let shown = targets[1].to_kind(Kind::Float);
+        let mean = |t: Tensor| (t * &shown).sum(Kind::Float) / (shown.sum(Kind::Float) * 3.0 + 1.0);
+        if quantized { mean(error.square()) * 20.0 } else { mean((error.square() + 1e-6).sqrt()) }
     }
 
     fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures> {

@@ -13,11 +13,7 @@ use super::{
     train::{Task, train},
     unet::{Measured, Unet},
 };
-use crate::data::{
-    degrade::Mixture,
-    field::{Field, core_map},
-    set::SampleSet,
-};
+use crate::data::{degrade::Mixture, field::Field, set::SampleSet};
 
 /// A field of 256 px with a grid of disks.
 fn field(shift: u32) -> Field {
@@ -28,7 +24,7 @@ fn field(shift: u32) -> Field {
     let picture = RgbImage::from_fn(256, 256, |x, y| {
         if mask.get_pixel(x, y).0[0] > 0 { Rgb([180, 120, 130]) } else { Rgb([230, 220, 210]) }
     });
-    Field { name: format!("field{shift}"), core: core_map(&mask), picture, mask }
+    Field::of_mask(format!("field{shift}"), picture, mask)
 }
 
 fn settings(epochs: u32) -> Settings {
@@ -125,7 +121,8 @@ fn the_segmenter_learns_disks() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
-    let calm = Mixture { usual_share: 1.0, stain_share: 0.0, fall_off_share: 0.0, clean_share: 1.0 };
+    let calm =
+        Mixture { quarters_share: 0.0, usual_share: 1.0, stain_share: 0.0, fall_off_share: 0.0, clean_share: 1.0 };
     let windows = SampleSet::windows(&[field(0), field(7)], &calm, 96, 1, root.path()).unwrap();
     let task = Unet::new(crate::net::unet::net(), windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
     let settings = Settings { windows: 96, ..settings(8) };

@@ -1,16 +1,18 @@
 //! `train-host unet`: the segmentation net, on what the super-resolution really puts out.
 
 use anyhow::Result;
+use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    cells::{FIRST_RULE, cell_maps, choose_rule, figures, mean_dice, truths},
+    cells::{FIRST_RULE, cell_maps, choose_rule, mean_dice},
+    scenes::{Scene, SceneFigures},
     settings::{Precision, Settings},
     train::{Figures, Task},
 };
 use crate::{
     data::{
-        field::Field,
+        field::{Field, class},
         set::{SampleSet, to_gray, to_rgb},
         turns::Turn,
     },
@@ -19,14 +21,12 @@ use crate::{
         forward::{forward, to_levels, to_real},
         grids::{Grid, Grids},
         params::Params,
+        unet::MAPS_WITH_KINDS,
     },
     show::fields::{SHOWN, Sheet, grey},
 };
-use bloodseg_vision::{
-    cells::{Labels, split},
-    model::manifest::CellRule,
-    pictures::outlined,
-};
+use bloodseg_evaluate::marks::Kind as Kinds;
+use bloodseg_vision::{cells::split, model::manifest::CellRule, pictures::outlined};
 
 /// The defaults of the recipe.
 pub fn defaults() -> Settings {
@@ -39,21 +39,24 @@ pub fn defaults() -> Settings {
         learning_rate: 2e-3,
         warmup_steps: 200,
         average_decay: 0.999,
-        precision: Precision::Bf16,
+        precision: Precision::F32,
     }
 }
 
-/// Fields that figures are measured on: their samples, and their true cells.
+/// Fields that figures are measured on: their samples, and what is true of them.
 #[derive(Debug)]
 pub struct Measured {
     set: SampleSet,
-    truths: Vec<Labels>,
+    scenes: Vec<Scene>,
 }
 
 impl Measured {
-    /// `set` holds the reference window of each field, its `hr` what the segmenter sees.
+    /// `set` holds the frame of each field, its `hr` what the segmenter sees.
+    ///
+    /// # Errors
+    /// A mask that cannot be sampled.
     pub fn new(set: SampleSet, fields: &[Field]) -> Result<Self> {
-        Ok(Self { set, truths: truths(fields)? })
+        Ok(Self { set, scenes: fields.par_iter().map(Scene::of).collect::<Result<_>>()? })
     }
 }
 
@@ -73,9 +76,12 @@ impl Unet {
         Self { net, device, windows, held_back, reported }
     }
 
-    /// The maps of a set as levels `[N, 2, 256, 256]` on the CPU.
+    /// The maps of a set as levels `[N, 2 or 4, 256, 256]` on the CPU.
     pub fn maps(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> Tensor {
-        self.maps_of(&set.hr, params, grids)
+        // In parts: the values of all layers of a part are in memory at once.
+        let parts: Vec<Tensor> =
+            set.hr.split(VALIDATED_AT_ONCE, 0).iter().map(|seen| self.maps_of(seen, params, grids)).collect();
+        Tensor::cat(&parts, 0)
     }
 
     fn maps_of(&self, seen: &Tensor, params: &Params, grids: Option<&Grids>) -> Tensor {
@@ -84,13 +90,67 @@ impl Unet {
         to_levels(&forward(&self.net, params, grids, &input), Grid::MAP).to_device(Device::Cpu)
     }
 
-    /// Dice of the foreground, and AP50 and count error of the cells, by a rule.
-    fn figures(&self, on: &Measured, params: &Params, grids: Option<&Grids>, rule: &CellRule) -> Result<[f64; 3]> {
-        let maps = self.maps(&on.set, params, grids);
-        let dice = mean_dice(&maps, &on.set.foreground, rule.foreground_level);
-        let cells = figures(&maps, &on.truths, rule)?;
-        Ok([dice, cells.ap50, cells.count_error])
+    /// Figures by a rule, under names that begin with `prefix`; the score first.
+    fn figures(&self, on: &Measured, maps: &Tensor, names: &Names) -> Result<Figures> {
+        let figures = SceneFigures::of(maps, &on.scenes, &FIRST_RULE)?;
+        let dice = mean_dice(maps, &on.set.foreground, &known(&on.set.classes), FIRST_RULE.foreground_level);
+        let all = [
+            Some(figures.score(dice)?),
+            Some(dice),
+            figures.ap50(),
+            figures.cells_f1(),
+            figures.kind_f1(Kinds::White),
+            figures.kind_f1(Kinds::Platelet),
+            figures.whites_in_pieces(),
+            figures.count_error(),
+        ];
+        Ok(names.iter().zip(all).filter_map(|(name, figure)| Some((*name, figure?))).collect())
     }
+
+    /// The figures of every laboratory that is reported, as a table.
+    ///
+    /// # Errors
+    /// Maps that are no cells.
+    pub fn table(&self, params: &Params, grids: &Grids, rule: &CellRule) -> Result<String> {
+        let maps = self.maps(&self.reported.set, params, Some(grids));
+        Ok(SceneFigures::of(&maps, &self.reported.scenes, rule)?.table())
+    }
+}
+
+/// Names of the figures, in the order of the log.
+type Names = [&'static str; 8];
+
+const HELD_BACK: Names = [
+    "held_back_score",
+    "held_back_dice",
+    "held_back_ap50",
+    "held_back_cells_f1",
+    "held_back_white_f1",
+    "held_back_platelet_f1",
+    "held_back_whites_in_pieces",
+    "held_back_count_error",
+];
+
+const REPORTED: Names = [
+    "val_score",
+    "val_dice",
+    "val_ap50",
+    "val_cells_f1",
+    "val_white_f1",
+    "val_platelet_f1",
+    "val_whites_in_pieces",
+    "val_count_error",
+];
+
+/// Depth inside a cell below which a pixel lies in the valley between it and the next, or at its edge.
+const VALLEY_DEPTH: f64 = 0.3;
+
+/// Frames that go through the net at once.
+const VALIDATED_AT_ONCE: i64 = 16;
+
+/// Where it is known what a pixel belongs to.
+fn known(classes: &Tensor) -> Tensor {
+    classes.lt(i64::from(class::OUTSIDE))
 }
 
 impl Task for Unet {
@@ -105,36 +165,51 @@ impl Task for Unet {
     fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>) {
         let turn = Turn::draw();
         let pick = |t: &Tensor| turn.apply(&t.index_select(0, rows));
-        (pick(&self.windows.hr), vec![pick(&self.windows.foreground), pick(&self.windows.core)])
+        let windows = &self.windows;
+        (pick(&windows.hr), vec![pick(&windows.foreground), pick(&windows.core), pick(&windows.classes)])
     }
 
-    /// Cross-entropy of both maps and the Dice loss of the foreground (Milletari et al., 2016). The core's
-    /// target is soft: the depth itself is the probability that is learned.
+    /// Cross-entropy of foreground and core and the Dice loss of the foreground (Milletari et al., 2016), and the
+    /// cross-entropy of the kinds inside cells. The core's target is soft: the depth itself is the probability that is
+    /// learned. Platelets are few and small, and the valleys between two cells narrow: they weigh more.
     fn loss(&self, output: &Tensor, targets: &[Tensor], _quantized: bool) -> Tensor {
+        let known = known(&targets[2]).to_kind(Kind::Float);
+        let is = |class: u8| targets[2].eq(i64::from(class)).to_kind(Kind::Float);
+        let [red, white, platelet] = [class::RED, class::WHITE, class::PLATELET].map(is);
         let foreground = targets[0].to_kind(Kind::Float) / 255.0;
         let core = targets[1].to_kind(Kind::Float) / 255.0;
         let (foreground_logit, core_logit) = (output.narrow(1, 0, 1), output.narrow(1, 1, 1));
+        let mean = |loss: &Tensor, weight: &Tensor| (loss * weight).sum(Kind::Float) / (weight.sum(Kind::Float) + 1.0);
         let entropy = |logit: &Tensor, wanted: &Tensor| {
-            logit.binary_cross_entropy_with_logits::<Tensor>(wanted, None, None, tch::Reduction::Mean)
+            logit.binary_cross_entropy_with_logits::<Tensor>(wanted, None, None, tch::Reduction::None)
         };
-        let probability = foreground_logit.sigmoid();
-        let both = (&probability * &foreground).sum(Kind::Float);
-        let dice = (&both * 2.0 + 1.0) / (probability.sum(Kind::Float) + foreground.sum(Kind::Float) + 1.0);
-        entropy(&foreground_logit, &foreground) + (dice * -1.0 + 1.0) + entropy(&core_logit, &core) * 2.0
+        let weight = &known * (&platelet * 2.0 + 1.0);
+        let valley = core.lt(VALLEY_DEPTH).to_kind(Kind::Float) * &foreground;
+        let core_weight = &weight * (valley + 1.0);
+        let probability = foreground_logit.sigmoid() * &known;
+        let truth = &foreground * &known;
+        let both = (&probability * &truth).sum(Kind::Float);
+        let dice = (&both * 2.0 + 1.0) / (probability.sum(Kind::Float) + truth.sum(Kind::Float) + 1.0);
+        let of_cells = mean(&entropy(&foreground_logit, &foreground), &weight)
+            + (dice * -1.0 + 1.0)
+            + mean(&entropy(&core_logit, &core), &core_weight) * 2.0;
+        if output.size()[1] < MAPS_WITH_KINDS {
+            return of_cells;
+        }
+        // Red is the kind without a map: its log-odds against itself are 0.
+        let kinds =
+            Tensor::cat(&[&output.narrow(1, 2, 2), &foreground_logit.zeros_like()], 1).log_softmax(1, Kind::Float);
+        let of_kind =
+            -(kinds.narrow(1, 0, 1) * &white + kinds.narrow(1, 1, 1) * &platelet + kinds.narrow(1, 2, 1) * &red);
+        let kind_weight = &red + &white * 2.0 + &platelet * 8.0;
+        of_cells + mean(&of_kind, &kind_weight) * 0.5
     }
 
     fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures> {
-        let held_back = self.figures(&self.held_back, params, grids, &FIRST_RULE)?;
-        let reported = self.figures(&self.reported, params, grids, &FIRST_RULE)?;
-        Ok(vec![
-            ("held_back_score", held_back[0] + held_back[1]),
-            ("held_back_dice", held_back[0]),
-            ("held_back_ap50", held_back[1]),
-            ("held_back_count_error", held_back[2]),
-            ("val_dice", reported[0]),
-            ("val_ap50", reported[1]),
-            ("val_count_error", reported[2]),
-        ])
+        let on = |measured: &Measured, names: &Names| {
+            self.figures(measured, &self.maps(&measured.set, params, grids), names)
+        };
+        Ok([on(&self.held_back, &HELD_BACK)?, on(&self.reported, &REPORTED)?].concat())
     }
 
     fn fields(&self, params: &Params, grids: Option<&Grids>) -> Result<Sheet> {
@@ -157,6 +232,7 @@ impl Task for Unet {
 
     fn cell_rule(&self, params: &Params, grids: &Grids) -> Result<Option<CellRule>> {
         let maps = self.maps(&self.held_back.set, params, Some(grids));
-        choose_rule(&maps, &self.held_back.set.foreground, &self.held_back.truths).map(Some)
+        let set = &self.held_back.set;
+        choose_rule(&maps, &set.foreground, &known(&set.classes), &self.held_back.scenes).map(Some)
     }
 }

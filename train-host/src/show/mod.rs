@@ -5,6 +5,7 @@
 pub mod canvas;
 pub mod events;
 pub mod fields;
+pub mod outlines;
 pub mod time_left;
 
 use std::{path::Path, time::SystemTime};

@@ -1,0 +1,129 @@
+//! The division of laboratories whose pictures come with boxes or points, with rendered fields beside them.
+
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use indicatif::ParallelProgressIterator;
+use rayon::prelude::*;
+
+use super::{Division, Entry, LeftOut, fields, thumbnails};
+use crate::{
+    data::{
+        field::Field,
+        labs::{Laboratories, Use},
+        layout::{Pair, list_pictures},
+        near_duplicates::{Thumbnail, find},
+        rendered,
+    },
+    progress,
+};
+
+/// What a division of laboratories is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The folder of the laboratories.
+    pub data: &'a Path,
+    /// A laboratory that is neither trained on nor chosen by, and is reported whole.
+    pub leave_out: Option<&'a str>,
+    /// Rendered fields to train on beside them.
+    pub rendered: u32,
+    /// Their seed.
+    pub seed: u64,
+    /// A folder of img and mask whose fields are reported too.
+    pub report: Option<&'a Path>,
+}
+
+impl Division {
+    /// Reads all laboratories of a folder. Of each, a tenth of the pictures chooses the epoch and a tenth is reported, by their
+    /// names; near-duplicates of a picture that is trained on are trained on too.
+    ///
+    /// # Errors
+    /// What [`Laboratories`] and [`Field::read`] refuse, and a laboratory to leave out that is not there or is the only one.
+    pub fn of_laboratories(request: &Request<'_>) -> Result<Self> {
+        let laboratories = Laboratories::open(request.data)?;
+        let names: Vec<&String> = laboratories.known().keys().collect();
+        if let Some(name) = request.leave_out {
+            ensure!(names.iter().any(|known| *known == name), "{name}: no such laboratory; expected one of {names:?}");
+            ensure!(names.len() > 1, "{name}: the only laboratory; nothing would be left to train on");
+        }
+        let (mut trained, mut held_back, mut reported) = (Vec::new(), Vec::new(), Vec::new());
+        for name in names {
+            let entries = read(&laboratories, name)?;
+            if request.leave_out == Some(name) {
+                reported.extend(fields(entries));
+                continue;
+            }
+            let mut parts = (Vec::new(), Vec::new(), Vec::new());
+            for entry in entries {
+                match Use::of(&entry.0.name) {
+                    Use::Train => parts.0.push(entry),
+                    Use::Choose => parts.1.push(entry),
+                    Use::Report => parts.2.push(entry),
+                }
+            }
+            move_twins(&mut parts.0, &mut parts.1);
+            move_twins(&mut parts.0, &mut parts.2);
+            move_twins(&mut parts.1, &mut parts.2);
+            let [train, choose, report] = [parts.0.len(), parts.1.len(), parts.2.len()];
+            log::info!("{name}: {train} pictures to train, {choose} held back, {report} reported");
+            trained.extend(fields(parts.0));
+            held_back.extend(fields(parts.1));
+            reported.extend(fields(parts.2));
+        }
+        if trained.len() < 10 || held_back.is_empty() {
+            bail!(
+                "{}: {} pictures to train on and {} held back; expected at least 10 and 1",
+                request.data.display(),
+                trained.len(),
+                held_back.len()
+            );
+        }
+        trained.extend(rendered::fields(request.rendered, request.seed));
+        if let Some(folder) = request.report {
+            reported.extend(masks(folder)?);
+        }
+        let left_out = request.leave_out.map_or(LeftOut::Nothing, |name| LeftOut::Laboratory(name.to_owned()));
+        let licences = laboratories.known().iter().filter(|(name, _)| request.leave_out != Some(name));
+        let licence = licences.map(|(name, about)| format!("{name}: {}", about.licence)).collect::<Vec<_>>().join("; ");
+        Ok(Self { trained, held_back, reported, left_out, licence })
+    }
+}
+
+/// All pictures of a laboratory.
+fn read(laboratories: &Laboratories, name: &str) -> Result<Vec<Entry>> {
+    let files = laboratories.pictures(name)?;
+    let bar = progress::bar(files.len() as u64, name);
+    let entry = |file: &std::path::PathBuf| {
+        let field = laboratories.read(name, file)?;
+        let thumbnail = Thumbnail::new(file.clone(), &field.picture);
+        Ok((field, thumbnail))
+    };
+    files.par_iter().progress_with(bar).map(entry).collect()
+}
+
+/// Moves what shows the same as a picture of `to` over to it.
+fn move_twins(to: &mut Vec<Entry>, from: &mut Vec<Entry>) {
+    loop {
+        let mut twins: Vec<usize> = find(&thumbnails(from), &thumbnails(to)).into_iter().map(|pair| pair.one).collect();
+        twins.sort_unstable();
+        twins.dedup();
+        if twins.is_empty() {
+            return;
+        }
+        for index in twins.into_iter().rev() {
+            let moved = from.remove(index);
+            log::debug!("{}: shows the same as a picture of another split, and goes there", moved.1.file.display());
+            to.push(moved);
+        }
+    }
+}
+
+/// The fields of a folder with img and mask.
+fn masks(folder: &Path) -> Result<Vec<Field>> {
+    let pair = |picture: std::path::PathBuf| {
+        let name = picture.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mask = folder.join("mask").join(format!("{name}.png"));
+        Field::read(&Pair { name, picture, mask })
+    };
+    list_pictures(&folder.join("img"))?.into_par_iter().map(pair).collect()
+}

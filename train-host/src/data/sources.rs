@@ -1,0 +1,63 @@
+//! Which field a window is drawn from: first the source, by its share, then one of its fields.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng, RngExt};
+
+use super::field::Field;
+
+/// The fields of each source, and how often it is drawn.
+#[derive(Debug)]
+pub struct Sources {
+    /// Sum of the shares up to each source, and its fields.
+    groups: Vec<(f64, Vec<usize>)>,
+}
+
+impl Sources {
+    /// Groups fields.
+    pub fn of(fields: &[Field]) -> Self {
+        let mut by_name: BTreeMap<&str, (f64, Vec<usize>)> = BTreeMap::new();
+        for (index, field) in fields.iter().enumerate() {
+            let group = by_name.entry(&field.source).or_insert((field.share, Vec::new()));
+            group.1.push(index);
+        }
+        let mut sum = 0.0;
+        let up_to = |(share, members): (f64, Vec<usize>)| {
+            sum += share;
+            (sum, members)
+        };
+        Self { groups: by_name.into_values().map(up_to).collect() }
+    }
+
+    /// Draws a field; `fields` are those that were grouped, at least one.
+    pub fn draw<'a>(&self, fields: &'a [Field], rng: &mut impl Rng) -> &'a Field {
+        let whole = self.groups.last().map_or(1.0, |(sum, _)| *sum);
+        let drawn = rng.random_range(0.0..whole);
+        let group = self.groups.iter().find(|(sum, _)| drawn < *sum).or(self.groups.last());
+        let members = group.map_or(&[][..], |(_, members)| members);
+        let index = members.get(rng.random_range(0..members.len().max(1))).copied().unwrap_or(0);
+        &fields[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, RgbImage};
+    use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn sources_are_drawn_by_their_shares_however_many_fields_they_have() {
+        let field = |source: &str, share: f64| Field {
+            source: source.into(),
+            share,
+            ..Field::of_mask("f".into(), RgbImage::new(4, 4), GrayImage::new(4, 4))
+        };
+        let mut fields: Vec<Field> = (0..30).map(|_| field("many", 1.0)).collect();
+        fields.push(field("one", 3.0));
+        let (sources, mut rng) = (Sources::of(&fields), Pcg64Mcg::seed_from_u64(1));
+        let drawn = (0..4000).filter(|_| sources.draw(&fields, &mut rng).source == "one").count();
+        assert!((2850..3150).contains(&drawn), "{drawn}");
+    }
+}
