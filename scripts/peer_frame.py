@@ -25,11 +25,18 @@ def prepare(path):
 def specimen(frame):
     """Whether areas of the frame are unlit; such pixels are painted with the ground's colour."""
     brightest = frame.max(axis=2)
-    dark = (brightest < 0.3 * np.percentile(brightest, 95)).astype(np.uint8)
-    if cv2.countNonZero(dark) < 4:
+    bright = np.percentile(brightest, 95)
+    dark = (brightest < 0.3 * bright).astype(np.uint8)
+    if cv2.countNonZero(dark) < 16:
         return frame
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
-    outside = np.isin(labels, [at for at in range(1, count) if stats[at, cv2.CC_STAT_AREA] >= 4]).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
+    black = np.bincount(labels[brightest < 0.1 * bright], minlength=count)
+    border = set(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    large = [stats[at, cv2.CC_STAT_AREA] >= 120 and at in border for at in range(count)]
+    found = [at for at in range(1, count) if black[at] >= 16 or large[at]]
+    if not found:
+        return frame
+    outside = np.isin(labels, found).astype(np.uint8)
     outside = cv2.dilate(outside, np.ones((5, 5), np.uint8)).astype(bool)
     painted = frame.copy()
     painted[outside] = np.median(frame[~outside], axis=0)
@@ -161,8 +168,11 @@ def analyser(ssr, unet):
             return picture, np.zeros(sr.shape[1:], np.int32), np.zeros((0, 10))
         table = tables(seen)
         normalised = np.stack([cv2.LUT(plane, table[:, at]) for at, plane in enumerate(sr)])
-        foreground, core = unet(normalised[None])[0]
+        foreground, core, *kinds = unet(normalised[None])[0]
         labels = split(foreground, core)
+        # What each cell is: the mean log-odds of white and of platelet against red over its pixels, whose signs are looked at.
+        for levels in kinds:
+            np.bincount(labels.ravel(), weights=levels.ravel().astype(np.float64) - 128)
         shrunk = np.stack([cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA) for plane in sr])
         difference = shrunk.astype(np.float64) - planes
         return picture, labels, measure(labels, foreground, difference)
