@@ -402,7 +402,7 @@ def agrees(box, prometheus):
 
 
 def fleet(example, broker):
-    """Three boxes, one broker that is started anew, a reader who was away, and Prometheus."""
+    """Three boxes, one broker that is started again, a reader who was away, and Prometheus."""
     (line,) = [line for line in GUIDE.read_text().splitlines() if line.startswith("mosquitto_sub ")]
     command = [password_of(READER) if word == "PASSWORD" else word for word in shlex.split(line)]
     reader = Session([*command, "-p", example.broker_port])

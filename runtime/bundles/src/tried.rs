@@ -136,7 +136,7 @@ impl TriedPipeline {
     ///
     /// # Errors
     /// Those of `analyse`; and [`Error::Bundle`] when the previous models have another pitch, for which the source would
-    /// have to be opened anew.
+    /// have to be opened again.
     pub fn analyse(
         &mut self,
         any_quality: bool,

@@ -65,7 +65,7 @@ impl VirtualClock {
         self.change(|(_, wall)| *wall = to);
     }
 
-    // Every change is one step: whoever panicked while holding the lock left none half done.
+    // Every change is one step: a thread that panicked while holding the lock left none half done.
     fn change<T>(&self, change: impl FnOnce(&mut (Duration, SystemTime)) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -357,7 +357,7 @@ impl Keeper {
 
     /// Lets go of the connection: whatever state it was in, the next one starts from what is on the disk.
     fn broken(&mut self, why: &dyn Display) {
-        log::debug!("{}: opened anew: {why}", self.path.display());
+        log::debug!("{}: opened again: {why}", self.path.display());
         self.connection = None;
         self.back_off();
     }

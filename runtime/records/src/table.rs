@@ -8,7 +8,7 @@ use bloodseg_vision::{cells::Cell, placement::Placement};
 pub const TABLE: &str = "cells.csv";
 
 /// Columns that are always there. `consistency_levels` is the mean difference over the cell between the super-resolved
-/// picture shrunk back and what was read; `supported` is false for a cell that what was read does not bear out.
+/// picture shrunk back and what was read; `supported` is false for a cell that what was read does not support.
 pub const COLUMNS: [&str; 13] = [
     "image",
     "cell",

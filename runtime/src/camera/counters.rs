@@ -21,7 +21,7 @@ pub struct CameraCounters {
     pub no_buffer: u64,
     /// Times that the device was lost.
     pub lost: u64,
-    /// Times that no frame came for so long that the device was opened anew.
+    /// Times that no frame came for so long that the device was opened again.
     pub stalled: u64,
     /// Times that the stream's format changed.
     pub format_changes: u64,

@@ -11,7 +11,7 @@ pub const MAX_CAMERA_CONTROLS: usize = 256;
 /// Longest time that a camera is waited for at a stretch.
 pub const CAMERA_POLL: Duration = Duration::from_millis(100);
 
-/// A camera that gives no frame for so long is opened anew.
+/// A camera that gives no frame for so long is opened again.
 pub const CAMERA_STALL: Duration = Duration::from_secs(5);
 
 /// Time until a lost camera is first tried again; each try in vain doubles it.

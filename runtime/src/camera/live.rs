@@ -109,7 +109,7 @@ impl Camera {
             }
             Ok(false) if self.link.silent(now) => {
                 self.counters.stalled += 1;
-                log::warn!("{}: no frame for too long; it is opened anew", self.name);
+                log::warn!("{}: no frame for too long; it is opened again", self.name);
                 self.part(now)
             }
             // The time is that of the call, and the wait is over by now: come again at once.
@@ -146,7 +146,7 @@ impl Camera {
                 if self.wrong_size_in_a_row >= CAMERA_FORMAT_PATIENCE {
                     self.counters.format_changes += 1;
                     self.changed = true;
-                    log::warn!("{}: its format changed ({found}); it is opened anew", self.name);
+                    log::warn!("{}: its format changed ({found}); it is opened again", self.name);
                     self.part(now);
                 }
             }

@@ -104,7 +104,7 @@ impl Budget {
         let records = RECORD_POOL_LEN as u64;
         // What is said has a thread; so has the outbox, and its connection one that asks for addresses.
         let all_threads = threads + Stage::ALL.len() as u64 + 1 + if outside.outbox { 2 } else { 0 };
-        // Models are loaded anew when the analysis broke, or went back: what those before them took is free by then.
+        // Models are loaded again when the analysis broke, or went back: what those before them took is free by then.
         let loading = outside.loading_bytes.saturating_sub(weight_bytes + threads * (arena_bytes + edge_bytes) + steps);
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
         let mut lines = vec![
@@ -124,7 +124,7 @@ impl Budget {
             // Frames that have the scale already are analysed where they wait.
             line("a frame at the scale of the models", analysed_bytes, format!("of {width}x{height}, and kept")),
             line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
-            line("models that are loaded anew", loading, "measured, beyond what those before free".into()),
+            line("models that are loaded again", loading, "measured, beyond what those before free".into()),
             line("all else that is kept", rest, "measured before the first frame".into()),
             line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "a bound".into()),
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),

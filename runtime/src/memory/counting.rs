@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A process may set itself a [`limit`]. An allocation that would pass it is refused with one line on stderr, written
-//! without an allocation; Rust then ends the process (SIGABRT), whose supervisor starts it anew. So what takes too much is
+//! without an allocation; Rust then ends the process (SIGABRT), whose supervisor starts it again. So what takes too much is
 //! named and ends by itself, before the kernel looks for something to kill.
 
 // The one place of the crate with unsafe code: `GlobalAlloc` is an unsafe trait. Every method hands its arguments

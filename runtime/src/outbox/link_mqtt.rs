@@ -1,7 +1,7 @@
 //! The line in earnest: MQTT 3.1.1 over TCP by rumqttc. The one file that touches it.
 //!
 //! Of rumqttc the packets and the connection are used, not its own account of what is under way: after each connection the
-//! sender says anew what is to be sent, under its own numbers. What rumqttc would send again by itself is thrown away.
+//! sender says again what is to be sent, under its own numbers. What rumqttc would send again by itself is thrown away.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 

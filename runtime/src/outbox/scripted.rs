@@ -33,7 +33,7 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    /// It starts anew, without what it knew.
+    /// It starts again, without what it knew.
     pub(super) fn forget(&mut self) {
         self.session = None;
     }

@@ -54,13 +54,13 @@ pub struct Entry {
     pub cells: i64,
     /// Red cells, white cells and platelets; none where they were not counted or their kinds are unknown.
     pub kinds: [Option<i64>; 3],
-    /// Cells that the input does not bear out.
+    /// Cells that the input does not support.
     pub unsupported: i64,
     /// Frames of the run dropped before it.
     pub dropped: i64,
     /// Milliseconds of the whole analysis.
     pub total_ms: f64,
-    /// Mean equivalent diameter of the cells that the input bears out and the border does not cut, in pixels of the
+    /// Mean equivalent diameter of the cells that the input supports and the border does not cut, in pixels of the
     /// super-resolved grid.
     pub mean_diameter_px: Option<f64>,
 }
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(numbers(reader.after(0, 2, NOW)), [1, 2]);
         assert_eq!(numbers(reader.after(2, 9, NOW)), [3, 4, 5]);
         let newest = reader.newest(NOW).unwrap();
-        // Of four squares of 2 x 2, one touches the border and one is not borne out.
+        // Of four squares of 2 x 2, one touches the border and one is unsupported.
         let diameter = (16.0 / std::f64::consts::PI).sqrt();
         assert_eq!((newest.number, newest.cells, newest.mean_diameter_px), (5, 4, Some(diameter)));
         assert_eq!(newest.mean_diameter_um(), Some(diameter * 0.5));

@@ -85,7 +85,7 @@ impl Window {
     }
 
     /// The line is open again. Where the broker still knows the session, what is under way goes on where it was; else it
-    /// begins anew.
+    /// begins again.
     pub(super) fn resume(&mut self, resumed: bool, link: &mut dyn Link, topics: &Topics) {
         for (item, stage) in &mut self.items {
             match stage {

@@ -32,7 +32,7 @@ use bloodseg_vision::{
     placement::Scaled,
 };
 
-/// Bit of a label's copy that says that the input does not bear its cell out.
+/// Bit of a label's copy that says that the input does not support its cell.
 pub const UNSUPPORTED_BIT: u16 = 1 << 15;
 
 /// Bit of a label's copy that says that its cell is white.
@@ -281,7 +281,7 @@ impl Board {
         self.skipped.load(Relaxed) + self.recent.skipped()
     }
 
-    /// Cells so far, and those among them that the input does not bear out.
+    /// Cells so far, and those among them that the input does not support.
     pub fn cells(&self) -> (u64, u64) {
         (self.cells.load(Relaxed), self.unsupported.load(Relaxed))
     }
@@ -452,7 +452,7 @@ pub(super) mod tests {
         analysis.cells[1].kind = Kind::Platelet;
         analysis.maps.kinds = Some(Default::default());
         board.publish(&frame, &analysis, true, SystemTime::UNIX_EPOCH, Duration::from_secs(2));
-        // The platelet is the one that the input does not bear out.
+        // The platelet is the one that the input does not support.
         assert_eq!((board.kinds(), board.cells()), (Some([0, 1, 1]), (3, 1)));
         let reading = board.read();
         assert_eq!(reading.trend.last().and_then(|point| point.cells), Some(1));

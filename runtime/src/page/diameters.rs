@@ -18,7 +18,7 @@ const BIN_PX: f64 = 0.4;
 type Bins = [u16; PAGE_DIAMETER_BINS];
 
 /// See the module. Left out, as in the report of a run: cells at the border, whose diameters are too small, and cells that
-/// the input does not bear out.
+/// the input does not support.
 #[derive(Debug)]
 pub struct Diameters {
     /// Whether they are in micrometres; not known before the first frame.
@@ -94,7 +94,7 @@ impl Diameters {
     }
 }
 
-/// Whether its size counts: that of a whole cell, no platelet, that the input bears out.
+/// Whether its size counts: that of a whole cell, no platelet, that the input supports.
 fn is_measured(cell: &Cell) -> bool {
     cell.kind.is_cell() && !cell.touches_border && cell.consistency.supported()
 }

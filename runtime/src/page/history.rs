@@ -43,7 +43,7 @@ pub struct CellTold {
     pub confidence: f32,
     /// Whether the border cuts it.
     pub touches_border: bool,
-    /// Whether the input bears it out.
+    /// Whether the input supports it.
     pub supported: bool,
     /// What it is.
     pub kind: Kind,
@@ -194,7 +194,7 @@ impl RecentCells {
 
 impl History for RecentCells {
     fn cells_since(&self, since: Since) -> Result<Cells, String> {
-        // Whoever panicked while holding the lock left whole cells: each is written in one step.
+        // A thread that panicked while holding the lock left whole cells: each is written in one step.
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let (newer, older) = ring.cells.split_at(ring.next);
         let in_order = || older.iter().chain(newer).flatten();

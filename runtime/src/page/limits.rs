@@ -8,7 +8,7 @@ pub const MAX_PAGE_CONNECTIONS: usize = 12;
 /// Of these, streams of events at a time: a reader that holds them all still leaves connections for others.
 pub const MAX_PAGE_STREAMS: usize = 4;
 
-/// Requests that the page answers in a second, whoever asks; more wait. A browser that looks on makes some twenty, and all
+/// Requests that the page answers in a second from all clients together; more wait. A browser that looks on makes some twenty, and all
 /// the streams there may be some eighty.
 pub const MAX_PAGE_REQUESTS_PER_S: u32 = 100;
 
@@ -30,7 +30,7 @@ pub const MAX_PAGE_HEADER_TIME: Duration = Duration::from_secs(5);
 /// Longest time that a reader may take nothing of what is written to it.
 pub const MAX_PAGE_WRITE_TIME: Duration = Duration::from_secs(10);
 
-/// Longest life of a connection, whatever it does. A browser opens its stream of events anew.
+/// Longest life of a connection, whatever it does. A browser opens its stream of events again.
 pub const MAX_PAGE_CONNECTION_TIME: Duration = Duration::from_secs(300);
 
 /// Time between two looks for a new frame, for those who wait for one.

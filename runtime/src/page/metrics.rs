@@ -80,7 +80,7 @@ fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::R
     counters(to, "frames_judged", "Analysed frames by the verdict on their quality", "verdict", verdicts)?;
     let (cells, unsupported) = site.board.cells();
     counter(to, "cells", "Cells that were counted", cells)?;
-    counter(to, "cells_unsupported", "Counted cells that the input does not bear out", unsupported)?;
+    counter(to, "cells_unsupported", "Counted cells that the input does not support", unsupported)?;
     if let Some([red, white, platelets]) = site.board.kinds() {
         let kinds = [("red", red), ("white", white)];
         counters(to, "cells_of_kind", "Counted cells by kind, where models tell kinds", "kind", kinds)?;

@@ -1,4 +1,4 @@
-//! How many requests the page answers in a time, whoever asks and on however many connections.
+//! How many requests the page answers in a time from all clients together and on however many connections.
 //!
 //! What comes faster waits for its turn; nobody is refused. A reader that asks again and again is so held to a small part
 //! of a core, and waits alone, since each connection waits for itself.
@@ -23,7 +23,7 @@ pub struct Pace {
 impl Pace {
     /// How long a request that comes at `now` has to wait; `now` is the time since some moment, the same for all.
     pub fn wait(&self, now: Duration) -> Duration {
-        // Whoever panicked while holding the lock left a whole number.
+        // A thread that panicked while holding the lock left a whole number.
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let early = STEP * MAX_PAGE_REQUESTS_AT_ONCE;
         // No more wait at a time than there are connections. Those that hung up instead of waiting are not waited for.
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn busy_readers_are_held_to_the_pace() {
         let pace = Pace::default();
-        // Each connection asks anew as soon as it was answered.
+        // Each connection asks again as soon as it was answered.
         let mut free = [Duration::ZERO; MAX_PAGE_CONNECTIONS];
         let mut answered = 0;
         let end = Duration::from_secs(60);

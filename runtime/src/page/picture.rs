@@ -133,7 +133,7 @@ impl Gallery {
         slot.clone().map(|png| (png, pictures.frame)).ok_or(Missing::Broken)
     }
 
-    // A panic while it was held is one of the encoder: what is held is whole, or is taken anew.
+    // A panic while it was held is one of the encoder: what is held is whole, or is taken again.
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

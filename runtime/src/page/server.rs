@@ -53,7 +53,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `site` to whoever connects to `listener`.
+    /// Serves `site` to clients of `listener`.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread, or does not poll.

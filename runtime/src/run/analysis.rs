@@ -39,7 +39,7 @@ pub struct Analysing {
 }
 
 impl Analysing {
-    /// Takes over from whoever analysed before, as the thread that has this number.
+    /// Takes over from the thread that analysed before, as the thread that has this number.
     pub fn new(shared: &Arc<Shared>, generation: u32, analyst: Box<dyn Analyst>, size_px: Option<(u32, u32)>) -> Self {
         Self { generation, shared: Arc::clone(shared), analyst, size_px }
     }

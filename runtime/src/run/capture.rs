@@ -26,7 +26,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Takes over from whoever captured before, as the thread that has this number.
+    /// Takes over from the thread that captured before, as the thread that has this number.
     pub fn new(
         shared: &Arc<Shared>,
         generation: u32,

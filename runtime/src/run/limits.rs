@@ -36,7 +36,7 @@ pub const RECORDS_STALL: Duration = Duration::from_secs(10);
 /// Capture threads that hang in a driver and are left behind, at a time: each holds its pool of pictures.
 pub const MAX_LEFT_BEHIND: usize = 1;
 
-/// Time until a stage that died is started anew; each further death doubles it.
+/// Time until a stage that died is started again; each further death doubles it.
 pub const MIN_RESTART: Duration = Duration::from_millis(500);
 
 /// Longest time between two starts.

@@ -1,7 +1,7 @@
 //! A run: source -> capture -> frames -> analysis -> records -> disk, for months.
 //!
 //! Three stages, each the loop of a thread, with bounded queues between them, and a supervisor that watches them
-//! ([`supervisor`]) and starts anew what died or hangs. Every frame that the source delivers ends in one of three ways,
+//! ([`supervisor`]) and starts again what died or hangs. Every frame that the source delivers ends in one of three ways,
 //! so that `captured = analysed + dropped + failed` holds at the end of every run.
 
 pub mod analysis;
@@ -97,7 +97,7 @@ pub enum Signal {
     Became(State),
 }
 
-/// How the stages are made, at first and whenever one has to be made anew: on its own thread, since what opens a camera or
+/// How the stages are made, at first and whenever one has to be made again: on its own thread, since what opens a camera or
 /// a disk may hang. What cannot be made is tried again.
 pub trait Makers: fmt::Debug {
     /// Opens the source; its errors are those of the source.
@@ -260,7 +260,7 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     fn not_started(&mut self, stage: Stage, error: Error) {
-        log::warn!("{}: cannot be started anew yet: {error}", stage.name());
+        log::warn!("{}: cannot be started again yet: {error}", stage.name());
         self.lives[stage as usize] = Life::Dead;
         self.died_of[stage as usize] = Some(error);
     }
@@ -316,7 +316,7 @@ impl<'a, C: Crew> Run<'a, C> {
         }
         let Some(since) = self.stopping_since else { return self.waits_in_vain(now) };
         let ended = |stage: Stage| self.lives[stage as usize] != Life::Alive;
-        // After a stop nobody is started anew: what is down stays down.
+        // After a stop nobody is started again: what is down stays down.
         Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= MAX_STOP_TIME
     }
 

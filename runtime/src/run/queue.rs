@@ -150,7 +150,7 @@ impl<T, const N: usize> Queue<T, N> {
         self.lock().dropped
     }
 
-    // Whoever panicked while holding the lock left no half-done change: every change is one step.
+    // A thread that panicked while holding the lock left no half-done change: every change is one step.
     fn lock(&self) -> MutexGuard<'_, Inner<T, N>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

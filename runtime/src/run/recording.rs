@@ -37,7 +37,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Takes over from whoever recorded before, as the thread that has this number.
+    /// Takes over from the thread that recorded before, as the thread that has this number.
     pub fn new(shared: &Arc<Shared>, generation: u32, recorder: Box<dyn Recorder>) -> Self {
         Self { generation, shared: Arc::clone(shared), recorder }
     }

@@ -173,7 +173,7 @@ impl Shared {
         self.tally.take_in_hand();
     }
 
-    /// The frame in hand was analysed, or not. Counts it once, whoever comes to say so.
+    /// The frame in hand was analysed, or not. Counts it once, whichever thread reports it.
     pub(super) fn put_down(&self, analysed: bool) {
         self.tally.put_down(analysed);
     }
@@ -200,13 +200,13 @@ impl Shared {
         self.tally.take_to_write();
     }
 
-    /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
+    /// The record in hand was kept, or not. Counts it once, whichever thread reports it.
     pub(super) fn written(&self, kept: bool) {
         self.tally.written(kept);
     }
 }
 
-// Whoever panicked while holding a lock left no half-done change: every change is one step.
+// A thread that panicked while holding a lock left no half-done change: every change is one step.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

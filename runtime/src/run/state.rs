@@ -1,4 +1,4 @@
-//! What a run is in: the states, and what they mean to whoever looks at the box.
+//! What a run is in: the states, and what they mean to a person who looks at the box.
 //!
 //! ```text
 //!              every stage has moved
@@ -74,7 +74,7 @@ pub enum State {
     Running,
     /// It goes on, but not as it should.
     Degraded(Reason),
-    /// A stage died or stalled, and is started anew.
+    /// A stage died or stalled, and is started again.
     Recovering(Stage),
     /// It ends.
     Stopping,

@@ -1,13 +1,13 @@
 //! Who watches the stages: told at each tick what they did, it says what is to be done. It knows no threads and no
 //! clock, so that years of it are a test.
 //!
-//! - A stage that died is started anew, later and later while it keeps dying.
+//! - A stage that died is started again, later and later while it keeps dying.
 //! - A capture that stalls is left behind (its thread may hang in a driver for ever) and another one begins beside it.
 //! - An analysis that stalls cannot be left behind, since its memory is in the budget once: the run is given up, and
 //!   whoever started it starts it again.
 //! - Records that stall wait for their disk: the run goes on without them.
-//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started anew. Where that one hangs
-//!   too, page and records go on, but after a while the watchdog starves: a service manager then starts the process anew.
+//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started again. Where that one hangs
+//!   too, page and records go on, but after a while the watchdog starves: a service manager then starts the process again.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const MAX_ORDERS: usize = 2 * Stage::ALL.len() + 2;
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Start this stage anew.
+    /// Start this stage again.
     Restart(Stage),
     /// Take this stage's thread for lost: whatever it still does is ignored.
     LeaveBehind(Stage),
@@ -69,9 +69,9 @@ struct Watched {
     started_at: Duration,
     /// Starts since it last went well for a while.
     tries: u32,
-    /// When it is started anew, of a stage that is down.
+    /// When it is started again, of a stage that is down.
     retry_at: Option<Duration>,
-    /// It was started anew and has not moved yet.
+    /// It was started again and has not moved yet.
     unproven: bool,
     fed_turns: u64,
 }

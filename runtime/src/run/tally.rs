@@ -73,7 +73,7 @@ impl Tally {
         self.in_hand.store(true, Relaxed);
     }
 
-    /// The frame in hand was analysed, or not. Counts it once, whoever comes to say so.
+    /// The frame in hand was analysed, or not. Counts it once, whichever thread reports it.
     pub(super) fn put_down(&self, analysed: bool) {
         if !self.in_hand.swap(false, Relaxed) {
             return;
@@ -91,7 +91,7 @@ impl Tally {
         self.writing.store(true, Relaxed);
     }
 
-    /// The record in hand was kept, or not. Counts it once, whoever comes to say so.
+    /// The record in hand was kept, or not. Counts it once, whichever thread reports it.
     pub(super) fn written(&self, kept: bool) {
         if self.writing.swap(false, Relaxed) {
             self.kept.fetch_add(u64::from(kept), Relaxed);

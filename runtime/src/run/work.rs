@@ -16,7 +16,7 @@ pub enum Step {
     Nap(Duration),
     /// All is done; of a capture, with the reason.
     Finished(Option<Ended>),
-    /// It cannot go on: it has to be made anew.
+    /// It cannot go on: it has to be made again.
     Broke(Error),
     /// It could not even be made; that is tried again.
     Unmade(Error),
@@ -62,7 +62,7 @@ impl Work for ToBeMade {
         }
         match made {
             Ok(work) => {
-                log::warn!("{}: started anew", self.stage.name());
+                log::warn!("{}: started again", self.stage.name());
                 self.shared.happened("restarted", self.stage.name().to_owned());
                 self.made = Some(work);
                 Step::Again

@@ -20,7 +20,7 @@ fn fields() -> Vec<EvalField> {
     FieldSet::open(&folder).unwrap().pairs().iter().map(|pair| pair.load().unwrap()).collect()
 }
 
-/// Labels of the cells of a picture that `lr` does not bear out.
+/// Labels of the cells of a picture that `lr` does not support.
 fn unsupported(lr: &RgbImage, sr: &RgbImage, labels: &Labels) -> Vec<u16> {
     let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([200]));
     let maps = CellMaps::without_kinds(map.clone(), map);

@@ -1,5 +1,5 @@
 //! The pictures of an analysis: super-resolved, mask, labels, and outlines over the first, where cells that the input
-//! does not bear out stand out by colour and hatching.
+//! does not support stand out by colour and hatching.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ pub const WHITE_OUTLINE: Rgb<u8> = Rgb([0, 200, 255]);
 /// Colour of the outlines of platelets.
 pub const PLATELET_OUTLINE: Rgb<u8> = Rgb([255, 235, 0]);
 
-/// Colour of the outline of a cell of this kind that the input bears out.
+/// Colour of the outline of a cell of this kind that the input supports.
 pub fn outline_colour(kind: Kind) -> Rgb<u8> {
     match kind {
         Kind::Red | Kind::Unknown => OUTLINE,
@@ -49,7 +49,7 @@ pub fn outline_colour(kind: Kind) -> Rgb<u8> {
 pub struct Look {
     /// Its kind.
     pub kind: Kind,
-    /// Whether the input does not bear it out.
+    /// Whether the input does not support it.
     pub is_doubted: bool,
 }
 
@@ -70,7 +70,7 @@ pub fn looks(analysis: &Analysis) -> Looks {
     all.filter(|(_, look)| look.is_doubted || look.colour() != OUTLINE).collect()
 }
 
-/// Colour of outline and hatching of a cell that the input does not bear out. The hatching tells it from the others
+/// Colour of outline and hatching of a cell that the input does not support. The hatching tells it from the others
 /// where colours are hard to tell apart.
 pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 

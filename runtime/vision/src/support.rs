@@ -1,4 +1,4 @@
-//! Whether what was read bears a cell out, or only the super-resolved picture shows it.
+//! Whether what was read supports a cell, or only the super-resolved picture shows it.
 //!
 //! The measure is the offset of a cell: the difference between the picture shrunk back and what was read, with its sign,
 //! averaged over the cell in each channel; the greatest of the three in amount. Noise of the sensor and the rounding of
@@ -46,7 +46,7 @@ pub struct CellConsistency {
 }
 
 impl CellConsistency {
-    /// Whether the input bears the cell out: its offset is no greater than allowed for its size.
+    /// Whether the input supports the cell: its offset is no greater than allowed for its size.
     pub fn supported(&self) -> bool {
         self.offset_levels <= allowed_offset_levels(self.input_px)
     }

@@ -1,6 +1,6 @@
 //! Near-duplicates: one piece of glass in two splits, which would make a figure on it a figure on what was learned.
 //!
-//! Two pictures are near-duplicates when a window of one is found in the other: the same file encoded anew, resized,
+//! Two pictures are near-duplicates when a window of one is found in the other: the same file encoded again, resized,
 //! mirrored or turned, stained or lit another way, or cut or shifted so that at least about 60 % of the larger one
 //! is in both. They are compared as small high-passed grey copies by the greatest normalised cross-correlation over
 //! eight turns, eleven ratios of size, and all shifts.
@@ -19,8 +19,8 @@ pub use thumbnail::Thumbnail;
 /// Chosen on the 80 training fields of the reference set (BBBC041Seg), half-way between two measured distributions.
 /// The 3160 pairs of different fields reach 0.27 in the median, 0.35 in 99 of 100, 0.44 at most (few cells, and the
 /// same dirt on the lens); two halves of one field, which share its stain and lamp but no cell, 0.46. Duplicates made
-/// of each field have at least 0.98 encoded anew (JPEG, quality 40), shrunk to 0.37, turned and mirrored, or with the
-/// dyes mixed anew; 0.82 shifted by 20 to 40 % of the edge; 0.87 with the sides cut off; 0.75 (0.85 in the median) as a
+/// of each field have at least 0.98 encoded again (JPEG, quality 40), shrunk to 0.37, turned and mirrored, or with the
+/// dyes mixed again; 0.82 shifted by 20 to 40 % of the edge; 0.87 with the sides cut off; 0.75 (0.85 in the median) as a
 /// window of 60 to 94 % of the area blown up, at the worst ratio of size; 0.82 all of these at once. Fields that share
 /// less than half are not found: where 30 % are shared, 0.48 at most.
 pub const LIMIT: f64 = 0.6;
@@ -127,13 +127,13 @@ mod tests {
             let left = part(&field, 0.0, 0.0, 0.77, 1.0);
             let right = part(&field, 0.23, 0.0, 0.77, 1.0);
             let pairs = [
-                ("encoded anew", field.clone(), image::load_from_memory(&jpeg).unwrap().to_rgb8()),
+                ("encoded again", field.clone(), image::load_from_memory(&jpeg).unwrap().to_rgb8()),
                 ("resized", field.clone(), resize(&field, 301, 226)),
                 ("mirrored", field.clone(), imageops::flip_horizontal(&field)),
                 ("turned", field.clone(), imageops::rotate90(&field)),
                 ("mirrored and turned", imageops::flip_vertical(&field), imageops::rotate270(&field)),
                 // The same cells by the same seed.
-                ("stained anew", field.clone(), smear(seed, Stain::SLATE)),
+                ("stained again", field.clone(), smear(seed, Stain::SLATE)),
                 ("lit less", field.clone(), darker),
                 ("square", field.clone(), part(&field, 0.125, 0.0, 0.75, 1.0)),
                 ("shifted by 30 %", left.clone(), right.clone()),

@@ -138,8 +138,8 @@ fn made_windows_are_the_same_from_the_cache_and_anew() {
     let root = tempfile::tempdir().unwrap();
     let fields = [field(0), field(7)];
     let make = |folder: &str| SampleSet::windows(&fields, &Mixture::CELLS, 16, 5, &root.path().join(folder)).unwrap();
-    let (first, cached, anew) = (make("a"), make("a"), make("b"));
-    for other in [&cached, &anew] {
+    let (first, cached, again) = (make("a"), make("a"), make("b"));
+    for other in [&cached, &again] {
         assert_eq!(first.lr, other.lr);
         assert_eq!(first.hr, other.hr);
         assert_eq!(first.core, other.core);

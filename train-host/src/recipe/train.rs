@@ -75,7 +75,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
         if quantized && state.grids.is_none() {
             state.grids = Some(calibrate(net, &state.params, Grid::PICTURE, task.output_grid(), &calibration));
         }
-        // Seeded anew each epoch: a resumed run draws what the uninterrupted one drew.
+        // Seeded again each epoch: a resumed run draws what the uninterrupted one drew.
         tch::manual_seed((settings.seed << 20) as i64 ^ i64::from(epoch));
         let order = Tensor::randperm(settings.windows as i64, (Kind::Int64, Device::Cpu));
         let bar = progress::epoch(steps_per_epoch, &format!("{} epoch {}/{}", net.name, epoch + 1, settings.epochs));

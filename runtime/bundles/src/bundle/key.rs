@@ -1,4 +1,4 @@
-//! The secret key of whoever makes bundles, in the form that the minisign tool reads, without a password.
+//! The secret key of a maker of bundles, in the form that the minisign tool reads, without a password.
 
 use blake2::{Blake2b512, Digest};
 use ct_codecs::{Base64, Decoder, Encoder};

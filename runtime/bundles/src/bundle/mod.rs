@@ -51,7 +51,7 @@ const HASH_BYTES: usize = 32;
 /// Bytes of a bundle beside its contents.
 pub const FRAME_BYTES: u64 = (HEAD_BYTES + HASH_BYTES) as u64;
 
-const TODO: &str = "Fetch the bundle again, or pack it anew with `bloodseg models pack`";
+const TODO: &str = "Fetch the bundle again, or pack it again with `bloodseg models pack`";
 
 /// The members of a bundle, borrowed from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

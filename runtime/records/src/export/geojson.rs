@@ -70,7 +70,7 @@ struct Classification {
 }
 
 impl Classification {
-    /// By the kind, in the colours of the overlays; a cell that the input does not bear out is `unsupported`, whatever its kind.
+    /// By the kind, in the colours of the overlays; a cell that the input does not support is `unsupported`, whatever its kind.
     fn of(cell: &CellRow) -> Self {
         if !cell.supported {
             return Self { name: "unsupported", color: UNSUPPORTED.0 };

@@ -77,7 +77,7 @@ impl Keeper {
         if frames == 0 {
             return;
         }
-        let slow = || cut("they came faster than the records were written, or while those were begun anew");
+        let slow = || cut("they came faster than the records were written, or while those were begun again");
         let why = trouble.map_or_else(slow, |trouble| trouble.why);
         let text = cut::<MAX_EVENT_BYTES>(format_args!("{frames} frames were not kept: {why}"));
         log::warn!("{}: {text}", self.path.display());

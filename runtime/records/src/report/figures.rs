@@ -88,7 +88,7 @@ pub(super) struct Figures {
     pub(super) kinds: [u64; 3],
     /// Cells that the edge of a frame cuts.
     pub(super) cut: u64,
-    /// Cells that the input does not bear out.
+    /// Cells that the input does not support.
     pub(super) unsupported: u64,
     /// Cells a frame, of the frames that were counted.
     pub(super) a_frame: Tally,

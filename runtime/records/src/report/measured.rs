@@ -23,7 +23,7 @@ pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(
         out,
         "<p>The diameter is that of the disk of the same area. Cells that the edge of a frame cuts, and cells that the input \
-         does not bear out, are counted above but not measured here.</p>"
+         does not support, are counted above but not measured here.</p>"
     )?;
     if !lengths.known() {
         writeln!(

@@ -67,7 +67,7 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         ("Cells", figures.cells.to_string()),
         ("Cells that the edge of a frame cuts", format!("{} ({})", figures.cut, percent(figures.cut, figures.cells))),
         (
-            "Cells that the input does not bear out",
+            "Cells that the input does not support",
             format!("{} ({})", figures.unsupported, percent(figures.unsupported, figures.cells)),
         ),
         ("Cells a counted frame, mean", number(figures.a_frame_moments.mean(), 2).to_string()),

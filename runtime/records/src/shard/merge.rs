@@ -169,7 +169,7 @@ fn joined(shards: &[Finished], out: &Path, name: &str, sealed: fn(&Mark) -> &str
     for shard in shards {
         let path = shard.folder.join(name);
         let fault = |found: String| {
-            Error::input(&path, found, "the table as its shard wrote it", "Copy it anew, or run the shard again")
+            Error::input(&path, found, "the table as its shard wrote it", "Copy it again, or run the shard again")
         };
         let mut table = BufReader::new(fs::File::open(&path).map_err(|e| fault(e.to_string()))?);
         let mut hash = Sha256::new();

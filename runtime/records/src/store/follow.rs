@@ -24,7 +24,7 @@ pub struct FollowedFrame {
     pub frame: FrameRow,
     /// The mark of its run.
     pub run_mark: i64,
-    /// Mean equivalent diameter of the cells, platelets not among them, that the input bears out and the border does not cut, in pixels of the
+    /// Mean equivalent diameter of the cells, platelets not among them, that the input supports and the border does not cut, in pixels of the
     /// super-resolved grid.
     pub mean_diameter_px: Option<f64>,
 }

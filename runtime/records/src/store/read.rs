@@ -71,7 +71,7 @@ pub struct FrameRow {
     pub white: Option<i64>,
     /// Platelets, which are counted apart.
     pub platelets: Option<i64>,
-    /// Cells that the input does not bear out.
+    /// Cells that the input does not support.
     pub unsupported: i64,
     /// Tiles.
     pub tiles: i64,
@@ -137,7 +137,7 @@ pub struct CellRow {
     pub confidence: f64,
     /// Mean difference to what was read, levels.
     pub consistency_levels: f64,
-    /// Whether what was read bears it out.
+    /// Whether what was read supports it.
     pub supported: bool,
     /// Its outline, as [`bloodseg_vision::cells::outline`] writes it.
     pub outline: Vec<u8>,

@@ -131,7 +131,7 @@ impl Intake {
             return Err(Error::picture(
                 format!("a flat field for frames of {}x{} pixels", made_for.0, made_for.1),
                 format!("one for {width}x{height} pixels, which the camera gives"),
-                "Measure it anew with `bloodseg flatfield`, or set width_px and height_px to its size",
+                "Measure it again with `bloodseg flatfield`, or set width_px and height_px to its size",
             ));
         }
         if scale == Scale::WholeField {

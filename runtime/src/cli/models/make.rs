@@ -1,4 +1,4 @@
-//! What whoever makes models needs: keys and bundles.
+//! What a maker of models needs: keys and bundles.
 
 use std::{
     io::Write,

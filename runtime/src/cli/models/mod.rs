@@ -18,7 +18,7 @@ use bloodseg_bundles::{
 
 /// Arguments of `models`.
 ///
-/// New models come as one bundle, signed with minisign by whoever made it. A bundle is checked before anything runs it, its
+/// New models come as one bundle, signed with minisign by its maker. A bundle is checked before anything runs it, its
 /// golden inputs run, and then it goes into the slot that is not in use and becomes active at once. It is on trial
 /// until it has counted cells in 20 frames of `run`; where it fails before, or three starts come to nothing, the models
 /// before it are active again by themselves, and `list` says why.

@@ -1,4 +1,4 @@
-//! How the stages of a run are made, at first and when one has to be made anew.
+//! How the stages of a run are made, at first and when one has to be made again.
 
 use std::{
     path::Path,
@@ -103,7 +103,7 @@ impl Makers for CliMakers<'_> {
             scaler.limit(fit.analysed_most_px);
             let needs_scale = fit.needs_scale;
             let analyst = CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page };
-            // An installation may have come between; that a stage was made anew is an event, with which they are recorded.
+            // An installation may have come between; that a stage was made again is an event, with which they are recorded.
             if is_anew {
                 analyst.tell_models();
             }

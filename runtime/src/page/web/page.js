@@ -255,7 +255,7 @@ function showFrame(frame) {
   view.frameAt = view.heardAt - frame.age_ms;
   text("count", frame.counted ? number(frame.cells) : "–");
   text("count-words", !frame.counted ? "not counted: " + frame.verdict_words
-    : frame.unsupported ? number(frame.unsupported) + " of them not borne out by the input" : "all borne out by the input");
+    : frame.unsupported ? number(frame.unsupported) + " of them unsupported by the input" : "all supported by the input");
   const hasKinds = frame.platelets != null;
   text("kinds", hasKinds ? `${number(frame.red)} red, ${number(frame.white)} white; ${number(frame.platelets)} platelets apart` : "");
   $("kinds").hidden = $("kind-key").hidden = !hasKinds;

@@ -262,7 +262,7 @@ fn decoder_of<'a>(
             path,
             format!("a picture that takes {reading_bytes} bytes to read"),
             format!("at most {}, which the memory was reckoned with", most.reading_bytes),
-            "Begin the run anew, or raise budget.total_mib",
+            "Begin the run again, or raise budget.total_mib",
         ));
     }
     // A picture without a word about it stands upright; so does one whose word cannot be read.

@@ -15,7 +15,7 @@ use crate::frame::limits::FRAME_POOL_LEN;
 
 type Free = Mutex<BoundedVec<RgbImage, FRAME_POOL_LEN>>;
 
-// Whoever panicked while holding the lock left no half-done change: every change is one step.
+// A thread that panicked while holding the lock left no half-done change: every change is one step.
 fn lock(free: &Free) -> MutexGuard<'_, BoundedVec<RgbImage, FRAME_POOL_LEN>> {
     free.lock().unwrap_or_else(PoisonError::into_inner)
 }

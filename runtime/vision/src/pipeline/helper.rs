@@ -39,7 +39,7 @@ pub(super) struct Helper {
 }
 
 impl Shared {
-    // Whoever panicked while holding the lock left no half-done change: every change is one step.
+    // A thread that panicked while holding the lock left no half-done change: every change is one step.
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -75,14 +75,14 @@ impl Pooled {
         (estimate.cell_px / self.cell_px).ln().abs() > OWN
     }
 
-    /// Whether the analysis of a picture at the pool's scale bears it out.
+    /// Whether the analysis of a picture at the pool's scale supports it.
     pub fn fit(&self, size: Option<Size>) -> Fit {
         let Some(size) = size.filter(|size| size.cells >= LEAST_CELLS) else { return Fit::TooFewCells };
         if (FITS.0..=FITS.1).contains(&(size.cell_px / self.cell_px).ln()) { Fit::Fits } else { Fit::Differs }
     }
 }
 
-/// Whether an analysis at the pool's scale bears it out.
+/// Whether an analysis at the pool's scale supports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
     /// It shows cells of the expected size.
