@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{frames, table};
+use crate::{cell_text::unguarded, frames, table};
 use bloodseg_vision::error::{Error, Result};
 
 /// The tables of the folder that are there.
@@ -26,7 +26,7 @@ pub fn names(folder: &Path) -> Result<BTreeSet<String>> {
     if reader.headers().map_err(|e| failed(&e))?.iter().ne(frames::columns()) {
         return Err(failed(&"it has other columns"));
     }
-    let name = |row: csv::Result<csv::StringRecord>| Ok(row?.get(0).unwrap_or_default().to_owned());
+    let name = |row: csv::Result<csv::StringRecord>| Ok(unguarded(row?.get(0).unwrap_or_default()).to_owned());
     reader.records().map(name).collect::<csv::Result<_>>().map_err(|e| failed(&e))
 }
 

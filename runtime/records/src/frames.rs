@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::cell_text::guarded;
 use bloodseg_vision::{
     cells::Counts,
     frame::quality::Quality,
@@ -121,7 +122,7 @@ impl<W: Write> FrameTable<W> {
     pub fn add(&mut self, image: &str, analysis: &Analysis, counted: bool) -> csv::Result<()> {
         let counts = analysis.counts();
         let cells = counted.then_some(counts.cells);
-        let of_picture = [image.to_owned(), cells.map_or_else(String::new, |cells| cells.to_string())];
+        let of_picture = [guarded(image).into_owned(), cells.map_or_else(String::new, |cells| cells.to_string())];
         let quality = quality_fields(&analysis.quality);
         let area_px = analysis.outside.analysed_px() as f64;
         let scale = scale_fields(&analysis.scaled, area_px, cells.map(f64::from));

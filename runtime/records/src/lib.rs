@@ -4,6 +4,7 @@
 #[cfg(test)]
 extern crate self as bloodseg_records;
 
+pub mod cell_text;
 pub mod earlier;
 pub mod error;
 pub mod export;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::cell_text::guarded;
 use bloodseg_vision::{cells::Cell, placement::Placement};
 
 /// Name of the table in its folder.
@@ -77,7 +78,7 @@ impl<W: Write> CellTable<W> {
     ) -> csv::Result<()> {
         for cell in cells {
             let mut row = vec![
-                image.to_owned(),
+                guarded(image).into_owned(),
                 cell.label.to_string(),
                 format!("{:.2}", cell.x_px),
                 format!("{:.2}", cell.y_px),

@@ -456,3 +456,22 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
         .done();
     assert!(read().is_err());
 }
+
+#[test]
+#[cfg(unix)]
+fn names_forge_no_line_and_are_no_formula_in_a_table() {
+    let bench = Bench::new();
+    for name in ["in/=1+1.png", "in/a\nframe 1 ack 1.png"] {
+        bench.picture(name, &smear(64, 64, &[(30.0, 30.0)]));
+    }
+    let call = |more: &[&str]| {
+        bench.call(&[&["segment", "in", "--as-is", "--models", "models", "--out", "out"], more].concat())
+    };
+    let answer = call(&[]);
+    answer.done();
+    assert!(!answer.stdout.lines().any(|line| line.starts_with("frame 1")), "{}", answer.stdout);
+    let table = std::fs::read_to_string(bench.path("out/frames.csv")).unwrap();
+    assert!(table.contains("\n'=1+1.png,"), "{table}");
+    // Read back as it was: a call that goes on knows both.
+    call(&["--append"]).refused(3, &["in the tables already"]);
+}

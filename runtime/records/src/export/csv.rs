@@ -6,6 +6,7 @@ use ::csv::Writer;
 
 use super::{ExportError, Result};
 use crate::{
+    cell_text::guarded,
     frames::{self, KIND_COLUMNS, QUALITY_COLUMNS, SCALE_COLUMNS},
     store::read::{CellRow, Filter, FrameRow, Records},
     table,
@@ -58,7 +59,7 @@ pub(super) fn frames(
     records.frames::<ExportError>(filter, |frame| {
         row.field(frame.run)?;
         row.field(utc::rfc3339(frame.at_utc_ms))?;
-        row.field(&frame.source)?;
+        row.field(guarded(&frame.source))?;
         row.known(frame.counted.then_some(frame.unsupported))?;
         row.frame(frame)?;
         progress();
@@ -146,7 +147,7 @@ impl<'a> Row<'a> {
 
     /// The columns of `cells.csv`.
     fn cell(&mut self, frame: &FrameRow, cell: &CellRow, with_um: bool) -> Result<()> {
-        self.field(&frame.image)?;
+        self.field(guarded(&frame.image))?;
         self.field(cell.label)?;
         self.field(format_args!("{:.2}", cell.x_px))?;
         self.field(format_args!("{:.2}", cell.y_px))?;
@@ -182,7 +183,7 @@ impl<'a> Row<'a> {
     fn frame(&mut self, frame: &FrameRow) -> Result<()> {
         self.field(utc::stamp_ms(frame.started_utc_ms))?;
         self.field(frame.number)?;
-        self.field(&frame.image)?;
+        self.field(guarded(&frame.image))?;
         // None were found, or none were looked for: the second is no number.
         self.known(frame.counted.then_some(frame.cells))?;
         for ms in frame.ms {

@@ -146,13 +146,14 @@ impl Work {
             None => self.as_it_is(input, &picture)?,
         }
         let analysis = self.pipeline.latest().ok_or_else(no_analysis)?;
-        let (name, verdict) = (&input.name, analysis.quality.verdict);
+        let verdict = analysis.quality.verdict;
         let counted = verdict.is_counted(self.any_quality);
-        tables.add(name, analysis, counted)?;
+        tables.add(&input.name, analysis, counted)?;
         self.totals.add(analysis, counted);
         if let Some(records) = &mut self.records {
             records.add(input, analysis, counted);
         }
+        let name = &print::one_line(&input.name);
         let line = match scale::words(&analysis.scaled) {
             _ if !counted => format!("{name}: {}: no cells counted", analysis.quality.reason()),
             scale if scale.is_empty() || self.scales.is_none() => summary(name, analysis),

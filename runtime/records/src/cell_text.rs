@@ -1,0 +1,38 @@
+//! Text of others in tables that spreadsheets open: what begins like a formula gets an apostrophe, which makes it text there.
+//!
+//! Reversible: text that begins with an apostrophe gets one too, so that a reader takes exactly one away.
+
+use std::borrow::Cow;
+
+/// First characters that a spreadsheet takes for a formula, and the apostrophe itself.
+const GUARDED: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
+/// The text as it stands in a table.
+pub fn guarded(text: &str) -> Cow<'_, str> {
+    if text.starts_with(GUARDED) { format!("'{text}").into() } else { text.into() }
+}
+
+/// The text of a field of a table.
+pub fn unguarded(field: &str) -> &str {
+    field.strip_prefix('\'').filter(|text| text.starts_with(GUARDED)).unwrap_or(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_become_text_and_every_name_comes_back() {
+        for (text, field) in [
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("-1", "'-1"),
+            ("\t=1", "'\t=1"),
+            ("'=1", "''=1"),
+            ("'a", "''a"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!((guarded(text).as_ref(), unguarded(field)), (field, text));
+        }
+    }
+}
