@@ -209,8 +209,8 @@ def comes_and_goes():
 
 
 def discovery(broker):
-    sensors = broker.kept("homeassistant/#", 5)
-    check(len(sensors) == 5, f"{len(sensors)} sensors in discovery, expected 5")
+    sensors = broker.kept("homeassistant/#", 8)
+    check(len(sensors) == 8, f"{len(sensors)} sensors in discovery, expected 8")
     state = json.loads(broker.kept(STATE).get(STATE, "{}"))
     ids = set()
     for topic, payload in sensors.items():
@@ -221,7 +221,7 @@ def discovery(broker):
         check(found and found.group(1) in state, f"{topic}: {config['value_template']} is not in {state}")
         check(config["state_topic"] == STATE and config["availability_topic"] == AVAILABILITY, f"{topic}: {config}")
         check(config["device"]["identifiers"] == [f"bloodseg_{BOX}"], f"{topic}: {config['device']}")
-    check(len(ids) == 5, f"not unique: {ids}")
+    check(len(ids) == 8, f"not unique: {ids}")
 
 
 def killed():

@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use crate::{measures::FOREGROUND_ABOVE, set::EvalField};
 use bloodseg_vision::{
-    cells::{self, Labels},
+    cells::{self, Labels, leave_out_platelets},
     error::{Error, Result},
     frame::resize::resize_rgb,
     geometry::{SCALE, TILE_PX, TILE_SR_PX},
@@ -19,7 +19,7 @@ use bloodseg_vision::{
 pub struct Answer {
     /// The super-resolved picture.
     pub sr: RgbImage,
-    /// One number a cell; the mask is where it is not 0.
+    /// One number a cell, platelets left out as the masks have none; the mask is where it is not 0.
     pub labels: Labels,
 }
 
@@ -45,7 +45,9 @@ pub trait Method {
 impl Method for Pipeline {
     fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
         let analysis = self.analyse_any(lr)?;
-        Ok(Answer { sr: analysis.sr.clone(), labels: analysis.labels.clone() })
+        let mut labels = analysis.labels.clone();
+        leave_out_platelets(&mut labels, &analysis.maps)?;
+        Ok(Answer { sr: analysis.sr.clone(), labels })
     }
 }
 
@@ -109,7 +111,8 @@ impl Method for Nets {
             None => resize_rgb(lr, lr.width() * SCALE, lr.height() * SCALE)?,
         };
         let maps = self.segmenter.run(&self.segmenter.prepare(lr, &sr))?;
-        let labels = cells::split(&maps, &self.rule)?;
+        let mut labels = cells::split(&maps, &self.rule)?;
+        leave_out_platelets(&mut labels, &maps)?;
         Ok(Answer { sr, labels })
     }
 }

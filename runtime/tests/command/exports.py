@@ -14,7 +14,8 @@ from pycocotools.coco import COCO
 
 frames = [json.loads(line) for line in open("x.jsonl")]
 cells = {(frame["run"], frame["frame"], cell["cell"]): (frame, cell) for frame in frames for cell in frame["cells"]}
-assert cells and len(cells) == sum(frame["counts"]["cells"] for frame in frames)
+# Platelets are among them, and counted apart.
+assert cells and len(cells) == sum(frame["counts"]["cells"] + (frame["counts"]["platelets"] or 0) for frame in frames)
 
 # The database itself, with Python's SQLite.
 database = sqlite3.connect("file:r/records.sqlite?mode=ro", uri=True)

@@ -7,8 +7,11 @@ use super::scenes::{Scene, SceneFigures};
 use crate::data::{field::Field, set::to_gray};
 use bloodseg_evaluate::measures::truth;
 use bloodseg_vision::{
-    cells::Labels, frame::reference::mask_square, geometry::REFERENCE_HR_PX, model::manifest::CellRule,
-    segmentation::CellMaps,
+    cells::Labels,
+    frame::reference::mask_square,
+    geometry::REFERENCE_HR_PX,
+    model::manifest::CellRule,
+    segmentation::{CellMaps, KindMaps},
 };
 
 /// The rule that figures are measured with until one is chosen.
@@ -62,5 +65,10 @@ pub fn mean_dice(maps: &Tensor, foreground: &Tensor, known: &Tensor, level: u8) 
 
 /// Maps of one field, `[C, 256, 256]` (levels), as the runtime has them.
 pub fn cell_maps(levels: &Tensor) -> Result<CellMaps> {
-    Ok(CellMaps::without_kinds(to_gray(&levels.get(0))?, to_gray(&levels.get(1))?))
+    let map = |channel| to_gray(&levels.get(channel));
+    let kinds = match levels.size()[0] {
+        4 => Some(KindMaps { white: map(2)?, platelet: map(3)? }),
+        _ => None,
+    };
+    Ok(CellMaps { kinds, ..CellMaps::without_kinds(map(0)?, map(1)?) })
 }

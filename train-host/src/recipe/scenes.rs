@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use tch::Tensor;
 
 use super::cells::{cell_maps, truth_of_mask};
-use crate::data::{field::Field, set::to_gray, window::Window};
+use crate::data::{field::Field, window::Window};
 use bloodseg_evaluate::{
     marks::{Kind, Mark, Rectangle},
     measures::{
@@ -17,9 +17,10 @@ use bloodseg_evaluate::{
     objects::{Found, ObjectSums, compare},
 };
 use bloodseg_vision::{
-    cells::{Labels, split},
+    cells::{Labels, leave_out_platelets, split},
     geometry::REFERENCE_HR_PX,
     model::manifest::CellRule,
+    segmentation::CellMaps,
 };
 
 /// Boxes this near to the border touch it, in pixels of the 256x256 grid: half a pixel of the low-resolution input.
@@ -85,17 +86,18 @@ impl SceneFigures {
             Mask(InstanceSums, Option<f64>),
             Marks(ObjectSums),
         }
-        let taken = (0..scenes.len()).map(|index| Levels::of(&maps.get(index as i64))).collect::<Result<Vec<_>>>()?;
-        let one = |(levels, scene): (Levels, &Scene)| -> Result<One> {
-            let labels = split(&levels.maps, rule)?;
+        let taken = (0..scenes.len()).map(|index| cell_maps(&maps.get(index as i64))).collect::<Result<Vec<_>>>()?;
+        let one = |(maps, scene): (CellMaps, &Scene)| -> Result<One> {
+            let mut labels = split(&maps, rule)?;
             Ok(match scene {
                 Scene::Mask(truth) => {
+                    leave_out_platelets(&mut labels, &maps)?;
                     let matched = match_instances(truth, &labels)?;
                     One::Mask(matched.sums(), matched.count_error())
                 }
                 Scene::Marks { marks, seen, .. } => {
                     let found: Vec<Found> =
-                        levels.found(&labels).into_iter().filter_map(|found| cut(found, seen)).collect();
+                        found(&labels, &maps).into_iter().filter_map(|found| cut(found, seen)).collect();
                     One::Marks(compare(marks, &found, seen, BORDER_HR_PX))
                 }
             })
@@ -182,54 +184,37 @@ impl SceneFigures {
     }
 }
 
-/// The maps of one frame.
-struct Levels {
-    maps: bloodseg_vision::segmentation::CellMaps,
-    /// White and platelet against red.
-    kinds: Option<[image::GrayImage; 2]>,
-}
-
-impl Levels {
-    fn of(maps: &Tensor) -> Result<Self> {
-        let kinds = match maps.size()[0] {
-            4 => Some([to_gray(&maps.get(2))?, to_gray(&maps.get(3))?]),
-            _ => None,
-        };
-        Ok(Self { maps: cell_maps(maps)?, kinds })
+/// The cells of labels, with the kind that is likeliest over their pixels.
+fn found(labels: &Labels, maps: &CellMaps) -> Vec<Found> {
+    struct Sum {
+        rectangle: Rectangle,
+        pixels: i64,
+        logits: [i64; 2],
     }
-
-    /// The cells of labels, with the kind that is likeliest over their pixels.
-    fn found(&self, labels: &Labels) -> Vec<Found> {
-        struct Sum {
-            rectangle: Rectangle,
-            pixels: i64,
-            logits: [i64; 2],
-        }
-        let mut sums: BTreeMap<u16, Sum> = BTreeMap::new();
-        for (x, y, label) in labels.enumerate_pixels().filter(|(_, _, label)| label.0[0] > 0) {
-            let (x0, y0) = (f64::from(x), f64::from(y));
-            let empty = || Sum { rectangle: Rectangle { x0, y0, x1: x0, y1: y0 }, pixels: 0, logits: [0; 2] };
-            let sum = sums.entry(label.0[0]).or_insert_with(empty);
-            let r = &mut sum.rectangle;
-            *r = Rectangle { x0: r.x0.min(x0), y0: r.y0.min(y0), x1: r.x1.max(x0 + 1.0), y1: r.y1.max(y0 + 1.0) };
-            sum.pixels += 1;
-            if let Some(kinds) = &self.kinds {
-                for (sum, map) in sum.logits.iter_mut().zip(kinds) {
-                    *sum += i64::from(map.get_pixel(x, y).0[0]) - 128;
-                }
+    let mut sums: BTreeMap<u16, Sum> = BTreeMap::new();
+    for (x, y, label) in labels.enumerate_pixels().filter(|(_, _, label)| label.0[0] > 0) {
+        let (x0, y0) = (f64::from(x), f64::from(y));
+        let empty = || Sum { rectangle: Rectangle { x0, y0, x1: x0, y1: y0 }, pixels: 0, logits: [0; 2] };
+        let sum = sums.entry(label.0[0]).or_insert_with(empty);
+        let r = &mut sum.rectangle;
+        *r = Rectangle { x0: r.x0.min(x0), y0: r.y0.min(y0), x1: r.x1.max(x0 + 1.0), y1: r.y1.max(y0 + 1.0) };
+        sum.pixels += 1;
+        if let Some(kinds) = &maps.kinds {
+            for (sum, map) in sum.logits.iter_mut().zip([&kinds.white, &kinds.platelet]) {
+                *sum += i64::from(map.get_pixel(x, y).0[0]) - 128;
             }
         }
-        let kind = |sum: &Sum| {
-            let [white, platelet] = sum.logits;
-            match white.max(platelet) {
-                best if best <= 0 => Kind::Red,
-                best if best == white => Kind::White,
-                _ => Kind::Platelet,
-            }
-        };
-        let of = |sum: Sum| Found { kind: self.kinds.as_ref().map(|_| kind(&sum)), rectangle: sum.rectangle };
-        sums.into_values().map(of).collect()
     }
+    let kind = |sum: &Sum| {
+        let [white, platelet] = sum.logits;
+        match white.max(platelet) {
+            best if best <= 0 => Kind::Red,
+            best if best == white => Kind::White,
+            _ => Kind::Platelet,
+        }
+    };
+    let of = |sum: Sum| Found { kind: maps.kinds.as_ref().map(|_| kind(&sum)), rectangle: sum.rectangle };
+    sums.into_values().map(of).collect()
 }
 
 /// A found cell without what lies past the picture; none where nothing is left.

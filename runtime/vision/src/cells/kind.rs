@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, Labels, runs::runs};
 use crate::{
     error::{Error, Result},
-    segmentation::KindMaps,
+    segmentation::{CellMaps, KindMaps},
 };
 
 /// What a cell is. A parasite is no kind: a red cell that has one is a red cell.
@@ -97,6 +97,43 @@ fn decide(sums: Sums, area_px: u32) -> (Kind, u16) {
 struct Sums {
     white: u64,
     platelet: u64,
+    area_px: u32,
+}
+
+/// Adds the levels of every pixel to the sums of its label, label 1 first; labels without sums are left out.
+fn add_levels(labels: &Labels, maps: &KindMaps, sums: &mut [Sums]) -> Result<()> {
+    if [maps.white.dimensions(), maps.platelet.dimensions()] != [labels.dimensions(); 2] {
+        return Err(Error::internal("cells::kind", "kind maps and labels differ in size"));
+    }
+    let width = (labels.width() as usize).max(1);
+    let levels = maps.white.as_raw().chunks_exact(width).zip(maps.platelet.as_raw().chunks_exact(width));
+    for (row, (white, platelet)) in labels.as_raw().chunks_exact(width).zip(levels) {
+        for run in runs(row, 0) {
+            if let Some(of) = sums.get_mut(usize::from(run.value) - 1) {
+                let sum = |levels: &[u8]| levels[run.begin..run.end].iter().map(|level| u64::from(*level)).sum::<u64>();
+                of.white += sum(white);
+                of.platelet += sum(platelet);
+                of.area_px += (run.end - run.begin) as u32;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the platelets out of labels; the numbers of the others stay. Nothing where kinds are unknown.
+///
+/// # Errors
+/// [`Error::Internal`] when maps and labels differ in size.
+pub fn leave_out_platelets(labels: &mut Labels, maps: &CellMaps) -> Result<()> {
+    let Some(maps) = &maps.kinds else { return Ok(()) };
+    let most = labels.iter().copied().max().unwrap_or(0);
+    let mut sums = vec![Sums::default(); usize::from(most)];
+    add_levels(labels, maps, &mut sums)?;
+    let is_platelet: Vec<bool> = sums.into_iter().map(|sums| decide(sums, sums.area_px).0 == Kind::Platelet).collect();
+    for label in labels.iter_mut().filter(|label| **label > 0 && is_platelet[usize::from(**label) - 1]) {
+        *label = 0;
+    }
+    Ok(())
 }
 
 /// Tells the kinds of one picture after another, in the memory that the most cells so far took.
@@ -111,25 +148,11 @@ impl Kinds {
     /// # Errors
     /// [`Error::Internal`] when maps and labels differ in size.
     pub(super) fn tell(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
-        if [maps.white.dimensions(), maps.platelet.dimensions()] != [labels.dimensions(); 2] {
-            return Err(Error::internal("cells::kind", "kind maps and labels differ in size"));
-        }
         let count = cells.last().map_or(0, |cell| usize::from(cell.label));
         self.sums.clear();
         self.sums.reserve_exact(most.max(count));
         self.sums.resize(count, Sums::default());
-        let width = (labels.width() as usize).max(1);
-        let levels = maps.white.as_raw().chunks_exact(width).zip(maps.platelet.as_raw().chunks_exact(width));
-        for (row, (white, platelet)) in labels.as_raw().chunks_exact(width).zip(levels) {
-            for run in runs(row, 0) {
-                if let Some(of) = self.sums.get_mut(usize::from(run.value) - 1) {
-                    let sum =
-                        |levels: &[u8]| levels[run.begin..run.end].iter().map(|level| u64::from(*level)).sum::<u64>();
-                    of.white += sum(white);
-                    of.platelet += sum(platelet);
-                }
-            }
-        }
+        add_levels(labels, maps, &mut self.sums)?;
         for cell in cells {
             let sums = self.sums.get(usize::from(cell.label).saturating_sub(1)).copied().unwrap_or_default();
             (cell.kind, cell.kind_thousandths) = decide(sums, cell.area_px);
@@ -148,7 +171,7 @@ mod tests {
     use crate::{cells::measure, consistency::Consistency, segmentation::CellMaps};
 
     fn of(white: u64, platelet: u64) -> (Kind, u16) {
-        decide(Sums { white, platelet }, 1)
+        decide(Sums { white, platelet, area_px: 1 }, 1)
     }
 
     #[test]
@@ -165,7 +188,7 @@ mod tests {
 
     #[test]
     fn means_are_rounded_to_levels() {
-        let of = |white, area_px| decide(Sums { white, platelet: 0 }, area_px);
+        let of = |white, area_px| decide(Sums { white, platelet: 0, area_px }, area_px);
         assert_eq!(of(3 * 128 + 1, 3), (Kind::Red, 500));
         assert_eq!(of(3 * 128 + 2, 3), (Kind::White, 516));
         assert_eq!(of(2 * 128 + 1, 2), (Kind::White, 516));
@@ -205,6 +228,19 @@ mod tests {
         assert!(told(&unknown).iter().all(|(_, kind, sure)| (*kind, *sure) == (Kind::Unknown, None)));
         let odd = KindMaps { white: GrayImage::new(6, 2), platelet: GrayImage::new(2, 6) };
         assert!(measure(&labels, &CellMaps { kinds: Some(odd), ..maps }, &consistency).is_err());
+    }
+
+    #[test]
+    fn platelets_are_left_out_of_labels_and_the_others_keep_their_numbers() {
+        let mut labels = Labels::from_raw(4, 1, vec![1, 0, 2, 3]).unwrap();
+        let map = |levels: [u8; 4]| image::GrayImage::from_raw(4, 1, levels.to_vec()).unwrap();
+        let kinds = KindMaps { white: map([100, 0, 100, 200]), platelet: map([100, 0, 180, 100]) };
+        let mut maps = CellMaps::empty(4, 1);
+        leave_out_platelets(&mut labels, &maps).unwrap();
+        assert_eq!(labels.as_raw(), &[1, 0, 2, 3]);
+        maps.kinds = Some(kinds);
+        leave_out_platelets(&mut labels, &maps).unwrap();
+        assert_eq!(labels.as_raw(), &[1, 0, 0, 3]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod split;
 pub use crate::frame::Labels;
 pub use components::components;
 pub use counts::Counts;
-pub use kind::Kind;
+pub use kind::{Kind, leave_out_platelets};
 pub use measure::{Measurer, measure};
 pub use split::{Splitter, mask, split};
 
