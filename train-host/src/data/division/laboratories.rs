@@ -127,3 +127,66 @@ fn masks(folder: &Path) -> Result<Vec<Field>> {
     };
     list_pictures(&folder.join("img"))?.into_par_iter().map(pair).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bloodseg_smear::{SmearSpec, render};
+
+    use super::*;
+    use crate::data::rendered::SOURCE;
+
+    /// Two laboratories of `count` pictures, each with one marked cell, and what is known of them.
+    fn laboratories(count: u64) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let known = |name: &str| {
+            format!(
+                "[{name}]\nred_cell_px = 40.0\nbox_over_cell = 1.0\nkinds = [\"red\"]\ncomplete = false\nusual_share = 1.0\nlicence = \"of {name}\"\n"
+            )
+        };
+        std::fs::write(root.path().join("labs.toml"), ["a", "b"].map(known).concat()).unwrap();
+        for (name, seed) in [("a", 1), ("b", 1000)] {
+            let folder = root.path().join(name);
+            ["img", "labels"].iter().for_each(|part| std::fs::create_dir_all(folder.join(part)).unwrap());
+            for index in 0..count {
+                let picture = render(&SmearSpec::varied(260, 256, seed + index), seed + index).picture;
+                picture.save(folder.join(format!("img/{index:02}.png"))).unwrap();
+                let marks = "kind,shape,x0,y0,x1,y1\nred,box,100,100,140,140\n";
+                std::fs::write(folder.join(format!("labels/{index:02}.csv")), marks).unwrap();
+            }
+        }
+        root
+    }
+
+    fn divided(root: &Path, leave_out: Option<&str>) -> Result<Division> {
+        Division::of_laboratories(&Request { data: root, leave_out, rendered: 1, seed: 1, report: None })
+    }
+
+    #[test]
+    fn pictures_are_divided_by_their_names_and_a_laboratory_can_be_left_out() {
+        let root = laboratories(30);
+        assert!(Laboratories::are_in(root.path()));
+        let whole = divided(root.path(), None).unwrap();
+        assert_eq!(whole.trained.len() + whole.held_back.len() + whole.reported.len(), 61);
+        assert!(whole.trained.iter().any(|field| field.source == SOURCE) && !whole.is_of_masks());
+        assert!(whole.held_back.iter().all(|field| Use::of(&field.name) == Use::Choose && !field.marks.is_empty()));
+        assert_eq!(whole.licence(), "a: of a; b: of b");
+        let without = divided(root.path(), Some("b")).unwrap();
+        assert_eq!(without.reported.iter().filter(|field| field.source == "b").count(), 30);
+        assert!(without.trained.iter().chain(&without.held_back).all(|field| field.source != "b"));
+        assert_eq!(without.licence(), "a: of a");
+        assert!(without.reported_is().unwrap().contains("b, left out"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let root = laboratories(1);
+        assert!(divided(root.path(), Some("c")).unwrap_err().to_string().contains("no such laboratory"));
+        assert!(divided(root.path(), None).unwrap_err().to_string().contains("at least 10"));
+        std::fs::create_dir_all(root.path().join("c/labels")).unwrap();
+        assert!(divided(root.path(), None).unwrap_err().to_string().contains("unknown laboratory"));
+        std::fs::remove_file(root.path().join("a/labels/00.csv")).unwrap();
+        std::fs::remove_dir_all(root.path().join("c")).unwrap();
+        assert!(format!("{:#}", divided(root.path(), None).unwrap_err()).contains("00.csv"));
+    }
+}
