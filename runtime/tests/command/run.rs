@@ -196,13 +196,16 @@ fn ten_times_too_many_frames_are_bounded_and_counted() {
     }
     let folder = tempfile::tempdir().unwrap();
     let done = output(&["run", "demo", "--frames", "300", "--fps", "10000", "--out", "r"], folder.path());
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    // A slow disk may lose records at this pace, and says so.
+    let lost = done.status.code() == Some(5) && text(&done.stderr).contains("were not kept");
+    assert!(done.status.success() || lost, "{}", text(&done.stderr));
     let [captured, analysed, dropped, failed, unreadable] = counts(&text(&done.stdout));
     assert_eq!((captured, failed, unreadable), (300, 0, 0));
     assert!(dropped > 0 && analysed > 0);
     // The newest frame is never the one that is dropped.
     assert!(folder.path().join("r/demo_1_000300.overlay.png").is_file());
-    assert_eq!(rows(folder.path().join("r/frames.csv")).len() as u64, analysed + 1);
+    let kept = rows(folder.path().join("r/frames.csv")).len() as u64 - 1;
+    assert!(kept == analysed || (lost && kept < analysed), "{kept} of {analysed}");
 }
 
 #[cfg(unix)]
