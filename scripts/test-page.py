@@ -247,7 +247,7 @@ def gone(tab):
     tab.value("window.changes = 0; new MutationObserver(() => window.changes++).observe("
               "document.querySelector('#alarm [role=alert]'), {childList: true, characterData: true, subtree: true})")
     words = tab.value(ALARM)
-    tab.wait(f"{ALARM} !== {json.dumps(words)}", "the time since is told again")
+    tab.wait(f"{ALARM} !== {json.dumps(words)}", "the time since is shown again")
     tab.wait(f"!{ALARM}.includes({json.dumps(words[-8:])})", "and again")
     check(tab.value("window.changes") == 0, "but not read out again")
 
