@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Scores found cells against boxes and points that people drew, laboratory by laboratory.
+
+    scripts/score-objects.py --binary BLOODSEG --models DIR --data LABS --fields unet_model_checkpoints/fields.toml
+
+LABS is laid out as data/README.md says. Each picture is counted at the scale that data/labs.toml states. A found cell matches
+a box at an overlap of boxes of 0.4, and a point that it holds, best pairs first; cells at the border are left out on both sides.
+"""
+import argparse
+import collections
+import csv
+import json
+import pathlib
+import subprocess
+import tempfile
+import tomllib
+
+LEAST_IOU = 0.4
+RED_CELL_UM = 7.5
+# A box this near to the border touches it, in diameters of a red cell.
+BORDER = 1.5 / 22
+
+
+def iou(a, b):
+    both = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    area = lambda r: (r[2] - r[0]) * (r[3] - r[1])
+    return both / (area(a) + area(b) - both) if both else 0
+
+
+def fit(mark, found):
+    """How well a found box fits a mark, or none."""
+    if len(mark) == 4:
+        overlap = iou(mark, found)
+        return overlap if overlap >= LEAST_IOU else None
+    off = [abs((at - low) / max(high - low, 1e-9) - 0.5) for at, low, high in zip(mark, found[:2], found[2:])]
+    return 1 - max(off) if max(off) <= 0.5 else None
+
+
+def pairs(marks, found):
+    fits = [(fit(m, f), i, j) for i, m in enumerate(marks) for j, f in enumerate(found)]
+    of_marks, of_found = {}, {}
+    for _, i, j in sorted((one for one in fits if one[0] is not None), reverse=True):
+        if i not in of_marks and j not in of_found:
+            of_marks[i], of_found[j] = j, i
+    return of_marks, of_found
+
+
+def in_pieces(white, found):
+    """Whether two or more cells lie in the box of a white cell."""
+    def inside(r):
+        x, y = (r[0] + r[2]) / 2, (r[1] + r[3]) / 2
+        shared = max(0, min(r[2], white[2]) - max(r[0], white[0])) * max(0, min(r[3], white[3]) - max(r[1], white[1]))
+        return white[0] < x < white[2] and white[1] < y < white[3] and shared > 0.7 * (r[2] - r[0]) * (r[3] - r[1])
+    return sum(map(inside, found)) > 1
+
+
+class Sums:
+    def __init__(self):
+        self.counts = collections.Counter()
+        self.errors, self.whites, self.pieces = [], 0, 0
+
+    def add(self, marks, found, size, border):
+        at_border = lambda r: r[0] <= border or r[1] <= border or r[-2] >= size[0] - border or r[-1] >= size[1] - border
+        marked_out = [at_border(m) for _, m in marks]
+        found_out = [at_border(f) for _, f in found]
+        for name, kinds in [("cells", ("red", "white", "cell")), *((kind, (kind,)) for kind in ("red", "white", "platelet"))]:
+            taken = [j for j, (kind, _) in enumerate(found) if kind in kinds]
+            of_marks, of_found = pairs([m for _, m in marks], [found[j][1] for j in taken])
+            for i, (kind, _) in enumerate(marks):
+                if kind in kinds and not marked_out[i]:
+                    if i not in of_marks:
+                        self.counts[name, "missed"] += 1
+                    elif not found_out[taken[of_marks[i]]]:
+                        self.counts[name, "matched"] += 1
+            for at, j in enumerate(taken):
+                i = of_found.get(at)
+                shown = i is not None and (marked_out[i] or marks[i][0] in kinds)
+                self.counts[name, "invented"] += not found_out[j] and not shown
+        is_cell = lambda rows, out: sum(kind != "platelet" and not o for (kind, _), o in zip(rows, out))
+        truth = is_cell(marks, marked_out)
+        if truth:
+            self.errors.append(abs(is_cell(found, found_out) - truth) / truth)
+        for (kind, mark), out in zip(marks, marked_out):
+            if kind == "white" and len(mark) == 4 and not out:
+                self.whites += 1
+                self.pieces += in_pieces(mark, [f for k, f in found if k != "platelet"])
+
+    def f1(self, name):
+        matched, rest = self.counts[name, "matched"], self.counts[name, "missed"] + self.counts[name, "invented"]
+        return f"{2 * matched / (2 * matched + rest):.3f}" if matched + rest else "-"
+
+
+def found_in(args, pictures, um_per_px):
+    """The size and the found boxes with their kinds of each picture, by its stem."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder)
+        models = ["--models", args.models] if args.models else []
+        call = [args.binary, *models, "--quiet", "segment", *map(str, pictures), "--um-per-px", str(um_per_px)]
+        subprocess.run([*call, "--out", str(out)], stdout=subprocess.DEVNULL)
+        text = subprocess.run([args.binary, "export", "--from", str(out), "--format", "coco"], check=True, capture_output=True)
+    coco = json.loads(text.stdout)
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    results, ids = {}, {}
+    for image in coco["images"]:
+        stem, scale = image["file_name"].removesuffix(".sr.png"), image["scale"] / 4
+        size = [start + side * scale for start, side in zip(image["input_start_px"], (image["width"], image["height"]))]
+        results[stem], ids[image["id"]] = (size, []), stem
+    for cell in coco["annotations"]:
+        x, y, width, height = cell["input_bbox"]
+        results[ids[cell["image_id"]]][1].append((names[cell["category_id"]], (x, y, x + width, y + height)))
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--models", help="a folder of models [default: the built-in ones]")
+    parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("--fields", required=True, help="fields.toml of a training: which pictures it did not learn from")
+    parser.add_argument("--split", default="reported", choices=["reported", "held_back"])
+    args = parser.parse_args()
+    names = set(tomllib.loads(pathlib.Path(args.fields).read_text())[args.split])
+    labs = tomllib.loads((pathlib.Path(__file__).parent.parent / "data/labs.toml").read_text())
+    print("| laboratory, pictures | object F1 | count error | F1 red | F1 white | F1 platelet | white cells in pieces |")
+    print("|---|---|---|---|---|---|---|")
+    for lab, about in sorted(labs.items()):
+        pictures = [path for path in sorted(args.data.glob(f"{lab}/img/*")) if path.stem in names]
+        if not pictures:
+            continue
+        sums = Sums()
+        results = found_in(args, pictures, RED_CELL_UM / about["red_cell_px"])
+        for path in pictures:
+            with open(args.data / lab / "labels" / f"{path.stem}.csv", newline="") as file:
+                rows = list(csv.DictReader(file))
+            corners = lambda row: [float(row[key]) for key in ("x0", "y0", "x1", "y1") if row[key]]
+            size, found = results.get(path.stem, ((1e9, 1e9), []))
+            sums.add([(row["kind"], corners(row)) for row in rows], found, size, BORDER * about["red_cell_px"])
+        figures = " | ".join(sums.f1(name) for name in ("red", "white", "platelet"))
+        error = 100 * sum(sums.errors) / max(1, len(sums.errors))
+        print(f"| {lab}, {len(pictures)} | {sums.f1('cells')} | {error:.1f} % | {figures} | {sums.pieces} of {sums.whites} |")
+
+
+main()
