@@ -100,11 +100,6 @@ impl Rectangle {
         if either > 0.0 { both / either } else { 0.0 }
     }
 
-    /// Whether it touches the border of a picture of this size, to within `within` pixels.
-    pub fn touches_border(&self, (width, height): (f64, f64), within: f64) -> bool {
-        self.x0 <= within || self.y0 <= within || self.x1 >= width - within || self.y1 >= height - within
-    }
-
     /// Width and height.
     pub fn size(&self) -> (f64, f64) {
         (self.x1 - self.x0, self.y1 - self.y0)
@@ -195,9 +190,5 @@ mod tests {
         let other = Rectangle { x0: 5.0, y0: 0.0, x1: 15.0, y1: 10.0 };
         assert!((one.iou(&other) - 1.0 / 3.0).abs() < 1e-12 && (one.iou(&one) - 1.0).abs() < 1e-12);
         assert_eq!(one.iou(&Rectangle { x0: 20.0, x1: 30.0, ..one }), 0.0);
-        assert!(
-            one.touches_border((30.0, 30.0), 0.5)
-                && !Rectangle { x0: 2.0, y0: 2.0, ..one }.touches_border((30.0, 30.0), 0.5)
-        );
     }
 }

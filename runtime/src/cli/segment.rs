@@ -156,13 +156,14 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
 /// Says and keeps what the pictures of the call come to. With --append the pictures of earlier calls are missing in it, so that
 /// it is not kept.
 fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
-    let Some(summary) = work.totals.summary() else { return Ok(()) };
-    if work.done > 1 {
+    let summary = work.totals.summary();
+    if let Some(summary) = summary.as_ref().filter(|_| work.done > 1) {
         print::line(summary.text());
     }
-    if !appended {
+    if let Some(summary) = summary.filter(|_| !appended) {
         return summary.write(out);
     }
+    // What an earlier call left would be taken for this one's.
     match std::fs::remove_file(out.join(totals::FILE)) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::output(&out.join(totals::FILE), e)),
         _ => Ok(()),
