@@ -35,7 +35,9 @@ use super::{
     run_info::{ModelInfo, RunInfo},
     store::{
         self, Fault, is_full,
+        log_check::log_damage,
         retention::{self, Bytes, Newest, Retention},
+        scrub::Scrub,
         write::{self, Event, cut},
     },
 };
@@ -96,6 +98,7 @@ pub struct Keeper {
     tries: u32,
     waiting: Deque<Event, EVENT_RING_LEN>,
     losses: Losses,
+    scrub: Scrub,
     /// Whether it was told that a single frame is more than is allowed.
     told_too_large: bool,
     counters: KeeperCounters,
@@ -132,6 +135,7 @@ impl Keeper {
             tries: 0,
             waiting: Deque::new(),
             losses: Losses::default(),
+            scrub: Scrub::default(),
             told_too_large: false,
             counters: KeeperCounters::default(),
         };
@@ -174,6 +178,7 @@ impl Keeper {
                 self.recovered();
                 self.write_waiting();
                 self.retain(Newest { id, cells: record.cells.len() as u64 });
+                self.scrub();
                 Kept::Durable
             }
             Err(why) => {
@@ -236,7 +241,16 @@ impl Keeper {
     }
 
     fn try_connect(&mut self) -> std::result::Result<(), Fault> {
+        // Before SQLite reads it: what it ignores is gone then.
+        let log_damage = log_damage(&self.log);
         let connection = store::open_to_write(&self.path)?;
+        if let Some(what) = log_damage {
+            self.wait_damaged(format_args!("{what} cannot be read; frames that were only there are lost"));
+        }
+        if !write::is_state_sound(&connection)? {
+            write::restore_state(&connection)?;
+            self.wait_damaged(format_args!("the time of the box was damaged; it goes on from the newest frame"));
+        }
         // The time goes on from what is recorded, but never back: the records may have lost some of it.
         let recorded = write::box_ms(&connection)?;
         if recorded > self.box_ms_now() {
@@ -337,6 +351,39 @@ impl Keeper {
                 self.failed(error);
             }
         }
+    }
+
+    /// A few old frames are checked.
+    fn scrub(&mut self) {
+        let (Some(connection), box_ms) = (&self.connection, self.box_ms_now()) else { return };
+        match self.scrub.step(connection, box_ms) {
+            Ok(step) => {
+                if let Some(frame) = step.first {
+                    self.wait_damaged(format_args!(
+                        "frame {frame} in the database is not what was written; exports leave it out"
+                    ));
+                }
+                if let Some(frames) = step.all {
+                    self.wait_damaged(format_args!("{frames} frames are not what was written; exports leave them out"));
+                }
+                if step.first.is_some() || step.all.is_some() {
+                    self.write_waiting();
+                }
+            }
+            Err(error) => {
+                if !is_full(&error) {
+                    log::warn!("{}: old frames cannot be checked: {error}", self.path.display());
+                }
+                self.failed(error);
+            }
+        }
+    }
+
+    /// An event about damage.
+    fn wait_damaged(&mut self, what: std::fmt::Arguments<'_>) {
+        let text: heapless::String<MAX_EVENT_BYTES> = cut(what);
+        log::error!("{}: {text}", self.path.display());
+        self.wait("damaged", &text);
     }
 
     /// What follows from an error of the connection.

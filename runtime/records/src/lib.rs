@@ -19,6 +19,7 @@ pub mod lock;
 pub mod report;
 pub mod run_info;
 pub mod run_log;
+pub mod sample;
 pub mod shard;
 pub mod store;
 pub mod table;

@@ -26,6 +26,15 @@ pub const MAX_EVENT_BYTES: usize = 240;
 /// Longest name of a frame or a source in the records, in bytes; what is longer is cut.
 pub const MAX_RECORD_NAME_BYTES: usize = 255;
 
+/// Longest name of a sample, in bytes.
+pub const MAX_SAMPLE_NAME_BYTES: usize = 64;
+
+/// Longest name of an operator or a stain, and longest note, in bytes.
+pub const MAX_SAMPLE_TEXT_BYTES: usize = 200;
+
+/// Longest file that names the sample under the lens.
+pub const MAX_SAMPLE_FILE_BYTES: u64 = 4096;
+
 /// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
 
@@ -38,5 +47,6 @@ pub const MAX_TABLES_TIME: Duration = Duration::from_secs(4);
 const _: () = {
     assert!(MIN_RECORDS_RETRY.as_millis() < MAX_RECORDS_RETRY.as_millis());
     assert!(MAX_DAMAGED_DATABASES >= 1);
+    assert!((MAX_SAMPLE_NAME_BYTES + 3 * MAX_SAMPLE_TEXT_BYTES) as u64 * 4 <= MAX_SAMPLE_FILE_BYTES);
     assert!(MAX_TABLE_FRAMES_STOPPED <= MAX_TABLE_FRAMES);
 };

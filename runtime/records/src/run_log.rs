@@ -205,11 +205,16 @@ fn first_line(path: &Path) -> io::Result<String> {
 fn write_tables(folder: &Path, clock: &dyn Clock, stopped: &dyn Fn() -> bool) -> Tables {
     let mut waits = Waits { clock, stopped, since: None, cut_short: false };
     let written = Records::open(folder).and_then(|records| {
-        let (frames, with_um) = records.count(&Filter::default())?;
+        let (frames, _) = records.count(&Filter::default())?;
         let most = if stopped() { MAX_TABLE_FRAMES_STOPPED } else { MAX_TABLE_FRAMES };
         if frames > most {
             return Ok(Tables::TooMany(frames));
         }
+        let records = Records::open_checked(folder)?;
+        if records.damage().is_any() {
+            log::error!("{}: damaged, and left out of the tables: {}", records.path().display(), records.damage());
+        }
+        let (_, with_um) = records.count(&Filter::default())?;
         let cells =
             table_at(&folder.join(CELLS_TABLE), |out| cells_of_folder(&records, with_um, out, &mut || waits.go_on()))?;
         let frames =
@@ -332,7 +337,10 @@ mod tests {
         let (mut log, _) = open(folder.path(), 1);
         let many = format!(
             "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= {MAX_TABLE_FRAMES_STOPPED})
-             INSERT INTO frames SELECT n.i, run, n.i, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels,
+             INSERT INTO frames (id, run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
+             depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms, cells_ms,
+             total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale, input_x_px,
+             input_y_px, analysed_px, stem, red, white, platelets) SELECT n.i, run, n.i, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels,
              clipped_share, depth_levels, brightness_levels, counted, 0, 0, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
              cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
              input_x_px, input_y_px, analysed_px, stem, red, white, platelets FROM frames, n WHERE frames.id = 1"

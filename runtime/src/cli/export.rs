@@ -145,7 +145,8 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
             "Give --out FILE.zip, or --out - for stdout",
         ));
     }
-    let records = Records::open(&from)?;
+    let records = Records::open_checked(&from)?;
+    recorded::warn_of_damage(&records);
     let run = run_number(&records, args.run)?;
     let filter = Filter { run, frame: args.frame, since_ms: args.since, until_ms: args.until };
     let (frames, _) = records.count(&filter)?;

@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::session::Session;
+use super::{print, session::Session};
 use crate::error::{Error, Result};
-use bloodseg_records::{earlier, store};
+use bloodseg_records::{
+    earlier,
+    store::{self, read::Records},
+};
 
 /// How an SQLite database begins.
 const DATABASE: &[u8; 16] = b"SQLite format 3\0";
@@ -26,6 +29,14 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
         )),
         Some(named) => Ok(named.to_owned()),
         None => the_only(session.config.output.dir.as_deref().unwrap_or(Path::new("results"))),
+    }
+}
+
+/// Says what of the records is damaged and left out.
+pub(super) fn warn_of_damage(records: &Records) {
+    if records.damage().is_any() {
+        let path = records.path().display();
+        print::problem(format_args!("{path}: damaged, and left out: {}", records.damage()));
     }
 }
 

@@ -67,7 +67,8 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or is
 /// there already.
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
-    let records = Records::open(&recorded::folder(session, args.from.as_deref())?)?;
+    let records = Records::open_checked(&recorded::folder(session, args.from.as_deref())?)?;
+    recorded::warn_of_damage(&records);
     let run = wanted(&records, args.run)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("report-{}.html", run.id)));
     refuse_what_is_there(&out, args.force)?;

@@ -197,7 +197,8 @@ fn what_is_not_ours_is_refused_at_the_start_and_left_as_it_is() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "rubbish ".repeat(1000));
     std::fs::remove_file(&path).unwrap();
     drop(open(folder.path(), PLENTY));
-    Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA user_version = {}", schema::VERSION + 1)).unwrap();
+    let newer = format!("ALTER TABLE runs ADD COLUMN later; PRAGMA user_version = {}", schema::VERSION + 1);
+    Connection::open(&path).unwrap().execute_batch(&newer).unwrap();
     assert!(refused().contains("use the newer software"));
 }
 

@@ -10,7 +10,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Fault, open_to_read,
+    Fault,
+    damage::is_frame_sound,
+    open_to_read,
     read::{COLUMN_COUNT, COLUMNS, FrameRow},
 };
 
@@ -84,21 +86,40 @@ impl Follower {
         Ok(self.0.query_row("SELECT min(id) > ?1 FROM runs", [run], later)? == Some(true))
     }
 
-    /// At most `most` frames after that of number `after`.
+    /// At most `most` frames after that of number `after`. Frames that are not what was written are left out, as if they were
+    /// not there any more.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn after(&self, after: i64, most: usize) -> Result<Vec<FollowedFrame>, Fault> {
+    pub fn after(&self, mut after: i64, most: usize) -> Result<Vec<FollowedFrame>, Fault> {
+        loop {
+            let (found, last) = self.sound_after(after, most)?;
+            match last {
+                Some(last) if found.is_empty() => after = last,
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// The sound ones of the next `most` frames, and the last of them all.
+    fn sound_after(&self, after: i64, most: usize) -> Result<(Vec<FollowedFrame>, Option<i64>), Fault> {
         let sql = format!(
             "SELECT {COLUMNS}, r.mark FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?1 ORDER BY f.id LIMIT ?2"
         );
         let mut statement = self.0.prepare_cached(&sql)?;
         let mut rows = statement.query(params![after, i64::try_from(most).unwrap_or(i64::MAX)])?;
-        let mut found = Vec::with_capacity(most);
+        let (mut found, mut last) = (Vec::with_capacity(most), None);
         while let Some(row) = rows.next()? {
-            found.push(self.followed(row)?);
+            let id = row.get(0)?;
+            last = Some(id);
+            // Of the moment of this read: deleted meanwhile it is still there.
+            if is_frame_sound(&self.0, id)? == Some(true) {
+                found.push(self.followed(row)?);
+            } else {
+                log::error!("frame {id} in the database is not what was written, and is left out");
+            }
         }
-        Ok(found)
+        Ok((found, last))
     }
 
     /// The newest frame.

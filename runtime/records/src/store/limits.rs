@@ -50,6 +50,18 @@ pub const MAX_EMPTY_RUNS: i64 = 16;
 /// On a full disk, the oldest frames make room for new ones until only this part of the records is left.
 pub const MIN_RETENTION_PART: u64 = 2;
 
+/// Damaged frames that a message names.
+pub const MAX_NAMED_DAMAGED: usize = 8;
+
+/// Frames, and about as many cells, that are checked after a frame that was kept.
+pub const SCRUB_STEP_FRAMES: u32 = 8;
+
+/// See [`SCRUB_STEP_FRAMES`]; the step ends with the frame that reaches it.
+pub const SCRUB_STEP_CELLS: u64 = 512;
+
+/// Time of the box between two passes of checks over all frames; the first begins with the run.
+pub const SCRUB_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// Events that the records hold; the oldest go first.
 pub const MAX_EVENTS: u64 = 10_000;
 

@@ -1,21 +1,24 @@
 //! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
 
 pub mod about;
+pub mod damage;
 pub mod follow;
+pub mod header;
 pub mod limits;
+pub mod log_check;
 pub mod read;
 pub mod retention;
+pub(crate) mod salvage;
 pub mod schema;
+pub(crate) mod scrub;
+pub(crate) mod sum;
 pub mod write;
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use bloodseg_durable::{is_odd, open_plain};
+use bloodseg_durable::is_odd;
 
 use crate::{
     error::Error,
@@ -95,6 +98,7 @@ impl Fault {
 /// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     refuse_odd(path)?;
+    header::check(path)?;
     let opened = match prepared(path, Journal::Ahead) {
         Err(Fault::Sqlite(error)) if cannot_share_memory(&error) => {
             log::info!("{}: no shared memory there: a rollback journal is used", path.display());
@@ -103,8 +107,11 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
         other => other,
     };
     match opened {
-        Err(Fault::NoDatabase) if was_ours(path) => {
+        Err(Fault::NoDatabase) if header::was_ours(path) => {
             Err(Fault::Damaged("its header is not what was written".into(), None))
+        }
+        Err(Fault::Damaged(why, Some(_))) if header::is_of_another_program(path) => {
+            Err(Fault::Refused(format!("a database of another program, and damaged: {why}; it is left as it is")))
         }
         other => other,
     }
@@ -121,16 +128,6 @@ fn refuse_odd(path: &Path) -> Result<(), Fault> {
             Err(Fault::Refused(format!("{name} is not a regular file; move it away, or name another folder")))
         }
     }
-}
-
-/// Whether a file that SQLite takes for no database was one of ours: the number of our application stands in its place, or
-/// nothing at all is left of the header, as on a disk that lost its first block.
-fn was_ours(path: &Path) -> bool {
-    // The header of SQLite's format: 100 bytes, the number of the application at 68, highest byte first.
-    let mut header = [0; 100];
-    let read = open_plain(path).and_then(|mut file| file.read_exact(&mut header));
-    let ours = header.get(68..72) == Some(schema::APPLICATION_ID.to_be_bytes().as_slice());
-    read.is_ok() && (ours || header.iter().all(|byte| *byte == 0))
 }
 
 /// How a commit is made safe.
@@ -177,6 +174,7 @@ fn looked_at(connection: &Connection) -> Result<Found, Fault> {
              software, or another folder",
             schema::VERSION
         ))),
+        Ok(Found::Damaged(why)) => Err(Fault::Damaged(why.into(), None)),
         Ok(Found::Foreign) => Err(Fault::Refused("a database of another program, which is left as it is".into())),
         other => Ok(other?),
     }
@@ -204,6 +202,7 @@ fn cannot_share_memory(error: &rusqlite::Error) -> bool {
 /// [`Fault::Refused`] for what is not ours or of another version, [`Fault::Sqlite`] for everything else.
 pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     refuse_odd(path)?;
+    header::check(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match Connection::open_with_flags(path, flags).and_then(|connection| {
         set_limits(&connection)?;
@@ -365,7 +364,10 @@ mod tests {
         Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE a (b)").unwrap();
         let newer = folder.path().join("newer");
         drop(open_to_write(&newer).unwrap());
-        Connection::open(&newer).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+        Connection::open(&newer)
+            .unwrap()
+            .execute_batch("ALTER TABLE runs ADD COLUMN later; PRAGMA user_version = 99")
+            .unwrap();
         for (path, wanted) in [(garbage, "no database"), (foreign, "another program"), (newer, "version 99")] {
             let before = std::fs::read(&path).unwrap();
             for error in [open_to_write(&path).unwrap_err(), open_to_read(&path).unwrap_err()] {

@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params, types::ValueRef};
 
-use super::{FILE, Fault, open_to_read};
+use super::{
+    FILE, Fault,
+    damage::{self, Damage},
+    log_check::log_damage,
+    log_of, open_to_read, salvage,
+};
 use crate::{
     error::{Error, Result},
     frames::Area,
@@ -172,6 +177,7 @@ pub struct Records {
     pub(super) connection: Connection,
     /// Number of the newest frame when they were opened.
     newest: i64,
+    damage: Damage,
 }
 
 pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
@@ -210,7 +216,37 @@ impl Records {
         let connection = open_to_read(&path).map_err(|fault| fault.to_read(&path))?;
         let newest = connection.query_row("SELECT max(id) FROM frames", [], |row| row.get::<_, Option<i64>>(0));
         let newest = newest.map_err(|e| Fault::from(e).to_read(&path))?.unwrap_or(FIRST);
-        Ok(Self { path, connection, newest })
+        Ok(Self { path, connection, newest, damage: Damage::default() })
+    }
+
+    /// The same, and looks through all of them: frames that are not what was written are left out of everything that is read,
+    /// and [`Records::damage`] says so.
+    ///
+    /// # Errors
+    /// As [`Records::open`]; damage is none, unless the database as a whole cannot be read.
+    pub fn open_checked(from: &Path) -> Result<Self> {
+        let mut records = Self::open(from)?;
+        let mut damage = damage::find(&records.connection, records.newest).map_err(|e| records.fault(e))?;
+        if damage.is_of_rows() {
+            records.connection =
+                salvage::sound_rows(&records.connection, records.newest).map_err(|e| records.fault(e))?;
+        }
+        damage.log = log_damage(&log_of(&records.path));
+        records.damage = damage;
+        Ok(records)
+    }
+
+    /// What is damaged, and left out of what is read; nothing where they were not checked.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
+    }
+
+    /// Whether a frame is what was written, with its cells.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
+    pub fn is_sound(&self, frame: i64) -> Result<bool> {
+        Ok(damage::is_frame_sound(&self.connection, frame).map_err(|e| self.fault(e))? == Some(true))
     }
 
     /// The database.

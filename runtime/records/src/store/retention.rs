@@ -7,7 +7,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::write::{cut, within};
+use super::{
+    sum::Summed,
+    write::{cut, within},
+};
 use crate::store::limits::{
     RECORDS_LOG_BYTES, RETENTION_STEP_CELLS, RETENTION_STEP_FRAMES, RETENTION_STEP_PAGES, RETENTION_STEP_RUNS,
 };
@@ -167,6 +170,8 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
         if let Some(run) = ended_run {
             // Runs before it that have frames no more; later ones may only have begun.
             delete_empty_runs(connection, run)?;
+            connection.prepare_cached("UPDATE state SET oldest = (SELECT min(id) FROM frames)")?.execute([])?;
+            Summed::State.store(connection, 1)?;
         }
         Ok(frames)
     })

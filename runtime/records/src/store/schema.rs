@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::sum::Summed;
+
 /// Marks a database as ours: "bseg".
 pub const APPLICATION_ID: i32 = 0x6273_6567;
 
 /// What brings a database from one version to the next; the first from none to 1.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         box_ms INTEGER NOT NULL
@@ -108,7 +110,47 @@ const STEPS: [&str; 5] = [
     ALTER TABLE frames ADD COLUMN platelets INTEGER;
     ALTER TABLE cells ADD COLUMN kind TEXT;
     ALTER TABLE cells ADD COLUMN kind_confidence REAL;",
+    // Samples, distinct fields, and the sums that show damage (`sum`). Frames of earlier versions have no sum.
+    "CREATE TABLE samples (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        operator TEXT NOT NULL,
+        stain TEXT NOT NULL,
+        note TEXT NOT NULL,
+        first_utc_ms INTEGER NOT NULL,
+        sum INTEGER
+    );
+    ALTER TABLE frames ADD COLUMN sample INTEGER REFERENCES samples (id);
+    ALTER TABLE frames ADD COLUMN field TEXT;
+    ALTER TABLE frames ADD COLUMN earlier INTEGER;
+    ALTER TABLE frames ADD COLUMN shift_x_px REAL;
+    ALTER TABLE frames ADD COLUMN shift_y_px REAL;
+    ALTER TABLE frames ADD COLUMN new_part REAL;
+    ALTER TABLE frames ADD COLUMN fresh INTEGER;
+    ALTER TABLE frames ADD COLUMN fresh_red INTEGER;
+    ALTER TABLE frames ADD COLUMN fresh_white INTEGER;
+    ALTER TABLE frames ADD COLUMN fresh_platelets INTEGER;
+    ALTER TABLE frames ADD COLUMN sum INTEGER;
+    CREATE INDEX frames_of_sample ON frames (sample);
+    ALTER TABLE cells ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN sum INTEGER;
+    ALTER TABLE events ADD COLUMN sum INTEGER;
+    ALTER TABLE state ADD COLUMN summed_from INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE state ADD COLUMN oldest INTEGER;
+    ALTER TABLE state ADD COLUMN newest INTEGER;
+    ALTER TABLE state ADD COLUMN sum INTEGER;
+    UPDATE state SET oldest = (SELECT min(id) FROM frames), newest = (SELECT max(id) FROM frames),
+        summed_from = 1 + ifnull((SELECT max(id) FROM frames), 0);",
 ];
+
+/// CRC-32 of the tables of each version ([`tables_sum`]): what a database of ours cannot lack.
+const TABLES_SUMS: [u32; STEPS.len()] =
+    [129_954_712, 1_702_695_768, 3_279_981_761, 4_220_579_130, 1_529_635_480, 2_549_816_478];
+
+/// The tables and indices of all versions.
+const NAMES: &str =
+    "'state', 'runs', 'models', 'frames', 'frames_of_run', 'cells', 'events', 'events_of_run', 'samples',
+    'frames_of_sample'";
 
 /// The version that this software reads and writes.
 pub const VERSION: i32 = STEPS.len() as i32;
@@ -124,6 +166,8 @@ pub enum Found {
     Newer(i32),
     /// A database of another program.
     Foreign,
+    /// Ours, but its header or its tables are not what was written.
+    Damaged(&'static str),
 }
 
 /// Looks at what is there, and changes nothing.
@@ -134,12 +178,34 @@ pub fn look(connection: &Connection) -> rusqlite::Result<Found> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0));
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    Ok(match (application, version) {
-        (0, 0) if tables == 0 => Found::Empty,
-        (APPLICATION_ID, 1..=VERSION) => Found::Ours(version),
-        (APPLICATION_ID, newer) if newer > VERSION => Found::Newer(newer),
+    if (application, version, tables) == (0, 0, 0) {
+        return Ok(Found::Empty);
+    }
+    let sum = tables_sum(connection)?;
+    // Every version changed a table, so the tables say which version a database has.
+    let of_tables = (1..).zip(TABLES_SUMS).find(|(_, known)| *known == sum).map(|(version, _)| version);
+    Ok(match (application, version, of_tables) {
+        (APPLICATION_ID, _, Some(of_tables)) if version == of_tables => Found::Ours(version),
+        (_, _, Some(_)) => Found::Damaged("its header is not what was written"),
+        (APPLICATION_ID, 1..=VERSION, None) => Found::Damaged("its tables are not what was written"),
+        (APPLICATION_ID, newer, None) if newer > VERSION => Found::Newer(newer),
         _ => Found::Foreign,
     })
+}
+
+/// CRC-32 of the definitions of our tables and indices, whatever else somebody has added.
+fn tables_sum(connection: &Connection) -> rusqlite::Result<u32> {
+    let sql = format!("SELECT name, sql FROM sqlite_schema WHERE name IN ({NAMES}) ORDER BY name");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut sum = crc32fast::Hasher::new();
+    while let Some(row) = rows.next()? {
+        for column in 0..2 {
+            sum.update(row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default());
+            sum.update(&[0]);
+        }
+    }
+    Ok(sum.finalize())
 }
 
 /// Brings a database that is empty or ours to [`VERSION`], all of it or nothing.
@@ -162,8 +228,24 @@ fn migrate_by(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<(
     for step in steps.iter().skip(done) {
         transaction.execute_batch(step)?;
     }
+    if done < SUMMED_SINCE && SUMMED_SINCE <= steps.len() {
+        sum_what_is_there(&transaction)?;
+    }
     transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known}"))?;
     transaction.commit()
+}
+
+/// The first version with sums.
+const SUMMED_SINCE: usize = 6;
+
+/// Gives sums to all rows but those of frames, which are many: a migration has to end soon.
+fn sum_what_is_there(connection: &Connection) -> rusqlite::Result<()> {
+    for (summed, ids) in [(Summed::Run, "SELECT id FROM runs"), (Summed::Event, "SELECT id FROM events")] {
+        let ids: Vec<i64> =
+            connection.prepare(ids)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        ids.into_iter().try_for_each(|id| summed.store(connection, id))?;
+    }
+    Summed::State.store(connection, 1)
 }
 
 /// A database of an older version, for tests.
@@ -228,11 +310,49 @@ mod tests {
         )
         .unwrap();
         migrate(&mut old).unwrap();
-        assert_eq!(look(&old).unwrap(), Found::Ours(5));
+        assert_eq!(look(&old).unwrap(), Found::Ours(VERSION));
         let sql = "SELECT f.cells, red IS NULL AND white IS NULL AND platelets IS NULL AND kind IS NULL AND
                    kind_confidence IS NULL FROM frames f JOIN cells ON frame = f.id";
         let row: (i64, bool) = old.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert_eq!(row, (3, true));
+    }
+
+    #[test]
+    fn the_sums_of_the_tables_are_those_of_each_version() {
+        let sums: Vec<u32> = (1..=STEPS.len())
+            .map(|version| {
+                let mut connection = Connection::open_in_memory().unwrap();
+                migrate_to(&mut connection, version);
+                tables_sum(&connection).unwrap()
+            })
+            .collect();
+        assert_eq!(sums, TABLES_SUMS, "each version has tables of its own");
+    }
+
+    #[test]
+    fn a_database_of_ours_with_another_header_or_other_tables_is_damaged() {
+        let damages = [
+            "PRAGMA application_id = 7",
+            "PRAGMA user_version = 99",
+            "PRAGMA user_version = 2",
+            "PRAGMA user_version = 0",
+            "DROP TABLE models",
+            "DROP INDEX frames_of_run",
+            "ALTER TABLE cells RENAME COLUMN area_px TO area_qx",
+            "ALTER TABLE events ADD COLUMN mine",
+        ];
+        for damage in damages {
+            let mut connection = Connection::open_in_memory().unwrap();
+            migrate(&mut connection).unwrap();
+            connection.execute_batch(damage).unwrap();
+            assert!(matches!(look(&connection).unwrap(), Found::Damaged(_)), "{damage}");
+        }
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+            .execute_batch("CREATE VIEW mine AS SELECT * FROM frames; CREATE INDEX m ON frames (number)")
+            .unwrap();
+        assert_eq!(look(&connection).unwrap(), Found::Ours(VERSION), "what somebody adds is no damage");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use heapless::String as Text;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::retention::delete_empty_runs;
+use super::{damage::without_damage, retention::delete_empty_runs, sum::Summed};
 use crate::{
     frame_record::FrameRecord,
     limits::{MAX_EVENT_BYTES, MAX_RECORD_NAME_BYTES},
@@ -50,6 +50,30 @@ pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT box_ms FROM state", [], |row| row.get(0))
 }
 
+/// Whether the row is sound that says how long the box was running and which frames there are.
+///
+/// # Errors
+/// Those of SQLite.
+pub fn is_state_sound(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(without_damage(Summed::State.is_sound(connection, 1))? == Some(true))
+}
+
+/// Takes from the frames what that row says.
+///
+/// # Errors
+/// Those of SQLite; nothing is then changed.
+pub fn restore_state(connection: &Connection) -> rusqlite::Result<()> {
+    within(connection, || {
+        connection.execute(
+            "INSERT OR REPLACE INTO state (id, box_ms, summed_from, oldest, newest)
+             SELECT 1, ifnull(max(box_ms), 0), ifnull((SELECT min(id) FROM frames WHERE sum NOT NULL), ifnull(max(id), 0) + 1), min(id), max(id)
+             FROM frames",
+            [],
+        )?;
+        Summed::State.store(connection, 1)
+    })
+}
+
 /// Begins a run, and gives its number. Of the runs before it, those without frames go but for the latest [`MAX_EMPTY_RUNS`]:
 /// a program that ends as soon as it starts, over and over, leaves no more than these and what they tell.
 ///
@@ -75,6 +99,7 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
         )?;
         let id = connection.last_insert_rowid();
         insert_models(connection, id, &run.models)?;
+        Summed::Run.store(connection, id)?;
         delete_empty_runs(connection, id.saturating_sub(MAX_EMPTY_RUNS))?;
         Ok(id)
     })
@@ -87,7 +112,8 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
 pub fn models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rusqlite::Result<()> {
     within(connection, || {
         connection.execute("DELETE FROM models WHERE run = ?1", [run])?;
-        insert_models(connection, run, models)
+        insert_models(connection, run, models)?;
+        Summed::Run.store(connection, run)
     })
 }
 
@@ -117,8 +143,11 @@ pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Opti
 /// # Errors
 /// Those of SQLite; nothing is then written.
 pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<()> {
-    let sql = "UPDATE runs SET not_kept = ?2 WHERE id = ?1";
-    connection.execute(sql, params![run, frames.cast_signed()]).map(|_| ())
+    within(connection, || {
+        let sql = "UPDATE runs SET not_kept = ?2 WHERE id = ?1";
+        connection.execute(sql, params![run, frames.cast_signed()])?;
+        Summed::Run.store(connection, run)
+    })
 }
 
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
@@ -198,7 +227,11 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
             ])?;
         }
         drop(cells);
-        connection.prepare_cached("UPDATE state SET box_ms = max(box_ms, ?1)")?.execute([box_ms])?;
+        Summed::Frame.store(connection, id)?;
+        connection
+            .prepare_cached("UPDATE state SET box_ms = max(box_ms, ?1), newest = ?2, oldest = ifnull(oldest, ?2)")?
+            .execute([box_ms, id])?;
+        Summed::State.store(connection, 1)?;
         Ok(id)
     })
 }
@@ -212,7 +245,9 @@ pub fn event(connection: &Connection, run: Option<i64>, event: &Event) -> rusqli
         connection
             .prepare_cached("INSERT INTO events (run, at_utc_ms, box_ms, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![run, event.at_utc_ms, event.box_ms, event.kind.as_str(), event.text.as_str()])?;
-        let oldest = connection.last_insert_rowid().saturating_sub(MAX_EVENTS.cast_signed());
+        let id = connection.last_insert_rowid();
+        Summed::Event.store(connection, id)?;
+        let oldest = id.saturating_sub(MAX_EVENTS.cast_signed());
         connection.prepare_cached("DELETE FROM events WHERE id <= ?1")?.execute([oldest])?;
         Ok(())
     })
@@ -223,8 +258,11 @@ pub fn event(connection: &Connection, run: Option<i64>, event: &Event) -> rusqli
 /// # Errors
 /// Those of SQLite; nothing is then written.
 pub fn end_run(connection: &Connection, run: i64, at_utc_ms: i64, how: &str, not_kept: u64) -> rusqlite::Result<()> {
-    let sql = "UPDATE runs SET ended_utc_ms = ?2, ended = ?3, not_kept = ?4 WHERE id = ?1";
-    connection.execute(sql, params![run, at_utc_ms, how, not_kept.cast_signed()]).map(|_| ())
+    within(connection, || {
+        let sql = "UPDATE runs SET ended_utc_ms = ?2, ended = ?3, not_kept = ?4 WHERE id = ?1";
+        connection.execute(sql, params![run, at_utc_ms, how, not_kept.cast_signed()])?;
+        Summed::Run.store(connection, run)
+    })
 }
 
 /// Does something in one transaction: all of it or nothing.

@@ -36,8 +36,8 @@ fn runs_of_years_go_a_few_at_a_time_and_quickly() {
     let many = format!(
         "BEGIN;
          WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {before})
-         INSERT INTO runs SELECT n.i, n.i, 0, 0, source, '', NULL, '', 4, '', '', NULL, NULL, 0 FROM runs, n WHERE id = 1;
-         INSERT INTO events SELECT NULL, id, 0, 0, 'died', '' FROM runs ORDER BY id DESC LIMIT 10000;
+         INSERT INTO runs SELECT n.i, n.i, 0, 0, source, '', NULL, '', 4, '', '', NULL, NULL, 0, 0 FROM runs, n WHERE id = 1;
+         INSERT INTO events SELECT NULL, id, 0, 0, 'died', '', 0 FROM runs ORDER BY id DESC LIMIT 10000;
          COMMIT"
     );
     other.execute_batch(&many).unwrap();
