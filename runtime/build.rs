@@ -1,4 +1,4 @@
-//! Hashes what the binary is built from, so that parts of an archive are joined only where one build made them.
+//! Hashes the sources of the binary, so that `merge` only joins shards written by the same build.
 
 #![allow(clippy::print_stdout)]
 
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// All that decides what the program computes, but for the compiler.
+/// Everything that determines what the program computes, except the compiler.
 const SOURCES: [&str; 7] =
     ["src", "clock/src", "durable/src", "kernels/src", "records/src", "vision/src", "../Cargo.lock"];
 
@@ -31,8 +31,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     }
 }
 
-/// FNV-1a over names and contents: the same on every machine that has the same sources, whatever ends their lines. It tells
-/// mistakes apart, not forgeries.
+/// FNV-1a over names and contents. Independent of the machine and of line endings. Detects mistakes, not forgeries.
 fn hash(mut files: Vec<PathBuf>) -> io::Result<u64> {
     files.sort();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -1,4 +1,4 @@
-//! What can be wrong with a bundle, a key, or the slots.
+//! Errors of bundles, keys and slots.
 
 use std::{
     io,
@@ -10,64 +10,65 @@ use bloodseg_vision::error::{self, Cause, Parts, Source, hint};
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Who can mend it.
+/// Who can fix it.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A bundle, its signature or what is installed is missing, damaged, not trusted, or does not fit.
+    /// A bundle, its signature or the installed models are missing, damaged, untrusted, or incompatible.
     Bundle,
-    /// What was given as a public key is none.
+    /// The given public key is not valid.
     Key,
-    /// Somebody else holds the slots: it may pass by itself.
+    /// Another process holds the slots; this can pass by itself.
     Held,
-    /// What the crate `bloodseg-vision` says: a file that cannot be read, a model that does not run, a file that cannot be
-    /// written, a fault of the software.
+    /// An error of `bloodseg-vision`: a file that cannot be read, a model that does not run, a file that cannot be
+    /// written, an internal error.
     Vision(error::ErrorKind),
 }
 
-/// What went wrong, by who can mend it ([`Error::kind`]).
+/// What went wrong, classified by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A bundle, its signature or what is installed cannot be used.
+    /// A bundle, its signature or the installed models cannot be used.
     #[error("model {name}: {found}; expected {expected}{}", hint(todo))]
     Bundle {
         /// Name of the bundle, the model or the slots.
         name: String,
         /// What was found.
         found: String,
-        /// What would have been accepted.
+        /// What was expected.
         expected: Box<str>,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
-        /// What the system or a parser said.
+        /// The underlying error.
         source: Option<Source>,
     },
-    /// What was given as a public key is none.
+    /// The given public key is not valid.
     #[error("config {origin}: {found}{}", hint(todo))]
     Key {
-        /// Where it is from.
+        /// Where it comes from.
         origin: String,
         /// What was found.
         found: String,
         /// What to do.
         todo: Box<str>,
     },
-    /// Somebody else holds the slots.
+    /// Another process holds the slots.
     #[error("model {}: {source}; expected {SLOTS_FREE}. {SLOTS_HELD}", folder.display())]
     Held {
         /// Their folder.
         folder: PathBuf,
-        /// What the lock said.
+        /// The error of the lock.
         source: io::Error,
     },
-    /// A picture, a model, a file that cannot be written, or a fault of the software.
+    /// A picture, a model, a file that cannot be written, or an internal error.
     #[error(transparent)]
     Vision(#[from] error::Error),
 }
 
-const SLOTS_FREE: &str = "slots that nobody else holds";
+const SLOTS_FREE: &str = "slots that no other process uses";
 
-const SLOTS_HELD: &str = "It may be `bloodseg models install`, or a run that starts: try again when that has ended";
+const SLOTS_HELD: &str =
+    "`bloodseg models install` or a starting run may be using them; try again when it has finished";
 
 impl Error {
     /// An [`Error::Bundle`].
@@ -92,12 +93,12 @@ impl Error {
         error::Error::output(path, cause).into()
     }
 
-    /// A fault of the software.
+    /// An internal error.
     pub fn internal(place: &'static str, found: impl Into<Cause>) -> Self {
         error::Error::internal(place, found).into()
     }
 
-    /// Who can mend it.
+    /// Who can fix it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Bundle { .. } => ErrorKind::Bundle,
@@ -126,7 +127,7 @@ impl Error {
         }
     }
 
-    /// What to do about it; empty where the message says all there is.
+    /// What to do; empty if the message says everything.
     pub fn remedy(&self) -> &str {
         self.parts().remedy
     }

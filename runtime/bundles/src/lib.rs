@@ -1,5 +1,5 @@
-//! Models in the field: both in one signed file ([`bundle`]), and the two slots that such files are installed into
-//! ([`slots`]), and the run that decides whether new ones stay ([`tried`]).
+//! Deployed models: signed bundles ([`bundle`]), the two slots that they are installed into ([`slots`]), and the trial
+//! run that confirms new models ([`tried`]).
 
 pub mod bundle;
 pub mod error;

@@ -1,5 +1,5 @@
-//! The pipeline of a run, whose models may be new ones from a slot: what they do with the first frames decides whether they
-//! stay. See [`crate::slots`].
+//! The pipeline of a run whose models may be on trial: its first frames decide whether they are confirmed. See
+//! [`crate::slots`].
 
 use std::{
     fmt,
@@ -20,29 +20,29 @@ use bloodseg_vision::{
     pipeline::{Analysis, Pipeline},
 };
 
-/// What a run gives its models: how they are loaded, and who hears of it when some are left.
+/// How a run loads its models, and how it reports a rollback.
 pub trait Loader: fmt::Debug + Send {
-    /// Loads both nets.
+    /// Loads both models.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when one cannot run, or fails its golden input.
+    /// [`Error::Bundle`] if one cannot run, or fails its golden input.
     fn load(&self, models: &Models) -> Result<Pipeline>;
 
-    /// Models were left for others, which is worth a line at once.
+    /// Reports a rollback immediately.
     fn say(&self, words: &str);
 }
 
-/// A pipeline, and what is watched while its models are on trial.
+/// A pipeline, and the state of the trial.
 #[derive(Debug)]
 pub struct TriedPipeline {
     loader: Box<dyn Loader>,
-    /// None where models were left, and those before them could not be loaded.
+    /// `None` if a rollback could not load the previous models.
     pipeline: Option<Pipeline>,
     watched: Option<Watched>,
-    /// Of the super-resolution and of the segmenter that run.
+    /// Of the running super-resolution and segmentation models.
     manifests: [Manifest; 2],
     pitch_um_per_px: f64,
-    /// Why models were left, for the records.
+    /// Reasons of rollbacks, for the records.
     left: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ struct Watched {
 }
 
 impl TriedPipeline {
-    /// A pipeline of models that are on no trial.
+    /// A pipeline of models that are not on trial.
     ///
     /// # Errors
     /// Those of the loader.
@@ -63,10 +63,10 @@ impl TriedPipeline {
         Ok(Self::of(pipeline, manifests(models), None, Vec::new(), loader))
     }
 
-    /// A pipeline of the active models of `slots`; those that cannot be loaded are left for the previous ones.
+    /// A pipeline of the active models of `slots`; rolls back from models that cannot be loaded.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when none can be loaded, [`Error::Vision`] when it cannot be recorded that a run begins.
+    /// [`Error::Bundle`] if none can be loaded, [`Error::Vision`] if the start of the run cannot be recorded.
     pub fn from_slots(slots: Slots, loader: Box<dyn Loader>) -> Result<Self> {
         let mut left = Vec::new();
         let active = slots.begin_run()?;
@@ -89,12 +89,12 @@ impl TriedPipeline {
         Self { loader, pipeline: Some(pipeline), watched, manifests, pitch_um_per_px, left }
     }
 
-    /// What is known of the models that run: the super-resolution's, and the segmenter's.
+    /// The manifests of the running models: super-resolution, segmentation.
     pub fn manifests(&self) -> &[Manifest; 2] {
         &self.manifests
     }
 
-    /// Why models were left since the last question.
+    /// Reasons of rollbacks since the last call.
     pub fn take_left(&mut self) -> Vec<String> {
         std::mem::take(&mut self.left)
     }
@@ -104,15 +104,15 @@ impl TriedPipeline {
         self.pipeline.as_ref().and_then(Pipeline::latest)
     }
 
-    /// The pipeline itself.
+    /// The pipeline.
     ///
     /// # Errors
-    /// [`Error::Vision`] after models were left and those before them could not be loaded.
+    /// [`Error::Vision`] if a rollback could not load the previous models.
     pub fn pipeline(&mut self) -> Result<&mut Pipeline> {
         self.pipeline.as_mut().ok_or_else(|| Error::internal("models", "none are loaded"))
     }
 
-    /// Refuses models of another pitch than the source was opened for, in micrometres a pixel.
+    /// Rejects models with another pitch, in micrometres per pixel, than the source was opened for.
     ///
     /// # Errors
     /// [`Error::Bundle`].
@@ -123,27 +123,27 @@ impl TriedPipeline {
         }
         let name = self.manifests.each_ref().map(|model| format!("{} {}", model.name, model.version));
         let found = format!("a pitch of {now} um, while the source was opened for {um_per_px} um");
-        Err(Error::bundle(name.join(", "), found, "the same pitch", "Start again: these models are active now"))
+        Err(Error::bundle(name.join(", "), found, "the same pitch", "Restart the run: these models are active now"))
     }
 
-    /// Pitch of the frames that the models were trained on, in micrometres a pixel.
+    /// Pitch of the frames that the models were trained on, in micrometres per pixel.
     pub fn um_per_px(&self) -> f64 {
         self.pitch_um_per_px
     }
 
-    /// Analyses a frame by `analyse`, which leaves it as the pipeline's latest. Where models on trial fail, the previous ones
-    /// analyse it; with `any_quality`, frames of every verdict speak for models on trial.
+    /// Analyses a frame with `analyse`, which stores the result in the pipeline. If models on trial fail, the previous
+    /// ones analyse it. With `any_quality`, frames with any verdict count for models on trial.
     ///
     /// # Errors
-    /// Those of `analyse`; and [`Error::Bundle`] when the previous models have another pitch, for which the source would
-    /// have to be opened again.
+    /// Those of `analyse`; [`Error::Bundle`] if the previous models have another pitch, for which the source must be
+    /// opened again.
     pub fn analyse(
         &mut self,
         any_quality: bool,
         mut analyse: impl FnMut(&mut Pipeline) -> error::Result<()>,
     ) -> Result<&Analysis> {
         self.analyse_by(any_quality, |pipeline| Ok(analyse(pipeline)?))?;
-        self.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))
+        self.latest().ok_or_else(|| Error::internal("analysis", "there is no result"))
     }
 
     fn analyse_by(&mut self, any_quality: bool, mut analyse: impl FnMut(&mut Pipeline) -> Result<()>) -> Result<()> {
@@ -169,7 +169,7 @@ impl TriedPipeline {
                         log::info!("models {} are confirmed", watched.running);
                         self.watched = None;
                     }
-                    // The trial goes on: the next good frames try again.
+                    // The trial continues: the next good frames try again.
                     Err(error) => {
                         log::warn!("models {} cannot be confirmed: {error}", watched.running);
                         watched.trial = Trial::default();
@@ -188,7 +188,7 @@ impl TriedPipeline {
         let Some(Watched { slots, running, .. }) = self.watched.take() else { return Ok(()) };
         let active = slots.go_back(&running, reason)?;
         leave(self.loader.as_ref(), &mut self.left, &active.running, reason);
-        // Two pipelines at a time are not in the budget.
+        // The budget does not cover two pipelines at a time.
         self.pipeline = None;
         let (pipeline, _, manifests) = load(self.loader.as_ref(), &slots, active, &mut self.left)?;
         let before = self.um_per_px();
@@ -197,7 +197,7 @@ impl TriedPipeline {
         self.check_pitch(before)
     }
 
-    /// The run ends by its own will: a trial that is not over goes on with the next start, as if this one had not been.
+    /// The run ends in an orderly way: an unfinished trial continues with the next start, and this start does not count.
     pub fn end(&mut self) {
         if let Some(Watched { slots, running, .. }) = self.watched.take()
             && let Err(error) = slots.ended_well(&running)
@@ -207,8 +207,8 @@ impl TriedPipeline {
     }
 }
 
-/// An orderly drop takes the start back, so that a run refused for its folder, budget, address or records does not count against
-/// the trial. A process that is killed never gets here, and its start stays counted.
+/// An orderly drop takes the start back, so that a run refused for its folder, budget, address or records does not count
+/// against the trial. A killed process does not get here, so its start stays counted.
 impl Drop for TriedPipeline {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -217,7 +217,7 @@ impl Drop for TriedPipeline {
     }
 }
 
-/// Loads models and runs their golden inputs; those that fail are left for the previous ones.
+/// Loads models and runs their golden inputs; rolls back from those that fail.
 fn load(
     loader: &dyn Loader,
     slots: &Slots,
@@ -245,7 +245,7 @@ fn manifests(models: &Models) -> [Manifest; 2] {
 }
 
 fn leave(loader: &dyn Loader, left: &mut Vec<String>, running: &Running, reason: &str) {
-    let words = format!("the installed models were left: {reason}; models {running} run instead");
+    let words = format!("rolled back from the installed models: {reason}; running models {running}");
     loader.say(&words);
     left.push(words);
 }
@@ -326,14 +326,14 @@ mod tests {
     fn models_that_cannot_be_confirmed_stay_on_trial_until_they_can() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
-        // The new state is written beside the old one: a folder in that place is in the way.
+        // The new state is written next to the old one: a folder at that path is in the way.
         let in_the_way = folder.path().join("state.toml.new");
         std::fs::create_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
             tried.analyse(true, any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), Some(1), None));
-        assert!(tried.watched.is_some(), "they are watched on");
+        assert!(tried.watched.is_some(), "the trial continues");
         std::fs::remove_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
             assert_eq!(active(&folder).1, Some(1));
@@ -371,7 +371,7 @@ mod tests {
             assert_eq!((version.as_str(), trial), ("1", None));
             assert_eq!(tried.manifests()[1].version.as_str(), "1");
             assert!(reason.unwrap().contains(wanted));
-            // Those that were confirmed are not tried: their errors are the run's.
+            // Confirmed models are not on trial: their errors are those of the run.
             assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());
             assert_eq!(active(&folder).0, "1");
         }
@@ -384,11 +384,11 @@ mod tests {
         for _ in 0..3 * crate::limits::MAX_TRIAL_STARTS {
             let tried = begin(slots());
             assert_eq!(active(&folder), ("2".into(), Some(1), None));
-            // The folder for results is held by another run, say.
+            // For example, another run holds the results folder.
             drop(tried);
             assert_eq!(active(&folder), ("2".into(), Some(0), None));
         }
-        // A process that dies lets go of nothing.
+        // A process that dies releases nothing.
         std::mem::forget(begin(slots()));
         std::mem::forget(begin(slots()));
         assert_eq!(active(&folder), ("2".into(), Some(2), None));
@@ -401,7 +401,7 @@ mod tests {
         tried.check_pitch(tried.um_per_px()).unwrap();
         let refused = tried.check_pitch(2.0 * tried.um_per_px()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Bundle);
-        assert!(refused.to_string().contains("Start again"), "{refused}");
+        assert!(refused.to_string().contains("Restart the run"), "{refused}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Pauses between tries in vain: each twice as long as the one before, up to a bound.
+//! Exponential back-off: each pause is twice as long as the one before, up to a limit.
 
 use std::time::Duration;
 
-/// The pause after `tries` in vain: `least` after none, and never more than `most`.
+/// The pause after `tries` failures: `least` after none, never more than `most`.
 pub fn pause(least: Duration, most: Duration, tries: u32) -> Duration {
     least.saturating_mul(1 << tries.min(16)).min(most)
 }

@@ -1,7 +1,8 @@
-//! Time, as an argument: what waits, retries and stamps reads it here, so that months are a test of seconds.
+//! Time as an argument: everything that waits, retries or stamps reads it here, so that a test simulates months in
+//! seconds.
 //!
-//! Two times that are never mixed. Time since the start never jumps: intervals, stalls and back-off are reckoned with it.
-//! The wall's time is for labels alone: a box without a battery wakes up in 1970, and is set right while it runs.
+//! The two times are never mixed. Elapsed time is monotonic and used for intervals, stalls and back-off. Wall time is
+//! only for labels: a box without a battery boots in 1970, and its clock is set while it runs.
 
 pub mod back_off;
 pub mod utc;
@@ -12,16 +13,16 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Time since some start; never goes back, never jumps.
+    /// Time since an arbitrary start; monotonic.
     fn elapsed(&self) -> Duration;
 
-    /// The time of the wall, which may jump by years either way.
+    /// Wall time, which can jump by years in either direction.
     fn wall(&self) -> SystemTime;
 }
 
-/// The clocks of the machine.
+/// The system clocks.
 #[derive(Debug)]
 pub struct SystemClock(Instant);
 
@@ -42,17 +43,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that goes when it is told to.
+/// A clock for tests that only moves when set.
 #[derive(Debug)]
 pub struct VirtualClock(Mutex<(Duration, SystemTime)>);
 
 impl VirtualClock {
-    /// A clock that stands at nothing elapsed, and at `wall`.
+    /// A clock with zero elapsed time, at wall time `wall`.
     pub fn at(wall: SystemTime) -> Self {
         Self(Mutex::new((Duration::ZERO, wall)))
     }
 
-    /// Lets time pass, on both clocks.
+    /// Advances both clocks.
     pub fn pass(&self, time: Duration) {
         self.change(|(elapsed, wall)| {
             *elapsed += time;
@@ -60,12 +61,12 @@ impl VirtualClock {
         });
     }
 
-    /// Sets the wall's clock alone.
+    /// Sets only the wall clock.
     pub fn set_wall(&self, to: SystemTime) {
         self.change(|(_, wall)| *wall = to);
     }
 
-    // Every change is one step: a thread that panicked while holding the lock left none half done.
+    // Every change is a single step, so a thread that panicked while holding the lock left nothing half done.
     fn change<T>(&self, change: impl FnOnce(&mut (Duration, SystemTime)) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

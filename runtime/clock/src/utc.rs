@@ -1,4 +1,4 @@
-//! Times as records write them: UTC, sorted by name as by time.
+//! Times as the records write them: UTC, in a form that sorts chronologically.
 
 use std::{
     fmt,
@@ -7,12 +7,12 @@ use std::{
 
 use jiff::{SignedDuration, civil::DateTime, fmt::temporal::Pieces};
 
-/// `20261122T173000Z` for a time after 1970; an earlier clock reads as 1970, one beyond the year 9999 as its end.
+/// `20261122T173000Z`; times before 1970 or after 9999 are clamped.
 pub fn stamp(time: SystemTime) -> String {
     stamp_ms(ms(time))
 }
 
-/// As [`stamp`], of milliseconds since 1970.
+/// Like [`stamp`], from milliseconds since 1970.
 pub fn stamp_ms(ms: i64) -> String {
     let at = date_time(ms.max(0));
     let (date, time) = (at.date(), at.time());
@@ -27,22 +27,22 @@ pub fn stamp_ms(ms: i64) -> String {
     )
 }
 
-/// Milliseconds since 1970, negative before; instants outside the calendar are clamped to its ends.
+/// Milliseconds since 1970, negative before; instants outside the calendar are clamped.
 pub fn ms(time: SystemTime) -> i64 {
     let whole = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
     let ms = time.duration_since(UNIX_EPOCH).map_or_else(|before| -whole(before.duration()), whole);
     ms.clamp(FIRST_MS, LAST_MS)
 }
 
-/// `2026-11-22T17:30:00.125Z` for milliseconds since 1970; what lies outside the years 0 to 9999 reads as their ends.
+/// `2026-11-22T17:30:00.125Z` for milliseconds since 1970; years outside 0 to 9999 are clamped.
 pub fn rfc3339(ms: i64) -> impl fmt::Display {
     let at = date_time(ms);
     fmt::from_fn(move |f| write!(f, "{at:.3}Z"))
 }
 
-/// Milliseconds since 1970 of a date (`2026-11-22`, its first moment in UTC) or a time (`2026-11-22T17:30:00Z`, with a
-/// fraction of a second of up to nine digits or an offset like `+01:00` if need be, or as [`stamp`] writes it); a leap
-/// second reads as the one before it. None for anything else.
+/// Milliseconds since 1970 of a date (`2026-11-22`, its first moment in UTC) or a time (`2026-11-22T17:30:00Z`,
+/// optionally with up to nine fractional digits of a second or an offset such as `+01:00`, or as [`stamp`] writes it). A
+/// leap second reads as the second before it. `None` for anything else.
 pub fn parse(text: &str) -> Option<i64> {
     let pieces = Pieces::parse(text).ok()?;
     let offset = match (pieces.time(), pieces.to_numeric_offset()) {
@@ -60,7 +60,7 @@ const DAY_MS: i64 = 86_400_000;
 const FIRST_MS: i64 = -719_528 * DAY_MS;
 const LAST_MS: i64 = 2_932_897 * DAY_MS - 1;
 
-/// Date and time in UTC. Of the calendar's own type, since a `Timestamp` ends a day before the year 9999 does.
+/// Date and time in UTC, as a calendar type, because a `Timestamp` ends a day before the year 9999 does.
 fn date_time(ms: i64) -> DateTime {
     EPOCH.saturating_add(SignedDuration::from_millis(ms.clamp(FIRST_MS, LAST_MS)))
 }

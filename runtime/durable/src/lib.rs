@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all: written beside their place, then renamed into it.
+//! Atomic file writes: a temporary file beside the destination, renamed when complete.
 
 mod plain;
 
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Result of everything here that can fail.
+/// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A file that cannot be written.
@@ -19,7 +19,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub struct Error {
     /// The file or folder.
     pub path: PathBuf,
-    /// What the system said.
+    /// The underlying error.
     pub source: io::Error,
 }
 
@@ -29,7 +29,7 @@ impl Error {
     }
 }
 
-/// A file in the making. Dropped before it is committed, it leaves no trace.
+/// A file being written. Dropping it before it is committed leaves no trace.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -38,17 +38,17 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins to write `path`, whose folder must exist. Two processes may do so at a time; the later one's stays.
+    /// Starts writing `path`, whose folder must exist. Two processes may do so at the same time; the later commit wins.
     ///
     /// # Errors
-    /// [`Error`] when the folder cannot be written to.
+    /// [`Error`] if the folder cannot be written to.
     pub fn create(path: &Path) -> Result<Self> {
-        // The process number keeps two calls on one folder apart.
+        // The process id keeps two calls on one folder apart.
         Self::begin(path, &format!(".part-{}", std::process::id()))
     }
 
-    /// The same for a file that one process alone writes, as those of a run in its folder: what one that was killed left half
-    /// done is written over by the next.
+    /// The same for a file that only one process writes, such as those of a run in its folder: the next run overwrites
+    /// what a killed one left behind.
     ///
     /// # Errors
     /// As [`AtomicFile::create`].
@@ -64,11 +64,11 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), part, file: Some(BufWriter::new(file)) })
     }
 
-    /// Puts the finished file in its place, over an older one, and brings both its bytes and its name to the disk: when this
-    /// returns, it outlasts a power cut.
+    /// Moves the finished file into place, replacing an older one, and syncs both its contents and its name: when this
+    /// returns, the file survives a power failure.
     ///
     /// # Errors
-    /// [`Error`] when what was written cannot be kept, or nobody knows whether it is.
+    /// [`Error`] if the file cannot be stored, or it is unknown whether it is.
     pub fn commit(self) -> Result<()> {
         let path = self.path.clone();
         self.place(|file| {
@@ -78,11 +78,11 @@ impl AtomicFile {
         sync_folder(folder_of(&path)).map_err(|e| Error::new(&path, e))
     }
 
-    /// Puts the finished file in its place, over an older one, without waiting for the disk: for what can be done without. A
-    /// process that is killed leaves it whole or not at all; a power cut within the next minute may leave it empty.
+    /// Moves the finished file into place, replacing an older one, without syncing: for dispensable files. If the process
+    /// is killed, the file is complete or absent; a power failure within the next minute may leave it empty.
     ///
     /// # Errors
-    /// [`Error`] when what was written cannot be kept.
+    /// [`Error`] if the file cannot be stored.
     pub fn commit_unsynced(self) -> Result<()> {
         self.place(|_| Ok(()))
     }
@@ -92,17 +92,17 @@ impl AtomicFile {
         let kept = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| keep(&file));
         let placed = kept.and_then(|()| fs::rename(&self.part, &self.path));
         placed.map_err(|e| {
-            // Nothing is left to do when this fails too.
+            // Nothing more can be done if this fails too.
             let _ = fs::remove_file(&self.part);
             Error::new(&self.path, e)
         })
     }
 }
 
-/// Makes a folder and those above it, and brings the names of those that are new to the disk.
+/// Creates a folder and its parents, and syncs the names of new ones.
 ///
 /// # Errors
-/// Those of the system; a folder that is there already is none.
+/// I/O errors; an existing folder is not an error.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     let new: Vec<&Path> =
         folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
@@ -110,11 +110,11 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     new.into_iter().rev().try_for_each(|folder| sync_folder(folder_of(folder)))
 }
 
-/// Brings the names in a folder to the disk.
+/// Syncs the names in a folder to disk.
 ///
 /// # Errors
-/// Those of the system. Where names cannot be synced at all (some network shares, FAT, a folder that may not be read) there
-/// is none: the system does what it does.
+/// I/O errors. File systems that cannot sync names (some network shares, FAT, an unreadable folder) report none and do
+/// their best.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     noted(folder);
@@ -124,15 +124,15 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Takes away what processes that were killed left half done in a folder, of files that `is_ours` knows by their names. Parts
-/// that name no process are taken away, so that nobody may be writing them; those that name another process stay while it is alive.
+/// Removes temporary files that killed processes left in a folder, for files whose names `is_ours` accepts. Parts without
+/// a process id are removed, so nothing may be writing them; parts of another live process are kept.
 pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
-    // A folder that cannot be read is told by whoever writes into it.
+    // Whoever writes to the folder reports if it cannot be read.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if let Some((whole, process)) = name.to_str().and_then(parts_of)
@@ -140,16 +140,16 @@ pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
             && !process.is_some_and(is_another)
             && let Err(error) = fs::remove_file(entry.path())
         {
-            log::debug!("{}: it stays: {error}", entry.path().display());
+            log::debug!("{}: not removed: {error}", entry.path().display());
         }
     }
 }
 
-/// The same where others may be writing: parts stay whose process is alive, and those that tell no process. Of a process
-/// number that was given to another program since, the part stays too. Only processes of this machine are known; where those
-/// of others write, call it not.
+/// The same while other processes may be writing: keeps parts of live processes, and parts without a process id. If the
+/// process id was reused by another program, the part is kept too. Only processes of this machine are known; do not call
+/// this where other machines write.
 pub fn sweep_dead(folder: &Path, is_ours: impl Fn(&str) -> bool) {
-    // Without a list of processes, all may be alive.
+    // Without a process list, all processes may be alive.
     if !Path::new("/proc/self").exists() {
         return;
     }
@@ -161,17 +161,17 @@ pub fn sweep_dead(folder: &Path, is_ours: impl Fn(&str) -> bool) {
             && !Path::new("/proc").join(process).exists()
             && let Err(error) = fs::remove_file(entry.path())
         {
-            log::debug!("{}: it stays: {error}", entry.path().display());
+            log::debug!("{}: not removed: {error}", entry.path().display());
         }
     }
 }
 
-/// Whether a process of this number is alive and not this one: in a container, numbers begin again with each start.
+/// Whether another process with this id is alive; in a container, ids restart with each start.
 fn is_another(process: &str) -> bool {
     process != std::process::id().to_string() && Path::new("/proc").join(process).exists()
 }
 
-/// The name of the file that a part is of, and the number of the process that writes it.
+/// The name of the file that a part belongs to, and the id of the process that writes it.
 fn parts_of(part: &str) -> Option<(&str, Option<&str>)> {
     let (whole, ending) = part.rsplit_once(".part")?;
     if ending.is_empty() {
@@ -184,11 +184,11 @@ fn parts_of(part: &str) -> Option<(&str, Option<&str>)> {
 
 #[cfg(test)]
 thread_local! {
-    /// What this thread brought to the disk, in its order.
+    /// What this thread synced, in order.
     static SYNCED: std::cell::RefCell<Vec<PathBuf>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// Tests see by it what is synced.
+/// Lets tests see what is synced.
 fn noted(path: &Path) {
     #[cfg(test)]
     SYNCED.with_borrow_mut(|synced| synced.push(path.to_owned()));
@@ -294,7 +294,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let dead = format!("a.csv.part-{}", child.id());
         child.wait().unwrap();
-        // The first process of a machine lives as long as it does.
+        // Process 1 lives as long as the machine.
         let alive = ["a.csv.part-1".to_owned(), format!("a.csv.part-{}", std::process::id()), "a.csv.part".into()];
         for name in alive.iter().chain([&dead, &format!("b{dead}")]) {
             fs::write(folder.path().join(name), "x").unwrap();
@@ -310,7 +310,7 @@ mod tests {
     fn one_process_alone_writes_over_what_it_left_half_done() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        // As when it is killed.
+        // As if it were killed.
         std::mem::forget(AtomicFile::create_alone(&path).unwrap());
         assert_eq!(names(folder.path()), ["a.txt.part"]);
         AtomicFile::create_alone(&path).unwrap().commit().unwrap();

@@ -1,5 +1,5 @@
-//! Regular files alone: what lies in the place of a file may be a pipe that nobody writes, a device without an end, or a link
-//! that another user planted.
+//! Access to regular files only: a path may lead to a pipe without a writer, an endless device, or a link planted by
+//! another user.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,44 +7,44 @@ use std::{
     path::Path,
 };
 
-/// Opens a regular file to read. A link is followed.
+/// Opens a regular file for reading. Follows links.
 ///
 /// # Errors
-/// Those of the system, and [`io::ErrorKind::InvalidInput`] for what is no regular file; never a wait.
+/// I/O errors, and [`io::ErrorKind::InvalidInput`] for anything but a regular file; never blocks.
 pub fn open_plain(path: &Path) -> io::Result<File> {
     open_plain_with(path, OpenOptions::new().read(true))
 }
 
-/// Opens a regular file as `options` say, which may create it.
+/// Opens a regular file with `options`, which may create it.
 ///
 /// # Errors
 /// As [`open_plain`].
 pub fn open_plain_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A pipe opened for reading would wait for its other end, and some devices act when they are opened.
+    // Opening a pipe for reading would wait for its other end, and some devices act when opened.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, rustix::fs::OFlags::NONBLOCK.bits() as i32);
     let file = match options.open(path) {
-        // A pipe without a reader, opened to write.
+        // A pipe without a reader, opened for writing.
         Err(_) if fs::metadata(path).is_ok_and(|known| !known.is_file()) => return Err(no_regular_file()),
         opened => opened?,
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(no_regular_file()) }
 }
 
-/// Creates a file to write. What is there is removed first, a link itself and not what it points to.
+/// Creates a file for writing. Removes what is there first: a link itself, not its target.
 ///
 /// # Errors
-/// Those of the system; a folder in the place is one.
+/// I/O errors, including a folder at the path.
 pub fn create_plain(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // Fails where somebody planted a link in between.
+    // Fails if a link was planted in between.
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
-/// Whether something other than a regular file lies at a path; a link counts as what it points to.
+/// Whether the path is something other than a regular file; follows links.
 pub fn is_odd(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|known| !known.is_file())
 }

@@ -143,7 +143,7 @@ fn a_bundle_without_a_trusted_signature_is_taken_only_when_that_is_said() {
         assert!(!bench.path("slots").exists(), "{message}");
         message
     };
-    assert!(refuse(4, &[]).contains("no key is trusted"));
+    assert!(refuse(4, &[]).contains("no trusted keys"));
     assert!(refuse(4, &["--key", "b.pub"]).contains("not among the trusted keys"));
     assert!(refuse(6, &["--key", "a.key"]).contains("no public key"));
     assert!(refuse(3, &["--key", "none.pub"]).contains("none.pub"));
@@ -227,7 +227,7 @@ fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
     fs::write(bench.path("slots/b.bloodseg"), bytes).unwrap();
     let output = bench.run();
     assert!(output.status.success());
-    assert!(text(&output.stderr).contains("the installed models were left"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("rolled back from the installed models"), "{}", text(&output.stderr));
     let states = bench.states();
     assert!(states[0] == "active" && states[1].contains("damaged"), "{states:?}");
 }

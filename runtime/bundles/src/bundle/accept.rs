@@ -1,4 +1,4 @@
-//! The way of a bundle from bytes to models that may be tried: container, signature, manifests, gate, in this order.
+//! From the bytes of a bundle to models that can be tested: container, signature, manifests, gate, in this order.
 
 use super::{
     parse,
@@ -10,24 +10,24 @@ use crate::{
 };
 use bloodseg_vision::model::{golden, onnx_gate, store::Models};
 
-/// A bundle that has passed everything but the engine.
+/// A bundle that passed every check before the engine.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The bundle, whole.
+    /// The complete bundle.
     pub bytes: Vec<u8>,
-    /// The text of its signature; none where it was taken without one.
+    /// The text of its signature; `None` if it was accepted without one.
     pub signature: Option<String>,
     /// The key that signed it.
     pub key_id: Option<KeyId>,
-    /// What is in it.
+    /// Its contents.
     pub models: Models,
 }
 
-/// Takes a bundle in. With `unsigned`, a missing signature is no fault, nor one of a key that is not trusted; what was taken
-/// so has no `key_id`. A signature of a trusted key must hold all the same: where it does not, something was changed.
+/// Validates a bundle. With `unsigned`, a missing signature or one by an untrusted key is accepted, and `key_id` is
+/// `None`. A signature by a trusted key must be valid even then: if it is not, the bundle was modified.
 ///
 /// # Errors
-/// [`Error::Bundle`] with the first thing that is wrong. Nothing inside is read before the signature holds.
+/// [`Error::Bundle`] with the first failed check. Nothing inside is read before the signature is verified.
 pub fn accept(
     bytes: Vec<u8>,
     signature: Option<String>,
@@ -39,8 +39,8 @@ pub fn accept(
     let verified = match &signature {
         Some(text) => keys.verify(&bytes, text, origin).map(Some),
         None => {
-            let todo = "Fetch the file NAME.minisig too, or take it without with --unsigned";
-            Err(Error::bundle(origin, "no signature", "one of a trusted key", todo))
+            let todo = "Also fetch the file NAME.minisig, or pass --unsigned";
+            Err(Error::bundle(origin, "no signature", "a signature by a trusted key", todo))
         }
     };
     let key_id = match verified {
@@ -48,17 +48,17 @@ pub fn accept(
         verified => verified?,
     };
     let models = bundle.models(origin)?;
-    // A signature that was not held against a key is not kept: it would seem to be one.
+    // An unverified signature is not stored, because it would look verified.
     let signature = signature.filter(|_| key_id.is_some());
     Ok(Accepted { bytes, signature, key_id, models })
 }
 
 impl Accepted {
-    /// Refuses models that cannot fit into `total_mib`: their weights and the maps between their layers, as the gate reckons
-    /// them from the shapes, before an engine plans anything. What fits here may still be too much with all the rest.
+    /// Rejects models that cannot fit into `total_mib`, by their weights and the maps between their layers, as the gate
+    /// computes them from the shapes before the engine plans anything. A run can still need more in total.
     ///
     /// # Errors
-    /// [`Error::Bundle`] with both figures.
+    /// [`Error::Bundle`] with both sizes.
     pub fn check_memory(&self, total_mib: f64, origin: &str) -> Result<()> {
         let Models { ssr, unet } = &self.models;
         let (mut weight_bytes, mut map_bytes) = (0, 0);
@@ -67,14 +67,14 @@ impl Accepted {
                 .map_err(|fault| Error::bundle(origin, fault.found, fault.expected, ""))?
                 .need;
             weight_bytes += need.weight_bytes;
-            // One runs after the other, in one arena.
+            // The models run one after the other in one arena.
             map_bytes = need.least_map_bytes.max(map_bytes);
         }
         let mib = (weight_bytes + map_bytes) as f64 / 1_048_576.0;
         if mib <= total_mib {
             return Ok(());
         }
-        let found = format!("models that need {mib:.1} MiB for weights and maps alone");
+        let found = format!("models that need {mib:.1} MiB for weights and maps");
         Err(Error::bundle(
             origin,
             found,
@@ -83,7 +83,7 @@ impl Accepted {
         ))
     }
 
-    /// What goes on record of it when it is installed at `installed_utc`.
+    /// The record of its installation at `installed_utc`.
     pub fn origin(&self, installed_utc: String) -> Origin {
         Origin {
             bundle_sha256: golden::sha256(&self.bytes),

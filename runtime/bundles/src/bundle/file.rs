@@ -1,4 +1,4 @@
-//! Bundles, signatures and keys as files: read within their limits, made without ever replacing one.
+//! Bundles, signatures and keys as files: read within their limits, never overwritten.
 
 use std::{
     ffi::OsString,
@@ -21,61 +21,61 @@ use bloodseg_vision::{
     },
 };
 
-/// Reads a bundle, whole.
+/// Reads a whole bundle.
 ///
 /// # Errors
-/// [`Error::Vision`] when it is missing, no regular file, or larger than a bundle can be.
+/// [`Error::Vision`] if it is missing, not a regular file, or larger than a bundle can be.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     bounded(path, MAX_BUNDLE_BYTES, "a bundle")
 }
 
-/// Where the signature of a bundle lies: beside it, with `.minisig` added to its name.
+/// The signature file of a bundle: the same path with `.minisig` appended.
 pub fn signature_path(bundle: &Path) -> PathBuf {
     let mut name = OsString::from(bundle);
     name.push(".minisig");
     PathBuf::from(name)
 }
 
-/// Reads the signature of a bundle; none where there is no such file.
+/// Reads the signature of a bundle; `None` if there is no such file.
 ///
 /// # Errors
-/// [`Error::Vision`] when it is there but cannot be read.
+/// [`Error::Vision`] if it exists but cannot be read.
 pub fn read_signature(bundle: &Path) -> Result<Option<String>> {
     let path = signature_path(bundle);
     if std::fs::symlink_metadata(&path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
         return Ok(None);
     }
-    read_text(&path, "a signature of minisign").map(Some)
+    read_text(&path, "a minisign signature").map(Some)
 }
 
-/// Reads a text of keys or signatures.
+/// Reads a text file with keys or signatures.
 ///
 /// # Errors
-/// [`Error::Vision`] when it is missing, too large, or no text.
+/// [`Error::Vision`] if it is missing, too large, or not UTF-8.
 pub fn read_text(path: &Path, what: &str) -> Result<String> {
     let bytes = bounded(path, MAX_KEY_BYTES, what)?;
-    String::from_utf8(bytes).map_err(|e| Error::input(path, Cause::told("bytes that are no text", e), what, ""))
+    String::from_utf8(bytes).map_err(|e| Error::input(path, Cause::told("bytes that are not UTF-8", e), what, ""))
 }
 
 /// Packs the four files of a folder, which must pass the gate.
 ///
 /// # Errors
-/// [`Error::Bundle`] when one is missing or does not fit.
+/// [`Error::Bundle`] if one is missing or does not fit.
 pub fn pack_folder(folder: &Path) -> Result<(Vec<u8>, Models)> {
     let models = Models::load(folder)?;
     let text = |name: &str| store::read(&folder.join(name), MAX_TEXT_BYTES);
     let onnx = |name: &str| store::read(&folder.join(name), MAX_MODEL_BYTES);
     let members = [text("ssr.toml")?, onnx("ssr.onnx")?, text("unet.toml")?, onnx("unet.onnx")?];
     let bytes = pack(members.each_ref().map(Vec::as_slice))?;
-    // What was packed is what is tried: a file may have changed since it was loaded.
+    // Check the packed bytes: a file may have changed since it was loaded.
     super::parse(&bytes, "the bundle")?.models("the bundle")?;
     Ok((bytes, models))
 }
 
-/// Makes a pair of keys: `PREFIX.key`, for its owner alone, and `PREFIX.pub`.
+/// Creates a key pair: `PREFIX.key`, readable by its owner only, and `PREFIX.pub`.
 ///
 /// # Errors
-/// [`Error::Vision`] when one of the two is already there, or cannot be written.
+/// [`Error::Vision`] if either file exists or cannot be written.
 pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
     let with = |ending: &str| {
         let mut name = OsString::from(prefix);
@@ -84,12 +84,12 @@ pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
     };
     let (secret_path, public_path) = (with(".key"), with(".pub"));
     if std::fs::symlink_metadata(&public_path).is_ok() {
-        return Err(Error::output(&public_path, "a file is there already, and a key is never replaced"));
+        return Err(Error::output(&public_path, "the file exists; keys are never overwritten"));
     }
     let key = SecretKey::generate()?;
     create(&secret_path, key.to_text().as_bytes(), 0o600)?;
     if let Err(error) = create(&public_path, key.public_text().as_bytes(), 0o644) {
-        // A secret key without its public one is of no use.
+        // A secret key without its public key is useless.
         let _ = std::fs::remove_file(&secret_path);
         return Err(error);
     }
@@ -99,7 +99,7 @@ pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
 fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Error::output(path, Cause::told("a file is there already, and a key is never replaced", e))
+            Error::output(path, Cause::told("the file exists; keys are never overwritten", e))
         }
         _ => Error::output(path, e),
     };
@@ -117,7 +117,7 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 fn bounded(path: &Path, most_bytes: u64, what: &str) -> Result<Vec<u8>> {
-    let fault = |found: Cause| Error::input(path, found, format!("{what}, of at most {most_bytes} bytes"), "");
+    let fault = |found: Cause| Error::input(path, found, format!("{what} of at most {most_bytes} bytes"), "");
     let mut bytes = Vec::new();
     open_plain(path).and_then(|file| file.take(most_bytes + 1).read_to_end(&mut bytes)).map_err(|e| fault(e.into()))?;
     if bytes.len() as u64 > most_bytes {

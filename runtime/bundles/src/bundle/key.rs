@@ -1,4 +1,4 @@
-//! The secret key of a maker of bundles, in the form that the minisign tool reads, without a password.
+//! The secret key of a bundle maker, in minisign format, without a password.
 
 use blake2::{Blake2b512, Digest};
 use ct_codecs::{Base64, Decoder, Encoder};
@@ -8,22 +8,22 @@ use super::signature::KeyId;
 use crate::error::{Error, Result};
 use bloodseg_vision::error::Cause;
 
-/// Signs with Ed25519, the algorithm of every minisign key.
+/// Signs with Ed25519, the algorithm of all minisign keys.
 const ALGORITHM: [u8; 2] = *b"Ed";
 
 /// Ed25519 over BLAKE2b-512 of the file.
 const PREHASHED: [u8; 2] = *b"ED";
 
-/// BLAKE2b, of the checksum over the key.
+/// BLAKE2b, for the checksum of the key.
 const CHECKSUM: [u8; 2] = *b"B2";
 
-/// Bytes of salt and limits of a password's derivation; zeros where there is no password.
+/// Bytes of the salt and limits for password derivation; zeros without a password.
 const DERIVATION_BYTES: usize = 32 + 8 + 8;
 
-/// Bytes of a whole key: algorithm, derivation, checksum's algorithm, its parameters, id, seed and public key, checksum.
+/// Bytes of a whole key: algorithm, derivation, checksum algorithm, its parameters, id, seed and public key, checksum.
 const KEY_BYTES: usize = 2 + 2 + 2 + DERIVATION_BYTES + 8 + 64 + 32;
 
-/// A key that signs.
+/// A signing key.
 pub struct SecretKey {
     id: [u8; 8],
     pair: KeyPair,
@@ -31,58 +31,58 @@ pub struct SecretKey {
 
 impl std::fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Never the secret.
+        // Never print the secret.
         write!(f, "SecretKey({})", self.id())
     }
 }
 
 impl SecretKey {
-    /// A new key, out of the system's randomness.
+    /// A new key from the system's random number generator.
     ///
     /// # Errors
-    /// [`Error::Vision`] when the system has none.
+    /// [`Error::Vision`] if the system has none.
     pub fn generate() -> Result<Self> {
         let (mut id, mut seed) = ([0; 8], [0; 32]);
         let filled = getrandom::fill(&mut id).and_then(|()| getrandom::fill(&mut seed));
-        filled.map_err(|e| Error::internal("randomness of the system", Cause::of(e)))?;
+        filled.map_err(|e| Error::internal("random number generator", Cause::of(e)))?;
         Ok(Self { id, pair: KeyPair::from_seed(Seed::new(seed)) })
     }
 
-    /// Reads the text of a key file of minisign; `origin` names it in errors.
+    /// Parses a minisign key file; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`Error::Bundle`] for everything but a key without a password.
+    /// [`Error::Bundle`] for anything but a key without a password.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let fault = |found: &str, todo: &str| {
-            Err(Error::bundle(origin, found, "a secret key of minisign without a password", todo))
+            Err(Error::bundle(origin, found, "a minisign secret key without a password", todo))
         };
         let mut lines = text.lines();
         let (comment, line) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
         if !comment.starts_with("untrusted comment: ") {
-            return fault("no key", "`bloodseg models keygen` makes one");
+            return fault("not a key", "`bloodseg models keygen` creates one");
         }
         let mut bytes = [0; KEY_BYTES];
         if Base64::decode(&mut bytes, line.trim_end(), None).map(<[u8]>::len) != Ok(KEY_BYTES) {
-            return fault("a key that is cut off or damaged", "");
+            return fault("a truncated or damaged key", "");
         }
         let (head, rest) = bytes.split_at(6 + DERIVATION_BYTES);
         if head.get(..2) != Some(&ALGORITHM) || head.get(4..6) != Some(&CHECKSUM) {
-            return fault("a key of another algorithm", "");
+            return fault("a key with another algorithm", "");
         }
         if head.get(2..4) != Some(&[0, 0]) {
-            let todo = "Pack without --key, then sign with the tool: minisign -Sm BUNDLE";
-            return fault("a key that is locked with a password", todo);
+            let todo = "Pack without --key, then sign with minisign -Sm BUNDLE";
+            return fault("a key with a password", todo);
         }
         let [id @ .., _, _, _, _, _, _, _, _] = rest.first_chunk::<16>().copied().unwrap_or_default();
         let pair = rest.get(8..72).and_then(|pair| KeyPair::from_slice(pair).ok());
         let Some(pair) = pair.filter(|pair| KeyPair::from_seed(pair.sk.seed()).pk == pair.pk) else {
-            return fault("a key whose halves do not belong together", "");
+            return fault("a key whose public and secret parts do not match", "");
         };
         let key = Self { id, pair };
         let checksum = rest.get(72..).unwrap_or_default();
-        // The tool writes no checksum where there is no password.
+        // minisign writes no checksum if there is no password.
         if checksum.iter().any(|byte| *byte != 0) && checksum != key.checksum() {
-            return fault("a key that is damaged", "");
+            return fault("a damaged key", "");
         }
         Ok(key)
     }
@@ -105,20 +105,20 @@ impl SecretKey {
         encode(&[ALGORITHM.as_slice(), &self.id, &*self.pair.pk].concat())
     }
 
-    /// The text of the public key's file.
+    /// The text of the public key file.
     pub fn public_text(&self) -> String {
         format!("untrusted comment: bloodseg public key {}\n{}\n", self.id(), self.public_line())
     }
 
-    /// Which key it is.
+    /// The id of the key.
     pub fn id(&self) -> KeyId {
         KeyId(self.id)
     }
 
-    /// The text of the signature of `bytes`; `name` is the file's, which the signature vouches for too.
+    /// The signature file of `bytes`; `name` is the file name, which is signed too.
     pub fn sign(&self, bytes: &[u8], name: &str) -> String {
         let signature = self.pair.sk.sign(Blake2b512::digest(bytes), None);
-        // One line: a name may hold anything.
+        // Keep it on one line: a name can contain anything.
         let name: String = name.chars().filter(|c| !c.is_control()).take(128).collect();
         let comment = format!("file:{name}\thashed");
         let whole = self.pair.sk.sign([signature.as_slice(), comment.as_bytes()].concat(), None);
@@ -139,6 +139,6 @@ impl SecretKey {
 }
 
 fn encode(bytes: &[u8]) -> String {
-    // Fails for lengths beyond half of the memory alone.
+    // Only fails for lengths above half of the address space.
     Base64::encode_to_string(bytes).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! A bundle: both models with their manifests in one file, which is signed as a whole. `docs/bundle.md` is its format.
+//! A bundle: both models with their manifests in one signed file. `docs/bundle.md` defines the format.
 //!
-//! Everything about it is fixed but the sizes: four members, in one order, under these names. So there is nothing in it that
-//! could be read in two ways, and nothing that a path or a number could do harm with.
+//! Everything except the sizes is fixed: four members with these names in this order. Nothing is ambiguous, and there are
+//! no paths or counts that could do harm.
 
 pub mod accept;
 pub mod file;
@@ -36,7 +36,7 @@ pub const VERSION: u32 = 1;
 /// Names of the members, in their order.
 pub const MEMBERS: [&str; 4] = ["ssr.toml", "ssr.onnx", "unet.toml", "unet.onnx"];
 
-/// Bytes of a name in the table, filled up with zeros.
+/// Bytes of a name in the table, padded with zeros.
 const NAME_BYTES: usize = 16;
 
 /// Bytes of an entry of the table: name and size.
@@ -48,7 +48,7 @@ const HEAD_BYTES: usize = 16 + MEMBERS.len() * ENTRY_BYTES;
 /// Bytes of the SHA-256 at the end.
 const HASH_BYTES: usize = 32;
 
-/// Bytes of a bundle beside its contents.
+/// Bytes of a bundle besides its contents.
 pub const FRAME_BYTES: u64 = (HEAD_BYTES + HASH_BYTES) as u64;
 
 const TODO: &str = "Fetch the bundle again, or pack it again with `bloodseg models pack`";
@@ -60,10 +60,10 @@ pub struct Bundle<'a> {
     pub members: [&'a [u8]; 4],
 }
 
-/// Takes a bundle apart; `origin` names it in errors. What the members hold is not looked at.
+/// Splits a bundle into its members, without reading their contents; `origin` names it in errors.
 ///
 /// # Errors
-/// [`Error::Bundle`] for every byte that is not as the format says. Never panics, whatever the bytes.
+/// [`Error::Bundle`] for every byte that differs from the format. Never panics.
 pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
     let fault = |found: String, expected: String| Error::bundle(origin, found, expected, TODO);
     if bytes.len() as u64 > MAX_BUNDLE_BYTES {
@@ -72,7 +72,7 @@ pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
     let cut_off = || fault(format!("{} bytes, cut off", bytes.len()), "a whole bundle".into());
     if !bytes.starts_with(&MAGIC) {
         return Err(fault(
-            "no bundle".into(),
+            "not a bundle".into(),
             format!("a file that begins with {:?}", MAGIC.escape_ascii().to_string()),
         ));
     }
@@ -105,15 +105,15 @@ pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
     }
     let whole = bytes.len() - HASH_BYTES;
     if *Sha256::digest(bytes.get(..whole).unwrap_or_default()) != *hash {
-        return Err(fault("another SHA-256 than it ends with".into(), "an undamaged bundle".into()));
+        return Err(fault("a SHA-256 that does not match the contents".into(), "an undamaged bundle".into()));
     }
     Ok(Bundle { members })
 }
 
-/// Puts a bundle together; `members` in the order of [`MEMBERS`]. The same members give the same bytes.
+/// Builds a bundle from `members` in the order of [`MEMBERS`]. The same members produce the same bytes.
 ///
 /// # Errors
-/// [`Error::Bundle`] when one is too large.
+/// [`Error::Bundle`] if one is too large.
 pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
     let mut bytes = Vec::from(MAGIC);
     bytes.extend(VERSION.to_le_bytes());
@@ -134,16 +134,16 @@ pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
 }
 
 impl Bundle<'_> {
-    /// Both models, through the gate; `origin` names the bundle in errors.
+    /// Both models, validated by the gate; `origin` names the bundle in errors.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when a manifest cannot be read, or a model does not fit its own.
+    /// [`Error::Bundle`] if a manifest cannot be read, or a model does not match its manifest.
     pub fn models(&self, origin: &str) -> Result<Models> {
         let [ssr_text, ssr, unet_text, unet] = self.members;
         let model = |text: &[u8], onnx: &[u8], role, name: &str| {
             let origin = format!("{origin}, {name}");
             let text = std::str::from_utf8(text)
-                .map_err(|e| Error::bundle(&origin, Cause::told("a manifest that is no text", e), "UTF-8", TODO))?;
+                .map_err(|e| Error::bundle(&origin, Cause::told("a manifest that is not UTF-8", e), "UTF-8", TODO))?;
             Ok::<_, Error>(Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)?)
         };
         Ok(Models {

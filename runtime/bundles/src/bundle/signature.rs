@@ -1,4 +1,4 @@
-//! Signatures of minisign over a whole bundle, and the keys that are trusted.
+//! Minisign signatures of whole bundles, and the trusted keys.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use minisign_verify::{PublicKey, Signature};
 
 use crate::error::{Error, Result};
 
-/// Which key: eight bytes that the maker drew, written as the minisign tool writes them.
+/// The id of a key: eight random bytes, formatted like minisign does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyId(pub [u8; 8]);
 
@@ -17,15 +17,15 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Public keys whose bundles are taken.
+/// The trusted public keys.
 #[derive(Debug, Clone, Default)]
 pub struct Keys(Vec<(KeyId, PublicKey)>);
 
 impl Keys {
-    /// Trusts one more: a line of base64, or the text of a key file. `origin` says where it is from.
+    /// Adds a trusted key: a base64 line, or the text of a key file. `origin` says where it comes from.
     ///
     /// # Errors
-    /// [`Error::Key`] when it is no public key.
+    /// [`Error::Key`] if it is not a public key.
     pub fn add(&mut self, text: &str, origin: &str) -> Result<()> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("untrusted comment:"));
         let (line, more) = (lines.next().unwrap_or("").trim(), lines.next());
@@ -37,53 +37,53 @@ impl Keys {
             }
             None => Err(Error::Key {
                 origin: origin.to_owned(),
-                found: "no public key of minisign".to_owned(),
+                found: "not a minisign public key".to_owned(),
                 todo: "Write the line that begins with RW, as `bloodseg models keygen` prints it".into(),
             }),
         }
     }
 
-    /// Whether none is trusted.
+    /// Whether there are no trusted keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a signature says that it is of a trusted key; whether it holds is another question.
+    /// Whether a signature claims to be by a trusted key. Does not verify it.
     pub fn know(&self, text: &str) -> bool {
         let id = text.lines().nth(1).and_then(id);
         id.is_some_and(|id| self.0.iter().any(|(known, _)| *known == id))
     }
 
-    /// Checks that one of the keys signed `bytes`, and tells which. `text` is that of the signature's file, `origin` names
-    /// the bundle in errors.
+    /// Verifies that a trusted key signed `bytes`, and returns its id. `text` is the signature file; `origin` names the
+    /// bundle in errors.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when none did, or when something was changed since.
+    /// [`Error::Bundle`] if none did, or if the bundle was modified.
     pub fn verify(&self, bytes: &[u8], text: &str, origin: &str) -> Result<KeyId> {
         let fault = |found: String, expected: &str, todo: &str| Err(Error::bundle(origin, found, expected, todo));
         if self.is_empty() {
-            let todo = "Put the maker's public key into `[models] keys` of the config, or give --key FILE";
-            return fault("a signature, but no key is trusted".into(), "a trusted key", todo);
+            let todo = "Add the maker's public key to `[models] keys` in the config, or give --key FILE";
+            return fault("a signature, but there are no trusted keys".into(), "a trusted key", todo);
         }
-        // Four lines and no more; the decoder looks at three of them.
+        // Exactly four lines; the decoder reads three of them.
         let is_whole = text.starts_with("untrusted comment: ") && text.lines().count() == 4;
         let text = if is_whole { text } else { "" };
         let Some((signature, id)) = Signature::decode(text).ok().zip(text.lines().nth(1).and_then(id)) else {
-            return fault("a signature that cannot be read".into(), "one of minisign", "");
+            return fault("a signature that cannot be read".into(), "a minisign signature", "");
         };
         let Some((_, key)) = self.0.iter().find(|(known, _)| *known == id) else {
             let known: Vec<String> = self.0.iter().map(|(id, _)| id.to_string()).collect();
-            let expected = format!("one of {}", known.join(", "));
-            return fault(format!("a signature of the key {id}"), &expected, "It is not among the trusted keys");
+            let expected = format!("a signature by {}", known.join(", "));
+            return fault(format!("a signature by key {id}"), &expected, "It is not among the trusted keys");
         };
         match key.verify(bytes, &signature, false) {
             Ok(()) => Ok(id),
-            Err(e) => fault(format!("a signature of the key {id} that does not hold: {e}"), "an unchanged bundle", ""),
+            Err(e) => fault(format!("an invalid signature by key {id}: {e}"), "an unchanged bundle", ""),
         }
     }
 }
 
-/// The id in a line of base64: after the two bytes of the algorithm, in keys and signatures alike.
+/// The id in a base64 line: it follows the two algorithm bytes, in keys and signatures alike.
 fn id(line: &str) -> Option<KeyId> {
     let mut bytes = [0; 128];
     let bytes = Base64::decode(&mut bytes, line.trim(), None).ok()?;

@@ -1,4 +1,4 @@
-//! Bundles of the fixture's models: packed, signed, taken apart, and spoiled.
+//! Bundles of the fixture's models: packed, signed, parsed, and corrupted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -53,7 +53,7 @@ fn every_byte_flipped_and_every_length_is_refused_even_without_a_signature() {
 
 #[test]
 fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
-    // The hash at the end is made right again, so that what is tested is the rule itself.
+    // Fix the hash at the end, so that the test reaches the rule itself.
     let with = |at: usize, new: &[u8]| {
         let mut bytes = pack([b"a", b"b", b"c", b"d"]).unwrap();
         bytes[at..at + new.len()].copy_from_slice(new);
@@ -62,7 +62,7 @@ fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
         bytes[whole..].copy_from_slice(&hash);
         refusal(&bytes)
     };
-    assert!(with(0, b"B").contains("no bundle"));
+    assert!(with(0, b"B").contains("not a bundle"));
     assert!(with(8, &[2]).contains("version 2"));
     assert!(with(12, &[3]).contains("3 members"));
     assert!(with(16, b"../etc/passwd").contains("passwd"));
@@ -104,10 +104,10 @@ fn a_signature_holds_for_its_bundle_and_its_key_alone() {
 
     let refusal = |keys: &Keys, bytes: &[u8], text: &str| keys.verify(bytes, text, "test").unwrap_err().to_string();
     assert!(refusal(&trusted(&other), &bytes, &text).contains("not among the trusted"));
-    assert!(refusal(&Keys::default(), &bytes, &text).contains("no key is trusted"));
-    assert!(refusal(&trusted(&key), b"other", &text).contains("does not hold"));
+    assert!(refusal(&Keys::default(), &bytes, &text).contains("no trusted keys"));
+    assert!(refusal(&trusted(&key), b"other", &text).contains("invalid signature"));
     assert!(refusal(&trusted(&key), &bytes, "").contains("cannot be read"));
-    // The id alone is no key.
+    // A matching id is not enough.
     let mut forged = SecretKey::generate().unwrap().sign(&bytes, "x");
     let line = text.lines().nth(1).unwrap();
     forged = forged.replace(&forged.lines().nth(1).unwrap()[..14].to_owned(), &line[..14]);
@@ -127,7 +127,7 @@ fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
         take(signature, false).unwrap_err();
     }
     let of_another_bundle = key.sign(b"other", "x");
-    assert!(take(Some(of_another_bundle), true).unwrap_err().to_string().contains("does not hold"));
+    assert!(take(Some(of_another_bundle), true).unwrap_err().to_string().contains("invalid signature"));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
     let keys = trusted(&key);
     let bytes = bundle();
     let text = key.sign(&bytes, "x");
-    // The signature alone, without the hash that ends the bundle: a byte in each part of it.
+    // Only the signature, without the hash at the end of the bundle: one byte in each part of it.
     for at in (0..bytes.len()).step_by(97).chain(bytes.len() - HASH_BYTES..bytes.len()) {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
@@ -148,7 +148,7 @@ fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
             let mut changed = text.clone().into_bytes();
             changed[at] ^= 1 << bit;
             let held = String::from_utf8(changed).is_ok_and(|text| keys.verify(&bytes, &text, "test").is_ok());
-            // The untrusted comment says nothing that anyone relies on; of the last line's end nothing hangs.
+            // The untrusted comment and the end of the last line are not covered.
             let may_hold = ("untrusted comment: ".len()..comment).contains(&at) || at + 1 == text.len();
             assert!(!held || may_hold, "byte {at}, bit {bit}");
         }
@@ -161,7 +161,7 @@ fn a_key_survives_its_file_and_a_damaged_one_is_refused() {
     let again = SecretKey::parse(&key.to_text(), "test").unwrap();
     assert_eq!((again.public_text(), again.sign(b"x", "y")), (key.public_text(), key.sign(b"x", "y")));
     assert!(!format!("{key:?}").contains(key.to_text().lines().nth(1).unwrap()));
-    // Without a checksum, as the tool writes it.
+    // Without a checksum, as minisign writes it.
     let text = "untrusted comment: minisign encrypted secret key\n\
         RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAZwb+5KZ3RoQaH0MibF5DwEr4jhz5pZTaBCy+\
         bPYGt4D93TJdokF7yUY5uIcjRJyXVBgWjO9heoIx/ea3iqjXmyDhfZyWMABBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
@@ -169,10 +169,10 @@ fn a_key_survives_its_file_and_a_damaged_one_is_refused() {
     assert_eq!(of_tool.id().to_string(), "844677A6E4FE0667");
     assert_eq!(of_tool.public_line(), "RWRnBv7kpndGhEY5uIcjRJyXVBgWjO9heoIx/ea3iqjXmyDhfZyWMABB");
     let refusal = |text: &str| SecretKey::parse(text, "test").unwrap_err().to_string();
-    assert!(refusal("").contains("no key"));
-    assert!(refusal(&key.public_text()).contains("cut off"));
+    assert!(refusal("").contains("not a key"));
+    assert!(refusal(&key.public_text()).contains("truncated"));
     assert!(refusal(&text.replace("RWQAAEIy", "RWRTY0Iy")).contains("password"));
-    assert!(refusal(&text.replace("bPYGt4D9", "bPYGt4D8")).contains("halves"));
+    assert!(refusal(&text.replace("bPYGt4D9", "bPYGt4D8")).contains("do not match"));
     for text in ["", "x", "RWQ", &key.to_text(), &format!("{0}\n{0}", key.public_line())] {
         assert_eq!(Keys::default().add(text, "test").unwrap_err().kind(), ErrorKind::Key);
     }

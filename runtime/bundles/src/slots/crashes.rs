@@ -1,7 +1,6 @@
-//! An installation that is killed, or whose disk fails, at every single step: what is found afterwards is whole.
+//! An installation that is killed, or whose disk fails, at every single step: the remaining state is always complete.
 //!
-//! The disk is one in memory that knows what was synced and what was not, so that a power cut can be played as well as a
-//! process that is killed.
+//! The in-memory disk tracks what was synced, so that it can simulate a power failure as well as a killed process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,34 +16,34 @@ use super::{
 use crate::bundle::accept::Accepted;
 use bloodseg_clock::VirtualClock;
 
-/// What goes wrong at a step.
+/// The fault at a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
-    /// The process is killed: from this step on nothing is done, the step itself half.
+    /// The process is killed: the step is half done, and no later step runs.
     Killed,
-    /// This one step fails, and the process goes on.
+    /// Only this step fails; the process continues.
     Fails,
-    /// This step and every later one that writes fails: the disk is full.
+    /// This and every later write fails: the disk is full.
     Full,
 }
 
-/// What is left of writes that were not synced, after a power cut.
+/// What remains of unsynced writes after a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
-    /// All of them: the process was killed, the machine ran on.
+    /// Everything: the process was killed, but the machine kept running.
     All,
-    /// Nothing: names and contents as they were last synced.
+    /// Nothing: names and contents as last synced.
     Nothing,
-    /// The names, but of contents that were not synced nothing.
+    /// The names, but no unsynced contents.
     Names,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Disk {
-    /// Names, and which file each is of.
+    /// Names, and the file each one refers to.
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
-    /// Contents, and what of them was synced.
+    /// Contents, and their last synced version.
     contents: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     steps: usize,
     trouble: Option<(usize, Trouble)>,
@@ -58,7 +57,7 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another disk with what is left of this one.
+    /// A new disk with what remains of this one.
     fn after(&self, left: Left) -> Self {
         let disk = self.disk();
         let names = if left == Left::Nothing { &disk.synced_names } else { &disk.names };
@@ -82,7 +81,7 @@ impl Memory {
         again
     }
 
-    /// One step: whether it is done, and if not, whether it is done half.
+    /// One step: whether it runs, and if not, whether half of it is done.
     fn step(&self, change: impl FnOnce(&mut Disk, bool) -> io::Result<()>) -> io::Result<()> {
         let mut disk = self.disk();
         let now = disk.steps;
@@ -114,7 +113,7 @@ impl Files for Memory {
         self.step(|disk, is_half| {
             let bytes = if is_half { &bytes[..bytes.len() / 2] } else { bytes };
             match disk.names.get(path).copied() {
-                // Over the same file: what was synced of it is not sure any more.
+                // The file is overwritten, so its synced version is lost.
                 Some(file) => disk.contents[file] = (bytes.to_vec(), None),
                 None => {
                     disk.contents.push((bytes.to_vec(), None));
@@ -174,7 +173,7 @@ fn slots(files: &Memory) -> Slots {
     Slots::with(Path::new("slots"), Box::new(files.clone()), Arc::new(clock))
 }
 
-/// Disks on which an installation of "new" is tried: what they hold, and what is active before.
+/// Initial disks for an installation of "new": contents, and what is active.
 fn beginnings() -> Vec<(&'static str, Memory)> {
     let [one, two] = ["1", "2"].map(|version| accepted(version, None));
     let settle = |files: &Memory, bundle: &Accepted| {
@@ -191,7 +190,7 @@ fn beginnings() -> Vec<(&'static str, Memory)> {
     vec![("built-in", empty), ("1", first), ("2", both), ("trial", on_trial)]
 }
 
-/// Does something at whose every step there is trouble, and hands over each disk that this may leave.
+/// Runs an operation with a fault at each of its steps, and passes on each possible remaining disk.
 fn at_every_step(
     beginning: &Memory,
     act: impl Fn(&Memory) -> bool,
@@ -218,7 +217,7 @@ fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
     let built_in = Models::embedded().unwrap().unet.manifest.version;
     for (before, beginning) in beginnings() {
         let before = if before == "built-in" { built_in.as_str() } else { before };
-        // Models on trial give their place away first: then the confirmed ones before them are active.
+        // Models on trial are removed first: then the confirmed ones before them are active.
         let allowed = if before == "trial" { vec!["trial", "2", "new"] } else { vec![before, "new"] };
         let act = |files: &Memory| slots(files).install(&new).is_ok();
         let steps = at_every_step(&beginning, act, |done, trouble, left, files, at| {
@@ -229,16 +228,16 @@ fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
             if done {
                 assert_eq!(version(&active), "new", "{place}");
             }
-            // What the state names is there, whole.
+            // Every slot named in the state exists and is complete.
             let state = slots(files).state().unwrap();
             for slot in [state.active, state.previous] {
                 slots(files).models_at(&state, slot).unwrap_or_else(|e| panic!("{place}: {e}"));
             }
-            // And another try succeeds.
+            // A second attempt succeeds.
             slots(files).install(&new).unwrap();
             assert_eq!(version(&slots(files).begin_run().unwrap()), "new", "{place}");
         });
-        assert!(steps >= 10, "{steps} steps are too few to be all");
+        assert!(steps >= 10, "only {steps} steps; some are missing");
     }
 }
 
@@ -280,7 +279,7 @@ fn a_start_that_is_not_on_the_disk_does_not_run_models_on_trial() {
             assert!(active.running.fell_back.unwrap().contains("cannot be counted"));
         }
     }
-    // And one that is on the disk is there after a power cut.
+    // A start counted on disk survives a power failure.
     assert_eq!(starts(&calm.after(Left::Nothing)), Some(1));
     assert_eq!(version(&slots(&calm).load().unwrap()), "trial");
 }

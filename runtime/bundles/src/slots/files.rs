@@ -1,4 +1,4 @@
-//! What the slots do with files, behind a trait: tests put one in its place that fails or stops at any step.
+//! File operations of the slots behind a trait, so that tests can fail or stop at any step.
 
 use std::{
     fmt,
@@ -12,60 +12,59 @@ use bloodseg_durable::{create_plain, open_plain};
 
 use crate::limits::{MAX_SLOTS_WAIT, SLOTS_LOOK};
 
-/// Operations on files. None of them is undone by another; what is not synced may be lost in a power cut.
+/// File operations. Unsynced changes can be lost in a power failure.
 pub trait Files: fmt::Debug + Send + Sync {
-    /// The whole file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// When it is missing, no regular file, larger than `most_bytes`, or unreadable.
+    /// If it is missing, not a regular file, larger than `most_bytes`, or unreadable.
     fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>>;
 
-    /// Makes a folder, and those above it; one that is there already is as good.
+    /// Creates a folder and its parents; succeeds if it exists.
     ///
     /// # Errors
-    /// Those of the system, as with all that follow.
+    /// I/O errors, as for all methods below.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Writes a file from its beginning, over what was there.
+    /// Writes a file from the start, replacing its contents.
     ///
     /// # Errors
-    /// Then the file may hold a part of it.
+    /// The file may then be partially written.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
-    /// Brings what was written of a file to the disk.
+    /// Syncs the contents of a file to disk.
     ///
     /// # Errors
-    /// Those of the system.
+    /// I/O errors.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
-    /// Puts a file into the place of another, at once.
+    /// Atomically replaces a file with another.
     ///
     /// # Errors
-    /// Those of the system.
+    /// I/O errors.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Takes a file away; one that is not there is as good.
+    /// Removes a file; succeeds if it does not exist.
     ///
     /// # Errors
-    /// Those of the system.
+    /// I/O errors.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Brings the names in a folder to the disk.
+    /// Syncs the names in a folder to disk.
     ///
     /// # Errors
-    /// Those of the system.
+    /// I/O errors.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
-    /// Keeps other processes out of a folder until it is dropped. Waits for one that is in it, but no longer than
-    /// [`MAX_SLOTS_WAIT`].
+    /// Locks a folder against other processes until the guard is dropped. Waits up to [`MAX_SLOTS_WAIT`].
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] where somebody is in it for longer; those of the system, a folder that is not there among
-    /// them.
+    /// [`io::ErrorKind::WouldBlock`] if another process holds it for longer; other I/O errors, including a missing
+    /// folder.
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Send>>;
 }
 
-/// The files of the machine.
+/// The real file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealFiles;
 
@@ -84,7 +83,7 @@ impl Files for RealFiles {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        // The folder may belong to the service's user, and root may be installing.
+        // The folder may belong to the service's user while root is installing.
         create_plain(path)?.write_all(bytes)
     }
 
@@ -112,10 +111,10 @@ impl Files for RealFiles {
     }
 }
 
-/// Locks a folder, with so much patience.
+/// Locks a folder, waiting at most `patience`.
 fn locked(folder: &Path, patience: Duration) -> io::Result<File> {
     let folder = File::open(folder)?;
-    // A number of tries: a clock is not needed for it.
+    // Counts attempts, so that no clock is needed.
     for _ in 0..patience.as_millis() / SLOTS_LOOK.as_millis() {
         match folder.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(SLOTS_LOOK),

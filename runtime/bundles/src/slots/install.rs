@@ -1,4 +1,4 @@
-//! A bundle into the slot that is not in use, then the switch. Every step leaves something whole to start with.
+//! Installs a bundle into the unused slot, then switches to it. After every step the slots are usable.
 
 use std::io::ErrorKind;
 
@@ -11,14 +11,15 @@ use crate::{
 use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES};
 
 impl Slots {
-    /// Installs a bundle that was accepted and tried; it is active from the next start on, on trial.
+    /// Installs a validated and tested bundle; it is active, on trial, from the next start on.
     ///
-    /// The new file is written and brought to the disk before anything else changes, so a full disk changes nothing. Models
-    /// on trial are replaced, never those that one would go back to.
+    /// The new file is written and synced before anything else changes, so a full disk changes nothing. Models on trial
+    /// are replaced; the models for rollback are not.
     ///
     /// # Errors
-    /// [`Error::Vision`] when something cannot be written, or the state cannot be read now. What is active is then what was active before, or, when only the
-    /// last sync failed, the new models. [`Error::Bundle`] when somebody else holds the slots.
+    /// [`Error::Vision`] if something cannot be written, or the state cannot be read at the moment. The active models are
+    /// then unchanged, or the new ones if only the last sync failed. [`Error::Bundle`] if another process holds the
+    /// slots.
     pub fn install(&self, accepted: &Accepted) -> Result<State> {
         let failed = |e: std::io::Error| Error::output(&self.folder, e);
         self.files.make_folder(&self.folder).map_err(failed)?;
@@ -39,12 +40,12 @@ impl Slots {
             None => Ok(()),
         });
         if let Err(error) = written {
-            // What is half there is in the way of nothing, but it takes space.
+            // A partial file does no harm, but takes space.
             let _ = self.files.remove(&new).and_then(|()| self.files.remove(&signature_path(&new)));
             return Err(failed(error));
         }
 
-        // Always: whatever stood in the file before, from here on it names no slot that is written over.
+        // Always write it: from here on the state must not name the slot that is overwritten.
         let (place, freed) = state.freed();
         self.replace(&freed)?;
         let slot = self.file(place);
@@ -57,27 +58,27 @@ impl Slots {
             .and_then(|()| self.files.sync_folder(&self.folder))
             .map_err(failed)?;
         if self.files.read(&slot, MAX_BUNDLE_BYTES).map_err(failed)? != accepted.bytes {
-            return Err(Error::output(&slot, "what was written reads back as something else"));
+            return Err(Error::output(&slot, "the file reads back differently from what was written"));
         }
         let installed = freed.installed(place, accepted.origin(self.utc()));
         self.replace(&installed)?;
         Ok(installed)
     }
 
-    /// The state that another is to follow. One that is damaged counts for empty slots; one that cannot be read now does not: it
-    /// may name the slot that would be written over, and be read the next time.
+    /// The state to replace. A damaged one counts as empty slots. An unreadable one does not: it may name the slot that
+    /// would be overwritten, and be readable next time.
     fn state_to_replace(&self) -> Result<State> {
         let path = self.folder.join(STATE);
         let damaged = |found: String| {
-            log::warn!("{}: {found}; the slots are taken as empty", path.display());
+            log::warn!("{}: {found}; treating the slots as empty", path.display());
             State::default()
         };
         match self.files.read(&path, MAX_TEXT_BYTES) {
             Ok(bytes) => Ok(State::parse(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|e| damaged(e.to_string()))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(State::default()),
-            // Longer than a state can be.
+            // Larger than a state can be.
             Err(e) if e.kind() == ErrorKind::InvalidData => Ok(damaged(e.to_string())),
-            Err(e) => Err(Error::output(&path, Cause::told(format!("what is installed cannot be read: {e}"), e))),
+            Err(e) => Err(Error::output(&path, Cause::told(format!("the installed models cannot be read: {e}"), e))),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Two slots for models, so that there is always one to run: a new bundle goes into the slot that is not in use, and one
-//! small file, replaced at once, says which is.
+//! Two slots for models, so that a usable model always exists: a new bundle goes into the unused slot, and a small file,
+//! replaced atomically, names the active one.
 //!
 //! ```text
 //!                 frames that count             confirm
@@ -11,9 +11,9 @@
 //!             the previous models, confirmed ones; else the built-in ones
 //! ```
 //!
-//! The folder has `a.bloodseg` and `b.bloodseg`, their signatures beside them, and `state.toml`, which never names a slot
-//! that is not whole. A start on trial is counted before the models are loaded, so that one that kills the process
-//! is left all the same.
+//! The folder contains `a.bloodseg` and `b.bloodseg`, their signatures, and `state.toml`, which never names an incomplete
+//! slot. A start on trial is counted before the models are loaded, so that models that kill the process are rolled back
+//! too.
 
 #[cfg(test)]
 mod crashes;
@@ -44,10 +44,10 @@ use bloodseg_vision::{
     model::{golden, limits::MAX_TEXT_BYTES, store::Models},
 };
 
-/// Name of the file that says which slot is in use.
+/// Name of the file that names the active slot.
 const STATE: &str = "state.toml";
 
-/// A folder with two slots. Opening it touches nothing: a folder that is not there is one with empty slots.
+/// A folder with two slots. Opening it changes nothing; a missing folder has empty slots.
 #[derive(Debug)]
 pub struct Slots {
     folder: PathBuf,
@@ -55,27 +55,27 @@ pub struct Slots {
     clock: Arc<dyn Clock>,
 }
 
-/// Models that were taken out of the slots.
+/// Models loaded from the slots.
 #[derive(Debug, Clone)]
 pub struct Active {
-    /// The models, through the gate.
+    /// The models, validated by the gate.
     pub models: Models,
-    /// Which they are; kept while they run.
+    /// Their identity, kept while they run.
     pub running: Running,
 }
 
-/// Which models run.
+/// The running models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Versions and place, for people.
+    /// Versions and place, for messages.
     pub label: String,
-    /// Where they were.
+    /// Where they were loaded from.
     pub place: Place,
-    /// SHA-256 of their bundle; none for the built-in ones.
+    /// SHA-256 of their bundle; `None` for the built-in models.
     pub sha256: Option<String>,
-    /// Whether they have yet to be confirmed.
+    /// Whether they still need to be confirmed.
     pub on_trial: bool,
-    /// Why they run instead of others; to be told and recorded.
+    /// Why they run instead of others, for the log and the records.
     pub fell_back: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl Slots {
         Self::with(folder, Box::new(RealFiles), Arc::new(SystemClock::start()))
     }
 
-    /// The same with files and a clock of one's choice.
+    /// The same with other file operations and another clock.
     pub fn with(folder: &Path, files: Box<dyn Files>, clock: Arc<dyn Clock>) -> Self {
         Self { folder: folder.to_owned(), files, clock }
     }
@@ -101,10 +101,10 @@ impl Slots {
         &self.folder
     }
 
-    /// What is known of the slots; the default where nothing was ever installed.
+    /// The state of the slots; the default if nothing was ever installed.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when the file is damaged or cannot be read.
+    /// [`Error::Bundle`] if the file is damaged or cannot be read.
     pub fn state(&self) -> Result<State> {
         let path = self.folder.join(STATE);
         match self.files.read(&path, MAX_TEXT_BYTES) {
@@ -114,17 +114,17 @@ impl Slots {
         }
     }
 
-    /// The active models, for a command that is no run: nothing is counted, and nothing written.
+    /// The active models, for commands other than `run`: counts and writes nothing.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when not even the built-in models can be used.
+    /// [`Error::Bundle`] if not even the built-in models can be used.
     pub fn load(&self) -> Result<Active> {
         let (state, reason) = self.known();
         self.load_of(state, reason, false)
     }
 
-    /// The active models, for a run. A start on trial is counted first; after [`MAX_TRIAL_STARTS`] that came to nothing, or
-    /// where it cannot be counted, the previous models run.
+    /// The active models, for a run. First counts a start on trial. After [`MAX_TRIAL_STARTS`] without confirmation, or
+    /// if the start cannot be counted, the previous models run.
     ///
     /// # Errors
     /// As [`Slots::load`].
@@ -142,7 +142,7 @@ impl Slots {
         };
         let next = match held.map_or_else(|| self.replace(&next), Err) {
             Ok(()) => next,
-            // A trial that is not counted could go on for ever.
+            // An uncounted trial could continue forever.
             Err(error) => {
                 let left = format!("the start on trial cannot be counted: {error}");
                 let previous = state.gone_back(&left, &self.utc());
@@ -153,15 +153,16 @@ impl Slots {
         self.load_of(next, reason, is_free)
     }
 
-    /// The models on trial have shown what they can. Others that were installed meanwhile stay as they are.
+    /// Confirms the models on trial. Models installed meanwhile are not affected.
     ///
     /// # Errors
-    /// [`Error::Vision`] when it cannot be recorded, [`Error::Bundle`] when somebody else holds the slots; the trial then goes on.
+    /// [`Error::Vision`] if it cannot be recorded, [`Error::Bundle`] if another process holds the slots; the trial then
+    /// continues.
     pub fn confirm(&self, active: &Running) -> Result<()> {
         self.settle(active, |_| None)
     }
 
-    /// A run on trial ended by its own will, without enough to count: its start does not speak against the models.
+    /// A run on trial ended in an orderly way before the trial was complete: its start does not count against the models.
     ///
     /// # Errors
     /// As [`Slots::confirm`].
@@ -180,56 +181,57 @@ impl Slots {
         }
     }
 
-    /// Leaves models that failed, on trial or not, and loads the previous ones. They run even when it cannot be recorded.
+    /// Rolls back from failed models, on trial or not, and loads the previous ones. They run even if this cannot be
+    /// recorded.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when these were the built-in ones already, or when not even those can be used.
+    /// [`Error::Bundle`] if the built-in models failed, or cannot be used either.
     pub fn go_back(&self, from: &Running, reason: &str) -> Result<Active> {
         if from.place == Place::BuiltIn {
-            return Err(Error::bundle("built-in", reason, "models that run", "There is nothing to go back to"));
+            return Err(Error::bundle("built-in", reason, "models that run", "There are no previous models"));
         }
         let (_lock, held) = self.lock_or_not();
         let is_free = held.is_none();
         let (mut state, _) = self.known();
-        // Others may have been installed, or gone back to, since.
+        // Others may have been installed, or rolled back to, since.
         if state.active_sha256() == from.sha256.as_deref() {
             state = state.gone_back(reason, &self.utc());
             if let Err(error) = held.map_or_else(|| self.replace(&state), Err) {
-                log::warn!("going back to the previous models cannot be recorded: {error}");
+                log::warn!("cannot record the rollback to the previous models: {error}");
             }
         }
         self.load_of(state, Some(reason.to_owned()), is_free)
     }
 
-    /// Goes back by the user's will.
+    /// Rolls back at the user's request.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when the built-in models are active already, or somebody else holds the slots; [`Error::Vision`] when it
-    /// cannot be written.
+    /// [`Error::Bundle`] if the built-in models are already active, or another process holds the slots; [`Error::Vision`]
+    /// if it cannot be written.
     pub fn roll_back(&self) -> Result<State> {
         let _lock = self.lock_if_possible()?;
         let state = self.state()?;
         if state.active == Place::BuiltIn {
-            let todo = "`bloodseg models install` takes a bundle";
-            return Err(Error::bundle("slots", "the built-in models are active", "models to go back from", todo));
+            let todo = "`bloodseg models install` installs a bundle";
+            return Err(Error::bundle("slots", "the built-in models are active", "installed models", todo));
         }
         let next = state.gone_back("rolled back by hand", &self.utc());
         self.replace(&next)?;
         Ok(next)
     }
 
-    /// The models in a place, through hash, container and gate; `state` says what should be there.
+    /// The models in a place, after checking hash, container and gate; `state` has the expected hash.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when they are missing or damaged.
+    /// [`Error::Bundle`] if they are missing or damaged.
     pub fn models_at(&self, state: &State, place: Place) -> Result<Models> {
         self.try_models_at(state, place).map_err(|fault| *fault.error)
     }
 
-    /// The text of the signature in a slot, and the bundle that it is for.
+    /// The bundle in a slot and its signature.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when the bundle cannot be read.
+    /// [`Error::Bundle`] if the bundle cannot be read.
     pub fn signed_at(&self, place: Place) -> Result<(Vec<u8>, Option<String>)> {
         let path = self.file(place);
         let bytes = self
@@ -249,7 +251,7 @@ impl Slots {
         let name = format!("slot {}", place.name());
         let fault = |found: Cause| Error::bundle(&name, found, "the bundle that was installed", "Install it again");
         let bytes = self.files.read(&path, MAX_BUNDLE_BYTES).map_err(|e| Unusable {
-            // An error of the disk may pass; a file that is gone or too large stays so.
+            // A disk error may pass; a missing or oversized file will not.
             lasts: matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData),
             error: fault(e.into()).into(),
         })?;
@@ -260,7 +262,8 @@ impl Slots {
         bundle::parse(&bytes, &name).and_then(|bundle| bundle.models(&name)).map_err(lasting)
     }
 
-    /// Loads what is active; what cannot be used is left, on record where `keep` is set and where it lasts.
+    /// Loads the active models. Rolls back from unusable ones, and records it if `keep` is set and the fault is
+    /// permanent.
     fn load_of(&self, mut state: State, mut fell_back: Option<String>, keep: bool) -> Result<Active> {
         loop {
             let unusable = match self.try_models_at(&state, state.active) {
@@ -268,7 +271,7 @@ impl Slots {
                     let running = Running::of(&models, &state, fell_back);
                     return Ok(Active { models, running });
                 }
-                // Each turn goes from a slot to the previous one, and at last to the built-in models.
+                // Each iteration goes from a slot to the previous one, and finally to the built-in models.
                 Err(unusable) if state.active == Place::BuiltIn => return Err(*unusable.error),
                 Err(unusable) => unusable,
             };
@@ -278,18 +281,18 @@ impl Slots {
                 && unusable.lasts
                 && let Err(error) = self.replace(&state)
             {
-                log::warn!("going back to the previous models cannot be recorded: {error}");
+                log::warn!("cannot record the rollback to the previous models: {error}");
             }
             fell_back = Some(reason);
         }
     }
 
-    /// The state, or, where it is damaged, the built-in models and the reason.
+    /// The state, or, if it is damaged, the built-in models and the reason.
     fn known(&self) -> (State, Option<String>) {
         self.state().map_or_else(|error| (State::default(), Some(error.to_string())), |state| (state, None))
     }
 
-    /// Puts another state in the place of the one that holds. At any time one of the two is there, whole.
+    /// Atomically replaces the state.
     fn replace(&self, state: &State) -> Result<()> {
         let (path, new) = (self.folder.join(STATE), self.folder.join("state.toml.new"));
         let text = state.to_text()?;
@@ -306,8 +309,8 @@ impl Slots {
         self.folder.join(format!("{}.bloodseg", place.name()))
     }
 
-    /// Without a lock where there is no folder yet, or on a file system that knows none: what is read then is whole too. But not
-    /// where somebody holds it.
+    /// Goes without a lock if the folder does not exist yet, or the file system has no locks: reads are consistent even
+    /// then. But fails if another process holds it.
     fn lock_if_possible(&self) -> Result<Option<Box<dyn Send>>> {
         match self.files.lock(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(self.held(error)),
@@ -315,7 +318,7 @@ impl Slots {
         }
     }
 
-    /// The lock, or who is in the way: what runs is chosen all the same, and nothing is recorded.
+    /// The lock, or the reason why there is none: models are chosen anyway, but nothing is recorded.
     fn lock_or_not(&self) -> (Option<Box<dyn Send>>, Option<Error>) {
         self.lock_if_possible().map_or_else(|error| (None, Some(error)), |lock| (lock, None))
     }
@@ -345,7 +348,7 @@ impl Running {
     }
 }
 
-/// Models that cannot be loaded, and whether it would be the same another time.
+/// Models that cannot be loaded, and whether the fault is permanent.
 struct Unusable {
     error: Box<Error>,
     lasts: bool,

@@ -1,4 +1,4 @@
-//! What is known of the slots: one small file, replaced as a whole, which names none that is not whole.
+//! The state of the slots: one small file, replaced atomically, which never names an incomplete slot.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use bloodseg_vision::error::Cause;
 /// Version of the file's format.
 const FORMAT: u32 = 1;
 
-/// Where models lie.
+/// Where models are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
@@ -16,13 +16,13 @@ pub enum Place {
     A,
     /// The second slot.
     B,
-    /// The program itself.
+    /// Built into the program.
     #[default]
     BuiltIn,
 }
 
 impl Place {
-    /// Name in messages, and stem of the slot's file.
+    /// Name in messages, and file stem of a slot.
     pub fn name(self) -> &'static str {
         match self {
             Self::A => "a",
@@ -32,24 +32,24 @@ impl Place {
     }
 }
 
-/// What an installation left on record of a bundle.
+/// The record of an installed bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// SHA-256 of the bundle, lower-case hexadecimal: what the slot's file must have.
+    /// SHA-256 of the bundle, lower-case hexadecimal, which the slot's file must match.
     pub bundle_sha256: String,
-    /// When it was installed, by the wall's clock, which may be wrong.
+    /// When it was installed, by the wall clock, which may be wrong.
     pub installed_utc: String,
-    /// The key that signed it; none for one that was installed unsigned.
+    /// The key that signed it; `None` if it was installed unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// Version of the super-resolution.
+    /// Version of the super-resolution model.
     pub ssr_version: String,
-    /// Version of the segmenter.
+    /// Version of the segmentation model.
     pub unet_version: String,
 }
 
-/// Why a model was left.
+/// Why models were rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WentBack {
@@ -61,25 +61,25 @@ pub struct WentBack {
     pub reason: String,
 }
 
-/// The slots, as the file `state.toml` has them.
+/// The state, as stored in `state.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     format: u32,
-    /// Where the models are that run.
+    /// The active models.
     pub active: Place,
-    /// Where the models are that one goes back to.
+    /// The models to roll back to.
     pub previous: Place,
-    /// Starts of the active models that were not confirmed; none when they are not on trial.
+    /// Unconfirmed starts of the active models; `None` if they are not on trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_starts: Option<u32>,
-    /// What lies in the first slot.
+    /// The bundle in the first slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub a: Option<Origin>,
-    /// What lies in the second slot.
+    /// The bundle in the second slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub b: Option<Origin>,
-    /// The last time that a model was left.
+    /// The last rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub went_back: Option<WentBack>,
 }
@@ -99,10 +99,10 @@ impl Default for State {
 }
 
 impl State {
-    /// Reads the file's text.
+    /// Parses the file.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when it is damaged, or of another version.
+    /// [`Error::Bundle`] if it is damaged, or has another version.
     pub fn parse(text: &str) -> Result<Self> {
         let fault =
             |found: Cause| Error::bundle("slots", found, "a state.toml of this version", "Install the models again");
@@ -111,19 +111,19 @@ impl State {
         let named = |place: Place| place == Place::BuiltIn || state.origin(place).is_some();
         match state.format == FORMAT && named(state.active) && named(state.previous) {
             true => Ok(state),
-            false => Err(fault("state.toml: another format, or an empty slot that is in use".into())),
+            false => Err(fault("state.toml: another format, or the active slot is empty".into())),
         }
     }
 
-    /// The file's text.
+    /// The text of the file.
     ///
     /// # Errors
-    /// [`Error::Vision`] when it cannot be written as TOML.
+    /// [`Error::Vision`] if it cannot be written as TOML.
     pub fn to_text(&self) -> Result<String> {
         toml::to_string_pretty(self).map_err(|e| Error::internal("state of the slots", e))
     }
 
-    /// What lies in a slot.
+    /// The record of the bundle in a slot.
     pub fn origin(&self, place: Place) -> Option<&Origin> {
         match place {
             Place::A => self.a.as_ref(),
@@ -132,13 +132,13 @@ impl State {
         }
     }
 
-    /// SHA-256 of the bundle that is active; none for the built-in models.
+    /// SHA-256 of the active bundle; `None` for the built-in models.
     pub fn active_sha256(&self) -> Option<&str> {
         self.origin(self.active).map(|origin| origin.bundle_sha256.as_str())
     }
 
-    /// The slot that new models go to, and the state in which it is free. Models on trial give their place away: what one
-    /// goes back to is never a model that has not shown what it can.
+    /// The slot for new models, and the state in which it is free. Models on trial are replaced, so that a rollback never
+    /// leads to unconfirmed models.
     pub(super) fn freed(&self) -> (Place, Self) {
         let mut state = self.clone();
         if state.trial_starts.is_some() && state.active != Place::BuiltIn {
@@ -157,7 +157,7 @@ impl State {
         (place, state)
     }
 
-    /// The state with new models in a slot that is free, active and on trial.
+    /// The state with new models in a free slot, active and on trial.
     pub(super) fn installed(&self, place: Place, origin: Origin) -> Self {
         let mut state = self.clone();
         match place {
@@ -171,8 +171,8 @@ impl State {
         state
     }
 
-    /// The state in which the active models are left for the previous ones. Those are not on trial, and what lies behind
-    /// them are the built-in ones: one never goes back to what was left.
+    /// The state after a rollback to the previous models. These are not on trial, and the built-in models come after
+    /// them: a rollback never returns to models that were rolled back.
     pub(super) fn gone_back(&self, reason: &str, utc: &str) -> Self {
         let mut state = self.clone();
         if let Some(sha256) = self.active_sha256() {
@@ -185,7 +185,7 @@ impl State {
         state
     }
 
-    /// The state with another count of starts on trial, or without a trial.
+    /// The state with another number of starts on trial, or without a trial.
     pub(super) fn on_trial(&self, trial_starts: Option<u32>) -> Self {
         Self { trial_starts, ..self.clone() }
     }

@@ -16,7 +16,7 @@ use crate::bundle::{
 use bloodseg_clock::VirtualClock;
 use bloodseg_tiny_models as fixture;
 
-/// A bundle of the fixture's models that call themselves by a version; signed where a key is given.
+/// A bundle of the fixture's models with the given version; signed if a key is given.
 pub(crate) fn accepted(version: &str, key: Option<&SecretKey>) -> Accepted {
     let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|mut draft| {
         draft.manifest.version = version.into();
@@ -59,7 +59,7 @@ impl Bench {
     }
 }
 
-/// The version of the models that run.
+/// The version of the running models.
 pub(super) fn version(active: &Active) -> &str {
     &active.models.unet.manifest.version
 }
@@ -106,7 +106,7 @@ fn starts_that_come_to_nothing_send_back_to_the_confirmed_models() {
     bench.settle("1");
     bench.install("2");
     for start in 1..=MAX_TRIAL_STARTS {
-        // A process that is killed does nothing more.
+        // A killed process does nothing more.
         assert_eq!(version(&bench.slots.begin_run().unwrap()), "2", "start {start}");
     }
     let active = bench.slots.begin_run().unwrap();
@@ -143,7 +143,7 @@ fn models_that_fail_go_back_with_the_reason_and_the_way_back_never_leads_to_them
         (version(&active), active.running.on_trial, active.running.fell_back.as_deref()),
         ("1", false, Some("the engine failed"))
     );
-    // Told twice, it is the same.
+    // Rolling back twice has no further effect.
     assert_eq!(version(&bench.slots.go_back(&failed.running, "again").unwrap()), "1");
     let last = bench.slots.go_back(&active.running, "this one too").unwrap();
     assert_eq!((version(&last), last.running.place), (built_in().as_str(), Place::BuiltIn));
@@ -191,7 +191,7 @@ fn every_damaged_byte_of_the_active_slot_is_seen_and_the_other_slot_runs() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         std::fs::write(bench.file("b.bloodseg"), bytes).unwrap();
-        // A command that is no run leaves the record as it is.
+        // Commands other than `run` record nothing.
         let active = bench.slots.load().unwrap();
         assert_eq!((version(&active), active.running.place), ("1", Place::A), "byte {at}");
         assert_eq!(std::fs::read(bench.file("state.toml")).unwrap(), state);
@@ -230,7 +230,7 @@ fn the_signature_is_kept_beside_its_bundle_and_no_stale_one_stays() {
     let signed = accepted("1", Some(&key));
     assert_eq!(bench.slots.install(&signed).unwrap().a.unwrap().key_id, Some(key.id().to_string()));
     assert_eq!(bench.slots.signed_at(Place::A).unwrap(), (signed.bytes, signed.signature));
-    // On trial: the same slot again.
+    // On trial: the same slot is used again.
     bench.install("2");
     assert_eq!(bench.slots.signed_at(Place::A).unwrap().1, None);
     let mut names: Vec<_> = std::fs::read_dir(bench.file(""))
@@ -255,7 +255,7 @@ fn a_folder_that_cannot_be_written_still_gives_its_confirmed_models_and_never_an
     assert_eq!((version(&active), &active.running.fell_back), ("2", &None));
 }
 
-/// A file system that is mounted for reading alone.
+/// A file system that is mounted read-only.
 #[derive(Debug)]
 struct ReadOnly;
 
@@ -286,7 +286,7 @@ impl Files for ReadOnly {
     }
 }
 
-/// The files of the machine, but that one of them cannot be read now, or that somebody else holds them.
+/// The real file system, except that one file cannot be read now, or another process holds the lock.
 #[derive(Debug)]
 enum Amiss {
     Unreadable(&'static str),
@@ -347,8 +347,8 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
         error.kind() == ErrorKind::Vision(error::ErrorKind::Output) && error.to_string().contains("cannot be read"),
         "{error}"
     );
-    assert!(files() == before, "something was written over");
-    // One that is damaged names nothing, and is not left beside a slot that is written over.
+    assert!(files() == before, "something was overwritten");
+    // A damaged state names nothing, and must not remain while a slot is overwritten.
     std::fs::write(bench.file("state.toml"), "damaged").unwrap();
     let failing = bench.amiss(Amiss::Unreadable("a.bloodseg"));
     failing.install(&accepted("3", None)).unwrap_err();
@@ -365,11 +365,7 @@ fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_sam
     let before = state();
     let held = bench.amiss(Amiss::Held);
     let active = held.begin_run().unwrap();
-    assert_eq!(
-        (version(&active), active.running.on_trial),
-        ("1", false),
-        "a trial that is not counted could go on for ever"
-    );
+    assert_eq!((version(&active), active.running.on_trial), ("1", false), "an uncounted trial could continue forever");
     assert!(active.running.fell_back.unwrap().contains("models install"));
     let on_trial = held.load().unwrap().running;
     let refusals = [
@@ -384,5 +380,5 @@ fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_sam
     assert_eq!(version(&held.go_back(&on_trial, "it failed").unwrap()), "1");
     assert!(state() == before, "something was recorded");
     bench.slots.confirm(&bench.slots.begin_run().unwrap().running).unwrap();
-    assert_eq!(version(&held.begin_run().unwrap()), "2", "what is confirmed runs");
+    assert_eq!(version(&held.begin_run().unwrap()), "2", "confirmed models run");
 }

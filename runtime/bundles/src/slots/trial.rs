@@ -1,28 +1,28 @@
-//! The first frames of new models: what confirms them, and what sends them back.
+//! The first frames of new models: confirms them or rolls back.
 
 use crate::limits::MIN_TRIAL_FRAMES;
 
-/// How a frame went under models on trial.
+/// The outcome of a frame under models on trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tried {
-    /// Both nets ran, and cells were counted.
+    /// Both models ran, and cells were counted.
     Counted,
-    /// The frame was not good enough to count; the super-resolution alone ran.
+    /// The frame was not good enough to count; only super-resolution ran.
     Looked,
-    /// The analysis refused what the nets made of it.
+    /// The analysis rejected the output of the models.
     Refused,
     /// The engine failed.
     Broke(String),
 }
 
-/// What follows.
+/// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// The trial goes on, or is over already.
+    /// The trial continues, or is already over.
     GoOn,
-    /// They are confirmed: [`super::Slots::confirm`].
+    /// Confirm the models: [`super::Slots::confirm`].
     Confirm,
-    /// They are left, for this reason: [`super::Slots::go_back`].
+    /// Roll back, for this reason: [`super::Slots::go_back`].
     GoBack(String),
 }
 
@@ -35,7 +35,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Takes note of a frame and says what follows.
+    /// Records a frame and returns what to do.
     pub fn frame(&mut self, tried: Tried) -> Next {
         if self.is_over {
             return Next::GoOn;
@@ -49,7 +49,7 @@ impl Trial {
         match tried {
             Tried::Broke(reason) => return Next::GoBack(reason),
             Tried::Refused => self.refused += 1,
-            // It says nothing of the segmenter.
+            // It says nothing about the segmenter.
             Tried::Looked => {}
             Tried::Counted => self.counted += 1,
         }
