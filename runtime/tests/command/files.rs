@@ -46,15 +46,15 @@ fn a_jpeg_that_is_not_whole_is_refused_wherever_it_is_read() {
     bench.write("in/unended.jpg", &whole[..whole.len() - 2]);
     for flags in [&[][..], &["--whole-field"]] {
         let answer = bench.segment(&[&["in"], flags].concat());
-        answer.refused(3, &["half.jpg: a picture that is cut off", "unended.jpg: a JPEG without its end marker"]);
+        answer.refused(3, &["half.jpg: a truncated picture", "unended.jpg: JPEG without end marker"]);
         assert_eq!(names(&bench.out()), ["unended.jpg", "whole.jpg"]);
     }
     let run = bench.call(&["run", "in", "--models", "models", "--out", "r", "--http", "off"]);
-    run.refused(3, &["half.jpg: a picture that is cut off", "1 of 3 pictures"]);
+    run.refused(3, &["half.jpg: a truncated picture", "1 of 3 pictures"]);
     assert_eq!(names(&bench.path("r")), ["unended.jpg", "whole.jpg"]);
     bench.write("set/img/a.jpg", &whole[..whole.len() / 2]);
     bench.picture("set/mask/a.png", &smear(150, 120, &[]));
-    bench.call(&["eval", "set", "--models", "models"]).refused(3, &["a.jpg: a picture that is cut off"]);
+    bench.call(&["eval", "set", "--models", "models"]).refused(3, &["a.jpg: a truncated picture"]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn kinds_that_are_not_read_have_their_names_and_their_ways_out() {
     }
     bench.segment(&["bigtiff.tif", "--any-quality"]).done();
     bench.segment(&["f32.tif"]).refused(3, &["floating-point samples of 32 bit", "8 or 16 bit"]);
-    bench.segment(&["jpeg12.jpg"]).refused(3, &["a JPEG of 12 bit"]);
+    bench.segment(&["jpeg12.jpg"]).refused(3, &["a 12-bit JPEG"]);
     bench.segment(&["u12in16.tif"]).refused(3, &["of 65535: looks like 12 bit", "--bits 12"]);
     bench.segment(&["u14in16.tif"]).refused(3, &["of 65535: looks like 14 bit", "--bits 14"]);
     bench.segment(&["u14in16.tif", "--bits", "12"]).refused(3, &["samples reach", "at most 4095"]);

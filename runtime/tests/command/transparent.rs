@@ -66,5 +66,5 @@ fn a_picture_that_is_all_transparent_is_refused() {
     let bench = Bench::new();
     RgbaImage::from_pixel(80, 60, Rgba([220, 210, 215, 0])).save(bench.path("clear.png")).unwrap();
     let answer = bench.call(&["segment", "clear.png", "--models", "models", "--out", "out"]);
-    answer.refused(3, &["clear.png: a picture of which every pixel is transparent", "alpha channel"]);
+    answer.refused(3, &["clear.png: a fully transparent picture", "alpha channel"]);
 }

@@ -1,7 +1,7 @@
-//! How far a super-resolved picture says something that the camera did not see.
+//! How far a super-resolved picture departs from what the camera saw.
 //!
-//! The picture is shrunk back by averaging areas and compared with what was read, without any truth: the figure is
-//! there on the device too.
+//! Compares the super-resolved picture, downscaled by area averaging, with the input. This needs no ground truth, so the
+//! figure is available on the device too.
 
 use image::RgbImage;
 
@@ -16,8 +16,8 @@ use crate::{
     support::CellConsistency,
 };
 
-/// The picture shrunk back less what was read: a difference a channel of each low-resolution pixel, in levels
-/// (-255..=255). The figures of consistency are means of its amounts over the three channels.
+/// The downscaled picture minus the input: one difference per channel of each low-resolution pixel, in levels
+/// (-255..=255). The consistency figures are mean absolute values over the three channels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Consistency {
     width: u32,
@@ -34,17 +34,17 @@ pub struct CellSums {
 }
 
 impl Consistency {
-    /// Compares what was read, `lr`, with what came out, `sr`, a whole multiple of its size.
+    /// Compares the input `lr` with `sr`, whose size is a whole multiple of it.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it is none.
+    /// [`Error::Internal`] if it is not.
     pub fn new(lr: &RgbImage, sr: &RgbImage) -> Result<Self> {
         let mut this = Self::default();
         this.compare(lr, sr)?;
         Ok(this)
     }
 
-    /// Compares another pair, in the memory of the one before.
+    /// Compares another pair, reusing the memory.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -54,7 +54,7 @@ impl Consistency {
         if !whole(width, sr.width()) || !whole(height, sr.height()) {
             return Err(Error::internal(
                 "consistency",
-                format!("{}x{} is no whole multiple of {width}x{height}", sr.width(), sr.height()),
+                format!("{}x{} is not a whole multiple of {width}x{height}", sr.width(), sr.height()),
             ));
         }
         (self.width, self.height) = (width, height);
@@ -63,7 +63,7 @@ impl Consistency {
         let row_bytes = 3 * sr.width() as usize;
         let rows = lr.as_raw().chunks_exact(3 * width as usize).zip(sr.as_raw().chunks_exact(down * row_bytes));
         for ((read, strip), differences) in rows.zip(self.difference_levels.chunks_exact_mut(width as usize)) {
-            // The scale of the nets, known to the compiler, is several times as fast.
+            // A scale known at compile time is several times as fast.
             if (across, down) == (SCALE as usize, SCALE as usize) {
                 differ(read, strip, SCALE as usize, SCALE as usize, differences);
             } else {
@@ -78,18 +78,18 @@ impl Consistency {
         self.difference_levels.iter().map(amount_levels).sum::<f64>() / self.difference_levels.len() as f64
     }
 
-    /// Each cell by itself: entry `n - 1` is that of label `n`. A low-resolution pixel weighs as much as the cell covers
-    /// of it; a label that no pixel bears has 0 everywhere.
+    /// One entry per cell: entry `n - 1` is for label `n`. A low-resolution pixel is weighted by how much of it the cell
+    /// covers; an unused label has 0 everywhere.
     ///
-    /// `labels` lie on a grid that is a whole multiple of the low-resolution picture.
+    /// `labels` lie on a grid whose size is a whole multiple of the low-resolution picture.
     ///
     /// # Errors
-    /// [`Error::Internal`] when they do not.
+    /// [`Error::Internal`] if it is not.
     pub fn cells(&self, labels: &Labels) -> Result<Vec<CellConsistency>> {
         Ok(self.sum_cells(labels, &mut Vec::new())?.collect())
     }
 
-    /// The same, one after another, with the memory of `sums` to work in.
+    /// The same as an iterator, using the memory of `sums`.
     ///
     /// # Errors
     /// As [`Self::cells`].
@@ -99,12 +99,15 @@ impl Consistency {
         sums: &'a mut Vec<CellSums>,
     ) -> Result<impl Iterator<Item = CellConsistency> + use<'a>> {
         sums.clear();
-        // A comparison that has not been made yet has no size.
+        // Before the first comparison there is no size.
         let (width, height) = (self.width.max(1), self.height.max(1));
         let (across, down) = (labels.width() / width, labels.height() / height);
         let fits = (across * width, down * height) == labels.dimensions() && across > 0 && down > 0;
         if !fits || self.difference_levels.is_empty() {
-            return Err(Error::internal("consistency", "labels are no whole multiple of the picture"));
+            return Err(Error::internal(
+                "consistency",
+                "the size of the labels is not a whole multiple of the picture's",
+            ));
         }
         let (across, down, row_px) = (across as usize, down as usize, width as usize);
         for (y, row) in labels.as_raw().chunks_exact(across * row_px).enumerate() {
@@ -123,7 +126,7 @@ impl Consistency {
 }
 
 impl CellSums {
-    /// Adds a run of a row; `differences` are those of the row of the input, which has one pixel for `across` of it.
+    /// Adds a run of a row; `differences` are those of the input row, which has one pixel per `across` of it.
     fn add(&mut self, run: &Run<u16>, differences: &[[i16; 3]], across: usize) {
         let mut begin = run.begin;
         while begin < run.end {
@@ -131,7 +134,7 @@ impl CellSums {
             let end = run.end.min((place + 1) * across);
             let difference = &differences[place];
             let amount = amount_levels(difference);
-            // One after another: a product would be rounded otherwise.
+            // One addition at a time: a product would round differently.
             for _ in begin..end {
                 self.amount_levels += amount;
             }
@@ -143,7 +146,7 @@ impl CellSums {
         self.pixels += (run.end - run.begin) as u32;
     }
 
-    /// Of a cell on a grid that has `pixels_each` pixels a pixel of the input.
+    /// For a cell on a grid with `pixels_each` pixels per input pixel.
     fn consistency(&self, pixels_each: f64) -> CellConsistency {
         let pixels = f64::from(self.pixels.max(1));
         CellConsistency {
@@ -155,13 +158,13 @@ impl CellSums {
     }
 }
 
-/// A strip of the large picture, `across` x `down` pixels of it each, less the row that was read.
+/// A strip of the large picture, with `across` x `down` pixels per input pixel, minus the input row.
 #[inline(always)]
 fn differ(read: &[u8], strip: &[u8], across: usize, down: usize, differences: &mut [[i16; 3]]) {
     let row_bytes = strip.len() / down;
     let pixels = differences.iter_mut().zip(read.chunks_exact(3)).enumerate();
     for (x, (difference, read)) in pixels {
-        // Rounded to levels along the rows, then down the columns: what shrinking an 8-bit picture gives.
+        // Rounded to levels along the rows first, then down the columns, as when an 8-bit picture is downscaled.
         let mut sums = [0_u32; 3];
         for row in strip.chunks_exact(row_bytes) {
             let mut along = [0_u32; 3];
@@ -180,7 +183,7 @@ fn rounded(sum: u32, count: u32) -> u32 {
     (sum + count / 2) / count
 }
 
-/// Mean amount over the channels, in levels.
+/// Mean absolute value over the channels, in levels.
 fn amount_levels(difference_levels: &[i16; 3]) -> f64 {
     f64::from(difference_levels.iter().map(|level| i32::from(level.abs())).sum::<i32>()) / 3.0
 }
@@ -232,7 +235,7 @@ mod tests {
         let labels = Labels::from_fn(8, 4, |x, _| Luma([[1, 3, 3, 3, 3, 0, 0, 0][x as usize]]));
         let cells = found.cells(&labels).unwrap();
         assert_eq!(cells.iter().map(|cell| cell.levels).collect::<Vec<_>>(), [0.0, 0.0, 2.5]);
-        // 30 levels of green on a quarter of the cell, which covers a whole pixel of the input.
+        // 30 levels of green on a quarter of the cell, which covers a whole input pixel.
         assert_eq!((cells[2].offset_levels, cells[2].input_px), (7.5, 1.0));
         assert_eq!((cells[1].offset_levels, cells[1].input_px, cells[1].supported()), (0.0, 0.0, true));
     }

@@ -1,4 +1,4 @@
-//! What tells one file from another, whatever its name.
+//! Content hashes of files.
 
 use sha2::{Digest, Sha256};
 

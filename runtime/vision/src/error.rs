@@ -1,4 +1,4 @@
-//! Errors that say what was found, what was expected, and what to do; [`Cause`] keeps what lies beneath.
+//! Errors with what was found, what was expected, and what to do. [`Cause`] keeps the underlying error.
 
 mod cause;
 
@@ -9,72 +9,72 @@ pub use cause::{Cause, Source, lacks_space};
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Who can mend it.
+/// Who can fix it.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A picture or folder that was handed in cannot be used.
+    /// The given picture or folder cannot be used.
     Input,
-    /// A model or its manifest is missing, damaged, or does not fit.
+    /// A model or its manifest is missing, damaged, or incompatible.
     Model,
     /// A result cannot be written.
     Output,
-    /// A fault of the software.
+    /// An internal error.
     Internal,
 }
 
-/// An error in its parts, each empty where there is none.
+/// An error in its parts; parts that do not apply are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// The file, folder, model, key of the config or source that it is about.
+    /// The file, folder, model, config key or source that it is about.
     pub place: String,
-    /// What was found there.
+    /// What was found.
     pub found: String,
-    /// What would have been accepted.
+    /// What was expected.
     pub expected: &'a str,
     /// What to do.
     pub remedy: &'a str,
 }
 
-/// What went wrong, by who can mend it ([`Error::kind`]).
+/// What went wrong, classified by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A picture or a folder that the user named cannot be used.
+    /// The given picture or folder cannot be used.
     #[error("{}: {found}; expected {expected}{}", path.display(), hint(todo))]
     Input {
         /// The file or folder.
         path: PathBuf,
-        /// What was found there.
+        /// What was found.
         found: String,
-        /// What would have been accepted.
+        /// What was expected.
         expected: Box<str>,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
-        /// What the system or a decoder said.
+        /// The underlying error.
         source: Option<Source>,
     },
-    /// A picture cannot be worked on, before its path is known; see [`Error::at`].
+    /// A picture cannot be processed, and its path is not known yet; see [`Error::at`].
     #[error("picture: {found}; expected {expected}{}", hint(todo))]
     Picture {
         /// What was found.
         found: String,
-        /// What would have been accepted.
+        /// What was expected.
         expected: Box<str>,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
     },
-    /// A model or its manifest is missing, damaged, or does not fit.
+    /// A model or its manifest is missing, damaged, or incompatible.
     #[error("model {name}: {found}; expected {expected}{}", hint(todo))]
     Model {
         /// Name of the model, or path of its file.
         name: String,
         /// What was found.
         found: String,
-        /// What would have been accepted.
+        /// What was expected.
         expected: Box<str>,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
-        /// What the system, a parser or the engine said.
+        /// The underlying error.
         source: Option<Source>,
     },
     /// A result cannot be written.
@@ -82,26 +82,26 @@ pub enum Error {
     Output {
         /// The file or folder.
         path: PathBuf,
-        /// What was found there, or what the system said.
+        /// What was found.
         found: String,
-        /// What to do about it.
+        /// What to do.
         todo: &'static str,
-        /// What the system said.
+        /// The underlying error.
         source: Option<Source>,
     },
-    /// A fault of the software itself: please report it.
-    #[error("internal error in {place}: {found}; this is a fault of bloodseg, please report it")]
+    /// A bug in bloodseg: please report it.
+    #[error("internal error in {place}: {found}; this is a bug in bloodseg, please report it")]
     Internal {
-        /// Where.
+        /// Where it occurred.
         place: &'static str,
-        /// What.
+        /// What was found.
         found: String,
-        /// What lies beneath.
+        /// The underlying error.
         source: Option<Source>,
     },
 }
 
-/// The end of a message that says what to do; empty where there is nothing.
+/// The end of a message that says what to do; empty if `todo` is.
 pub fn hint(todo: &str) -> String {
     if todo.is_empty() { String::new() } else { format!(". {todo}") }
 }
@@ -124,7 +124,7 @@ impl Error {
         Self::Picture { found: found.to_string(), expected: expected.to_string().into(), todo: todo.to_string().into() }
     }
 
-    /// Names the file of an [`Error::Picture`]; every other error stays as it is.
+    /// Adds the path to an [`Error::Picture`]; other errors are unchanged.
     pub fn at(self, path: &Path) -> Self {
         match self {
             Self::Picture { found, expected, todo } => Self::input(path, found, expected, todo),
@@ -144,7 +144,7 @@ impl Error {
         }
     }
 
-    /// An [`Error::Output`], whose remedy fits its cause: space where the disk is full, another place otherwise.
+    /// An [`Error::Output`] whose remedy fits its cause: free space if the disk is full, another place otherwise.
     pub fn output(path: &Path, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         let todo = output_remedy(cause.lacks_space());
@@ -158,7 +158,7 @@ impl Error {
         Self::Internal { place, found, source }
     }
 
-    /// Who can mend it.
+    /// Who can fix it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Input { .. } | Self::Picture { .. } => ErrorKind::Input,
@@ -182,13 +182,13 @@ impl Error {
         Parts { place, found: found.clone(), expected, remedy }
     }
 
-    /// What to do about it; empty where the message says all there is.
+    /// What to do; empty if the message says everything.
     pub fn remedy(&self) -> &str {
         self.parts().remedy
     }
 }
 
-/// What to do where a result cannot be written. Space is what most often lacks, and the wrong word where something else does.
+/// What to do if a result cannot be written. Freeing space is the most common remedy, but wrong for other causes.
 pub fn output_remedy(lacks_space: bool) -> &'static str {
     if lacks_space { "free space, or choose another folder with --out" } else { "choose another place with --out" }
 }

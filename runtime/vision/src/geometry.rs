@@ -1,15 +1,15 @@
-//! The sizes that hold throughout: of tiles, and of the pictures that are cut into them.
+//! Sizes shared by all steps: of tiles, and of the pictures that are cut into them.
 
-/// Edge of a low-resolution tile, in sensor pixels: what the super-resolution net reads.
+/// Edge of a low-resolution tile in input pixels: the input of the super-resolution model.
 pub const TILE_PX: u32 = 64;
 
 /// Linear factor of the super-resolution.
 pub const SCALE: u32 = 4;
 
-/// Edge of a super-resolved tile, in pixels: what the segmentation net reads.
+/// Edge of a super-resolved tile in pixels: the input of the segmentation model.
 pub const TILE_SR_PX: u32 = TILE_PX * SCALE;
 
-/// Most pixels of a picture that is cut into tiles. The outputs have 16 times as many.
+/// Most pixels of a picture that is tiled. The outputs have 16 times as many.
 pub const MAX_TILED_PX: u64 = 2 * 1024 * 1024;
 
 /// Largest frame that a source may deliver to `run`, in pixels.

@@ -1,21 +1,22 @@
 //! A picture in, blood cells out.
 //!
-//! The modules are the steps of the data, in the order in which a picture meets them:
+//! The modules are the steps of processing, in order:
 //!
-//! 1. [`frame`]: pictures decoded under limits, judged, normalised, resized.
-//! 2. [`tile`]: the grid of overlapping 64x64 tiles, and stitching without seams.
+//! 1. [`frame`]: pictures are decoded within limits, checked, normalised, resized.
+//! 2. [`tile`]: the grid of overlapping 64x64 tiles, and seamless stitching.
 //! 3. [`model`]: manifests, the gate in front of the engine, the built-in models.
-//! 4. [`engine`]: runs a net on bytes; the one module that touches tract.
-//! 5. [`super_resolution`] and [`segmentation`]: a net each, and the meaning of its tensors.
-//! 6. [`cells`]: maps to labels, labels to measures; [`consistency`] and [`support`] say whether the input supports a cell.
-//! 7. [`pipeline`]: all of it in a row, in memory that is reused from frame to frame.
-//! 8. [`scale`] finds how large the red cells of a picture are and brings it to the scale of the models; [`placement`] says
-//!    where what was found lies on the input; [`calibration`] measures the pitch of a camera.
-//! 9. [`pictures`] and [`overlay`] draw what came out.
+//! 4. [`engine`]: runs a model on bytes; the only module that uses tract.
+//! 5. [`super_resolution`] and [`segmentation`]: one model each, and the meaning of its tensors.
+//! 6. [`cells`]: maps to labels, labels to measures; [`consistency`] and [`support`] determine whether the input supports
+//!    a cell.
+//! 7. [`pipeline`]: all steps in sequence, with memory reused from frame to frame.
+//! 8. [`scale`] determines the size of the red cells and rescales pictures for the models; [`placement`] maps results to
+//!    the input; [`calibration`] measures the pitch of a camera.
+//! 9. [`pictures`] and [`overlay`] draw the results.
 //!
-//! Nothing here opens a network connection, a database or a camera, prints, or keeps global state.
+//! Nothing here opens a network connection, a database or a camera, prints, or has global state.
 
-// The tiny models of the tests are shared with other crates, where this library has this name.
+// The tiny models of the tests are shared with other crates, which see this library under this name.
 #[cfg(test)]
 extern crate self as bloodseg_vision;
 

@@ -1,5 +1,5 @@
-//! The pictures of an analysis: super-resolved, mask, labels, and outlines over the first, where cells that the input
-//! does not support stand out by colour and hatching.
+//! The pictures of an analysis: super-resolved, mask, labels, and an overlay with outlines, where unsupported cells are
+//! distinguished by colour and hatching.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ use crate::{
 };
 use bloodseg_durable::AtomicFile;
 
-/// Bytes a pixel of the super-resolved grid that writing an analysis as pictures takes: labels as bytes, the overlay, and
-/// a whole picture compressed.
+/// Bytes per pixel of the super-resolved grid that writing the pictures takes: labels as bytes, the overlay, and a whole
+/// compressed picture.
 pub const MAX_SAVED_PICTURE_BYTES_PER_PX: u64 = 12;
 
-/// Endings of the pictures that are written for `a.png`: `a` and one of these.
+/// Suffixes of the pictures written for `a.png`: `a` and one of these.
 pub const SUFFIXES: [&str; 4] = [".sr.png", ".mask.png", ".labels.png", ".overlay.png"];
 
-/// Colour of the outlines: far from every stain.
+/// Colour of the outlines, unlike any stain.
 pub const OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
 
 /// Colour of the outlines of white cells.
@@ -35,7 +35,7 @@ pub const WHITE_OUTLINE: Rgb<u8> = Rgb([0, 200, 255]);
 /// Colour of the outlines of platelets.
 pub const PLATELET_OUTLINE: Rgb<u8> = Rgb([255, 235, 0]);
 
-/// Colour of the outline of a cell of this kind that the input supports.
+/// Colour of the outline of a supported cell of this kind.
 pub fn outline_colour(kind: Kind) -> Rgb<u8> {
     match kind {
         Kind::Red | Kind::Unknown => OUTLINE,
@@ -49,7 +49,7 @@ pub fn outline_colour(kind: Kind) -> Rgb<u8> {
 pub struct Look {
     /// Its kind.
     pub kind: Kind,
-    /// Whether the input does not support it.
+    /// Whether the cell is unsupported.
     pub is_doubted: bool,
 }
 
@@ -60,7 +60,7 @@ impl Look {
     }
 }
 
-/// How cells are drawn, by their labels; those that are not in it as [`Look::default`].
+/// How cells are drawn, by label; missing ones as [`Look::default`].
 pub type Looks = BTreeMap<u16, Look>;
 
 /// How the cells of an analysis are drawn.
@@ -70,20 +70,20 @@ pub fn looks(analysis: &Analysis) -> Looks {
     all.filter(|(_, look)| look.is_doubted || look.colour() != OUTLINE).collect()
 }
 
-/// Colour of outline and hatching of a cell that the input does not support. The hatching tells it from the others
-/// where colours are hard to tell apart.
+/// Colour of the outline and hatching of an unsupported cell. The hatching distinguishes it where colours are hard to
+/// tell apart.
 pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 
-/// Colour of the lines over what is no specimen.
+/// Colour of the lines over excluded areas.
 pub const SHADE: Rgb<u8> = Rgb([110, 120, 140]);
 
-/// Pixels from one of these lines to the next.
+/// Distance of these lines in pixels.
 pub(crate) const SHADE_PX: usize = 8;
 
-/// Pixels from one line of the hatching to the next.
+/// Distance of the hatching lines in pixels.
 pub const HATCH_PX: u32 = 6;
 
-/// What the pictures of a frame are named by: its name up to the last dot.
+/// The stem of the names of a frame's pictures: its name up to the last dot.
 pub fn stem(name: &str) -> &str {
     match name.rfind('.') {
         Some(dot) if dot > 0 => &name[..dot],
@@ -96,27 +96,27 @@ pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {
     SUFFIXES.map(|suffix| folder.join(format!("{stem}{suffix}")))
 }
 
-/// Whether a file is named like one of ours, so that results are not taken for inputs.
+/// Whether a file name is that of a result, so that results are not taken as inputs.
 pub fn is_result(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Writes the four pictures of one analysis, the overlay over `base`; each appears whole or not at all. None is waited for until
-/// it is on the disk: tables and records are what is kept, and pictures are for looking.
+/// Writes the four pictures of an analysis atomically, with the overlay over `base`. They are not synced: pictures are
+/// dispensable, unlike tables and records.
 ///
 /// # Errors
-/// [`Error::Output`] when one cannot be written.
+/// [`Error::Output`] if one cannot be written.
 pub fn write(folder: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
     write_by(AtomicFile::create, folder, stem, analysis, base)
 }
 
-/// The same in the folder of a run, where nobody else writes, with the overlay over the super-resolved picture.
+/// The same in the folder of a run, where no other process writes, with the overlay over the super-resolved picture.
 pub fn write_alone(folder: &Path, stem: &str, analysis: &Analysis) -> Result<()> {
     write_by(AtomicFile::create_alone, folder, stem, analysis, Base::default())
 }
 
-/// How a file is begun.
+/// How a file is opened.
 type Create = fn(&Path) -> bloodseg_durable::Result<AtomicFile>;
 
 fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
@@ -130,7 +130,7 @@ fn write_by(create: Create, folder: &Path, stem: &str, analysis: &Analysis, base
     png(&overlay, &drawn, drawn.dimensions(), ExtendedColorType::Rgb8)
 }
 
-/// Labels as bytes in the machine's own order.
+/// Labels as bytes in native order.
 fn native_bytes(labels: &Labels) -> Vec<u8> {
     let mut bytes = vec![0; 2 * labels.len()];
     for (level, label) in bytes.chunks_exact_mut(2).zip(labels.as_raw()) {
@@ -139,15 +139,15 @@ fn native_bytes(labels: &Labels) -> Vec<u8> {
     bytes
 }
 
-/// Writes a picture as PNG; it appears whole or not at all.
+/// Writes a picture as PNG, atomically.
 ///
 /// # Errors
-/// [`Error::Output`] when it cannot be written.
+/// [`Error::Output`] if it cannot be written.
 pub fn write_rgb(path: &Path, picture: &RgbImage) -> Result<()> {
     png(AtomicFile::create, path, picture, picture.dimensions(), ExtendedColorType::Rgb8)
 }
 
-/// Writes one PNG. `bytes` are rows from the top; 16-bit samples in the machine's own order.
+/// Writes a PNG. `bytes` are rows from the top; 16-bit samples in native order.
 fn png(
     create: Create,
     path: &Path,
@@ -161,8 +161,8 @@ fn png(
     Ok(file.commit_unsynced()?)
 }
 
-/// Shades what is no specimen with diagonal lines. `mask` is the analysed picture's, a quarter of `picture`'s size each way;
-/// an empty one shades nothing.
+/// Shades excluded areas with diagonal lines. `mask` is the analysed picture's, a quarter of `picture`'s size in each
+/// direction; an empty one shades nothing.
 pub fn shade_outside(picture: &mut RgbImage, mask: &GrayImage) {
     let width = picture.width() as usize;
     for (y, row) in picture.chunks_exact_mut(3 * width.max(1)).enumerate() {
@@ -176,15 +176,15 @@ pub fn shade_outside(picture: &mut RgbImage, mask: &GrayImage) {
     }
 }
 
-/// `picture` with the outermost pixels of every cell coloured by its look; one that is doubted is hatched. Picture and labels
-/// must be of one size.
+/// `picture` with the outermost pixels of every cell in the colour of its look; unsupported cells are hatched. Picture
+/// and labels must have the same size.
 pub fn outlined(picture: &RgbImage, labels: &Labels, looks: &Looks) -> RgbImage {
     let mut outlined = picture.clone();
     let width = labels.width() as usize;
     let row = |y: usize| labels.as_raw().get(y * width..(y + 1) * width);
     for (y, pixels) in outlined.chunks_exact_mut(3 * width.max(1)).enumerate() {
         let Some(here) = row(y) else { break };
-        // The picture's border is no outline: the cell may go on behind it.
+        // The border of the picture is not an outline: the cell may continue beyond it.
         let above = y.checked_sub(1).and_then(row).unwrap_or(here);
         let below = row(y + 1).unwrap_or(here);
         for run in runs(here, 0) {

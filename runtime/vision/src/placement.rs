@@ -1,4 +1,4 @@
-//! How an analysed picture lies on the picture that was given: the one place where pixels of both are reckoned into each other.
+//! Where an analysed picture lies on the input: the only place that converts between their pixels.
 
 use image::RgbImage;
 
@@ -11,28 +11,28 @@ use crate::{
     geometry::{MAX_TILED_PX, SCALE},
 };
 
-/// Where the size of a pixel in the specimen is known from.
+/// Where the pitch comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PitchSource {
-    /// A flag or a key of the config.
+    /// A flag or a config key.
     Given,
-    /// The picture's own file.
+    /// The metadata of the picture file.
     Metadata,
-    /// The size of the red cells in it: good for counting; micrometres are estimates.
+    /// The size of the red cells: good for counting; micrometres are estimates.
     Measured,
-    /// Nobody knows.
+    /// Unknown.
     #[default]
     None,
 }
 
 impl PitchSource {
-    /// The source of that name; none where there is no such.
+    /// The source with this name, if any.
     pub fn of_name(name: &str) -> Option<Self> {
         [Self::Given, Self::Metadata, Self::Measured, Self::None].into_iter().find(|source| source.name() == name)
     }
 
-    /// As it stands in tables: `given`, `metadata`, `measured`, `none`.
+    /// The name in tables: `given`, `metadata`, `measured`, `none`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Given => "given",
@@ -43,12 +43,12 @@ impl PitchSource {
     }
 }
 
-/// How a picture of W x H lies on the one that it was made of.
+/// Where a picture lies on the one it was made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
-    /// Pixels of the input a pixel analysed, above 0; 1 where the picture was taken as it is.
+    /// Input pixels per analysed pixel, above 0; 1 if the picture was not scaled.
     pub scale: f64,
-    /// Where the analysed picture begins on the input, in pixels of the input, from the outer corner of its first pixel.
+    /// Origin of the analysed picture in input pixels, from the outer corner of the first pixel.
     pub start_px: [f64; 2],
 }
 
@@ -59,51 +59,51 @@ impl Default for Placement {
 }
 
 impl Placement {
-    /// A place of the super-resolved picture on the input. Both in pixels, from the outer corner of the first.
+    /// Maps a point from the super-resolved picture to the input. Both in pixels, from the outer corner of the first.
     pub fn on_input_px(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let px = self.input_px_per_sr_px();
         [self.start_px[0] + x * px, self.start_px[1] + y * px]
     }
 
-    /// How a picture that was made of this one by `next` lies on the input.
+    /// Where a picture that was made from this one by `next` lies on the input.
     pub fn then(&self, next: Self) -> Self {
         let start_px = [0, 1].map(|axis: usize| self.start_px[axis] + self.scale * next.start_px[axis]);
         Self { scale: self.scale * next.scale, start_px }
     }
 
-    /// A place of the input on the super-resolved picture; the reverse of [`Self::on_input_px`].
+    /// Maps a point from the input to the super-resolved picture; the inverse of [`Self::on_input_px`].
     pub fn on_sr_px(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let px = self.input_px_per_sr_px();
         [(x - self.start_px[0]) / px, (y - self.start_px[1]) / px]
     }
 
-    /// The placement on a copy of the input, which lies on the input as `copy` says.
+    /// The placement on a copy of the input, whose own placement on the input is `copy`.
     pub fn on_copy(&self, copy: &Self) -> Self {
         let on_copy = |axis: usize| (self.start_px[axis] - copy.start_px[axis]) / copy.scale;
         Self { scale: self.scale / copy.scale, start_px: [on_copy(0), on_copy(1)] }
     }
 
-    /// Pixels of the input a pixel of the super-resolved picture.
+    /// Input pixels per super-resolved pixel.
     pub fn input_px_per_sr_px(&self) -> f64 {
         self.scale / f64::from(SCALE)
     }
 }
 
-/// How a picture was brought to the scale of the nets, and what is known of its size in the specimen.
+/// How a picture was scaled for the models, and its pitch.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Scaled {
     /// How the analysed picture lies on the input.
     pub placement: Placement,
     /// Edge of an input pixel in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
-    /// The interval that it lies in, where it is an estimate.
+    /// The interval of an estimated pitch.
     pub um_per_px_range: Option<[f64; 2]>,
-    /// How it is known.
+    /// Where the pitch comes from.
     pub source: PitchSource,
 }
 
 impl Scaled {
-    /// A picture as it is, whose pixels have this edge in the specimen, in micrometres, where that is known.
+    /// An unscaled picture with this pitch in micrometres, if known.
     pub fn as_it_is(um_per_px: Option<f64>, source: PitchSource) -> Self {
         let source = if um_per_px.is_some() { source } else { PitchSource::None };
         Self { um_per_px, source, ..Self::default() }
@@ -120,7 +120,7 @@ impl Scaled {
     }
 }
 
-/// Brings whole pictures to the scale of the nets, in memory that is used again from one to the next.
+/// Scales whole pictures for the models, reusing memory.
 #[derive(Debug, Default)]
 pub struct Rescaler {
     picture: RgbImage,
@@ -128,11 +128,11 @@ pub struct Rescaler {
 }
 
 impl Rescaler {
-    /// Brings a whole picture to the scale of the nets, with `scale` of its pixels for one: shrunk or enlarged bicubic, none
-    /// of it cut off but for less than half a pixel of the result at each side. A scale of 1 changes nothing.
+    /// Scales a whole picture bicubically, with `scale` of its pixels per result pixel. Cuts off less than half a result
+    /// pixel on each side. A scale of 1 changes nothing.
     ///
     /// # Errors
-    /// [`Error::Picture`] where the result would have more than `most_px` pixels.
+    /// [`Error::Picture`] if the result would have more than `most_px` pixels.
     pub fn rescale<'a>(
         &'a mut self,
         picture: &'a RgbImage,
@@ -166,10 +166,10 @@ fn check_size((width, height): (u32, u32), most_px: u64) -> Result<()> {
         return Ok(());
     }
     let found = format!("{width}x{height} pixels at the scale of the models");
-    Err(Error::picture(found, format!("{most_px} pixels in all at most"), "Cut the picture"))
+    Err(Error::picture(found, format!("at most {most_px} pixels in total"), "Crop the picture"))
 }
 
-/// As [`Rescaler::rescale`], of a single picture, up to [`MAX_TILED_PX`].
+/// As [`Rescaler::rescale`], for a single picture, up to [`MAX_TILED_PX`].
 ///
 /// # Errors
 /// Those of [`Rescaler::rescale`].
@@ -178,10 +178,10 @@ pub fn rescale(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> 
     resampled(picture, scale)
 }
 
-/// A picture with one pixel for `scale` of its own, of any size; see [`rescale`].
+/// A picture with one pixel per `scale` of its own, of any size; see [`rescale`].
 ///
 /// # Errors
-/// [`Error::Picture`] where either has no pixels.
+/// [`Error::Picture`] if either has no pixels.
 pub(crate) fn resampled(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Placement)> {
     let mut rescaler = Rescaler::default();
     let placement = rescaler.rescale(picture, scale, u64::MAX)?.1;

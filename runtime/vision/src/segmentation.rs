@@ -1,4 +1,4 @@
-//! The segmentation net: a super-resolved picture in, two maps of it out, or four where it tells kinds.
+//! The segmentation model: a super-resolved picture in, two maps out, or four if it reports kinds.
 
 use image::{GrayImage, RgbImage};
 
@@ -10,22 +10,22 @@ use crate::{
     model::{gate::CHANNELS_WITH_KINDS, manifest::Preparation, store::Model},
 };
 
-/// What the segmentation net says of every pixel of the super-resolved grid.
+/// The output of the segmentation model for every pixel of the super-resolved grid.
 ///
-/// Levels are logits in steps of 1/16: 128 is probability one half, above is more.
+/// Levels are logits in steps of 1/16: 128 is probability one half, greater is more likely.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CellMaps {
-    /// How surely the pixel belongs to a cell.
+    /// How likely the pixel belongs to a cell.
     pub foreground: GrayImage,
-    /// How deep the pixel lies inside its cell: distance to the cell's edge over the cell's greatest distance.
+    /// Depth of the pixel inside its cell: distance to the edge over the greatest distance in the cell.
     pub core: GrayImage,
-    /// What kind of cell the pixel belongs to; none of a net that tells no kinds.
+    /// The kind of cell the pixel belongs to, if the model reports kinds.
     pub kinds: Option<KindMaps>,
 }
 
-/// What a net that tells kinds says of the pixels of a cell; elsewhere it means nothing.
+/// The kind output for pixels of a cell; undefined elsewhere.
 ///
-/// With red as 128, the levels are logits of which the softmax is the share of each kind.
+/// With 128 for red, the softmax of these logits is the probability of each kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KindMaps {
     /// Log-odds of a white cell against a red one.
@@ -40,7 +40,7 @@ impl CellMaps {
         Self::without_kinds(GrayImage::new(width, height), GrayImage::new(width, height))
     }
 
-    /// Maps of a net that tells no kinds.
+    /// Maps of a model that reports no kinds.
     pub fn without_kinds(foreground: GrayImage, core: GrayImage) -> Self {
         Self { foreground, core, kinds: None }
     }
@@ -51,7 +51,7 @@ impl CellMaps {
         self.foreground.len() + self.core.len() + kinds
     }
 
-    /// Gives every map this size and any levels, in the memory that it has; kind maps where `has_kinds`.
+    /// Resizes every map with arbitrary contents, reusing memory; kind maps if `has_kinds`.
     pub(crate) fn refit(&mut self, (width, height): (u32, u32), has_kinds: bool) {
         refit(&mut self.foreground, width, height);
         refit(&mut self.core, width, height);
@@ -76,7 +76,7 @@ impl CellMaps {
     }
 }
 
-/// The net, ready for pictures of one size; its buffers are made once.
+/// The model, loaded for pictures of one size, with preallocated buffers.
 #[derive(Debug)]
 pub struct Segmenter {
     engine: Engine,
@@ -85,33 +85,33 @@ pub struct Segmenter {
     height: u32,
     /// Whether there are kind maps.
     has_kinds: bool,
-    /// All maps of a pixel together, as the engine puts them out.
+    /// All maps of a pixel interleaved, as the engine outputs them.
     output: Vec<u8>,
 }
 
 impl Segmenter {
-    /// Loads the net for 256x256 tiles and checks its golden output.
+    /// Loads the model for 256x256 tiles and checks its golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
+    /// [`Error::Model`] if the model cannot run, or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
         let mut this = Self::load_unverified(model, setup)?;
         this.engine.verify(model)?;
         Ok(this)
     }
 
-    /// The same, but the golden output is not checked.
+    /// The same without checking the golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run.
+    /// [`Error::Model`] if the model cannot run.
     pub fn load_unverified(model: &Model, setup: &Setup) -> Result<Self> {
         Self::load_at(model, TILE_SR_PX, TILE_SR_PX, setup)
     }
 
-    /// Loads the net for pictures of another size, multiples of 64 pixels; the golden output is not checked.
+    /// Loads the model for pictures of another size, multiples of 64 pixels, without checking the golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run at that size.
+    /// [`Error::Model`] if the model cannot run at that size.
     pub fn load_for(model: &Model, width: u32, height: u32) -> Result<Self> {
         Self::load_at(model, width, height, &Setup::default())
     }
@@ -127,10 +127,10 @@ impl Segmenter {
         Ok(Self { engine, preparation: model.manifest.preparation, width, height, has_kinds, output })
     }
 
-    /// The same net for another thread.
+    /// The same model for another thread.
     ///
     /// # Errors
-    /// [`Error::Model`] when the engine cannot be set up again.
+    /// [`Error::Model`] if the engine cannot be set up again.
     pub fn another(&self) -> Result<Self> {
         let output = vec![0; self.output.len()];
         Ok(Self { engine: self.engine.another()?, output, ..*self })
@@ -141,7 +141,7 @@ impl Segmenter {
         &self.engine
     }
 
-    /// Whether it tells the kinds of cells.
+    /// Whether it reports kinds.
     pub fn has_kinds(&self) -> bool {
         self.has_kinds
     }
@@ -151,21 +151,21 @@ impl Segmenter {
         self.output.len()
     }
 
-    /// Prepares the super-resolved picture of a whole frame, as the net learned to see it.
+    /// Prepares the super-resolved picture of a whole frame as in training.
     pub fn prepare(&self, frame: &RgbImage, sr: &RgbImage) -> RgbImage {
         let mut prepared = sr.clone();
         self.prepare_in_place(frame, &mut prepared);
         prepared
     }
 
-    /// The same, in the picture's own memory.
+    /// The same in place.
     pub fn prepare_in_place(&self, frame: &RgbImage, sr: &mut RgbImage) {
         if self.preparation == Preparation::NormalisedFrame {
             Normalisation::of(frame).apply(sr);
         }
     }
 
-    /// What prepares the super-resolved picture of a frame, or any part of it.
+    /// The preparation for the super-resolved picture of a frame, or any part of it.
     pub fn normalisation(&self, frame: &RgbImage) -> Normalisation {
         match self.preparation {
             Preparation::NormalisedFrame => Normalisation::of(frame),
@@ -173,10 +173,10 @@ impl Segmenter {
         }
     }
 
-    /// Segments one super-resolved picture, or a tile of one, that [`Self::prepare`] prepared.
+    /// Segments a super-resolved picture, or a tile of one, prepared with [`Self::prepare`].
     ///
     /// # Errors
-    /// [`Error::Internal`] for a picture of another size than the net was loaded for.
+    /// [`Error::Internal`] for a picture of another size than the model was loaded for.
     pub fn run(&mut self, prepared: &RgbImage) -> Result<CellMaps> {
         let mut maps = CellMaps::default();
         maps.refit((self.width, self.height), self.has_kinds);
@@ -194,7 +194,7 @@ impl Segmenter {
             return Err(Error::internal("segmentation", format!("a picture of {:?}", prepared.dimensions())));
         }
         if maps.kinds.is_some() != self.has_kinds {
-            return Err(Error::internal("segmentation", "maps of a net with another number of channels"));
+            return Err(Error::internal("segmentation", "maps with another number of channels"));
         }
         self.engine.run(prepared.as_raw(), &mut self.output)?;
         let own = maps.foreground.iter_mut().zip(maps.core.iter_mut());

@@ -1,4 +1,4 @@
-//! The super-resolution net: a low-resolution tile in, a picture of four times its edge out.
+//! The super-resolution model: a low-resolution tile in, a picture of four times its edge out.
 
 use image::RgbImage;
 
@@ -9,7 +9,7 @@ use crate::{
     model::store::Model,
 };
 
-/// The net, ready for tiles of one size.
+/// The model, loaded for tiles of one size.
 #[derive(Debug)]
 pub struct SuperResolution {
     engine: Engine,
@@ -18,28 +18,28 @@ pub struct SuperResolution {
 }
 
 impl SuperResolution {
-    /// Loads the net for 64x64 tiles and checks its golden output.
+    /// Loads the model for 64x64 tiles and checks its golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run or computes something else than the trainer did.
+    /// [`Error::Model`] if the model cannot run, or computes something else than the trainer did.
     pub fn load(model: &Model, setup: &Setup) -> Result<Self> {
         let mut this = Self::load_unverified(model, setup)?;
         this.engine.verify(model)?;
         Ok(this)
     }
 
-    /// The same, but the golden output is not checked.
+    /// The same without checking the golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run.
+    /// [`Error::Model`] if the model cannot run.
     pub fn load_unverified(model: &Model, setup: &Setup) -> Result<Self> {
         Self::load_at(model, TILE_PX, TILE_PX, setup)
     }
 
-    /// Loads the net for tiles of another size, multiples of 16 pixels; the golden output is not checked.
+    /// Loads the model for tiles of another size, multiples of 16 pixels, without checking the golden output.
     ///
     /// # Errors
-    /// [`Error::Model`] when the model cannot run at that size.
+    /// [`Error::Model`] if the model cannot run at that size.
     pub fn load_for(model: &Model, width: u32, height: u32) -> Result<Self> {
         Self::load_at(model, width, height, &Setup::default())
     }
@@ -48,10 +48,10 @@ impl SuperResolution {
         Ok(Self { engine: Engine::load(model, height as usize, width as usize, setup)?, width, height })
     }
 
-    /// The same net for another thread.
+    /// The same model for another thread.
     ///
     /// # Errors
-    /// [`Error::Model`] when the engine cannot be set up again.
+    /// [`Error::Model`] if the engine cannot be set up again.
     pub fn another(&self) -> Result<Self> {
         Ok(Self { engine: self.engine.another()?, ..*self })
     }
@@ -61,10 +61,10 @@ impl SuperResolution {
         &self.engine
     }
 
-    /// Super-resolves one tile, RGB 0..=255 both ways; `sr` is four times as wide and high.
+    /// Super-resolves a tile, RGB 0..=255 in and out; `sr` is four times as wide and high.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a tile of another size than the net was loaded for.
+    /// [`Error::Internal`] for a tile of another size than the model was loaded for.
     pub fn run_into(&mut self, tile: &RgbImage, sr: &mut RgbImage) -> Result<()> {
         let dimensions = (self.width * SCALE, self.height * SCALE);
         if tile.dimensions() != (self.width, self.height) || sr.dimensions() != dimensions {

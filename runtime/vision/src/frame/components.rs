@@ -1,17 +1,17 @@
-//! Connected components: pixels of one value that touch by their edges.
+//! Connected components: pixels of one value that share edges.
 //!
-//! Rows are cut into runs of one value, and runs that touch are joined in a forest of disjoint sets, so the work goes with
-//! the number of runs rather than of pixels (Rosenfeld and Pfaltz, "Sequential operations in digital picture processing",
-//! 1966; two passes).
+//! Rows are cut into runs of one value, and touching runs are joined in a disjoint-set forest, so that the work depends
+//! on the number of runs, not pixels (Rosenfeld and Pfaltz, "Sequential operations in digital picture processing", 1966;
+//! two passes).
 
 use std::ops::Range;
 
 use image::{ImageBuffer, Luma};
 
-/// The number of its component for every pixel, 0 for the background.
+/// The component number of every pixel, 0 for the background.
 pub type Components = ImageBuffer<Luma<u32>, Vec<u32>>;
 
-/// Pixels of one value that lie side by side in a row.
+/// Consecutive pixels of one value in a row.
 struct Run<T> {
     value: T,
     /// Columns.
@@ -20,8 +20,9 @@ struct Run<T> {
     parent: usize,
 }
 
-/// Labels the 4-connected components of a picture: pixels of equal value that touch by an edge. The value 0 (the default of
-/// its type) is background and gets 0; components count from 1 in raster order of their first pixel. The result has the
+/// Labels the 4-connected components of a picture: pixels of equal value that share an edge. The value 0 (the default of
+/// its type) is background and gets 0; components are numbered from 1 in raster order of their first pixel. The result
+/// has the size of the picture.
 /// size of the picture.
 pub fn components<T>(picture: &ImageBuffer<Luma<T>, Vec<T>>) -> Components
 where
@@ -34,7 +35,7 @@ where
         return labels;
     }
     let mut runs = Vec::new();
-    // Where the runs of each row begin in the list.
+    // Start of each row's runs in the list.
     let mut starts = Vec::new();
     for row in picture.as_raw().chunks_exact(width) {
         let above = starts.last().copied().unwrap_or(0)..runs.len();
@@ -64,14 +65,14 @@ fn cut<T: Copy + PartialEq + Default>(row: &[T], runs: &mut Vec<Run<T>>) {
     }
 }
 
-/// Joins the runs behind `above`, those of a row, with the runs of the row above that they touch.
+/// Joins the runs after `above`, those of a row, with the touching runs of the row above.
 fn join<T: Copy + PartialEq>(runs: &mut [Run<T>], above: Range<usize>) {
     let mut upper = above.start;
     let mut lower = above.end;
     while upper < above.end && lower < runs.len() {
         let (a, b) = (&runs[upper], &runs[lower]);
         let do_touch = a.columns.start < b.columns.end && b.columns.start < a.columns.end;
-        // The run that ends first meets no other run of the other row.
+        // The run that ends first touches no further run of the other row.
         let upper_ends = a.columns.end <= b.columns.end;
         if do_touch && a.value == b.value {
             let (a, b) = (root(runs, upper), root(runs, lower));
@@ -81,7 +82,7 @@ fn join<T: Copy + PartialEq>(runs: &mut [Run<T>], above: Range<usize>) {
     }
 }
 
-/// The first run of a component, as far as it is joined; the way to it is halved.
+/// The first run of a component, as joined so far, with path halving.
 fn root<T>(runs: &mut [Run<T>], mut at: usize) -> usize {
     while runs[at].parent != at {
         runs[at].parent = runs[runs[at].parent].parent;
@@ -90,7 +91,7 @@ fn root<T>(runs: &mut [Run<T>], mut at: usize) -> usize {
     at
 }
 
-/// The number of the component of each run. The first run of a component is its root.
+/// The component number of each run. The first run of a component is its root.
 fn number<T>(runs: &mut [Run<T>]) -> Vec<u32> {
     let mut numbers = Vec::with_capacity(runs.len());
     let mut count = 0;
@@ -114,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by its definition: a flood from every pixel that has no number yet, in raster order.
+    /// The same by definition: a flood fill from every unnumbered pixel, in raster order.
     fn flooded(picture: &GrayImage) -> Components {
         let (width, height) = picture.dimensions();
         let mut labels = Components::new(width, height);

@@ -1,8 +1,8 @@
-//! Flat-field correction: what an empty field shows of the lamp and the lens is taken out of every frame.
+//! Flat-field correction: removes from every frame the illumination pattern seen in an empty field.
 //!
-//! A gain is kept for a coarse grid of nodes and a channel, and put between the nodes by straight lines, in integers: a
-//! lamp is smooth, dust is not corrected, and the memory is small. Gains are 1 or more, so that the brightest part of the
-//! field stays as it is and nothing that is white becomes grey.
+//! Gains are stored per channel on a coarse grid of nodes and interpolated linearly in integers. This fits a smooth lamp,
+//! ignores dust, and takes little memory. Gains are 1 or more, so the brightest part of the field is unchanged and white
+//! never becomes grey.
 //!
 //! The file, version 1: four lines of ASCII, each with its line end, then the gains.
 //!
@@ -36,7 +36,7 @@ const NODE_PX: u32 = 16;
 const ONE: u32 = 1 << GAIN_BITS;
 const GAIN_BITS: u32 = 12;
 
-/// Greatest gain that is believed.
+/// Greatest accepted gain.
 const MOST_GAIN: u32 = 4 * ONE;
 
 const MAGIC: &str = "bloodseg flat field 1";
@@ -73,12 +73,12 @@ impl FlatField {
         self.size_px
     }
 
-    /// Greatest gain, 1 or more: how much darker the darkest part of the field is than the brightest.
+    /// Greatest gain, 1 or more: the brightness ratio of the brightest and the darkest part of the field.
     pub fn most_gain(&self) -> f64 {
         f64::from(self.gains.iter().copied().max().unwrap_or(0)) / f64::from(ONE)
     }
 
-    /// Corrects RGB pixels of row `y` of a frame, from pixel `x` on. Beyond the frame nothing is changed.
+    /// Corrects RGB pixels of row `y` of a frame from pixel `x` on. Nothing beyond the frame is changed.
     pub fn correct(&mut self, y: u32, x: u32, pixels: &mut [u8]) {
         let Self { size_px, gains, row, .. } = self;
         if y >= size_px.1 {
@@ -105,14 +105,14 @@ impl FlatField {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::Input`] for what is no flat field, is damaged, or was made for nothing sensible.
+    /// [`Error::Input`] for anything but an intact flat field with plausible values.
     pub fn read(path: &Path) -> Result<Self> {
         let fault = |found: Cause| {
             Error::input(path, found, "a flat field", "Measure it with `bloodseg flatfield SOURCE --out FILE`")
         };
         let known = std::fs::metadata(path).map_err(|e| fault(e.into()))?;
         if !known.is_file() || known.len() > MAX_FLAT_FIELD_BYTES {
-            return Err(fault("not a file of a flat field's size".into()));
+            return Err(fault("the size is not that of a flat field".into()));
         }
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(|e| fault(e.into()))?;
@@ -120,7 +120,7 @@ impl FlatField {
         Self::parse(&bytes).map_err(|found| fault(found.into()))
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// [`Error::Output`].
@@ -138,13 +138,13 @@ impl FlatField {
         sealed(&body)
     }
 
-    /// Reads the file's bytes; what is wrong with them otherwise.
+    /// Parses the file; fails with a description of what is wrong.
     pub fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let (magic, rest) = line(bytes).filter(|(magic, _)| *magic == MAGIC).ok_or("a file of another kind")?;
         let (hash, body) = line(rest).ok_or_else(|| format!("a file that ends after `{magic}`"))?;
         let found = sha256(body);
         if hash.strip_prefix("sha256 ") != Some(&found) {
-            return Err(format!("a damaged file: its sha256 is {found}, its header says `{hash}`"));
+            return Err(format!("a damaged file: its sha256 is {found}, its header has `{hash}`"));
         }
         let (size, rest) = line(body).ok_or("no line with size_px")?;
         let (frames, gains) = line(rest).ok_or("no line with frames")?;
@@ -157,11 +157,11 @@ impl FlatField {
             return Err(format!("lines `{size}` and `{frames}`"));
         };
         let gains = gains.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
-        Self::new((width, height), frames, gains.collect()).ok_or_else(|| "gains that cannot be".to_owned())
+        Self::new((width, height), frames, gains.collect()).ok_or_else(|| "implausible gains".to_owned())
     }
 }
 
-/// What follows the second line of a file, with both lines in front of it.
+/// The body of a file with the two header lines in front of it.
 pub fn sealed(body: &[u8]) -> Vec<u8> {
     [format!("{MAGIC}\nsha256 {}\n", sha256(body)).as_bytes(), body].concat()
 }

@@ -1,7 +1,7 @@
-//! Places past the edges of a picture.
+//! Coordinates outside a picture.
 
-/// The place in `0..side` that a place beyond it is the mirror image of; the outermost pixels are repeated. `side` is in
-/// pixels and at least 1.
+/// Maps a coordinate outside `0..side` to its mirror image inside; the outermost pixels are repeated. `side` is in pixels
+/// and at least 1.
 pub fn mirrored(place: i64, side: u32) -> u32 {
     let side = i64::from(side.max(1));
     let place = place.rem_euclid(2 * side);

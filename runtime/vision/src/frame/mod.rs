@@ -1,4 +1,4 @@
-//! Frames: pictures as they come in, decoded, checked and brought to the grids of the nets.
+//! Frames: pictures decoded, checked and scaled for the models.
 
 pub mod components;
 pub mod decode;
@@ -23,10 +23,10 @@ use crate::placement::Scaled;
 use name::FrameName;
 use pool::Picture;
 
-/// One number a pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
+/// One number per pixel: 0 is background, cells are 1..=n in raster order of their first pixel.
 pub type Labels = ImageBuffer<Luma<u16>, Vec<u16>>;
 
-/// One frame, as it came from its source.
+/// One frame from a source.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// 1 for the first frame that the source delivered.
@@ -35,6 +35,6 @@ pub struct Frame {
     pub name: FrameName,
     /// RGB, of any size.
     pub picture: Picture,
-    /// How it lies on the picture of the camera or file, and what is known of its size in the specimen.
+    /// Where it lies on the picture of the camera or file, and its pitch.
     pub origin: Scaled,
 }

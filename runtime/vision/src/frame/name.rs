@@ -7,25 +7,25 @@ use std::{
 
 use crate::pictures;
 
-/// The name of a file, or of a source with the number of the frame, which is put together when it is written: naming a
-/// camera's frame takes no memory.
+/// The name of a file, or of a source and a frame number. It is only formatted when written, so naming a camera frame
+/// allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrameName {
-    /// A name of its own.
+    /// A file name.
     Own(String),
-    /// The name of a file beside another that differs in its ending alone: results have the ending too.
+    /// The name of a file whose folder has another that differs only in the extension: results keep the extension.
     Whole(String),
-    /// The name of a file and a page of it, from 2: `a.tif#2`, whose results are `a#2`.
+    /// The name of a file and a page number from 2: `a.tif#2`, whose results are `a#2`.
     Page(String, usize),
     /// `SOURCE_NUMBER`, with at least six digits.
     Numbered(Arc<str>, u64),
 }
 
 impl FrameName {
-    /// Puts what results are named by into `stem`, whose memory is used again.
+    /// Writes the stem of result names to `stem`, reusing its memory.
     pub fn stem_into(&self, stem: &mut String) {
         stem.clear();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match self {
             Self::Page(name, page) => write!(stem, "{}#{page}", pictures::stem(name)),
             other => write!(stem, "{other}"),

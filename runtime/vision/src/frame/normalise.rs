@@ -1,8 +1,8 @@
-//! Brings the lamp and the stain of a frame to those that the segmenter knows.
+//! Normalises lamp and stain of a frame to those that the segmenter was trained on.
 //!
-//! A frame is parted into bright ground and dark cells by Otsu's threshold (1979). The median of the ground is laid on
-//! one white for every channel, as a white balance does, and the median contrast of the cells is stretched or pressed
-//! to one contrast. Integers and exactly rounded divisions alone: the same bytes on every processor.
+//! Otsu's threshold (1979) separates bright ground from dark cells. The median of the ground is mapped to one white for
+//! all channels, as in white balancing, and the median contrast of the cells is scaled to one contrast. All arithmetic is
+//! integer with exactly rounded divisions, so the bytes are the same on every processor.
 
 use image::{Rgb, RgbImage};
 
@@ -12,31 +12,31 @@ const GROUND_LEVEL: i64 = 228;
 /// Contrast between ground and cells after normalisation, mean of the channels, in levels.
 const CONTRAST_LEVELS: i64 = 56;
 
-/// A frame whose classes lie closer than this has no cells that contrast could be measured on, in levels.
+/// Minimum distance of the classes, in levels; below it there are no cells to measure contrast on.
 const LEAST_CONTRAST_LEVELS: i64 = 8;
 
-/// A ground darker than this is no lit ground, in levels.
+/// A ground darker than this is unlit, in levels.
 const LEAST_GROUND_LEVEL: i64 = 32;
 
 /// One in fixed-point numbers.
 const ONE: i64 = 1 << 16;
 
-/// Least and greatest factor of the contrast.
+/// Minimum and maximum contrast factor.
 const CONTRAST_FACTOR: (i64, i64) = (ONE / 2, 3 * ONE);
 
-/// A table a channel, from a level of the frame to a normalised one.
+/// One lookup table per channel, from levels of the frame to normalised ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Normalisation {
     tables: [[u8; 256]; 3],
 }
 
 impl Normalisation {
-    /// Changes nothing.
+    /// The identity.
     pub fn none() -> Self {
         Self { tables: [std::array::from_fn(|level| level as u8); 3] }
     }
 
-    /// Measures a whole frame, of any size.
+    /// Measures a whole frame of any size.
     pub fn of(frame: &RgbImage) -> Self {
         let mut counts = [0; 256];
         for pixel in frame.pixels() {
@@ -68,7 +68,7 @@ impl Normalisation {
         };
         let table = |ground: i64| {
             std::array::from_fn(|level| {
-                // Below the ground in fixed-point levels; brighter than the ground is negative.
+                // Distance below the ground in fixed-point levels; negative if brighter.
                 let below = GROUND_LEVEL * ONE - level as i64 * GROUND_LEVEL * ONE / ground;
                 let out = GROUND_LEVEL * ONE - (below * factor).div_euclid(ONE);
                 ((out + ONE / 2).div_euclid(ONE)).clamp(0, 255) as u8
@@ -86,7 +86,7 @@ impl Normalisation {
         }
     }
 
-    /// The same of pixels in a row of bytes, to as many others.
+    /// The same for a row of pixels, from one buffer to another.
     pub fn apply_to(&self, pixels: &[u8], to: &mut [u8]) {
         let [red, green, blue] = &self.tables;
         for (to, pixel) in to.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
@@ -101,7 +101,7 @@ fn brightness(pixel: &Rgb<u8>) -> u8 {
     (pixel.0.iter().map(|level| u16::from(*level)).sum::<u16>() / 3) as u8
 }
 
-/// The level that half of the pixels do not pass; 0 without any.
+/// The median level; 0 if there are no pixels.
 fn median(counts: &[u64; 256]) -> i64 {
     let half = counts.iter().sum::<u64>().div_ceil(2);
     let mut seen = 0;
@@ -112,8 +112,8 @@ fn median(counts: &[u64; 256]) -> i64 {
     found.unwrap_or(0) as i64
 }
 
-/// The greatest level of the darker class, so that the variance between the classes is greatest; `None` for a flat
-/// picture. Nobuyuki Otsu, "A threshold selection method from gray-level histograms", 1979.
+/// The greatest level of the darker class that maximises the between-class variance; `None` for a flat picture. Nobuyuki
+/// Otsu, "A threshold selection method from gray-level histograms", 1979.
 fn otsu(counts: &[u64; 256]) -> Option<u8> {
     let all: u64 = counts.iter().sum();
     let sum: u64 = counts.iter().zip(0..).map(|(count, level)| count * level).sum();

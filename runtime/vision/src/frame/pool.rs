@@ -1,7 +1,7 @@
-//! The fixed pool of pictures that live frames are made in: allocated once, lent, given back.
+//! A fixed pool of pictures for live frames, allocated once.
 //!
-//! A frame gives its picture back when it is dropped, wherever that happens. When all are lent there is none, and the
-//! camera's frame is left out and counted: memory never grows with a slow consumer.
+//! A frame returns its picture to the pool when it is dropped. If all are in use, the camera's frame is discarded and
+//! counted: a slow consumer never makes memory grow.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -15,7 +15,7 @@ use crate::frame::limits::FRAME_POOL_LEN;
 
 type Free = Mutex<BoundedVec<RgbImage, FRAME_POOL_LEN>>;
 
-// A thread that panicked while holding the lock left no half-done change: every change is one step.
+// Every change is a single step, so a thread that panicked while holding the lock left nothing half done.
 fn lock(free: &Free) -> MutexGuard<'_, BoundedVec<RgbImage, FRAME_POOL_LEN>> {
     free.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -31,25 +31,25 @@ impl FramePool {
     pub fn new(width_px: u32, height_px: u32, count: usize) -> Self {
         let mut free = BoundedVec::new();
         for _ in 0..count {
-            // No room for one is what "at most" means.
+            // Exceeding the capacity is not an error: "at most".
             let _ = free.push(RgbImage::new(width_px, height_px));
         }
         Self { free: Arc::new(Mutex::new(free)) }
     }
 
-    /// A picture with the pixels of its last use; none when all are lent.
+    /// A picture with the contents of its last use; `None` if all are in use.
     pub fn lend(&self) -> Option<Picture> {
         let picture = lock(&self.free).pop()?;
         Some(Picture { picture, home: Some(Arc::clone(&self.free)) })
     }
 
-    /// How many pictures can be lent now.
+    /// Number of pictures available.
     pub fn free(&self) -> usize {
         lock(&self.free).len()
     }
 }
 
-/// A picture that goes back to its pool when it is dropped; one without a pool is simply freed.
+/// A picture that returns to its pool when dropped; one without a pool is freed.
 #[derive(Debug)]
 pub struct Picture {
     picture: RgbImage,
@@ -86,7 +86,7 @@ impl DerefMut for Picture {
 impl Drop for Picture {
     fn drop(&mut self) {
         if let Some(home) = &self.home {
-            // There is room: this picture was taken out of it.
+            // There is room: this picture was taken from it.
             let _ = lock(home).push(std::mem::take(&mut self.picture));
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         drop(lent.clone());
         drop(Picture::from(RgbImage::new(2, 2)));
         assert_eq!(pool.free(), 0);
-        // A pool may end before what it lent.
+        // A pool may be dropped before the pictures it lent.
         drop(pool);
         drop(lent);
     }

@@ -1,11 +1,11 @@
-//! Whether a frame shows cells that can be counted, judged from the low-resolution frame alone.
+//! Checks, on the low-resolution frame only, whether a frame shows cells that can be counted.
 //!
-//! A net finds something in any picture. So a frame is judged before it is analysed, and one that is out of focus,
-//! empty, or badly exposed is reported as such instead of as cells.
+//! A model finds something in any picture. So each frame is checked before it is analysed, and one that is out of focus,
+//! empty, or badly exposed is reported as such instead of counted.
 //!
-//! The limits below were chosen on the 80 training fields and the 10 rendered ones after the reference preparation, at
-//! magnifications 0.5, 0.71, 1, 1.41 and 2. No field may fail undisturbed or mildly disturbed: blur of 0.6 px, noise of
-//! 5 levels, JPEG quality 50, gains 0.5 and 1.2, a stain of 0.4 times its density, and pairs of these.
+//! The thresholds were chosen on the 80 training fields and the 10 rendered ones after the reference preparation, at
+//! magnifications 0.5, 0.71, 1, 1.41 and 2. No field may fail undisturbed or mildly disturbed: blur of 0.6 px, noise of 5
+//! levels, JPEG quality 50, gains 0.5 and 1.2, a stain of 0.4 times its density, and pairs of these.
 
 mod plane;
 mod ranks;
@@ -22,60 +22,60 @@ use ranks::Ranks;
 use sharpness::Windows;
 use trend::Trend;
 
-/// The background of an under-exposed frame is darker than this, in levels.
-/// The darkest of the fields at half its brightness has 69.
+/// A frame whose background is darker than this is under-exposed, in levels. The darkest of the fields at half its
+/// brightness has 69.
 pub const LEAST_BRIGHTNESS_LEVELS: f64 = 40.0;
 
-/// An empty frame has less contrast than this, in levels.
-/// Flat frames with noise of 5 levels have at most 3.9 at 64x64 px and 5.0 at 768x512, dark corners or not; the palest
-/// field at magnification 0.5 with its stain at 0.4 of its density has 6.9, and 6.1 when it is blurred as well.
+/// A frame with less contrast than this is empty, in levels. Flat frames with noise of 5 levels have at most 3.9 at 64x64
+/// px and 5.0 at 768x512, with or without dark corners; the palest field at magnification 0.5 with its stain at 0.4 of
+/// its density has 6.9, and 6.1 if it is also blurred.
 pub const LEAST_CONTRAST_LEVELS: f64 = 5.5;
 
-/// A frame out of focus is less sharp than this, in 1/px.
-/// The least of the fields, all magnifications, is 0.321 with one of the mild faults and 0.316 with two.
+/// A frame that is less sharp than this is out of focus, in 1/px. The minimum over the fields, at all magnifications, is
+/// 0.321 with one of the mild disturbances and 0.316 with two.
 pub const LEAST_SHARPNESS: f64 = 0.31;
 
-/// A pixel this bright is clipped, in levels of its brightness: noise makes 255 a little less.
+/// Pixels this bright are clipped, in levels: noise makes 255 slightly less.
 pub const CLIPPED_FROM_LEVEL: f64 = 248.0;
 
-/// A frame without contrast is over-exposed rather than empty when this share of it is clipped.
-/// A background that is clipped is usual in bright field, and no fault while the cells stand out.
+/// A frame without contrast is over-exposed rather than empty if this share of it is clipped. A clipped background is
+/// usual in bright field, and harmless while the cells stand out.
 pub const OVER_EXPOSED_SHARE: f64 = 0.30;
 
 /// A frame is washed out when more than this share of it is clipped, and the rest is pale.
 pub const WASHED_OUT_SHARE: f64 = 0.92;
 
-/// Pale is what lies less than this below white, in levels: the median over what is not clipped.
-/// Fields with a clipped background have a depth of 47 levels or more, and 0.73 of their area is clipped at most. A frame
-/// that is over-exposed so far that only nuclei and overlaps are left may still pass, when they are dark.
+/// Pale means less than this below white, in levels: the median over the pixels that are not clipped. Fields with a
+/// clipped background have a depth of 47 levels or more, and at most 0.73 of their area is clipped. A frame that is so
+/// over-exposed that only nuclei and overlaps are left may still pass if they are dark.
 pub const WASHED_OUT_DEPTH_LEVELS: f64 = 60.0;
 
-/// Pixels that must stand out before a frame has contrast: half a cell of 5.5 px. A speck is smaller.
+/// Pixels that must stand out for a frame to have contrast: half a cell of 5.5 px. Specks are smaller.
 const STANDING_OUT_PX: usize = 12;
 
-/// Degrees of the trends that are taken off before contrast and sharpness are measured. Contrast must not see dark
-/// corners; sharpness must not lose the cells of a magnified frame, which are as wide as a trend of degree 4 can bend.
+/// Degrees of the trends removed before contrast and sharpness are measured. Contrast must ignore dark corners; sharpness
+/// must keep the cells of a magnified frame, which are as wide as a trend of degree 4 can bend.
 const CONTRAST_TREND_DEGREE: usize = 4;
 const SHARPNESS_TREND_DEGREE: usize = 2;
 
-/// What a frame is good for.
+/// The quality of a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Cells can be counted.
     #[default]
     Good,
-    /// There is something, but blurred beyond counting.
+    /// Blurred beyond counting.
     OutOfFocus,
-    /// There is nothing to see.
+    /// Shows nothing.
     Empty,
-    /// White has swallowed the cells.
+    /// Clipping has erased the cells.
     OverExposed,
-    /// Hardly any light.
+    /// Almost no light.
     UnderExposed,
-    /// Nobody knows how large a cell would be: cells are not counted.
+    /// The size of a cell is unknown, so cells are not counted.
     ScaleUnknown,
-    /// The pitch that was given makes the red cells of a size that blood does not have: they are counted all the same.
+    /// The given pitch makes red cells implausibly small or large; they are counted anyway.
     ScaleDoubtful,
 }
 
@@ -91,7 +91,7 @@ impl Verdict {
         Self::ScaleDoubtful,
     ];
 
-    /// The name in records and in JSON; it does not change from release to release.
+    /// The name in records and JSON; it is stable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -117,38 +117,38 @@ impl Verdict {
         }
     }
 
-    /// Whether nothing speaks against the count.
+    /// Whether the frame is good.
     pub fn is_good(self) -> bool {
         self == Self::Good
     }
 
-    /// Whether cells are counted: of good pictures, of those whose scale is only doubtful, and with `any_quality` of all whose
+    /// Whether cells are counted: in good frames, in those with a doubtful scale, and with `any_quality` in all whose
     /// scale is known.
     pub fn is_counted(self, any_quality: bool) -> bool {
         matches!(self, Self::Good | Self::ScaleDoubtful) || (any_quality && self != Self::ScaleUnknown)
     }
 }
 
-/// A verdict and what it rests on.
+/// A verdict and the measurements behind it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Quality {
-    /// What the frame is good for.
+    /// The quality of the frame.
     pub verdict: Verdict,
-    /// Greatest slope of edges over their height, 1/px, made independent of the cells' size: about 0.2 to 0.6.
-    /// None where there is nothing to see, or the frame is smaller than 9 px a side.
+    /// Greatest edge slope over edge height, 1/px, corrected for cell size: about 0.2 to 0.6. `None` if there is nothing
+    /// to measure, or the frame is smaller than 9 px per side.
     pub sharpness: Option<f64>,
-    /// How far the most conspicuous half cell stands out from the frame's median brightness, levels, 0 to 255.
+    /// How far the most conspicuous half cell stands out from the frame's median brightness, in levels, 0 to 255.
     pub contrast_levels: f64,
-    /// Share of the pixels that are as good as white, 0 to 1.
+    /// Share of almost white pixels, 0 to 1.
     pub clipped_share: f64,
-    /// How far below white the middle one of the other pixels is, levels, 0 to 255; 0 where all are white.
+    /// How far the median of the other pixels is below white, in levels, 0 to 255; 0 if all are white.
     pub depth_levels: f64,
     /// Brightness of the background: the level that 5 % of the pixels exceed, 0 to 255.
     pub brightness_levels: f64,
 }
 
 impl Quality {
-    /// The verdict in words with the figure that decided it.
+    /// The verdict in words with the value that decided it.
     pub fn reason(&self) -> String {
         let words = self.verdict.words();
         match self.verdict {
@@ -162,7 +162,7 @@ impl Quality {
                 self.contrast_levels
             ),
             Verdict::OverExposed => format!(
-                "{words} ({:.0} % of it white, contrast {:.1} levels)",
+                "{words} ({:.0} % clipped, contrast {:.1} levels)",
                 100.0 * self.clipped_share,
                 self.contrast_levels
             ),
@@ -171,13 +171,11 @@ impl Quality {
                 self.brightness_levels
             ),
             Verdict::ScaleUnknown => {
-                format!(
-                    "{words} (no red cells whose size could be measured, and no pitch; give --um-per-px or --as-is)"
-                )
+                format!("{words} (no pitch, and no measurable red cells; pass --um-per-px or --as-is)")
             }
             Verdict::ScaleDoubtful => {
                 format!(
-                    "{words} (the median red cell is not between 5 and 11 um at the pitch given; check --um-per-px)"
+                    "{words} (at the given pitch the median red cell is not between 5 and 11 um; check --um-per-px)"
                 )
             }
         }
@@ -199,16 +197,15 @@ impl Quality {
     }
 }
 
-/// Judges a frame as the sensor saw it, of any size.
+/// Checks a frame as the sensor saw it, of any size.
 ///
-/// Of the 90 fields blurred by 2 px none passes at the reference magnification, and one each at 0.5 and 2; with noise of
-/// 5 levels on top, one, one and four pass. Blur of 1 to 1.5 px may fall on either side. `tests/quality.rs` measures
-/// this again.
+/// Of the 90 fields blurred by 2 px, none passes at the reference magnification, and one each at 0.5 and 2; with noise of
+/// 5 levels added, one, one and four pass. Blur of 1 to 1.5 px can go either way. `tests/quality.rs` measures this.
 pub fn judge(picture: &RgbImage) -> Quality {
     Judge::default().judge(picture)
 }
 
-/// Judges frames one after another, in the memory that the largest so far took.
+/// Checks frames one after another, reusing memory.
 #[derive(Debug, Default)]
 pub struct Judge {
     luma: Plane,
@@ -230,7 +227,7 @@ impl Judge {
         self.ranks.count(levels);
         let dim = self.ranks.below(CLIPPED_FROM_LEVEL as f32);
         let clipped_share = 1.0 - dim as f64 / pixels;
-        // What is clipped is above all the others.
+        // Clipped pixels are brighter than all others.
         let depth_levels = if dim == 0 { 0.0 } else { 255.0 - self.ranks.nth(levels, dim / 2) };
         let brightness_levels = self.ranks.nth(levels, (pixels * 0.95) as usize);
         self.trend.fit(&self.luma, CONTRAST_TREND_DEGREE);
@@ -251,8 +248,8 @@ impl Judge {
         quality
     }
 
-    /// How far the pixel that is [`STANDING_OUT_PX`] from the most conspicuous one is from the median, each being the mean
-    /// of 3x3: of noise that leaves a third, and of a frame of any size the few pixels that show something count.
+    /// The distance from the median of the [`STANDING_OUT_PX`]-th most conspicuous pixel, each averaged over 3x3: this
+    /// reduces noise to a third, and a few significant pixels count in a frame of any size.
     fn contrast_levels(&mut self) -> f64 {
         self.trend.take_off(&self.luma, CONTRAST_TREND_DEGREE, &mut self.rest);
         let levels = self.windows.smooth(&self.rest, &[1.0 / 3.0; 2]);

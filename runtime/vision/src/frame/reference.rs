@@ -1,7 +1,7 @@
-//! The reference preparation: what a full-resolution field becomes before it is read or compared.
+//! The reference preparation of a full-resolution field.
 //!
-//! Centre square, then bicubic to 256x256 (high-resolution target) and, from the full picture again,
-//! to 64x64 (low-resolution input). Masks are cropped alike.
+//! Crops the centre square, then resizes it bicubically to 256x256 (high-resolution target) and, again from the full
+//! picture, to 64x64 (low-resolution input). Masks are cropped in the same way.
 
 use image::{GrayImage, Luma, RgbImage, imageops};
 
@@ -12,19 +12,19 @@ use crate::{
     placement::Placement,
 };
 
-/// Low- and high-resolution picture of one field.
+/// The low- and high-resolution picture of a field.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// 64x64, what the nets read.
+    /// 64x64, the input of the models.
     pub lr: RgbImage,
-    /// 256x256, what the super-resolution is compared with.
+    /// 256x256, the reference for super-resolution.
     pub hr: RgbImage,
-    /// Edge of the centre square in the pixels of the original picture.
+    /// Edge of the centre square in pixels of the original picture.
     pub square_px: u32,
 }
 
 impl Field {
-    /// How the low-resolution picture lies on the original, which is `width` x `height`.
+    /// Where the low-resolution picture lies on the original, which is `width` x `height`.
     pub fn placement(&self, (width, height): (u32, u32)) -> Placement {
         let scale = f64::from(self.square_px) / f64::from(REFERENCE_LR_PX);
         let (x, y, _) = centre_square(width, height);
@@ -50,7 +50,7 @@ pub fn prepare(picture: &RgbImage) -> Result<Field> {
     })
 }
 
-/// Crops a mask to the centre square and makes it strictly 0 or 255.
+/// Crops a mask to the centre square and binarises it to 0 or 255.
 pub fn mask_square(mask: &GrayImage) -> GrayImage {
     let (x, y, edge) = centre_square(mask.width(), mask.height());
     let mut square = imageops::crop_imm(mask, x, y, edge, edge).to_image();
@@ -60,7 +60,7 @@ pub fn mask_square(mask: &GrayImage) -> GrayImage {
     square
 }
 
-/// The foreground of a mask at 256x256: resized bicubic, levels 0 to 255; foreground is `> 127`.
+/// The foreground of a mask at 256x256: resized bicubically, levels 0 to 255; foreground is `> 127`.
 pub fn mask_hr(square: &GrayImage) -> Result<GrayImage> {
     resize_gray(square, REFERENCE_HR_PX, REFERENCE_HR_PX)
 }

@@ -1,9 +1,9 @@
-//! Pictures that are given another size in the memory that they have: a frame as large as the one before it takes none.
+//! Resizing of buffers in place: a frame no larger than the last one allocates nothing.
 
 use image::{ImageBuffer, Pixel, Primitive};
 
-/// Makes a picture `width` x `height`, with any levels in it. Memory is asked for when it never was as large, and then no
-/// more than it needs.
+/// Makes a picture `width` x `height` with arbitrary contents. Allocates only if it is larger than ever before, and then
+/// exactly what it needs.
 pub fn refit<P: Pixel>(picture: &mut ImageBuffer<P, Vec<P::Subpixel>>, width: u32, height: u32) {
     if picture.dimensions() == (width, height) {
         return;
@@ -11,16 +11,16 @@ pub fn refit<P: Pixel>(picture: &mut ImageBuffer<P, Vec<P::Subpixel>>, width: u3
     let mut levels = std::mem::take(picture).into_raw();
     let count = width as usize * height as usize * usize::from(P::CHANNEL_COUNT);
     refit_line(&mut levels, count, P::Subpixel::DEFAULT_MIN_VALUE);
-    // The length is the picture's: there is always one.
+    // The length matches, so this always succeeds.
     if let Some(refitted) = ImageBuffer::from_raw(width, height, levels) {
         *picture = refitted;
     }
 }
 
-/// The same of numbers in a row; new ones are `value`.
+/// The same for a vector of numbers; new ones are `value`.
 pub fn refit_line<T: Clone>(line: &mut Vec<T>, count: usize, value: T) {
     if count > line.capacity() {
-        // Without the old numbers, that nobody wants to see moved.
+        // Cleared first, so that old numbers are not copied.
         line.clear();
         line.reserve_exact(count);
     }

@@ -1,4 +1,4 @@
-//! Resizing of 8-bit pictures, the one copy that the runtime and the trainer share.
+//! Resizing of 8-bit pictures, shared by the runtime and the trainer.
 
 use image::{GrayImage, RgbImage};
 
@@ -7,7 +7,7 @@ use crate::{
     frame::row_resize::{Filter, Precision, RowResize, Side},
 };
 
-/// Bicubic resize of an RGB picture to `width` x `height`, 8 bit a channel; see [`Filter::Bicubic`].
+/// Bicubic resize of an RGB picture to `width` x `height`, 8 bit per channel; see [`Filter::Bicubic`].
 ///
 /// # Errors
 /// [`Error::Internal`] for a picture without pixels.
@@ -24,7 +24,7 @@ pub fn resize_gray(picture: &GrayImage, width: u32, height: u32) -> Result<GrayI
     GrayImage::from_raw(width, height, bytes).ok_or_else(|| Error::internal("resize", "buffer size"))
 }
 
-/// Shrinks an RGB picture by averaging areas.
+/// Downscales an RGB picture by area averaging.
 ///
 /// # Errors
 /// [`Error::Internal`] for a picture without pixels.
@@ -61,7 +61,7 @@ mod tests {
 
     use super::*;
 
-    /// Pillow-SIMD's method by its definition, one side at a time, for pictures of one row.
+    /// Pillow-SIMD's method by definition, one axis at a time, for pictures of one row.
     fn by_definition(row: &[u8], to: u32) -> Vec<u8> {
         let factor = row.len() as f64 / f64::from(to);
         let wide = factor.max(1.0);

@@ -1,22 +1,23 @@
-//! Resize of 8-bit pictures that come row by row, into memory that is there from the start.
+//! Row-by-row resizing of 8-bit pictures, in preallocated memory.
 //!
-//! The one resize of this software, for whole pictures ([`crate::frame::resize`]) as for a camera: no full-size RGB picture
-//! of a camera is ever held, only as many narrowed rows as one row of the result needs. The method is Pillow's
-//! (`Resample.c`): the filter widened by the shrink factor, rows before columns, 8 bit between. Weights are fixed-point
-//! integers that are computed once; a frame is integer arithmetic alone, so the bytes are the same on every processor.
+//! This is the only resize, for whole pictures ([`crate::frame::resize`]) and for cameras: it never holds a full-size RGB
+//! picture of a camera, only as many narrowed rows as one row of the result needs. The method is Pillow's (`Resample.c`):
+//! the filter is widened by the downscaling factor, rows are processed before columns, with 8 bit in between. Weights are
+//! fixed-point integers that are computed once. A frame uses integer arithmetic only, so the bytes are the same on every
+//! processor.
 
 use crate::error::{Error, Result};
 
-/// Fractional bits of a weight, at most. Sums of weights (1.3 at most in magnitude) times 255 stay below 2^31.
+/// Maximum fractional bits of a weight. Sums of weights (at most 1.3 in magnitude) times 255 stay below 2^31.
 const WEIGHT_BITS: u32 = 22;
 
-/// How pixels are weighed.
+/// The filter kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
     /// Cubic convolution with a = -0.5 (Catmull-Rom; Keys, "Cubic convolution interpolation for digital image processing",
     /// 1981).
     Bicubic,
-    /// The average of an area.
+    /// Area averaging.
     Box,
 }
 
@@ -37,14 +38,14 @@ impl Filter {
     }
 }
 
-/// Fractional bits of the weights. A level of the result may differ by one or two between the two, so each stays with what
-/// was recorded with it.
+/// Fractional bits of the weights. Results can differ by one or two levels between the two, so each use keeps the one it
+/// was recorded with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// 22, as in Pillow: the frames of a camera.
+    /// 22, as in Pillow: for camera frames.
     Long,
-    /// As many as leave the greatest weight of a side below 2^15, as in Pillow-SIMD: the pictures of data sets, which the
-    /// models were trained and measured on.
+    /// As many as keep the greatest weight of an axis below 2^15, as in Pillow-SIMD: for pictures of data sets, on which
+    /// the models were trained and measured.
     Short,
 }
 
@@ -58,39 +59,39 @@ impl Precision {
     }
 }
 
-/// Where one side of the result lies on that of the source.
+/// Where one axis of the result lies on that of the source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Side {
     /// Pixels of the source.
     pub from_px: u32,
     /// Pixels of the result.
     pub to_px: u32,
-    /// Pixels of the source for one of the result, above 0.
+    /// Source pixels per result pixel, above 0.
     pub factor: f64,
-    /// Where the result begins on the source, in its pixels.
+    /// Where the result begins on the source, in source pixels.
     pub start_px: f64,
 }
 
 impl Side {
-    /// All of the source.
+    /// The whole source.
     pub fn whole(from_px: u32, to_px: u32) -> Self {
         Self { from_px, to_px, factor: f64::from(from_px) / f64::from(to_px), start_px: 0.0 }
     }
 
-    /// As many whole pixels of `factor` source pixels each as the source holds, in its middle.
+    /// As many whole result pixels of `factor` source pixels each as fit, centred.
     pub fn middle(from_px: u32, factor: f64) -> Self {
-        // A little more than whole is a rounding of the factor.
+        // Slightly more than a whole number is a rounding error of the factor.
         let to_px = (f64::from(from_px) / factor + 1e-6).floor() as u32;
         Self { from_px, to_px, factor, start_px: (f64::from(from_px) - f64::from(to_px) * factor) / 2.0 }
     }
 }
 
-/// For each pixel of the result: the first source pixel that counts, and the weights from there on.
+/// For each result pixel: the first source pixel that counts, and the weights from there on.
 #[derive(Debug)]
 struct Taps {
     spans: Vec<(usize, usize)>,
     weights: Vec<i32>,
-    /// Weights that are set aside for each pixel.
+    /// Weights stored per pixel.
     stride: usize,
     /// Fractional bits of a weight.
     bits: u32,
@@ -106,7 +107,7 @@ impl Taps {
         let one = f64::from(1 << bits);
         let mut weights: Vec<i32> = exact.into_iter().map(|exact| (exact * one).round() as i32).collect();
         let spans = firsts.into_iter().zip(weights.chunks_exact_mut(stride)).map(|(first, weights)| {
-            // Weights of nothing at both ends: a factor of 1 is a mere copy.
+            // Skip zero weights at the start: a factor of 1 is a plain copy.
             let idle = weights.iter().position(|weight| *weight != 0).unwrap_or(0);
             weights.rotate_left(idle);
             let busy = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);
@@ -115,13 +116,13 @@ impl Taps {
         Self { spans: spans.collect(), weights, stride, bits }
     }
 
-    /// First source pixel and weights of a pixel of the result.
+    /// First source pixel and weights of a result pixel.
     fn of(&self, to: usize) -> Option<(usize, &[i32])> {
         let &(first, count) = self.spans.get(to)?;
         Some((first, self.weights.get(to * self.stride..)?.get(..count)?))
     }
 
-    /// The level of a sum of weighted levels that began with one half.
+    /// The level of a sum of weighted levels that started at one half.
     fn level(&self, sum: i32) -> u8 {
         (sum >> self.bits).clamp(0, 255) as u8
     }
@@ -131,7 +132,7 @@ impl Taps {
     }
 }
 
-/// Fills in the weights of pixel `to` of the result, whose sum is 1, and returns the first source pixel that they are for.
+/// Computes the weights of result pixel `to`, which sum to 1, and returns their first source pixel.
 fn weigh(side: Side, filter: Filter, to: usize, weights: &mut [f64]) -> usize {
     let Side { from_px, factor, start_px, .. } = side;
     let width = factor.max(1.0);
@@ -152,8 +153,8 @@ fn weigh(side: Side, filter: Filter, to: usize, weights: &mut [f64]) -> usize {
     first
 }
 
-/// The cubic convolution kernel with a = -0.5. Its terms are in the order of Pillow-SIMD's: weights that are rounded to
-/// few bits show the last bit of a float.
+/// The cubic convolution kernel with a = -0.5. Its terms are in the order of Pillow-SIMD's, because weights rounded to
+/// few bits depend on the last bit of a float.
 fn catmull_rom(x: f64) -> f64 {
     let x = x.abs();
     if x < 1.0 {
@@ -165,16 +166,16 @@ fn catmull_rom(x: f64) -> f64 {
     }
 }
 
-/// A resize of pictures from one fixed size to another.
+/// A resize from one fixed size to another.
 #[derive(Debug)]
 pub struct RowResize {
     across: Taps,
     down: Taps,
-    /// Of a row of the source.
+    /// Resizes one source row.
     narrow: fn(&Taps, &[u8], &mut [u8]),
-    /// Bytes of a row of the source, and of the result.
+    /// Bytes of a row of the source and of the result.
     row_bytes: (usize, usize),
-    /// The last narrowed rows: row `y` of the source at `y % ring_rows`.
+    /// The latest narrowed rows: source row `y` at `y % ring_rows`.
     ring: Vec<u8>,
     ring_rows: usize,
     sums: Vec<i32>,
@@ -183,18 +184,18 @@ pub struct RowResize {
 }
 
 impl RowResize {
-    /// Prepares a bicubic resize of a camera's RGB pictures; this is where memory is taken.
+    /// Prepares a bicubic resize of camera pictures; allocates all memory.
     ///
     /// # Errors
-    /// [`Error::Picture`] when either picture has no pixels.
+    /// [`Error::Picture`] if either picture has no pixels.
     pub fn new(across: Side, down: Side) -> Result<Self> {
         Self::with::<3>(across, down, Filter::Bicubic, Precision::Long)
     }
 
-    /// Prepares a resize of pictures of `CHANNELS` levels a pixel.
+    /// Prepares a resize of pictures with `CHANNELS` levels per pixel.
     ///
     /// # Errors
-    /// [`Error::Picture`] when either picture has no pixels.
+    /// [`Error::Picture`] if either picture has no pixels.
     pub fn with<const CHANNELS: usize>(across: Side, down: Side, filter: Filter, precision: Precision) -> Result<Self> {
         let sides = [across.from_px, across.to_px, down.from_px, down.to_px];
         if sides.contains(&0) {
@@ -209,17 +210,16 @@ impl RowResize {
         Ok(Self { across, down, narrow, row_bytes, ring, ring_rows, sums, rows_in: 0, rows_out: 0 })
     }
 
-    /// Begins a picture.
+    /// Starts a picture.
     pub fn begin(&mut self) {
         self.rows_in = 0;
         self.rows_out = 0;
     }
 
-    /// Takes the next row of the source and writes the rows that are complete with it to `picture`, the bytes of the whole
-    /// result. A row of another length, and rows after the last, are an internal error.
+    /// Takes the next source row and writes the rows that it completes to `picture`, the bytes of the whole result.
     ///
     /// # Errors
-    /// [`Error::Internal`].
+    /// [`Error::Internal`] for a row of another length, and for rows after the last.
     pub fn row(&mut self, row: &[u8], picture: &mut [u8]) -> Result<()> {
         if row.len() != self.row_bytes.0 {
             return Err(Error::internal("row_resize", format!("a row of {} bytes", row.len())));
@@ -245,7 +245,7 @@ impl RowResize {
             let to = picture
                 .chunks_exact_mut(self.row_bytes.1)
                 .nth(self.rows_out)
-                .ok_or_else(|| Error::internal("row_resize", "a picture that is too small"))?;
+                .ok_or_else(|| Error::internal("row_resize", "the picture is too small"))?;
             for (to, sum) in to.iter_mut().zip(&self.sums) {
                 *to = self.down.level(*sum);
             }
@@ -308,7 +308,7 @@ mod tests {
         ) {
             let picture = textured(from.0, from.1, seed);
             let (mine, reference) = (resized(&picture, to.0, to.1), resize_rgb(&picture, to.0, to.1).unwrap());
-            // Two roundings.
+            // Rounded twice.
             for (a, b) in mine.as_raw().iter().zip(reference.as_raw()) {
                 prop_assert!(a.abs_diff(*b) <= 2, "{} and {}", a, b);
             }
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(Side::middle(3, 4.0).to_px, 0);
         let ramp = RgbImage::from_fn(101, 4, |x, _| Rgb([2 * x as u8; 3]));
         let mut resize = RowResize::new(side, Side::whole(4, 4)).unwrap();
-        // Pixel 10 of the result is centred on 0.5 + 10.5 * 2 = 21.5, the middle of source pixel 21.
+        // Pixel 10 of the result is centred on 0.5 + 10.5 * 2 = 21.5, the centre of source pixel 21.
         assert_eq!(run(&mut resize, &ramp, 50, 4).get_pixel(10, 1).0[0], 42);
     }
 

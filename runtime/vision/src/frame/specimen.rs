@@ -1,11 +1,11 @@
-//! What of a picture is specimen: unlit areas, and black marks drawn into it, are found and painted over.
+//! Detects which parts of a picture show specimen, and paints over unlit areas and black marks.
 //!
-//! The round field of an eyepiece and the corners of a rotated or stitched picture are near-black in all channels. So are
-//! stacked and deeply stained cells, but these are small, and hardly any of their pixels is black. On the 80 training fields
-//! of BBBC041, shrunk to the scale of the nets, the largest near-black area of cells has 75 pixels, 35 where it touches the
-//! border, and the most black pixels that one has are 11; in the pictures of four other laboratories no pixel of a cell is
-//! near-black. Arrows and scale bars drawn in black fall under the rule for black areas; marks drawn in white or in
-//! colour do not, and there is no rule for them. Transparent pixels are black when they come here ([`super::decode`]).
+//! The surround of an eyepiece's field and the corners of a rotated or stitched picture are near-black in all channels.
+//! So are stacked and deeply stained cells, but these are small, and hardly any of their pixels is black. On the 80
+//! training fields of BBBC041, downscaled for the models, the largest near-black area of cells has 75 pixels, 35 if it
+//! touches the border, and the most black pixels of one are 11; in the pictures of four other laboratories no pixel of a
+//! cell is near-black. Arrows and scale bars drawn in black are covered by the rule for black areas. Marks drawn in white
+//! or colour are not, and there is no rule for them. Transparent pixels arrive here as black ([`super::decode`]).
 
 use image::{GrayImage, RgbImage};
 
@@ -14,45 +14,45 @@ use super::refit::{refit, refit_line};
 /// A pixel of the specimen.
 pub const SPECIMEN: u8 = 0;
 
-/// A pixel at the edge of what is not: painted over, but a cell here is a cell that the edge cuts.
+/// A pixel at the edge of an excluded area: painted over, but a cell here counts as cut by the edge.
 pub const RIM: u8 = 1;
 
-/// A pixel outside the specimen.
+/// An excluded pixel.
 pub const OUTSIDE: u8 = 2;
 
-/// A pixel is near-black when its brightest channel is below this share of the bright ground's.
+/// A pixel is near-black if its brightest channel is below this share of the bright ground's.
 const MAX_DARK_SHARE: f64 = 0.3;
 
-/// Share of the pixels that are brighter than the bright ground: a few highlights do not set it.
+/// Share of the pixels that are brighter than the bright ground, so that a few highlights do not determine it.
 const BRIGHT_SHARE: f64 = 0.05;
 
-/// A pixel is black when its brightest channel is below this share.
+/// A pixel is black if its brightest channel is below this share.
 const MAX_BLACK_SHARE: f64 = 0.1;
 
-/// A near-black area with at least so many black pixels is a mark, or a dark surround.
+/// A near-black area with at least this many black pixels is a mark or a dark surround.
 const MIN_BLACK_PX: usize = 16;
 
-/// A near-black area that touches the border and has at least so many pixels, about five cells, is a dark surround.
+/// A near-black area that touches the border and has at least this many pixels, about five cells, is a dark surround.
 const MIN_SURROUND_PX: usize = 120;
 
-/// Width of the rim around an area, in pixels: the resize blurs its edge over as many.
+/// Width of the rim around an area, in pixels: the resize blurs its edge by that much.
 const RIM_PX: u32 = 2;
 
-/// A picture of which less than this share is lit is judged as it is: it is too dark, not a small field.
+/// A picture with a smaller lit share is used unchanged: it is too dark, not a small field.
 const MIN_LIT_SHARE: f64 = 0.02;
 
-/// Finds the specimen of one picture after another in the same memory.
+/// Detects the specimen in one picture after another, reusing memory.
 #[derive(Debug, Default)]
 pub struct Specimen {
     mask: GrayImage,
     painted: RgbImage,
-    /// Places of pixels that wait for a look at their neighbours, and the pixels of the area at hand.
+    /// Pixels whose neighbours are still to be visited, and the pixels of the current area.
     area: Vec<u32>,
     outside_px: u64,
 }
 
 impl Specimen {
-    /// Looks for what is not specimen; says whether there is any. [`Self::painted`] is then the picture without it.
+    /// Detects excluded areas; returns whether there are any. [`Self::painted`] is then the picture without them.
     pub fn find(&mut self, picture: &RgbImage) -> bool {
         let (width, height) = picture.dimensions();
         self.outside_px = 0;
@@ -74,7 +74,7 @@ impl Specimen {
         true
     }
 
-    /// The last picture of which some is no specimen, with those areas and their rim in the colour of the bright ground.
+    /// The last picture with excluded areas, painted over with the colour of the bright ground, including their rim.
     pub fn painted(&self) -> &RgbImage {
         &self.painted
     }
@@ -84,17 +84,17 @@ impl Specimen {
         &self.mask
     }
 
-    /// Pixels of the last picture that are not specimen, without the rim.
+    /// Excluded pixels of the last picture, without the rim.
     pub fn outside_px(&self) -> u64 {
         self.outside_px
     }
 
-    /// Marks connected areas of pixels below the level `dark` as outside, where they are marks or a dark surround.
+    /// Marks connected areas of pixels below the level `dark` as outside if they are marks or a dark surround.
     fn mark_dark_areas(&mut self, picture: &RgbImage, dark: u8, black: u8) {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let pixels = picture.as_raw().as_chunks::<3>().0;
         let mask: &mut [u8] = &mut self.mask;
-        // First, every near-black pixel: those of other areas are taken back below.
+        // Mark every near-black pixel first; those of other areas are reset below.
         for (kind, pixel) in mask.iter_mut().zip(pixels) {
             *kind = if brightest(pixel) < dark { RIM } else { SPECIMEN };
         }
@@ -119,7 +119,7 @@ impl Specimen {
         }
     }
 
-    /// Marks what lies within [`RIM_PX`] of the outside.
+    /// Marks pixels within [`RIM_PX`] of the outside.
     fn mark_rim(&mut self) {
         let (width, height) = self.mask.dimensions();
         let reach = |at: u32, most: u32| at.saturating_sub(RIM_PX)..(at + RIM_PX + 1).min(most);
@@ -153,7 +153,7 @@ fn brightest(pixel: &[u8; 3]) -> u8 {
     pixel[0].max(pixel[1]).max(pixel[2])
 }
 
-/// The levels below which a pixel is near-black and black, and how many pixels are near-black.
+/// The levels below which a pixel is near-black and black, and the number of near-black pixels.
 struct Darkness {
     dark: u8,
     black: u8,
@@ -174,7 +174,7 @@ impl Darkness {
     }
 }
 
-/// The level that `rank` of the counted pixels lie below.
+/// The level at `rank` in ascending order.
 fn quantile(levels: &[u64; 256], rank: u64) -> u8 {
     let mut below = 0;
     levels
@@ -186,7 +186,7 @@ fn quantile(levels: &[u64; 256], rank: u64) -> u8 {
         .map_or(255, |level| level as u8)
 }
 
-/// The colour of the bright ground: in each channel, the level that a fifth of the specimen's pixels are brighter than.
+/// The colour of the bright ground: in each channel, the level that a fifth of the specimen's pixels exceed.
 fn ground(picture: &RgbImage, mask: &GrayImage) -> [u8; 3] {
     let mut levels = [[0_u64; 256]; 3];
     for (pixel, kind) in picture.as_raw().as_chunks::<3>().0.iter().zip(mask.iter()) {
@@ -200,8 +200,8 @@ fn ground(picture: &RgbImage, mask: &GrayImage) -> [u8; 3] {
     levels.map(|levels| quantile(&levels, count * 4 / 5))
 }
 
-/// Takes the 4-connected pixels of kind [`RIM`] around `seed` into `area`, marks them [`OUTSIDE`], and gives their number.
-/// `area` has room for every pixel.
+/// Collects the 4-connected pixels of kind [`RIM`] around `seed` in `area`, marks them [`OUTSIDE`], and returns their
+/// number. `area` has room for every pixel.
 fn flood(mask: &mut [u8], width: usize, seed: usize, area: &mut [u32]) -> usize {
     mask[seed] = OUTSIDE;
     area[0] = seed as u32;
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn dark_stacks_of_cells_are_specimen_and_a_dim_surround_is_not() {
-        // A fifth of the ground, as three deeply stained cells over each other have it; a few pixels are black.
+        // A fifth of the ground, like three deeply stained overlapping cells; a few pixels are black.
         let stack = |x: u32, y: u32, radius: f64| {
             let far = |cx: f64, cy: f64| (f64::from(x) - cx).hypot(f64::from(y) - cy);
             far(30.0, 30.0) < radius || far(63.0, 10.0) < radius

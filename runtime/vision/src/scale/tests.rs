@@ -146,7 +146,7 @@ fn a_frame_that_is_too_large_at_its_scale_is_refused() {
     scaler.limit(1000);
     let origin = Scaled::as_it_is(Some(0.2), PitchSource::Given);
     let refused = scaler.analyse(&mut pipeline, &smears(&[38.0])[0], &origin, None).unwrap_err();
-    assert!(refused.to_string().contains("1000 pixels in all at most"), "{refused}");
+    assert!(refused.to_string().contains("1000 pixels in total"), "{refused}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where the tiles of a picture lie.
+//! Positions of the tiles of a picture.
 
 use image::RgbImage;
 
@@ -8,13 +8,13 @@ use crate::{
     tile::limits::{TILE_ALIGN_PX, TILE_OVERLAP_PX},
 };
 
-/// Tiles of 64x64 that cover a picture. Neighbours overlap by 24 pixels; the last tile of a row or column is
-/// moved back to end with the picture, so that it overlaps by more.
+/// Tiles of 64x64 that cover a picture. Neighbours overlap by 24 pixels; the last tile of a row or column is moved back
+/// to end with the picture, so it overlaps more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grid {
-    /// Left edges of the columns, rising, multiples of 4.
+    /// Left edges of the columns, ascending, multiples of 4.
     pub xs: Vec<u32>,
-    /// Upper edges of the rows, rising, multiples of 4.
+    /// Upper edges of the rows, ascending, multiples of 4.
     pub ys: Vec<u32>,
     /// Width of the padded picture: a multiple of 4, at least 64.
     pub width: u32,
@@ -23,14 +23,14 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The grid over a picture of `width` x `height`, which is first padded at its right and lower edge.
+    /// The grid over a picture of `width` x `height`, which is first padded on its right and lower edge.
     pub fn over(width: u32, height: u32) -> Self {
         let mut grid = Self::default();
         grid.lay_over(width, height);
         grid
     }
 
-    /// Becomes the grid over another picture, in the memory that it has.
+    /// Changes to the grid over another picture, reusing memory.
     pub fn lay_over(&mut self, width: u32, height: u32) {
         let padded = |side: u32| side.next_multiple_of(TILE_ALIGN_PX).max(TILE_PX);
         (self.width, self.height) = (padded(width), padded(height));
@@ -43,8 +43,8 @@ impl Grid {
         self.xs.len() * self.ys.len()
     }
 
-    /// `picture` with its last column and row repeated up to the size of the grid: itself where it has that size, else in
-    /// the memory of `padded`.
+    /// `picture` with its last column and row repeated up to the size of the grid: itself if it has that size, else in
+    /// `padded`.
     pub fn pad<'a>(&self, picture: &'a RgbImage, padded: &'a mut RgbImage) -> &'a RgbImage {
         let (width, height) = picture.dimensions();
         if (width, height) == (self.width, self.height) || width == 0 || height == 0 {

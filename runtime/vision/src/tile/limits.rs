@@ -1,15 +1,14 @@
-//! How tiles overlap.
+//! Overlap of tiles.
 
 use crate::geometry::TILE_PX;
 
 /// Pixels by which neighbouring tiles overlap, on the low-resolution grid.
 pub const TILE_OVERLAP_PX: u32 = 24;
 
-/// Outermost pixels of a tile that are never used where a neighbour covers them,
-/// because the nets saw padding instead of picture there.
+/// Outermost pixels of a tile that are not used where a neighbour covers them, because the models saw padding there.
 pub const TILE_RIM_PX: u32 = 4;
 
-/// Tile offsets are multiples of this, so that the strides of both nets meet the same pixels in every tile.
+/// Tile offsets are multiples of this, so that the strides of both models align in every tile.
 pub const TILE_ALIGN_PX: u32 = 4;
 
 const _: () = {

@@ -1,5 +1,5 @@
-//! Tiles: a picture of any size becomes overlapping 64x64 squares, and what the nets make of them
-//! becomes one picture again.
+//! Tiles: a picture of any size is cut into overlapping 64x64 squares, and the outputs of the models are stitched into
+//! one picture.
 
 pub mod grid;
 pub mod limits;

@@ -1,10 +1,10 @@
-//! Stitching: what the nets made of overlapping tiles becomes one picture without seams.
+//! Seamless stitching of the outputs for overlapping tiles.
 //!
-//! Tiles come row by row. Each is blended into a strip, one tile high and as wide as the picture; a full
-//! strip is blended into the picture below the strips before it. So only picture and strip are held, and the strip's memory
-//! serves one picture after another. Where a row is one tile, the tile is its own strip.
-//! Where two tiles overlap, the weight goes over from one to the other along a straight ramp; the outermost rim of a tile
-//! has no weight there. All is integer: equal bytes blend to the same byte.
+//! Tiles arrive row by row. Each is blended into a strip, one tile high and as wide as the picture; a complete strip is
+//! blended into the picture below the previous strips. So only the picture and a strip are held, and the memory of the
+//! strip is reused. If a row has one tile, the tile is the strip. Where two tiles overlap, the weight moves from one to
+//! the other along a linear ramp; the rim of a tile has no weight there. Everything is integer: equal bytes blend to the
+//! same byte.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::{
     tile::limits::TILE_RIM_PX,
 };
 
-/// Lays the tiles of one picture after another, all of `channels` bytes a pixel, on the super-resolved grid.
+/// Stitches the tiles of one picture after another, with `channels` bytes per pixel, on the super-resolved grid.
 #[derive(Debug)]
 pub struct Stitch {
     columns: Vec<Step>,
@@ -30,7 +30,7 @@ pub struct Stitch {
     placed: usize,
 }
 
-/// Where a tile begins, and where along the axis it takes over from the tile before.
+/// Where a tile begins, and where along the axis it takes over from the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Step {
     start: usize,
@@ -38,13 +38,13 @@ struct Step {
 }
 
 impl Stitch {
-    /// For pixels of `channels` bytes; takes no memory yet.
+    /// For pixels of `channels` bytes; allocates nothing yet.
     pub fn new(channels: usize) -> Self {
         let (columns, rows, strip) = Default::default();
         Self { columns, rows, width: 0, height: 0, channels, strip, placed: 0 }
     }
 
-    /// Begins a picture over `grid`, in the memory of the ones before.
+    /// Starts a picture over `grid`, reusing memory.
     pub fn begin(&mut self, grid: &Grid) {
         (self.width, self.height) = ((grid.width * SCALE) as usize, (grid.height * SCALE) as usize);
         lay_steps(&mut self.columns, &grid.xs);
@@ -55,11 +55,11 @@ impl Stitch {
         self.placed = 0;
     }
 
-    /// Adds the next tile, in rows from the left; 256x256 pixels. A full row of tiles is laid on `canvas`, which is as large
-    /// as the grid, or smaller: what lies beyond its right and lower edge is left out.
+    /// Adds the next tile, in rows from the left; 256x256 pixels. A complete row of tiles is written to `canvas`, which
+    /// is as large as the grid, or smaller: what lies beyond its right and lower edge is discarded.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a tile too many or of another size, and for a canvas of other pixels or a larger one.
+    /// [`Error::Internal`] for an extra tile, a tile of another size, or a canvas of another pixel type or larger size.
     pub fn place<P>(&mut self, tile: &[u8], canvas: &mut ImageBuffer<P, Vec<u8>>) -> Result<()>
     where
         P: Pixel<Subpixel = u8>,
@@ -85,7 +85,7 @@ impl Stitch {
         Ok(())
     }
 
-    /// Nothing of the tile goes before its ramp, and all of it behind: one copy a row.
+    /// Before the ramp nothing of the tile is used, after it everything: one copy per row.
     fn blend_into_strip(&mut self, column: usize, tile: &[u8]) {
         let Self { columns, strip, width, channels, .. } = self;
         let (step, channels, tile_px) = (&columns[column], *channels, TILE_SR_PX as usize);
@@ -109,10 +109,10 @@ impl Stitch {
         }
     }
 
-    /// Makes sure that the picture is whole.
+    /// Checks that the picture is complete.
     ///
     /// # Errors
-    /// [`Error::Internal`] when tiles are missing.
+    /// [`Error::Internal`] if tiles are missing.
     pub fn finish(&self) -> Result<()> {
         let tiles = self.columns.len() * self.rows.len();
         if self.placed == tiles {
@@ -123,7 +123,7 @@ impl Stitch {
     }
 }
 
-/// Along one axis, for tiles at `offsets` of the low-resolution grid.
+/// Along one axis, for tiles at `offsets` on the low-resolution grid.
 fn lay_steps(steps: &mut Vec<Step>, offsets: &[u32]) {
     let sr = |px: u32| (px * SCALE) as usize;
     steps.clear();
@@ -132,7 +132,7 @@ fn lay_steps(steps: &mut Vec<Step>, offsets: &[u32]) {
     steps.extend(offsets.windows(2).map(|pair| Step { start: sr(pair[1]), ramp: takes_over(pair) }));
 }
 
-/// Blends `from` into `to`, both at the place `at` of the axis: nothing of it before the ramp, all of it behind.
+/// Blends `from` into `to`, both at position `at` of the axis: nothing of it before the ramp, everything after.
 fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
     if at < ramp.start {
         return;
@@ -141,7 +141,7 @@ fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
         to.copy_from_slice(from);
         return;
     }
-    // Weights at the middles of the pixels: 1, 3, 5 ... of 2 n.
+    // Weights at the pixel centres: 1, 3, 5 ... of 2 n.
     let whole = 2 * ramp.len() as u32;
     let weight = 2 * (at - ramp.start) as u32 + 1;
     let of_whole = reciprocal(whole);
@@ -151,8 +151,8 @@ fn blend(to: &mut [u8], from: &[u8], at: usize, ramp: &Range<usize>) {
     }
 }
 
-/// What a number is multiplied by, and shifted by 32, to be divided by `whole`, at most two tiles: exact for sums of levels
-/// whose weights add up to it, as these times it are below 2^32.
+/// Multiplying by this and shifting by 32 divides by `whole`, at most two tiles: exact for sums of levels whose weights
+/// add up to it, because their product with it is below 2^32.
 fn reciprocal(whole: u32) -> u64 {
     (1 << 32) / u64::from(whole) + 1
 }
@@ -168,14 +168,14 @@ mod tests {
 
     const EDGE: usize = TILE_SR_PX as usize;
 
-    /// A stitch that has begun, and a canvas that shows what is never laid.
+    /// A started stitch, and a canvas that shows unwritten pixels.
     fn begun(grid: &Grid) -> (Stitch, GrayImage) {
         let mut stitch = Stitch::new(1);
         stitch.begin(grid);
         (stitch, GrayImage::from_pixel(grid.width * SCALE, grid.height * SCALE, image::Luma([77])))
     }
 
-    /// The tile at (x, y) of the super-resolved grid whose bytes `at` gives by place.
+    /// The tile at (x, y) of the super-resolved grid with bytes from `at`.
     fn tile(x: u32, y: u32, at: impl Fn(usize, usize) -> u8) -> Vec<u8> {
         let (x, y) = ((x * SCALE) as usize, (y * SCALE) as usize);
         (0..EDGE * EDGE).map(|i| at(x + i % EDGE, y + i / EDGE)).collect()
@@ -187,7 +187,7 @@ mod tests {
         let rim = (TILE_RIM_PX * SCALE) as usize;
         let (mut stitch, mut canvas) = begun(&grid);
         for &x in &grid.xs {
-            // 255 in the rims at the left and right of the tile, 100 elsewhere.
+            // 255 in the left and right rims of the tile, 100 elsewhere.
             let left = (x * SCALE) as usize;
             let tile = tile(x, 0, |at, _| if at - left < rim || at - left >= EDGE - rim { 255 } else { 100 });
             stitch.place(&tile, &mut canvas).unwrap();
@@ -209,7 +209,7 @@ mod tests {
         stitch.finish().unwrap();
         let picture = canvas.into_raw();
         let column: Vec<u8> = picture.chunks_exact(256).map(|row| row[17]).collect();
-        // Overlap 24 less two rims of 4 is 16: 64 of the fine rows from row 176 on.
+        // An overlap of 24 minus two rims of 4 is 16: 64 of the fine rows from row 176 on.
         assert!(column[..176].iter().all(|&level| level == 0) && column[240..].iter().all(|&level| level == 200));
         let ramp = &column[175..=240];
         assert!(ramp.windows(2).all(|pair| (1..=4).contains(&(pair[1] - pair[0]))), "{ramp:?}");
@@ -251,7 +251,7 @@ mod tests {
             let grid = Grid::over(width, height);
             let at = |x: usize, y: usize| ((x * 31 + y * 57 + x * y + salt) % 251) as u8;
             let (mut stitch, mut canvas) = begun(&grid);
-            // Without the padding, and in memory that another picture has left.
+            // Without padding, and with memory that another picture used.
             let (mut cut_stitch, _) = begun(&Grid::over(height, width));
             cut_stitch.begin(&grid);
             let mut cut = GrayImage::new(width * SCALE, height * SCALE);

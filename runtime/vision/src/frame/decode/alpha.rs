@@ -1,21 +1,21 @@
-//! Transparency. What cannot be seen is no specimen, whatever colour the file keeps below it: it becomes black, which
-//! [`crate::frame::specimen`] leaves out. What is half transparent is laid on white, as viewers do.
+//! Transparency. Invisible pixels are not specimen, whatever colour the file stores there: they become black, which
+//! [`crate::frame::specimen`] excludes. Translucent pixels are composited on white, as in viewers.
 
 use image::{DynamicImage, ImageBuffer, Pixel};
 
 use crate::error::{Error, Result};
 
-/// How the alpha of a picture is meant.
+/// How to interpret the alpha of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Alpha {
-    /// The level that is opaque, and that white has.
+    /// The level of opaque pixels and of white.
     pub(super) opaque: u32,
-    /// Whether colours are multiplied with their alpha already.
+    /// Whether alpha is premultiplied.
     pub(super) is_multiplied: bool,
 }
 
 impl Alpha {
-    /// Whether a pixel can be seen: at least half opaque, from 128 of 255 on.
+    /// Whether a pixel is visible: at least half opaque, from 128 of 255.
     pub(super) fn shows(self, alpha: u32) -> bool {
         2 * alpha >= self.opaque
     }
@@ -30,10 +30,10 @@ impl Alpha {
     }
 }
 
-/// The picture without its alpha, in the memory that it had; one without alpha stays as it is.
+/// The picture without alpha, in place; one without alpha is unchanged.
 ///
 /// # Errors
-/// [`Error::Picture`] where no pixel can be seen.
+/// [`Error::Picture`] if no pixel is visible.
 pub(super) fn flatten(samples: DynamicImage, alpha: Alpha) -> Result<DynamicImage> {
     Ok(match samples {
         DynamicImage::ImageLumaA8(picture) => DynamicImage::ImageLuma8(flat(picture, alpha)?),
@@ -44,7 +44,7 @@ pub(super) fn flatten(samples: DynamicImage, alpha: Alpha) -> Result<DynamicImag
     })
 }
 
-/// `To` has the channels of `From` but for the last, which is the alpha.
+/// `To` has the channels of `From` except the last, alpha.
 fn flat<From, To>(
     picture: ImageBuffer<From, Vec<From::Subpixel>>,
     alpha: Alpha,
@@ -66,16 +66,16 @@ where
         for colour in 0..colours {
             let level = samples[at * channels + colour].into();
             let level = if shows { alpha.laid_on_white(level, opacity) } else { 0 };
-            // What is read lies at or behind what is written.
+            // The read position is never before the write position.
             samples[at * colours + colour] =
                 From::Subpixel::try_from(level).map_err(|_| Error::internal("alpha", "a level out of range"))?;
         }
     }
     if !is_seen {
         return Err(Error::picture(
-            "a picture of which every pixel is transparent",
-            "pixels that can be seen",
-            "Take its alpha channel away if its colours are right",
+            "a fully transparent picture",
+            "visible pixels",
+            "Remove its alpha channel if its colours are right",
         ));
     }
     samples.truncate(pixels * colours);
@@ -126,6 +126,6 @@ mod tests {
     fn a_picture_that_nobody_sees_is_refused() {
         let picture = ImageBuffer::from_pixel(4, 4, Rgba([200_u8, 100, 90, 0]));
         let error = flatten(picture.into(), BYTES).unwrap_err().to_string();
-        assert!(error.contains("every pixel is transparent") && error.contains("alpha channel"), "{error}");
+        assert!(error.contains("fully transparent") && error.contains("alpha channel"), "{error}");
     }
 }

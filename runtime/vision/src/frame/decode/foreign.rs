@@ -1,9 +1,9 @@
-//! Formats that are not read, told by their content: their names, and what to convert them to.
+//! Unsupported formats, detected by content: their names, and what to convert them to.
 
 /// What to do with a picture.
 const PICTURE: &str = "Convert it to PNG, or to TIFF";
 
-/// What to do with a file of a microscope or a slide scanner.
+/// What to do with a file of a microscope or slide scanner.
 const STACK: &str = "Export a field at full resolution as PNG or TIFF, with Fiji (Bio-Formats) or QuPath for example";
 
 const RAW: &str = "Develop it to an 8 or 16 bit TIFF or PNG";
@@ -15,17 +15,17 @@ const UNPACK: &str = "Unpack it first";
 /// The name of a format with its article, and what to do.
 type Named = (&'static str, &'static str);
 
-/// Where a mark stands, the mark, and what has it there.
+/// Offset of a magic number, the number, and its format.
 const MARKS: [(usize, &[u8], Named); 37] = [
     (0, b"GIF8", ("a GIF picture", PICTURE)),
     (8, b"WEBP", ("a WebP picture", PICTURE)),
     (8, b"AVI ", ("an AVI video", VIDEO)),
     (128, b"DICM", ("a DICOM file", "Export its frames as PNG or TIFF, with Fiji for example")),
-    (0, b"ZISRAWFILE", ("a CZI file of Zeiss", STACK)),
-    (0, b"\xda\xce\xbe\x0a", ("an ND2 file of Nikon", STACK)),
-    (0, b"\x70\0\0\0", ("a LIF file of Leica", STACK)),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ("an OLE file, as ZVI and OIB are", STACK)),
-    (0, b"\x89HDF\r\n\x1a\n", ("an HDF5 file, as IMS is", STACK)),
+    (0, b"ZISRAWFILE", ("a Zeiss CZI file", STACK)),
+    (0, b"\xda\xce\xbe\x0a", ("a Nikon ND2 file", STACK)),
+    (0, b"\x70\0\0\0", ("a Leica LIF file", STACK)),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ("an OLE file, such as ZVI or OIB", STACK)),
+    (0, b"\x89HDF\r\n\x1a\n", ("an HDF5 file, such as IMS", STACK)),
     (0, b"\0\0\0\x0cjP  ", ("a JPEG 2000 picture", PICTURE)),
     (0, b"\xff\x4f\xff\x51", ("a JPEG 2000 picture", PICTURE)),
     (0, b"\0\0\0\x0cJXL ", ("a JPEG XL picture", PICTURE)),
@@ -52,15 +52,11 @@ const MARKS: [(usize, &[u8], Named); 37] = [
     (0, b"PK\x03\x04", ("a ZIP archive", UNPACK)),
     (0, b"\x1f\x8b", ("a gzip archive", UNPACK)),
     (0, b"7z\xbc\xaf\x27\x1c", ("a 7-Zip archive", UNPACK)),
-    (
-        0,
-        b"\0\x05\x16\x07",
-        ("the data that macOS keeps beside a file, not the picture", "Take the file without ._ before its name"),
-    ),
+    (0, b"\0\x05\x16\x07", ("macOS metadata, not the picture", "Use the file without the prefix ._")),
     (0, b"<svg", ("an SVG drawing", PICTURE)),
 ];
 
-/// What the first bytes of a file say of its format, where that is not one that is read.
+/// The unsupported format that the first bytes of a file indicate.
 pub(super) fn name(start: &[u8]) -> Option<Named> {
     let has = |at: usize, mark: &[u8]| start.get(at..).is_some_and(|rest| rest.starts_with(mark));
     let riff = |mark: &[u8]| !matches!(mark, b"WEBP" | b"AVI ") || has(0, b"RIFF");
@@ -68,7 +64,7 @@ pub(super) fn name(start: &[u8]) -> Option<Named> {
     marked.or_else(|| boxed(start)).or_else(|| netpbm(start))
 }
 
-/// Files of boxes, whose first tells their kind: HEIC, AVIF, videos.
+/// ISO media files, whose first box names their kind: HEIC, AVIF, videos.
 fn boxed(start: &[u8]) -> Option<Named> {
     let brand = start.get(4..12)?.strip_prefix(b"ftyp")?;
     Some(match brand {

@@ -1,4 +1,4 @@
-//! A look at a file before its decoder gets it: which format it has, which pages, and whether a JPEG is whole.
+//! Inspection of a file before it is decoded: its format, its pages, and whether a JPEG is complete.
 
 use std::{
     io::{BufRead, Read, Seek},
@@ -19,10 +19,10 @@ use crate::{
 
 const COPY_AGAIN: &str = "Copy it again from its source";
 
-/// What was seen.
+/// What was found.
 pub(super) struct Look {
     pub(super) format: ImageFormat,
-    /// Of the first page.
+    /// For the first page.
     pub(super) metadata: Metadata,
     pages: Vec<Page>,
 }
@@ -33,10 +33,10 @@ impl Look {
         self.pages.get(page)
     }
 
-    /// What the file says about one of its pages.
+    /// The metadata of a page.
     ///
     /// # Errors
-    /// A page that is not there, or of a kind that is not read.
+    /// A page that does not exist, or is not supported.
     pub(super) fn of_page(&self, page: usize, path: &Path) -> Result<Metadata> {
         if page >= self.metadata.pages {
             let found = format!("no page {}", page + 1);
@@ -50,10 +50,10 @@ impl Look {
     }
 }
 
-/// Looks at a file from its start.
+/// Inspects a file from its start.
 ///
 /// # Errors
-/// [`Error::Input`] for what is none of the formats that are read.
+/// [`Error::Input`] for unsupported formats.
 pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> {
     let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
     let start = file.fill_buf().map_err(failed)?;
@@ -69,12 +69,12 @@ pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> 
         None => return Err(Error::input(path, if text { "a text file" } else { "not a picture" }, EXPECTED, "")),
     };
     let mut look = Look { format, metadata: Metadata::default(), pages: Vec::new() };
-    // What cannot be read here, the decoder will say.
+    // The decoder reports what cannot be read here.
     if format == ImageFormat::Tiff
         && let Ok(found) = tiff::pages(file)
     {
         if found.is_broken {
-            log::warn!("{}: its list of pages breaks off after {}", path.display(), found.pages.len());
+            log::warn!("{}: its list of pages ends unexpectedly after {}", path.display(), found.pages.len());
         }
         look.pages = found.pages;
         let um_per_px = look.pages.first().and_then(|page| page.um_per_px);
@@ -84,10 +84,10 @@ pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> 
     Ok(look)
 }
 
-/// Walks a JPEG to its end; see [`jpeg`].
+/// Scans a JPEG to its end; see [`jpeg`].
 ///
 /// # Errors
-/// [`Error::Input`] for one that is not whole, too large, or of a kind that is not read.
+/// [`Error::Input`] for one that is incomplete, too large, or not supported.
 pub(super) fn through_jpeg(file: &mut (impl BufRead + Seek), file_bytes: u64, path: &Path, most_px: u64) -> Result<()> {
     let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
     let mut bytes = Vec::with_capacity(file_bytes.min(MAX_PICTURE_FILE_BYTES) as usize);
@@ -96,12 +96,12 @@ pub(super) fn through_jpeg(file: &mut (impl BufRead + Seek), file_bytes: u64, pa
     check_size(path, width, height, most_px)?;
     let walk = Walk::through(&bytes).map_err(|fault| refused(path, fault))?;
     if !walk.has_end {
-        log::warn!("{}: a JPEG without its end marker; its picture is whole", path.display());
+        log::warn!("{}: JPEG without end marker; the picture is complete", path.display());
     }
     file.rewind().map_err(failed)
 }
 
-/// Walks the JPEGs in a page of a TIFF.
+/// Scans the JPEGs in a page of a TIFF.
 ///
 /// # Errors
 /// As [`through_jpeg`].
@@ -115,7 +115,7 @@ pub(super) fn through_page(file: &mut (impl BufRead + Seek), file_bytes: u64, pa
 
 fn refused(path: &Path, fault: Fault) -> Error {
     match fault {
-        Fault::CutOff => Error::input(path, "a picture that is cut off", EXPECTED, COPY_AGAIN),
+        Fault::CutOff => Error::input(path, "a truncated picture", EXPECTED, COPY_AGAIN),
         Fault::Damaged(how) => Error::input(path, format!("a damaged picture ({how})"), EXPECTED, COPY_AGAIN),
         Fault::Unread(kind) => Error::input(path, kind, EXPECTED, "Convert it to PNG, or to an 8-bit baseline JPEG"),
     }

@@ -52,7 +52,7 @@ fn every_cut_of_a_png_is_refused_and_none_panics() {
     let folder = Folder::new();
     let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8 * 9, y as u8 * 11, (x * y) as u8]));
     let bytes = std::fs::read(folder.picture("whole.png", &picture.into())).unwrap();
-    // The last 12 bytes are the empty end chunk: without it, the pixels are whole.
+    // The last 12 bytes are the empty end chunk: without it, the pixels are still complete.
     for cut in 1..bytes.len() - 12 {
         let message = refusal(&folder.file("cut.png", &bytes[..cut]));
         assert!(message.contains("cut.png"), "{message}");
@@ -179,12 +179,12 @@ fn a_jpeg_that_is_not_whole_is_refused_and_one_without_its_end_is_read() {
     assert_eq!(read(&[&whole[..], b"trailing"].concat()).unwrap(), picture);
     for twentieth in 1..20 {
         let error = read(&whole[..whole.len() * twentieth / 20]).unwrap_err().to_string();
-        assert!(error.contains("cut off"), "{error}");
+        assert!(error.contains("truncated"), "{error}");
     }
     let half = read_picture(&case("cases/truncated-half.jpg"), 100_000_000).unwrap_err().to_string();
-    assert!(half.contains("a picture that is cut off"), "{half}");
+    assert!(half.contains("a truncated picture"), "{half}");
     let kind = read_picture(&case("cases/jpeg12.jpg"), 100_000).unwrap_err().to_string();
-    assert!(kind.contains("a JPEG of 12 bit"), "{kind}");
+    assert!(kind.contains("a 12-bit JPEG"), "{kind}");
     let kind = read_picture(&case("cases/f32.tif"), 100_000).unwrap_err().to_string();
     assert!(kind.contains("floating-point"), "{kind}");
 }

@@ -1,4 +1,4 @@
-//! Measures a flat field from frames of an empty, evenly lit field, and refuses others.
+//! Measures a flat field from frames of an empty, evenly lit field, and rejects others.
 
 use image::RgbImage;
 
@@ -11,25 +11,25 @@ use crate::{
     },
 };
 
-/// The darkest part of an evenly lit field has at least this share of the light of the brightest.
+/// Minimum brightness of the darkest part of the field relative to the brightest.
 const LEAST_EVENNESS: f64 = 0.4;
 
-/// At most this share of a field may be white: what is clipped says nothing of the lamp.
+/// Maximum share of clipped pixels, which carry no information about the lamp.
 const MOST_CLIPPED_SHARE: f64 = 0.01;
 
-/// The brightness may change by this share from frame to frame at most: more is a lamp that is not steady.
+/// Maximum relative change of brightness between frames; a greater one means an unsteady lamp.
 const MOST_FLICKER: f64 = 0.1;
 
-/// Longer side of the picture that is judged, in pixels: shrunk, so that noise and specks of dust do not count.
+/// Longer side of the picture that is checked, in pixels: downscaled, so that noise and dust do not matter.
 const JUDGED_PX: u32 = 160;
 
 const EXPECTED: &str = "an empty, evenly lit field";
 
-/// Averages frames of one size, cell by cell of the grid: no full-size sum is held.
+/// Averages frames of one size block by block; holds no full-size sum.
 #[derive(Debug)]
 pub struct FlatFieldMeter {
     size_px: (u32, u32),
-    /// Sums of the cells of 16x16 pixels, R G B.
+    /// Sums over blocks of 16x16 pixels, R G B.
     sums: Vec<u64>,
     frames: u32,
     /// Mean level of the first frame.
@@ -51,7 +51,7 @@ impl FlatFieldMeter {
     /// Adds a frame.
     ///
     /// # Errors
-    /// [`Error::Picture`] when it is not an empty field, is dark, clipped or of another brightness or size than the first.
+    /// [`Error::Picture`] if it is not an empty field, is dark, clipped, or differs in brightness or size from the first.
     pub fn add(&mut self, frame: &RgbImage) -> Result<()> {
         let (width, height) = frame.dimensions();
         if (width, height) != self.size_px || width == 0 || height == 0 {
@@ -65,9 +65,9 @@ impl FlatFieldMeter {
             self.first_mean = mean;
         } else if (mean / self.first_mean - 1.0).abs() > MOST_FLICKER {
             return Err(Error::picture(
-                format!("a lamp that is not steady: a mean level of {mean:.0} after {:.0}", self.first_mean),
+                format!("an unsteady lamp: mean level {mean:.0} after {:.0}", self.first_mean),
                 EXPECTED,
-                "Let the lamp warm up, and set exposure_us and gain so that the camera does not change them",
+                "Let the lamp warm up, and set exposure_us and gain to disable the camera's automatic control",
             ));
         }
         let across = width.div_ceil(NODE_PX) as usize;
@@ -87,7 +87,7 @@ impl FlatFieldMeter {
     /// The flat field of all frames.
     ///
     /// # Errors
-    /// [`Error::Picture`] for a field that is not evenly lit, and without frames.
+    /// [`Error::Picture`] for an unevenly lit field, or without frames.
     pub fn finish(&self) -> Result<FlatField> {
         let (width, height) = self.size_px;
         let (across, down) = (nodes(width), nodes(height));
@@ -95,7 +95,7 @@ impl FlatFieldMeter {
             .flat_map(|y| (0..across).flat_map(move |x| (0..3).map(move |channel| (x, y, channel))))
             .map(|(x, y, channel)| self.around(x, y, channel))
             .collect();
-        // Outermost nodes see cells of one side alone: they go on in a straight line from the two next to them.
+        // Outermost nodes have blocks on one side only: extrapolate from the two nodes next to them.
         for row in fields.chunks_exact_mut(3 * across) {
             (0..3).for_each(|channel| straighten(row, channel, 3, across));
         }
@@ -103,7 +103,7 @@ impl FlatFieldMeter {
         let brightest = |channel: usize| fields.iter().skip(channel).step_by(3).copied().max().unwrap_or(0);
         let (most, least) = ([0, 1, 2].map(brightest), fields.iter().copied().min().unwrap_or(0));
         if least == 0 {
-            return Err(Error::picture("a field that is black in places", EXPECTED, "Switch the lamp on"));
+            return Err(Error::picture("a field with black areas", EXPECTED, "Switch the lamp on"));
         }
         let evenness = (0..3).map(|channel| {
             let darkest = fields.iter().skip(channel).step_by(3).copied().min().unwrap_or(0);
@@ -125,7 +125,7 @@ impl FlatFieldMeter {
             .ok_or_else(|| Error::internal("flat_field", "gains out of range"))
     }
 
-    /// The mean level at a node, times 2^16: on the straight lines between the middles of the cells that meet there.
+    /// The mean level at a node, times 2^16, interpolated between the centres of the blocks that meet there.
     fn around(&self, x: usize, y: usize, channel: usize) -> u64 {
         let (width, height) = self.size_px;
         let across = width.div_ceil(NODE_PX) as usize;
@@ -142,8 +142,8 @@ impl FlatFieldMeter {
     }
 }
 
-/// The cells at both sides of a node along a side, each with its width in pixels and its weight. The last cell of a side may
-/// be narrower, and its middle so much nearer. At the ends there is one alone.
+/// The blocks on both sides of a node, each with its width in pixels and its weight. The last block of a side may be
+/// narrower, which moves its centre closer. At the ends there is only one.
 fn near(node: usize, side_px: u32) -> impl Iterator<Item = (usize, u64, u64)> {
     let cells = side_px.div_ceil(NODE_PX) as usize;
     let wide = move |cell: usize| u64::from(NODE_PX.min(side_px.saturating_sub(cell as u32 * NODE_PX))).max(1);
@@ -152,7 +152,7 @@ fn near(node: usize, side_px: u32) -> impl Iterator<Item = (usize, u64, u64)> {
     before.into_iter().chain(after)
 }
 
-/// Puts the first and the last of `count` values, each `stride` from the last one, in line with their neighbours.
+/// Extrapolates the first and the last of `count` values, each `stride` apart, from their neighbours.
 fn straighten(values: &mut [u64], first: usize, stride: usize, count: usize) {
     if count < 4 {
         return;
@@ -186,7 +186,7 @@ fn check_empty(frame: &RgbImage) -> Result<()> {
         _ => Err(Error::picture(
             format!("a field that is not empty (contrast {:.1} levels)", quality.contrast_levels),
             format!("{EXPECTED} (contrast below {} levels)", quality::LEAST_CONTRAST_LEVELS),
-            "Move to a place without cells, or take the slide out",
+            "Move to a place without cells, or remove the slide",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Lamps that are known, measured and taken out again.
+//! Known lamps, measured and corrected.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use super::*;
 use bloodseg_smear::SmearSpec;
 
-/// A lamp that is bright in the upper left and loses 40 % to the other corner, with its own colour and noise.
+/// A lamp that is bright in the upper left and loses 40 % towards the opposite corner, with its own colour and noise.
 fn lamp(width: u32, height: u32, seed: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let far = f64::from(x) / f64::from(width) + f64::from(y) / f64::from(height);
@@ -26,7 +26,7 @@ fn corrected(field: &mut FlatField, picture: &RgbImage) -> RgbImage {
     let mut picture = picture.clone();
     let width = picture.width() as usize;
     for (y, row) in picture.chunks_exact_mut(3 * width).enumerate() {
-        // In two parts, as a region would be.
+        // In two parts, as with a region.
         let (left, right) = row.split_at_mut(3 * (width / 3));
         field.correct(y as u32, 0, left);
         field.correct(y as u32, (width / 3) as u32, right);
@@ -73,7 +73,7 @@ fn a_file_is_read_as_it_was_written_and_damage_is_told() {
     *spoiled.last_mut().unwrap() ^= 1;
     assert!(refusal(&spoiled).contains("sha256"));
     assert!(refusal(b"PNG").contains("another kind"));
-    // A right hash over gains that would darken, and over a size that cannot be.
+    // A valid hash over gains below 1, and over an impossible size.
     let body = |text: &str, gains: &[u16]| {
         let mut body = text.as_bytes().to_vec();
         body.extend(gains.iter().flat_map(|gain| gain.to_le_bytes()));

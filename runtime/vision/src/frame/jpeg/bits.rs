@@ -1,11 +1,11 @@
-//! The bits of entropy-coded data, up to the next marker.
+//! Bits of entropy-coded data, up to the next marker.
 
 use super::{Fault, Result};
 
-/// Bytes that some encoders leave between the last block and the marker.
+/// Padding bytes that some encoders write between the last block and the marker.
 const MOST_PADDING_BYTES: usize = 2;
 
-/// Reads from a place in a file; a marker or the end of the file ends the data.
+/// Reads from a position in a file; ends at a marker or the end of the file.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -14,12 +14,12 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// From byte `at` of the file on.
+    /// Starts at byte `at` of the file.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, held: 0, count: 0 }
     }
 
-    /// Holds at least 32 bits, unless the data ends.
+    /// Buffers at least 32 bits, unless the data ends.
     fn fill(&mut self) {
         while self.count <= 56 {
             let Some(byte) = self.bytes.get(self.at).copied() else { break };
@@ -35,7 +35,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next 16 bits without taking them; zeros stand for what is beyond the end.
+    /// The next 16 bits without consuming them; zeros beyond the end.
     pub(super) fn peek16(&mut self) -> u32 {
         if self.count < 32 {
             self.fill();
@@ -44,10 +44,10 @@ impl<'a> Bits<'a> {
         (bits & 0xffff) as u32
     }
 
-    /// Takes `count` bits, at most 16, and gives them.
+    /// Consumes `count` bits, at most 16.
     ///
     /// # Errors
-    /// Data that ends before.
+    /// If the data ends before.
     pub(super) fn take(&mut self, count: u32) -> Result<u32> {
         if self.count < count {
             self.fill();
@@ -59,38 +59,38 @@ impl<'a> Bits<'a> {
         Ok((self.held >> self.count & ((1 << count) - 1)) as u32)
     }
 
-    /// What it means that no more data is here.
+    /// The fault if the data ends here.
     fn ended(&self) -> Fault {
         if self.at + 1 >= self.bytes.len() { Fault::CutOff } else { Fault::Damaged("its data ends early") }
     }
 
-    /// Leaves the data behind its last block and gives the place of the marker that follows, or of the end of the file.
+    /// Skips padding after the last block and returns the position of the following marker, or of the end of the file.
     ///
     /// # Errors
-    /// More data than padding.
+    /// If there is more data than padding.
     pub(super) fn end(&mut self) -> Result<usize> {
         let mut left = self.count as usize / 8;
         (self.held, self.count) = (0, 0);
         while let Some(&byte) = self.bytes.get(self.at) {
             match (byte, self.bytes.get(self.at + 1)) {
-                // A marker, or a byte of filling before one.
+                // A marker, or a fill byte before one.
                 (0xff, Some(1..)) => break,
                 (0xff, _) => self.at += 2,
                 _ => self.at += 1,
             }
             left += 1;
             if left > MOST_PADDING_BYTES {
-                return Err(Fault::Damaged("data is left over after its last block"));
+                return Err(Fault::Damaged("extra data after its last block"));
             }
         }
         self.at = self.at.min(self.bytes.len());
         Ok(self.at)
     }
 
-    /// Steps over the restart marker of this number, from 0 to 7, after what was left of the interval.
+    /// Skips the rest of the interval and the restart marker with this number, 0 to 7.
     ///
     /// # Errors
-    /// Another marker, or none.
+    /// If there is another marker, or none.
     pub(super) fn restart(&mut self, number: u8) -> Result<()> {
         let mut at = self.end()?;
         while self.bytes.get(at) == Some(&0xff) && self.bytes.get(at + 1) == Some(&0xff) {
@@ -101,7 +101,7 @@ impl<'a> Bits<'a> {
                 self.at = at + 2;
                 Ok(())
             }
-            Some(_) => Err(Fault::Damaged("a part of it is missing between two restart markers")),
+            Some(_) => Err(Fault::Damaged("data is missing between two restart markers")),
             None => Err(Fault::CutOff),
         }
     }

@@ -1,4 +1,4 @@
-//! Blocks of 8x8 coefficients, read to see where they end. Of their values only what the next block or scan needs is kept.
+//! Blocks of 8x8 coefficients, parsed to find where they end. Only values needed by later blocks or scans are kept.
 
 use super::{Fault, Result, bits::Bits, huffman::Huffman};
 
@@ -7,8 +7,8 @@ const OUT_OF_BLOCK: Fault = Fault::Damaged("a coefficient outside its block");
 /// Largest number of bits of a coefficient.
 const MOST_COEFFICIENT_BITS: u32 = 15;
 
-/// What a scan brings of its blocks: coefficients `first` to `last`, with their bits down to `low`, from `high` on (0 for
-/// the first time).
+/// The coefficients that a scan contains: `first` to `last`, bits down to `low`, from `high` (0 for the first scan of
+/// them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Band {
     pub(super) first: u32,
@@ -49,7 +49,7 @@ pub(super) fn sequential(bits: &mut Bits, dc: &Huffman, ac: &Huffman) -> Result<
     Ok(())
 }
 
-/// The constant coefficient of a block, in a progressive JPEG.
+/// The DC coefficient of a block in a progressive JPEG.
 pub(super) fn constant(bits: &mut Bits, dc: Option<&Huffman>) -> Result<()> {
     match dc {
         Some(dc) => {
@@ -60,8 +60,8 @@ pub(super) fn constant(bits: &mut Bits, dc: Option<&Huffman>) -> Result<()> {
     }
 }
 
-/// The first bits of other coefficients. `set` has a bit for each that is not 0; `to_skip` counts the blocks that have
-/// none any more.
+/// The first bits of AC coefficients. `set` has a bit for each that is not 0; `to_skip` counts the following blocks
+/// without any more.
 pub(super) fn first(bits: &mut Bits, ac: &Huffman, band: Band, set: &mut u64, to_skip: &mut u32) -> Result<()> {
     if *to_skip > 0 {
         *to_skip -= 1;
@@ -90,7 +90,7 @@ pub(super) fn first(bits: &mut Bits, ac: &Huffman, band: Band, set: &mut u64, to
     Ok(())
 }
 
-/// One more bit of other coefficients.
+/// One more bit of AC coefficients.
 pub(super) fn refined(bits: &mut Bits, ac: &Huffman, band: Band, set: &mut u64, to_skip: &mut u32) -> Result<()> {
     let mut k = band.first;
     if *to_skip == 0 {

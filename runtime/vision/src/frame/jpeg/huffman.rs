@@ -1,25 +1,25 @@
-//! Huffman tables, as a JPEG defines them.
+//! JPEG Huffman tables.
 
 use super::{Fault, Result, bits::Bits};
 
-/// Codes up to so many bits are found by one look.
+/// Codes of up to this many bits are found with one lookup.
 const QUICK_BITS: u32 = 9;
 
 /// One table.
 #[derive(Clone)]
 pub(super) struct Huffman {
-    /// Length and symbol by the first [`QUICK_BITS`] bits; length 0 where the code is longer.
+    /// Length and symbol by the first [`QUICK_BITS`] bits; length 0 if the code is longer.
     quick: Vec<(u8, u8)>,
-    /// For each length of a code: the first code behind it, aligned to 16 bits, and the index of the symbol of code 0.
+    /// For each code length: the first code after it, aligned to 16 bits, and the index of the symbol of code 0.
     ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
 
 impl Huffman {
-    /// From the numbers of codes of 1 to 16 bits, and the symbols in the order of the codes.
+    /// From the numbers of codes of 1 to 16 bits, and the symbols in code order.
     ///
     /// # Errors
-    /// More codes than there can be.
+    /// If there are more codes than possible.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self> {
         let mut quick = vec![(0, 0); 1 << QUICK_BITS];
         let mut ends = [(0, 0); 17];
@@ -44,10 +44,10 @@ impl Huffman {
         Ok(Self { quick, ends, symbols: symbols.to_vec() })
     }
 
-    /// Takes one code and gives its symbol.
+    /// Consumes one code and returns its symbol.
     ///
     /// # Errors
-    /// A code that the table does not have, and data that ends.
+    /// If the table lacks the code, or the data ends.
     pub(super) fn symbol(&self, bits: &mut Bits) -> Result<u8> {
         let ahead = bits.peek16();
         let (length, symbol) = self.quick[(ahead >> (16 - QUICK_BITS)) as usize];
@@ -63,12 +63,12 @@ impl Huffman {
                 return symbol.copied().ok_or(Fault::Damaged("an invalid code"));
             }
         }
-        // What is beyond the end reads as zeros, and a table may lack the code of zeros.
+        // Beyond the end, bits read as zeros, and a table may lack the all-zero code.
         bits.take(16)?;
         Err(Fault::Damaged("an invalid code"))
     }
 
-    /// The symbol of a code of zeros alone.
+    /// The symbol of the all-zero code.
     pub(super) fn symbol_of_zeros(&self) -> Option<u8> {
         self.symbols.first().copied()
     }

@@ -1,9 +1,9 @@
-//! Whether all of a JPEG is there. Decoders fill in grey for what is missing and say nothing; so the file is walked before
-//! it is decoded: its segments, and each scan to its last block.
+//! Checks that a JPEG is complete. Decoders silently fill missing data with grey, so the file is scanned before it is
+//! decoded: its segments, and each scan to its last block.
 //!
-//! What is tested: every scan has all its blocks and nothing after them, every restart marker is the next one, no code is
-//! invalid, and a file without an end marker has all its scans. Damage that keeps the number of blocks and leaves valid codes
-//! is not found; no checksum is in the format.
+//! The checks: every scan has all its blocks and nothing after them, restart markers are in sequence, all codes are
+//! valid, and a file without an end marker has all its scans. Damage that keeps the number of blocks and leaves valid
+//! codes is not detected, because the format has no checksum.
 
 mod bits;
 mod block;
@@ -15,16 +15,16 @@ mod tests;
 
 pub use segments::{Walk, kind_of};
 
-/// What was found in a JPEG that is not decoded.
+/// Why a JPEG is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The file ends before its picture does.
+    /// The file ends before the picture does.
     CutOff,
-    /// What is there cannot be right.
+    /// The data is invalid.
     Damaged(&'static str),
-    /// Whole, maybe, but of a kind that is not read.
+    /// Possibly complete, but not supported.
     Unread(&'static str),
 }
 
-/// Result of the walk.
+/// Result of a scan.
 pub type Result<T> = std::result::Result<T, Fault>;

@@ -1,4 +1,4 @@
-//! A scan: the blocks of one component or of several, in their order.
+//! A scan: the blocks of one or several components in order.
 
 use super::{
     Fault, Result,
@@ -7,7 +7,7 @@ use super::{
     huffman::Huffman,
 };
 
-/// A run of so many zero bytes is no data, unless the code of zeros ends a block.
+/// This many zero bytes in a row are not data, unless the all-zero code ends a block.
 const HOLE_BYTES: usize = 64;
 
 /// A component of the frame.
@@ -15,18 +15,18 @@ pub(super) struct Component {
     pub(super) id: u8,
     /// Blocks of an MCU of several components, across and down.
     pub(super) sampling: (u32, u32),
-    /// Blocks that hold the component's own pixels, across and down.
+    /// Blocks that contain pixels of the component, across and down.
     pub(super) blocks: (u32, u32),
-    /// Blocks a row with those that fill up the last MCU.
+    /// Blocks per row, including those that complete the last MCU.
     pub(super) stride: u32,
-    /// Of a progressive JPEG, for each block the coefficients that are not 0.
+    /// For each block of a progressive JPEG, the coefficients that are not 0.
     pub(super) set: Vec<u64>,
-    /// For each coefficient the lowest bit that a scan brought; 255 before the first.
+    /// For each coefficient, the lowest bit seen so far; 255 before the first.
     pub(super) low: [u8; 64],
 }
 
 impl Component {
-    /// Takes note of what a scan brings.
+    /// Records the contents of a scan.
     pub(super) fn note(&mut self, band: Band) {
         self.low.iter_mut().take(band.last as usize + 1).skip(band.first as usize).for_each(|low| *low = band.low);
     }
@@ -39,22 +39,22 @@ pub(super) struct Part {
     pub(super) ac: Option<Huffman>,
 }
 
-/// What is the same for all blocks of a scan.
+/// What all blocks of a scan share.
 pub(super) struct Scan {
     pub(super) parts: Vec<Part>,
     pub(super) band: Band,
     pub(super) progressive: bool,
-    /// MCUs between two restart markers; 0 without them.
+    /// MCUs between two restart markers; 0 if there are none.
     pub(super) interval: u32,
     /// MCUs of several components, across and down.
     pub(super) mcus: (u32, u32),
 }
 
 impl Scan {
-    /// Reads it to its end from byte `at` on, and gives the place behind it.
+    /// Scans from byte `at` to the end and returns the position after it.
     ///
     /// # Errors
-    /// Blocks that are missing, too many or invalid.
+    /// If blocks are missing, extra or invalid.
     pub(super) fn walk(&self, bytes: &[u8], at: usize, components: &mut [Component]) -> Result<usize> {
         self.refuse_holes(bytes, at)?;
         let alone = match self.parts.as_slice() {
@@ -126,8 +126,8 @@ impl Scan {
         }
     }
 
-    /// Zeros where a disk or a transfer left a hole are valid codes, and now and then as many blocks as were lost. With
-    /// usual tables they are blocks of 63 small coefficients, which no encoder writes in a row.
+    /// Zeros from a failed disk or transfer are valid codes, and sometimes make up the missing number of blocks. With
+    /// usual tables they decode to blocks of 63 small coefficients, which no encoder writes repeatedly.
     fn refuse_holes(&self, bytes: &[u8], at: usize) -> Result<()> {
         let ends_a_block = |part: &Part| part.ac.as_ref().is_some_and(|ac| ac.symbol_of_zeros() == Some(0));
         if self.progressive || self.parts.iter().all(ends_a_block) {
@@ -137,7 +137,7 @@ impl Scan {
         for (here, &byte) in bytes.iter().enumerate().skip(at) {
             zeros = if byte == 0 { zeros + 1 } else { 0 };
             if zeros >= HOLE_BYTES {
-                return Err(Fault::Damaged("zeros in the place of data"));
+                return Err(Fault::Damaged("zeros in place of data"));
             }
             let next = bytes.get(here + 1).copied().unwrap_or(0);
             if byte == 0xff && next != 0 && !(0xd0..=0xd7).contains(&next) {

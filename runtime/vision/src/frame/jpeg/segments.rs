@@ -8,23 +8,23 @@ use super::{
 };
 use crate::frame::limits::MAX_JPEG_SCANS;
 
-const SHORT: Fault = Fault::Damaged("a segment that is too short");
+const SHORT: Fault = Fault::Damaged("a segment is too short");
 
-/// Markers without a length of their own.
+/// Markers without a length field.
 const fn stands_alone(marker: u8) -> bool {
     matches!(marker, 0x01 | 0xd0..=0xd8)
 }
 
 const END: u8 = 0xd9;
 
-/// One segment after the other.
+/// Iterates over segments.
 struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
-    /// The next marker and what belongs to it; none at the end of the file.
+    /// The next marker and its payload; `None` at the end of the file.
     fn next(&mut self) -> Result<Option<(u8, &'a [u8])>> {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -65,20 +65,20 @@ fn frame_kind(marker: u8) -> Option<Result<bool>> {
     }
 }
 
-/// Width and height of a JPEG in pixels, by its frame header.
+/// Width and height of a JPEG in pixels, from its frame header.
 ///
 /// # Errors
-/// Kinds of JPEG that are not read, by their names; a file without a frame header.
+/// Unsupported kinds of JPEG by name; a file without a frame header.
 pub fn kind_of(bytes: &[u8]) -> Result<(u32, u32)> {
     let (mut segments, mut is_adobe) = (Segments { bytes, at: 0 }, false);
     while let Some((marker, payload)) = segments.next()? {
         if let Some(kind) = frame_kind(marker) {
             kind?;
             let header = header(payload)?;
-            // Adobe's marker says whether colours are CMYK or YCCK, and that 255 is no ink; without it, programs differ.
+            // Adobe's marker distinguishes CMYK from YCCK, and says that 255 is no ink; without it, programs differ.
             return match header.components.len() / 3 {
-                2 => Err(Fault::Unread("a JPEG of two channels")),
-                4 if !is_adobe => Err(Fault::Unread("a JPEG of four channels that does not say which")),
+                2 => Err(Fault::Unread("a JPEG with two channels")),
+                4 if !is_adobe => Err(Fault::Unread("a four-channel JPEG without a colour space")),
                 _ => Ok((header.width, header.height)),
             };
         }
@@ -100,12 +100,12 @@ fn header(payload: &[u8]) -> Result<Header<'_>> {
     let [depth, y0, y1, x0, x1, count, components @ ..] = payload else { return Err(SHORT) };
     match depth {
         8 => {}
-        12 => return Err(Fault::Unread("a JPEG of 12 bit")),
-        _ => return Err(Fault::Unread("a JPEG of another depth than 8 bit")),
+        12 => return Err(Fault::Unread("a 12-bit JPEG")),
+        _ => return Err(Fault::Unread("a JPEG with a depth other than 8 bit")),
     }
     let (width, height) = (u16::from_be_bytes([*x0, *x1]), u16::from_be_bytes([*y0, *y1]));
     if height == 0 {
-        return Err(Fault::Unread("a JPEG that tells its height after its data"));
+        return Err(Fault::Unread("a JPEG with its height after its data"));
     }
     let components = components.get(..3 * usize::from(*count)).ok_or(SHORT)?;
     if width == 0 || components.is_empty() || *count > 4 {
@@ -114,16 +114,16 @@ fn header(payload: &[u8]) -> Result<Header<'_>> {
     Ok(Header { width: width.into(), height: height.into(), components })
 }
 
-/// A JPEG that was walked to its end.
+/// A JPEG that was scanned to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walk {
-    /// Whether the end marker is there; all else is.
+    /// Whether the end marker is present; everything else is.
     pub has_end: bool,
 }
 
 impl Walk {
-    /// Walks a whole file in memory. What is behind its end marker is not looked at. Of a progressive JPEG 8 bytes for each
-    /// block are kept: the size ([`kind_of`]) has to be checked before.
+    /// Scans a whole file in memory, up to its end marker. A progressive JPEG takes 8 bytes per block, so check the size
+    /// first ([`kind_of`]).
     ///
     /// # Errors
     /// [`Fault`]: what is missing or wrong.
@@ -142,7 +142,7 @@ impl Walk {
                 0xda => {
                     scans += 1;
                     if scans > MAX_JPEG_SCANS {
-                        return Err(Fault::Damaged("more scans than a picture has"));
+                        return Err(Fault::Damaged("too many scans"));
                     }
                     let scan = state.scan(payload)?;
                     segments.at = scan.walk(bytes, segments.at, &mut state.components)?;
@@ -158,7 +158,7 @@ impl Walk {
     }
 }
 
-/// What the segments so far have said.
+/// The state after the segments so far.
 #[derive(Default)]
 struct State {
     progressive: bool,
@@ -237,7 +237,7 @@ impl State {
         Ok(Scan { parts, band, progressive, interval, mcus })
     }
 
-    /// Whether every component came, and without an end marker all its bits.
+    /// Whether every component is present, and, without an end marker, all its bits.
     fn complete(&self, has_end: bool) -> Result<()> {
         let whole = |component: &Component| match has_end {
             true => component.low[0] != 255,

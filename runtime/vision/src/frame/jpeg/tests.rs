@@ -4,7 +4,7 @@ use image::{ExtendedColorType, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 
 use super::{Fault, Walk, kind_of};
 
-/// Cells on a ground with grain, so that every block has something to say.
+/// Cells on a grainy ground, so that every block has data.
 fn field(side: u32) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
         let (dx, dy) = (f64::from(x % 40) - 20.0, f64::from(y % 40) - 20.0);
@@ -24,7 +24,8 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../tests/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Every kind: baseline, progressive, progressive with halved colours, with restart markers, with a thumbnail in its EXIF.
+/// Every kind: baseline, progressive, progressive with subsampled colours, with restart markers, with a thumbnail in
+/// EXIF.
 fn all() -> Vec<(&'static str, Vec<u8>)> {
     let made = [("quality 60", jpeg(60)), ("quality 95", jpeg(95))];
     let kept = [
@@ -38,9 +39,9 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
     made.into_iter().chain(kept.map(|name| (name, fixture(name)))).collect()
 }
 
-/// Where the entropy-coded data of the first scan begins.
+/// Start of the entropy-coded data of the first scan.
 fn data_at(bytes: &[u8]) -> usize {
-    // The last of the headers, whatever stands in an EXIF thumbnail before.
+    // The last header, ignoring an EXIF thumbnail before it.
     let mut at = 2;
     loop {
         let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
@@ -63,7 +64,7 @@ fn what_is_whole_passes() {
 #[test]
 fn every_cut_is_found() {
     for (name, bytes) in all() {
-        // All but the end marker may be missing; the last byte of data can be padding alone.
+        // Everything but the end marker must be there; the last data byte can be padding only.
         let whole = bytes.len() - 3;
         let cuts = (1..100).map(|hundredth| bytes.len() * hundredth / 100);
         for cut in cuts.chain(data_at(&bytes)..data_at(&bytes) + 40).chain(whole - 40..whole) {
@@ -80,7 +81,7 @@ fn a_cut_with_an_end_marker_after_it_is_found() {
             let first = data_at(&bytes);
             let cut = first + (bytes.len() - first) * share / 100;
             let found = Walk::through(&[&bytes[..cut], &[0xff, 0xd9]].concat());
-            // A progressive picture may end after any of its scans: it is whole, and coarse.
+            // A progressive picture may end after any of its scans: it is complete, but coarse.
             let coarse = name.contains("progressive");
             assert!(found.is_err() || coarse, "{name} cut at {share} %: {found:?}");
         }
@@ -134,7 +135,7 @@ fn a_restart_interval_that_is_missing_is_found() {
     let marks: Vec<usize> =
         (first..bytes.len() - 1).filter(|&at| bytes[at] == 0xff && (0xd0..=0xd7).contains(&bytes[at + 1])).collect();
     assert!(marks.len() > 9, "{}", marks.len());
-    // Eight at a time leave the numbers of the markers as they are.
+    // Eight at a time keep the marker numbers in sequence.
     for count in [1, 8] {
         let removed = [&bytes[..marks[0]], &bytes[marks[count]..]].concat();
         assert!(Walk::through(&removed).is_err(), "{count} intervals");
@@ -147,7 +148,7 @@ fn kinds_that_are_not_read_are_named() {
         [&[0xff, 0xd8, 0xff, marker, 0, 11, depth, 0, height, 0, 8, 1, 1, 0x11, 0][..], &[0xff, 0xd9]].concat()
     };
     for (bytes, words) in [
-        (frame(0xc1, 12, 8), "12 bit"),
+        (frame(0xc1, 12, 8), "12-bit"),
         (frame(0xc3, 8, 8), "lossless"),
         (frame(0xc5, 8, 8), "hierarchical"),
         (frame(0xc9, 8, 8), "arithmetic"),
@@ -169,7 +170,7 @@ fn no_bytes_make_it_panic() {
                 let at = seed as usize % spoilt.len();
                 spoilt[at] = (seed >> 24) as u8;
             }
-            // The size is checked before the walk.
+            // The size is checked before the scan.
             if kind_of(&spoilt).is_ok_and(|(width, height)| width * height < 1 << 20) {
                 let _ = Walk::through(&spoilt);
             }

@@ -1,4 +1,4 @@
-//! The brightness of a frame as one plane of numbers, and the filters that judging it needs.
+//! The brightness of a frame as a plane of numbers, and the filters for the quality check.
 
 use image::RgbImage;
 
@@ -16,7 +16,7 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Becomes the brightness of a picture.
+    /// Takes the brightness of a picture.
     pub(super) fn take_luma(&mut self, picture: &RgbImage) {
         let (width, height) = picture.dimensions();
         self.refit(width as usize, height as usize);
@@ -26,14 +26,14 @@ impl Plane {
         }
     }
 
-    /// Takes another size, with any levels in it.
+    /// Changes the size; the contents are arbitrary.
     pub(super) fn refit(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width, height);
         refit_line(&mut self.levels, width * height, 0.0);
     }
 
-    /// Smooths along rows and columns by a symmetric kernel, given from its middle outwards; the border is repeated.
-    /// `between` is memory to work in.
+    /// Smooths rows and columns with a symmetric kernel, given from its centre outwards; the border is repeated.
+    /// `between` is scratch memory.
     pub(super) fn smooth_to(&self, kernel: &[f32], between: &mut Self, to: &mut Self) {
         between.refit(self.width, self.height);
         for (row, from) in between.levels.chunks_exact_mut(self.width).zip(self.levels.chunks_exact(self.width)) {
@@ -53,8 +53,8 @@ impl Plane {
         }
     }
 
-    /// Takes the level that `pick` takes of all within `reach` pixels along rows and columns: the greatest, or the least.
-    /// Windows end at the border. `between` is memory to work in.
+    /// Reduces all levels within `reach` pixels along rows and columns with `pick`: the maximum or the minimum. Windows
+    /// end at the border. `between` is scratch memory.
     pub(super) fn extreme_to(
         &self,
         reach: usize,
@@ -66,7 +66,7 @@ impl Plane {
         between.extreme_down(reach, pick, to);
     }
 
-    /// The same along rows alone.
+    /// The same along rows only.
     pub(super) fn extreme_across(&self, reach: usize, pick: impl Fn(f32, f32) -> f32 + Copy, to: &mut Self) {
         to.refit(self.width, self.height);
         for (row, from) in to.levels.chunks_exact_mut(self.width).zip(self.levels.chunks_exact(self.width)) {
@@ -78,7 +78,7 @@ impl Plane {
         }
     }
 
-    /// The same along columns alone.
+    /// The same along columns only.
     pub(super) fn extreme_down(&self, reach: usize, pick: impl Fn(f32, f32) -> f32 + Copy, to: &mut Self) {
         to.refit(self.width, self.height);
         let last = self.height.saturating_sub(1);
@@ -90,8 +90,8 @@ impl Plane {
         }
     }
 
-    /// Half the mean squared difference of pixels that lie 1, 2, 3 ... pixels apart in x or in y, up to `LAGS` or as far as
-    /// any two lie apart.
+    /// Half the mean squared difference of pixels 1, 2, 3 ... pixels apart in x or y, up to `LAGS` or the size of the
+    /// plane.
     pub(super) fn half_variances<const LAGS: usize>(&self) -> heapless::Vec<f64, LAGS> {
         let (width, height) = (self.width, self.height);
         let mut sums = [0.0; LAGS];
@@ -121,7 +121,7 @@ fn weigh(row: &mut [f32], from: &[f32], weight: f32) {
     row.iter_mut().zip(from).for_each(|(sum, level)| *sum = weight * level);
 }
 
-/// Adds the levels `away` pixels to the left and to the right, weighed; the border is repeated.
+/// Adds the weighted levels `away` pixels to the left and to the right; the border is repeated.
 fn add_beside(row: &mut [f32], from: &[f32], away: usize, weight: f32) {
     let width = from.len();
     let right = width.saturating_sub(away).max(away);
@@ -139,9 +139,9 @@ fn add_sums(row: &mut [f32], one: &[f32], other: &[f32], weight: f32) {
     }
 }
 
-/// Adds the squared differences of a row and the one that lies 1, 2, 3 ... pixels away to the sums of these lags; the
-/// shorter of two rows counts. Each sum is rounded at every step, and so keeps its order; several lags at a time keep a
-/// processor busy all the same.
+/// Adds the squared differences of a row and the rows 1, 2, 3 ... pixels away to the sums of these lags, over the shorter
+/// of two rows. Each sum is rounded at every step, so it keeps its order; processing several lags at a time keeps the
+/// processor busy.
 fn add_squares<'a>(row: &[f32], sums: &mut [f64], away: impl Fn(usize) -> &'a [f32]) {
     const AT_A_TIME: usize = 4;
     let mut lag_px = 1;
@@ -181,13 +181,13 @@ mod tests {
     }
 
     fn extreme(plane: &Plane, reach: usize, pick: fn(f32, f32) -> f32) -> Plane {
-        // The memory of another plane, that must not show.
+        // The memory of another plane, whose contents must not show.
         let (mut to, mut between) = (self::plane(9, 3, |x, _| x), self::plane(2, 70, |_, y| y));
         plane.extreme_to(reach, pick, &mut between, &mut to);
         to
     }
 
-    /// One definition of each filter, pixel by pixel.
+    /// A single, pixelwise definition of each filter.
     fn simple(plane: &Plane, window: impl Fn(&[f32], usize) -> f32) -> Plane {
         let along = |line: Vec<f32>| (0..line.len()).map(|at| window(&line, at)).collect::<Vec<f32>>();
         let rows: Vec<f32> = plane.levels.chunks_exact(plane.width).flat_map(|row| along(row.to_vec())).collect();
@@ -199,7 +199,7 @@ mod tests {
         Plane { levels, ..*plane }
     }
 
-    /// Planes of many sizes with levels that round.
+    /// Planes of many sizes whose levels need rounding.
     fn rough() -> impl Iterator<Item = Plane> {
         let sizes = [(1, 1), (2, 3), (7, 1), (1, 9), (5, 5), (13, 30), (31, 14), (64, 64), (70, 17)];
         sizes.into_iter().map(|(width, height)| plane(width, height, |x, y| (x * 12.9 + y * 78.2 + x * y).sin() * 91.7))

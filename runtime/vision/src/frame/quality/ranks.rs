@@ -1,11 +1,11 @@
-//! Levels by their rank: the median and its like, in two passes and without sorting.
+//! Levels by rank, such as the median, in two passes without sorting.
 
 use crate::frame::refit::refit_line;
 
-/// Buckets of half a level; the outermost ones take what lies beyond -256 and 256 levels too.
+/// Buckets of half a level; the outermost also take everything beyond -256 and 256 levels.
 const BUCKETS: usize = 1024;
 
-/// How many of a plane's levels fall into each bucket; keeps the memory that it needs for that.
+/// A histogram of a plane's levels, with reused memory.
 #[derive(Debug)]
 pub(super) struct Ranks {
     counts: [u32; BUCKETS],
@@ -18,14 +18,14 @@ impl Default for Ranks {
     }
 }
 
-/// Rises with the level. The one around 0 is twice as wide, since rounding towards it is what processors do at once.
+/// Monotonic in the level. The bucket around 0 is twice as wide, because processors round towards it.
 fn bucket(level: f32) -> usize {
     const HALF: i32 = BUCKETS as i32 / 2;
     (((level * 2.0) as i32).clamp(-HALF, HALF - 1) + HALF) as usize
 }
 
 impl Ranks {
-    /// Counts other levels.
+    /// Counts a new set of levels.
     pub(super) fn count(&mut self, levels: &[f32]) {
         self.counts.fill(0);
         for &level in levels {
@@ -33,12 +33,12 @@ impl Ranks {
         }
     }
 
-    /// How many of what was counted are below `level`, a multiple of half a level above 0 and up to 255.
+    /// How many of the counted levels are below `level`, a multiple of half a level above 0 and up to 255.
     pub(super) fn below(&self, level: f32) -> usize {
         self.counts[..bucket(level)].iter().map(|count| *count as usize).sum()
     }
 
-    /// The level that `rank` others of what was counted are not above; the greatest for a rank beyond, 0 without any.
+    /// The level at `rank` in ascending order; the greatest for a rank beyond, 0 if there are none.
     pub(super) fn nth(&mut self, levels: &[f32], rank: usize) -> f64 {
         let mut within = rank.min(levels.len().saturating_sub(1));
         let wanted = self.counts.iter().position(|&count| {
@@ -47,11 +47,11 @@ impl Ranks {
             is_here
         });
         let Some(wanted) = wanted else { return 0.0 };
-        // Room for all of them, so that the next plane of this size takes no more.
+        // Reserve room for all, so that the next plane of this size allocates nothing.
         refit_line(&mut self.members, levels.len(), 0.0);
         let mut count = 0;
         for &level in levels {
-            // Written in any case, and kept or written over: no branch to guess.
+            // Written unconditionally, and kept or overwritten: this avoids a branch.
             self.members[count] = level;
             count += usize::from(bucket(level) == wanted);
         }

@@ -1,41 +1,43 @@
-//! How sharp the edges in a frame are, whatever the stain's strength, the cells' size and the noise.
+//! The sharpness of edges in a frame, independent of stain strength, cell size and noise.
 //!
-//! Steepness: the greatest slope near a pixel over the range of levels around it, so in units of 1/px. It is a mean that
-//! is weighed by the range to the fourth: the cells count, the empty ground and its noise hardly do. Two corrections:
+//! Steepness is the greatest slope near a pixel over the range of levels around it, in 1/px. The result is a mean
+//! weighted by the fourth power of the range, which emphasises cells over empty ground and its noise. There are two
+//! corrections:
 //!
-//! - Noise adds to slopes. Its strength is read off the half variances of pixels one and two pixels apart, of which
-//!   white noise raises both alike, and what it adds on average is taken off the squared slope.
-//! - A small cell that defocus has made a mere bump is steeper for its range than the edge of a large one, blurred
-//!   alike. The width of what is seen, the distance at which pixels are half as different as pixels far apart (of
-//!   the variogram, as in Matheron, "Principles of geostatistics", 1963), makes up for it.
+//! - Noise adds to slopes. Its strength is estimated from the half variances at lags of one and two pixels, which white
+//!   noise raises equally, and its mean contribution is subtracted from the squared slope.
+//! - A small cell blurred to a mere bump is steeper for its range than the edge of a large one with the same blur. The
+//!   correction uses the width of the structures: the lag at which pixels are half as different as distant pixels (from
+//!   the variogram, as in Matheron, "Principles of geostatistics", 1963).
 
 use super::plane::Plane;
 
-/// Frames that are smaller than this a side have no measure, in pixels: no window would be whole.
+/// Frames with a smaller side have no measure, in pixels: no window would be complete.
 const LEAST_SIDE_PX: usize = 9;
 
-/// Reach of the window in which a range of levels is taken, in pixels: a cell's edge and both its sides.
+/// Reach of the window for the range of levels, in pixels: a cell's edge and both its sides.
 const RANGE_REACH_PX: usize = 4;
 
-/// Reach of the window in which the greatest slope is sought, in pixels.
+/// Reach of the window for the greatest slope, in pixels.
 const SLOPE_REACH_PX: usize = 3;
 
-/// Deviation of the Gaussian that slopes are taken after, in pixels: less lets noise in, more hides sharp edges.
+/// Deviation of the Gaussian before slopes are computed, in pixels: a smaller one admits noise, a larger one hides sharp
+/// edges.
 const SMOOTHING_PX: f32 = 0.7;
 
-/// What noise of deviation 1 adds to the greatest slope in a window, as a deviation a pixel; by trial.
+/// Contribution of noise of deviation 1 to the greatest slope in a window; empirical.
 const NOISE_SLOPE: f64 = 0.6;
 
-/// What a pixel of width is worth in units of steepness, 1/px a pixel; by trial.
+/// Steepness per pixel of width, 1/px per pixel; empirical.
 const STEEPNESS_PER_WIDTH_PX: f64 = 0.015;
 
 /// Greatest distance at which pixels are compared, in pixels.
 const GREATEST_LAG_PX: usize = 13;
 
-/// Greatest width that is made up for, in pixels: that of cells twice as large as usual.
+/// Greatest width that is corrected for, in pixels: that of cells of twice the usual size.
 const GREATEST_WIDTH_PX: f64 = 7.0;
 
-/// Planes that are filtered, and the memory for it.
+/// Planes being filtered, and scratch memory.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     smooth: Plane,
@@ -45,20 +47,20 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// The levels of a plane smoothed by a kernel, given from its middle outwards; they are the caller's to change.
+    /// The levels of a plane smoothed with a kernel, given from its centre outwards; the caller may modify them.
     pub(super) fn smooth(&mut self, plane: &Plane, kernel: &[f32]) -> &mut [f32] {
         plane.smooth_to(kernel, &mut self.most, &mut self.smooth);
         &mut self.smooth.levels
     }
 
-    /// Sharpness of a plane without its trend; none where it shows nothing, or is too small to tell.
+    /// Sharpness of a plane without its trend; `None` if it shows nothing or is too small.
     pub(super) fn sharpness(&mut self, plane: &Plane) -> Option<f64> {
         if plane.width.min(plane.height) < LEAST_SIDE_PX {
             return None;
         }
         let variogram = plane.half_variances::<GREATEST_LAG_PX>();
         let &[near, next, ..] = variogram.as_slice() else { return None };
-        // Edges make the variogram rise by as much again from one pixel to two; a blurred picture's by more.
+        // Edges raise the variogram equally from one pixel to two; in a blurred picture it rises more.
         let noise_variance = (near - (next - near)).max(0.0);
         let steepness = self.steepness(plane, noise_variance)?;
         Some(steepness + STEEPNESS_PER_WIDTH_PX * width_px(&variogram).min(GREATEST_WIDTH_PX))
@@ -66,12 +68,12 @@ impl Windows {
 
     fn steepness(&mut self, plane: &Plane, noise_variance: f64) -> Option<f64> {
         let Self { smooth, most, least, slopes } = self;
-        // What a plane is not needed for yet, or no more, is memory for the others to work in.
+        // Planes that are not in use serve as scratch memory.
         plane.smooth_to(&gaussian(), slopes, smooth);
         let (width, height) = (plane.width, plane.height);
         smooth.extreme_to(RANGE_REACH_PX, greater, slopes, most);
         smooth.extreme_to(RANGE_REACH_PX, less, slopes, least);
-        // Slopes are those of pixels with all four neighbours.
+        // Slopes are computed for pixels with all four neighbours.
         slopes.refit(width - 2, height - 2);
         let row_of = |plane: &'_ Plane, y: usize| y * plane.width..(y + 1) * plane.width;
         for (y, row) in (1..).zip(slopes.levels.chunks_exact_mut(width - 2)) {
@@ -82,7 +84,7 @@ impl Windows {
                 *slope = right * right + down * down;
             }
         }
-        // The smoothed plane and the slopes are read no more.
+        // The smoothed plane and the slopes are no longer needed.
         slopes.extreme_across(SLOPE_REACH_PX, greater, smooth);
         smooth.extreme_down(SLOPE_REACH_PX, greater, slopes);
         let of_noise = NOISE_SLOPE * NOISE_SLOPE * noise_variance;
@@ -91,7 +93,7 @@ impl Windows {
             let [most, least] = [&*most, &*least].map(|plane| &plane.levels[row_of(plane, y)][1..]);
             for ((&most, &least), &squared) in most.iter().zip(least).zip(greatest) {
                 let range = f64::from(most - least);
-                // The slope over the range, times the weight, which is the range to the fourth.
+                // The slope over the range, times the weight, the fourth power of the range.
                 let square = range * range;
                 sum += (f64::from(squared) - of_noise).max(0.0).sqrt() * (range * square);
                 weights += square * square;
@@ -101,7 +103,7 @@ impl Windows {
     }
 }
 
-// Levels are numbers all of them: these two, unlike those of the standard library, need not look out for others.
+// All levels are numbers, so these two, unlike those of the standard library, need not handle NaN.
 fn greater(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
@@ -110,7 +112,7 @@ fn less(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
-/// The distance at which the variogram is half way from its foot to its top.
+/// The lag at which the variogram is half way between its minimum and maximum.
 fn width_px(variogram: &[f64]) -> f64 {
     let &[near, next, ..] = variogram else { return 1.0 };
     let foot = (near - 0.6 * (next - near)).max(0.0);
@@ -126,7 +128,7 @@ fn width_px(variogram: &[f64]) -> f64 {
     crossing.unwrap_or(GREATEST_WIDTH_PX)
 }
 
-/// The smoothing kernel from its middle outwards; its sum, both sides taken, is 1.
+/// The smoothing kernel from its centre outwards; it sums to 1 over both sides.
 fn gaussian() -> [f32; 4] {
     let mut kernel = [0.0, 1.0, 2.0, 3.0_f32].map(|away| (-0.5 * (away / SMOOTHING_PX).powi(2)).exp());
     let sum = 2.0 * kernel.iter().sum::<f32>() - kernel[0];

@@ -1,4 +1,4 @@
-//! Rendered smears through each fault.
+//! Rendered smears with each fault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,14 +9,14 @@ use crate::frame::resize::resize_rgb;
 use bloodseg_evaluate::disturb::{Disturbance, disturbed};
 use bloodseg_smear::{SmearSpec, draw::Draw};
 
-/// A usual smear as the sensor sees it, `side_px` a side; cells are about 5 px across at any size.
+/// A typical smear as the sensor sees it, `side_px` per side; cells are about 5 px across at any size.
 fn frame(side_px: u32, seed: u64) -> RgbImage {
     let mut spec = SmearSpec::field(side_px * 8, side_px * 8);
     spec.scale = 8.0 * 64.0 / 1200.0;
     resize_rgb(&bloodseg_smear::render(&spec, seed).picture, side_px, side_px).unwrap()
 }
 
-/// Glass without cells, with noise of 5 levels and corners that are `vignette` darker than the middle.
+/// Glass without cells, with noise of 5 levels and corners that are `vignette` darker than the centre.
 fn glass(width: u32, height: u32, level: f64, vignette: f64) -> RgbImage {
     let mut draw = Draw::new(u64::from(width), 1);
     RgbImage::from_fn(width, height, |x, y| {

@@ -1,23 +1,23 @@
-//! The slow trend of a plane: the lamp's unevenness and the lens's dark corners.
+//! The slow trend of a plane: uneven illumination and dark corners.
 
 use super::plane::Plane;
 use crate::frame::refit::refit_line;
 
-/// Takes trends off planes; keeps the memory that it needs for that.
+/// Removes trends from planes, reusing memory.
 ///
-/// A trend is the best fit by polynomials up to a degree in x times such in y (Gram polynomials, which are orthogonal on the
-/// grid, so that the fit is a projection, and one of a lower degree is a part of it).
+/// A trend is the best fit by products of polynomials in x and y up to a degree (Gram polynomials, which are orthogonal
+/// on the grid, so that the fit is a projection, and one of lower degree is a part of it).
 #[derive(Debug, Default)]
 pub(super) struct Trend {
     across: Polynomials,
     down: Polynomials,
-    /// A row a polynomial in y, a column a polynomial in x.
+    /// One row per polynomial in y, one column per polynomial in x.
     weights: Vec<f64>,
     /// The trend along one row.
     row: Vec<f64>,
 }
 
-/// Orthonormal polynomials of rising degree, one behind the other; those of the last number of points are kept.
+/// Orthonormal polynomials of rising degree, concatenated; cached for the last number of points.
 #[derive(Debug, Default)]
 struct Polynomials {
     values: Vec<f64>,
@@ -25,7 +25,7 @@ struct Polynomials {
     degree: usize,
 }
 
-/// Rows whose sums are taken at a time: each sum is rounded step by step, and several keep a processor busy.
+/// Rows summed at a time: each sum is rounded step by step, and several keep the processor busy.
 const ROWS: usize = 4;
 
 impl Trend {
@@ -49,7 +49,7 @@ impl Trend {
         }
     }
 
-    /// Adds what the rows from `y` on are of each polynomial.
+    /// Adds the contribution of the rows from `y` on to each polynomial.
     fn add_rows<const N: usize>(&mut self, rows: [&[f32]; N], y: usize) {
         let terms = self.across.values.len() / self.across.points;
         for (j, polynomial) in self.across.values.chunks_exact(self.across.points).enumerate() {
@@ -69,8 +69,7 @@ impl Trend {
         }
     }
 
-    /// Writes the plane that was fitted, without its trend of `degree`, to `rest`; no more than that of the fit. The mean
-    /// becomes 0.
+    /// Writes the fitted plane minus its trend of `degree`, at most that of the fit, to `rest`. The mean becomes 0.
     pub(super) fn take_off(&mut self, plane: &Plane, degree: usize, rest: &mut Plane) {
         let (width, height) = (plane.width, plane.height);
         let (terms, rows) = (self.across.terms(degree), self.down.terms(degree));
@@ -93,12 +92,12 @@ impl Trend {
 }
 
 impl Polynomials {
-    /// How many there are up to a degree: fewer where there are fewer points.
+    /// How many there are up to a degree: fewer if there are fewer points.
     fn terms(&self, degree: usize) -> usize {
         degree.min(self.points.saturating_sub(1)) + 1
     }
 
-    /// Becomes those up to `degree` on `points` points.
+    /// Computes those up to `degree` on `points` points.
     fn for_points(&mut self, points: usize, degree: usize) {
         if (self.points, self.degree) != (points, degree) {
             polynomials(&mut self.values, points, degree);
@@ -107,8 +106,7 @@ impl Polynomials {
     }
 }
 
-/// Orthonormal polynomials of degree 0 up to `degree` on `count` points, one behind the other; fewer where there are fewer
-/// points.
+/// Orthonormal polynomials of degree 0 up to `degree` on `count` points, concatenated; fewer if there are fewer points.
 fn polynomials(found: &mut Vec<f64>, count: usize, degree: usize) {
     let terms = degree.min(count.saturating_sub(1)) + 1;
     refit_line(found, terms * count, 0.0);
@@ -139,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_trend_goes_and_the_rest_stays() {
-        // One after another in the same memory.
+        // Several in sequence with the same memory.
         let (mut trend, mut rest) = (Trend::default(), Plane::default());
         let bowl = plane(30, 20, |x, y| 200.0 - 0.1 * x * x + 0.3 * y + 0.02 * x * y);
         trend.fit(&bowl, 2);

@@ -1,4 +1,4 @@
-//! Directories of a TIFF, read byte by byte under limits.
+//! TIFF directories, parsed byte by byte within limits.
 
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 
@@ -12,11 +12,11 @@ const MAX_TEXT_BYTES: u64 = 64 * 1024;
 pub(super) struct Fields<'a, R> {
     file: &'a mut R,
     big_endian: bool,
-    /// BigTIFF: offsets of 64 bit.
+    /// BigTIFF: 64-bit offsets.
     wide: bool,
 }
 
-/// One entry: its tag, its type, how many values, and the values or where they stand.
+/// One entry: tag, type, number of values, and the values or their offset.
 struct Entry {
     tag: u16,
     kind: u16,
@@ -24,7 +24,7 @@ struct Entry {
     value: [u8; 8],
 }
 
-/// The entries of one page, and where the next directory stands; 0 after the last.
+/// The entries of one page, and the offset of the next directory; 0 after the last.
 pub(super) struct Directory {
     entries: Vec<Entry>,
     pub(super) next: u64,
@@ -45,7 +45,7 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         }
     }
 
-    /// Where the first directory stands.
+    /// The offset of the first directory.
     pub(super) fn first(&mut self) -> Result<u64> {
         let mut bytes = [0; 8];
         let bytes = &mut bytes[..self.word()];
@@ -54,7 +54,7 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         Ok(self.unsigned(bytes))
     }
 
-    /// Bytes of an offset.
+    /// Bytes per offset.
     fn word(&self) -> usize {
         if self.wide { 8 } else { 4 }
     }
@@ -65,7 +65,7 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         if self.big_endian { bytes.iter().fold(0, add) } else { bytes.iter().rev().fold(0, add) }
     }
 
-    /// The directory that stands at byte `at`.
+    /// The directory at byte `at`.
     pub(super) fn directory(&mut self, at: u64) -> Result<Directory> {
         let (word, wide) = (self.word(), self.wide);
         let (head, size) = if wide { (8, 20) } else { (2, 12) };
@@ -92,7 +92,7 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         Ok(Directory { entries: entries.chunks_exact(size).map(entry).collect(), next: self.unsigned(next) })
     }
 
-    /// The first bytes of the values of a tag, as many as they have and at most `most`.
+    /// The first bytes of the values of a tag, at most `most`.
     fn bytes(&mut self, directory: &Directory, tag: u16, kinds: &[(u16, u64)], most: u64) -> Option<Vec<u8>> {
         let entry = directory.entries.iter().find(|entry| entry.tag == tag)?;
         let (_, size) = kinds.iter().find(|(kind, _)| *kind == entry.kind)?;
@@ -106,17 +106,17 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         Some(bytes)
     }
 
-    /// How many values a tag has; 0 for one that is not there.
+    /// Number of values of a tag; 0 if it is missing.
     pub(super) fn count(directory: &Directory, tag: u16) -> u64 {
         directory.entries.iter().find(|entry| entry.tag == tag).map_or(0, |entry| entry.count)
     }
 
-    /// The first value of a tag of whole numbers.
+    /// The first value of an integer tag.
     pub(super) fn number(&mut self, directory: &Directory, tag: u16) -> Option<u64> {
         self.numbers(directory, tag, 1)?.first().copied()
     }
 
-    /// The values of a tag of whole numbers, `most` at most.
+    /// The values of an integer tag, at most `most`.
     pub(super) fn numbers(&mut self, directory: &Directory, tag: u16, most: u64) -> Option<Vec<u64>> {
         let kind = directory.entries.iter().find(|entry| entry.tag == tag)?.kind;
         let size = match kind {
@@ -130,12 +130,12 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         Some(bytes.chunks_exact(size as usize).map(|bytes| self.unsigned(bytes)).collect())
     }
 
-    /// Bytes that no program but one has to understand, such as the tables of a JPEG.
+    /// Opaque bytes, such as the tables of a JPEG.
     pub(super) fn undefined(&mut self, directory: &Directory, tag: u16) -> Option<Vec<u8>> {
         self.bytes(directory, tag, &[(7, 1), (1, 1)], MAX_TEXT_BYTES)
     }
 
-    /// Bytes of the file from `at` on; fewer where it ends before.
+    /// Bytes of the file from `at` on; fewer if it ends before.
     pub(super) fn piece(&mut self, at: u64, length: u64) -> Result<Vec<u8>> {
         self.file.seek(SeekFrom::Start(at))?;
         let mut bytes = Vec::new();
@@ -151,7 +151,7 @@ impl<'a, R: Read + Seek> Fields<'a, R> {
         (under > 0).then(|| over as f64 / under as f64)
     }
 
-    /// A text; what is no UTF-8 in it is replaced.
+    /// A text; invalid UTF-8 is replaced.
     pub(super) fn text(&mut self, directory: &Directory, tag: u16) -> Option<String> {
         let bytes = self.bytes(directory, tag, &[(2, 1)], MAX_TEXT_BYTES)?;
         Some(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())

@@ -1,5 +1,5 @@
-//! A TIFF whose first page is another one: the bytes of its header that say where the first directory stands are replaced
-//! while they are read.
+//! A reader that presents another page of a TIFF as its first: it replaces the header bytes with the offset of the first
+//! directory.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
@@ -8,15 +8,15 @@ use std::io::{Read, Result, Seek, SeekFrom};
 pub struct FirstPage<R> {
     file: R,
     at: u64,
-    /// Where the replaced bytes begin, and what stands there.
+    /// Offset of the replaced bytes, and their replacement.
     replaced: (u64, Vec<u8>),
 }
 
 impl<R: Read + Seek> FirstPage<R> {
-    /// Any file as it is.
+    /// Any file, unchanged.
     ///
     /// # Errors
-    /// Those of the file.
+    /// I/O errors.
     pub fn as_it_is(file: R) -> Result<Self> {
         Self::with(file, (0, Vec::new()))
     }
@@ -24,7 +24,7 @@ impl<R: Read + Seek> FirstPage<R> {
     /// The TIFF `file` with the page at `directory` as its first.
     ///
     /// # Errors
-    /// Those of the file.
+    /// I/O errors.
     pub fn of(mut file: R, directory: u64) -> Result<Self> {
         let mut start = [0; 4];
         file.rewind()?;
@@ -46,7 +46,7 @@ impl<R: Read + Seek> FirstPage<R> {
 }
 
 impl<R> FirstPage<R> {
-    /// Steps over bytes that were read, and puts what is replaced in its place.
+    /// Advances over bytes that were read, applying the replacement.
     fn step_over(&mut self, bytes: &mut [u8]) {
         let (first, replacement) = &self.replaced;
         for (at, byte) in (*first..).zip(replacement) {
@@ -66,7 +66,7 @@ impl<R: Read> Read for FirstPage<R> {
         Ok(count)
     }
 
-    // A file knows how much memory all of it takes.
+    // Forwarded, because a file knows how much memory its contents take.
     fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> Result<usize> {
         let before = bytes.len();
         let count = self.file.read_to_end(bytes)?;

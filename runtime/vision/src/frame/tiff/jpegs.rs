@@ -1,5 +1,5 @@
-//! A TIFF whose strips or tiles are a JPEG each, with the tables that they share kept once: every one of them is walked to its
-//! last block, since the decoder fills in grey for what is missing.
+//! A TIFF whose strips or tiles are JPEGs with shared tables: each is scanned to its last block, because the decoder
+//! fills missing data with grey.
 
 use std::io::{Read, Seek};
 
@@ -9,19 +9,19 @@ use crate::frame::{
     limits::MAX_WHOLE_FIELD_PX,
 };
 
-/// Most strips or tiles of a page: those of 16x16 pixels of the largest picture.
+/// Most strips or tiles of a page: those of 16x16 pixels in the largest picture.
 const MAX_JPEGS: u64 = MAX_WHOLE_FIELD_PX / 256;
 
-/// Most pixels of all of them: the last ones may be larger than what is seen of them.
+/// Most pixels of all together: the last ones may be larger than their visible part.
 const MAX_PX: u64 = 2 * MAX_WHOLE_FIELD_PX;
 
-/// Most bytes of tables that are put in front of them, all together.
+/// Most bytes of all copies of the tables together.
 const MAX_TABLES_BYTES: usize = 512 * 1024 * 1024;
 
-/// Walks the JPEGs of a page of a file of `file_bytes`.
+/// Scans the JPEGs of a page of a file of `file_bytes`.
 ///
 /// # Errors
-/// The [`Fault`] of the first that is not whole, or of a kind that is not read.
+/// The [`Fault`] of the first one that is incomplete or not supported.
 pub fn through_jpegs(file: &mut (impl Read + Seek), page: &Page, file_bytes: u64) -> Result<()> {
     let unread = |_| Fault::CutOff;
     let mut fields = Fields::begin(file).map_err(unread)?;
@@ -33,9 +33,9 @@ pub fn through_jpegs(file: &mut (impl Read + Seek), page: &Page, file_bytes: u64
     let places = numbers(tag::STRIP_OFFSETS, tag::TILE_OFFSETS);
     let lengths = numbers(tag::STRIP_BYTES, tag::TILE_BYTES);
     if places.is_empty() || places.len() != lengths.len() {
-        return Err(Fault::Damaged("strips without a place or a length"));
+        return Err(Fault::Damaged("strips without an offset or a length"));
     }
-    // Each byte is in one of them.
+    // Each byte belongs to one of them.
     if lengths.iter().try_fold(0_u64, |sum, length| sum.checked_add(*length)).is_none_or(|sum| sum > file_bytes) {
         return Err(Fault::CutOff);
     }
@@ -43,7 +43,7 @@ pub fn through_jpegs(file: &mut (impl Read + Seek), page: &Page, file_bytes: u64
     // Without their end marker.
     let tables = tables.strip_suffix(&[0xff, 0xd9]).unwrap_or(&tables);
     if tables.len().saturating_mul(places.len()) > MAX_TABLES_BYTES {
-        return Err(Fault::Damaged("tables that are larger than what they are for"));
+        return Err(Fault::Damaged("tables that are larger than the data"));
     }
     let mut px = 0;
     for (at, length) in places.into_iter().zip(lengths) {
@@ -51,7 +51,7 @@ pub fn through_jpegs(file: &mut (impl Read + Seek), page: &Page, file_bytes: u64
         if piece.len() as u64 != length {
             return Err(Fault::CutOff);
         }
-        // Without its start marker, where the tables have one.
+        // Without its start marker, if the tables have one.
         let piece = if tables.is_empty() { &piece } else { piece.strip_prefix(&[0xff, 0xd8]).unwrap_or(&piece) };
         let whole = [tables, piece].concat();
         let (width, height) = kind_of(&whole)?;

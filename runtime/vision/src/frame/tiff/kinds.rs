@@ -1,30 +1,30 @@
-//! How the pixels of a TIFF page are stored, and the names of the kinds that are not read.
+//! How the pixels of a TIFF page are stored, and the names of unsupported kinds.
 
-/// JPEG by the second technical note on TIFF 6.
+/// JPEG as in the second technical note on TIFF 6.
 pub(super) const JPEG: u64 = 7;
 
-/// An extra sample that is an alpha which the colours are multiplied with.
+/// An extra sample that is a premultiplied alpha.
 pub(super) const MULTIPLIED_ALPHA: u64 = 1;
 
 const ALPHA: u64 = 2;
 
-/// Who made a file that is more than a picture.
+/// The maker of a file that is more than a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Maker {
     /// A slide scanned by Hamamatsu: NDPI.
     Hamamatsu,
     /// A slide scanned by Aperio: SVS.
     Aperio,
-    /// A photograph as the sensor saw it, with a small copy in front.
+    /// A raw photograph with a preview in front.
     Camera,
 }
 
-/// What the tags of a page say about its pixels.
+/// The tags of a page that describe its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     /// Bits of the first sample.
     pub(super) bits: u64,
-    /// 1 without a sign, 2 with one, 3 floating point.
+    /// 1 unsigned, 2 signed, 3 floating point.
     pub(super) format: u64,
     pub(super) photometric: u64,
     pub(super) compression: u64,
@@ -40,10 +40,10 @@ pub(super) struct Kind {
 const DEPTH: &str = "Convert it to 8 or 16 bit";
 const COLOUR: &str = "Convert it to RGB or grey";
 const PACKING: &str = "Save it without compression, or with LZW or Deflate";
-const FIELD: &str = "Export a field at full resolution as PNG or TIFF, with QuPath for example";
+const FIELD: &str = "Export a field at full resolution as PNG or TIFF, with for example with QuPath";
 
 impl Kind {
-    /// Why it is not read, and what to do.
+    /// Why it is not supported, and what to do.
     pub(super) fn unread(&self) -> Option<(String, &'static str)> {
         self.made_by().or_else(|| self.packed()).or_else(|| self.coloured()).or_else(|| self.of_channels())
     }
@@ -53,7 +53,7 @@ impl Kind {
             Maker::Hamamatsu => ("a slide of a Hamamatsu scanner (NDPI)".into(), FIELD),
             Maker::Aperio => ("a slide of an Aperio scanner (SVS)".into(), FIELD),
             Maker::Camera => {
-                ("a raw photograph (DNG, NEF or the like)".into(), "Develop it to an 8 or 16 bit TIFF or PNG")
+                ("a raw photograph (DNG, NEF or similar)".into(), "Develop it to an 8 or 16 bit TIFF or PNG")
             }
         })
     }
@@ -61,29 +61,29 @@ impl Kind {
     fn packed(&self) -> Option<(String, &'static str)> {
         let name = match self.compression {
             1 | 4 | 5 | JPEG | 8 | 32_773 | 32_946 => return None,
-            2 | 3 => "of a fax",
-            6 => "JPEG as TIFF 6 had it first",
+            2 | 3 => "CCITT fax",
+            6 => "old-style JPEG",
             9 | 10 | 34_661 => "JBIG",
             33_003..=33_005 | 34_712 => "JPEG 2000",
             22_610 | 34_934 => "JPEG XR",
             34_887 => "LERC",
-            34_892 => "lossy JPEG of a DNG",
+            34_892 => "lossy DNG JPEG",
             34_925 => "LZMA",
             50_000 => "Zstandard",
             50_001 => "WebP",
             50_002 | 52_546 => "JPEG XL",
             other => return Some((format!("a TIFF with compression {other}"), PACKING)),
         };
-        Some((format!("a TIFF with the compression {name}"), PACKING))
+        Some((format!("a TIFF with {name} compression"), PACKING))
     }
 
     fn coloured(&self) -> Option<(String, &'static str)> {
         let bits = self.bits;
         match (self.format, self.photometric) {
             (3 | 6, _) => return Some((format!("floating-point samples of {bits} bit"), DEPTH)),
-            (2 | 5, _) => return Some(("samples with a sign".into(), "Convert it to 8 or 16 bit without a sign")),
+            (2 | 5, _) => return Some(("signed samples".into(), "Convert it to 8 or 16 bit unsigned")),
             (_, 3) => return Some(("a TIFF with a palette".into(), COLOUR)),
-            (_, 4) => return Some(("a TIFF that is a mask".into(), COLOUR)),
+            (_, 4) => return Some(("a TIFF mask".into(), COLOUR)),
             (_, 6) if self.compression != JPEG || self.is_planar || (self.samples, bits) != (3, 8) => {
                 return Some(("a TIFF in YCbCr".into(), COLOUR));
             }
@@ -94,15 +94,15 @@ impl Kind {
         match bits {
             1 | 8 | 16 => None,
             9..16 => {
-                Some((format!("samples of {bits} bit, packed"), "Convert it to 8 bit, or to 16 bit and give --bits"))
+                Some((format!("samples of {bits} bit, packed"), "Convert it to 8 bit, or to 16 bit and pass --bits"))
             }
             _ => Some((format!("samples of {bits} bit"), DEPTH)),
         }
     }
 
-    /// Channels that are neither colour nor alpha would be taken for one of them, or spoil the others.
+    /// Channels that are neither colour nor alpha would be mistaken for one of them, or corrupt the others.
     fn of_channels(&self) -> Option<(String, &'static str)> {
-        const CHANNELS: &str = "Save it as RGB or grey, without further channels";
+        const CHANNELS: &str = "Save it as RGB or grey without extra channels";
         let Self { samples, extras, .. } = *self;
         let is_alpha = matches!(self.extra, MULTIPLIED_ALPHA | ALPHA);
         let is_read = match self.photometric {
@@ -111,7 +111,7 @@ impl Kind {
             }
             2 if samples == 4 && extras == 0 => true,
             2 if extras + 3 != samples => false,
-            // The predictor of the decoder counts the channels that it leaves out.
+            // The decoder's predictor includes the channels that it skips.
             2 => samples == 3 + u64::from(is_alpha) || !self.has_predictor,
             5 => samples == 4 && !self.is_planar,
             6 => true,
@@ -124,10 +124,7 @@ impl Kind {
                 _ => "CMYK",
             };
             (
-                format!(
-                    "a TIFF in {colour} of {samples} channels{}",
-                    if self.is_planar { ", plane by plane" } else { "" }
-                ),
+                format!("a TIFF in {colour} with {samples} channels{}", if self.is_planar { ", planar" } else { "" }),
                 CHANNELS,
             )
         })

@@ -1,5 +1,5 @@
-//! The pages of a TIFF or BigTIFF, and what their tags say. Pixels are left to the decoder, which is shown one page as if it
-//! were the first ([`first_page::FirstPage`]).
+//! The pages of a TIFF or BigTIFF, and their tags. The decoder reads the pixels; it is given one page as if it were the
+//! first ([`first_page::FirstPage`]).
 
 mod fields;
 pub mod first_page;
@@ -19,17 +19,17 @@ use fields::{Directory, Fields};
 pub use jpegs::through_jpegs;
 use kinds::{Kind, Maker};
 
-/// Most pages that are looked at; the list is said to break off where there are more.
+/// Most pages that are read; with more, the list counts as broken.
 const MAX_PAGES: usize = 4096;
 
-/// What the tags of a page say.
+/// The tags of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Where its directory stands in the file, in bytes.
+    /// Offset of its directory in the file, in bytes.
     pub at: u64,
-    /// A small copy of another page, or a mask of one.
+    /// A reduced copy of another page, or a mask.
     pub is_reduced: bool,
-    /// Edge of a pixel in the specimen in micrometres, where the file says so believably.
+    /// Edge of a pixel in the specimen in micrometres, if the file states it plausibly.
     pub um_per_px: Option<f64>,
     /// How its pixels are stored.
     kind: Kind,
@@ -38,9 +38,9 @@ pub struct Page {
 /// The pages of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pages {
-    /// Those that are pictures of their own, in their order; reduced ones where there are no others.
+    /// The separate pictures, in order; reduced ones if there are no others.
     pub pages: Vec<Page>,
-    /// Whether the list of pages breaks off: its next directory cannot be read, or was there before.
+    /// Whether the list of pages is broken: the next directory cannot be read, or repeats.
     pub is_broken: bool,
 }
 
@@ -72,10 +72,10 @@ mod tag {
 /// Bits of NewSubfileType: a reduced copy, and a mask.
 const REDUCED_OR_MASK: u64 = 0b101;
 
-/// Reads the directories of a TIFF that begins where the file does.
+/// Reads the directories of a TIFF that starts at the beginning of the file.
 ///
 /// # Errors
-/// Those of the file, and a first directory that cannot be read.
+/// I/O errors, and an unreadable first directory.
 pub fn pages(file: &mut (impl Read + Seek)) -> Result<Pages> {
     let mut fields = Fields::begin(file)?;
     let (mut all, mut seen, mut is_broken) = (Vec::new(), BTreeSet::new(), false);
@@ -93,7 +93,7 @@ pub fn pages(file: &mut (impl Read + Seek)) -> Result<Pages> {
                 break;
             }
         };
-        // OME-TIFF and ImageJ describe all pages in the first.
+        // OME-TIFF and ImageJ describe all pages in the first one.
         let first = description.get_or_insert_with(|| fields.text(&directory, tag::DESCRIPTION));
         all.push(page(&mut fields, at, &directory, first.as_deref()));
         at = directory.next;
@@ -133,22 +133,22 @@ fn page<R: Read + Seek>(fields: &mut Fields<R>, at: u64, directory: &Directory, 
 }
 
 impl Page {
-    /// Why its pixels are not read, and what to do: kinds that no decoder here takes, by their names.
+    /// Why its pixels are not supported, and what to do.
     pub fn unread(&self) -> Option<(String, &'static str)> {
         self.kind.unread()
     }
 
-    /// Whether its pixels are read by [`pixels::Pixels`]; the others by the decoder of the crate `image`.
+    /// Whether [`pixels::Pixels`] reads its pixels; otherwise the decoder of the crate `image` does.
     pub fn is_plain(&self) -> bool {
         !self.kind.is_planar && matches!(self.kind.bits, 8 | 16) && matches!(self.kind.photometric, 0..=2 | 6)
     }
 
-    /// Whether its strips or tiles are a JPEG each.
+    /// Whether its strips or tiles are JPEGs.
     pub fn has_jpegs(&self) -> bool {
         self.kind.compression == kinds::JPEG
     }
 
-    /// Whether its colours are multiplied with their alpha.
+    /// Whether alpha is premultiplied.
     pub fn is_multiplied(&self) -> bool {
         self.kind.extra == kinds::MULTIPLIED_ALPHA
     }

@@ -1,15 +1,15 @@
-//! The pitch that a TIFF tells: by OME-TIFF, by ImageJ, or by the resolution that the format has.
+//! The pitch in a TIFF's metadata: from OME-TIFF, from ImageJ, or from the format's resolution.
 
-/// Resolutions in dots an inch that programs write when they know none.
+/// Resolutions in dots per inch that programs write if they know none.
 const DEFAULT_DPI: [f64; 6] = [72.0, 75.0, 96.0, 100.0, 150.0, 300.0];
 
-/// Edges of a pixel that a microscope can have, in micrometres.
+/// Plausible pixel sizes of a microscope, in micrometres.
 const BELIEVABLE_UM: std::ops::RangeInclusive<f64> = 0.005..=20.0;
 
 const UM_PER_INCH: f64 = 25_400.0;
 const UM_PER_CM: f64 = 10_000.0;
 
-/// Micrometres a pixel, from pixels a unit across and down, the unit (2 an inch, 3 a centimetre), and the description.
+/// Micrometres per pixel, from pixels per unit across and down, the unit (2 inch, 3 centimetre), and the description.
 pub(super) fn um_per_px(x: Option<f64>, y: Option<f64>, unit: u64, description: &str) -> Option<f64> {
     let found = match description.contains("<OME") {
         true => ome(description),
@@ -19,7 +19,7 @@ pub(super) fn um_per_px(x: Option<f64>, y: Option<f64>, unit: u64, description: 
     found.filter(|um| BELIEVABLE_UM.contains(um))
 }
 
-/// Pixels that are square, as many a unit.
+/// Square pixels, per unit.
 fn square(x: Option<f64>, y: Option<f64>) -> Option<f64> {
     let x = x.filter(|x| *x > 0.0)?;
     (y.is_none_or(|y| (y / x - 1.0).abs() < 0.01)).then_some(x)
@@ -36,13 +36,13 @@ fn by_unit(x: Option<f64>, y: Option<f64>, unit: u64) -> Option<f64> {
     (!DEFAULT_DPI.iter().any(|default| (dpi - default).abs() < 0.5)).then_some(um)
 }
 
-/// ImageJ writes pixels a unit, and the unit's name as a line of its own.
+/// ImageJ writes pixels per unit, and the name of the unit on its own line.
 fn image_j(x: Option<f64>, y: Option<f64>, description: &str) -> Option<f64> {
     let unit = description.lines().find_map(|line| line.strip_prefix("unit="))?;
     Some(um_of(unit.trim())? / square(x, y)?)
 }
 
-/// Micrometres of a unit of length.
+/// Micrometres per unit of length.
 fn um_of(unit: &str) -> Option<f64> {
     match unit {
         "um" | "micron" | "microns" | "µm" | "μm" | "\\u00B5m" | "&#181;m" => Some(1.0),
@@ -86,7 +86,7 @@ mod tests {
         for default in [72.0, 96.0, 150.0, 300.0, 72.009] {
             assert_eq!(found(default, 2, ""), None, "{default}");
         }
-        // 28.35 a centimetre are 72 an inch; no unit is no length; 600 an inch is a scanner.
+        // 28.35 per centimetre are 72 per inch; without a unit there is no length; 600 per inch is a scanner.
         assert_eq!([found(28.346, 3, ""), found(20_000.0, 1, ""), found(600.0, 2, "")], [None; 3]);
         assert_eq!([found(0.0, 2, ""), found(f64::INFINITY, 2, ""), found(f64::NAN, 3, "")], [None; 3]);
         assert_eq!(um_per_px(Some(20_000.0), Some(10_000.0), 3, ""), None, "no square pixels");

@@ -1,5 +1,5 @@
-//! The pixels of a TIFF page, read into the memory of the picture: no second copy of it is held, as the decoder of the crate
-//! `image` does. Grey with alpha, and the YCbCr of JPEGs, are read here alone.
+//! The pixels of a TIFF page, read directly into the memory of the picture, unlike the decoder of the crate `image`,
+//! which holds a second copy. Grey with alpha and YCbCr JPEGs are only supported here.
 
 use std::io::{BufRead, Seek};
 
@@ -28,11 +28,11 @@ impl<R: BufRead + Seek> Pixels<R> {
     /// The first page of a file ([`super::Page::is_plain`]).
     ///
     /// # Errors
-    /// What the decoder says of a page that is damaged, or that it does not know.
+    /// Errors of the decoder for a damaged or unsupported page.
     pub fn of(file: R) -> ImageResult<Self> {
         let mut limits = TiffLimits::default();
         limits.ifd_value_size = MAX_TIFF_VALUE_BYTES;
-        // A strip can be all of the picture.
+        // A strip can be the whole picture.
         limits.intermediate_buffer_size = MAX_DECODE_BYTES as usize;
         let mut decoder = Decoder::new(file).map_err(told)?.with_limits(limits);
         let size_px = decoder.dimensions().map_err(told)?;
@@ -88,7 +88,7 @@ impl<R: BufRead + Seek> ImageDecoder for Pixels<R> {
     }
 }
 
-/// A pixel of a JPEG: BT.601 over the full range, in integers with 16 fractional bits.
+/// A pixel of a JPEG: full-range BT.601, in integers with 16 fractional bits.
 fn rgb([luma, blue, red]: [u8; 3]) -> [u8; 3] {
     let luma = (i32::from(luma) << 16) + (1 << 15);
     let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);

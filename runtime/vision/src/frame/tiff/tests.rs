@@ -4,7 +4,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use super::{Pages, first_page::FirstPage, pages};
 
-/// A TIFF of directories that follow one another: tag, type, count and value of each entry.
+/// A TIFF with consecutive directories: tag, type, count and value of each entry.
 fn tiff(directories: &[&[(u16, u16, u32, u32)]]) -> Vec<u8> {
     let mut bytes = b"II*\0\x08\0\0\0".to_vec();
     for (number, entries) in directories.iter().enumerate() {

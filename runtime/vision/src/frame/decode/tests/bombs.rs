@@ -1,4 +1,4 @@
-//! Files that are small and unpack to much.
+//! Small files that decompress to huge data.
 
 use std::io::Cursor;
 
@@ -17,7 +17,7 @@ fn crc(bytes: &[u8]) -> u32 {
     !crc
 }
 
-/// A zlib stream of `length` zeros, stored.
+/// A zlib stream of `length` stored zeros.
 fn zeros(length: usize) -> Vec<u8> {
     let mut stream = vec![0x78, 0x01];
     let block = usize::from(u16::MAX);
@@ -32,7 +32,7 @@ fn zeros(length: usize) -> Vec<u8> {
     stream
 }
 
-/// A PNG with a colour profile of so many bytes.
+/// A PNG with a colour profile of the given size.
 fn with_profile(profile_bytes: usize) -> Vec<u8> {
     let mut png = Vec::new();
     RgbImage::new(8, 8).write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
@@ -41,7 +41,7 @@ fn with_profile(profile_bytes: usize) -> Vec<u8> {
     let mut framed = ((chunk.len() - 4) as u32).to_be_bytes().to_vec();
     framed.extend(&chunk);
     framed.extend(crc(&chunk).to_be_bytes());
-    // Behind the signature and the header, which have 8 and 25 bytes.
+    // After the signature and the header, which have 8 and 25 bytes.
     png.splice(33..33, framed);
     png
 }

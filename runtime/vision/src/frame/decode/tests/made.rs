@@ -1,18 +1,18 @@
-//! Files that no encoder at hand writes, byte by byte.
+//! Files that no available encoder writes, byte by byte.
 
 /// A tag of a TIFF: number, type (2 text, 3 short, 4 long, 7 bytes), values.
 pub(super) type Tag<'a> = (u16, u16, &'a [u32]);
 
-/// How the data of a TIFF are cut.
+/// The layout of TIFF data.
 #[derive(Clone, Copy)]
 pub(super) enum Cut {
-    /// Strips of so many rows.
+    /// Strips of this many rows.
     Strips(u32),
-    /// Square tiles of so many pixels.
+    /// Square tiles of this edge length in pixels.
     Tiles(u32),
 }
 
-/// A TIFF of one page, little-endian: `tags` and those that say where `pieces` are.
+/// A single-page, little-endian TIFF: `tags`, plus those that locate `pieces`.
 pub(super) fn tiff((width, height): (u32, u32), tags: &[Tag], cut: Cut, pieces: &[Vec<u8>]) -> Vec<u8> {
     let lengths: Vec<u32> = pieces.iter().map(|piece| piece.len() as u32).collect();
     let mut bytes = b"II*\0\0\0\0\0".to_vec();
@@ -49,7 +49,7 @@ pub(super) fn tiff((width, height): (u32, u32), tags: &[Tag], cut: Cut, pieces: 
     bytes
 }
 
-/// An entry of a directory; values that do not fit go to the end of `bytes`.
+/// An entry of a directory; values that do not fit are appended to `bytes`.
 fn entry((tag, kind, values): Tag, bytes: &mut Vec<u8>) -> Vec<u8> {
     let width = match kind {
         3 => 2,
@@ -68,7 +68,7 @@ fn entry((tag, kind, values): Tag, bytes: &mut Vec<u8>) -> Vec<u8> {
     [head, packed].concat()
 }
 
-/// A JPEG of one level a channel, in its parts: start and tables; frame, scan and end. With them together it is whole.
+/// A JPEG with one level per channel, in parts: tables; frame, scan and end. Both together are a complete file.
 pub(super) struct Jpeg {
     /// Without the start marker.
     pub(super) tables: Vec<u8>,
@@ -115,7 +115,7 @@ impl Jpeg {
         Self { tables, picture }
     }
 
-    /// The whole file, with `marker` behind its start.
+    /// The complete file, with `marker` after its start.
     pub(super) fn file(&self, marker: &[u8]) -> Vec<u8> {
         [&[0xff, 0xd8], marker, &self.tables, &self.picture].concat()
     }

@@ -1,4 +1,4 @@
-//! Pictures with transparency: what cannot be seen is black, whatever the file keeps there.
+//! Pictures with transparency: invisible pixels are black, whatever the file stores there.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{
     refusal,
 };
 
-/// What lies below the transparent pixels.
+/// What the transparent pixels contain.
 const BELOW: [fn(u32, u32) -> u8; 3] = [|_, _| 255, |_, _| 0, |x, y| (x * 97 + y * 61) as u8];
 
 /// Whether a pixel of 12x8 is transparent: its left half.
@@ -19,7 +19,7 @@ fn is_clear(x: u32) -> bool {
     x < 6
 }
 
-/// One picture in every format that has transparency.
+/// One picture in every format with transparency.
 fn everywhere(folder: &Folder, below: fn(u32, u32) -> u8) -> Vec<PathBuf> {
     let rgba = ImageBuffer::from_fn(12, 8, |x, y| {
         let level = below(x, y);
@@ -68,7 +68,7 @@ fn a_picture_that_is_all_transparent_is_refused() {
     let clear = |level| DynamicImage::from(ImageBuffer::from_pixel(9, 9, Rgba([level, level, level, 0_u8])));
     for (name, level) in [("white.png", 255), ("black.png", 0), ("clear.tif", 77)] {
         let message = refusal(&folder.picture(name, &clear(level)));
-        assert!(message.contains("every pixel is transparent") && message.contains(name), "{message}");
+        assert!(message.contains("fully transparent") && message.contains(name), "{message}");
     }
 }
 
