@@ -1,5 +1,5 @@
-//! Finds out whether there are models to build in. The trainer is built with this library before it has made the first
-//! models, so their absence is no error here.
+//! Detects whether there are models to embed. The trainer is built with this library before it has made the first models,
+//! so their absence is not an error here.
 
 #![allow(clippy::print_stdout)]
 

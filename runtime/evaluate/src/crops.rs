@@ -1,4 +1,4 @@
-//! Every true cell beside the prediction: one picture and one row of `cells.csv` each.
+//! Pictures of every true cell beside the prediction, with one row of `cells.csv` each.
 
 use std::{collections::BTreeMap, f64::consts::PI, io::Write, path::PathBuf};
 
@@ -18,10 +18,10 @@ use bloodseg_vision::{
 /// Name of the table in its folder.
 pub const TABLE: &str = "cells.csv";
 
-/// Columns of the table. `iou` is that with the predicted cell that fits best, matched or not; areas and diameters are
-/// of the 256x256 grid, a diameter being that of the disk of the same area. Of that predicted cell are also
-/// `consistency_levels`, `supported` (see [`bloodseg_vision::support`]), and `area_drift_px`: its area less that of the
-/// float twin's cell that it matches. All three are empty where there is no such cell.
+/// Columns of the table. `iou` is that with the best-fitting predicted cell, matched or not. Areas and diameters are on
+/// the 256x256 grid; a diameter is that of the disk of the same area. `consistency_levels`, `supported` (see
+/// [`bloodseg_vision::support`]) and `area_drift_px` refer to that predicted cell; the last is its area minus that of the
+/// matching cell of the float twin. All three are empty if there is no such cell.
 pub const COLUMNS: [&str; 12] = [
     "field",
     "cell",
@@ -37,7 +37,7 @@ pub const COLUMNS: [&str; 12] = [
     "picture",
 ];
 
-/// The folder in the making; the table appears with [`CellCrops::end`].
+/// The folder being written; the table appears with [`CellCrops::end`].
 #[derive(Debug)]
 pub struct CellCrops {
     folder: PathBuf,
@@ -45,10 +45,10 @@ pub struct CellCrops {
 }
 
 impl CellCrops {
-    /// Begins in `folder`, which is made where it is missing.
+    /// Starts in `folder`, which is created if missing.
     ///
     /// # Errors
-    /// [`Error::Output`] when the folder cannot be written to.
+    /// [`Error::Output`] if the folder cannot be written to.
     pub fn begin(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder).map_err(|e| Error::output(&folder, e))?;
         let mut this = Self { table: csv::Writer::from_writer(AtomicFile::create(&folder.join(TABLE))?), folder };
@@ -56,11 +56,11 @@ impl CellCrops {
         Ok(this)
     }
 
-    /// Adds the true cells of a field: `FIELD_CELL.png` and a row each. A cell keeps the number that it has at the
-    /// mask's own size.
+    /// Adds the true cells of a field: `FIELD_CELL.png` and one row each. Cells keep their numbers from the full-size
+    /// mask.
     ///
     /// # Errors
-    /// [`Error::Output`] when a file cannot be written.
+    /// [`Error::Output`] if a file cannot be written.
     pub fn add(&mut self, field: &EvalField, answers: &Answers) -> Result<()> {
         let answer = &answers.model;
         let consistency = Consistency::new(&field.lr, &answer.sr)?.cells(&answer.labels)?;
@@ -92,10 +92,10 @@ impl CellCrops {
         Ok(())
     }
 
-    /// Puts the table in its place.
+    /// Moves the table into place.
     ///
     /// # Errors
-    /// [`Error::Output`] when it cannot be kept.
+    /// [`Error::Output`] if it cannot be stored.
     pub fn end(self) -> Result<()> {
         let path = self.folder.join(TABLE);
         let mut file = self.table.into_inner().map_err(|e| Error::output(&path, e.into_error()))?;

@@ -1,4 +1,4 @@
-//! What can go wrong between the glass and the frame, each in four strengths, from mild to severe.
+//! Degradations between the specimen and the frame, each in four strengths, from mild to severe.
 
 use std::io::Cursor;
 
@@ -11,30 +11,30 @@ use bloodseg_vision::{
     frame::{mirror::mirrored, reference::centre_square},
 };
 
-/// A way in which a frame can be worse than those that the models were trained on.
+/// A way in which a frame can be worse than the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Disturbance {
     /// Gaussian blur.
     Blur,
-    /// White Gaussian noise, each channel by itself.
+    /// White Gaussian noise, independent per channel.
     Noise,
     /// Too little light.
     UnderExposure,
-    /// Too much light: what is above white is lost.
+    /// Too much light: levels above white are clipped.
     OverExposure,
-    /// Lossy compression, as cameras and converters do it.
+    /// Lossy compression, as in cameras and converters.
     Jpeg,
-    /// A bluish filter in the light's way: its density in red, half of it in green, none in blue.
+    /// A bluish filter in the light path: its density in red, half of it in green, none in blue.
     ColourCast,
-    /// A stain that was taken up less: all densities over the background times a factor.
+    /// A weaker stain: all densities over the background times a factor.
     PaleStain,
     /// Cells of another size on the sensor.
     Magnification,
 }
 
 impl Disturbance {
-    /// Every disturbance.
+    /// All disturbances.
     pub const ALL: [Self; 8] = [
         Self::Blur,
         Self::Noise,
@@ -46,7 +46,7 @@ impl Disturbance {
         Self::Magnification,
     ];
 
-    /// What its strengths are, for a table.
+    /// The unit of its strengths, for a table.
     pub fn words(self) -> &'static str {
         match self {
             Self::Blur => "blur, sigma px",
@@ -76,11 +76,11 @@ impl Disturbance {
     }
 }
 
-/// A low-resolution picture, disturbed; the same seed makes the same noise. [`Disturbance::Magnification`] leaves it as
-/// it is: see [`magnified`].
+/// A disturbed low-resolution picture; the same seed gives the same noise. [`Disturbance::Magnification`] leaves it
+/// unchanged: see [`magnified`].
 ///
 /// # Errors
-/// [`Error::Internal`] alone.
+/// Only [`Error::Internal`].
 pub fn disturbed(lr: &RgbImage, disturbance: Disturbance, strength: f64, seed: u64) -> Result<RgbImage> {
     Ok(match disturbance {
         Disturbance::Blur => imageops::blur(lr, strength as f32),
@@ -112,7 +112,7 @@ fn each_level(picture: &RgbImage, mut map: impl FnMut(usize, f64) -> f64) -> Rgb
     mapped
 }
 
-/// The light of the empty glass a channel: the level that 5 % of the pixels exceed, at least 1.
+/// The light of the empty glass per channel: the level that 5 % of the pixels exceed, at least 1.
 fn background(picture: &RgbImage) -> [f64; 3] {
     [0, 1, 2].map(|channel| {
         let mut levels: Vec<u8> = picture.pixels().map(|pixel| pixel.0[channel]).collect();
@@ -129,8 +129,8 @@ fn through_jpeg(picture: &RgbImage, quality: u8) -> Result<RgbImage> {
     Ok(picture.into_rgb8())
 }
 
-/// A picture at full resolution as a lens of another magnification shows it: the centre square, of which a factor of 2
-/// shows the middle half, and one of 0.5 shows all and as much again beyond, mirrored at the edges. Masks alike.
+/// A full-resolution picture as seen at another magnification: the centre square, of which a factor of 2 shows the middle
+/// half, and a factor of 0.5 shows everything and as much again beyond, mirrored at the edges. Works for masks too.
 pub fn magnified<P: Pixel>(
     picture: &ImageBuffer<P, Vec<P::Subpixel>>,
     factor: f64,
@@ -201,7 +201,7 @@ mod tests {
         let mut dot = RgbImage::new(41, 41);
         dot.put_pixel(20, 20, Rgb([255; 3]));
         dot = imageops::blur(&dot, 1.0);
-        // A first blur makes the dot more than one pixel, so that levels are not lost by rounding.
+        // An initial blur makes the dot larger than one pixel, so that levels are not lost by rounding.
         let spread = |picture: &RgbImage| {
             let weight = |(x, _, pixel): (u32, u32, &Rgb<u8>)| (f64::from(x) - 20.0, f64::from(pixel.0[0]));
             let sum: f64 = picture.enumerate_pixels().map(weight).map(|(_, level)| level).sum();
@@ -217,7 +217,7 @@ mod tests {
         let picture = RgbImage::from_fn(20, 20, |x, y| if x < 5 && y < 5 { Rgb([120, 115, 110]) } else { light });
         let pale = disturbed(&picture, Disturbance::PaleStain, 0.5, 0).unwrap();
         assert_eq!(*pale.get_pixel(10, 10), light);
-        // Half the light at half the density is the root of one half.
+        // Half the light at half the density is the square root of one half.
         assert_eq!(pale.get_pixel(1, 1).0, [170, 163, 156]);
         let cast = disturbed(&picture, Disturbance::ColourCast, 0.2, 0).unwrap();
         assert_eq!(cast.get_pixel(10, 10).0, [196, 208, 220]);

@@ -1,11 +1,11 @@
-//! The gate of the device in front of a method: frames that are not good have no cells.
+//! The quality check of the device in front of a method: frames that are not good have no cells.
 
 use image::RgbImage;
 
 use crate::method::{Answer, Method, Methods};
 use bloodseg_vision::{cells::Labels, error::Result, frame::quality};
 
-/// A method behind the gate.
+/// A method behind the quality check.
 struct Gated<'a>(Box<dyn Method + 'a>);
 
 impl Method for Gated<'_> {
@@ -20,8 +20,8 @@ impl Method for Gated<'_> {
 }
 
 impl<'a> Methods<'a> {
-    /// The same methods, each behind the gate: a false alarm then costs cells, as it does on the device. The picture is
-    /// made all the same.
+    /// The same methods, each behind the quality check: a false alarm then costs cells, as on the device. The picture is
+    /// produced in any case.
     pub fn gated(self) -> Self {
         let gate = |method: Box<dyn Method + 'a>| Box::new(Gated(method)) as Box<dyn Method + 'a>;
         Self { model: gate(self.model), bicubic: gate(self.bicubic), float: self.float.map(gate) }

@@ -1,14 +1,14 @@
-//! Evaluation: a folder of full-resolution fields with masks goes through the nets, and every figure of
-//! [`crate::measures`] comes out beside its baselines.
+//! Evaluation: runs the models on a folder of full-resolution fields with masks, and reports every measure of
+//! [`crate::measures`] beside its baselines.
 //!
 //! ```text
 //! set (img/, mask/) -> EvalField (reference preparation) -> Method (lr -> sr, labels) -> FieldScore -> Report
 //! ```
 //!
-//! Frames are judged as on the device ([`bloodseg_vision::frame::quality`]); [`gated`] makes a verdict that is not good cost the
-//! cells. [`robustness`] disturbs the fields first.
+//! The quality of frames is checked as on the device ([`bloodseg_vision::frame::quality`]); with [`gated`], frames that
+//! are not good have no cells. [`robustness`] disturbs the fields first.
 //!
-//! [`evaluate`] is what `bloodseg eval` calls; the trainer calls it too, with methods of its own where it has them.
+//! [`evaluate`] is used by `bloodseg eval`, and by the trainer, with its own methods where it has them.
 
 pub mod crops;
 pub mod disturb;
@@ -36,12 +36,12 @@ use crate::{
 };
 use bloodseg_vision::{error::Result, frame::quality};
 
-/// Evaluates every field of `set`. `each` is shown each field with the answers of `methods.model` and of
-/// `methods.float`, in order, so that it can write pictures or show progress; one field at a time is in memory.
+/// Evaluates every field of `set`. `each` is called for each field in order with the answers of `methods.model` and
+/// `methods.float`, to write pictures or show progress; one field at a time is in memory.
 ///
 /// # Errors
-/// Those of an unreadable field, of the nets, and of `each`; the first ends the evaluation, since a mean over the fields
-/// that happened to be readable is no figure.
+/// Those of an unreadable field, of the models, and of `each`. The first one ends the evaluation, because a mean over
+/// only the readable fields would be misleading.
 pub fn evaluate(
     set: &FieldSet,
     methods: &mut Methods<'_>,

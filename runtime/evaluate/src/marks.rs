@@ -1,4 +1,4 @@
-//! Cells that a person marked in a picture with boxes or points, and the file that holds them.
+//! Cells that a person labelled in a picture with boxes or points, and their file.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use bloodseg_vision::error::{Error, Result};
 
 const FORMAT: &str = "a CSV with the header kind,shape,x0,y0,x1,y1";
 
-/// What was marked.
+/// The kind of a labelled cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -24,7 +24,7 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Red, Self::White, Self::Platelet];
 
-    /// As files spell it.
+    /// The name in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Red => "red",
@@ -34,26 +34,26 @@ impl Kind {
     }
 }
 
-/// A marked cell, in pixels of the picture; `x1` and `y1` lie just past the box.
+/// A labelled cell, in pixels of the picture; `x1` and `y1` are just past the box.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mark {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it is.
+    /// Its position.
     pub shape: Shape,
 }
 
-/// How a cell was marked.
+/// How a cell is labelled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// The smallest upright rectangle around it.
+    /// The bounding box.
     Box(Rectangle),
-    /// A place inside it.
+    /// A point inside it.
     Point(f64, f64),
 }
 
 impl Shape {
-    /// The shape with its corners moved.
+    /// The shape with its corners transformed.
     pub fn map(self, to: impl Fn((f64, f64)) -> (f64, f64)) -> Self {
         match self {
             Self::Box(r) => {
@@ -68,7 +68,7 @@ impl Shape {
     }
 }
 
-/// An upright rectangle, in pixels.
+/// An axis-aligned rectangle, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rectangle {
     /// Left edge.
@@ -82,7 +82,7 @@ pub struct Rectangle {
 }
 
 impl Rectangle {
-    /// Area in square pixels, 0 for one that is turned inside out.
+    /// Area in square pixels; 0 if inverted.
     pub fn area(&self) -> f64 {
         (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
     }
@@ -116,10 +116,10 @@ struct Row {
     y1: Option<f64>,
 }
 
-/// Reads the marks of a picture.
+/// Reads the labels of a picture.
 ///
 /// # Errors
-/// [`Error::Input`] for a file that cannot be read, and for a row that is no mark, with its line.
+/// [`Error::Input`] for a file that cannot be read, and for an invalid row, with its line.
 pub fn read(file: &Path) -> Result<Vec<Mark>> {
     let failed = |found: &dyn std::fmt::Display| Error::input(file, found.to_string(), FORMAT, "");
     let mut reader = csv::Reader::from_path(file).map_err(|e| failed(&e))?;
@@ -130,7 +130,7 @@ pub fn read(file: &Path) -> Result<Vec<Mark>> {
         let wrong = |what: &str| failed(&format!("line {line}: {what}"));
         let numbers = [Some(row.x0), Some(row.y0), row.x1, row.y1];
         if numbers.iter().flatten().any(|number| !number.is_finite()) {
-            return Err(wrong("a coordinate that is no number"));
+            return Err(wrong("a coordinate that is not a number"));
         }
         let shape = match (row.shape.as_str(), row.x1, row.y1) {
             ("box", Some(x1), Some(y1)) if x1 > row.x0 && y1 > row.y0 => {
@@ -176,7 +176,7 @@ mod tests {
             ("red,box,1,2,,\n", "without an area"),
             ("red,disc,1,2,3,4\n", "neither box nor point"),
             ("blue,box,1,2,3,4\n", "blue"),
-            ("red,box,nan,2,3,4\n", "no number"),
+            ("red,box,nan,2,3,4\n", "not a number"),
             ("red,box,1,2\n", "CSV"),
         ] {
             let text = parsed(rows).unwrap_err().to_string();

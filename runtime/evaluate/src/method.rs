@@ -1,4 +1,4 @@
-//! Ways from a low-resolution picture to cells, which an evaluation compares.
+//! Methods from a low-resolution picture to cells, which an evaluation compares.
 
 use image::RgbImage;
 
@@ -14,34 +14,34 @@ use bloodseg_vision::{
     super_resolution::SuperResolution,
 };
 
-/// What a method makes of a picture of W x H: both are 4W x 4H.
+/// The result of a method for a picture of W x H: both are 4W x 4H.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The super-resolved picture.
     pub sr: RgbImage,
-    /// One number a cell, platelets left out as the masks have none; the mask is where it is not 0.
+    /// One number per cell, without platelets because the masks have none; the mask is where it is not 0.
     pub labels: Labels,
 }
 
-/// What the methods that are not baselines make of one field.
+/// The results for one field of the methods that are not baselines.
 #[derive(Debug, Clone)]
 pub struct Answers {
     /// Of the models that are evaluated.
     pub model: Answer,
-    /// Of their float twins, where there are any.
+    /// Of their float twins, if there are any.
     pub float: Option<Answer>,
 }
 
-/// A way from a low-resolution picture to cells.
+/// A method from a low-resolution picture to cells.
 pub trait Method {
     /// Analyses a picture of 64x64.
     ///
     /// # Errors
-    /// Those of the nets.
+    /// Those of the models.
     fn answer(&mut self, lr: &RgbImage) -> Result<Answer>;
 }
 
-/// The device's own way: the int8 nets, tiles, cells; its gate is [`Methods::gated`].
+/// The device's method: int8 models, tiles, cells; its quality check is [`Methods::gated`].
 impl Method for Pipeline {
     fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
         let analysis = self.analyse_any(lr)?;
@@ -51,24 +51,24 @@ impl Method for Pipeline {
     }
 }
 
-/// What one evaluation compares.
+/// The methods that an evaluation compares.
 pub struct Methods<'a> {
-    /// What is evaluated: the int8 models.
+    /// The method under evaluation: the int8 models.
     pub model: Box<dyn Method + 'a>,
     /// The baseline: the same segmenter on the bicubic picture.
     pub bicubic: Box<dyn Method + 'a>,
-    /// The float twins, for the drift.
+    /// The float twins, for measuring drift.
     pub float: Option<Box<dyn Method + 'a>>,
 }
 
 impl Methods<'_> {
-    /// The models through the pipeline, the baseline, and the float twins where there are any.
+    /// The models in the pipeline, the baseline, and the float twins if there are any.
     ///
     /// # Errors
-    /// [`Error::Model`] when a model does not run.
+    /// [`Error::Model`] if a model does not run.
     pub fn load(models: &Models, float: Option<&Models>) -> Result<Self> {
         let float = match float {
-            // Cells are read off by the same rule: the drift is that of the nets.
+            // The same rule extracts the cells, so the drift is that of the models.
             Some(twins) => Some(Box::new(Nets::float(twins, rule(models)?)?) as Box<dyn Method>),
             None => None,
         };
@@ -76,9 +76,9 @@ impl Methods<'_> {
     }
 }
 
-/// Nets of one tile, put together otherwise than the pipeline does.
+/// Models on one tile, combined differently from the pipeline.
 struct Nets {
-    /// Bicubic enlargement where there is none.
+    /// Bicubic enlargement if `None`.
     super_resolution: Option<SuperResolution>,
     segmenter: Segmenter,
     rule: CellRule,
@@ -94,7 +94,7 @@ impl Nets {
         Ok(Self { super_resolution: None, segmenter, rule: rule(models)? })
     }
 
-    /// Golden outputs are not asked for: sums in float differ from one processor to the next.
+    /// Golden outputs are not checked: floating-point sums differ between processors.
     fn float(models: &Models, rule: CellRule) -> Result<Self> {
         Ok(Self {
             super_resolution: Some(SuperResolution::load_for(&models.ssr, TILE_PX, TILE_PX)?),
@@ -117,10 +117,10 @@ impl Method for Nets {
     }
 }
 
-/// The best that a foreground without any notion of cells can do: the components of the true mask at 256x256.
+/// The upper bound for a foreground that does not separate cells: the components of the true mask at 256x256.
 ///
 /// # Errors
-/// [`Error::Internal`] alone.
+/// Only [`Error::Internal`].
 pub fn perfect_mask(field: &EvalField) -> Result<Labels> {
     cells::components(&field.mask, FOREGROUND_ABOVE)
 }

@@ -1,37 +1,37 @@
-//! Found cells against cells that a person marked with boxes or points.
+//! Detected cells against cells that a person labelled with boxes or points.
 //!
-//! A found cell matches a box at an intersection over union of at least [`MATCH_IOU`] of their boxes, and a point that it
-//! holds; best pairs first, each once. What touches the border of the picture is left out on both sides: neither a marked
-//! cell there nor a found one counts, nor a found one that matches a marked cell there.
+//! A detected cell matches a box at a box IoU of at least [`MATCH_IOU`], and a point that it contains; best pairs first,
+//! each used once. What touches the border of the picture is ignored on both sides: neither a labelled cell there nor a
+//! detected one counts, nor a detected one that matches a labelled cell there.
 
 use crate::marks::{Kind, Mark, Rectangle, Shape};
 
-/// Least intersection over union of two boxes that show one cell: annotators draw boxes 5 to 10 % wide, and half of an
-/// overlapping cell may be hidden.
+/// Minimum IoU of two boxes of one cell: annotators draw boxes 5 to 10 % too wide, and half of an overlapping cell may be
+/// hidden.
 pub const MATCH_IOU: f64 = 0.4;
 
-/// A found cell.
+/// A detected cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
     /// The box around it, in pixels of the picture.
     pub rectangle: Rectangle,
-    /// What it is, where the model says so.
+    /// Its kind, if the model reports kinds.
     pub kind: Option<Kind>,
 }
 
 /// Numbers of matched, invented and missed objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Agreement {
-    /// Found ones that match a marked one.
+    /// Detected cells that match a labelled one.
     pub matched: u32,
-    /// Found ones that match none.
+    /// Detected cells without a match.
     pub invented: u32,
-    /// Marked ones that none matches.
+    /// Labelled cells without a match.
     pub missed: u32,
 }
 
 impl Agreement {
-    /// Harmonic mean of precision and recall, 0 to 1; none where nothing was found or marked.
+    /// Harmonic mean of precision and recall, 0 to 1; `None` if nothing was detected or labelled.
     pub fn f1(&self) -> Option<f64> {
         let all = 2 * self.matched + self.invented + self.missed;
         (all > 0).then(|| f64::from(2 * self.matched) / f64::from(all))
@@ -45,18 +45,18 @@ impl Agreement {
     }
 }
 
-/// What one picture or many come to.
+/// The sums over one or more pictures.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ObjectSums {
-    /// Red and white cells together, whichever of the two they were taken for.
+    /// Red and white cells together, regardless of which of the two kinds.
     pub cells: Agreement,
-    /// Each kind of [`Kind::ALL`] alone, a match being of one kind on both sides.
+    /// Each kind of [`Kind::ALL`] separately; both sides of a match have the same kind.
     pub kinds: [Agreement; 3],
-    /// Relative errors of the number of cells, one a picture that has any.
+    /// Relative count errors, one per picture with cells.
     pub count_errors: Vec<f64>,
-    /// Marked white cells.
+    /// Labelled white cells.
     pub whites: u32,
-    /// Of them, those in which two or more cells were found.
+    /// Of these, the ones in which two or more cells were detected.
     pub whites_in_pieces: u32,
 }
 
@@ -70,14 +70,14 @@ impl ObjectSums {
         self.whites_in_pieces += other.whites_in_pieces;
     }
 
-    /// Mean relative error of the count a picture.
+    /// Mean relative count error per picture.
     pub fn count_error(&self) -> Option<f64> {
         crate::measures::mean(self.count_errors.iter().copied())
     }
 }
 
-/// Compares what was found in a picture, or in the part of it that `seen` is, with what was marked. `border` is how near
-/// to the border of `seen` a box touches it, in pixels.
+/// Compares the detections in a picture, or in the part of it given by `seen`, with the labels. `border` is the distance
+/// in pixels within which a box touches the border of `seen`.
 pub fn compare(marks: &[Mark], found: &[Found], seen: &Rectangle, border: f64) -> ObjectSums {
     let at_border = |r: &Rectangle| {
         r.x0 <= seen.x0 + border || r.y0 <= seen.y0 + border || r.x1 >= seen.x1 - border || r.y1 >= seen.y1 - border
@@ -95,7 +95,7 @@ pub fn compare(marks: &[Mark], found: &[Found], seen: &Rectangle, border: f64) -
         let mut agreement = Agreement::default();
         let mut taken = vec![false; found.len()];
         for (at, mark) in marks.iter().enumerate() {
-            // A found one that shows a marked one of another kind, or one at the border, is no invention of this kind.
+            // A detection that matches a label of another kind, or one at the border, is not invented.
             match partner[at] {
                 Some(found_at) if of_marks(mark.kind) && !left_out[at] => {
                     taken[found_at] = true;
@@ -129,7 +129,7 @@ pub fn compare(marks: &[Mark], found: &[Found], seen: &Rectangle, border: f64) -
     ObjectSums { cells, kinds, count_errors, whites, whites_in_pieces }
 }
 
-/// Whether the middle of a box and most of its area lie in another.
+/// Whether the centre of a box and most of its area lie in another.
 fn lies_in(inner: &Rectangle, outer: &Rectangle) -> bool {
     let (x, y) = ((inner.x0 + inner.x1) / 2.0, (inner.y0 + inner.y1) / 2.0);
     let shared = Rectangle {
@@ -141,7 +141,7 @@ fn lies_in(inner: &Rectangle, outer: &Rectangle) -> bool {
     x > outer.x0 && x < outer.x1 && y > outer.y0 && y < outer.y1 && shared.area() > 0.7 * inner.area()
 }
 
-/// The found one of each mark, best pairs first, among those that `of_found` takes.
+/// The detection for each label, best pairs first, among those that `of_found` accepts.
 fn pair(marks: &[Mark], found: &[Found], of_found: &dyn Fn(Option<Kind>) -> bool) -> Vec<Option<usize>> {
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
     for (at, mark) in marks.iter().enumerate() {
@@ -161,7 +161,7 @@ fn pair(marks: &[Mark], found: &[Found], of_found: &dyn Fn(Option<Kind>) -> bool
     of_marks
 }
 
-/// How well a found box fits a mark, 0 to 1; none where it does not match.
+/// How well a detected box fits a label, 0 to 1; `None` if it does not match.
 fn fit(shape: &Shape, found: &Rectangle) -> Option<f64> {
     match *shape {
         Shape::Box(marked) => Some(marked.iou(found)).filter(|iou| *iou >= MATCH_IOU),
@@ -215,7 +215,7 @@ mod tests {
         let marks = [marked(Kind::Red, square(0.0, 20.0, 20.0)), marked(Kind::Red, square(50.0, 50.0, 20.0))];
         let cells = [found(None, square(2.0, 21.0, 18.0)), found(None, square(180.0, 100.0, 20.0))];
         let sums = compare(&marks, &cells, &SEEN, 1.0);
-        // The first shows a marked cell at the border; the second touches it itself.
+        // The first matches a labelled cell at the border; the second touches it itself.
         assert_eq!(sums.cells, agreement(0, 0, 1));
     }
 

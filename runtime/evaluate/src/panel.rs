@@ -1,4 +1,4 @@
-//! Pictures to look at: what was read, what was made of it, what is true, side by side.
+//! Pictures for inspection: input, result and truth side by side.
 
 use image::{Rgb, RgbImage, imageops};
 
@@ -11,16 +11,16 @@ pub const TRUE_OUTLINE: Rgb<u8> = Rgb([0, 220, 60]);
 /// Colour of the predicted outlines.
 pub const PREDICTED_OUTLINE: Rgb<u8> = Rgb([255, 0, 220]);
 
-/// Colour where both run.
+/// Colour where both coincide.
 pub const COMMON_OUTLINE: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// Enlargement of a field's 256x256 pictures: outlines one pixel wide then lie finer than the grid.
+/// Enlargement of a field's 256x256 pictures: one-pixel outlines are then finer than the grid.
 const FIELD_ZOOM: u32 = 2;
 
 /// Enlargement of a single cell.
 const CELL_ZOOM: u32 = 8;
 
-/// Pixels of the 256x256 grid that are shown around a cell.
+/// Margin around a cell, in pixels of the 256x256 grid.
 const CELL_MARGIN_PX: u32 = 6;
 
 /// Low resolution | super-resolved | high resolution | outlines over the super-resolved picture.
@@ -29,8 +29,7 @@ pub fn of_field(field: &EvalField, answer: &Answer) -> RgbImage {
     side_by_side(field, answer, &field.truth, whole, FIELD_ZOOM)
 }
 
-/// The same of one true cell and its surroundings; true outlines are of that cell alone. `None` for a label that no
-/// pixel bears.
+/// The same for one true cell and its surroundings; true outlines are only of that cell. `None` for an unused label.
 pub fn of_cell(field: &EvalField, answer: &Answer, cell: u16) -> Option<RgbImage> {
     let mut truth = field.truth.clone();
     let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
@@ -88,7 +87,7 @@ fn outlines(picture: &RgbImage, truth: &Labels, predicted: &Labels) -> RgbImage 
     marked
 }
 
-/// Whether a pixel of an instance has a neighbour that is not of it; the picture's border is no outline.
+/// Whether a pixel of an instance has a neighbour outside it; the picture's border is not an outline.
 fn is_outline(labels: &Labels, x: u32, y: u32) -> bool {
     let label = |x: u32, y: u32| labels.get_pixel_checked(x, y).map(|label| label.0[0]);
     let beside = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];

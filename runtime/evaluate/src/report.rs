@@ -1,4 +1,4 @@
-//! What an evaluation found.
+//! The result of an evaluation.
 
 use serde::Serialize;
 
@@ -33,15 +33,15 @@ pub struct Report {
     pub figures: Figures,
     /// Of the same segmenter on the bicubic picture: the baseline.
     pub bicubic: Figures,
-    /// Of the true mask, cells being its connected components: what no foreground can pass.
+    /// Of the true mask with its connected components as cells: the upper bound for a foreground alone.
     pub perfect_mask: Figures,
-    /// Of the float twins, where there are any.
+    /// Of the float twins, if there are any.
     pub float: Option<Figures>,
     /// Models minus float twins.
     pub drift: Option<Drift>,
     /// Every field, sorted by name.
     pub per_field: Vec<FieldReport>,
-    /// The true cells that the models found worst, at most [`crate::worst_cells::WORST_CELLS`].
+    /// The true cells that the models detected worst, at most [`crate::worst_cells::WORST_CELLS`].
     pub worst_cells: Vec<WorstCell>,
 }
 
@@ -49,7 +49,7 @@ impl Report {
     /// Names of the `most` fields with the lowest AP50, then the lowest Dice; worst first.
     pub fn worst(&self, most: usize) -> Vec<&str> {
         let mut fields: Vec<&FieldReport> = self.per_field.iter().collect();
-        // A field without any cell, true or found, is in perfect order.
+        // A field without any true or predicted cell is perfect.
         let key = |figures: &Figures| (figures.ap50.unwrap_or(1.0), figures.dice.unwrap_or(1.0));
         fields.sort_by(|a, b| key(&a.model).partial_cmp(&key(&b.model)).unwrap_or(std::cmp::Ordering::Equal));
         fields.into_iter().take(most).map(|field| field.field.as_str()).collect()

@@ -1,8 +1,8 @@
-//! How far the figures hold when frames get worse, so that a cliff is seen before a user falls off it.
+//! How accuracy degrades when frames get worse.
 //!
-//! Every field goes through the models undisturbed and with every [`Disturbance`] in each of its strengths. All but
-//! the magnification act on the low-resolution input alone, and the truth stays; a magnification shows another part of
-//! the field, and has another truth.
+//! Every field is evaluated undisturbed and with every [`Disturbance`] in each of its strengths. All except magnification
+//! change only the low-resolution input, not the truth; magnification shows another part of the field, with another
+//! truth.
 
 use serde::Serialize;
 
@@ -19,22 +19,22 @@ use bloodseg_vision::{
     frame::quality::{self, Verdict},
 };
 
-/// One disturbance in one strength, over all fields. The names are the keys of `eval --robustness --json`.
+/// One disturbance in one strength, over all fields. The field names are the keys of `eval --robustness --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RobustnessRow {
-    /// None for the fields as they are.
+    /// `None` for the unchanged fields.
     pub disturbance: Option<Disturbance>,
-    /// In the unit that [`Disturbance::words`] names.
+    /// In the unit of [`Disturbance::words`].
     pub strength: Option<f64>,
-    /// Where cells are counted whatever the frame is like.
+    /// With cells counted in every frame.
     pub any_quality: KeyFigures,
-    /// Where frames that are not good count no cells, as the device has it.
+    /// With only good frames counted, as on the device.
     pub gated: KeyFigures,
-    /// Share of the fields that each verdict was passed on, 0 to 1.
+    /// Share of the fields with each verdict, 0 to 1.
     pub verdicts: VerdictShares,
 }
 
-/// The figures that a table of many rows has room for, by the definitions of [`crate::measures`].
+/// The figures for a table with many rows, by the definitions of [`crate::measures`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct KeyFigures {
     /// Dice of the foreground.
@@ -54,11 +54,11 @@ pub struct VerdictShares {
     pub good: f64,
     /// Blurred beyond counting.
     pub out_of_focus: f64,
-    /// Nothing to see.
+    /// Shows nothing.
     pub empty: f64,
-    /// White has swallowed the cells.
+    /// Clipping has erased the cells.
     pub over_exposed: f64,
-    /// Hardly any light.
+    /// Almost no light.
     pub under_exposed: f64,
 }
 
@@ -68,21 +68,22 @@ fn cases() -> impl Iterator<Item = Option<(Disturbance, f64)>> {
     std::iter::once(None).chain(Disturbance::ALL.into_iter().flat_map(of))
 }
 
-/// Runs that a set of `fields` fields takes: how often `step` is called by [`robustness`].
+/// Number of runs for a set of `fields` fields: how often [`robustness`] calls `step`.
 pub fn runs(fields: usize) -> usize {
     fields * cases().count()
 }
 
-/// Scores `model`, which must count cells in any frame, on every case; `step` is called after each run of it.
+/// Scores `model`, which must count cells in any frame, on every case; calls `step` after each run.
 ///
 /// # Errors
-/// Those of an unreadable field and of the nets; the first ends it.
+/// Those of an unreadable field and of the models; the first one ends it.
 pub fn robustness(set: &FieldSet, model: &mut dyn Method, step: &mut dyn FnMut()) -> Result<Vec<RobustnessRow>> {
     let mut tallies: Vec<Tally> = cases().map(|_| Tally::default()).collect();
     for (seed, pair) in (0_u64..).zip(set.pairs()) {
         let (picture, mask) = pair.read()?;
         let whole = pair.prepare(&picture, &mask)?;
-        // What is too small for a cell goes before the cells change their size: the least area is one of the grid.
+        // Specks are removed before the cells change their size, because the minimum area is defined on the original
+        // grid.
         let mask = cells::mask(&truth::instances(&mask)?);
         for (case, tally) in cases().zip(&mut tallies) {
             match case {
@@ -102,7 +103,7 @@ pub fn robustness(set: &FieldSet, model: &mut dyn Method, step: &mut dyn FnMut()
     Ok(cases().zip(&tallies).map(|(case, tally)| tally.row(case)).collect())
 }
 
-/// One case in the making.
+/// A case being evaluated.
 #[derive(Default)]
 struct Tally {
     any_quality: Vec<FieldScore>,
@@ -161,7 +162,7 @@ mod tests {
     use bloodseg_smear::write_set;
     use bloodseg_vision::frame::resize::resize_rgb;
 
-    /// Finds nothing, and counts how often it was asked.
+    /// Finds nothing, and counts its calls.
     struct Blind(usize);
 
     impl Method for Blind {

@@ -1,4 +1,4 @@
-//! The robustness of the models as text: a line a disturbance and strength, below the line of the fields as they are.
+//! The robustness of the models as text: one line per disturbance and strength, after one for the unchanged fields.
 
 use crate::{
     robustness::{KeyFigures, RobustnessRow},
@@ -23,12 +23,12 @@ const HEADER: [&str; 15] = [
     "under %",
 ];
 
-/// The whole table, lines ended.
+/// The whole table, with line ends.
 pub fn render(rows: &[RobustnessRow]) -> String {
     let mut lines = vec![HEADER.map(str::to_owned).to_vec()];
     let mut before = None;
     for row in rows {
-        // The name of a disturbance once, above its other strengths.
+        // The name of a disturbance only once, above its other strengths.
         let name = row.disturbance.map_or("none", |disturbance| disturbance.words());
         let mut line = vec![if before == Some(row.disturbance) { String::new() } else { name.to_owned() }];
         before = Some(row.disturbance);

@@ -21,8 +21,8 @@ use bloodseg_vision::{
     error::Result,
 };
 
-/// Figures of a field or of a set, by the definitions of [`crate::measures`]. `None` where a figure has no meaning:
-/// of a method that makes no picture, or of fields without cells. The names are the keys of `eval --json`.
+/// Figures of a field or of a set, by the definitions of [`crate::measures`]. `None` if a figure is undefined: for a
+/// method that produces no picture, or fields without cells. The field names are the keys of `eval --json`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Figures {
     /// Peak signal-to-noise ratio against the 256x256 picture, dB.
@@ -37,9 +37,9 @@ pub struct Figures {
     pub dice: Option<f64>,
     /// IoU of the foreground.
     pub iou: Option<f64>,
-    /// Mean Dice a cell by the reference rule.
+    /// Mean Dice per cell by the reference rule.
     pub reference_cell_dice: Option<f64>,
-    /// Mean IoU a cell by the reference rule.
+    /// Mean IoU per cell by the reference rule.
     pub reference_cell_iou: Option<f64>,
     /// TP / (TP + FP + FN) of instances.
     pub ap50: Option<f64>,
@@ -53,9 +53,9 @@ pub struct Figures {
     pub inside_pq: Option<f64>,
     /// Count error of the instances that do not touch the edge of the picture.
     pub inside_count_error: Option<f64>,
-    /// Mean absolute difference between the picture shrunk back and the input, levels.
+    /// Mean absolute difference between the downscaled picture and the input, levels.
     pub consistency_levels: Option<f64>,
-    /// The same over cells, each cell weighing the same, levels.
+    /// The same over cells, each weighted equally, levels.
     pub cell_consistency_levels: Option<f64>,
     /// Predicted cells that the input does not support; see [`bloodseg_vision::support`].
     pub unsupported_cells: Option<u64>,
@@ -65,7 +65,7 @@ pub struct Figures {
     pub predicted_cells: u64,
 }
 
-/// The scores of one method on one field, with the sums that a set's figures are made of.
+/// The scores of one method on one field, and the sums for the figures of a set.
 #[derive(Debug, Clone)]
 pub struct FieldScore {
     own: Figures,
@@ -79,7 +79,7 @@ impl FieldScore {
     /// Scores an answer.
     ///
     /// # Errors
-    /// [`bloodseg_vision::error::Error::Internal`] when the answer is not 256x256.
+    /// [`bloodseg_vision::error::Error::Internal`] if the answer is not 256x256.
     pub fn of(field: &EvalField, answer: &Answer) -> Result<Self> {
         let mut score = Self::of_labels(field, &answer.labels)?;
         let consistency = Consistency::new(&field.lr, &answer.sr)?;
@@ -95,10 +95,10 @@ impl FieldScore {
         Ok(score)
     }
 
-    /// Scores labels that no picture belongs to.
+    /// Scores labels without a picture.
     ///
     /// # Errors
-    /// [`bloodseg_vision::error::Error::Internal`] when the labels are not 256x256.
+    /// [`bloodseg_vision::error::Error::Internal`] if the labels are not 256x256.
     pub fn of_labels(field: &EvalField, labels: &Labels) -> Result<Self> {
         let mask = cells::mask(labels);
         let foreground = overlap(&field.mask, &mask)?;
@@ -126,14 +126,14 @@ impl FieldScore {
         Ok(Self { own, sums, inside: inside.sums, reference, cell_consistency: (0.0, 0) })
     }
 
-    /// The figures of this field alone.
+    /// The figures of this field.
     pub fn figures(&self) -> Figures {
         self.own
     }
 }
 
-/// The figures of a set: means over fields, but AP50 and PQ of the summed instances, figures a cell over all cells of
-/// all fields, and counts summed.
+/// The figures of a set: means over fields, except AP50 and PQ from summed instances, figures per cell over all cells of
+/// all fields, and summed counts.
 pub fn summary(scores: &[FieldScore]) -> Figures {
     let over_fields = |figure: fn(&Figures) -> Option<f64>| mean(scores.iter().filter_map(|score| figure(&score.own)));
     let (mut sums, mut inside) = (InstanceSums::default(), InstanceSums::default());
@@ -197,7 +197,7 @@ mod tests {
             FieldScore::of(&field, &answer).unwrap()
         };
         let (half, all) = (score(8, 4), score(2, 2));
-        // The picture of the case is white where what was read is black.
+        // The picture of this case is white where the input is black.
         assert_eq!((half.figures().unsupported_cells, half.figures().cell_consistency_levels), (Some(4), Some(255.0)));
         assert_eq!(half.figures().ap50, Some(0.5));
         assert_eq!(half.figures().recall, Some(0.5));

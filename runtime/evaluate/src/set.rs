@@ -36,14 +36,14 @@ pub struct Pair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldSet(Vec<Pair>);
 
-/// One field after the reference preparation.
+/// A field after the reference preparation.
 #[derive(Debug, Clone)]
 pub struct EvalField {
     /// Stem of its files.
     pub name: String,
-    /// 64x64: what the nets read.
+    /// 64x64: the input of the models.
     pub lr: RgbImage,
-    /// 256x256: what the super-resolution is compared with.
+    /// 256x256: the reference for super-resolution.
     pub hr: RgbImage,
     /// The mask resized to 256x256, levels 0..=255; foreground is above 127.
     pub mask: GrayImage,
@@ -54,11 +54,11 @@ pub struct EvalField {
 }
 
 impl FieldSet {
-    /// Lists a folder. Files in `img/` that are not named like a picture are passed over.
+    /// Lists a folder. Files in `img/` without a picture's extension are skipped.
     ///
     /// # Errors
-    /// [`Error::Input`] where a folder is missing or without pictures, where a picture has no mask, and where two
-    /// pictures share a stem.
+    /// [`Error::Input`] if a folder is missing or has no pictures, if a picture has no mask, or if two pictures share a
+    /// stem.
     pub fn open(folder: &Path) -> Result<Self> {
         let (pictures, masks) = (folder.join("img"), folder.join("mask"));
         if !folder.is_dir() {
@@ -111,7 +111,7 @@ impl FieldSet {
     }
 }
 
-/// What to do when the user named the folder of the splits instead of a split.
+/// What to do if the user named the folder of the splits instead of a split.
 fn split_inside(folder: &Path) -> String {
     let inside = ["test_tmp", "val_tmp", "train_tmp"].map(|split| folder.join(split));
     match inside.iter().find(|split| split.join("img").is_dir()) {
@@ -124,7 +124,7 @@ impl Pair {
     /// Reads the two files and prepares them.
     ///
     /// # Errors
-    /// [`Error::Input`] where one cannot be read, is smaller than 256x256, or where the two differ in size.
+    /// [`Error::Input`] if one cannot be read, is smaller than 256x256, or the two differ in size.
     pub fn load(&self) -> Result<EvalField> {
         let (picture, mask) = self.read()?;
         self.prepare(&picture, &mask)
@@ -149,7 +149,7 @@ impl Pair {
         Ok((picture, mask))
     }
 
-    /// Prepares a picture and its mask, of one size: those of the files, or a part of them.
+    /// Prepares a picture and its mask of the same size: those of the files, or a part of them.
     ///
     /// # Errors
     /// [`Error::Input`] for a mask with too many instances.

@@ -1,5 +1,5 @@
-//! A report as text: one line a field, one line a field again on what the models add of their own, then every figure
-//! beside its baselines, and the worst cells.
+//! A report as text: one line per field, one line per field on what the models add to the input, then every figure beside
+//! its baselines, and the worst cells.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::{report::Report, score::Figures};
 
 type Figure = (&'static str, fn(&Figures) -> Option<f64>, usize);
 
-/// Name, figure, decimal places; in the order in which they are shown.
+/// Name, figure, decimal places, in display order.
 const FIGURES: [Figure; 19] = [
     ("PSNR dB", |f| f.psnr_db, 2),
     ("SSIM", |f| f.ssim, 4),
@@ -30,12 +30,12 @@ const FIGURES: [Figure; 19] = [
     ("unsupported cells", |f| f.unsupported_cells.map(|count| count as f64), 0),
 ];
 
-/// The harmonic mean of precision and recall of objects, from AP50 as it is defined here: TP / (TP + FP + FN).
+/// F1 of objects from AP50 as defined here: TP / (TP + FP + FN).
 fn f1(ap50: f64) -> f64 {
     2.0 * ap50 / (1.0 + ap50)
 }
 
-/// The whole report, lines ended.
+/// The whole report, with line ends.
 pub fn render(report: &Report) -> String {
     let mut text = aligned(&per_field(report));
     text.push('\n');
@@ -110,7 +110,7 @@ fn per_field(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-/// What the models say beyond their input, and beyond their float twins, where there are any.
+/// Differences of the models from their input, and from their float twins if there are any.
 fn honesty(report: &Report) -> Vec<Vec<String>> {
     let mut header = vec!["honesty", "consistency", "of cells", "found", "unsupported"];
     if report.drift.is_some() {
@@ -131,7 +131,7 @@ fn honesty(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-/// In the order of the pictures that `--out` makes of them.
+/// In the order of the pictures of `--out`.
 fn worst_cells(report: &Report) -> Vec<Vec<String>> {
     let mut rows = vec![["worst cells", "field", "cell", "IoU", "true px", "found px"].map(str::to_owned).to_vec()];
     rows.extend((1..).zip(&report.worst_cells).map(|(place, cell)| {
@@ -169,7 +169,7 @@ fn signed(value: Option<f64>, places: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.places$}"))
 }
 
-/// Columns two spaces apart: the first to the left, the others to the right.
+/// Columns two spaces apart: the first left-aligned, the others right-aligned.
 pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)

@@ -1,4 +1,4 @@
-//! The true cells that were found worst, and pictures of them to look at.
+//! The true cells with the worst detections, and pictures of them.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use bloodseg_vision::{
     pictures::write_rgb,
 };
 
-/// Cells that a report names.
+/// Number of cells in a report.
 pub const WORST_CELLS: usize = 10;
 
-/// A true cell beside the predicted one that fits it best. Areas are of the 256x256 grid.
+/// A true cell and the best-fitting predicted one. Areas are on the 256x256 grid.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorstCell {
     /// Name of its field.
@@ -35,7 +35,7 @@ pub struct WorstCell {
     pub predicted_area_px: u32,
 }
 
-/// The worst cells of the fields seen so far; no more than `most` are held.
+/// The worst cells of the fields so far; holds at most `most`.
 #[derive(Debug, Clone)]
 pub struct WorstCells {
     most: usize,
@@ -43,23 +43,23 @@ pub struct WorstCells {
 }
 
 impl WorstCells {
-    /// Of no field yet.
+    /// Starts without fields.
     pub fn new(most: usize) -> Self {
         Self { most, cells: Vec::new() }
     }
 
-    /// Looks at the true cells of a field, those under [`LEAST_AREA_PX`] left out as everywhere.
+    /// Adds the true cells of a field, without those under [`LEAST_AREA_PX`].
     ///
     /// # Errors
-    /// [`Error::Internal`] when the answer is not of the field's size.
+    /// [`Error::Internal`] if the answer does not have the field's size.
     pub fn add(&mut self, field: &EvalField, answer: &Answer) -> Result<()> {
         let of_field = nearest(&field.truth, &answer.labels)?;
         let counted = of_field.iter().filter(|cell| cell.truth_area_px >= LEAST_AREA_PX);
         self.cells.extend(counted.map(|cell| worst_cell(&field.name, cell)));
         self.cells.sort_by(|a, b| {
             let same_iou = || a.iou.total_cmp(&b.iou);
-            // Of two that are missed alike the larger is the greater loss. The sort is stable: what is left is decided
-            // by the order of fields and labels.
+            // Of two missed cells the larger is the greater loss. The sort is stable: remaining ties are decided by the
+            // order of fields and labels.
             a.matched.cmp(&b.matched).then_with(same_iou).then_with(|| b.true_area_px.cmp(&a.true_area_px))
         });
         self.cells.truncate(self.most);
@@ -83,15 +83,15 @@ fn worst_cell(field: &str, cell: &Nearest) -> WorstCell {
     }
 }
 
-/// Writes `worst_cell_01.png`, `worst_cell_02.png`, ... to `folder`, which is made where it is missing: each cell and its
+/// Writes `worst_cell_01.png`, `worst_cell_02.png`, ... to `folder`, which is created if missing: each cell and its
 /// surroundings, enlarged, as low resolution, super-resolved, high resolution, and with outlines.
 ///
-/// `cells` are those of [`crate::report::Report::worst_cells`], `model` the method they were found with: each
-/// field is answered again, so that one field at a time is in memory.
+/// `cells` are those of [`crate::report::Report::worst_cells`], `model` the method that found them: each field is
+/// analysed again, so that one field at a time is in memory.
 ///
 /// # Errors
-/// [`Error::Input`] for a field that cannot be read any more, [`Error::Output`] for a picture that cannot be written,
-/// [`Error::Internal`] for a cell that is not of `set`.
+/// [`Error::Input`] for a field that can no longer be read, [`Error::Output`] for a picture that cannot be written,
+/// [`Error::Internal`] for a cell that is not in `set`.
 pub fn write(set: &FieldSet, model: &mut dyn Method, cells: &[WorstCell], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     let mut latest: Option<(EvalField, Answer)> = None;

@@ -1,5 +1,5 @@
-//! The 3x3 layers of both nets by kernel, in multiply-accumulates of the convolution a second, beside the peak of a loop of
-//! nothing but multiplications. `cargo bench -p bloodseg-kernels`
+//! The 3x3 layers of both models by kernel, in multiply-accumulates per second, beside the peak of a loop of pure
+//! multiplications. `cargo bench -p bloodseg-kernels`
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ const LAYERS: [[usize; 5]; 8] = [
     [64, 32, 32, 1, 1],
 ];
 
-/// Kernels whose peak can be measured.
+/// Kernels with a measurable peak.
 fn names() -> Vec<&'static str> {
     kernel::available().iter().filter(|kernel| kernel.saturate(1).is_some()).map(|kernel| kernel.name()).collect()
 }

@@ -1,9 +1,9 @@
-//! Memory that is asked for once and lies at the start of a cache line.
+//! Memory that is allocated once and aligned to cache lines.
 
 /// Bytes that every part of an arena is aligned to: a cache line.
 pub const ALIGN_BYTES: usize = 64;
 
-/// Bytes at the start of a cache line, all 0 at first.
+/// Zeroed bytes aligned to a cache line.
 #[derive(Debug)]
 pub struct Arena {
     words: Vec<u64>,
@@ -12,7 +12,7 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Asks for `bytes`.
+    /// Allocates `bytes`.
     pub fn new(bytes: usize) -> Self {
         let words = vec![0u64; (bytes + ALIGN_BYTES).div_ceil(8)];
         let start = words.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_BYTES / 8) * 8;
@@ -25,23 +25,23 @@ impl Arena {
         &mut bytemuck::cast_slice_mut(&mut self.words)[start..start + bytes]
     }
 
-    /// How many they are.
+    /// Number of bytes.
     pub fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 }
 
-/// `bytes` up to the next cache line.
+/// `bytes` rounded up to a cache line.
 pub const fn aligned(bytes: usize) -> usize {
     bytes.next_multiple_of(ALIGN_BYTES)
 }
 
-/// Numbers that never change again, at the start of a cache line: packed weights.
+/// Immutable numbers aligned to a cache line: packed weights.
 #[derive(Debug)]
 pub struct Packed {
     arena: Arena,
@@ -49,7 +49,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Keeps a copy of `numbers`.
+    /// Stores a copy of `numbers`.
     pub fn of<T: bytemuck::NoUninit>(numbers: &[T]) -> Self {
         let bytes: &[u8] = bytemuck::cast_slice(numbers);
         let mut arena = Arena::new(bytes.len());
@@ -57,14 +57,14 @@ impl Packed {
         Self { arena, elements: numbers.len() }
     }
 
-    /// The numbers, of the type that they were made of.
+    /// The numbers, in their original type.
     pub fn get<T: bytemuck::AnyBitPattern>(&self) -> &[T] {
         let bytes: &[u8] = bytemuck::cast_slice(&self.arena.words);
         let bytes = &bytes[self.arena.start..self.arena.start + self.elements * size_of::<T>()];
         bytemuck::cast_slice(bytes)
     }
 
-    /// Bytes that they take.
+    /// Size in bytes.
     pub fn bytes(&self) -> usize {
         self.arena.words.len() * 8
     }

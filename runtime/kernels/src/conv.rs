@@ -1,26 +1,26 @@
-//! A quantized convolution, before any kernel has packed it.
+//! A quantized convolution before a kernel packs it.
 
 use crate::{
     map::Shape,
     requant::{BLOCK, Requant},
 };
 
-/// Edge of the largest kernel that is taken.
+/// Largest supported kernel edge.
 pub const MAX_KERNEL: usize = 7;
 
-/// Sums, bias included, stay below this: then neither they nor four times them leave 32 bits.
+/// Sums, including the bias, stay below this, so that neither they nor four times them exceed 32 bits.
 pub const MAX_SUM: i64 = 1 << 29;
 
 /// A sum times its scale stays below this, so that it converts to an integer on every processor.
 pub const MAX_SCALED_SUM: f32 = (1u32 << 30) as f32;
 
-/// Why a convolution cannot be computed in integers here.
+/// Why a convolution cannot be computed in integers.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{found}; expected {expected}")]
 pub struct Unsuitable {
     /// What was found.
     pub found: String,
-    /// What would have been taken.
+    /// What is supported.
     pub expected: String,
 }
 
@@ -39,21 +39,21 @@ pub struct Conv {
     pub out_channels: usize,
     /// Height and width of the kernel, 1 to [`MAX_KERNEL`].
     pub kernel: [usize; 2],
-    /// Vertical and horizontal stride, from 1 on.
+    /// Vertical and horizontal stride, at least 1.
     pub stride: [usize; 2],
-    /// Rows above, columns at the left, rows below, columns at the right; less than the kernel.
+    /// Rows above, columns on the left, rows below, columns on the right; less than the kernel.
     pub pads: [usize; 4],
     /// `[out][in][row][column]`.
     pub weights: Vec<i8>,
-    /// An output channel each, in steps of the sum.
+    /// One per output channel, in steps of the sum.
     pub bias: Vec<i32>,
-    /// Steps of the output a step of the sum, an output channel each: input scale * weight scale / output scale.
+    /// Output steps per step of the sum, one per output channel: input scale * weight scale / output scale.
     pub scale: Vec<f32>,
     /// Level of zero in the input.
     pub input_zero: u8,
     /// Level of zero in the output.
     pub output_zero: u8,
-    /// Least and greatest level of the output: a ReLU is a least level of `output_zero`.
+    /// Least and greatest output level: a ReLU is a least level of `output_zero`.
     pub range: [u8; 2],
 }
 
@@ -70,13 +70,13 @@ impl Conv {
         )
     }
 
-    /// Multiply-accumulates, padding included.
+    /// Multiply-accumulates, including padding.
     pub fn macs(&self) -> u64 {
         let output = self.output();
         (output.bytes() * self.input.channels * self.kernel[0] * self.kernel[1]) as u64
     }
 
-    /// Whether the shapes agree and no sum can leave its range.
+    /// Checks that the shapes agree and no sum can overflow.
     ///
     /// # Errors
     /// [`Unsuitable`] with what was found.
@@ -115,8 +115,8 @@ impl Conv {
         if !scale.is_finite() || scale <= 0.0 {
             return Err(Unsuitable::new(format!("scale {scale} of channel {channel}"), "a number above 0"));
         }
-        // Kernels may add levels without their zero point first: 255 is the furthest that any of them goes.
-        // In parts that 32 bits hold, since every model that is loaded goes through here.
+        // Kernels may add levels without their zero point first: 255 is the worst case of all kernels. Split into parts
+        // that fit 32 bits, because every loaded model is checked here.
         let part = |weights: &[i8]| weights.iter().map(|weight| u32::from(weight.unsigned_abs())).sum::<u32>();
         let reach = 255 * weights.chunks(1 << 16).map(|weights| i64::from(part(weights))).sum::<i64>();
         let greatest = reach + i64::from(self.bias[channel].unsigned_abs());
@@ -132,7 +132,7 @@ impl Conv {
         self.out_channels.div_ceil(BLOCK)
     }
 
-    /// The weight of an output channel, an input channel and a place; 0 for channels that are only padding.
+    /// The weight for an output channel, an input channel and a position; 0 for padding channels.
     pub(crate) fn weight(&self, out: usize, channel: usize, row: usize, column: usize) -> i8 {
         let [kh, kw] = self.kernel;
         if out >= self.out_channels || channel >= self.input.channels {
@@ -141,8 +141,8 @@ impl Conv {
         self.weights[((out * self.input.channels + channel) * kh + row) * kw + column]
     }
 
-    /// What turns sums into levels, a block of output channels each. A kernel that adds `level - taken_off` instead of
-    /// `level - input_zero` has the difference put right in the bias.
+    /// The requantization of each block of output channels. If a kernel adds `level - taken_off` instead of `level -
+    /// input_zero`, the bias includes the difference.
     pub(crate) fn requants(&self, taken_off: i32) -> Vec<Requant> {
         let taps = self.weights.len() / self.out_channels;
         let shift = taken_off - i32::from(self.input_zero);

@@ -1,17 +1,17 @@
-//! What stands between convolutions: it moves levels, compares them, or adds them.
+//! Operations between convolutions: they move, compare or add levels.
 
 use crate::{map::Shape, requant::round_half_even};
 
 /// Order of the channels that become a block of pixels; the names are ONNX's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Place in the block first, channel second.
+    /// Position in the block first, channel second.
     DepthColumnRow,
-    /// Channel first, place in the block second.
+    /// Channel first, position in the block second.
     ColumnRowDepth,
 }
 
-/// Blocks of `block` x `block` pixels become channels: place in the block first, channel second.
+/// Blocks of `block` x `block` pixels become channels: position in the block first, channel second.
 pub fn space_to_depth(shape: Shape, block: usize, input: &[u8], output: &mut [u8]) {
     let run = block * shape.channels;
     let packed = block * run;
@@ -45,7 +45,7 @@ pub fn depth_to_space(shape: Shape, block: usize, order: Order, input: &[u8], ou
     }
 }
 
-/// A short copy; the usual lengths are constants, so that they become moves and not calls.
+/// A short copy; common lengths are constants, so that they compile to moves instead of calls.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
     match (to.len(), from.len()) {
@@ -56,7 +56,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Writes a map of `channels` channels a pixel into channels `first..` of pixels of `pitch` channels.
+/// Writes a map with `channels` channels into channels `first..` of pixels with `pitch` channels.
 pub fn place_channels(input: &[u8], channels: usize, output: &mut [u8], pitch: usize, first: usize) {
     for (to, from) in output.chunks_exact_mut(pitch).zip(input.chunks_exact(channels)) {
         copy(&mut to[first..first + channels], from);
@@ -82,7 +82,7 @@ pub fn max_pool(shape: Shape, window: usize, stride: usize, input: &[u8], output
     }
 }
 
-/// Each pixel `factor` x `factor` times.
+/// Repeats each pixel `factor` x `factor` times.
 pub fn repeat_pixels(shape: Shape, factor: usize, input: &[u8], output: &mut [u8]) {
     for (rows, row) in
         output.chunks_exact_mut(factor * factor * shape.row_bytes()).zip(input.chunks_exact(shape.row_bytes()))
@@ -106,7 +106,7 @@ pub struct Grid {
     pub zero_point: u8,
 }
 
-/// The sum of two maps on a third grid: both in real numbers, one addition, one rounding, as ONNX defines it.
+/// The sum of two maps on a third grid: added in real numbers with one rounding, as ONNX defines it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Add {
     /// Grids of the terms.
@@ -119,8 +119,8 @@ pub struct Add {
 pub const MAX_REPEATED: usize = 256;
 
 impl Add {
-    /// `output = a + b`. `b` has `channels / repeats` channels a pixel, which are taken `repeats` times over; `channels`
-    /// are those of `a`, at most [`MAX_REPEATED`] when anything is repeated.
+    /// `output = a + b`. `b` has `channels / repeats` channels per pixel, which are repeated `repeats` times; `channels`
+    /// are those of `a`, at most [`MAX_REPEATED`] if anything is repeated.
     pub fn run(&self, a: &[u8], b: &[u8], channels: usize, repeats: usize, output: &mut [u8]) {
         if repeats == 1 {
             self.levels(a, b, output);
@@ -149,7 +149,7 @@ impl Add {
     }
 }
 
-/// The levels of one grid on another, no lower than `lowest`.
+/// Converts levels from one grid to another, no lower than `lowest`.
 pub fn rescale_table(from: Grid, to: Grid, lowest: u8) -> [u8; 256] {
     let steps = to.scale.recip();
     std::array::from_fn(|level| {

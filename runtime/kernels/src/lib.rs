@@ -1,10 +1,9 @@
-//! Quantized nets in integers: convolutions, what moves levels between them, and one arena for all of it.
+//! Quantized models in integers: convolutions, operations between them, and one arena for everything.
 //!
-//! A [`program::Program`] is made of [`step::Step`]s over maps of `u8` levels, `[height, width, channels]` with the
-//! channels of a pixel together. Where each map lies in the arena is planned before anything is allocated; a run
-//! allocates nothing. A convolution is prepared by a [`kernel::Kernel`], chosen once by what the processor can do; all of
-//! them give the same bits: sums are exact in 32-bit integers, and requantization is one rounding of one product in
-//! `f32`, which IEEE 754 fixes.
+//! A [`program::Program`] consists of [`step::Step`]s over maps of `u8` levels, `[height, width, channels]` with
+//! interleaved channels. The position of each map in the arena is planned in advance; a run allocates nothing. A
+//! [`kernel::Kernel`], selected once for the processor, prepares each convolution. All kernels give the same bits: sums
+//! are exact in 32-bit integers, and requantization is one rounding of one product in `f32`, which IEEE 754 defines.
 
 pub mod arena;
 pub mod conv;

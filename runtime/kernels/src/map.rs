@@ -1,6 +1,6 @@
 //! Shape of a map of levels.
 
-/// Height, width and channels of a map; one byte a level, channels innermost.
+/// Height, width and channels of a map; one byte per level, channels innermost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Rows.

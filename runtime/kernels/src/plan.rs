@@ -1,22 +1,22 @@
-//! Where everything lies in the arena, before the arena is there.
+//! Arena layout, planned before allocation.
 
 use std::ops::{Range, RangeInclusive};
 
 use crate::arena::aligned;
 
-/// Memory that is needed during some steps.
+/// Memory needed during some steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// How much.
+    /// Size in bytes.
     pub bytes: usize,
-    /// From the first to the last step that touches it.
+    /// From the first to the last step that uses it.
     pub steps: RangeInclusive<usize>,
 }
 
-/// A range of the arena for each need, and the bytes of the arena. Needs that share a step do not share a byte.
+/// A range of the arena for each need, and the size of the arena. Needs that overlap in time do not overlap in memory.
 ///
-/// The largest is placed first, each at the lowest place that is free all the while: what the literature calls greedy by
-/// size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+/// The largest is placed first, each at the lowest offset that is free throughout: "greedy by size" in the literature
+/// (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
 pub fn place(needs: &[Need]) -> (Vec<Range<usize>>, usize) {
     let mut order: Vec<usize> = (0..needs.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(needs[*at].bytes));

@@ -1,4 +1,4 @@
-//! A net, or a part of one, as steps over maps whose places are planned.
+//! A model, or a part of one, as steps over maps at planned positions.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::{
     step::{Step, Value},
 };
 
-/// Steps, as they are put together.
+/// Steps under construction.
 #[derive(Debug, Default)]
 pub struct Draft {
     shapes: Vec<Shape>,
@@ -19,7 +19,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A map that is given to every run.
+    /// An input map of every run.
     pub fn input(&mut self, shape: Shape) -> Value {
         let value = self.value(shape);
         self.inputs.push(value);
@@ -31,7 +31,7 @@ impl Draft {
         self.shapes.len() - 1
     }
 
-    /// Appends a step and gives the map that it makes.
+    /// Appends a step and returns its output map.
     pub fn push(&mut self, step: Step, inputs: &[Value], output: Shape) -> Value {
         let value = self.value(output);
         self.steps.push((step, inputs.to_vec(), value));
@@ -43,15 +43,15 @@ impl Draft {
         self.shapes[value]
     }
 
-    /// The step that makes a map, and what it reads; `None` for inputs.
+    /// The step that produces a map, and its inputs; `None` for inputs of the program.
     pub fn maker(&self, value: Value) -> Option<(&Step, &[Value])> {
         let (step, inputs, _) = self.steps.iter().find(|(_, _, output)| *output == value)?;
         Some((step, inputs))
     }
 
-    /// Plans the memory of a program that gives `outputs`. Steps that nothing comes of are left out.
+    /// Plans the memory of a program with these `outputs`. Unused steps are removed.
     pub fn finish(mut self, outputs: &[Value]) -> Program {
-        // An output that is read again, asked for twice, or is an input, gets a map of its own.
+        // An output that is read again, requested twice, or is an input, gets its own map.
         let mut targets: Vec<Value> = Vec::new();
         for &output in outputs {
             let is_read = self.steps.iter().any(|(_, inputs, _)| inputs.contains(&output));
@@ -125,7 +125,7 @@ enum Owner {
     Scratch(usize),
 }
 
-/// Where a map lies.
+/// The position of a map.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Input(usize),
@@ -141,7 +141,7 @@ struct Planned {
     scratch: Range<usize>,
 }
 
-/// Steps whose maps have their places.
+/// Steps whose maps have positions.
 #[derive(Debug)]
 pub struct Program {
     steps: Vec<Planned>,
@@ -153,24 +153,24 @@ pub struct Program {
 /// Why a program cannot run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Number or lengths of the inputs or outputs are others than the program's.
+    /// Number or lengths of the inputs or outputs differ from the program's.
     #[error("inputs or outputs of other lengths than the program's")]
     Lengths,
     /// The arena is smaller than the program's.
     #[error("an arena of {found} bytes; expected {expected}")]
     Arena {
-        /// Its bytes.
+        /// Its size in bytes.
         found: usize,
-        /// The program's.
+        /// The required size.
         expected: usize,
     },
-    /// A fault of the plan.
+    /// A bug in the plan.
     #[error("maps that overlap in the arena")]
     Overlap,
 }
 
 impl Program {
-    /// Bytes of the arena that a run works in.
+    /// Bytes of the arena for a run.
     pub fn arena_bytes(&self) -> usize {
         self.arena_bytes
     }
@@ -180,7 +180,7 @@ impl Program {
         self.steps.iter().map(|planned| planned.step.weight_bytes()).sum()
     }
 
-    /// Multiplications of a run.
+    /// Multiplications per run.
     pub fn multiplies(&self) -> u64 {
         let conv = |planned: &Planned| match &planned.step {
             Step::Conv(conv) => conv.multiplies(),
@@ -194,10 +194,10 @@ impl Program {
         self.steps.len()
     }
 
-    /// Runs it; allocates nothing.
+    /// Runs the program; allocates nothing.
     ///
     /// # Errors
-    /// [`Fault`] when a buffer is not the program's.
+    /// [`Fault`] if a buffer does not match the program.
     pub fn run(&self, arena: &mut Arena, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), Fault> {
         let are_inputs = inputs.iter().map(|input| input.len()).eq(self.input_bytes.iter().copied());
         if !are_inputs || !outputs.iter().map(|output| output.len()).eq(self.output_bytes.iter().copied()) {
@@ -261,7 +261,7 @@ impl Planned {
         self.with([0], arena, inputs, outputs, |[from], to, scratch| work(from, to, scratch))
     }
 
-    /// Borrows what a step reads, what it writes, and its scratch.
+    /// Borrows a step's inputs, output, and scratch memory.
     fn with<const N: usize>(
         &self,
         reads: [usize; N],

@@ -1,20 +1,19 @@
 //! From a 32-bit sum to an 8-bit level: the same bits everywhere.
 //!
 //! `level = clamp(round_half_even(f32(sum) * scale) + zero_point, lowest, highest)`, the definition of ONNX's
-//! `QuantizeLinear` with the scales multiplied into one. `f32(sum)` and the product are one IEEE 754 rounding each, so
-//! every processor agrees; where the scales are powers of two and sums stay below 2^24 nothing is rounded before the
-//! one rounding that is meant.
+//! `QuantizeLinear` with the scales combined into one. `f32(sum)` and the product are one IEEE 754 rounding each, so
+//! every processor agrees. With power-of-two scales and sums below 2^24, only the final rounding rounds at all.
 
-/// Output channels that a kernel makes at a time.
+/// Output channels computed at a time.
 pub const BLOCK: usize = 16;
 
-/// What turns the sums of up to [`BLOCK`] output channels into levels. Channels that are not there have bias and scale 0.
+/// Converts the sums of up to [`BLOCK`] output channels to levels. Unused channels have bias and scale 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub struct Requant {
     /// Added to the sum, in its steps.
     pub bias: [i32; BLOCK],
-    /// Steps of the output a step of the sum.
+    /// Output steps per step of the sum.
     pub scale: [f32; BLOCK],
     /// Level of zero.
     pub zero_point: u8,
@@ -34,10 +33,10 @@ impl Requant {
     }
 }
 
-/// Rounds to the nearest integer, halves to the even one; what lies further than 2^15 from 0 is brought there first.
+/// Rounds to the nearest integer, ties to even; values beyond 2^15 are clamped first.
 ///
-/// Adding 1.5 * 2^23 leaves no room for a fraction, so the addition itself rounds. It needs no instruction that a
-/// baseline processor lacks.
+/// Adding 1.5 * 2^23 leaves no bits for a fraction, so the addition itself rounds. This works on every baseline
+/// processor.
 #[inline]
 pub fn round_half_even(real: f32) -> i32 {
     const MAGIC: f32 = 12_582_912.0;

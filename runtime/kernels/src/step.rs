@@ -8,7 +8,7 @@ use crate::{
 /// Number of a map in a program.
 pub type Value = usize;
 
-/// What a step does. What it reads and writes stands beside it in the program.
+/// The operation of a step. Its inputs and outputs are stored beside it in the program.
 #[derive(Debug)]
 pub enum Step {
     /// A convolution with requantization.
@@ -22,12 +22,12 @@ pub enum Step {
     DepthToSpace {
         /// Edge of a block.
         block: usize,
-        /// Which channel goes where.
+        /// The order of channels.
         order: Order,
     },
-    /// The channels of all inputs in a row.
+    /// Concatenates the channels of all inputs.
     Concat,
-    /// The sum of two maps; the second one's channels `repeats` times over.
+    /// The sum of two maps; the channels of the second are repeated `repeats` times.
     Add {
         /// The arithmetic.
         add: Add,
@@ -38,22 +38,22 @@ pub enum Step {
     MaxPool {
         /// Edge of a window.
         window: usize,
-        /// From one window to the next.
+        /// Distance between windows.
         stride: usize,
     },
-    /// Each pixel several times, both ways.
+    /// Repeats each pixel in both directions.
     RepeatPixels {
-        /// How often along an axis.
+        /// Repetitions per axis.
         factor: usize,
     },
-    /// Each level by a table: another grid, a ReLU.
+    /// Maps each level through a table: another grid, a ReLU.
     Table(Box<[u8; 256]>),
-    /// The same map again.
+    /// The unchanged map.
     Copy,
 }
 
 impl Step {
-    /// Bytes that a run works in, besides what it reads and writes.
+    /// Scratch bytes of a run, besides inputs and outputs.
     pub fn scratch_bytes(&self) -> usize {
         match self {
             Self::Conv(conv) => conv.scratch_bytes(),
@@ -61,7 +61,7 @@ impl Step {
         }
     }
 
-    /// Bytes that it keeps from run to run.
+    /// Bytes held from run to run.
     pub fn weight_bytes(&self) -> usize {
         match self {
             Self::Conv(conv) => conv.weight_bytes(),

@@ -1,4 +1,4 @@
-//! Every kernel of this processor against a convolution that is written as it is defined, bit for bit.
+//! Every kernel of this processor against a convolution written by definition, bit for bit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg_kernels::{
@@ -43,7 +43,7 @@ fn defined(conv: &Conv, input: &[u8]) -> Vec<u8> {
 
 fn run(kernel: &dyn Kernel, conv: &Conv, input: &[u8]) -> Vec<u8> {
     let prepared = kernel.prepare(conv).unwrap();
-    // Whatever is left in the memory must not matter: neither in the scratch nor in the output.
+    // The initial contents of scratch and output must not matter.
     let mut scratch = Arena::new(prepared.scratch_bytes());
     scratch.bytes_mut().fill(0xa5);
     let mut output = vec![0x5a; conv.output().bytes()];
@@ -67,7 +67,7 @@ fn check(conv: &Conv, input: &[u8]) {
     }
 }
 
-/// Repeatable bytes.
+/// Reproducible bytes.
 fn noise(seed: u64, count: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -89,7 +89,7 @@ fn conv(
 ) -> Conv {
     let taps = input.channels * kernel[0] * kernel[1];
     let drawn = noise(seed, out_channels * 3 + 4);
-    // Sums of random weights spread like the root of their number: most levels are inside the range, some saturate.
+    // Sums of random weights spread like the square root of their number: most levels are in range, some saturate.
     let scale = 90.0 / (160.0 * 73.0 * (taps as f32).sqrt());
     Conv {
         input,
@@ -137,7 +137,7 @@ fn the_furthest_sums_do_not_overflow() {
             conv.input_zero = zero;
             conv.scale.fill(1e-4);
             check(&conv, &vec![level; input.bytes()]);
-            // Alternating signs are the furthest that Winograd's patches go.
+            // Alternating signs are the worst case for Winograd's patches.
             let alternating: Vec<u8> = (0..input.bytes()).map(|at| if at / 64 % 2 == 0 { 255 } else { 0 }).collect();
             check(&conv, &alternating);
         }

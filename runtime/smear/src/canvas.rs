@@ -1,4 +1,4 @@
-//! What lies on the glass: optical density, and to which cell each pixel belongs.
+//! The contents of the glass: optical density, and the cell that owns each pixel.
 
 use super::{
     outline::{At, Outline},
@@ -15,7 +15,7 @@ pub(crate) struct Canvas {
     pub(crate) density: Vec<[f32; 3]>,
     /// Number of the cell that owns the pixel, 0 for none.
     pub(crate) owner: Vec<u32>,
-    /// How deep the pixel lies inside its owner, in pixels.
+    /// Depth of the pixel inside its owner, in pixels.
     depth_px: Vec<f32>,
 }
 
@@ -26,17 +26,16 @@ impl Canvas {
         Self { width, height, density: vec![[0.0; 3]; pixels], owner: vec![0; pixels], depth_px: vec![0.0; pixels] }
     }
 
-    /// Empty glass on which no cell owns anything: what a picture without its truth takes, less than half.
+    /// Empty glass without owners, for a picture without its truth: takes less than half of the memory.
     pub(crate) fn without_owners(width: u32, height: u32) -> Self {
         let density = vec![[0.0; 3]; width as usize * height as usize];
         Self { width, height, density, owner: Vec::new(), depth_px: Vec::new() }
     }
 
-    /// Lays a thing on the glass. Its density adds to what is there.
+    /// Adds an object to the glass. Its density adds to what is there.
     ///
-    /// With a `number` it is a cell: it owns the pixels inside its outline, and where two cells overlap
-    /// a pixel belongs to the one in which it lies deeper, so that the cut runs down the middle of the
-    /// overlap as annotators draw it.
+    /// With a `number` it is a cell: it owns the pixels inside its outline. Where two cells overlap, a pixel belongs to
+    /// the one in which it lies deeper, so that the cut runs along the middle of the overlap, as annotators draw it.
     pub(crate) fn lay(&mut self, outline: &Outline, number: Option<u32>, density: impl Fn(&At) -> Density) {
         let reach_px = outline.reach_px();
         let columns = span(outline.x_px, reach_px, self.width);

@@ -1,7 +1,7 @@
 //! Random draws of the renderer.
 //!
-//! Built on the raw 64-bit output of one PCG generator: the distributions of general libraries may
-//! change with their releases, and the committed fields must be rendered again years from now.
+//! Based on the raw 64-bit output of one PCG generator, because the distributions of general libraries can change between
+//! releases, and the committed fields must be reproducible for years.
 
 use rand_pcg::{Pcg64Mcg, rand_core::Rng};
 
@@ -10,8 +10,8 @@ use rand_pcg::{Pcg64Mcg, rand_core::Rng};
 pub struct Draw(Pcg64Mcg);
 
 impl Draw {
-    /// A stream of its own for each `purpose` of one `seed`, so that one part of a picture
-    /// can change how much it draws without moving another.
+    /// A separate stream for each `purpose` of one `seed`, so that one part of a picture can draw more numbers without
+    /// changing another.
     pub fn new(seed: u64, purpose: u64) -> Self {
         // The generator drops the two lowest bits of its state, so neighbouring seeds must be spread first.
         let state = (u128::from(spread(purpose ^ 0x5eed)) << 64) | u128::from(spread(seed));
@@ -47,12 +47,12 @@ impl Draw {
         low + (self.unit() * f64::from(high - low + 1)) as u32
     }
 
-    /// A count of things of which there are `mean` on average: each of the next whole numbers around it.
+    /// A count with this `mean`: one of the two neighbouring whole numbers.
     pub fn count(&mut self, mean: f64) -> u32 {
         (mean * self.between(0.7, 1.3) + self.unit()) as u32
     }
 
-    /// Mean 0, deviation 1, never beyond 3.5: the sum of four uniform 16-bit numbers, no logarithm needed.
+    /// Mean 0, deviation 1, never beyond 3.5: the sum of four uniform 16-bit numbers, without a logarithm.
     pub fn normal(&mut self) -> f64 {
         let bits = self.0.next_u64();
         let sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
@@ -65,7 +65,7 @@ impl Draw {
     }
 }
 
-/// The finaliser of splitmix64: a one-to-one spread of 64 bits.
+/// The finaliser of splitmix64: a bijective spread of 64 bits.
 pub fn spread(value: u64) -> u64 {
     let mut hash = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! What can be wrong with a set of rendered fields.
+//! Errors of sets of rendered fields.
 
 use crate::limits::MAX_SMEAR_SIDE_PX;
 
@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The fields would be too small or too large, in pixels a side.
+    /// The size is out of range, in pixels per side.
     #[error("size of the rendered fields: {0} px; expected 256 to {MAX_SMEAR_SIDE_PX} px")]
     Size(u32),
     /// A file cannot be written.

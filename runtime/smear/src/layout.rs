@@ -1,8 +1,8 @@
-//! Where things lie: scattered, with heaps of touching and overlapping cells.
+//! Positions of objects: scattered, with clusters of touching and overlapping cells.
 
 use super::{draw::Draw, spec::SmearSpec};
 
-/// What lies there.
+/// The kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A red cell.
@@ -13,7 +13,7 @@ pub enum Kind {
     Platelet,
 }
 
-/// A place for one thing, in pixels of the picture.
+/// The position of an object, in pixels of the picture.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) kind: Kind,
@@ -22,13 +22,13 @@ pub(crate) struct Place {
     pub(crate) radius_px: f64,
 }
 
-/// Least distance of two cells' centres, in sums of their radii: what overlaps more, nobody can tell apart.
+/// Minimum distance of two cell centres, in sums of their radii: cells that overlap more cannot be distinguished.
 const LEAST_DISTANCE: f64 = 0.62;
 
-/// Tries to find room for one cell before it is left out.
+/// Attempts to find a position before a cell is skipped.
 const TRIES: u32 = 60;
 
-/// Places for all things of a smear. Cells may lie across the border.
+/// Positions for all objects of a smear. Cells may lie across the border.
 pub(crate) fn scatter(draw: &mut Draw, spec: &SmearSpec) -> Vec<Place> {
     let area_mpx = f64::from(spec.width_px) * f64::from(spec.height_px) / (spec.scale * spec.scale) / 1e6;
     let radius_px = spec.cell_diameter_px / 2.0 * spec.scale;
@@ -63,7 +63,7 @@ fn add(draw: &mut Draw, spec: &SmearSpec, places: &mut Vec<Place>, kind: Kind, r
             (draw.between(-radius_px, width + radius_px), draw.between(-radius_px, height + radius_px))
         };
         let inside = x_px > -radius_px && y_px > -radius_px && x_px < width + radius_px && y_px < height + radius_px;
-        // A cell that was not meant for a heap keeps clear of the others.
+        // A cell outside clusters keeps its distance from the others.
         let least = if heaped { LEAST_DISTANCE.min(spec.heap_distance.0) } else { 1.06 };
         let free = places.iter().all(|other| {
             let room = if other.kind == Kind::White { 0.95 } else { least };

@@ -1,8 +1,7 @@
 //! Synthetic Giemsa-stained thin blood smears, rendered from a seed, with exact instance labels.
 //!
-//! Cells are laid on a canvas as optical density, which adds where they overlap; lamp, lens and sensor
-//! ([optics]) make a picture of it. Used by the simulated camera, by the tests, and to write sets of
-//! fields whose truth is known without an annotator.
+//! Cells are drawn on a canvas as optical density, which adds where they overlap; lamp, lens and sensor ([optics]) turn
+//! it into a picture. Used by the simulated camera, by the tests, and to write sets of fields with known truth.
 
 mod canvas;
 pub mod draw;
@@ -31,12 +30,12 @@ pub use render::{render, render_picture};
 pub use set::write_set;
 pub use spec::SmearSpec;
 
-/// A rendered field. All three have one size.
+/// A rendered field. All three have the same size.
 #[derive(Debug, Clone)]
 pub struct Smear {
     /// What the camera saw, RGB.
     pub picture: RgbImage,
-    /// Which cell each pixel belongs to: red and white cells, and platelets where [`SmearSpec::labels_platelets`] says so.
+    /// The cell that each pixel belongs to: red and white cells, and platelets if [`SmearSpec::labels_platelets`] is set.
     pub labels: Labels,
     /// The kind of each cell, in order of the labels from 1.
     pub kinds: Vec<Kind>,

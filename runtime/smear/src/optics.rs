@@ -11,13 +11,13 @@ pub struct Optics {
     pub lamp: [f64; 3],
     /// Share of light lost in the corners.
     pub vignette: f64,
-    /// Share by which the light changes from the middle to one edge, in x and y.
+    /// Relative change of the light from the centre to one edge, in x and y.
     pub tilt: [f64; 2],
-    /// Optical density of the uneven haze of stain on the glass.
+    /// Optical density of the uneven background stain.
     pub haze: f64,
     /// Deviation of the point spread function, a Gaussian.
     pub defocus_px: f64,
-    /// How much the camera sharpens, 0 for none.
+    /// Strength of the camera's sharpening, 0 for none.
     pub sharpening: f64,
     /// Deviation of the sensor's noise on the empty background, in levels.
     pub noise: f64,
@@ -35,7 +35,7 @@ impl Optics {
         noise: 1.8,
     };
 
-    /// A lamp of about `lamp`, with the faults that real ones have.
+    /// A lamp of about `lamp`, with realistic faults.
     pub(crate) fn varied(draw: &mut Draw, lamp: [f64; 3]) -> Self {
         let light = draw.between(0.96, 1.01);
         Self {
@@ -49,7 +49,7 @@ impl Optics {
         }
     }
 
-    /// The picture of what lies on the canvas, which is given up half way: it is larger than the picture.
+    /// Renders the picture of the canvas, consuming it half way because it is larger than the picture.
     pub(crate) fn expose(&self, canvas: Canvas, scale: f64, draw: &mut Draw) -> RgbImage {
         let mut planes = self.light(&canvas, scale, Texture(draw.seed()));
         let (width, height) = (canvas.width as usize, canvas.height as usize);
@@ -78,7 +78,7 @@ impl Optics {
         picture
     }
 
-    /// Light that passes, in levels, one plane a channel.
+    /// Transmitted light in levels, one plane per channel.
     fn light(&self, canvas: &Canvas, scale: f64, haze: Texture) -> [Vec<f32>; 3] {
         let (width, height) = (f64::from(canvas.width), f64::from(canvas.height));
         let mut planes = [const { Vec::new() }; 3];

@@ -1,4 +1,4 @@
-//! The outline of a cell in polar form, and where a pixel lies in it.
+//! Outlines of cells in polar form, and the position of pixels relative to them.
 
 use std::f64::consts::TAU;
 
@@ -13,7 +13,7 @@ pub(crate) struct Outline {
     pub(crate) x_px: f64,
     /// See `x_px`.
     pub(crate) y_px: f64,
-    /// Radius at each of [`ANGLES`] directions, and the first again at the end.
+    /// Radius in each of [`ANGLES`] directions; the first is repeated at the end.
     radii_px: Vec<f64>,
     /// Greatest radius.
     reach_px: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Outline {
     pub(crate) softness_px: f64,
 }
 
-/// Where a pixel lies in a cell.
+/// The position of a pixel relative to a cell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At {
     /// 0 in the centre, 1 on the outline.
@@ -36,14 +36,14 @@ pub(crate) struct At {
     pub(crate) depth_px: f64,
 }
 
-/// What makes an outline more than a circle. Heights and amplitudes are shares of the radius.
+/// Deviations of an outline from a circle. Heights and amplitudes are relative to the radius.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Form {
     /// Short axis over long axis, 1 for round.
     pub(crate) aspect: f64,
     /// Amplitude of slow irregular waves.
     pub(crate) waves: f64,
-    /// Number of spicules round the rim, 0 for none.
+    /// Number of spicules on the rim, 0 for none.
     pub(crate) spicules: u32,
     /// Their height.
     pub(crate) spicule_height: f64,
@@ -52,7 +52,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Round but for slow waves.
+    /// Round except for slow waves.
     pub(crate) fn round(waves: f64) -> Self {
         Self { aspect: 1.0, waves, ..Self::default() }
     }
@@ -96,7 +96,7 @@ impl Outline {
         self.reach_px + self.softness_px
     }
 
-    /// Where the point lies.
+    /// The position of a point.
     pub(crate) fn at(&self, x_px: f64, y_px: f64) -> At {
         let (dx, dy) = (x_px - self.x_px, y_px - self.y_px);
         let distance_px = (dx * dx + dy * dy).sqrt();

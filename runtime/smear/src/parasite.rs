@@ -12,7 +12,7 @@ use super::{
 pub(crate) struct Parasite {
     centre: (f64, f64),
     radius: f64,
-    /// Where the chromatin lies on the ring.
+    /// Position of the chromatin on the ring.
     chromatin: (f64, f64),
     ring: bool,
     texture: Texture,
@@ -47,7 +47,7 @@ impl Parasite {
         };
         let (u, v) = (at.u - self.chromatin.0, at.v - self.chromatin.1);
         let dot = 1.0 - smooth_step(0.08, 0.17, (u * u + v * v).sqrt());
-        // Fine dots all over the host cell, as vivax makes them.
+        // Fine dots all over the host cell, as in vivax.
         let dots = smooth_step(0.55, 0.75, self.texture.at(at.u * 13.0 + 40.0, at.v * 13.0)) * 0.3;
         plus(times(stain.cytoplasm, body.max(0.0) + dots), times(stain.nucleus, dot * 0.8))
     }

@@ -1,4 +1,4 @@
-//! Platelets and specks: in the picture, but never in the labels, as annotators leave them out.
+//! Platelets and specks: in the picture, but not in the labels, because annotators omit them.
 
 use super::{
     draw::Draw,

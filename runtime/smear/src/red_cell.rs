@@ -1,4 +1,4 @@
-//! Red cells: biconcave discs and what drying, age and disease make of them.
+//! Red cells: biconcave discs, altered by drying, age and disease.
 
 use super::{
     draw::Draw,
@@ -27,7 +27,7 @@ enum Relief {
 pub(crate) struct RedCell {
     pub(crate) outline: Outline,
     relief: Relief,
-    /// How much haemoglobin, 1 for the usual cell.
+    /// Amount of haemoglobin, 1 for a typical cell.
     amount: f64,
     /// Share by which one side is thicker, and which.
     lean: (f64, f64),
@@ -90,7 +90,7 @@ impl RedCell {
             form.aspect = draw.between(0.88, 1.0);
             dip(draw, spec, 1.0)
         };
-        // A cell that lies a little above the plane of focus has a softer edge.
+        // A cell slightly above the focal plane has a softer edge.
         let blurred = draw.chance(0.08);
         let softness = if blurred { draw.between(4.0, 9.0) } else { draw.between(1.5, 3.0) };
         let lean = draw.between(0.0, 0.14);
@@ -143,7 +143,7 @@ impl RedCell {
             }
             Relief::Lumps { texture, fineness, strength } => {
                 let (u, v) = (at.u * fineness, at.v * fineness);
-                // The second octave is turned, which hides the lattice.
+                // The second octave is rotated, which hides the lattice.
                 let value = texture.at(u, v) + 0.7 * texture.at(0.8 * u - 0.6 * v + 30.0, 0.6 * u + 0.8 * v);
                 1.0 + strength * (smooth_step(-0.7, 0.6, value) * 2.0 - 1.15)
             }
@@ -151,7 +151,7 @@ impl RedCell {
     }
 }
 
-/// A pallor as the smear has them, of at most `share` of the usual strength.
+/// A typical pallor, at most `share` of the usual strength.
 fn dip(draw: &mut Draw, spec: &SmearSpec, share: f64) -> Relief {
     let strength = (spec.pallor * draw.between(0.4, 1.3) * share).clamp(0.0, 0.88);
     Relief::Dip {

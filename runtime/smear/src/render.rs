@@ -14,8 +14,8 @@ use super::{
     white_cell::WhiteCell,
 };
 
-/// Renders a smear. The same spec and seed give the same picture; between processors a level may differ
-/// by one where the mathematical library rounds another way.
+/// Renders a smear. The same spec and seed give the same picture; between processors a level may differ by one because of
+/// rounding in the mathematical library.
 pub fn render(spec: &SmearSpec, seed: u64) -> Smear {
     let mut canvas = Canvas::new(spec.width_px, spec.height_px);
     let things = lay(&mut canvas, spec, seed);
@@ -25,14 +25,14 @@ pub fn render(spec: &SmearSpec, seed: u64) -> Smear {
     Smear { picture: spec.optics.expose(canvas, spec.scale, &mut Draw::new(seed, 3)), labels, kinds, mask }
 }
 
-/// The picture of [`render`] alone, in a third of the memory: 24 bytes a pixel.
+/// Only the picture of [`render`], in a third of the memory: 24 bytes per pixel.
 pub fn render_picture(spec: &SmearSpec, seed: u64) -> RgbImage {
     let mut canvas = Canvas::without_owners(spec.width_px, spec.height_px);
     lay(&mut canvas, spec, seed);
     spec.optics.expose(canvas, spec.scale, &mut Draw::new(seed, 3))
 }
 
-/// Lays all things of a smear on the glass, numbered from 1, and lists their kinds.
+/// Draws all objects of a smear on the glass, numbered from 1, and lists their kinds.
 fn lay(canvas: &mut Canvas, spec: &SmearSpec, seed: u64) -> Vec<Kind> {
     let mut draw = Draw::new(seed, 2);
     let places = layout::scatter(&mut draw, spec);

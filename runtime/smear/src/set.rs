@@ -1,4 +1,4 @@
-//! Writes a set of rendered fields in the layout that the trainer and `eval` read.
+//! Writes a set of rendered fields in the layout of the trainer and `eval`.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use crate::{
 };
 use bloodseg_vision::error::Error as Vision;
 
-/// Quality of the JPEG fields, as cameras save them.
+/// Quality of the JPEG fields, typical of cameras.
 const JPEG_QUALITY: u8 = 92;
 
 /// Files of one field.
@@ -29,8 +29,8 @@ pub struct FieldFiles {
     pub labels: PathBuf,
 }
 
-/// Field `index` of the set of `seed`: square ones of `size_px`, every second one 4:3 and `size_px` high.
-/// Its look and its cells depend on `seed` and `index` alone, not on how many fields there are.
+/// Field `index` of the set with `seed`: square ones of `size_px`, every second one 4:3 and `size_px` high. Its look and
+/// cells depend only on `seed` and `index`, not on the number of fields.
 pub fn field(index: u32, seed: u64, size_px: u32) -> Smear {
     let width_px = if is_jpeg(index) { size_px * 4 / 3 } else { size_px };
     let own = seed.wrapping_mul(1_000_003).wrapping_add(u64::from(index));
@@ -44,10 +44,10 @@ fn is_jpeg(index: u32) -> bool {
 
 /// Renders `count` fields into `folder`: `img/NAME.png` or `.jpg`, `mask/NAME.png` (three channels, 0 or 255)
 /// and `labels/NAME.png` (16 bit, 0 = background), with names `smear_0000` and so on.
-/// `size_px`, from 256 up, is the shorter side, which shows as much as a reference field of 1200 pixels.
+/// `size_px`, at least 256, is the shorter side, which covers as much as a reference field of 1200 pixels.
 ///
 /// # Errors
-/// [`Error::Size`] for a size out of range, [`Error::Vision`] when a file cannot be written.
+/// [`Error::Size`] for a size out of range, [`Error::Vision`] if a file cannot be written.
 pub fn write_set(folder: &Path, count: u32, seed: u64, size_px: u32) -> Result<Vec<FieldFiles>> {
     if !(256..=MAX_SMEAR_SIDE_PX).contains(&size_px) {
         return Err(Error::Size(size_px));

@@ -1,4 +1,4 @@
-//! What a smear is like: a preparation, a stain, a lamp and a camera.
+//! The parameters of a smear: a preparation, a stain, a lamp and a camera.
 
 use super::{draw::Draw, optics::Optics, stain::Stain};
 
@@ -19,35 +19,35 @@ pub struct Shares {
     pub parasitised: f64,
 }
 
-/// Everything that a smear is rendered from, besides the seed.
+/// All parameters of a rendered smear except the seed.
 ///
-/// Lengths are in reference pixels, those of a field of 1200x1200; `scale` brings them to the picture.
+/// Lengths are in reference pixels, those of a field of 1200x1200; `scale` converts them to the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SmearSpec {
     /// Width of the picture, in pixels.
     pub width_px: u32,
     /// Height of the picture, in pixels.
     pub height_px: u32,
-    /// Pixels of the picture a reference pixel: 1 renders cells as large as in a field of 1200x1200.
+    /// Picture pixels per reference pixel: 1 renders cells as large as in a field of 1200x1200.
     pub scale: f64,
     /// Mean diameter of a red cell, in reference pixels.
     pub cell_diameter_px: f64,
-    /// Red cells a million reference pixels.
+    /// Red cells per million reference pixels.
     pub red_cells_per_mpx: f64,
-    /// White cells a million reference pixels.
+    /// White cells per million reference pixels.
     pub white_cells_per_mpx: f64,
-    /// Platelets and specks a million reference pixels.
+    /// Platelets and specks per million reference pixels.
     pub platelets_per_mpx: f64,
-    /// Share of red cells that lie against or over another.
+    /// Share of red cells that touch or overlap another.
     pub heaping: f64,
-    /// Least and greatest distance from the cell that a heaped one lies against, in sums of the two radii: below 1 they
+    /// Minimum and maximum distance of a clustered cell from the cell it touches, in sums of the two radii: below 1 they
     /// overlap.
     pub heap_distance: (f64, f64),
     /// Usual strength of the central pallor, 0 to 1.
     pub pallor: f64,
     /// Kinds of red cells.
     pub shares: Shares,
-    /// Whether platelets are cells of the truth too, as a segmenter that knows kinds learns them.
+    /// Whether the truth includes platelets, for segmenters with kinds.
     pub labels_platelets: bool,
     /// The stain.
     pub stain: Stain,
@@ -56,7 +56,7 @@ pub struct SmearSpec {
 }
 
 impl SmearSpec {
-    /// A usual smear of one field: a picture whose shorter side shows 1200 reference pixels.
+    /// A typical smear of one field: a picture whose shorter side covers 1200 reference pixels.
     pub fn field(width_px: u32, height_px: u32) -> Self {
         Self {
             width_px,
@@ -83,7 +83,7 @@ impl SmearSpec {
         }
     }
 
-    /// One of the many looks that smears have: stain, lamp, focus, drying and crowding drawn from `seed`.
+    /// A random look: stain, lamp, focus, drying and crowding drawn from `seed`.
     pub fn varied(width_px: u32, height_px: u32, seed: u64) -> Self {
         let mut draw = Draw::new(seed, 1);
         let mut spec = Self::field(width_px, height_px);
@@ -112,8 +112,8 @@ impl SmearSpec {
         spec.shares.parasitised = rest * draw.between(0.0, 0.05);
         spec
     }
-    /// A look of [`Self::varied`] that is hard to count: crowded, with deeper overlaps and wide pallor, more white cells and
-    /// platelets, and the platelets in the truth.
+    /// A variant of [`Self::varied`] that is hard to count: crowded, with deeper overlaps and wide pallor, more white
+    /// cells and platelets, and platelets in the truth.
     pub fn crowded(width_px: u32, height_px: u32, seed: u64) -> Self {
         let mut spec = Self::varied(width_px, height_px, seed);
         let mut draw = Draw::new(seed, 4);

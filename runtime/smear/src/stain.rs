@@ -1,7 +1,7 @@
-//! Giemsa as optical density: what each part of a blood cell absorbs in red, green and blue.
+//! Giemsa stain as optical density: the absorption of each part of a blood cell in red, green and blue.
 //!
-//! Densities add where things lie over each other, light falls as `exp(-density)` (Beer and Lambert);
-//! this is why two overlapping cells are darker than either.
+//! Densities of overlapping objects add, and light decreases as `exp(-density)` (Beer-Lambert), which is why two
+//! overlapping cells are darker than one.
 
 use super::draw::Draw;
 
@@ -37,7 +37,7 @@ impl Stain {
         Self { red_cell, nucleus: [0.95, 1.75, 0.55], cytoplasm: [0.38, 0.62, 0.18], platelet: [0.40, 0.75, 0.22] }
     }
 
-    /// The same stain, taken up more or less, a little off in colour.
+    /// The same stain, more or less dense and slightly different in colour.
     pub(crate) fn varied(mut self, draw: &mut Draw) -> Self {
         let uptake = draw.between(0.85, 1.15);
         for part in [&mut self.red_cell, &mut self.nucleus, &mut self.cytoplasm, &mut self.platelet] {

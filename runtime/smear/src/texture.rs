@@ -2,7 +2,7 @@
 
 use super::draw::spread;
 
-/// A texture with values from -1 to 1, one bump about every unit of length.
+/// A texture with values from -1 to 1 and about one bump per unit of length.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Texture(pub(crate) u64);
 

@@ -1,15 +1,15 @@
-//! The truth of a rendered field: exact labels, and the mask as annotators would have cut it.
+//! The truth of a rendered field: exact labels, and the mask as annotators would have drawn it.
 
 use image::{GrayImage, Luma};
 
 use super::canvas::Canvas;
 use bloodseg_vision::{cells::Labels, frame::components::components};
 
-/// Labels 1..=n in raster order of their first pixel, and the number of the thing that each belongs to, label 1 first; a cell
-/// is one 4-connected piece, its largest.
+/// Labels 1..=n in raster order of their first pixel, and the number of the object of each, label 1 first; a cell is its
+/// largest 4-connected component.
 pub(crate) fn labels(canvas: &Canvas) -> (Labels, Vec<u32>) {
     let (width, height) = (canvas.width, canvas.height);
-    // Pieces of equal owner: neighbouring owners have different values and so never join.
+    // Components of equal owner: neighbouring owners have different values and so never join.
     let owners: image::ImageBuffer<Luma<u32>, Vec<u32>> =
         image::ImageBuffer::from_fn(width, height, |x, y| Luma([canvas.owner[(y * width + x) as usize]]));
     let pieces = components(&owners);
@@ -47,11 +47,11 @@ pub(crate) fn labels(canvas: &Canvas) -> (Labels, Vec<u32>) {
     (labels, owners_of_labels)
 }
 
-/// 255 inside cells, 0 outside and on the cut between two cells that touch.
-/// The cut is 2 reference pixels wide, and never less than one pixel of the picture.
+/// 255 inside cells, 0 outside and on the cut between two touching cells. The cut is 2 reference pixels wide, and at
+/// least one pixel of the picture.
 pub(crate) fn mask(labels: &Labels, scale: f64) -> GrayImage {
     let (width, height) = labels.dimensions();
-    // A pixel looks at the neighbours on one side for a cut of one pixel, on both sides for one of two.
+    // A pixel checks its neighbours on one side for a cut of one pixel, on both sides for a cut of two.
     let wide = scale >= 0.75;
     let at = |x: i64, y: i64| -> u16 {
         if x < 0 || y < 0 || x >= i64::from(width) || y >= i64::from(height) {

@@ -35,7 +35,7 @@ impl WhiteCell {
     pub(crate) fn density(&self, at: &At, stain: &Stain) -> Density {
         let grain = self.texture.at(at.u * 9.0, at.v * 9.0);
         let ragged = 0.12 * self.texture.at(at.u * 4.0 + 20.0, at.v * 4.0);
-        // Lobes joined by bridges: the sum of their bells, cut at a level.
+        // Lobes connected by bridges: the sum of their bells, thresholded.
         let bells: f64 = self
             .lobes
             .iter()

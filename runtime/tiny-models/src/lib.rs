@@ -1,6 +1,6 @@
-//! Two tiny models for tests whose answers are known without an engine: the super-resolution repeats each pixel
-//! 4x4 times, the segmenter answers 255 - red in both maps. One that tells kinds answers green for white cells and blue for
-//! platelets besides. Same operators and form as the real ones.
+//! Two tiny models for tests, with outputs that are known without an engine: super-resolution repeats each pixel 4x4
+//! times, and the segmenter outputs 255 - red in both maps. The variant with kinds also outputs green for white cells and
+//! blue for platelets. Operators and form are those of the real models.
 
 // Each user of this file uses another part of it.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -23,12 +23,12 @@ pub fn models() -> Models {
     Models { ssr: take(&ssr()), unet: take(&unet()) }
 }
 
-/// The same with a segmenter that tells kinds.
+/// The same with a segmenter that reports kinds.
 pub fn models_with_kinds() -> Models {
     Models { ssr: take(&ssr()), unet: take(&unet_with_kinds()) }
 }
 
-/// A model before the gate: tests spoil it.
+/// A model before the gate, for tests to corrupt.
 #[derive(Clone)]
 pub struct Draft {
     pub graph: GraphProto,
@@ -39,19 +39,19 @@ pub fn take(draft: &Draft) -> Model {
     try_take(draft).unwrap()
 }
 
-/// Encodes the graph, writes its size and hash to the manifest, and goes through the gate.
+/// Encodes the graph, writes its size and hash to the manifest, and passes it through the gate.
 pub fn try_take(draft: &Draft) -> bloodseg_vision::error::Result<Model> {
     let (text, onnx) = files(draft);
     Model::new(&text, Cow::Owned(onnx), draft.manifest.role, "fixture")
 }
 
-/// The model without the gate, for tests of what lies behind it.
+/// The model without the gate, for tests of what comes after it.
 pub fn untried(draft: &Draft) -> bloodseg_vision::error::Result<Model> {
     let (text, onnx) = files(draft);
     Ok(Model { manifest: Manifest::parse(&text, "fixture")?, onnx: Cow::Owned(onnx) })
 }
 
-/// The manifest's text and the ONNX file.
+/// The text of the manifest, and the ONNX file.
 pub fn files(draft: &Draft) -> (String, Vec<u8>) {
     let onnx = ModelProto {
         ir_version: 8,
@@ -82,7 +82,7 @@ fn ssr_of(weights: &[i8], biases: &[i32], answer: impl Fn(&[u8], usize, usize) -
     })
 }
 
-/// As [`ssr`], but where green is low it makes red low too: the segmenter then finds cells that no red was read for.
+/// Like [`ssr`], but low green also makes red low: the segmenter then finds cells that the input does not have.
 pub fn inventive_ssr() -> Draft {
     let copies = |output: usize, input: usize| output == input || (output == 0 && input == 1);
     let weights: Vec<i8> = (0..48 * 3).map(|i| i8::from(copies(i / 3 / 16, i % 3))).collect();
@@ -103,7 +103,7 @@ pub fn unet_with_kinds() -> Draft {
     unet_of(gate::CHANNELS_WITH_KINDS)
 }
 
-/// A segmenter of so many maps: 255 - red twice, green, then blue.
+/// A segmenter with this many maps: 255 - red twice, green, then blue.
 pub fn unet_of(channels: usize) -> Draft {
     let weights = |map| if map < 2 { [-1, 0, 0] } else { [0, i8::from(map == 2), i8::from(map > 2)] };
     let weights: Vec<i8> = (0..channels).flat_map(weights).collect();
@@ -115,7 +115,7 @@ pub fn unet_of(channels: usize) -> Draft {
     })
 }
 
-/// Shapes of the input and the output of a model whose convolution has so many channels.
+/// Shapes of the input and output of a model whose convolution has this many channels.
 fn shapes(role: Role, channels: usize) -> ([usize; 4], [usize; 4]) {
     let (input, mut output) = gate::shapes(role);
     if role == Role::Segmentation {

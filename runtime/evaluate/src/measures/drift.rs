@@ -1,11 +1,11 @@
-//! How far the int8 models on the device have drifted from the float models of the trainer, on the same input.
+//! The drift of the int8 models from the float models of the trainer on the same input.
 
 use std::collections::BTreeMap;
 
 use crate::measures::instances::{Match, match_instances};
 use bloodseg_vision::{cells::Labels, error::Result};
 
-/// Difference of the areas of cells that both models found.
+/// Differences between the areas of cells that both models found.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AreaDrift {
     /// Cells that both found: pairs with an IoU above one half.
@@ -21,15 +21,15 @@ impl AreaDrift {
         self.difference_sum_px += other.difference_sum_px;
     }
 
-    /// Mean absolute difference of area a cell, in pixels; `None` without common cells.
+    /// Mean absolute difference of area per cell, in pixels; `None` without common cells.
     pub fn mean_px(&self) -> Option<f64> {
         (self.cells > 0).then(|| self.difference_sum_px / self.cells as f64)
     }
 }
 
-/// Matches the cells of two models in one field, as [`match_instances`] does, and compares their areas: int8 minus float
-/// by the label of the int8 cell, in pixels of the super-resolved grid. A cell that the float model did not find is not
-/// among them.
+/// Matches the cells of two models in one field as in [`match_instances`], and returns the area differences, int8 minus
+/// float, by label of the int8 cell, in pixels of the super-resolved grid. Cells that the float model did not find are
+/// not included.
 pub fn cell_area_drift_px(float: &Labels, int8: &Labels) -> Result<BTreeMap<u16, i64>> {
     let pairs = match_instances(float, int8)?.pairs;
     let difference = |pair: &Match| i64::from(pair.predicted_area_px) - i64::from(pair.truth_area_px);
@@ -45,7 +45,7 @@ pub fn area_drift(float: &Labels, int8: &Labels) -> Result<AreaDrift> {
     })
 }
 
-/// int8 minus float of the figures of a field or of a whole set: negative is worse. Of a set, means are compared.
+/// Figures of a field or set, int8 minus float: negative is worse. For a set, means are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Drift {
     /// Difference of PSNR, dB.
@@ -54,7 +54,7 @@ pub struct Drift {
     pub dice: Option<f64>,
     /// Difference of AP50.
     pub ap50: Option<f64>,
-    /// Mean absolute difference of the area of cells that both found, in pixels of the super-resolved grid.
+    /// Mean absolute area difference of cells that both found, in pixels of the super-resolved grid.
     pub area_px: Option<f64>,
 }
 

@@ -5,14 +5,14 @@ use image::GrayImage;
 use crate::measures::{FOREGROUND_ABOVE, same_size};
 use bloodseg_vision::error::Result;
 
-/// Pixels of one field by whether truth and prediction call them foreground.
+/// Pixels of one field by whether they are foreground in truth and prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlap {
     /// Foreground in both.
     pub both: u64,
-    /// Foreground of the prediction alone.
+    /// Only foreground in the prediction.
     pub predicted_only: u64,
-    /// Foreground of the truth alone.
+    /// Only foreground in the truth.
     pub truth_only: u64,
 }
 
@@ -26,8 +26,8 @@ pub fn overlap(truth: &GrayImage, predicted: &GrayImage) -> Result<Overlap> {
     Ok(counts)
 }
 
-/// All ratios are 0..=1. Where truth and prediction are both empty they agree: every ratio is 1.
-/// Where one alone is empty, every ratio is 0.
+/// All ratios are 0..=1. If truth and prediction are both empty, every ratio is 1; if only one is empty, every ratio is
+/// 0.
 impl Overlap {
     /// Counts one pixel.
     pub fn add(&mut self, truth: bool, predicted: bool) {

@@ -1,16 +1,16 @@
 //! Agreement of the instances that do not touch the edge of the picture.
 //!
-//! Annotators leave out many of the cells that the edge of a field cuts, and not always the same: figures without them
-//! say how well cells are parted and counted, not how well that habit is guessed. It is the usual treatment of objects
-//! that are ignored: an instance that touches the edge counts neither as found nor as missed nor as invented, but one
-//! side's inner instance may still match another's at the edge.
+//! Annotators omit many of the cells cut by the edge of a field, inconsistently. Figures without them show how well cells
+//! are separated and counted, not how well that habit is imitated. As usual for ignored objects, an instance that touches
+//! the edge counts neither as matched nor as missed nor as invented, but an inner instance may still match one at the
+//! edge on the other side.
 
 use std::collections::BTreeSet;
 
 use crate::measures::instances::{InstanceSums, LEAST_AREA_PX, areas_px, match_instances};
 use bloodseg_vision::{cells::Labels, error::Result};
 
-/// What [`inside`] finds in one field.
+/// The inner instances of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Inside {
     /// Sums of the instances that do not touch the edge.
@@ -28,10 +28,10 @@ impl Inside {
     }
 }
 
-/// Matches two labellings of one size, and leaves out what touches the edge.
+/// Matches two labellings of one size, ignoring what touches the edge.
 ///
 /// # Errors
-/// [`bloodseg_vision::error::Error::Internal`] when the sizes differ.
+/// [`bloodseg_vision::error::Error::Internal`] if the sizes differ.
 pub fn inside(truth: &Labels, predicted: &Labels) -> Result<Inside> {
     let matches = match_instances(truth, predicted)?;
     let (true_inside, predicted_inside) = (labels_inside(truth), labels_inside(predicted));
@@ -49,7 +49,7 @@ pub fn inside(truth: &Labels, predicted: &Labels) -> Result<Inside> {
     })
 }
 
-/// Labels of at least [`LEAST_AREA_PX`] that no pixel of the edge bears.
+/// Labels of at least [`LEAST_AREA_PX`] without pixels at the edge.
 fn labels_inside(labels: &Labels) -> BTreeSet<u16> {
     let (width, height) = labels.dimensions();
     let at_edge: BTreeSet<u16> = labels

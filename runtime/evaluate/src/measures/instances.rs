@@ -1,8 +1,8 @@
-//! Agreement of two sets of instances: AP50, panoptic quality, error of the count.
+//! Agreement of two sets of instances: AP50, panoptic quality, count error.
 //!
-//! An instance of fewer than [`LEAST_AREA_PX`] pixels is ignored: it is taken out of its labels, its pixels becoming
-//! background, before anything else happens. So it counts neither as found nor as missed nor as invented, on either
-//! side, and an instance that only an ignored one would have matched is unmatched.
+//! Instances of fewer than [`LEAST_AREA_PX`] pixels are ignored: their pixels become background before anything else.
+//! They count neither as matched nor as missed nor as invented on either side, and an instance that only an ignored one
+//! would match is unmatched.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use bloodseg_vision::{cells::Labels, error::Result};
 /// Smaller instances are ignored on both sides, in pixels of the 256x256 grid.
 pub const LEAST_AREA_PX: u32 = 12;
 
-/// An instance matches another only when their IoU is above this. Two instances of one labelling never share a pixel,
-/// so at one half or more no instance can have two matches and no assignment has to be searched for.
+/// An instance matches another only if their IoU is above this. Instances of one labelling never share a pixel, so at one
+/// half or more no instance can have two matches, and no assignment problem has to be solved.
 pub const MATCH_IOU_ABOVE: f64 = 0.5;
 
 /// A true instance and the predicted one that matches it.
@@ -33,7 +33,7 @@ pub struct Match {
     pub predicted_area_px: u32,
 }
 
-/// The matches of one field, sorted by the true label, and how many instances took part.
+/// The matches of one field, sorted by the true label, and the number of instances considered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matches {
     /// Matched pairs.
@@ -57,14 +57,14 @@ pub struct InstanceSums {
     pub iou_sum: f64,
 }
 
-/// A true instance, ignored or not, beside the predicted one that it has the greatest IoU with.
+/// A true instance, ignored or not, and the predicted one with the greatest IoU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nearest {
     /// Label of the true instance.
     pub truth: u16,
     /// Its area in pixels.
     pub truth_area_px: u32,
-    /// Label of the predicted instance; `None` where none overlaps.
+    /// Label of the predicted instance; `None` if none overlaps.
     pub predicted: Option<u16>,
     /// Area of the predicted instance in pixels, or 0.
     pub predicted_area_px: u32,
@@ -95,9 +95,9 @@ pub fn match_instances(truth: &Labels, predicted: &Labels) -> Result<Matches> {
     Ok(Matches { pairs, truths, predictions })
 }
 
-/// Every true instance in order of its label, ignored ones too, each with the predicted one that fits it best.
+/// Every true instance in order of its label, including ignored ones, with the best-fitting predicted one.
 ///
-/// A match always is that one: above one half no other can have as great an IoU.
+/// A match is always that one: above one half no other can have as great an IoU.
 pub fn nearest(truth: &Labels, predicted: &Labels) -> Result<Vec<Nearest>> {
     same_size("instances", truth.dimensions(), predicted.dimensions())?;
     let mut shared: BTreeMap<(u16, u16), u32> = BTreeMap::new();
@@ -123,7 +123,7 @@ pub fn nearest(truth: &Labels, predicted: &Labels) -> Result<Vec<Nearest>> {
     Ok(truths.iter().map(of_one).collect())
 }
 
-/// Area of each label in pixels, background left out.
+/// Area of each label in pixels, without background.
 pub(super) fn areas_px(labels: &Labels) -> BTreeMap<u16, u32> {
     let mut areas = BTreeMap::new();
     for &Luma([label]) in labels.pixels() {
@@ -146,8 +146,8 @@ impl Matches {
         }
     }
 
-    /// `|predicted - true| / true`, instances that are ignored left out; `None` for a field without true instances,
-    /// which the mean over fields then leaves out.
+    /// `|predicted - true| / true` without ignored instances; `None` for a field without true instances, which the mean
+    /// over fields then skips.
     pub fn count_error(&self) -> Option<f64> {
         (self.truths > 0).then(|| f64::from(self.predictions.abs_diff(self.truths)) / f64::from(self.truths))
     }
@@ -162,14 +162,14 @@ impl InstanceSums {
         self.iou_sum += other.iou_sum;
     }
 
-    /// `TP / (TP + FP + FN)` at an IoU above one half; `None` where neither side has an instance.
+    /// `TP / (TP + FP + FN)` at an IoU above one half; `None` if neither side has an instance.
     pub fn ap50(&self) -> Option<f64> {
         let all = self.matched + self.invented + self.missed;
         (all > 0).then(|| self.matched as f64 / all as f64)
     }
 
     /// Panoptic quality: sum of matched IoU over `TP + FP/2 + FN/2` (Kirillov et al., "Panoptic segmentation", 2019);
-    /// `None` where neither side has an instance.
+    /// `None` if neither side has an instance.
     pub fn pq(&self) -> Option<f64> {
         let all = self.matched as f64 + (self.invented + self.missed) as f64 / 2.0;
         (all > 0.0).then(|| self.iou_sum / all)

@@ -1,8 +1,8 @@
-//! How good a result is: one definition each, shared by `bloodseg eval` and the trainer.
+//! Measures: one definition each, shared by `bloodseg eval` and the trainer.
 //!
-//! Everything here is a pure function of 8-bit pictures, masks (foreground is a level above [`FOREGROUND_ABOVE`])
-//! and labels (0 is the background, every other number one instance). Figures are those of one field, or sums that
-//! several fields are added up in; the mean over fields is [`mean`].
+//! Everything here is a pure function of 8-bit pictures, masks (foreground is a level above [`FOREGROUND_ABOVE`]) and
+//! labels (0 is the background, every other number one instance). Figures are for one field, or sums over several fields;
+//! the mean over fields is [`mean`].
 
 pub mod drift;
 pub mod foreground;
@@ -15,23 +15,23 @@ pub mod truth;
 
 use bloodseg_vision::error::{Error, Result};
 
-/// A mask's pixel is foreground when its level is above this.
+/// A mask's pixel is foreground if its level is above this.
 pub const FOREGROUND_ABOVE: u8 = 127;
 
-/// Mean of the values that there are; `None` when there are none.
+/// Mean of the values; `None` if there are none.
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.into_iter().fold((0.0, 0_u64), |(sum, count), value| (sum + value, count + 1));
     (count > 0).then(|| sum / count as f64)
 }
 
-/// An [`Error::Internal`] unless two pictures are of the same size: comparing others is a fault of the caller.
+/// [`Error::Internal`] unless two pictures have the same size: comparing others is a bug in the caller.
 fn same_size(place: &'static str, truth: (u32, u32), predicted: (u32, u32)) -> Result<()> {
     if truth == predicted {
         return Ok(());
     }
     Err(Error::internal(
         place,
-        format!("pictures of {}x{} and {}x{} are compared", truth.0, truth.1, predicted.0, predicted.1),
+        format!("comparing pictures of {}x{} and {}x{}", truth.0, truth.1, predicted.0, predicted.1),
     ))
 }
 

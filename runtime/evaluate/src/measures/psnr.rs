@@ -7,7 +7,7 @@ use bloodseg_vision::error::Result;
 
 /// `10 * log10(255^2 / mean((truth - picture)^2))` over all pixels and the three channels, in dB.
 ///
-/// Equal pictures give infinity. Fails when the sizes differ.
+/// Equal pictures give infinity. Fails if the sizes differ.
 pub fn psnr_db(truth: &RgbImage, picture: &RgbImage) -> Result<f64> {
     same_size("psnr", truth.dimensions(), picture.dimensions())?;
     let squares: u64 =

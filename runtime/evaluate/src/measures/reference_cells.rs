@@ -1,14 +1,14 @@
-//! Dice and IoU a cell, by the rule of the published reference pipeline, for comparison with its figures.
+//! Dice and IoU per cell by the rule of the published reference pipeline, for comparison with its figures.
 //!
-//! The rule takes every grey pixel of the shrunk mask for truth, so its cells are a rim too fat, and touching cells
-//! are one: a perfect mask scores about 0.92, and a slightly fat one more. Report it, do not chase it.
+//! The rule takes every grey pixel of the downscaled mask as truth, so its cells have an extra rim, and touching cells
+//! are one: a perfect mask scores about 0.92, and a slightly dilated one more. Report it, but do not optimise for it.
 
 use image::{GrayImage, Luma};
 
 use crate::measures::{FOREGROUND_ABOVE, foreground::Overlap, same_size};
 use bloodseg_vision::{error::Result, frame::components::components};
 
-/// Smaller components are no cells to this rule, in pixels of the 256x256 grid.
+/// Smaller components are not cells by this rule, in pixels of the 256x256 grid.
 pub const LEAST_AREA_PX: u64 = 50;
 
 /// Sums over the cells of one field, or of many.
@@ -30,12 +30,12 @@ impl ReferenceCells {
         self.iou_sum += other.iou_sum;
     }
 
-    /// Mean Dice a cell; `None` without cells.
+    /// Mean Dice per cell; `None` without cells.
     pub fn dice(&self) -> Option<f64> {
         (self.cells > 0).then(|| self.dice_sum / self.cells as f64)
     }
 
-    /// Mean IoU a cell; `None` without cells.
+    /// Mean IoU per cell; `None` without cells.
     pub fn iou(&self) -> Option<f64> {
         (self.cells > 0).then(|| self.iou_sum / self.cells as f64)
     }
@@ -43,9 +43,9 @@ impl ReferenceCells {
 
 /// Compares one field.
 ///
-/// `resized`: the true mask as [`bloodseg_vision::frame::reference::mask_hr`] makes it; every level above 0 is truth.
+/// `resized`: the true mask from [`bloodseg_vision::frame::reference::mask_hr`]; every level above 0 is truth.
 /// `predicted`: foreground is a level above [`FOREGROUND_ABOVE`]. Each 4-connected component of the truth of at least
-/// [`LEAST_AREA_PX`] is compared, inside its own bounding box, with all of the predicted foreground there.
+/// [`LEAST_AREA_PX`] is compared, within its bounding box, with all of the predicted foreground there.
 pub fn reference_cells(resized: &GrayImage, predicted: &GrayImage) -> Result<ReferenceCells> {
     same_size("reference_cells", resized.dimensions(), predicted.dimensions())?;
     let truth = GrayImage::from_fn(resized.width(), resized.height(), |x, y| {

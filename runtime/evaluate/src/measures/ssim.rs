@@ -11,10 +11,10 @@ const WINDOW_PX: usize = 11;
 /// Standard deviation of the window, in pixels.
 const SIGMA_PX: f64 = 1.5;
 
-/// (0.01 * 255)^2: steadies the comparison of means.
+/// (0.01 * 255)^2: stabilises the comparison of means.
 const C1: f64 = 6.5025;
 
-/// (0.03 * 255)^2: steadies the comparison of variances.
+/// (0.03 * 255)^2: stabilises the comparison of variances.
 const C2: f64 = 58.5225;
 
 /// Mean structural similarity of the lumas, at most 1.
@@ -23,7 +23,7 @@ const C2: f64 = 58.5225;
 /// 2004: 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, 255 levels, averaged over the places where the
 /// whole window lies in the picture. Luma is that of BT.601, not rounded.
 ///
-/// Fails when the sizes differ or an edge is under 11 px.
+/// Fails if the sizes differ or an edge is under 11 px.
 pub fn ssim(truth: &RgbImage, picture: &RgbImage) -> Result<f64> {
     same_size("ssim", truth.dimensions(), picture.dimensions())?;
     let (width, height) = (truth.width() as usize, truth.height() as usize);
@@ -56,7 +56,7 @@ fn luma(picture: &RgbImage) -> Vec<f64> {
         .collect()
 }
 
-/// One line of the Gaussian window; it sums to 1.
+/// One row of the Gaussian window; it sums to 1.
 fn window() -> [f64; WINDOW_PX] {
     let mut line = [0.0; WINDOW_PX];
     for (at, weight) in line.iter_mut().enumerate() {
@@ -67,7 +67,7 @@ fn window() -> [f64; WINDOW_PX] {
     line.map(|weight| weight / sum)
 }
 
-/// Rows, then columns; only where the whole window fits, so the result is 10 px narrower and lower.
+/// Rows, then columns; only where the whole window fits, so the result is 10 px smaller in each direction.
 fn smooth(plane: &[f64], width: usize, window: &[f64; WINDOW_PX]) -> Vec<f64> {
     let narrow = width + 1 - WINDOW_PX;
     let rows: Vec<f64> = plane

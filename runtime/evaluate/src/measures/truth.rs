@@ -1,7 +1,7 @@
-//! The true instances of a field, read off its mask.
+//! The true instances of a field, extracted from its mask.
 //!
-//! Annotators part touching cells by a line 1 to 3 px wide at 1200 px. Shrinking the mask erases most of those lines,
-//! so cells are told apart at the mask's own size and their labels are then sampled on the small grid.
+//! Annotators separate touching cells by a line 1 to 3 px wide at 1200 px. Downscaling the mask erases most of those
+//! lines, so cells are separated at the mask's own size and their labels are then sampled on the small grid.
 
 use image::{GrayImage, Luma};
 
@@ -12,13 +12,13 @@ use bloodseg_vision::{
     frame::{components::components, reference::centre_square},
 };
 
-/// A component of fewer pixels is no cell, in a mask of [`REFERENCE_PX`].
+/// Components with fewer pixels are not cells, in a mask of [`REFERENCE_PX`].
 pub const LEAST_AREA_PX: f64 = 300.0;
 
 /// Edge of the square that [`LEAST_AREA_PX`] belongs to.
 pub const REFERENCE_PX: u32 = 1200;
 
-/// Smallest area of a cell in a square mask of another size, in its own pixels: not rounded.
+/// Smallest area of a cell in a square mask of another size, in its own pixels, unrounded.
 pub fn least_area_px(square_px: u32) -> f64 {
     LEAST_AREA_PX * (f64::from(square_px) / f64::from(REFERENCE_PX)).powi(2)
 }
@@ -26,7 +26,7 @@ pub fn least_area_px(square_px: u32) -> f64 {
 /// Cells of a mask at its own size: 4-connected components of at least [`least_area_px`], numbered 1.. in raster order
 /// of their first pixel. `square` is cropped to its centre square if it is not square.
 ///
-/// Fails only where there are more cells than labels, which that least area rules out.
+/// Fails only if there are more cells than labels, which that minimum area rules out.
 pub fn instances(square: &GrayImage) -> Result<Labels> {
     let (left, top, edge) = centre_square(square.width(), square.height());
     let mask = GrayImage::from_fn(edge, edge, |x, y| {
@@ -58,9 +58,8 @@ pub fn count(instances: &Labels) -> u32 {
     instances.pixels().map(|&Luma([label])| u32::from(label)).max().unwrap_or(0)
 }
 
-/// The labels at the centres of the pixels of a grid of `grid_px` x `grid_px`: each cell keeps its number, and one that
-/// no centre meets is gone. The area of a grid's pixel is covered as in a resize: pixel `i` has its centre at
-/// `(i + 1/2) * edge / grid_px`.
+/// The labels at the pixel centres of a grid of `grid_px` x `grid_px`. Cells keep their numbers; a cell without a pixel
+/// centre disappears. Pixel positions are those of a resize: pixel `i` has its centre at `(i + 1/2) * edge / grid_px`.
 pub fn sample(instances: &Labels, grid_px: u32) -> Labels {
     let at = |i: u32, edge: u32| ((u64::from(2 * i + 1) * u64::from(edge)) / u64::from(2 * grid_px)) as u32;
     let (width, height) = instances.dimensions();
@@ -116,7 +115,7 @@ mod tests {
         let labels = Labels::from_fn(9, 9, |x, y| Luma([(y * 9 + x) as u16]));
         let sampled = sample(&labels, 3);
         assert_eq!(sampled.as_raw(), &[10, 13, 16, 37, 40, 43, 64, 67, 70]);
-        // 8 -> 4: the centres fall between two pixels, the later one is taken
+        // 8 -> 4: the centres fall between two pixels; the later one is used
         let labels = Labels::from_fn(8, 1, |x, _| Luma([x as u16]));
         assert_eq!(&sample(&labels, 4).as_raw()[..4], &[1, 3, 5, 7]);
     }

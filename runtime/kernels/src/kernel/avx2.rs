@@ -1,9 +1,9 @@
-//! AVX2: 16 multiply-accumulates of 16-bit lanes an instruction.
+//! AVX2: 16 multiply-accumulates of 16-bit lanes per instruction.
 //!
-//! `vpmaddwd` is exact. `vpmaddubsw`, which takes twice as many bytes, saturates its 16-bit sums and is not.
+//! `vpmaddwd` is exact. `vpmaddubsw`, which processes twice as many bytes, saturates its 16-bit sums and is not.
 
-// Vector loads and stores go through raw pointers. Every entry point checks once that all that will be read and written
-// lies inside its slices; the proofs below rest on that check.
+// Vector loads and stores use raw pointers. Every entry point checks once that everything read and written lies inside
+// its slices; the proofs below rely on that check.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
@@ -28,7 +28,7 @@ use crate::{
 /// The kernel.
 pub(super) static KERNEL: Avx2 = Avx2 { _only_where_available: () };
 
-/// See the module. Only [`KERNEL`] is ever used, and only where [`is_available`].
+/// See the module. Only [`KERNEL`] is ever used, and only if [`is_available`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Avx2 {
     _only_where_available: (),
@@ -39,7 +39,7 @@ pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
 }
 
-/// Pixels that are made together: with two vectors of sums each, they and the weights fill the registers.
+/// Pixels computed together: with two vectors of sums each, they and the weights fill the registers.
 const PIXELS: usize = 4;
 
 /// 16-bit lanes of a vector.
@@ -55,12 +55,12 @@ impl Kernel for Avx2 {
     }
 
     fn saturate(&self, rounds: u32) -> Option<u64> {
-        // SAFETY: the kernel is only handed out where AVX2 is there.
+        // SAFETY: the kernel is only handed out if AVX2 is available.
         Some(unsafe { saturate(rounds) })
     }
 }
 
-/// Chains of sums that are kept busy: more than the latency of a multiplication times those begun a cycle.
+/// Independent chains of sums: more than the latency of a multiplication times the multiplications started per cycle.
 const CHAINS: usize = 12;
 
 #[target_feature(enable = "avx2")]
@@ -85,14 +85,15 @@ impl Micro for Avx2 {
     const GROUP: usize = 2;
 
     fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
-        // SAFETY: the kernel is only handed out where AVX2 is there.
+        // SAFETY: the kernel is only handed out if AVX2 is available.
         unsafe { widen(levels, zero_point, lanes) }
     }
 
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
         rows.check(weights.len());
         block.check(rows.pixels);
-        // SAFETY: the kernel is only handed out where AVX2 is there; the checks above are what the function asks for.
+        // SAFETY: the kernel is only handed out if AVX2 is available; the checks above satisfy the function's
+        // requirements.
         unsafe { convolve(rows, weights, requant, block) }
     }
 }
@@ -101,14 +102,14 @@ impl Winograd for Avx2 {
     fn transform_input(self, lines: [&[i16]; 4], channels: usize, tiles: usize, stride: usize, patches: &mut [i16]) {
         assert!(channels >= LANES && lines.iter().all(|line| line.len() >= (2 * tiles + 2) * channels));
         assert!(stride >= tiles * channels && patches.len() >= 15 * stride + tiles * channels);
-        // SAFETY: AVX2 is there as above; the checks are what the function asks for.
+        // SAFETY: AVX2 is available as above; the checks satisfy the function's requirements.
         unsafe { transform_input(lines, channels, tiles, stride, patches) }
     }
 
     fn products(self, rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]) {
         rows.check(weights.len());
         assert!(sums.len() >= rows.pixels * BLOCK);
-        // SAFETY: AVX2 is there as above; the checks are what the function asks for.
+        // SAFETY: AVX2 is available as above; the checks satisfy the function's requirements.
         unsafe { products(rows, weights, sums) }
     }
 
@@ -122,7 +123,7 @@ impl Winograd for Avx2 {
         pixels: usize,
     ) {
         assert!(tiles > 0 && sums.len() >= 16 * tiles * BLOCK && (2 * tiles - 1..=2 * tiles).contains(&pixels));
-        // SAFETY: AVX2 is there as above; the check is what the function asks for.
+        // SAFETY: AVX2 is available as above; the check satisfies the function's requirements.
         unsafe { transform_output(sums, tiles, requant, upper, lower, pixels) }
     }
 }
@@ -143,9 +144,9 @@ unsafe fn widen(levels: &[u8], zero_point: u8, lanes: &mut [i16]) {
     }
 }
 
-/// Sums of `P` pixels from `pixel` on, 8 channels a vector.
+/// Sums of `P` pixels from `pixel` on, 8 channels per vector.
 ///
-/// Asks for what [`Rows::check`] makes sure of, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
+/// Requires what [`Rows::check`] checks, `pixel + P <= rows.pixels`, and `run * BLOCK` weights per line.
 #[target_feature(enable = "avx2")]
 #[inline]
 unsafe fn accumulate<const P: usize>(
@@ -160,7 +161,7 @@ unsafe fn accumulate<const P: usize>(
         let lanes = line[pixel * rows.step..].as_ptr();
         for pair in 0..rows.run / 2 {
             // SAFETY: a line holds `(pixels - 1) * step + run` lanes, so lanes `2 * pair` and the next one of each of the
-            // `P` pixels are in it; 32 weights belong to each pair, and there are `run * BLOCK` of them a line.
+            // `P` pixels are in it; each pair has 32 weights, and a line has `run * BLOCK` of them.
             unsafe {
                 let first = _mm256_loadu_si256(weight.cast());
                 let second = _mm256_loadu_si256(weight.add(LANES).cast());
@@ -184,7 +185,7 @@ struct Levels<'a> {
 }
 
 impl Levels<'_> {
-    /// Levels of 16 channels from their sums, biases included.
+    /// Levels of 16 channels from their sums, including biases.
     #[target_feature(enable = "avx2")]
     #[inline]
     unsafe fn of(self, sums: [__m256i; 2]) -> [u8; BLOCK] {
@@ -212,7 +213,7 @@ unsafe fn biases(requant: &Requant) -> [__m256i; 2] {
     unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
 }
 
-/// Asks for what [`Rows::check`] makes sure of, and that the block fits.
+/// Requires what [`Rows::check`] checks, and that the block fits.
 #[target_feature(enable = "avx2")]
 unsafe fn convolve(rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
     // SAFETY: AVX2 is enabled for this function; pixels stay below `rows.pixels` by the bounds of the loops.
@@ -234,14 +235,14 @@ unsafe fn convolve(rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, blo
     }
 }
 
-/// Asks for what [`Rows::check`] makes sure of, and for [`BLOCK`] sums a pixel.
+/// Requires what [`Rows::check`] checks, and [`BLOCK`] sums per pixel.
 #[target_feature(enable = "avx2")]
 unsafe fn products(rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]) {
     let zero = [_mm256_set1_epi32(0); 2];
     let to: *mut __m256i = sums.as_mut_ptr().cast();
     let mut pixel = 0;
-    // SAFETY: AVX2 is enabled for this function; pixels stay below `rows.pixels`, for each of which there is room for 16
-    // sums, two vectors.
+    // SAFETY: AVX2 is enabled for this function; pixels stay below `rows.pixels`, and each has room for 16 sums, two
+    // vectors.
     unsafe {
         while pixel + PIXELS <= rows.pixels {
             for (p, sums) in accumulate::<PIXELS>(rows, weights, pixel, zero).into_iter().enumerate() {
@@ -270,14 +271,14 @@ fn through_b(d: [__m256i; 4]) -> [__m256i; 4] {
     ]
 }
 
-/// Asks for lines of `(2 tiles + 2) * channels` lanes, at least 16 channels, and room for 16 components.
+/// Requires lines of `(2 tiles + 2) * channels` lanes, at least 16 channels, and room for 16 components.
 #[target_feature(enable = "avx2")]
 unsafe fn transform_input(lines: [&[i16]; 4], channels: usize, tiles: usize, stride: usize, patches: &mut [i16]) {
     let to = patches.as_mut_ptr();
     let mut channel = 0;
     loop {
-        // SAFETY: `channel + 16 <= channels`, columns stay below `2 tiles + 2` and tiles below `tiles`: all inside what
-        // the caller promises.
+        // SAFETY: `channel + 16 <= channels`, columns stay below `2 tiles + 2` and tiles below `tiles`: all within the
+        // caller's guarantees.
         unsafe {
             let column = |x: usize| {
                 let at = x * channels + channel;
@@ -299,7 +300,7 @@ unsafe fn transform_input(lines: [&[i16]; 4], channels: usize, tiles: usize, str
         if channel + LANES == channels {
             return;
         }
-        // The last vector may overlap the one before.
+        // The last vector may overlap the previous one.
         channel = (channel + LANES).min(channels - LANES);
     }
 }
@@ -312,7 +313,7 @@ fn through_a(m: [__m256i; 4]) -> [__m256i; 2] {
     [_mm256_add_epi32(m[0], sum), _mm256_sub_epi32(difference, m[3])]
 }
 
-/// Asks for 16 sums of each of 16 components of each tile.
+/// Requires 16 sums of each of 16 components of each tile.
 #[target_feature(enable = "avx2")]
 unsafe fn transform_output(
     sums: &[i32],

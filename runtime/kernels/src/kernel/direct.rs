@@ -1,8 +1,8 @@
 //! Direct convolution, row by row.
 //!
-//! Of each input row a line is made once, in the form that the kernel multiplies, with the padding in it. A ring holds
-//! as many lines as the kernel has rows. Every row of outputs is made from them a block of channels at a time; sums never
-//! leave the registers before they are levels.
+//! Each input row is converted once to a line in the form that the kernel multiplies, including padding. A ring holds as
+//! many lines as the kernel has rows. Every output row is computed from them one block of channels at a time; sums stay
+//! in registers until they are requantized.
 
 use super::{
     Prepared,
@@ -16,7 +16,7 @@ use crate::{
     requant::{BLOCK, Requant},
 };
 
-/// How input rows become lines.
+/// The layout of lines.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lines {
     input: Shape,
@@ -35,12 +35,12 @@ impl Lines {
         Self { input: conv.input, zero_point: conv.input_zero, left, channels, lanes: pixels * channels }
     }
 
-    /// Bytes of a line, up to a cache line.
+    /// Bytes of a line, rounded up to a cache line.
     pub(super) fn bytes<M: Micro>(&self) -> usize {
         aligned(self.lanes * size_of::<Lane<M>>())
     }
 
-    /// Makes the line of row `row`, counted from the first row of the map; rows outside are padding.
+    /// Converts row `row`, counted from the first row of the map, to a line; rows outside are padding.
     pub(super) fn fill<M: Micro>(&self, micro: M, map: &[u8], row: isize, line: &mut [Lane<M>]) {
         let line = &mut line[..self.lanes];
         let zero = M::Form::lane(self.zero_point, self.zero_point);
@@ -104,7 +104,7 @@ impl<M: Micro> Direct<M> {
     }
 }
 
-/// Weights as [`Micro`] says, a block of output channels after another.
+/// Weights in the layout of [`Micro`], one block of output channels after another.
 fn pack<M: Micro>(conv: &Conv, channels: usize) -> Vec<Weight<M>> {
     let [kh, kw] = conv.kernel;
     let lanes = kh * kw * channels;
@@ -142,7 +142,7 @@ impl<M: Micro> Prepared for Direct<M> {
         let weights = self.weights.get::<Weight<M>>();
         let run = self.kernel[1] * self.lines.channels;
         let block_weights = rows * run * BLOCK;
-        // The ring: the line of input row r lies in slot (r + top) modulo the rows of the kernel.
+        // The ring: the line of input row r is in slot (r + top) modulo the rows of the kernel.
         let mut filled = 0;
         for (y, output) in output[..self.output.bytes()].chunks_exact_mut(self.output.row_bytes()).enumerate() {
             let first = y * self.stride[0];

@@ -6,22 +6,22 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 /// How a level becomes a lane, and a weight a factor.
 pub(super) trait Form: Debug + Copy + Send + Sync + 'static {
-    /// A level, as it is multiplied.
+    /// A level as multiplied.
     type Lane: AnyBitPattern + NoUninit + Default + Debug;
-    /// A weight, as it is multiplied.
+    /// A weight as multiplied.
     type Weight: AnyBitPattern + NoUninit + Debug + Send + Sync;
 
     /// A weight, converted.
     fn weight(weight: i8) -> Self::Weight;
 
-    /// What is taken off a level when it becomes a lane, for an input whose zero is at `zero_point`.
+    /// The offset subtracted from a level when it becomes a lane, for an input with zero point `zero_point`.
     fn taken_off(zero_point: u8) -> i32;
 
     /// The lane of a level.
     fn lane(level: u8, zero_point: u8) -> Self::Lane;
 }
 
-/// 16 bits: levels less their zero point.
+/// 16 bits: levels minus their zero point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wide;
 
@@ -42,7 +42,7 @@ impl Form for Wide {
     }
 }
 
-/// Unsigned bytes: levels as they are.
+/// Unsigned bytes: unchanged levels.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unsigned;
@@ -65,7 +65,7 @@ impl Form for Unsigned {
     }
 }
 
-/// Signed bytes: levels less 128.
+/// Signed bytes: levels minus 128.
 #[cfg(target_arch = "aarch64")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signed;

@@ -1,14 +1,14 @@
-//! The loops of a kernel that touch vectors.
+//! The vector loops of a kernel.
 
 use std::fmt::Debug;
 
 use super::form::{Form, Wide};
 use crate::requant::{BLOCK, Requant};
 
-/// Input rows that a row of outputs is made of, as lanes: levels in the form that a kernel multiplies.
+/// The input rows for one output row as lanes: levels in the form that a kernel multiplies.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows<'a, L> {
-    /// One a row of the kernel. A pixel's share of a line is contiguous: columns of the kernel, each with its channels.
+    /// One per row of the kernel. A pixel's part of a line is contiguous: columns of the kernel, each with its channels.
     pub(super) lines: &'a [&'a [L]],
     /// Lanes of a line that one output pixel reads, a multiple of [`LANES`].
     pub(super) run: usize,
@@ -19,10 +19,10 @@ pub(super) struct Rows<'a, L> {
 }
 
 impl<L> Rows<'_, L> {
-    /// Makes sure that every lane that is read is there, and [`BLOCK`] weights for each lane of a pixel.
+    /// Checks that every lane read exists, and [`BLOCK`] weights for each lane of a pixel.
     ///
     /// # Panics
-    /// Where they are not.
+    /// If they do not.
     pub(super) fn check(&self, weights: usize) {
         let lanes = self.pixels.saturating_sub(1) * self.step + self.run;
         let is_there = self.lines.iter().all(|line| line.len() >= lanes);
@@ -31,22 +31,22 @@ impl<L> Rows<'_, L> {
     }
 }
 
-/// Where the levels of a block go.
+/// Destination of the levels of a block.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     /// From the block's first channel of the first pixel on.
     pub(super) levels: &'a mut [u8],
-    /// Levels from a pixel to the next.
+    /// Levels from one pixel to the next.
     pub(super) pitch: usize,
-    /// Channels of the block that are there, 1 to [`BLOCK`].
+    /// Number of channels of the block, 1 to [`BLOCK`].
     pub(super) channels: usize,
 }
 
 impl Block<'_> {
-    /// Makes sure that `pixels` fit.
+    /// Checks that `pixels` fit.
     ///
     /// # Panics
-    /// Where they do not.
+    /// If they do not.
     pub(super) fn check(&self, pixels: usize) {
         let levels = pixels.saturating_sub(1) * self.pitch + self.channels;
         assert!(self.levels.len() >= levels && (1..=BLOCK).contains(&self.channels), "{pixels} pixels");
@@ -56,7 +56,7 @@ impl Block<'_> {
     #[inline]
     pub(super) fn store(&mut self, pixel: usize, levels: &[u8; BLOCK]) {
         let to = &mut self.levels[pixel * self.pitch..][..self.channels];
-        // The usual length is a constant, so that it becomes one instruction.
+        // The usual length is a constant, so that it compiles to one instruction.
         match <&mut [u8; BLOCK]>::try_from(&mut *to) {
             Ok(whole) => *whole = *levels,
             Err(_) => to.copy_from_slice(&levels[..to.len()]),
@@ -75,17 +75,18 @@ pub(super) const LANES: usize = 4;
 
 /// A kernel's vector loops for direct convolution.
 ///
-/// Packed weights lie as `[lane / GROUP][BLOCK][lane % GROUP]`, lanes in the order of kernel row, kernel column, channel.
+/// The layout of packed weights is `[lane / GROUP][BLOCK][lane % GROUP]`, with lanes in the order of kernel row, kernel
+/// column, channel.
 pub(super) trait Micro: Debug + Copy + Send + Sync + 'static {
-    /// What it multiplies.
+    /// The form that it multiplies.
     type Form: Form;
 
     /// Name of the kernel.
     const NAME: &'static str;
-    /// Lanes that one multiplication takes together: 1, 2 or 4.
+    /// Lanes that one multiplication combines: 1, 2 or 4.
     const GROUP: usize;
 
-    /// Levels to lanes, one for one.
+    /// Converts levels to lanes one by one.
     fn widen(self, levels: &[u8], zero_point: u8, lanes: &mut [Lane<Self>]) {
         for (lane, level) in lanes.iter_mut().zip(levels) {
             *lane = Self::Form::lane(*level, zero_point);
@@ -107,10 +108,10 @@ pub(super) trait Winograd: Micro<Form = Wide> {
     /// Sums of products without requantization, `[pixel][BLOCK]`; one line.
     fn products(self, rows: &Rows<'_, i16>, weights: &[i16], sums: &mut [i32]);
 
-    /// `A^T m A / 4` of each tile, requantized: two rows of two pixels a tile.
+    /// `A^T m A / 4` of each tile, requantized: two rows of two pixels per tile.
     ///
-    /// `sums[(component * tiles + tile) * BLOCK + channel]`; `rows` are the upper and the lower row of outputs, the lower
-    /// one absent below the map; `pixels` is how many pixels of a row are there, `2 tiles` or one less.
+    /// `sums[(component * tiles + tile) * BLOCK + channel]`; `rows` are the upper and lower output row, the lower one
+    /// absent below the map; `pixels` is the number of pixels in a row, `2 tiles` or one less.
     fn transform_output(
         self,
         sums: &[i32],

@@ -1,8 +1,8 @@
-//! Kernels: the same convolution by what a processor can do.
+//! Kernels: the same convolution for different instruction sets.
 //!
-//! A [`Kernel`] prepares a convolution once, weights packed for its own instructions, and runs it often. Inside, a kernel
-//! is a `Micro`: the few loops that touch vectors. What surrounds them is shared and safe: `direct` walks rows,
-//! `winograd` walks tiles of 2x2 outputs. Unsafe code is in the files of single instruction sets alone.
+//! A [`Kernel`] prepares a convolution once, with weights packed for its instructions, and runs it often. Its core is a
+//! `Micro`: a few vector loops. Everything around them is shared and safe: `direct` iterates over rows, `winograd` over
+//! tiles of 2x2 outputs. Unsafe code is confined to the files of individual instruction sets.
 
 mod direct;
 mod form;
@@ -31,11 +31,11 @@ pub trait Kernel: Debug + Send + Sync {
     /// Packs a convolution.
     ///
     /// # Errors
-    /// [`Unsuitable`] when it is not one that can be computed in integers.
+    /// [`Unsuitable`] if it cannot be computed in integers.
     fn prepare(&self, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable>;
 
-    /// Multiplies and adds in registers and does nothing else, `rounds` times: the processor's peak, to measure a kernel
-    /// by. Gives the number of multiply-accumulates; `None` where no such loop is written.
+    /// Only multiplies and adds in registers, `rounds` times, to measure the processor's peak. Returns the number of
+    /// multiply-accumulates; `None` if there is no such loop.
     fn saturate(&self, rounds: u32) -> Option<u64> {
         let _ = rounds;
         None
@@ -44,24 +44,24 @@ pub trait Kernel: Debug + Send + Sync {
 
 /// A convolution, packed for one kernel.
 pub trait Prepared: Debug + Send + Sync {
-    /// Bytes of the packed weights and what belongs to them.
+    /// Bytes of the packed weights and related data.
     fn weight_bytes(&self) -> usize;
 
-    /// Bytes that a run works in, besides input and output.
+    /// Scratch bytes of a run, besides input and output.
     fn scratch_bytes(&self) -> usize;
 
-    /// Multiplications that a run really makes: fewer than the convolution's own where an algorithm saves some.
+    /// Multiplications actually performed by a run: fewer than the convolution's own if the algorithm saves some.
     fn multiplies(&self) -> u64;
 
-    /// Convolves a whole map. `scratch` has at least [`Prepared::scratch_bytes`], at the start of a cache line; what is
-    /// in it does not matter.
+    /// Convolves a whole map. `scratch` has at least [`Prepared::scratch_bytes`], aligned to a cache line, with arbitrary
+    /// contents.
     ///
     /// # Panics
-    /// When a buffer is shorter than the convolution says.
+    /// If a buffer is shorter than the convolution requires.
     fn run(&self, input: &[u8], output: &mut [u8], scratch: &mut [u8]);
 }
 
-/// Every kernel that this processor can run, the fastest first.
+/// All kernels that this processor supports, fastest first.
 pub fn available() -> Vec<&'static dyn Kernel> {
     let mut kernels: Vec<&'static dyn Kernel> = Vec::new();
     #[cfg(target_arch = "x86_64")]
@@ -89,7 +89,7 @@ pub fn fastest() -> &'static dyn Kernel {
     available().first().copied().unwrap_or(&portable::KERNEL)
 }
 
-/// The kernel of a name, if this processor can run it.
+/// The kernel with this name, if this processor supports it.
 pub fn by_name(name: &str) -> Option<&'static dyn Kernel> {
     available().into_iter().find(|kernel| kernel.name() == name)
 }

@@ -1,8 +1,8 @@
-//! NEON without dot products (Cortex-A53, A72): 4 multiply-accumulates of 16-bit lanes an instruction, the lane taken
-//! straight from a vector of levels.
+//! NEON without dot products (Cortex-A53, A72): 4 multiply-accumulates of 16-bit lanes per instruction, with the lane
+//! taken directly from a vector of levels.
 
-// Vector loads and stores go through raw pointers. Every entry point checks once that all that will be read and written
-// lies inside its slices; the proofs below rest on that check. NEON itself is part of every aarch64 target.
+// Vector loads and stores use raw pointers. Every entry point checks once that everything read and written lies inside
+// its slices; the proofs below rely on that check. NEON itself is part of every aarch64 target.
 #![allow(unsafe_code)]
 
 use std::arch::aarch64::{
@@ -31,16 +31,16 @@ pub(super) static KERNEL: Neon = Neon;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Neon;
 
-/// Pixels that are made together: four vectors of sums each, half of the registers.
+/// Pixels computed together: four vectors of sums each, half of the registers.
 const PIXELS: usize = 4;
 
-/// Lanes of a vector of levels that are taken one after the other.
+/// Lanes of a vector of levels that are used one after the other.
 const STEP: usize = 4;
 
 /// 16-bit lanes of a vector.
 const LANES: usize = 8;
 
-/// Vectors of 32-bit sums a block of channels.
+/// Vectors of 32-bit sums per block of channels.
 const QUADS: usize = BLOCK / 4;
 
 impl Kernel for Neon {
@@ -81,8 +81,8 @@ impl Micro for Neon {
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
         rows.check(weights.len());
         block.check(rows.pixels);
-        // SAFETY: the checks above are what the functions ask for; pixels stay below `rows.pixels` by the bounds of the
-        // loops.
+        // SAFETY: the checks above satisfy the functions' requirements; pixels stay below `rows.pixels` by the bounds of
+        // the loops.
         unsafe {
             let bias = biases(requant);
             let mut pixel = 0;
@@ -130,7 +130,7 @@ impl Winograd for Neon {
             if channel + LANES == channels {
                 return;
             }
-            // The last vector may overlap the one before.
+            // The last vector may overlap the previous one.
             channel = (channel + LANES).min(channels - LANES);
         }
     }
@@ -139,7 +139,7 @@ impl Winograd for Neon {
         rows.check(weights.len());
         assert!(sums.len() >= rows.pixels * BLOCK);
         let to = sums.as_mut_ptr();
-        // SAFETY: pixels stay below `rows.pixels`, for each of which there is room for 16 sums; the rest is checked above.
+        // SAFETY: pixels stay below `rows.pixels`, and each has room for 16 sums; the rest is checked above.
         unsafe {
             let zero = [vdupq_n_s32(0); QUADS];
             let mut pixel = 0;
@@ -167,7 +167,7 @@ impl Winograd for Neon {
     ) {
         assert!(tiles > 0 && sums.len() >= 16 * tiles * BLOCK && (2 * tiles - 1..=2 * tiles).contains(&pixels));
         let from = sums.as_ptr();
-        // SAFETY: a component of a tile has 16 sums, four vectors: all that is read is inside `sums` for components below
+        // SAFETY: a component of a tile has 16 sums, four vectors: everything read is inside `sums` for components below
         // 16 and tiles below `tiles`.
         unsafe {
             let bias = biases(requant);
@@ -204,7 +204,7 @@ impl Winograd for Neon {
 /// Sums of `P` pixels from `pixel` on.
 ///
 /// # Safety
-/// What [`Rows::check`] makes sure of, `pixel + P <= rows.pixels`, and `run * BLOCK` weights a line.
+/// What [`Rows::check`] checks, `pixel + P <= rows.pixels`, and `run * BLOCK` weights per line.
 #[inline]
 unsafe fn accumulate<const P: usize>(
     rows: &Rows<'_, i16>,
@@ -217,8 +217,8 @@ unsafe fn accumulate<const P: usize>(
     for line in rows.lines {
         let lanes = line[pixel * rows.step..].as_ptr();
         for at in (0..rows.run).step_by(STEP) {
-            // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so four lanes from `at`
-            // on of each of the `P` pixels are in it; 16 weights belong to each lane, `run * BLOCK` to a line.
+            // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so four lanes from
+            // `at` on of each of the `P` pixels are in it; each lane has 16 weights, and a line has `run * BLOCK`.
             unsafe {
                 let mut taken = [vdup_n_s16(0); P];
                 for (p, taken) in taken.iter_mut().enumerate() {
@@ -245,7 +245,7 @@ unsafe fn lane<const P: usize, const L: i32>(
     lanes: [int16x4_t; P],
     weight: *const i16,
 ) {
-    // SAFETY: as promised by the caller; the second vector is the upper half of the 16 weights.
+    // SAFETY: guaranteed by the caller; the second vector is the upper half of the 16 weights.
     unsafe {
         let (low, high) = (vld1q_s16(weight), vld1q_s16(weight.add(LANES)));
         for (sums, lanes) in sums.iter_mut().zip(lanes) {

@@ -1,4 +1,4 @@
-//! Plain Rust: the reference that every other kernel equals, bit for bit.
+//! Plain Rust: the reference that every other kernel matches bit for bit.
 
 use super::{
     Kernel, Prepared, direct,

@@ -1,7 +1,7 @@
-//! NEON with dot products (Cortex-A55, A76 and newer): 16 multiply-accumulates of bytes an instruction.
+//! NEON with dot products (Cortex-A55, A76 and newer): 16 multiply-accumulates of bytes per instruction.
 
-// See `neon`: entry points check, the proofs rest on the checks. The instruction is written out because its intrinsic is
-// not stable.
+// See `neon`: entry points check, and the proofs rely on the checks. The instruction is written in assembly because its
+// intrinsic is not stable.
 #![allow(unsafe_code)]
 
 use std::arch::{
@@ -23,7 +23,7 @@ use crate::{
 /// The kernel.
 pub(super) static KERNEL: Sdot = Sdot { _only_where_available: () };
 
-/// See the module. Only [`KERNEL`] is ever used, and only where [`is_available`].
+/// See the module. Only [`KERNEL`] is ever used, and only if [`is_available`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sdot {
     _only_where_available: (),
@@ -34,13 +34,13 @@ pub(super) fn is_available() -> bool {
     is_aarch64_feature_detected!("dotprod")
 }
 
-/// Pixels that are made together: four vectors of sums each, half of the registers.
+/// Pixels computed together: four vectors of sums each, half of the registers.
 const PIXELS: usize = 4;
 
 /// Lanes that one instruction sums up.
 const GROUP: usize = 4;
 
-/// Vectors of 32-bit sums a block of channels.
+/// Vectors of 32-bit sums per block of channels.
 const QUADS: usize = BLOCK / 4;
 
 impl Kernel for Sdot {
@@ -64,7 +64,7 @@ impl Micro for Sdot {
         block.check(rows.pixels);
         let bias = neon::biases(requant);
         let mut pixel = 0;
-        // SAFETY: the kernel is only handed out where dot products are there; pixels stay below `rows.pixels` by the
+        // SAFETY: the kernel is only handed out if dot products are available; pixels stay below `rows.pixels` by the
         // bounds of the loops; the rest is checked above.
         unsafe {
             while pixel + PIXELS <= rows.pixels {
@@ -88,7 +88,7 @@ impl Micro for Sdot {
 /// The processor has dot products.
 #[inline(always)]
 unsafe fn dot<const L: i32>(sum: &mut int32x4_t, a: int8x16_t, b: int8x16_t) {
-    // SAFETY: the instruction touches the three registers alone.
+    // SAFETY: the instruction only accesses the three registers.
     unsafe {
         asm!(
             ".arch_extension dotprod",
@@ -105,8 +105,8 @@ unsafe fn dot<const L: i32>(sum: &mut int32x4_t, a: int8x16_t, b: int8x16_t) {
 /// Sums of `P` pixels from `pixel` on.
 ///
 /// # Safety
-/// Dot products are there, as is what [`Rows::check`] makes sure of, `pixel + P <= rows.pixels`, and `run * BLOCK`
-/// weights a line.
+/// Dot products are available, and what [`Rows::check`] checks, `pixel + P <= rows.pixels`, and `run * BLOCK` weights per
+/// line.
 #[inline]
 unsafe fn accumulate<const P: usize>(
     rows: &Rows<'_, i8>,
@@ -120,8 +120,9 @@ unsafe fn accumulate<const P: usize>(
     for line in rows.lines {
         let lanes = line[pixel * rows.step..].as_ptr();
         let whole = rows.run / WIDE * WIDE;
-        // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so the 16 lanes, or four at
-        // the end, of each of the `P` pixels are in it; 64 weights belong to each four lanes, `run * BLOCK` to a line.
+        // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so the 16 lanes, or four
+        // at the end, of each of the `P` pixels are in it; every four lanes have 64 weights, and a line has `run *
+        // BLOCK`.
         unsafe {
             for at in (0..whole).step_by(WIDE) {
                 let mut taken = [vld1q_s8(lanes.add(at)); P];
@@ -151,14 +152,14 @@ unsafe fn accumulate<const P: usize>(
 /// Four lanes of each pixel, the `L`-th four of their vectors, times the weights of 16 channels.
 ///
 /// # Safety
-/// Dot products are there, and 64 weights at `weight`.
+/// Dot products are available, and there are 64 weights at `weight`.
 #[inline(always)]
 unsafe fn group<const P: usize, const L: i32>(
     sums: &mut [[int32x4_t; QUADS]; P],
     lanes: [int8x16_t; P],
     weight: *const i8,
 ) {
-    // SAFETY: as promised by the caller; quad is below 4, so its 16 weights are among the 64.
+    // SAFETY: guaranteed by the caller; quad is below 4, so its 16 weights are among the 64.
     unsafe {
         for quad in 0..QUADS {
             let weights = vld1q_s8(weight.add(16 * quad));

@@ -1,7 +1,7 @@
-//! AVX-512 VNNI: 64 multiply-accumulates of bytes an instruction, levels unsigned, weights signed, sums exact.
+//! AVX-512 VNNI: 64 multiply-accumulates of bytes per instruction, levels unsigned, weights signed, sums exact.
 
-// Vector loads and stores go through raw pointers. The entry point checks once that all that will be read and written
-// lies inside its slices; the proofs below rest on that check.
+// Vector loads and stores use raw pointers. The entry point checks once that everything read and written lies inside its
+// slices; the proofs below rely on that check.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
@@ -23,7 +23,7 @@ use crate::{
 /// The kernel.
 pub(super) static KERNEL: Vnni = Vnni { _only_where_available: () };
 
-/// See the module. Only [`KERNEL`] is ever used, and only where [`is_available`].
+/// See the module. Only [`KERNEL`] is ever used, and only if [`is_available`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vnni {
     _only_where_available: (),
@@ -34,7 +34,7 @@ pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
 }
 
-/// Pixels that are made together, a vector of sums each.
+/// Pixels computed together, one vector of sums each.
 const PIXELS: usize = 8;
 
 /// Lanes that one instruction sums up.
@@ -63,13 +63,13 @@ impl Micro for Vnni {
     fn convolve(self, rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block: &mut Block<'_>) {
         rows.check(weights.len());
         block.check(rows.pixels);
-        // SAFETY: the kernel is only handed out where AVX-512 VNNI is there; the checks above are what the function asks
-        // for.
+        // SAFETY: the kernel is only handed out if AVX-512 VNNI is available; the checks above satisfy the function's
+        // requirements.
         unsafe { convolve(rows, weights, requant, block) }
     }
 }
 
-/// Asks for what the entry point checks.
+/// Requires what the entry point checks.
 #[target_feature(enable = "avx2,avx512f,avx512vnni")]
 unsafe fn convolve(rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block: &mut Block<'_>) {
     let mut pixel = 0;
@@ -90,9 +90,9 @@ unsafe fn convolve(rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block
     }
 }
 
-/// Sums of `P` pixels from `pixel` on, 16 channels a vector.
+/// Sums of `P` pixels from `pixel` on, 16 channels per vector.
 ///
-/// Asks for what [`Rows::check`] makes sure of, that `pixel + P <= rows.pixels`, and for `run * BLOCK` weights a line.
+/// Requires what [`Rows::check`] checks, `pixel + P <= rows.pixels`, and `run * BLOCK` weights per line.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
 unsafe fn accumulate<const P: usize>(
@@ -106,8 +106,9 @@ unsafe fn accumulate<const P: usize>(
     for line in rows.lines {
         let lanes = line[pixel * rows.step..].as_ptr();
         for at in (0..rows.run).step_by(GROUP) {
-            // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so four lanes from `at`
-            // on of each of the `P` pixels are in it; 64 weights belong to each four lanes, `run * BLOCK` to a line.
+            // SAFETY: a line holds `(pixels - 1) * step + run` lanes and `run` is a multiple of 4, so four lanes from
+            // `at` on of each of the `P` pixels are in it; every four lanes have 64 weights, and a line has `run *
+            // BLOCK`.
             unsafe {
                 let weights = _mm512_loadu_si512(weight.cast());
                 weight = weight.add(GROUP * BLOCK);

@@ -1,4 +1,4 @@
-//! Winograd's minimal filtering F(2x2, 3x3), in integers and exact.
+//! Winograd's minimal filtering F(2x2, 3x3), exact in integers.
 //!
 //! Four outputs of a 3x3 convolution take 16 multiplications a channel instead of 36 (Lavin and Gray, "Fast Algorithms for
 //! Convolutional Neural Networks", 2015). `Y = A^T [(G g G^T) . (B^T d B)] A` with halves in `G`; here the weights are
@@ -28,24 +28,24 @@ use crate::{
     requant::{BLOCK, Requant},
 };
 
-/// Products a tile and channel.
+/// Products per tile and channel.
 const COMPONENTS: usize = 16;
 
-/// Tiles that are worked on at a time, so that patches and sums stay in the fast cache.
+/// Tiles processed at a time, so that patches and sums stay in the fast cache.
 const MOST_TILES: usize = 16;
 
-/// Fewer input channels than this are not worth the transforms.
+/// With fewer input channels than this the transforms do not pay off.
 const LEAST_CHANNELS: usize = 16;
 
-/// Packs a convolution for this algorithm where it pays, for the direct one elsewhere.
+/// Packs a convolution for this algorithm if it pays off, otherwise for the direct one.
 ///
 /// # Errors
-/// [`Unsuitable`] when it is not one that can be computed in integers.
+/// [`Unsuitable`] if it cannot be computed in integers.
 pub(super) fn prepare<M: Micro>(micro: M, conv: &Conv) -> Result<Box<dyn Prepared>, Unsuitable> {
     Ok(if pays(conv) { Box::new(Winograd::prepare(micro, conv)?) } else { Box::new(Direct::prepare(micro, conv)?) })
 }
 
-/// Whether a convolution has the form, and enough channels to gain by it.
+/// Whether a convolution has the right form, and enough channels to benefit.
 fn pays(conv: &Conv) -> bool {
     conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.input.channels >= LEAST_CHANNELS
 }
@@ -89,7 +89,7 @@ impl<M: Micro> Winograd<M> {
         aligned(COMPONENTS * self.most_tiles() * self.lines.channels * size_of::<i16>())
     }
 
-    /// Bytes of the sums of a strip of tiles and a block of channels.
+    /// Bytes of the sums of a strip of tiles and one block of channels.
     fn sum_bytes(&self) -> usize {
         aligned(COMPONENTS * self.most_tiles() * BLOCK * size_of::<i32>())
     }
@@ -129,7 +129,7 @@ impl<M: Micro> Winograd<M> {
     }
 }
 
-/// Two rows of outputs; the lower one may lie below the map.
+/// Two output rows; the lower one may be below the map.
 struct Rows2<'a> {
     upper: &'a mut [u8],
     lower: Option<&'a mut [u8]>,

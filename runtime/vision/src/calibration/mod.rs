@@ -1,7 +1,7 @@
-//! The pitch of a camera from what it sees: red cells have a known size.
+//! The pitch of a camera from the size of red cells.
 //!
-//! The cells of a few frames are measured by the models, at the magnification that these know ([`crate::scale`]). The median of
-//! the diameters is taken for 7.5 um, that of a red cell on a dry smear. A field that does not allow it is refused with the
+//! The models measure the cells of a few frames at their own magnification ([`crate::scale`]). The median diameter is
+//! taken as 7.5 um, that of a red cell on a dry smear. A field that does not allow a calibration is refused with the
 //! reason.
 
 use image::RgbImage;
@@ -15,60 +15,60 @@ use crate::{
     scale::{self, Outcome},
 };
 
-/// Longest side of the part of a frame that a calibration analyses, on the grid of the nets, in pixels.
+/// Longest side of the part of a frame that a calibration analyses, on the models' grid, in pixels.
 pub const MAX_CALIBRATION_SIDE_PX: u32 = 144;
 
 /// Diameter of a human red cell on a dry smear, in micrometres.
 pub const RED_CELL_UM: f64 = 7.5;
 
-/// Fewest good frames.
+/// Minimum number of good frames.
 pub const LEAST_FRAMES: usize = 3;
 
-/// Fewest cells in all frames.
+/// Minimum number of cells in all frames.
 pub const LEAST_CELLS: usize = 100;
 
-/// Greatest distance between the quartiles of the diameters, in medians: red cells are alike, rubbish is not.
+/// Greatest interquartile range of the diameters over their median: red cells are alike, artefacts are not.
 pub const MOST_SPREAD: f64 = 0.35;
 
-/// Greatest half width of the confidence interval, in medians.
+/// Greatest half width of the confidence interval over the estimate.
 pub const MOST_DOUBT: f64 = 0.06;
 
-/// 97.5 % of a normal distribution lie below this many deviations.
+/// 97.5 % quantile of the standard normal distribution.
 const NORMAL_QUANTILE: f64 = 1.96;
 
-/// The pitch, and how well it is known.
+/// The pitch and its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// Micrometres a pixel of the frames.
+    /// Micrometres per pixel of the frames.
     pub um_per_px: f64,
-    /// 95 % confidence interval of the pitch if the red cells of this person have [`RED_CELL_UM`].
+    /// 95 % confidence interval of the pitch if this person's red cells have [`RED_CELL_UM`].
     pub interval_um_per_px: (f64, f64),
-    /// The interval of the pitch whatever the size of this person's red cells ([`scale::RED_CELL_UM`]).
+    /// The interval of the pitch over the variation between people ([`scale::RED_CELL_UM`]).
     pub any_person_um_per_px: (f64, f64),
     /// Median diameter of the cells in pixels of the frames.
     pub diameter_px: f64,
-    /// Distance between the quartiles of the diameters over their median.
+    /// Interquartile range of the diameters over their median.
     pub spread: f64,
-    /// Cells that were measured.
+    /// Number of measured cells.
     pub cells: usize,
-    /// Frames in which they were.
+    /// Number of frames with measured cells.
     pub frames: usize,
 }
 
-/// Diameters of cells, gathered frame by frame.
+/// Cell diameters, collected frame by frame.
 #[derive(Debug, Default)]
 pub struct Calibration {
-    /// Pixels of the frames for one of the models', once it is settled.
+    /// Frame pixels per model pixel, once determined.
     factor: Option<f64>,
     diameters_px: Vec<f64>,
     good: usize,
-    /// Why the others were left out; the last of them.
+    /// Why other frames were skipped; the latest reason.
     bad: Option<String>,
     frames: usize,
 }
 
 impl Calibration {
-    /// Measures a frame in its own size. One that is not good, or in which no magnification can be settled, is left out
+    /// Measures a frame at its own size. One that is not good, or whose magnification cannot be determined, is skipped
     /// and counted.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Calibration {
         let before = self.diameters_px.len();
         self.diameters_px.extend(whole.map(|cell| cell.equivalent_diameter_px / f64::from(SCALE) * factor));
         if self.diameters_px.len() == before {
-            return Err(unfit("no whole cell".into()));
+            return Err(unfit("no complete cell".into()));
         }
         self.factor = Some(factor);
         Ok(())
@@ -110,11 +110,11 @@ impl Calibration {
     /// The pitch.
     ///
     /// # Errors
-    /// [`Error::Picture`] with the reason why there is none.
+    /// [`Error::Picture`] with the reason if there is none.
     pub fn finish(mut self) -> Result<Estimate> {
         let refusal = |found: String, expected: String, todo: &str| Error::picture(found, expected, todo);
         if self.good < LEAST_FRAMES {
-            let last = self.bad.map_or_else(String::new, |bad| format!("; the last of the others: {bad}"));
+            let last = self.bad.map_or_else(String::new, |bad| format!("; last rejected frame: {bad}"));
             return Err(refusal(
                 format!("{} good frames of {}{last}", self.good, self.frames),
                 format!("at least {LEAST_FRAMES} good ones"),
@@ -124,7 +124,7 @@ impl Calibration {
         let cells = self.diameters_px.len();
         if cells < LEAST_CELLS {
             return Err(refusal(
-                format!("{cells} whole cells in {} good frames", self.good),
+                format!("{cells} complete cells in {} good frames", self.good),
                 format!("at least {LEAST_CELLS}"),
                 "Choose a place with more cells, move the stage while it measures, or take more frames with --frames",
             ));
@@ -135,18 +135,18 @@ impl Calibration {
         if spread > MOST_SPREAD {
             return Err(refusal(
                 format!("diameters whose quartiles lie {:.0} % of the median apart", spread * 100.0),
-                format!("at most {:.0} %, as of red cells", MOST_SPREAD * 100.0),
+                format!("at most {:.0} %, as for red cells", MOST_SPREAD * 100.0),
                 "Choose a place with single, normal red cells",
             ));
         }
-        // Frames of a stage that stands still show the same cells: the sample counts as large as that of one frame.
+        // Frames of a stage that stands still show the same cells, so the sample size is that of one frame.
         let sample = cells as f64 / self.good as f64;
         let reach = NORMAL_QUANTILE / 2.0 / sample.sqrt();
         let (low, high) = (at((0.5 - reach).max(0.0)), at((0.5 + reach).min(1.0)));
         let doubt = (high - low) / 2.0 / median;
         if doubt > MOST_DOUBT {
             return Err(refusal(
-                format!("a pitch known to {:.0} % only, from about {sample:.0} cells a frame", doubt * 100.0),
+                format!("a pitch known only to {:.0} %, from about {sample:.0} cells per frame", doubt * 100.0),
                 format!("at most {:.0} %", MOST_DOUBT * 100.0),
                 "Choose a place with more cells",
             ));
@@ -163,7 +163,7 @@ impl Calibration {
     }
 }
 
-/// The middle of a frame, resized so that one pixel is `factor` of the frame's, and of a size that is soon analysed.
+/// The centre of a frame, resized to `factor` frame pixels per pixel, and small enough to analyse quickly.
 fn at_factor(frame: &RgbImage, factor: f64) -> Result<RgbImage> {
     let (width, height) = frame.dimensions();
     let side = |from_px: u32| {
@@ -180,7 +180,7 @@ fn at_factor(frame: &RgbImage, factor: f64) -> Result<RgbImage> {
     Ok(picture)
 }
 
-/// The value below which `share` (0 to 1) of sorted values lie.
+/// The quantile `share` (0 to 1) of sorted values.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let place = share * last as f64;

@@ -1,4 +1,4 @@
-//! Smears of known pitch, and fields that allow no answer.
+//! Smears of known pitch, and fields that cannot be calibrated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::model::store::Models;
 use bloodseg_smear::SmearSpec;
 
-/// A checkout without models skips what needs them.
+/// `None` in a checkout without models, which skips the test.
 fn pipeline() -> Option<Pipeline> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     if !folder.join("unet.onnx").is_file() {
@@ -50,15 +50,15 @@ fn fields_that_do_not_allow_it_are_refused_with_the_reason() {
     for blur_px in [14.0, 25.0] {
         let blurred: Vec<RgbImage> = smears.iter().map(|frame| image::imageops::fast_blur(frame, blur_px)).collect();
         let text = refusal(&blurred);
-        assert!(text.contains("good frames of 3") && text.contains("the last of the others: "), "{text}");
+        assert!(text.contains("good frames of 3") && text.contains("last rejected frame: "), "{text}");
     }
     let text = refusal(&[RgbImage::new(64, 64), RgbImage::new(1, 1), RgbImage::new(200, 3)]);
     assert!(text.contains("0 good frames of 3"), "{text}");
-    // A few cells alone.
+    // Only a few cells.
     let spec = SmearSpec { scale: 0.4, red_cells_per_mpx: 6.0, ..SmearSpec::field(640, 480) };
     let sparse: Vec<RgbImage> = (1..4).map(|seed| bloodseg_smear::render(&spec, seed).picture).collect();
     let text = refusal(&sparse);
-    assert!(text.contains("whole cells"), "{text}");
+    assert!(text.contains("complete cells"), "{text}");
 }
 
 fn gathered(diameters_px: Vec<f64>, good: usize) -> Calibration {
@@ -72,7 +72,7 @@ fn the_median_counts_and_its_interval_shrinks_with_the_cells_of_a_frame() {
     assert!((few.um_per_px - 0.25).abs() < 1e-6 && (many.um_per_px - 0.25).abs() < 1e-6);
     let width = |estimate: Estimate| estimate.interval_um_per_px.1 - estimate.interval_um_per_px.0;
     assert!(width(many) < width(few) / 2.0);
-    // Twice the frames of the same cells are no better.
+    // Twice the frames of the same cells give no better interval.
     let again = gathered(diameters(800), 8).finish().unwrap();
     assert!((width(again) - width(few)).abs() < 1e-3);
 }
@@ -80,8 +80,10 @@ fn the_median_counts_and_its_interval_shrinks_with_the_cells_of_a_frame() {
 #[test]
 fn too_few_too_wide_and_too_vague_are_no_answers() {
     let text = |diameters: Vec<f64>, good| gathered(diameters, good).finish().unwrap_err().to_string();
-    assert!(text(vec![30.0; 99], 3).contains("99 whole cells"));
+    assert!(text(vec![30.0; 99], 3).contains("99 complete cells"));
     assert!(text((0..200).map(|n| 10.0 + f64::from(n) / 5.0).collect(), 3).contains("quartiles"));
-    assert!(text((0..120).map(|n| 30.0 * (0.84 + 0.32 * f64::from(n) / 119.0)).collect(), 12).contains("known to"));
+    assert!(
+        text((0..120).map(|n| 30.0 * (0.84 + 0.32 * f64::from(n) / 119.0)).collect(), 12).contains("known only to")
+    );
     assert!(text(vec![30.0; 500], 2).contains("2 good frames"));
 }

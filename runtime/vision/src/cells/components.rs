@@ -1,4 +1,4 @@
-//! Cells as a foreground alone shows them: its components, touching cells being one.
+//! Cells as components of the foreground only, so touching cells are one.
 
 use image::{GrayImage, Luma};
 
@@ -8,8 +8,8 @@ use crate::{
     frame,
 };
 
-/// One label a 4-connected component of the pixels whose level is above `above`, numbered in raster order. The labels have
-/// the size of `foreground`.
+/// One label per 4-connected component of the pixels whose level is above `above`, numbered in raster order. The labels
+/// have the size of `foreground`.
 ///
 /// # Errors
 /// [`Error::Internal`] for more components than there are labels.

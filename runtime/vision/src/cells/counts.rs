@@ -1,4 +1,4 @@
-//! What is counted of a picture.
+//! The counts of a picture.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cell, Kind};
 
-/// How many cells a picture has. A cell is red, white, or of unknown kind; platelets are counted apart, and neither they
+/// The counts of a picture. A cell is red, white, or of unknown kind; platelets are counted separately, and neither they
 /// nor parasites are cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
-    /// Cells: red and white ones, or all where kinds are unknown.
+    /// Red and white cells, or all cells if kinds are unknown.
     pub cells: u32,
-    /// Red cells; none where kinds are unknown, as the two below.
+    /// Red cells; `None` if kinds are unknown, like the two below.
     pub red: Option<u32>,
     /// White cells.
     pub white: Option<u32>,
-    /// Platelets, which are no part of `cells`.
+    /// Platelets, not included in `cells`.
     pub platelets: Option<u32>,
-    /// Cells that the picture as it was read does not support ([`crate::support`]), platelets not among them.
+    /// Cells that the input does not support ([`crate::support`]), without platelets.
     pub unsupported: u32,
 }
 
 impl Counts {
-    /// Counts `cells`, whose kinds are known or not.
+    /// Counts `cells`, with or without known kinds.
     pub fn of(cells: &[Cell], has_kinds: bool) -> Self {
         let count = |wanted: &dyn Fn(&Cell) -> bool| cells.iter().filter(|cell| wanted(cell)).count() as u32;
         let of_kind = |kind| has_kinds.then(|| count(&|cell| cell.kind == kind));
@@ -41,7 +41,7 @@ impl Counts {
         self.red.is_some()
     }
 
-    /// The kinds in words: `120 red, 2 white, 9 platelets`; none where they are unknown.
+    /// The kinds in words: `120 red, 2 white, 9 platelets`; `None` if unknown.
     pub fn words(&self) -> Option<impl fmt::Display> {
         let (red, white, platelets) = (self.red?, self.white?, self.platelets?);
         let plural = if platelets == 1 { "" } else { "s" };

@@ -1,15 +1,15 @@
-//! Growing of markers inside the foreground: Meyer's flooding (Beucher and Meyer, "The morphological
-//! approach to segmentation: the watershed transformation", 1993) from the highest level down, without
-//! watershed lines, so that touching cells touch.
+//! Grows markers within the foreground: Meyer's flooding (Beucher and Meyer, "The morphological approach to segmentation:
+//! the watershed transformation", 1993) from the highest level down, without watershed lines, so that touching cells
+//! touch.
 //!
-//! The queue has one first-in-first-out list a level; a pixel enters it once, so that the lists can be threaded through one
-//! array and the whole is linear in the pixels.
+//! The queue has one FIFO list per level. A pixel enters it once, so the lists are threaded through one array, and the
+//! run time is linear in the pixels.
 
-/// No pixel; also what grows outside the foreground.
+/// No pixel; also marks the outside of the foreground.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// How the pixels of a picture lie in a row of memory: with a background pixel behind each row, and a row of them above and
-/// below the picture. So every pixel of the picture has four neighbours in memory, and no edge is asked for.
+/// The memory layout of a picture: a background pixel after each row, and a background row above and below. Every pixel
+/// therefore has four neighbours in memory, and no bounds need checking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Framed {
     width: usize,
@@ -21,17 +21,17 @@ impl Framed {
         Self { width, height }
     }
 
-    /// From a pixel to the one below it.
+    /// Offset from a pixel to the one below it.
     fn stride(self) -> usize {
         self.width + 1
     }
 
-    /// All pixels, those of the background frame too.
+    /// Number of pixels including the background frame.
     pub(super) fn len(self) -> usize {
         (self.height + 2) * self.stride() + 1
     }
 
-    /// Where the pixels of row `y` lie.
+    /// Positions of the pixels of row `y`.
     pub(super) fn row(self, y: usize) -> std::ops::Range<usize> {
         let begin = (y + 1) * self.stride() + 1;
         begin..begin + self.width
@@ -44,7 +44,7 @@ impl Framed {
     }
 }
 
-/// What is known of a pixel before the flooding.
+/// The role of a pixel before flooding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Ground {
@@ -52,11 +52,11 @@ pub(super) enum Ground {
     Outside,
     /// Foreground.
     Inside,
-    /// Foreground that a cell grows from.
+    /// Foreground from which a cell grows.
     Peak,
 }
 
-/// Queue of pixels by level, highest first, first in first out within a level.
+/// Priority queue of pixels: highest level first, FIFO within a level.
 struct Levels<'a> {
     head: [u32; 256],
     tail: [u32; 256],
@@ -64,7 +64,7 @@ struct Levels<'a> {
 }
 
 impl<'a> Levels<'a> {
-    // What `next` holds before does not matter: the last pixel of a list is known by its place.
+    // The initial contents of `next` do not matter: the last pixel of a list is known by its position.
     fn new(next: &'a mut [u32]) -> Self {
         Self { head: [NONE; 256], tail: [NONE; 256], next }
     }
@@ -95,9 +95,9 @@ impl<'a> Levels<'a> {
     }
 }
 
-/// Grows each peak inside the foreground, and gives the number of peaks; `grown` then has for each pixel the number of its
-/// peak, from 1 in raster order, or [`NONE`] outside. Every foreground component that holds a peak is filled, others stay 0.
-/// `next` is memory to work in. All are as long as `framed`.
+/// Grows each peak within the foreground and returns the number of peaks. For each pixel, `grown` then has the number of
+/// its peak, from 1 in raster order, or [`NONE`] outside. Every foreground component with a peak is filled, others stay
+/// 0. `next` is scratch memory. All have the same length.
 pub(super) fn grow(core: &[u8], ground: &[Ground], framed: Framed, grown: &mut [u32], next: &mut [u32]) -> usize {
     let mut queue = Levels::new(next);
     let mut count = 0;
@@ -129,7 +129,7 @@ pub(super) fn grow(core: &[u8], ground: &[Ground], framed: Framed, grown: &mut [
 mod tests {
     use super::*;
 
-    /// What grows from `peaks`, in memory that others have left; 0 outside.
+    /// What grows from `peaks`, in reused memory; 0 outside.
     fn grown(core: &[u8], inside: &[bool], width: usize, peaks: &[usize]) -> Vec<u32> {
         let framed = Framed::new(width, core.len() / width);
         let (mut levels, mut ground) = (vec![7; framed.len()], vec![Ground::Outside; framed.len()]);

@@ -1,4 +1,4 @@
-//! What kind of cell a cell is: the kind maps averaged over its pixels, in integers.
+//! The kind of a cell: the kind maps averaged over its pixels, in integers.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{
     segmentation::{CellMaps, KindMaps},
 };
 
-/// What a cell is. A parasite is no kind: a red cell that has one is a red cell.
+/// The kind of a cell. Parasites are not a kind: an infected red cell is a red cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -16,9 +16,9 @@ pub enum Kind {
     Red,
     /// A white cell, of any sort.
     White,
-    /// A platelet. It is listed with the cells and counted apart from them: [`Kind::is_cell`].
+    /// A platelet. It is listed with the cells but counted separately: [`Kind::is_cell`].
     Platelet,
-    /// The models tell no kinds.
+    /// The models report no kinds.
     #[default]
     Unknown,
 }
@@ -42,17 +42,17 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Its name where kinds are known.
+    /// Its name, if the kind is known.
     pub fn known(self) -> Option<&'static str> {
         (self != Self::Unknown).then(|| self.name())
     }
 
-    /// Whether it is a cell where cells are counted and measured: platelets are counted apart.
+    /// Whether it counts as a cell; platelets do not.
     pub fn is_cell(self) -> bool {
         self != Self::Platelet
     }
 
-    /// Whether it has the size of a red cell: of the kind, or of none that is known.
+    /// Whether it may have the size of a red cell: red or unknown.
     pub fn may_be_red(self) -> bool {
         matches!(self, Self::Red | Self::Unknown)
     }
@@ -61,8 +61,8 @@ impl Kind {
 /// Level of the kind maps where a kind is as likely as red.
 const EVEN_LEVEL: i64 = 128;
 
-/// `1000 / (1 + exp(-m / 16))`, rounded, of a margin of `m` levels. A margin is at most that of 128: red is one of three,
-/// and its level never changes.
+/// `1000 / (1 + exp(-m / 16))`, rounded, for a margin of `m` levels. A margin is at most 128: red is one of the three,
+/// and its level is constant.
 const THOUSANDTHS: [u16; 129] = [
     500, 516, 531, 547, 562, 577, 593, 608, 622, 637, 651, 665, 679, 693, 706, 719, 731, 743, 755, 766, //
     777, 788, 798, 808, 818, 827, 835, 844, 852, 860, 867, 874, 881, 887, 893, 899, 905, 910, 915, 920, //
@@ -73,10 +73,10 @@ const THOUSANDTHS: [u16; 129] = [
     999, 999, 1000, 1000, 1000, 1000, 1000, 1000, 1000,
 ];
 
-/// The kind of a cell whose `area_px` pixels have these sums of levels, and how sure it is in thousandths.
+/// The kind of a cell with `area_px` pixels and these sums of levels, and its confidence in thousandths.
 ///
-/// Means are rounded to levels. The greatest of red (level 128), white and platelet is the kind; red where it is as great
-/// as another, and white before platelet. How sure: the logistic of the margin between the greatest and the second.
+/// Means are rounded to levels. The greatest of red (level 128), white and platelet is the kind; red wins ties, and white
+/// wins against platelet. The confidence is the logistic function of the margin between the greatest and the second.
 fn decide(sums: Sums, area_px: u32) -> (Kind, u16) {
     let area = i64::from(area_px.max(1));
     let logit = |sum: u64| (2 * i64::try_from(sum).unwrap_or(i64::MAX / 4) + area) / (2 * area) - EVEN_LEVEL;
@@ -100,7 +100,7 @@ struct Sums {
     area_px: u32,
 }
 
-/// Adds the levels of every pixel to the sums of its label, label 1 first; labels without sums are left out.
+/// Adds the levels of every pixel to the sums of its label, label 1 first; labels without sums are skipped.
 fn add_levels(labels: &Labels, maps: &KindMaps, sums: &mut [Sums]) -> Result<()> {
     if [maps.white.dimensions(), maps.platelet.dimensions()] != [labels.dimensions(); 2] {
         return Err(Error::internal("cells::kind", "kind maps and labels differ in size"));
@@ -120,10 +120,10 @@ fn add_levels(labels: &Labels, maps: &KindMaps, sums: &mut [Sums]) -> Result<()>
     Ok(())
 }
 
-/// Takes the platelets out of labels; the numbers of the others stay. Nothing where kinds are unknown.
+/// Removes the platelets from labels, without renumbering the others. Does nothing if kinds are unknown.
 ///
 /// # Errors
-/// [`Error::Internal`] when maps and labels differ in size.
+/// [`Error::Internal`] if maps and labels differ in size.
 pub fn leave_out_platelets(labels: &mut Labels, maps: &CellMaps) -> Result<()> {
     let Some(maps) = &maps.kinds else { return Ok(()) };
     let most = labels.iter().copied().max().unwrap_or(0);
@@ -136,17 +136,17 @@ pub fn leave_out_platelets(labels: &mut Labels, maps: &CellMaps) -> Result<()> {
     Ok(())
 }
 
-/// Tells the kinds of one picture after another, in the memory that the most cells so far took.
+/// Determines the kinds in one picture after another, reusing memory.
 #[derive(Debug, Default)]
 pub(super) struct Kinds {
     sums: Vec<Sums>,
 }
 
 impl Kinds {
-    /// Writes the kind of every cell of `labels`. Memory for `most` cells is asked for at once; for more when they come.
+    /// Writes the kind of every cell of `labels`. Reserves memory for `most` cells at once, and for more on demand.
     ///
     /// # Errors
-    /// [`Error::Internal`] when maps and labels differ in size.
+    /// [`Error::Internal`] if maps and labels differ in size.
     pub(super) fn tell(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
         let count = cells.last().map_or(0, |cell| usize::from(cell.label));
         self.sums.clear();
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(of(3 * 128 + 1, 3), (Kind::Red, 500));
         assert_eq!(of(3 * 128 + 2, 3), (Kind::White, 516));
         assert_eq!(of(2 * 128 + 1, 2), (Kind::White, 516));
-        // As many pixels as no picture has.
+        // More pixels than any picture has.
         assert_eq!(of(u64::from(u32::MAX) * 255, u32::MAX).0, Kind::White);
     }
 
@@ -204,7 +204,7 @@ mod tests {
         }
         let sure = |white, platelet| of(white, platelet).1;
         assert!((0..=255).all(|white| (0..=255).all(|platelet| (500..=1000).contains(&sure(white, platelet)))));
-        // The greatest margin is the table's last.
+        // The greatest margin is the last entry of the table.
         assert_eq!((of(0, 0).1, THOUSANDTHS[128]), (1000, 1000));
     }
 

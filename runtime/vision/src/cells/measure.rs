@@ -1,4 +1,4 @@
-//! Labels become measures: one pass over the picture, integer sums, a few formulas at the end.
+//! From labels to measures: one pass over the picture, integer sums, a few formulas at the end.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -14,7 +14,7 @@ use crate::{
     support::CellConsistency,
 };
 
-/// Levels of the maps a unit of logit; 128 is logit 0.
+/// Levels of the maps per logit; 128 is logit 0.
 const LEVELS_A_LOGIT: f64 = 16.0;
 
 /// Integer sums over the pixels of one cell.
@@ -26,7 +26,7 @@ struct Sums {
     xx: u64,
     yy: u64,
     xy: u64,
-    /// Steps from the cell to something else along rows and columns.
+    /// Transitions from the cell to something else along rows and columns.
     straight: u64,
     /// The same along the two diagonals.
     diagonal: u64,
@@ -36,31 +36,31 @@ struct Sums {
 
 /// Measures every cell, in order of its label.
 ///
-/// - centroid and second moments: over the pixels' centres; the moments have the 1/12 of a pixel's own extent;
-/// - perimeter: Crofton's formula with four directions, `pi/8 * (n_0 + n_90 + (n_45 + n_135) / sqrt 2)`, where
-///   `n` counts where lines through the pixels' centres cross the outline (Legland et al., "Computation of
-///   Minkowski measures on 2D and 3D binary images", 2007); right for disks, 5 % low for an upright square;
+/// - centroid and second moments: over the pixel centres; the moments include the 1/12 of a pixel's own extent;
+/// - perimeter: Crofton's formula with four directions, `pi/8 * (n_0 + n_90 + (n_45 + n_135) / sqrt 2)`, where `n` counts
+///   crossings of the outline with lines through the pixel centres (Legland et al., "Computation of Minkowski measures on
+///   2D and 3D binary images", 2007); exact for disks, 5 % low for an upright square;
 /// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels;
-/// - consistency: of the super-resolved picture that `maps` and `labels` are of with what was read;
-/// - kind: that of the greatest mean of the kind maps, where there are any.
+/// - consistency: between the super-resolved picture of `maps` and `labels` and the input;
+/// - kind: the greatest mean of the kind maps, if there are any.
 ///
 /// # Errors
-/// [`crate::error::Error::Internal`] when `consistency` or the kind maps are of a picture of another size.
+/// [`crate::error::Error::Internal`] if `consistency` or the kind maps have another size.
 pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
     Measurer::default().measure(labels, maps, consistency, 0, &mut cells)?;
     Ok(cells)
 }
 
-/// Measures the cells of one picture after another, in the memory that the most cells so far took.
+/// Measures the cells of one picture after another, reusing memory.
 #[derive(Debug)]
 pub struct Measurer {
     sums: Vec<Sums>,
     consistency: Vec<CellSums>,
     kinds: Kinds,
-    /// Of the row above, and of the row that is measured.
+    /// The row above, and the current row.
     rows: [Vec<Run<u16>>; 2],
-    /// Of each level of the foreground map.
+    /// Foreground probability of each level.
     probability: [f64; 256],
 }
 
@@ -73,7 +73,7 @@ impl Default for Measurer {
 }
 
 impl Measurer {
-    /// As [`measure()`], to `cells`. Memory for `most` cells is asked for at once; for more of them when they come.
+    /// As [`measure()`], to `cells`. Reserves memory for `most` cells at once, and for more on demand.
     ///
     /// # Errors
     /// As [`measure()`].
@@ -116,7 +116,7 @@ impl Measurer {
                 let of = &mut sums[usize::from(run.value) - 1];
                 of.add(run, y as u64);
                 of.touches_border |= run.begin == 0 || y == 0 || run.end == width || y + 1 == height;
-                // In order, since each sum is rounded.
+                // In order, because each sum is rounded.
                 let levels = levels.get(run.begin..run.end.min(levels.len())).unwrap_or_default();
                 of.probability =
                     levels.iter().fold(of.probability, |sum, &level| sum + probability[usize::from(level)]);
@@ -128,12 +128,12 @@ impl Measurer {
 }
 
 impl Sums {
-    /// Adds a run of row `y` as if nothing of its cell lay above and below it.
+    /// Adds a run of row `y` as if no pixel of its cell were above or below it.
     fn add(&mut self, run: &Run<u16>, y: u64) {
         let (begin, end) = (run.begin as u64, run.end as u64);
         let pixels = end - begin;
         let x = (begin + end - 1) * pixels / 2;
-        // Of all whole numbers below `n`.
+        // Sum of the squares of all integers below `n`.
         let squares = |n: u64| n * n.saturating_sub(1) * (2 * n).saturating_sub(1) / 6;
         self.area += pixels as u32;
         self.x += x;
@@ -146,11 +146,11 @@ impl Sums {
     }
 }
 
-/// Takes off the steps between pixels of one cell that lie in two rows: each was counted from both sides.
+/// Subtracts the transitions between pixels of one cell in adjacent rows, which were counted from both sides.
 fn join(above: &[Run<u16>], here: &[Run<u16>], sums: &mut [Sums]) {
     let mut above = above;
     for run in here {
-        // What ends further left touches no later run either, not even by a corner.
+        // Runs that end further left touch no later run either, not even diagonally.
         let passed = above.iter().take_while(|other| other.end < run.begin).count();
         above = &above[passed..];
         let near = above.iter().take_while(|other| other.begin <= run.end);
@@ -167,7 +167,7 @@ fn join(above: &[Run<u16>], here: &[Run<u16>], sums: &mut [Sums]) {
     }
 }
 
-/// Empties `line` and makes room for `most`.
+/// Clears `line` and reserves `most`.
 fn room<T>(line: &mut Vec<T>, most: usize) {
     line.clear();
     line.reserve_exact(most);
@@ -215,7 +215,7 @@ mod tests {
         CellMaps::without_kinds(map.clone(), map)
     }
 
-    /// Measures with a picture that says what was read.
+    /// Measures with a picture that equals the input.
     fn measured(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
         let picture = RgbImage::new(labels.width(), labels.height());
         measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((near.eccentricity, near.perimeter_px), (far.eccentricity, far.perimeter_px));
     }
 
-    /// The sums over pixel after pixel.
+    /// The sums, pixel by pixel.
     fn simple_sums(labels: &Labels, maps: &CellMaps, table: &[f64; 256]) -> Vec<Sums> {
         let mut sums: Vec<Sums> = super::super::simple::steps(labels)
             .into_iter()

@@ -1,12 +1,12 @@
-//! Outlines of cells: along the edges of their pixels, two bits a step.
+//! Outlines of cells: paths along pixel edges, two bits per step.
 //!
-//! An outline runs clockwise (y points down) around the cell, from the upper left corner of its first pixel back to it, so
-//! that the polygon covers exactly the cell's pixels and its holes. Pixels that meet at a corner alone are not joined.
+//! An outline runs clockwise (y points down) around the cell, from the upper left corner of its first pixel back to it,
+//! so the polygon covers exactly the cell's pixels and holes. Pixels that share only a corner are not connected.
 //!
 //! ```text
 //! outline = form x y rest             numbers: 7 bits a byte, least first, the top bit says that more follow
 //!   form 0: rest = steps, then the steps, four a byte, the first in the lowest bits: 0 right, 1 down, 2 left, 3 up
-//!   form 1: rest = width height       the box alone: the outline was too long to be kept
+//!   form 1: rest = width height       only the box: the outline was too long to be stored
 //! ```
 
 use super::{Cell, Labels};
@@ -18,21 +18,21 @@ const BOX: u8 = 1;
 /// Steps to the right, down, left, up.
 pub(crate) const STEPS: [(i64, i64); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
-/// Where the two pixels ahead lie from a corner, for each heading: the one on the left hand, the one on the right.
+/// Offsets of the two pixels ahead of a corner, for each heading: on the left hand, on the right hand.
 const AHEAD: [[(i64, i64); 2]; 4] = [[(0, -1), (0, 0)], [(0, 0), (-1, 0)], [(-1, 0), (-1, -1)], [(-1, -1), (0, -1)]];
 
-/// The outlines of a frame's cells, in the order of the cells. Its memory is used again from frame to frame.
+/// The outlines of a frame's cells, in the order of the cells. Memory is reused from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outlines {
     bytes: Vec<u8>,
-    /// Where each one ends in `bytes`.
+    /// End of each outline in `bytes`.
     ends: Vec<u32>,
     /// First pixel of each cell.
     first: Vec<Option<(u32, u32)>>,
 }
 
 impl Outlines {
-    /// Traces every cell of `cells` (in order of their labels) in `labels`, over what was here before.
+    /// Traces every cell of `cells` (in order of their labels) in `labels`, replacing earlier outlines.
     pub fn trace(&mut self, labels: &Labels, cells: &[Cell]) {
         self.bytes.clear();
         self.ends.clear();
@@ -105,8 +105,8 @@ impl Outlines {
     }
 }
 
-/// Walks around the cell whose first pixel in reading order is `first`. Gives left, top, right and bottom edge, and the
-/// number of steps. Each step goes to `step` as the index of its direction in [`STEPS`].
+/// Walks around the cell whose first pixel in raster order is `first`. Returns the left, top, right and bottom edge, and
+/// the number of steps. Calls `step` with the index of each step in [`STEPS`].
 pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: impl FnMut(u8)) -> ([u32; 4], u32) {
     let inside = |x: i64, y: i64| {
         let place = u32::try_from(x).ok().zip(u32::try_from(y).ok());
@@ -127,7 +127,7 @@ pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: imp
             (true, true) => (heading + 3) % 4,
             (false, true) => heading,
         };
-        // No pixel lies above or to the left of the first one: its corner is passed once.
+        // No pixel lies above or to the left of the first one, so its corner is passed once.
         if (x, y) == start {
             break;
         }
@@ -135,18 +135,18 @@ pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: imp
     ([left, top, right, bottom].map(|edge| edge as u32), count)
 }
 
-/// A polygon read back.
+/// A decoded polygon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Polygon {
-    /// Its corners, clockwise (y points down), the first not repeated; on the corners of pixels, so that the first pixel
-    /// of a picture spans (0, 0) to (1, 1). Empty where there is no outline.
+    /// Its corners, clockwise (y points down), without repeating the first, at pixel corners: the first pixel of a
+    /// picture spans (0, 0) to (1, 1). Empty if there is no outline.
     pub corners: Vec<[u32; 2]>,
-    /// Whether it is the cell's box alone.
+    /// Whether it is only the cell's box.
     pub is_box: bool,
 }
 
 impl Polygon {
-    /// Reads an outline over what was here before. Whatever does not read is told as `false`, with no corners.
+    /// Decodes an outline, replacing the earlier one. Returns `false` for invalid data, with no corners.
     pub fn read(&mut self, outline: &[u8]) -> bool {
         self.corners.clear();
         self.is_box = false;
@@ -184,7 +184,7 @@ impl Polygon {
         (self.corners.len() >= 4 && place == [i64::from(x), i64::from(y)]).then_some(())
     }
 
-    /// Left, top, width and height; nothing without corners.
+    /// Left, top, width and height; `None` without corners.
     pub fn bounds(&self) -> Option<[u32; 4]> {
         let side = |axis: usize| {
             let values = || self.corners.iter().map(move |corner| corner[axis]);
@@ -195,7 +195,7 @@ impl Polygon {
     }
 }
 
-/// Writes a number, 7 bits a byte.
+/// Writes a number, 7 bits per byte.
 fn put(bytes: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -204,7 +204,7 @@ fn put(bytes: &mut Vec<u8>, mut number: u32) {
     bytes.push(number as u8);
 }
 
-/// Reads a number back, of 31 bits at most.
+/// Reads a number of at most 31 bits.
 fn take(bytes: &mut &[u8]) -> Option<u32> {
     let mut number = 0_u64;
     for shift in [0, 7, 14, 21, 28] {
@@ -258,7 +258,7 @@ mod tests {
         (0..cells.len()).map(read).collect()
     }
 
-    /// Area of a clockwise polygon where y points down.
+    /// Area of a clockwise polygon (y points down).
     fn area(corners: &[[u32; 2]]) -> i64 {
         let next = corners.iter().cycle().skip(1);
         let twice: i64 = corners
@@ -269,7 +269,7 @@ mod tests {
         twice / 2
     }
 
-    /// Whether a pixel's centre lies inside: the edges to its left are counted.
+    /// Whether a pixel's centre lies inside, by counting the edges to its left.
     fn covers(corners: &[[u32; 2]], x: u32, y: u32) -> bool {
         let next = corners.iter().cycle().skip(1);
         let left = corners
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn an_outline_that_is_too_long_is_kept_as_its_box() {
-        // A comb: every second column, joined by the first row.
+        // A comb: every second column, connected by the first row.
         let labels = Labels::from_fn(600, 250, |x, y| Luma([u16::from(y == 0 || x % 2 == 0)]));
         let comb = &polygons(&labels, &[1])[0];
         assert_eq!((comb.is_box, comb.bounds()), (true, Some([0, 0, 600, 250])));

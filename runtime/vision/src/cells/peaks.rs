@@ -1,10 +1,9 @@
-//! Where cells are: the peaks of the core map that stand out enough.
+//! Peaks of the core map that stand out enough to be cells.
 //!
-//! The measure of standing out is a peak's dynamics: how far one has to go down from it to reach a higher
-//! one (Grimaud, "A new measure of contrast: the dynamics", 1992). Pixels are visited from the highest level
-//! down and joined to their visited neighbours; where two joined regions meet, the lower peak of the two has
-//! found its dynamics. One counting sort and one union-find, which most pixels only ask their neighbours of: linear in the
-//! pixels, all integer.
+//! The criterion is a peak's dynamics: how far one must descend from it to reach a higher one (Grimaud, "A new measure of
+//! contrast: the dynamics", 1992). Pixels are visited from the highest level down and joined to their visited neighbours.
+//! Where two regions meet, the dynamics of the lower peak is known. One counting sort and one union-find, most of whose
+//! lookups are direct neighbours: linear in the pixels, all integer.
 
 use image::GrayImage;
 
@@ -14,13 +13,13 @@ use super::{
 };
 use crate::model::manifest::CellRule;
 
-/// Marks the peaks that become cells in `ground`, which tells the foreground from the background before.
+/// Marks the peaks that become cells in `ground`, which distinguishes foreground from background.
 ///
-/// `core` is the core map; both lie as `framed` says. `order` and `parent`, as long, are memory to work in. Neighbourhood
-/// is 4, here and in the flooding, so that every foreground component has a peak of its own.
+/// `core` is the core map; both have the layout `framed`. `order` and `parent` have the same length and are scratch
+/// memory. The neighbourhood is 4, here and in flooding, so every foreground component has its own peak.
 ///
-/// The highest peak of each component needs neither level nor dynamics: a foreground that no peak
-/// explains is a doubtful cell, and a lost cell is worse than a doubtful one.
+/// The highest peak of each component needs neither level nor dynamics: foreground without a peak is a doubtful cell, and
+/// missing a cell is worse than reporting a doubtful one.
 pub(super) fn mark(
     core: &[u8],
     ground: &mut [Ground],
@@ -30,7 +29,7 @@ pub(super) fn mark(
     parent: &mut [u32],
 ) {
     let order = by_level_descending(core, ground, order);
-    // Parent of each visited pixel: a peak of its region, and in the end the highest one, which stands for the region.
+    // Parent of each visited pixel: a peak of its region, and finally the highest one, which represents the region.
     parent.fill(NONE);
     for &pixel in order {
         let at = pixel as usize;
@@ -42,7 +41,8 @@ pub(super) fn mark(
             continue;
         }
         parent[at] = first;
-        // Nearly every pixel has neighbours of one parent alone. One more, and those without are the least, not the greatest.
+        // Almost every pixel has neighbours with a single parent. Adding one makes those without a parent the least, not
+        // the greatest.
         let last = near.into_iter().fold(0, |last, near| last.max(near.wrapping_add(1)));
         let is_one = last == first + 1;
         if !is_one {
@@ -51,8 +51,8 @@ pub(super) fn mark(
     }
 }
 
-/// Joins the regions that meet at a pixel of level `saddle`, whose neighbours have the parents `near`. The lower peak of two
-/// stays one if it stands out enough.
+/// Joins the regions that meet at a pixel of level `saddle`, whose neighbours have the parents `near`. The lower of two
+/// peaks is kept if it stands out enough.
 fn join(core: &[u8], ground: &mut [Ground], rule: &CellRule, saddle: u8, near: [u32; 4], parent: &mut [u32]) {
     let depth = rule.saddle_depth.max(1);
     let mut here = NONE;
@@ -72,7 +72,7 @@ fn join(core: &[u8], ground: &mut [Ground], rule: &CellRule, saddle: u8, near: [
     }
 }
 
-/// Indices of the foreground pixels, from the highest level to the lowest, in raster order within a level.
+/// Indices of the foreground pixels, by descending level, in raster order within a level.
 fn by_level_descending<'a>(core: &[u8], ground: &[Ground], order: &'a mut [u32]) -> &'a [u32] {
     let foreground = || runs(ground, Ground::Outside);
     let mut start = [0_usize; 256];
@@ -93,7 +93,7 @@ fn by_level_descending<'a>(core: &[u8], ground: &[Ground], order: &'a mut [u32])
     &order[..total]
 }
 
-/// The root of a region, halving the path to it on the way.
+/// The root of a region, with path halving.
 fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
     while parent[pixel as usize] != pixel {
         let above = parent[parent[pixel as usize] as usize];
@@ -103,8 +103,8 @@ fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
     pixel
 }
 
-/// The core map smoothed by the 3x3 binomial kernel, rounded, edges repeated, to `smooth`, which lies as `framed` says: the
-/// net's maps are read without the noise of single levels.
+/// The core map smoothed with the 3x3 binomial kernel, rounded, edges repeated, to `smooth` with the layout `framed`:
+/// this removes the noise of single levels.
 pub(super) fn smooth(map: &GrayImage, framed: Framed, smooth: &mut [u8]) {
     let (width, height) = (map.width() as usize, map.height() as usize);
     let bytes = map.as_raw();
@@ -118,7 +118,7 @@ pub(super) fn smooth(map: &GrayImage, framed: Framed, smooth: &mut [u8]) {
         let last = width - 1;
         to[0] = level(column(0), column(0), column(last.min(1)));
         to[last] = level(column(last.saturating_sub(1)), column(last), column(last));
-        // Slices of one length: the compiler takes many pixels at once.
+        // Slices of equal length let the compiler vectorise.
         let inner = last.saturating_sub(1);
         let [a, b, c] = [above, row, below].map(|row| [0, 1, 2].map(|by| row.get(by..by + inner).unwrap_or_default()));
         for (x, to) in to[1..].iter_mut().take(inner).enumerate() {
@@ -136,7 +136,7 @@ mod tests {
         CellRule { foreground_level: 128, peak_level, saddle_depth, least_area_px: 1 }
     }
 
-    /// The peaks as indices, found in memory that others have left.
+    /// The peaks as indices, found in reused memory.
     fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<usize> {
         let framed = Framed::new(width, core.len() / width);
         let (mut levels, mut ground) = (vec![9; framed.len()], vec![Ground::Outside; framed.len()]);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn dynamics_look_past_a_shallow_saddle_to_the_deep_one() {
-        // 180 and 170 are one peak; the deep valley then parts them from 200.
+        // 180 and 170 are one peak; the deep valley then separates them from 200.
         assert_eq!(count(&[180, 165, 170, 20, 200], 100, 30), 2);
     }
 

@@ -1,4 +1,4 @@
-//! What must hold of every split, whatever the maps.
+//! Invariants of every split, for any maps.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,8 +14,8 @@ fn area_rule(least_area_px: u32) -> CellRule {
     CellRule { least_area_px, ..RULE }
 }
 
-/// Maps as a perfect net would draw them: each pixel belongs to the shape it lies deepest in.
-/// A shape is its centre and its half axes along x and y.
+/// Maps as a perfect model would draw them: each pixel belongs to the shape in which it lies deepest. A shape is its
+/// centre and its half axes along x and y.
 fn drawn(width: u32, height: u32, shapes: &[[f64; 4]]) -> CellMaps {
     let depth = |x: u32, y: u32| {
         let inside =
@@ -34,7 +34,7 @@ fn count(maps: &CellMaps) -> usize {
     if labels.is_empty() { 0 } else { measure(&labels, maps).len() }
 }
 
-/// The cells, as if the picture said what was read.
+/// The cells, as if the picture equalled the input.
 fn measure(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
     let picture = RgbImage::new(labels.width(), labels.height());
     super::measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
@@ -91,7 +91,7 @@ fn more_cells_than_labels_is_an_error() {
     assert_eq!(labels.as_raw().iter().max(), Some(&(255 * 255)));
 }
 
-/// Indices of the four neighbours of pixel `at`, those outside the picture left out.
+/// Indices of the four neighbours of pixel `at` within the picture.
 fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
     let x = at % width;
     let above = (at >= width).then(|| at - width);
@@ -99,7 +99,7 @@ fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize
     beside.into_iter().flatten().chain(above).chain((at + width < len).then_some(at + width))
 }
 
-/// Number of 4-connected pieces of the pixels that carry `label`.
+/// Number of 4-connected components of the pixels with `label`.
 fn pieces(labels: &Labels, label: u16) -> usize {
     let (raw, width) = (labels.as_raw(), labels.width() as usize);
     let mut seen = vec![false; raw.len()];
@@ -128,7 +128,7 @@ fn turned(maps: &CellMaps, turn: fn(&GrayImage) -> GrayImage) -> CellMaps {
 }
 
 prop_compose! {
-    /// Rough maps: blocks of few levels, so that plateaus, ties and saddles are everywhere.
+    /// Rough maps: blocks of few levels, with plateaus, ties and saddles everywhere.
     fn rough()(width in 1_u32..24, height in 1_u32..24)(
         foreground in prop::collection::vec(prop::sample::select(vec![0_u8, 120, 129, 200, 255]), (width * height) as usize),
         core in prop::collection::vec(prop::sample::select(vec![0_u8, 90, 100, 140, 180, 255]), (width * height) as usize),

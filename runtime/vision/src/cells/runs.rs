@@ -1,6 +1,6 @@
-//! A row of labels as runs of one label: what is done once a run need not be done once a pixel.
+//! Rows of labels as runs of one label, for work that is needed once per run rather than per pixel.
 
-/// Pixels `begin..end` of a row, all of one value that is not the background's.
+/// Pixels `begin..end` of a row with one value other than the background's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run<T> {
     pub(crate) begin: usize,
@@ -8,7 +8,7 @@ pub(crate) struct Run<T> {
     pub(crate) value: T,
 }
 
-/// The runs of a row from the left, without those of the background.
+/// The runs of a row from the left, without background runs.
 pub(crate) fn runs<T: Copy + PartialEq>(row: &[T], background: T) -> impl Iterator<Item = Run<T>> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -19,9 +19,9 @@ pub(crate) fn runs<T: Copy + PartialEq>(row: &[T], background: T) -> impl Iterat
     })
 }
 
-/// How many values at the start are `value`.
+/// How many leading values equal `value`.
 fn leading<T: Copy + PartialEq>(row: &[T], value: T) -> usize {
-    // Without a branch a value, so that the compiler compares many at once.
+    // Without a branch per value, so that the compiler compares many at once.
     let is_alike = |eight: &&[T]| eight.iter().fold(true, |all, other| all & (*other == value));
     let sure = 8 * row.chunks_exact(8).take_while(is_alike).count();
     sure + row[sure..].iter().take_while(|other| **other == value).count()

@@ -1,4 +1,4 @@
-//! Split and sums pixel by pixel, as they are defined: what the fast ones are held to, to the last bit.
+//! Split and sums pixel by pixel, as defined: the reference for the fast ones, to the last bit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,7 +29,7 @@ fn smoothed(map: &GrayImage) -> Vec<u8> {
     (0..width * height).map(|at| ((sum(at % width, at / width) + 8) / 16) as u8).collect()
 }
 
-/// The pixels that cells grow from.
+/// The pixels from which cells grow.
 fn peaks(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<bool> {
     let mut order: Vec<usize> = (0..core.len()).filter(|at| inside[*at]).collect();
     order.sort_by_key(|at| std::cmp::Reverse(core[*at]));
@@ -54,7 +54,7 @@ fn peaks(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<boo
     (0..core.len()).map(|at| is_peak[at] || parent[at] == Some(at)).collect()
 }
 
-/// Number of the peak that each pixel has grown from, from 1; 0 outside.
+/// Number of the peak that each pixel grew from, from 1; 0 outside.
 fn grown(core: &[u8], inside: &[bool], peaks: &[bool], width: usize) -> Vec<usize> {
     let mut grown = vec![0; core.len()];
     let mut queues = vec![VecDeque::new(); 256];
@@ -92,7 +92,7 @@ fn labels(maps: &CellMaps, rule: &CellRule) -> Vec<u16> {
     grown.iter().map(|peak| numbers[*peak]).collect()
 }
 
-/// Steps to another label along rows and columns, and along diagonals, of each label.
+/// Transitions to another label along rows and columns, and along diagonals, for each label.
 pub(super) fn steps(labels: &Labels) -> Vec<[u64; 2]> {
     let mut steps = vec![[0; 2]; usize::from(labels.iter().copied().max().unwrap_or(0))];
     for (x, y, pixel) in labels.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] > 0) {
@@ -127,7 +127,7 @@ proptest! {
         maps in rough(), foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
     ) {
         let rule = CellRule { foreground_level, peak_level, saddle_depth, least_area_px };
-        // In memory that a picture of another shape has left.
+        // In memory that a picture of another shape used.
         let (mut splitter, mut found) = (super::Splitter::default(), Labels::default());
         let turned = image::imageops::rotate90(&maps.core);
         splitter.split(&CellMaps::without_kinds(turned.clone(), turned), &rule, &mut found).unwrap();

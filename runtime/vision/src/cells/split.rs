@@ -1,4 +1,4 @@
-//! The maps of a picture become labels: peaks, flooding, specks out, numbers in raster order.
+//! From maps to labels: peaks, flooding, removal of specks, numbering in raster order.
 
 use image::GrayImage;
 
@@ -19,26 +19,26 @@ use crate::{
 /// Finds the cells of a picture.
 ///
 /// A pixel is foreground above `rule.foreground_level`. Every peak of the smoothed core map that `rule` accepts is grown
-/// inside the foreground; a foreground component without one is a single cell. Cells are 4-connected,
-/// those under `rule.least_area_px` are left out.
+/// within the foreground; a foreground component without one is a single cell. Cells are 4-connected, those under
+/// `rule.least_area_px` are discarded.
 ///
 /// # Errors
-/// [`Error::Picture`] with more than [`MAX_CELLS`] cells, [`Error::Internal`] when the maps differ in size.
+/// [`Error::Picture`] with more than [`MAX_CELLS`] cells, [`Error::Internal`] if the maps differ in size.
 pub fn split(maps: &CellMaps, rule: &CellRule) -> Result<Labels> {
     let mut labels = Labels::default();
     Splitter::default().split(maps, rule, &mut labels)?;
     Ok(labels)
 }
 
-/// Finds the cells of one picture after another, in the memory that the largest so far took: 10 bytes a pixel and one for
-/// a frame around it, whatever is in the picture.
+/// Finds the cells of one picture after another, reusing memory: 10 bytes per pixel and one for a frame around it,
+/// whatever the picture contains.
 #[derive(Debug, Default)]
 pub struct Splitter {
     ground: Vec<Ground>,
     core: Vec<u8>,
-    /// The order of the pixels, then the queue of the flooding, then what is counted of each region.
+    /// The order of the pixels, then the queue of the flooding, then the counts per region.
     first: Vec<u32>,
-    /// The regions of the peaks, then what has grown.
+    /// The regions of the peaks, then the grown regions.
     second: Vec<u32>,
 }
 
@@ -58,7 +58,7 @@ impl Splitter {
             return Ok(());
         }
         let framed = Framed::new(width as usize, height as usize);
-        // Emptied first: the frame is background, wherever it lies.
+        // Cleared first: the frame is background, wherever it lies.
         self.ground.clear();
         refit_line(&mut self.ground, framed.len(), Ground::Outside);
         for (y, levels) in maps.foreground.as_raw().chunks_exact(width as usize).enumerate() {
@@ -68,7 +68,7 @@ impl Splitter {
         }
         refit_line(&mut self.core, framed.len(), 0);
         refit_line(&mut self.second, framed.len(), 0);
-        // At most every second pixel is a peak: there is room for two numbers of each, and two of the background.
+        // At most every second pixel is a peak, so there is room for two numbers per peak and two for the background.
         refit_line(&mut self.first, framed.len() + 4, 0);
         let (core, ground, grown) = (&mut self.core, &mut self.ground, &mut self.second);
         let queue = &mut self.first[..framed.len()];
@@ -81,7 +81,7 @@ impl Splitter {
     }
 }
 
-/// The mask of the cells: 255 where a label is, 0 elsewhere.
+/// The mask of the cells: 255 inside, 0 elsewhere.
 pub fn mask(labels: &Labels) -> GrayImage {
     let mut mask = GrayImage::new(labels.width(), labels.height());
     for (level, &label) in mask.iter_mut().zip(labels.as_raw()) {
@@ -90,8 +90,8 @@ pub fn mask(labels: &Labels) -> GrayImage {
     mask
 }
 
-/// Writes the labels of what has grown: numbers in order of first pixels, 0 for specks. `areas` and `numbers`, one for each
-/// peak and one before them, are memory to work in.
+/// Writes the labels of the grown regions: numbers in order of first pixels, 0 for specks. `areas` and `numbers`, with
+/// one entry per peak and one before them, are scratch memory.
 fn number(
     grown: &[u32],
     framed: Framed,
@@ -116,12 +116,12 @@ fn number(
                     Error::picture(
                         format!("more than {MAX_CELLS} cells"),
                         format!("at most {MAX_CELLS} cells in one picture"),
-                        "Cut the picture into smaller ones",
+                        "Split the picture into smaller ones",
                     )
                 })?;
                 numbers[peak] = u32::from(cells);
             }
-            // Numbers were made of 16 bits.
+            // Numbers have 16 bits.
             row[run.begin..run.end].fill(numbers[peak] as u16);
         }
     }

@@ -1,28 +1,28 @@
-//! Quantized constants, kept as they are written.
+//! Quantized constants in their stored form.
 //!
-//! tract multiplies constants out while it wires a graph: the levels are then lost, and half of the time to load a model
-//! went there. So constants are dequantized by an operation of our own that tract does not see through.
+//! tract dequantizes constants while it wires a graph, which loses the levels and used to take half of the time to load a
+//! model. Here an opaque operation dequantizes constants, so tract does not fold them.
 
 use tract_core::internal::*;
 
-/// Constant levels, scale and zero point: `real = scale * (level - zero_point)`, one scale and zero point for all levels
-/// or one for each place along `axis`, which counts from the end where it is below 0.
+/// Constant levels, scale and zero point: `real = scale * (level - zero_point)`, with one scale and zero point for all
+/// levels or one per index along `axis`, which counts from the end if it is negative.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dequantized {
     pub(super) axis: i64,
 }
 
-/// What was written.
+/// The stored form.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) levels: Arc<Tensor>,
-    /// One, or one for each place along the axis.
+    /// One, or one per index along the axis.
     pub(super) scales: Vec<f32>,
     zero_points: Vec<f32>,
     axis: usize,
 }
 
-/// The parts of a quantized constant; `None` for everything else.
+/// The parts of a quantized constant; `None` for anything else.
 pub(super) fn written(model: &TypedModel, outlet: OutletId) -> Option<Written> {
     let node = model.node(outlet.node);
     let op = node.op_as::<Dequantized>()?;
@@ -77,7 +77,7 @@ impl Op for Dequantized {
 }
 
 impl EvalOp for Dequantized {
-    // The pass puts the levels or the real numbers in its place: it never runs, and nothing may fold it.
+    // The pass replaces it with the levels or the real numbers: it never runs, and must not be folded.
     not_out_of_plan!();
 }
 

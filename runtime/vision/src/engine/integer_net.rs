@@ -1,4 +1,4 @@
-//! The tract operation that runs a program of integers.
+//! The tract operation that runs an integer program.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use tract_core::internal::*;
 use crate::{engine::limits::MAX_WORKERS, model::limits::MAX_NET_EDGES};
 use bloodseg_kernels::{arena::Arena, program::Program};
 
-/// Arenas for the programs of all nets: as many as run at a time. A run takes one and gives it back.
+/// Arenas for the programs of all models, one per concurrent run. A run takes one and returns it.
 #[derive(Debug, Default)]
 pub struct Arenas(Mutex<Inner>);
 
@@ -18,7 +18,7 @@ struct Inner {
 }
 
 impl Arenas {
-    /// No arena for less than `bytes` from now on; made when one is first taken, and kept.
+    /// Sets a minimum size for arenas; they are allocated on first use, and kept.
     pub(super) fn reserve(&self, bytes: usize) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.bytes = inner.bytes.max(bytes);
@@ -32,7 +32,7 @@ impl Arenas {
     fn take(&self) -> Arena {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = inner.bytes;
-        // One from before a larger program came is dropped.
+        // Arenas from before a larger program was loaded are dropped.
         let held = inner.free.pop().filter(|arena| arena.len() >= bytes);
         drop(inner);
         held.unwrap_or_else(|| Arena::new(bytes))
@@ -40,7 +40,7 @@ impl Arenas {
 
     fn give_back(&self, arena: Arena) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // More than there is room for are not kept.
+        // Excess arenas are not kept.
         let _ = inner.free.push(arena);
     }
 }
@@ -51,11 +51,11 @@ pub(super) struct IntegerNet {
     pub(super) program: Arc<Program>,
     pub(super) outputs: Vec<[usize; 4]>,
     pub(super) arenas: Arc<Arenas>,
-    /// Output tensors to be used again once nobody looks at them any more.
+    /// Output tensors to reuse once they are released.
     pub(super) spare: Arc<Mutex<Spares>>,
 }
 
-/// One set of outputs a run.
+/// One set of outputs per run.
 pub(super) type Spares = heapless::Vec<Vec<Arc<Tensor>>, MAX_WORKERS>;
 
 impl PartialEq for IntegerNet {
@@ -67,7 +67,7 @@ impl PartialEq for IntegerNet {
 impl Eq for IntegerNet {}
 
 impl IntegerNet {
-    /// Outputs that nobody else holds; new ones in the first runs.
+    /// Released outputs; new ones in the first runs.
     fn take_outputs(&self) -> TractResult<Vec<Arc<Tensor>>> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         let is_free = |tensors: &Vec<Arc<Tensor>>| tensors.iter().all(|tensor| Arc::strong_count(tensor) == 1);
@@ -79,7 +79,7 @@ impl IntegerNet {
         self.outputs.iter().map(make).collect()
     }
 
-    /// Keeps outputs for a later run and hands them out for reading.
+    /// Keeps outputs for a later run and lends them for reading.
     fn lend(&self, tensors: Vec<Arc<Tensor>>) -> TVec<TValue> {
         let values = tensors.iter().map(|tensor| TValue::from_const(tensor.clone())).collect();
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +87,7 @@ impl IntegerNet {
         values
     }
 
-    /// Runs a program of one input and one output; allocates nothing once an arena is there.
+    /// Runs a program with one input and one output; allocates nothing once an arena exists.
     pub(super) fn run_alone(&self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
         let mut arena = self.arenas.take();
         let ran = self.program.run(&mut arena, &[input], &mut [output]);

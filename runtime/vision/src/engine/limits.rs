@@ -1,4 +1,4 @@
-//! How many nets run at a time.
+//! Concurrent model runs.
 
-/// Most tiles that are worked on at a time, an arena and a core each.
+/// Most tiles processed at a time, each with an arena and a core.
 pub const MAX_WORKERS: usize = 2;

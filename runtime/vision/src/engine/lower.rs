@@ -1,8 +1,8 @@
-//! The pass: what is recognised becomes integer nets, the rest stays what it was.
+//! The lowering pass: recognised values become integer programs, the rest is unchanged.
 //!
-//! Recognised values are taken in runs, in an order in which the graph can be evaluated; each run is one program, so
-//! that its maps share one arena. Maps of levels cross between programs as pixels, `[1, height, width, channels]`; where
-//! stock tract makes or reads one, it is moved to planes and back.
+//! Recognised values are grouped into runs, in an order in which the graph can be evaluated. Each run is one program, so
+//! its maps share one arena. Maps of levels pass between programs as pixels, `[1, height, width, channels]`; where stock
+//! tract produces or consumes one, it is converted to planes and back.
 
 use std::collections::HashMap;
 
@@ -25,12 +25,12 @@ use bloodseg_kernels::{
     step::{Step, Value},
 };
 
-/// What the pass made of a graph.
+/// The result of lowering a graph.
 #[derive(Debug)]
 pub(super) struct Lowered {
-    /// Inputs and outputs of maps of levels are pixels in it.
+    /// The model, in which inputs and outputs of maps of levels are pixels.
     pub(super) model: TypedModel,
-    /// The programs that its integer nets run.
+    /// The programs that its integer operations run.
     pub(super) programs: Vec<Arc<Program>>,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn lower(
         kernel,
         arenas: arenas.clone(),
     };
-    // What depends on nothing comes first, so that it does not part the runs.
+    // Constants come first, so that they do not split the runs.
     let (first, rest): (Vec<_>, Vec<_>) =
         order.iter().partition(|item| matches!(item, Item::Stock(node) if is_constant(model, *node)));
     for item in first {
@@ -69,16 +69,16 @@ fn is_constant(model: &TypedModel, node: usize) -> bool {
     model.node(node).inputs.is_empty() || constants::written(model, OutletId::new(node, 0)).is_some()
 }
 
-/// The levels of the last convolution that is recognised.
+/// The levels of the last recognised convolution.
 pub(super) fn last_convolution(model: &TypedModel) -> TractResult<OutletId> {
     let is_convolution = |item: &Item| match item {
         Item::Integer(outlet, Recognised { recipe: Recipe::Conv(_), .. }) => Some(*outlet),
         _ => None,
     };
-    order(model, true)?.iter().rev().find_map(is_convolution).context("no convolution in integers")
+    order(model, true)?.iter().rev().find_map(is_convolution).context("no integer convolution")
 }
 
-/// A thing to emit.
+/// An item to emit.
 #[derive(Debug)]
 enum Item {
     Stock(usize),
@@ -106,7 +106,7 @@ impl Item {
     }
 }
 
-/// Everything that the outputs need, each behind what it reads; nothing is recognised where `integers` are not wanted.
+/// Everything that the outputs need, in order of evaluation; without `integers`, nothing is recognised.
 fn order(model: &TypedModel, integers: bool) -> TractResult<Vec<Item>> {
     let mut order = Vec::new();
     let mut seen: HashMap<usize, ()> = HashMap::new();
@@ -131,12 +131,12 @@ fn order(model: &TypedModel, integers: bool) -> TractResult<Vec<Item>> {
     Ok(order)
 }
 
-/// A value in the new graph, in one form or both.
+/// A value in the new graph, in one or both forms.
 #[derive(Debug, Default, Clone, Copy)]
 struct Emitted {
-    /// As the old graph had it.
+    /// As in the old graph.
     stock: Option<OutletId>,
-    /// As pixels, for maps of levels alone.
+    /// As pixels, only for maps of levels.
     pixels: Option<OutletId>,
 }
 
@@ -185,7 +185,7 @@ impl Rewriting<'_> {
         Ok(())
     }
 
-    /// A value as the old graph had it.
+    /// A value as in the old graph.
     fn stock(&mut self, outlet: OutletId) -> TractResult<OutletId> {
         let emitted = self.emitted.get(&outlet).copied().unwrap_or_default();
         match (emitted.stock, emitted.pixels) {
@@ -226,7 +226,7 @@ impl Rewriting<'_> {
                 let value = match values.get(input) {
                     Some(value) => *value,
                     None => {
-                        let shape = shape(self.from, *input).context("an input that is no map")?;
+                        let shape = shape(self.from, *input).context("an input that is not a map")?;
                         let value = draft.input(shape);
                         inputs.push(*input);
                         values.insert(*input, value);
@@ -235,7 +235,7 @@ impl Rewriting<'_> {
                 };
                 reads.push(value);
             }
-            let output = shape(self.from, *outlet).context("an output that is no map")?;
+            let output = shape(self.from, *outlet).context("an output that is not a map")?;
             values.insert(*outlet, push(&mut draft, &recognised.recipe, &reads, output, kernel)?);
         }
         let is_inside = |outlet: &OutletId| run.iter().any(|item| item.node() == outlet.node);
@@ -270,7 +270,7 @@ impl Rewriting<'_> {
             let is_map = shape(self.from, *outlet).is_some();
             outputs.push(if is_map { self.pixels(*outlet)? } else { self.stock(*outlet)? });
         }
-        // Sources keep the order that the old graph had.
+        // Sources keep the order of the old graph.
         let inputs = self.from.input_outlets()?.iter().map(|outlet| {
             let emitted = self.emitted.get(outlet).copied().unwrap_or_default();
             emitted.pixels.or(emitted.stock).context("an input that nothing reads")
@@ -298,7 +298,7 @@ fn push(
         Recipe::RepeatPixels { factor } => Step::RepeatPixels { factor: *factor },
         Recipe::Table(table) => Step::Table(table.clone()),
         Recipe::Add(add) => {
-            // A term that is one map several times over is repeated on the fly, not laid out.
+            // A term that repeats one map is repeated on the fly, not stored.
             if let Some((Step::Concat, parts)) = draft.maker(reads[1])
                 && parts.iter().all(|part| *part == parts[0])
                 && parts[0] != reads[0]
@@ -313,7 +313,7 @@ fn push(
     Ok(draft.push(step, reads, output))
 }
 
-/// Nodes of a graph that stock tract runs: all but sources, constants and integer nets.
+/// Nodes that stock tract runs: all but sources, constants and integer operations.
 pub(super) fn stock_nodes(model: &TypedModel) -> TractResult<Vec<String>> {
     let is_stock =
         |node: &TypedNode| !(node.op_is::<TypedSource>() || node.op_is::<Const>() || node.op_is::<IntegerNet>());

@@ -1,8 +1,8 @@
-//! The engine: runs a model on bytes. The one module that knows tract.
+//! The engine: runs a model on bytes. The only module that uses tract.
 //!
-//! The graph that the gate has read (`read`) is typed and planned by tract; what it would run as floats around a convolution is
-//! put into integers first (`lower`), with kernels that suit the processor and an arena that is planned before the first run. What is not
-//! recognised stays tract's.
+//! tract types and plans the graph that the gate has parsed (`read`). Before that, float operations around a convolution
+//! are lowered to integer programs (`lower`), with kernels for the processor and an arena that is planned in advance.
+//! tract runs what is not recognised.
 
 mod constants;
 #[cfg(test)]
@@ -33,7 +33,7 @@ use crate::{
 };
 use bloodseg_kernels::program::Program;
 
-/// A model that is ready to run at one size of picture.
+/// A model loaded for one picture size.
 #[derive(Debug)]
 pub struct Engine {
     name: String,
@@ -46,42 +46,42 @@ pub struct Engine {
 /// How it runs.
 #[derive(Debug)]
 enum Runner {
-    /// The whole net is one program, and tract is not needed any more: a run allocates nothing.
+    /// The whole model is one program that runs without tract and allocates nothing.
     Program(IntegerNet),
-    /// tract goes from node to node.
+    /// tract evaluates node by node.
     Graph {
         state: TypedSimpleState,
-        /// The input tensor, used again and again.
+        /// The input tensor, reused.
         input: Arc<Tensor>,
     },
 }
 
-/// What a loaded model is made of.
+/// Properties of a loaded model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {
     /// Name of the kernel of its convolutions.
     pub kernel: &'static str,
-    /// Most bytes that the maps between the layers take at a time: the arena of the integer nets, or what stock tract
-    /// will allocate where that is more.
+    /// Most bytes of maps between the layers at a time: the arena of the integer programs, or what stock tract allocates
+    /// if that is more.
     pub activation_bytes: u64,
-    /// Bytes of the arena that its integer nets run in.
+    /// Bytes of the arena of its integer programs.
     pub arena_bytes: usize,
     /// Bytes of the packed weights.
     pub weight_bytes: usize,
-    /// Bytes of the tensors that are kept for inputs and outputs; none where the whole net is one program.
+    /// Bytes of the tensors held for inputs and outputs; 0 if the whole model is one program.
     pub edge_bytes: usize,
-    /// Multiplications that the integer nets make a run.
+    /// Multiplications per run in integer programs.
     pub multiplies: u64,
-    /// Nodes that stock tract runs, operation and name.
+    /// Nodes that stock tract runs: operation and name.
     pub stock_nodes: Vec<String>,
 }
 
 impl Engine {
-    /// Plans `model` for pictures of `height` x `width`, which may differ from the manifest's: the nets are
-    /// convolutions all through. Both must be multiples of 16 on the low-resolution grid.
+    /// Plans `model` for pictures of `height` x `width`, which may differ from the manifest's because the models are
+    /// fully convolutional. Both must be multiples of 16 on the low-resolution grid.
     ///
     /// # Errors
-    /// [`Error::Model`] when the graph is not what the manifest says, cannot be planned, or would need more than
+    /// [`Error::Model`] if the graph does not match the manifest, cannot be planned, or would need more than
     /// [`MAX_ACTIVATION_BYTES`].
     pub fn load(model: &Model, height: usize, width: usize, setup: &Setup) -> Result<Self> {
         let scale = gate::scale(model.manifest.role);
@@ -94,23 +94,23 @@ impl Engine {
         Err(Error::model(&model.manifest.name, found, format!("u8 of {output_shape:?}"), ""))
     }
 
-    /// The same, but the net ends with the levels of its last convolution: what is left to measure where an engine is
-    /// judged by its convolutions alone.
+    /// The same, but the model ends with the levels of its last convolution, to measure an engine by its convolutions
+    /// only.
     ///
     /// # Errors
-    /// As [`Engine::load`], and for a net without a convolution that is recognised.
+    /// As [`Engine::load`], and for a model without a recognised convolution.
     pub fn load_body(model: &Model, height: usize, width: usize, setup: &Setup) -> Result<Self> {
         Self::load_part(model, height, width, setup, true)
     }
 
     fn load_part(model: &Model, height: usize, width: usize, setup: &Setup, body: bool) -> Result<Self> {
         let name = &model.manifest.name;
-        // What stands in the file is looked at again, so that no model comes here unseen.
+        // The file is validated again, so that no unchecked model gets here.
         let seen = onnx_gate::read(&model.onnx).and_then(|(graph, seen)| seen.agree(&model.manifest).map(|()| graph));
         let graph = seen.map_err(|fault| Error::model(name, fault.found, fault.expected, ""))?;
         let channels = model.manifest.input.shape[1];
         let input_shape = [1, height, width, channels];
-        // The gate leaves nothing known that panics in the planner; should it meet an unknown, a model must still not end
+        // The gate rejects everything known to panic in the planner. If it misses something, a model must still not end
         // the process.
         let planned = catch_unwind(AssertUnwindSafe(|| plan(&graph, [1, channels, height, width], setup, body)));
         let (plan, programs) = match planned {
@@ -144,7 +144,7 @@ impl Engine {
     /// The same model for another thread: weights are shared, buffers are not.
     ///
     /// # Errors
-    /// [`Error::Model`] when tract cannot set up another state.
+    /// [`Error::Model`] if tract cannot create another state.
     pub fn another(&self) -> Result<Self> {
         let runner = match &self.runner {
             Runner::Program(program) => Runner::Program(program.clone()),
@@ -165,15 +165,15 @@ impl Engine {
         self.output_shape
     }
 
-    /// What it is made of.
+    /// Its properties.
     pub fn figures(&self) -> &Figures {
         &self.figures
     }
 
-    /// Runs the model: `input` and `output` hold one byte an element, the channels of a pixel together.
+    /// Runs the model: `input` and `output` have one byte per element, channels interleaved.
     ///
     /// # Errors
-    /// [`Error::Internal`] when a buffer has the wrong length, [`Error::Model`] when the engine fails.
+    /// [`Error::Internal`] if a buffer has the wrong length, [`Error::Model`] if the engine fails.
     pub fn run(&mut self, input: &[u8], output: &mut [u8]) -> Result<()> {
         let lengths = (self.input_shape.iter().product(), self.output_shape.iter().product());
         if (input.len(), output.len()) != lengths {
@@ -189,7 +189,7 @@ impl Engine {
             Runner::Graph { state, input: tensor } => {
                 match Arc::get_mut(tensor) {
                     Some(tensor) => tensor.try_as_plain_ram_mut()?.as_slice_mut::<u8>()?.copy_from_slice(input),
-                    // A run that failed may have kept it.
+                    // A failed run may have kept it.
                     None => *tensor = Tensor::from_shape(&self.input_shape, input)?.into_arc_tensor(),
                 }
                 let outputs = state.run(tvec!(tensor.clone().into_tvalue()))?;
@@ -207,7 +207,7 @@ impl Runner {
     }
 }
 
-/// The program that a planned model is, from its one input to its one output; `None` where there is more to it.
+/// The single program of a planned model, from its one input to its one output; `None` if there is more to it.
 fn sole_program(model: &TypedModel) -> TractResult<Option<IntegerNet>> {
     let ([input], [output]) = (model.input_outlets()?, model.output_outlets()?) else { return Ok(None) };
     let node = model.node(output.node);

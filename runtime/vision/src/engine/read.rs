@@ -1,7 +1,7 @@
-//! The graph that the gate has read, as tract's.
+//! Converts the graph that the gate has parsed to tract's.
 //!
-//! tract's own reader of ONNX is not linked: the gate knows nine operators, and what it has read is what runs. Each of them
-//! becomes the nodes that tract's reader would make of it.
+//! tract's own ONNX reader is not linked: the gate knows nine operators, and what it parsed is what runs. Each operator
+//! becomes the nodes that tract's reader would create.
 
 use std::collections::HashMap;
 
@@ -72,8 +72,8 @@ impl Reading<'_> {
         match (node.operator, &inputs[..]) {
             ("Identity", &[value]) => Ok(value),
             ("DequantizeLinear", &[levels, scale, zero_point]) => self.real(node, levels, scale, zero_point),
-            // The planner would multiply them out, and what is joined again and again grows from kilobytes to terabytes.
-            _ if inputs.iter().all(|input| self.is_constant(*input)) => bail!("an operation on constants alone"),
+            // The planner would fold them, and repeated concatenation grows from kilobytes to terabytes.
+            _ if inputs.iter().all(|input| self.is_constant(*input)) => bail!("an operation on constants only"),
             ("QuantizeLinear", &[real, scale, zero_point]) => self.levels(node, real, scale, zero_point),
             ("Conv", &[input, weights]) => self.convolution(node, input, weights, None),
             ("Conv", &[input, weights, bias]) => self.convolution(node, input, weights, Some(bias)),
@@ -102,7 +102,7 @@ impl Reading<'_> {
         node.outputs[outlet.slot].fact.konst.is_some() || node.op_is::<Dequantized>()
     }
 
-    /// The one number of a scale or zero point.
+    /// The single number of a scale or zero point.
     fn number<T: Datum + Copy>(&self, outlet: OutletId) -> TractResult<T> {
         let konst = self.model.outlet_fact(outlet)?.konst.as_ref().context("a scale or zero point that is computed")?;
         match konst.try_as_plain_ram()?.as_slice::<T>()? {
@@ -124,7 +124,7 @@ impl Reading<'_> {
     }
 
     fn levels(&mut self, node: &Node<'_>, real: OutletId, scale: OutletId, zero: OutletId) -> TractResult<OutletId> {
-        // tract multiplies with the reciprocal.
+        // tract multiplies by the reciprocal.
         let scale = self.number::<f32>(scale)?.recip();
         match self.model.outlet_fact(zero)?.datum_type {
             DatumType::U8 => self.wire(node.output, quantize_linear_u8(scale, self.number(zero)?), &[real]),
@@ -143,7 +143,7 @@ impl Reading<'_> {
         let shape = self.model.outlet_fact(weights)?.shape.as_concrete().context("weights of no fixed shape")?;
         let &[output_channels, each, rows, columns] = shape else { bail!("weights of shape {shape:?}") };
         let bias = match bias {
-            // tract lays a single bias over all places.
+            // tract broadcasts a single bias.
             Some(bias) if output_channels == 1 => {
                 self.wire(&format!("{}.bias", node.output), AxisOp::Rm(0), &[bias])?
             }

@@ -1,8 +1,8 @@
-//! What of a quantized graph is integers in disguise.
+//! Recognises integer operations in a quantized graph.
 //!
-//! A value of `u8` levels is recognised when it can be made from other such values by one step of integers: a
-//! convolution between dequantization and quantization, a sum of two dequantized maps, or something that moves levels.
-//! Float nodes in between are looked through, not touched.
+//! A value of `u8` levels is recognised if it can be computed from other such values in one integer step: a convolution
+//! between dequantization and quantization, a sum of two dequantized maps, or an operation that moves levels. Float nodes
+//! in between are looked through and not modified.
 
 use bloodseg_kernels::{
     conv::Conv as IntegerConv,
@@ -25,7 +25,7 @@ use tract_core::{
 
 use super::constants;
 
-/// How a value is made from others.
+/// How a value is computed from others.
 #[derive(Debug)]
 pub(super) enum Recipe {
     Conv(Box<IntegerConv>),
@@ -38,14 +38,14 @@ pub(super) enum Recipe {
     Table(Box<[u8; 256]>),
 }
 
-/// A recognised value: what it is made from, and how.
+/// A recognised value: its inputs and its operation.
 #[derive(Debug)]
 pub(super) struct Recognised {
     pub(super) recipe: Recipe,
     pub(super) inputs: Vec<OutletId>,
 }
 
-/// Shape of a map of levels; `None` for values that are no such map: other types, ranks, or more than one picture.
+/// Shape of a map of levels; `None` for other values: other types or ranks, or more than one picture.
 pub(super) fn shape(model: &TypedModel, outlet: OutletId) -> Option<Shape> {
     let fact = model.outlet_fact(outlet).ok()?;
     match fact.shape.as_concrete()? {
@@ -56,7 +56,7 @@ pub(super) fn shape(model: &TypedModel, outlet: OutletId) -> Option<Shape> {
     }
 }
 
-/// How a value of levels can be made in integers; `None` when it cannot.
+/// How a value of levels can be computed in integers; `None` if it cannot.
 pub(super) fn recognise(model: &TypedModel, outlet: OutletId) -> Option<Recognised> {
     let output = shape(model, outlet)?;
     let node = model.node(outlet.node);
@@ -84,10 +84,10 @@ pub(super) fn recognise(model: &TypedModel, outlet: OutletId) -> Option<Recognis
     shuffle(model, outlet, output)
 }
 
-/// The grid that a node quantizes to.
+/// The grid to which a node quantizes.
 fn quantizer(node: &TypedNode) -> Option<Grid> {
     let quantize = node.op_as::<ElementWiseOp>()?.0.downcast_ref::<QuantizeLinearU8>()?;
-    // tract keeps the reciprocal.
+    // tract stores the reciprocal.
     Some(Grid { scale: quantize.scale.recip(), zero_point: quantize.zero_point })
 }
 
@@ -101,7 +101,7 @@ fn dequantized(model: &TypedModel, outlet: OutletId) -> Option<(OutletId, Grid)>
     (op.scale.is_normal() && op.scale > 0.0).then_some((levels, Grid { scale: op.scale, zero_point }))
 }
 
-/// What a float value is before it goes through a ReLU, and whether it does.
+/// The input of a ReLU if the value is one, and whether it is.
 fn before_relu(model: &TypedModel, outlet: OutletId) -> (OutletId, bool) {
     let node = model.node(outlet.node);
     let is_max = node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<math::Max>());
@@ -179,7 +179,7 @@ struct Window {
     pads: [usize; 4],
 }
 
-/// Rows and columns of a window, its strides, and the padding that it works out to.
+/// Rows and columns of a window, its strides, and its effective padding.
 fn window(spec: &PoolSpec, input: Shape) -> Option<Window> {
     let &[rows, columns] = spec.kernel_shape.as_slice() else { return None };
     if spec.data_format != DataFormat::NCHW || spec.dilations().iter().any(|dilation| *dilation != 1) {
@@ -206,7 +206,7 @@ fn weights(model: &TypedModel, outlet: OutletId, channels: usize) -> Option<(Vec
     written.is_symmetric().then_some((levels, scales))
 }
 
-/// The tensor of a value that depends on nothing.
+/// The tensor of a constant value.
 pub(super) fn constant(model: &TypedModel, outlet: OutletId) -> Option<Arc<Tensor>> {
     let node = model.node(outlet.node);
     if let Some(known) = model.outlet_fact(outlet).ok()?.konst.clone() {
@@ -235,10 +235,10 @@ fn max_pool(model: &TypedModel, node: &TypedNode, pool: &MaxPool) -> Option<Reci
         .then_some(Recipe::MaxPool { window: kernel[0], stride: stride[0] })
 }
 
-/// Nodes that tract spells a shuffle of depth and space with.
+/// Number of nodes that tract uses for a depth-to-space shuffle.
 const SHUFFLE_NODES: usize = 4;
 
-/// Depth to space or back: four changes of axes in a row.
+/// Depth to space or back: four axis operations in a row.
 fn shuffle(model: &TypedModel, outlet: OutletId, output: Shape) -> Option<Recognised> {
     let mut changes = Vec::with_capacity(SHUFFLE_NODES);
     let mut at = outlet;
@@ -264,7 +264,7 @@ fn dims(sizes: &[usize]) -> TVec<TDim> {
     sizes.iter().map(|size| size.to_dim()).collect()
 }
 
-/// The changes of axes of ONNX's DepthToSpace.
+/// The axis operations of ONNX's DepthToSpace.
 pub(super) fn depth_to_space(input: Shape, block: usize, order: Order) -> Vec<AxisOp> {
     let Shape { height, width, channels } = input;
     let depth = channels / (block * block);
@@ -281,7 +281,7 @@ pub(super) fn depth_to_space(input: Shape, block: usize, order: Order) -> Vec<Ax
     ]
 }
 
-/// The changes of axes of ONNX's SpaceToDepth.
+/// The axis operations of ONNX's SpaceToDepth.
 pub(super) fn space_to_depth(input: Shape, block: usize) -> Vec<AxisOp> {
     let Shape { height, width, channels } = input;
     vec![

@@ -15,14 +15,13 @@ use crate::{
     model::golden,
 };
 
-/// Instead of the name of a kernel: no integer nets, tract alone.
+/// In place of a kernel name: no integer programs, only tract.
 pub const STOCK: &str = "stock";
 
-/// The kernel of all convolutions, and the arenas that engines share. Engines that run one after another need one arena
-/// between them.
+/// The kernel of all convolutions, and the shared arenas. Engines that run one after another need one arena between them.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// None leaves all to stock tract.
+    /// `None` leaves everything to stock tract.
     pub(super) kernel: Option<&'static dyn Kernel>,
     pub(super) arenas: Arc<Arenas>,
 }
@@ -34,8 +33,8 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// With the kernel of a name; [`STOCK`] leaves every node to tract, to compare with. `None` for a kernel that this
-    /// processor cannot run, or that there is not: [`Self::kernels`] are those it can.
+    /// Uses the named kernel; [`STOCK`] leaves every node to tract, for comparison. `None` for unknown kernels and those
+    /// that this processor cannot run; see [`Self::kernels`].
     pub fn with_kernel(name: &str) -> Option<Self> {
         let kernel = if name == STOCK { None } else { Some(kernel::by_name(name)?) };
         Some(Self { kernel, arenas: Arc::default() })
@@ -51,16 +50,16 @@ impl Setup {
         self.kernel.map_or(STOCK, Kernel::name)
     }
 
-    /// Asks the processor: two small convolutions, one by each algorithm of the kernel, must give what the portable kernel
-    /// gives. A hundredth of the work of a golden run.
+    /// Checks the processor: two small convolutions, one per algorithm of the kernel, must match the portable kernel.
+    /// Takes a hundredth of the work of a golden run.
     ///
     /// # Errors
-    /// [`Error::Internal`] when they do not.
+    /// [`Error::Internal`] if they do not.
     pub fn check(&self) -> Result<()> {
         let (Some(kernel), Some(portable)) = (self.kernel, kernel::by_name(PORTABLE)) else { return Ok(()) };
         for conv in [small(1), small(2)] {
             if run(kernel, &conv)? != run(portable, &conv)? {
-                let found = format!("kernel {} computes otherwise than {PORTABLE}", kernel.name());
+                let found = format!("kernel {} and {PORTABLE} give different results", kernel.name());
                 return Err(Error::internal("engine", found));
             }
         }
@@ -76,7 +75,7 @@ impl Setup {
 /// The kernel that every processor can run.
 const PORTABLE: &str = "portable";
 
-/// A convolution of levels and weights of all sizes, whose sums fill the range of the output.
+/// A convolution of levels and weights of all sizes, whose sums cover the output range.
 fn small(stride: usize) -> Conv {
     let channels = 16;
     Conv {

@@ -1,4 +1,4 @@
-//! The engine on the fixture's models, and on spoiled ones.
+//! The engine on the fixture's models, and on corrupted ones.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -71,7 +71,7 @@ fn buffers_of_a_wrong_length_are_refused() {
 fn a_graph_with_another_content_than_its_manifest_is_refused() {
     assert!(refusal(|draft| draft.manifest.operators.push("Relu".into())).contains("operators"));
     assert!(refusal(|draft| draft.manifest.operators.clear()).contains("operators"));
-    assert!(refusal(|draft| draft.manifest.opset = 18).contains("opset 18 alone"));
+    assert!(refusal(|draft| draft.manifest.opset = 18).contains("only opset 18"));
     assert!(refusal(|draft| draft.manifest.input.name = "other".into()).contains("input \"input\""));
     assert!(refusal(|draft| draft.graph.output.clear()).contains("0 outputs"));
     assert!(refusal(|draft| draft.graph.node[0].domain = "com.microsoft".into()).contains("com.microsoft"));
@@ -130,7 +130,7 @@ fn a_graph_whose_constants_would_multiply_is_refused() {
         draft.graph.node.insert(0, joined);
         draft.manifest.operators.insert(0, "Concat".into());
     });
-    assert!(error.contains("constants alone"), "{error}");
+    assert!(error.contains("constants only"), "{error}");
 }
 
 #[test]
@@ -158,11 +158,11 @@ fn what_the_gate_lets_through_can_be_wired() {
             }
         }
     }
-    // The levels of the weights may be anything.
+    // Weight levels are unrestricted.
     assert!(let_through > 3 * 48, "{let_through} of {}", 3 * onnx.len());
 }
 
-/// What tract's own reader of ONNX and tract alone make of an input, channels innermost.
+/// The output of tract with its own ONNX reader for an input with interleaved channels.
 fn by_tract(onnx: &[u8], edge: usize, pixels: &[u8]) -> Vec<u8> {
     let model = tract_onnx::onnx()
         .with_ignore_value_info(true)
@@ -212,7 +212,7 @@ fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
             let mut engine = Engine::load(model, edge, edge, &setup).unwrap();
             assert_eq!(engine.figures().kernel, kernel);
             assert!(engine.figures().stock_nodes.is_empty(), "{:?}", engine.figures().stock_nodes);
-            // The hash is what libtorch made of the input when the model was trained.
+            // The hash is what libtorch computed from the input in training.
             engine.verify(model).unwrap();
             engine.another().unwrap().verify(model).unwrap();
         }

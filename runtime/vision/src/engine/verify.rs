@@ -1,4 +1,4 @@
-//! The golden run: whether an engine computes what the trainer computed.
+//! The golden run: checks that an engine computes what the trainer computed.
 
 use super::Engine;
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 };
 
 impl Engine {
-    /// Runs the golden input of `model`, at whose manifest's shape this must have been loaded, and compares the hash of what
-    /// comes out.
+    /// Runs the golden input of `model`, which must be loaded at its manifest's shape, and compares the hash of the
+    /// output.
     ///
     /// # Errors
-    /// [`Error::Model`] when another hash comes out.
+    /// [`Error::Model`] if the hash differs.
     pub fn verify(&mut self, model: &Model) -> Result<()> {
         let golden = &model.manifest.golden;
         let ([.., channels], [.., made]) = (self.input_shape(), self.output_shape());
@@ -27,7 +27,7 @@ impl Engine {
             &model.manifest.name,
             format!("golden output with sha256 {found}"),
             format!("{}, as its manifest says", golden.output_sha256),
-            "The model and its manifest are of two trainings, or this processor computes wrongly",
+            "The model and its manifest are from different trainings, or this processor computes incorrectly",
         ))
     }
 }

@@ -1,11 +1,11 @@
-//! What lies beneath an error: words for a person, and the error of the system or a library that they are from.
+//! The cause of an error: a description, and the underlying error of the system or a library.
 
 use std::{error::Error as StdError, io};
 
-/// The error beneath another.
+/// The underlying error.
 pub type Source = Box<dyn StdError + Send + Sync + 'static>;
 
-/// What was found: words, and the error that they are from, where there is one.
+/// What was found: a description, and the underlying error, if any.
 #[derive(Debug)]
 pub struct Cause {
     pub(super) words: String,
@@ -13,34 +13,34 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// An error in its own words.
+    /// An error described by its own message.
     pub fn of(error: impl Into<Source>) -> Self {
         let source = error.into();
         Self { words: source.to_string(), source: Some(source) }
     }
 
-    /// An error in other words.
+    /// An error with another description.
     pub fn told(words: impl Into<String>, error: impl Into<Source>) -> Self {
         Self { words: words.into(), source: Some(error.into()) }
     }
 
-    /// The same with its place before the words.
+    /// The same with a place before the description.
     pub fn led_by(self, place: impl std::fmt::Display) -> Self {
         Self { words: format!("{place}: {}", self.words), ..self }
     }
 
-    /// The words, and the error beneath.
+    /// The description and the underlying error.
     pub fn into_parts(self) -> (String, Option<Source>) {
         (self.words, self.source)
     }
 
-    /// Whether the disk is full, or no more of it is allowed.
+    /// Whether the disk is full, or a quota is exceeded.
     pub fn lacks_space(&self) -> bool {
         self.source.as_ref().is_some_and(|source| lacks_space(source.as_ref()))
     }
 }
 
-/// Whether an error, or one beneath it, says that the disk is full or that no more of it is allowed.
+/// Whether an error, or one of its sources, says that the disk is full or a quota is exceeded.
 pub fn lacks_space(error: &(dyn StdError + 'static)) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     let full = |error: &io::Error| matches!(error.kind(), StorageFull | QuotaExceeded);
@@ -81,7 +81,7 @@ impl From<toml::ser::Error> for Cause {
 impl From<image::ImageError> for Cause {
     fn from(error: image::ImageError) -> Self {
         match error {
-            // It hides the error of the system, and says the same words.
+            // It hides the system error and has the same message.
             image::ImageError::IoError(error) => error.into(),
             other => Self::of(other),
         }

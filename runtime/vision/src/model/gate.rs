@@ -1,8 +1,8 @@
-//! The gate in front of the engine: no byte of a model reaches it before the manifest vouches for it.
+//! The gate in front of the engine: no model reaches it before it has been validated against its manifest.
 //!
-//! The engine was not written for hostile files: a valid graph with an absurd number in it can end the process. So
-//! a model is taken only if its size, hash, role, shapes and operators are what this software knows how to run, and if
-//! what is inside the graph is sane ([`onnx_gate`], a reader of its own). The engine plans what that reader has read.
+//! The engine was not designed for hostile files: a valid graph with an absurd number can end the process. A model is
+//! accepted only if its size, hash, role, shapes and operators are supported, and the contents of the graph are sane
+//! ([`onnx_gate`], a separate reader). The engine plans what that reader has parsed.
 
 use super::{
     golden,
@@ -15,20 +15,20 @@ use crate::{
     model::limits::MAX_MODEL_BYTES,
 };
 
-/// Operators that a model may consist of. `Identity` names values in the float twins that `eval` measures the drift with.
+/// Supported operators. `Identity` names values in the float twins that `eval` uses to measure drift.
 pub const OPERATORS: [&str; 9] =
     ["Add", "Concat", "Conv", "DepthToSpace", "DequantizeLinear", "Identity", "QuantizeLinear", "Relu", "SpaceToDepth"];
 
-/// ONNX operator sets that the engine is known to read rightly.
+/// ONNX operator sets that the engine is known to support.
 pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=18;
 
-const RESTORE: &str = "Restore the model and its manifest together, or leave --models out to use the built-in ones";
+const RESTORE: &str = "Restore the model and its manifest together, or omit --models to use the built-in ones";
 
-/// Maps of a segmenter that tells kinds: foreground, core, white, platelet. One that does not has the first two.
+/// Output maps of a segmenter that reports kinds: foreground, core, white, platelet. Others have the first two.
 pub const CHANNELS_WITH_KINDS: usize = 4;
 
-/// Shapes of the input and the output that a role demands, batch first, channels before rows. The output of a segmenter may
-/// have [`CHANNELS_WITH_KINDS`] channels as well.
+/// Shapes of the input and output required by a role, batch first, channels before rows. The output of a segmenter may
+/// also have [`CHANNELS_WITH_KINDS`] channels.
 pub fn shapes(role: Role) -> ([usize; 4], [usize; 4]) {
     let (tile, sr) = (TILE_PX as usize, TILE_SR_PX as usize);
     match role {
@@ -37,7 +37,7 @@ pub fn shapes(role: Role) -> ([usize; 4], [usize; 4]) {
     }
 }
 
-/// Pixels of the output a pixel of the input, along each axis.
+/// Output pixels per input pixel along each axis.
 pub fn scale(role: Role) -> usize {
     match role {
         Role::SuperResolution => SCALE as usize,
@@ -45,15 +45,15 @@ pub fn scale(role: Role) -> usize {
     }
 }
 
-/// Checks a manifest by itself, then `onnx` against it; `origin` names the model in errors.
+/// Checks a manifest, then `onnx` against it; `origin` names the model in errors.
 ///
 /// # Errors
-/// [`Error::Model`] that says what differs.
+/// [`Error::Model`] with the difference.
 pub fn check(manifest: &Manifest, role: Role, onnx: &[u8], origin: &str) -> Result<()> {
     check_with(manifest, role, onnx, origin, true)
 }
 
-/// The same without the hash, for models that are a part of the program.
+/// The same without the hash, for built-in models.
 ///
 /// # Errors
 /// As [`check`].
@@ -93,7 +93,7 @@ fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
     check_tensor(&manifest.input, "input", input, None, origin)?;
     check_tensor(&manifest.output, "output", output, with_kinds, origin)?;
     if let Some(unknown) = manifest.operators.iter().find(|name| !OPERATORS.contains(&name.as_str())) {
-        return fault(format!("operator {unknown}"), format!("none but {}", OPERATORS.join(", ")));
+        return fault(format!("operator {unknown}"), format!("one of {}", OPERATORS.join(", ")));
     }
     if !OPSETS.contains(&manifest.opset) {
         return fault(format!("opset {}", manifest.opset), format!("{} to {}", OPSETS.start(), OPSETS.end()));
@@ -106,7 +106,7 @@ fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
         return fault(format!("pitch of {} um", pitch.um_per_px), "pitches above 0".into());
     }
     match (role, &manifest.cells) {
-        (Role::Segmentation, None) => fault("no [cells]".into(), "the rule by which cells are read".into()),
+        (Role::Segmentation, None) => fault("no [cells]".into(), "the rule for extracting cells".into()),
         (Role::SuperResolution, Some(_)) => fault("[cells]".into(), "none in a super-resolution model".into()),
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
-//! The golden input of a model: bytes that any machine can make again.
+//! The golden input of a model: bytes that any machine can reproduce.
 //!
-//! All scales of the models are powers of two and all sums stay below 2^24, so float and integer
-//! engines, on every processor, give the same output bytes: the hash is exact, not approximate.
+//! All scales of the models are powers of two and all sums stay below 2^24, so float and integer engines produce the same
+//! output bytes on every processor: the hash is exact, not approximate.
 
 use rand_pcg::{
     Pcg64Mcg,
@@ -10,7 +10,7 @@ use rand_pcg::{
 
 pub use crate::digest::sha256;
 
-/// Name of the only generator there is, as the manifest writes it.
+/// Name of the only generator, as in manifests.
 pub const GENERATOR: &str = "pcg64mcg-bytes";
 
 /// `len` bytes of the golden input, uniform over 0..=255, from `seed` (`Pcg64Mcg::seed_from_u64`).
@@ -20,7 +20,7 @@ pub fn input(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Planes of rows, as the trainer and ONNX lay tensors, to the channels of a pixel together, as the engine has them.
+/// Converts planes, as in the trainer and ONNX, to interleaved channels, as in the engine.
 pub fn to_pixels(planes: &[u8], channels: usize) -> Vec<u8> {
     let count = planes.len() / channels.max(1);
     let mut pixels = vec![0; planes.len()];

@@ -1,6 +1,6 @@
-//! What a model file may hold.
+//! Limits of model files.
 
-/// Most inputs, and most outputs, of a part of a graph that runs in integers.
+/// Most inputs, and most outputs, of an integer part of a graph.
 pub const MAX_NET_EDGES: usize = 8;
 
 /// Largest model file that is opened, in bytes.
@@ -9,22 +9,22 @@ pub const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
 /// Most nodes of a model's graph.
 pub const MAX_GRAPH_NODES: usize = 4096;
 
-/// Greatest number that may stand in a model's graph as a dimension, a stride or the like.
+/// Greatest dimension, stride or similar number in a model's graph.
 pub const MAX_GRAPH_DIM: i64 = 4096;
 
-/// Most weights of a model's graph: a convolution has six, with scales and zero points.
+/// Most weights of a model's graph: a convolution has six, including scales and zero points.
 pub const MAX_GRAPH_WEIGHTS: usize = 4 * MAX_GRAPH_NODES;
 
-/// Most entries of a list in a model's graph: inputs of a node, its attributes, numbers of one.
+/// Most entries of a list in a model's graph: inputs or attributes of a node, numbers of an attribute.
 pub const MAX_GRAPH_LIST: usize = 64;
 
 /// Longest name in a model's graph, in bytes.
 pub const MAX_GRAPH_NAME_BYTES: usize = 256;
 
-/// Most multiplications of a net for a tile.
+/// Most multiplications of a model per tile.
 pub const MAX_NET_MACS: u64 = 16 << 30;
 
-/// Most bytes that the tensors between a model's layers may take while it runs.
+/// Most bytes of the tensors between a model's layers.
 pub const MAX_ACTIVATION_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Largest manifest or config file that is opened, in bytes.

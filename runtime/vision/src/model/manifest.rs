@@ -1,4 +1,4 @@
-//! The manifest of a model: a TOML file beside the ONNX file, written by the trainer, read by the runtime.
+//! The manifest of a model: a TOML file beside the ONNX file, written by the trainer and read by the runtime.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Cause, Error, Result};
 
-/// Version of the manifest's format that this software writes and reads.
+/// Version of the manifest format that this software writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// What a model is for.
+/// The task of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// 64x64 RGB to 256x256 RGB.
     SuperResolution,
-    /// 256x256 RGB to two maps of 256x256, or to four where it tells kinds.
+    /// 256x256 RGB to two maps of 256x256, or four if it reports kinds.
     Segmentation,
 }
 
-/// One tensor at the edge of a model.
+/// The input or output tensor of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tensor {
@@ -35,49 +35,49 @@ pub struct Tensor {
     pub meaning: String,
 }
 
-/// What is done to a picture before a model sees it.
+/// Preparation of a picture before it is passed to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preparation {
     /// Nothing.
     #[default]
     AsIs,
-    /// Lamp and stain are normalised by those of the whole frame: [`crate::frame::normalise`].
+    /// Lamp and stain are normalised with those of the whole frame: [`crate::frame::normalise`].
     NormalisedFrame,
 }
 
-/// The pitch, that is the size of a low-resolution pixel, that a model was trained for.
+/// The pitch that a model was trained for: the size of a low-resolution pixel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pitch {
-    /// Micrometres a pixel of the 64x64 input.
+    /// Micrometres per pixel of the 64x64 input.
     pub um_per_px: f64,
     /// Smallest pitch among the training windows.
     pub least_um_per_px: f64,
     /// Greatest pitch among the training windows.
     pub greatest_um_per_px: f64,
-    /// How the pitch is known.
+    /// How the pitch was determined.
     pub source: String,
 }
 
-/// Pitches that a model may have, in micrometres a pixel: beyond light's resolution, and beyond any cell.
+/// Accepted pitches, in micrometres per pixel: from beyond the resolution of light to beyond any cell.
 const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 
-/// How cells are read off the maps of a segmentation model. All levels are those of the output maps.
+/// How cells are extracted from the maps of a segmentation model. All levels are those of the output maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellRule {
-    /// A pixel is foreground when its level is above this (128 is probability one half).
+    /// A pixel is foreground if its level is above this (128 is probability one half).
     pub foreground_level: u8,
-    /// A peak of the core map makes a cell of its own only when it reaches this level.
+    /// A peak of the core map is a separate cell only if it reaches this level.
     pub peak_level: u8,
-    /// Two peaks are two cells only when the saddle between them lies at least this far below the lower one.
+    /// Two peaks are two cells only if the saddle between them is at least this far below the lower one.
     pub saddle_depth: u8,
     /// Smaller cells are specks, in pixels of the 256x256 grid.
     pub least_area_px: u32,
 }
 
-/// How a model came to be.
+/// How a model was trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
@@ -85,21 +85,21 @@ pub struct Training {
     pub command: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u32,
-    /// Optimiser steps in all.
+    /// Total number of optimiser steps.
     pub steps: u64,
     /// Data set, splits and number of fields.
     pub data: String,
-    /// Licence of the weights, as the data demands it.
+    /// Licence of the weights, as required by the data.
     pub licence: String,
     /// Trainable parameters.
     pub parameters: u64,
-    /// Multiply-accumulates a tile.
+    /// Multiply-accumulates per tile.
     pub macs: u64,
 }
 
-/// The input that the model is started with, and what it must answer.
+/// The golden input, and the required output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
@@ -111,7 +111,7 @@ pub struct Golden {
     pub output_sha256: String,
 }
 
-/// All that is known of a model.
+/// The manifest of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -121,7 +121,7 @@ pub struct Manifest {
     pub name: String,
     /// Version of the model.
     pub version: String,
-    /// What it is for.
+    /// Its task.
     pub role: Role,
     /// Name of the ONNX file, in the same folder.
     pub file: String,
@@ -131,9 +131,9 @@ pub struct Manifest {
     pub sha256: String,
     /// ONNX operator set.
     pub opset: u32,
-    /// Operators that occur, sorted.
+    /// Operators used, sorted.
     pub operators: Vec<String>,
-    /// What is done to a picture before it is the input.
+    /// Preparation of a picture before it is the input.
     #[serde(default)]
     pub preparation: Preparation,
     /// The input.
@@ -142,12 +142,12 @@ pub struct Manifest {
     pub output: Tensor,
     /// The pitch it was trained for.
     pub pitch: Pitch,
-    /// How to read cells off the output; for [`Role::Segmentation`] alone.
+    /// How to extract cells from the output; only for [`Role::Segmentation`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cells: Option<CellRule>,
     /// How it was trained.
     pub training: Training,
-    /// Figures by name, each measured by the command that `figures_from` names.
+    /// Figures by name, measured by the command in `figures_from`.
     pub figures: BTreeMap<String, f64>,
     /// The command that measured the figures, and the split.
     pub figures_from: String,
@@ -173,7 +173,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Refuses numbers that no training has: what is scaled by them would have no pixels, or none that anyone can hold.
+    /// Rejects numbers that no training produces: a picture scaled by them would have no pixels, or too many to hold.
     fn check_numbers(&self, origin: &str) -> Result<()> {
         let Pitch { um_per_px, least_um_per_px: least, greatest_um_per_px: greatest, .. } = self.pitch;
         let fault = |found: String, expected: &str| {

@@ -1,5 +1,4 @@
-//! Models as files: the manifest that describes one, the gate that checks one before the engine sees it, the models that
-//! the binary carries, bundles of models that are signed, and the slots that they are installed into.
+//! Models as files: manifests, the gate that validates models before the engine reads them, and the embedded models.
 
 pub mod gate;
 pub mod golden;

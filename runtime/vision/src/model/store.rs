@@ -1,4 +1,4 @@
-//! The two models, from a folder or from the binary itself; either way through the gate.
+//! The two models, from a folder or embedded in the binary, always validated by the gate.
 
 use std::{
     borrow::Cow,
@@ -16,12 +16,12 @@ use crate::{
     model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES},
 };
 
-/// A model that has passed the gate.
+/// A model that passed the gate.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// What is known of it.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// The ONNX file; borrowed from the program for a model that is built in.
+    /// The ONNX file; borrowed from the program if built in.
     pub onnx: Cow<'static, [u8]>,
 }
 
@@ -35,31 +35,31 @@ pub struct Models {
 }
 
 impl Model {
-    /// Takes a model and its manifest through the gate; `origin` names it in errors.
+    /// Validates a model and its manifest; `origin` names it in errors.
     ///
     /// # Errors
-    /// [`Error::Model`] when the two do not fit each other or `role`.
+    /// [`Error::Model`] if the two do not match each other or `role`.
     pub fn new(manifest: &str, onnx: Cow<'static, [u8]>, role: Role, origin: &str) -> Result<Self> {
         let manifest = Manifest::parse(manifest, origin)?;
         gate::check(&manifest, role, &onnx, origin)?;
         Ok(Self { manifest, onnx })
     }
 
-    /// Loads `<name>.toml` and `<name>.onnx` of a folder, through the gate.
+    /// Loads and validates `<name>.toml` and `<name>.onnx` of a folder.
     ///
     /// # Errors
-    /// [`Error::Model`] when one is missing, damaged, or not what it should be.
+    /// [`Error::Model`] if one is missing, damaged, or invalid.
     pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
         let text_path = folder.join(name).with_extension("toml");
         let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?).map_err(|e| {
-            Error::model(text_path.display(), Cause::told("bytes that are no text", e), "a manifest", "")
+            Error::model(text_path.display(), Cause::told("bytes that are not UTF-8", e), "a manifest", "")
         })?;
         let path = folder.join(name).with_extension("onnx");
         let onnx = read(&path, MAX_MODEL_BYTES)?;
         Self::new(&text, Cow::Owned(onnx), role, &path.display().to_string())
     }
 
-    /// Takes a model of the program: as [`Self::new`], but for the hash, which the tests of the build have compared.
+    /// Validates a built-in model: as [`Self::new`], except for the hash, which the tests of the build compare.
     #[cfg(built_in_models)]
     fn built_in(manifest: &str, onnx: &'static [u8], role: Role, origin: &str) -> Result<Self> {
         let manifest = Manifest::parse(manifest, origin)?;
@@ -67,22 +67,22 @@ impl Model {
         Ok(Self { manifest, onnx: Cow::Borrowed(onnx) })
     }
 
-    /// Whether it is a part of the program: nobody can have put another one in its place.
+    /// Whether it is embedded in the program, and so cannot have been replaced.
     pub fn is_built_in(&self) -> bool {
         matches!(self.onnx, Cow::Borrowed(_))
     }
 }
 
 impl Models {
-    /// Whether both are a part of the program.
+    /// Whether both are embedded in the program.
     pub fn are_built_in(&self) -> bool {
         self.ssr.is_built_in() && self.unet.is_built_in()
     }
 
-    /// The models that the binary carries.
+    /// The embedded models.
     ///
     /// # Errors
-    /// [`Error::Model`] when the build carries none, or files that do not fit each other.
+    /// [`Error::Model`] if the build has none, or files that do not match.
     #[cfg(built_in_models)]
     pub fn embedded() -> Result<Self> {
         let ssr = include_bytes!("../../../../models/ssr.onnx").as_slice();
@@ -95,20 +95,20 @@ impl Models {
         })
     }
 
-    /// The models that the binary carries: none, in a build from a tree without them.
+    /// The embedded models: none, in a build from a tree without them.
     ///
     /// # Errors
     /// [`Error::Model`] always.
     #[cfg(not(built_in_models))]
     pub fn embedded() -> Result<Self> {
-        let todo = "Give --models DIR, or build with the four files in models/";
+        let todo = "Pass --models DIR, or build with the four files in models/";
         Err(Error::model("built-in", "none in this build", "a build with models", todo))
     }
 
     /// Loads `ssr.toml`, `ssr.onnx`, `unet.toml` and `unet.onnx` of a folder.
     ///
     /// # Errors
-    /// [`Error::Model`] when one is missing, damaged, or not what it should be.
+    /// [`Error::Model`] if one is missing, damaged, or invalid.
     pub fn load(folder: &Path) -> Result<Self> {
         Ok(Self {
             ssr: Model::load(folder, "ssr", Role::SuperResolution)?,
@@ -117,21 +117,22 @@ impl Models {
     }
 }
 
-/// Reads a file of a folder of models, up to a limit.
+/// Reads a file from a models folder, up to a limit.
 pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
-    const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the folder of the models";
+    const EXPECTED: &str = "ssr.onnx, ssr.toml, unet.onnx and unet.toml in the models folder";
     let fault = |found: Cause, todo: &str| Error::model(path.display(), found, EXPECTED, todo);
     let failed = |e: std::io::Error| match e.kind() {
         ErrorKind::NotFound => {
-            let todo = "Check --models, or leave it out to use the built-in ones";
+            let todo = "Check --models, or omit it to use the built-in ones";
             fault(Cause::told("no such file", e), todo)
         }
         _ => fault(e.into(), ""),
     };
-    // Asked by name first: opening a pipe would wait for its other end.
+    // Check the path first: opening a pipe would wait for its other end.
     let known = std::fs::metadata(path).map_err(failed)?;
     if !known.is_file() || known.len() > most_bytes {
-        let found = if known.is_file() { format!("a file of {} bytes", known.len()) } else { "no regular file".into() };
+        let found =
+            if known.is_file() { format!("a file of {} bytes", known.len()) } else { "not a regular file".into() };
         return Err(Error::model(path.display(), found, format!("a file of at most {most_bytes} bytes"), ""));
     }
     let mut bytes = Vec::new();
@@ -199,7 +200,7 @@ mod tests {
         assert!(refusal(|folder| change(folder, |bytes| bytes[60] ^= 1)).contains("sha256"));
         assert!(refusal(|folder| change(folder, Vec::clear)).contains("0 bytes"));
         assert!(refusal(|folder| std::fs::remove_file(folder.join("ssr.onnx")).unwrap()).contains("no such file"));
-        assert!(refusal(|folder| std::fs::write(folder.join("ssr.toml"), [0xff, 0xfe]).unwrap()).contains("no text"));
+        assert!(refusal(|folder| std::fs::write(folder.join("ssr.toml"), [0xff, 0xfe]).unwrap()).contains("not UTF-8"));
         assert!(refusal(|folder| std::fs::write(folder.join("ssr.toml"), "name = 1").unwrap()).contains("manifest"));
         let swapped = refusal(|folder| {
             for ending in ["onnx", "toml"] {
@@ -235,7 +236,7 @@ mod tests {
             fixture::try_take(&draft).unwrap_err().to_string()
         };
         assert!(refusal(|m| m.output.shape[1] = 3).contains("shape"));
-        // A graph of two maps whose manifest promises four.
+        // A graph of two maps whose manifest declares four.
         assert!(refusal(|m| m.output.shape[1] = 4).contains("as its manifest says"));
         assert!(refusal(|m| m.input.dtype = "f32".into()).contains("f32"));
         assert!(refusal(|m| m.operators.push("Loop".into())).contains("Loop"));

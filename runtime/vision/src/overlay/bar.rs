@@ -1,4 +1,4 @@
-//! The scale bar: a round length of about a fifth of the width, white with a black edge, so that it is seen on any ground.
+//! The scale bar: a round length of about a fifth of the width, white with a black edge, visible on any background.
 
 use std::convert::Infallible;
 
@@ -17,16 +17,16 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 
 use super::Ruler;
 
-/// Share of the picture's width that the bar has, about.
+/// Approximate share of the picture's width.
 const SHARE: f64 = 0.2;
 
-/// Pixels of the width for each pixel that a letter's dot is wide.
+/// Pixels of the width per pixel of a letter's dot.
 const SIDE_A_DOT_PX: u32 = 1000;
 
-/// Pictures narrower than this have the small letters.
+/// Pictures narrower than this use the small font.
 const SMALL_PX: u32 = 400;
 
-/// Draws the bar into the lower right corner; a picture without room for it stays as it is.
+/// Draws the bar into the lower right corner; a picture without room for it is unchanged.
 pub(super) fn draw(picture: &mut RgbImage, ruler: Ruler) {
     let (width, height) = picture.dimensions();
     let Some(length) = Length::near(f64::from(width) * ruler.um_per_px * SHARE) else { return };
@@ -50,7 +50,7 @@ struct Length {
 }
 
 impl Length {
-    /// The one that is nearest in proportion; none for lengths that no microscope shows.
+    /// The nearest one in proportion; `None` for lengths that no microscope shows.
     fn near(um: f64) -> Option<Self> {
         if !(1e-4..1e7).contains(&um) {
             return None;
@@ -73,7 +73,7 @@ impl Length {
     }
 }
 
-/// Letters and bar, 255 where there is ink, with room for their edge around them.
+/// Letters and bar, 255 for ink, with room for the edge around them.
 fn ink(words: &str, font: &MonoFont<'_>, dot_px: u32, bar_px: u32) -> GrayImage {
     let Size { width: letter, height: letters } = font.character_size;
     let text_px = letter * words.len() as u32 * dot_px;
@@ -88,12 +88,12 @@ fn ink(words: &str, font: &MonoFont<'_>, dot_px: u32, bar_px: u32) -> GrayImage 
     }
     let mut letters = Letters { ink: &mut ink, at: [dot_px + (width - text_px) / 2, dot_px], dot_px };
     let style = MonoTextStyle::new(font, BinaryColor::On);
-    // Drawing here cannot fail.
+    // Drawing to memory cannot fail.
     let _ = Text::with_baseline(words, Point::zero(), style, Baseline::Top).draw(&mut letters);
     ink
 }
 
-/// A place for letters whose dots are several pixels wide.
+/// A canvas for letters whose dots are several pixels wide.
 struct Letters<'a> {
     ink: &'a mut GrayImage,
     at: [u32; 2],
@@ -127,7 +127,7 @@ impl DrawTarget for Letters<'_> {
     }
 }
 
-/// Puts ink on a picture in white, with a black edge of `edge_px`.
+/// Draws ink in white with a black edge of `edge_px`.
 fn stamp(picture: &mut RgbImage, ink: &GrayImage, [left, top]: [u32; 2], edge_px: u32) {
     for (reach, colour) in [(edge_px, Rgb([0; 3])), (0, Rgb([255; 3]))] {
         for (x, y, _) in ink.enumerate_pixels().filter(|(_, _, ink)| ink.0[0] > 0) {
@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(bar_px(&picture), wanted, "{width}");
             let count = |level| picture.pixels().filter(|pixel| pixel.0 == [level; 3]).count();
             assert!(count(255) > 400 && count(0) > 200, "{} {}", count(255), count(0));
-            // Nothing but the lower right quarter is drawn on.
+            // Only the lower right quarter is drawn on.
             assert!(picture.enumerate_pixels().all(|(x, y, pixel)| (x > width / 2 && y > 240) || pixel.0 == ground));
         }
     }

@@ -1,6 +1,6 @@
-//! How large overlays are.
+//! Sizes of overlays.
 
-/// Most pixels of an input that the overlay is drawn on at its own resolution: 12 binary megapixels.
+/// Most pixels of an input on which the overlay is drawn at full resolution: 12 binary megapixels.
 pub const MAX_OVERLAY_PX: u64 = 12 * 1024 * 1024;
 
 /// Longest side of the overlay of a larger input, in pixels.

@@ -1,5 +1,5 @@
-//! The overlay of an analysis: the outlines of its cells, what is no specimen, and a scale bar, over the finer of the input and
-//! the super-resolved picture.
+//! The overlay of an analysis: outlines of cells, shading of areas without specimen, and a scale bar, on the finer of the
+//! input and the super-resolved picture.
 
 mod bar;
 pub mod limits;
@@ -15,42 +15,42 @@ use crate::{
 };
 use limits::{MAX_OVERLAY_PX, MAX_SHRUNK_OVERLAY_SIDE_PX};
 
-/// How large a pixel of the input is in the specimen.
+/// The size of an input pixel in the specimen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ruler {
     /// Its edge in micrometres, above 0.
     pub um_per_px: f64,
-    /// Whether that was measured by the red cells: the scale bar then says so.
+    /// Whether it was measured from red cells: the scale bar then says so.
     pub is_estimate: bool,
 }
 
 impl Ruler {
-    /// The same of a picture with one pixel for `scale` of this one's.
+    /// The same for a picture with one pixel per `scale` of this one's.
     fn of_copy(self, scale: f64) -> Self {
         Self { um_per_px: self.um_per_px * scale, ..self }
     }
 }
 
-/// What an overlay is drawn on.
+/// The picture that an overlay is drawn on.
 #[derive(Debug, Default)]
 pub struct Base {
-    /// The input or a smaller copy of it; none where the super-resolved picture is as fine.
+    /// The input or a downscaled copy; `None` if the super-resolved picture is as fine.
     input: Option<RgbImage>,
-    /// How the analysed picture lies on `input`.
+    /// Where the analysed picture lies on `input`.
     placement: Placement,
-    /// Of the pixels that are drawn on.
+    /// For the pixels that are drawn on.
     ruler: Option<Ruler>,
 }
 
 impl Base {
-    /// The super-resolved picture, for an analysis that lies on its input as `placement` says.
+    /// The super-resolved picture, for an analysis with this placement on its input.
     pub fn super_resolved(placement: &Placement, ruler: Option<Ruler>) -> Self {
         let ruler = ruler.map(|ruler| ruler.of_copy(placement.input_px_per_sr_px()));
         Self { input: None, placement: *placement, ruler }
     }
 
-    /// The input itself, RGB as viewers show it, where it is finer than the super-resolved picture; one of more than
-    /// [`MAX_OVERLAY_PX`] is shrunk, so that what is kept is bounded.
+    /// The input, RGB as viewers show it, if it is finer than the super-resolved picture. One of more than
+    /// [`MAX_OVERLAY_PX`] is downscaled, so that memory is bounded.
     ///
     /// # Errors
     /// Those of the resize.
@@ -68,7 +68,7 @@ impl Base {
         Ok(Self { input: Some(copy), placement: placement.on_copy(&copied), ruler })
     }
 
-    /// Draws the overlay, over the input that this holds or over a copy of the super-resolved picture.
+    /// Draws the overlay on the held input, or on a copy of the super-resolved picture.
     pub(crate) fn draw(self, analysis: &Analysis) -> RgbImage {
         let looks = looks(analysis);
         let mut drawn = match self.input {

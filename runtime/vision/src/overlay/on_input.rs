@@ -1,5 +1,5 @@
-//! Outlines and shades on an input that is finer than the super-resolved picture. A stair of its pixels would be seen there:
-//! outlines go through the middles of the pixels' edges.
+//! Outlines and shading on an input that is finer than the super-resolved picture. Pixel steps would be visible there, so
+//! outlines connect the midpoints of pixel edges.
 
 use image::{Rgb, RgbImage};
 
@@ -15,14 +15,14 @@ use crate::{
     placement::Placement,
 };
 
-/// Pixels of the longer side for each pixel of a line's width.
+/// Pixels of the longer side per pixel of line width.
 const SIDE_A_LINE_PX: u32 = 1000;
 
-/// Draws over `picture`, on which the analysed picture lies as `placement` says.
+/// Draws on `picture`, on which the analysed picture has this placement.
 pub(super) fn draw(picture: &mut RgbImage, placement: &Placement, analysis: &Analysis, looks: &Looks) {
     let line_px = line_px(picture, placement);
     shade(picture, placement, analysis, line_px);
-    // Those of the unsupported last: where cells touch, theirs are seen.
+    // Unsupported cells last, so that their outlines are on top.
     for doubted in [false, true] {
         each_cell(&analysis.labels, |label, first| {
             let look = looks.get(&label).copied().unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) fn draw(picture: &mut RgbImage, placement: &Placement, analysis: &Ana
     }
 }
 
-/// Width of the lines, in pixels: by the size of the picture, but no wider than the cells can bear.
+/// Line width in pixels: proportional to the picture, but limited by the size of the cells.
 fn line_px(picture: &RgbImage, placement: &Placement) -> u32 {
     let (width, height) = picture.dimensions();
     let by_size = (width.max(height) + SIDE_A_LINE_PX / 2) / SIDE_A_LINE_PX;
@@ -41,7 +41,7 @@ fn line_px(picture: &RgbImage, placement: &Placement) -> u32 {
     by_size.min(by_cells).max(1)
 }
 
-/// Diagonal lines over what is no specimen.
+/// Diagonal lines over areas without specimen.
 fn shade(picture: &mut RgbImage, placement: &Placement, analysis: &Analysis, line_px: u32) {
     let mask = &analysis.outside.mask;
     if analysis.outside.px == 0 {
@@ -57,13 +57,13 @@ fn shade(picture: &mut RgbImage, placement: &Placement, analysis: &Analysis, lin
     }
 }
 
-/// The super-resolved pixel that lies below the middle of a pixel.
+/// The super-resolved pixel below the centre of a pixel.
 fn on_sr([x, y]: [u32; 2], placement: &Placement) -> Option<[u32; 2]> {
     let [x, y] = placement.on_sr_px([f64::from(x) + 0.5, f64::from(y) + 0.5]);
     (x >= 0.0 && y >= 0.0).then_some([x as u32, y as u32])
 }
 
-/// Every label with its first pixel; labels are numbered in the order of those.
+/// Every label with its first pixel, which determines the order of labels.
 fn each_cell(labels: &Labels, mut cell: impl FnMut(u16, (u32, u32))) {
     let mut next = 1;
     for (x, y, label) in labels.enumerate_pixels() {
@@ -110,7 +110,7 @@ impl Cell<'_> {
         }
     }
 
-    /// Whether a place on the way around the cell is its edge: on the border of what was analysed, it may go on behind it.
+    /// Whether a point of the outline is a real edge: at the border of the analysed area the cell may continue.
     fn is_edge(&self, [x, y]: [f64; 2]) -> bool {
         let inside = |at: f64, side: u32| at > 0.0 && at < f64::from(side);
         inside(x, self.labels.width()) && inside(y, self.labels.height())
@@ -128,10 +128,10 @@ impl Cell<'_> {
     }
 }
 
-/// Middles to each side that one is averaged with.
+/// Number of midpoints averaged on each side.
 const SMOOTH: usize = 2;
 
-/// The middle with this index, averaged with its neighbours where the edge goes on to both sides.
+/// The midpoint with this index, averaged with its neighbours if the edge continues on both sides.
 fn smoothed(middles: &[Option<[f64; 2]>], at: usize) -> Option<[f64; 2]> {
     let own = middles.get(at).copied().flatten()?;
     let (count, mut sum) = (2 * SMOOTH + 1, [0.0; 2]);
@@ -143,9 +143,9 @@ fn smoothed(middles: &[Option<[f64; 2]>], at: usize) -> Option<[f64; 2]> {
     Some(sum.map(|sum| sum / count as f64))
 }
 
-/// A line with round ends: pixels whose middle is at most half of `width_px` away from it.
+/// A line with round ends: pixels whose centre is within half of `width_px`.
 fn line(picture: &mut RgbImage, from: [f64; 2], to: [f64; 2], width_px: f64, colour: Rgb<u8>) {
-    // A little more than half, so that no pixel of a thin line is passed by.
+    // Slightly more than half, so that thin lines have no gaps.
     let reach = (width_px / 2.0).max(0.5_f64.sqrt());
     let corners = [
         [from[0].min(to[0]) - reach, from[1].min(to[1]) - reach],
@@ -190,7 +190,7 @@ mod tests {
 
     const GROUND: Rgb<u8> = Rgb([200, 190, 195]);
 
-    /// An analysis whose labels are given, with half of what was analysed outside where `is_half` says so.
+    /// An analysis with the given labels, of which half of the area is outside if `is_half`.
     fn analysis(labels: Labels, is_half: bool) -> Analysis {
         let (width, height) = (labels.width() / SCALE, labels.height() / SCALE);
         let mut analysis = Analysis { labels, ..Analysis::default() };
@@ -218,7 +218,7 @@ mod tests {
         let drawn: Vec<f64> =
             picture.enumerate_pixels().filter(|(_, _, p)| **p == OUTLINE).map(|(x, y, _)| far((x, y))).collect();
         assert!(drawn.len() > 200 && drawn.iter().all(|far| (far - radius).abs() < 3.0), "{}", drawn.len());
-        // It is closed: no way leads from the middle to the corner.
+        // It is closed: no path leads from the centre to the corner.
         let mut reached = vec![(centre[0] as u32, centre[1] as u32)];
         let mut seen: BTreeSet<(u32, u32)> = reached.iter().copied().collect();
         while let Some((x, y)) = reached.pop() {

@@ -1,4 +1,4 @@
-//! What is known of a picture at the end.
+//! The result of analysing a picture.
 
 use image::RgbImage;
 
@@ -10,31 +10,31 @@ use crate::{
     segmentation::CellMaps,
 };
 
-/// What is known of a picture of W x H at the end. All pictures in it are 4W x 4H.
+/// The result of analysing a picture of W x H. All pictures in it are 4W x 4H.
 #[derive(Debug, Clone, Default)]
 pub struct Analysis {
     /// Whether the picture shows cells that can be counted; see [`super::Pipeline::analyse`].
     pub quality: Quality,
     /// The super-resolved picture.
     pub sr: RgbImage,
-    /// The maps that the cells were read off.
+    /// The maps that the cells were extracted from.
     pub maps: CellMaps,
-    /// One number a cell.
+    /// One number per cell.
     pub labels: Labels,
-    /// The cells' measures, in order of their labels; platelets are among them, and no cells: [`Self::counts`].
+    /// The measures of the cells, in order of their labels, including platelets, which are not cells: [`Self::counts`].
     pub cells: Vec<Cell>,
-    /// What of the picture is no specimen.
+    /// The parts of the picture without specimen.
     pub outside: Outside,
-    /// How the picture lies on the input that it was made of, and its size in the specimen.
+    /// Where the picture lies on its input, and its pitch.
     pub scaled: Scaled,
-    /// Where the time went.
+    /// Time of each stage.
     pub times: StageTimes,
-    /// Tiles that each net ran; of a picture that was not counted, the super-resolution net alone.
+    /// Tiles that each model ran; if the picture was not counted, only super-resolution.
     pub tiles: u32,
 }
 
 impl Analysis {
-    /// What is counted: the one place that says what a cell is.
+    /// The counts; the only place that defines what counts as a cell.
     pub fn counts(&self) -> Counts {
         Counts::of(&self.cells, self.maps.kinds.is_some())
     }
@@ -43,45 +43,45 @@ impl Analysis {
 /// Milliseconds of each stage, summed over the tiles of one picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StageTimes {
-    /// The super-resolution net.
+    /// Super-resolution.
     pub ssr_ms: f64,
-    /// The segmentation net.
+    /// Segmentation.
     pub unet_ms: f64,
-    /// Judging the frame; cutting, padding, normalising and stitching tiles.
+    /// Quality check; cutting, padding, normalising and stitching tiles.
     pub tiling_ms: f64,
-    /// Maps to labels to measures, and the comparison with what was read.
+    /// Maps to labels to measures, and the comparison with the input.
     pub cells_ms: f64,
-    /// All of it.
+    /// Total.
     pub total_ms: f64,
 }
 
-/// The same in single steps, which add up to the whole but for what lies between them.
+/// The same in single steps, which add up to the total except for what lies between them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepTimes {
-    /// What of the frame is specimen.
+    /// Detection of the specimen.
     pub specimen_ms: f64,
-    /// Whether the frame shows cells.
+    /// The quality check.
     pub judge_ms: f64,
-    /// The super-resolution net.
+    /// Super-resolution.
     pub ssr_ms: f64,
-    /// Ground and contrast of the frame; that they are laid on the picture is a part of tiling.
+    /// Background and contrast of the frame; applying them is part of tiling.
     pub normalise_ms: f64,
-    /// The segmentation net.
+    /// Segmentation.
     pub unet_ms: f64,
     /// Cutting, padding, normalising and stitching tiles.
     pub tiling_ms: f64,
     /// Maps to labels.
     pub split_ms: f64,
-    /// The super-resolved picture compared with what was read.
+    /// Comparison of the super-resolved picture with the input.
     pub consistency_ms: f64,
     /// Labels to measures.
     pub measure_ms: f64,
-    /// All of it.
+    /// Total.
     pub total_ms: f64,
 }
 
 impl StepTimes {
-    /// In the fewer stages that are kept of a frame.
+    /// Grouped into the stages that are recorded per frame.
     pub(super) fn stages(&self) -> StageTimes {
         StageTimes {
             ssr_ms: self.ssr_ms,

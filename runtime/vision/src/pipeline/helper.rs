@@ -1,7 +1,7 @@
-//! A second thread for every second tile.
+//! A second thread for every other tile.
 //!
-//! It sleeps until it is given a worker, runs it, and gives it back. The worker goes through one slot under a lock: nothing
-//! is allocated, and nothing is borrowed.
+//! It sleeps until it receives a worker, runs it, and returns it. The worker passes through one slot under a lock:
+//! nothing is allocated or borrowed.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,16 +12,16 @@ use std::{
 use super::workers::{Net, Worker};
 use crate::error::{Error, Result};
 
-/// Where the worker is.
+/// The state of the slot.
 #[derive(Debug)]
 enum Slot {
-    /// Elsewhere.
+    /// The worker is elsewhere.
     Empty,
-    /// Waits for the thread.
+    /// Waiting for the thread.
     Given(Box<Worker>, Net),
-    /// Has run.
+    /// Finished.
     Done(Box<Worker>, Result<()>),
-    /// The thread shall end.
+    /// The thread should end.
     End,
 }
 
@@ -31,7 +31,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// The thread; ends with this value.
+/// The thread; dropping this ends it.
 #[derive(Debug)]
 pub(super) struct Helper {
     shared: Arc<Shared>,
@@ -39,7 +39,7 @@ pub(super) struct Helper {
 }
 
 impl Shared {
-    // A thread that panicked while holding the lock left no half-done change: every change is one step.
+    // Every change is a single step, so a thread that panicked while holding the lock left nothing half done.
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,25 +63,25 @@ impl Helper {
     /// Starts the thread.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the system gives none.
+    /// [`Error::Internal`] if the system cannot create one.
     pub(super) fn start() -> Result<Self> {
         let shared = Arc::new(Shared { slot: Mutex::new(Slot::Empty), changed: Condvar::new() });
         let its = Arc::clone(&shared);
         let thread = thread::Builder::new().name("tiles".into()).spawn(move || serve(&its));
-        let thread = Some(thread.map_err(|e| Error::internal("thread for tiles", e))?);
+        let thread = Some(thread.map_err(|e| Error::internal("tile thread", e))?);
         Ok(Self { shared, thread })
     }
 
-    /// Gives it a worker; [`Self::take`] must follow.
+    /// Passes it a worker; [`Self::take`] must follow.
     pub(super) fn give(&self, worker: Box<Worker>, net: Net) {
         self.shared.put(Slot::Given(worker, net));
     }
 
-    /// Waits until the worker has run.
+    /// Waits until the worker has finished.
     pub(super) fn take(&self) -> (Option<Box<Worker>>, Result<()>) {
         match self.shared.take(|slot| matches!(slot, Slot::Done(..))) {
             Slot::Done(worker, ran) => (Some(worker), ran),
-            _ => (None, Err(Error::internal("thread for tiles", "no worker"))),
+            _ => (None, Err(Error::internal("tile thread", "no worker"))),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Drop for Helper {
     fn drop(&mut self) {
         self.shared.put(Slot::End);
         if let Some(thread) = self.thread.take() {
-            // It has caught its panics.
+            // It has caught its own panics.
             let _ = thread.join();
         }
     }
@@ -99,7 +99,7 @@ impl Drop for Helper {
 fn serve(shared: &Shared) {
     while let Slot::Given(mut worker, net) = shared.take(|slot| matches!(slot, Slot::Given(..) | Slot::End)) {
         let ran = catch_unwind(AssertUnwindSafe(|| worker.run(net)));
-        let ran = ran.unwrap_or_else(|_| Err(Error::internal("thread for tiles", "a panic")));
+        let ran = ran.unwrap_or_else(|_| Err(Error::internal("tile thread", "a panic")));
         shared.put(Slot::Done(worker, ran));
     }
 }

@@ -1,3 +1,3 @@
-//! How many tiles are worked on at a time.
+//! Tiles processed at a time.
 
 pub use crate::engine::limits::MAX_WORKERS;

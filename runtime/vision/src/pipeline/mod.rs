@@ -1,4 +1,4 @@
-//! The steps in a row: a picture in, cells out.
+//! All steps in sequence: a picture in, cells out.
 
 mod analysis;
 mod helper;
@@ -33,8 +33,8 @@ pub use outside::Outside;
 use tiling::Tiling;
 pub use workers::Workers;
 
-/// Both nets, loaded and checked once, and the memory of every step: what the first picture of a size takes is kept,
-/// and the next one of that size takes no more.
+/// Both models, loaded and checked once, and the memory of every step. Memory for the first picture of a size is kept,
+/// and later ones of that size allocate nothing.
 #[derive(Debug)]
 pub struct Pipeline {
     workers: Workers,
@@ -48,21 +48,21 @@ pub struct Pipeline {
     measurer: Measurer,
     latest: Analysis,
     steps: StepTimes,
-    /// Whether [`Self::latest`] is an analysis, and a whole one.
+    /// Whether [`Self::latest`] is a complete analysis.
     has_latest: bool,
 }
 
 impl Pipeline {
-    /// Loads both nets and checks their golden outputs.
+    /// Loads both models and checks their golden outputs.
     ///
     /// # Errors
-    /// [`Error::Model`] when one cannot run or computes something else than the trainer did.
+    /// [`Error::Model`] if one cannot run, or computes something else than the trainer did.
     pub fn load(models: &Models) -> Result<Self> {
         Self::load_with(models, &Setup::default(), 1)
     }
 
-    /// The same with a kernel of one's choice, and with as many threads for the tiles of a picture (1 to
-    /// [`crate::pipeline::limits::MAX_WORKERS`]); what comes out does not depend on either.
+    /// The same with a choice of kernel and of the number of threads for the tiles of a picture (1 to
+    /// [`crate::pipeline::limits::MAX_WORKERS`]); results do not depend on either.
     ///
     /// # Errors
     /// As [`Pipeline::load`].
@@ -70,9 +70,9 @@ impl Pipeline {
         Self::load_as(models, setup, threads, false)
     }
 
-    /// The same with a short check where both models are the program's own, whose hashes and golden outputs the tests of a
-    /// build have compared: that this processor computes rightly ([`Setup::check`]), since the golden runs are most of the
-    /// time to start. Models of a folder, a bundle or a slot are checked in full.
+    /// The same, with a short check if both models are built in, because the tests of a build have compared their hashes
+    /// and golden outputs: only the processor is checked ([`Setup::check`]). Golden runs are most of the startup time.
+    /// Models from a folder, a bundle or a slot are checked in full.
     ///
     /// # Errors
     /// As [`Pipeline::load`].
@@ -99,7 +99,7 @@ impl Pipeline {
         })
     }
 
-    /// How cells are read off the maps.
+    /// The rule for extracting cells from the maps.
     pub fn rule(&self) -> CellRule {
         self.rule
     }
@@ -109,39 +109,39 @@ impl Pipeline {
         &self.pitch
     }
 
-    /// Whether the segmenter tells the kinds of cells.
+    /// Whether the segmenter reports kinds.
     pub fn has_kinds(&self) -> bool {
         self.workers.has_kinds()
     }
 
-    /// The last analysis; none before the first, and after one that failed half way.
+    /// The latest analysis; `None` before the first, and after a failed one.
     pub fn latest(&self) -> Option<&Analysis> {
         self.has_latest.then_some(&self.latest)
     }
 
-    /// Gives the latest analysis away for the memory of another, so that one can be written while the next is made.
+    /// Exchanges the latest analysis for the memory of another, so that one can be written while the next is computed.
     pub fn exchange(&mut self, memory: Analysis) -> Analysis {
         self.has_latest = false;
         std::mem::replace(&mut self.latest, memory)
     }
 
-    /// Where the time of the last analysis went, step by step.
+    /// The time of each step of the latest analysis.
     pub fn steps(&self) -> &StepTimes {
         &self.steps
     }
 
-    /// The nets.
+    /// The models.
     pub fn workers(&self) -> &Workers {
         &self.workers
     }
 
     /// Analyses a picture as the sensor saw it, of any size up to [`MAX_TILED_PX`] pixels.
     ///
-    /// The picture is judged first ([`crate::frame::quality::judge()`]). When it is not good the analysis has no cells, and
-    /// maps and labels without any; it is super-resolved all the same, so that one can look.
+    /// The quality is checked first ([`crate::frame::quality::judge()`]). If it is not good, the analysis has no cells,
+    /// and empty maps and labels; the picture is still super-resolved for viewing.
     ///
-    /// The analysis lies in the pipeline's memory until the next one. A picture as large as one before it is analysed
-    /// without an allocation.
+    /// The analysis stays in the pipeline's memory until the next one. A picture no larger than an earlier one is
+    /// analysed without an allocation.
     ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
@@ -149,10 +149,10 @@ impl Pipeline {
         self.analyse_as(picture, Count::Good)
     }
 
-    /// The same, but cells are counted whatever the verdict says.
+    /// The same, but cells are counted whatever the verdict.
     ///
-    /// The whole picture is super-resolved and stitched before it is segmented, so that the segmenter never sees the
-    /// edge of a tile; cells are found once, on the stitched maps.
+    /// The whole picture is super-resolved and stitched before it is segmented, so the segmenter never sees the edge of a
+    /// tile. Cells are extracted once, from the stitched maps.
     ///
     /// # Errors
     /// [`Error::Picture`] for an empty or too large picture, or one with too many cells.
@@ -160,7 +160,7 @@ impl Pipeline {
         self.analyse_as(picture, Count::Any)
     }
 
-    /// Super-resolves a picture whose scale nobody knows, so that one can look; it has no cells, and its verdict is
+    /// Super-resolves a picture of unknown scale for viewing; it has no cells, and its verdict is
     /// [`Verdict::ScaleUnknown`] unless it is empty or badly exposed.
     ///
     /// # Errors
@@ -169,12 +169,12 @@ impl Pipeline {
         self.analyse_as(picture, Count::None)
     }
 
-    /// Gives the latest analysis another verdict, where something speaks against its count that the picture does not show.
+    /// Changes the verdict of the latest analysis, for a problem that the picture does not show.
     pub fn set_verdict(&mut self, verdict: Verdict) {
         self.latest.quality.verdict = verdict;
     }
 
-    /// Says of the latest analysis how its picture lies on the input that it was made of.
+    /// Sets the placement of the latest analysis on its input.
     pub fn set_scaled(&mut self, scaled: Scaled) {
         self.latest.scaled = scaled;
     }
@@ -182,8 +182,8 @@ impl Pipeline {
     fn analyse_as(&mut self, picture: &RgbImage, count: Count) -> Result<&Analysis> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_TILED_PX {
-            let expected = format!("1x1 up to {MAX_TILED_PX} pixels in all");
-            return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Cut it"));
+            let expected = format!("1x1 up to {MAX_TILED_PX} pixels in total");
+            return Err(Error::picture(format!("{width}x{height} pixels"), expected, "Crop it"));
         }
         self.has_latest = false;
         self.refill(picture, count)?;
@@ -204,7 +204,7 @@ impl Pipeline {
         steps.judge_ms = lap.ms();
         self.tiling.super_resolve(&mut self.workers, seen, sr, &mut steps)?;
         steps.tiling_ms = lap.ms() - steps.ssr_ms;
-        // What is empty or badly exposed is so at every scale.
+        // Empty or badly exposed pictures are so at every scale.
         if count == Count::None && matches!(quality.verdict, Verdict::Good | Verdict::OutOfFocus) {
             quality.verdict = Verdict::ScaleUnknown;
         }
@@ -241,7 +241,7 @@ impl Pipeline {
     }
 }
 
-/// Of which pictures cells are counted.
+/// Which pictures are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Count {
     Good,
@@ -249,7 +249,7 @@ enum Count {
     None,
 }
 
-/// A clock that is read between steps: each begins where the one before ended.
+/// A clock that is read between steps: each begins where the previous one ended.
 struct Lap(Instant);
 
 impl Lap {
@@ -259,7 +259,7 @@ impl Lap {
     }
 }
 
-/// Most cells that a picture can have: so many of the least area cover it.
+/// Most cells that a picture can have: as many of minimum area as cover it.
 fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
     let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
     usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
     use crate::{cells::Kind, engine::fixture};
 
-    /// Dark disks of radius 6 on a light ground, darkest in the middle, one at each place.
+    /// Dark disks of radius 6 on a light ground, darkest in the centre, one at each position.
     fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
             let far = |(cx, cy): &(f64, f64)| (f64::from(x) + 0.5 - cx).hypot(f64::from(y) + 0.5 - cy);
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(kinds, expected);
         assert_eq!((counts.cells, counts.red, counts.white, counts.platelets), (2, Some(1), Some(1), Some(1)));
         assert_eq!(kinds_of(&picture, 2), (kinds, counts, maps.clone()));
-        // The kind maps are laid as the others are.
+        // The kind maps are stitched like the others.
         let maps = maps.kinds.unwrap();
         for (x, y, level) in maps.platelet.enumerate_pixels() {
             assert_eq!(level.0[0], picture.get_pixel(x / 4, y / 4).0[2]);
@@ -332,16 +332,16 @@ mod tests {
     fn maps_of_kinds_take_memory_where_there_are_any_alone() {
         let bytes = |models| Pipeline::load(models).unwrap().workers().edge_bytes();
         let (without, with) = (bytes(&fixture::models()), bytes(&fixture::models_with_kinds()));
-        // Two maps of a tile, twice: as the engine puts them out, and as the worker hands them on. What the engine keeps of
-        // its output comes on top.
+        // Two maps of a tile, twice: as the engine outputs them, and as the worker passes them on. The engine's own
+        // output buffer comes on top.
         assert!(with >= without + 4 * 65_536, "{without} and {with}");
-        // A frame that is not counted has its kind maps all the same: the next one takes no memory.
+        // A frame that is not counted has kind maps too, so the next one allocates nothing.
         let mut pipeline = Pipeline::load(&fixture::models_with_kinds()).unwrap();
         let analysis = pipeline.analyse(&RgbImage::new(64, 64)).unwrap();
         assert!(!analysis.quality.verdict.is_good());
         assert_eq!(analysis.maps.bytes(), 4 * 65_536);
         assert_eq!(analysis.counts().platelets, Some(0));
-        // Nor does a change of models leave any: the memory may be that of others.
+        // Nor do any remain after a change of models: the memory may come from others.
         let given = pipeline.exchange(crate::pipeline::Analysis::default());
         let mut plain = Pipeline::load(&fixture::models()).unwrap();
         plain.exchange(given);
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
-        // Nowhere so dark that it would be no specimen.
+        // Nowhere dark enough to be excluded.
         let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8 | 128]));
         let analysis = pipeline.analyse_any(&picture).unwrap();
         assert_eq!((analysis.tiles, analysis.sr.dimensions()), (6, (452, 264)));
@@ -360,7 +360,7 @@ mod tests {
             assert_eq!(pixel, from);
             assert_eq!(analysis.maps.foreground.get_pixel(x, y).0[0], 255 - from.0[0]);
         }
-        // What only repeats the input differs from it nowhere, whatever the tiles.
+        // A picture that only repeats the input differs from it nowhere, for any tiling.
         assert!(!analysis.cells.is_empty() && analysis.counts().unsupported == 0);
         assert!(analysis.cells.iter().all(|cell| cell.consistency.levels == 0.0));
         assert_eq!(analysis.maps.core, analysis.maps.foreground);
@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn two_threads_give_what_one_gives() {
         let picture = RgbImage::from_fn(140, 60, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
-        // Three tiles: the last one has no other beside it.
+        // Three tiles: the last one has no second beside it.
         for models in [fixture::models(), Models::embedded().unwrap()] {
             let run = |threads| {
                 Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap().clone()
@@ -457,7 +457,7 @@ mod tests {
             assert_eq!((&one.sr, &one.maps, &one.labels), (&other.sr, &other.maps, &other.labels));
             assert_eq!(pipeline.latest().unwrap().labels, one.labels);
         }
-        // What is refused at once leaves the latest as it is.
+        // A picture that is refused immediately does not affect the latest analysis.
         assert!(pipeline.analyse(&RgbImage::new(0, 5)).is_err() && pipeline.latest().is_some());
     }
 

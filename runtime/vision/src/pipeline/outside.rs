@@ -1,4 +1,4 @@
-//! The part of an analysis that is no specimen: no cells, no area, and drawn as what it is.
+//! The parts of a picture without specimen: no cells, no area, and shown unchanged.
 
 use image::{GrayImage, RgbImage};
 
@@ -12,7 +12,7 @@ use crate::{
     segmentation::CellMaps,
 };
 
-/// What of a picture of W x H is no specimen.
+/// The parts of a picture of W x H without specimen.
 #[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// The kind of each pixel, W x H: [`crate::frame::specimen::SPECIMEN`], `RIM` or `OUTSIDE`.
@@ -22,12 +22,12 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Pixels of the picture that are specimen and were analysed, the rim among them.
+    /// Analysed pixels of the picture that are specimen, including the rim.
     pub fn analysed_px(&self) -> u64 {
         self.mask.len() as u64 - self.px
     }
 
-    /// Takes over what was found, and gives the super-resolved picture the levels that were read there: it shows what the
+    /// Copies the mask, and restores the input's levels in the super-resolved picture there, so that it shows what the
     /// camera saw.
     pub(super) fn set(&mut self, specimen: &Specimen, picture: &RgbImage, has_outside: bool, sr: &mut RgbImage) {
         let (width, height) = picture.dimensions();
@@ -49,7 +49,7 @@ impl Outside {
     }
 }
 
-/// Takes every level out of the maps where there is no specimen. The maps are four times the mask's size.
+/// Clears the maps where there is no specimen. The maps are four times the mask's size.
 pub(super) fn clear_maps(maps: &mut CellMaps, mask: &GrayImage) {
     let width = (SCALE * mask.width()) as usize;
     for map in [&mut maps.foreground, &mut maps.core] {
@@ -63,7 +63,7 @@ pub(super) fn clear_maps(maps: &mut CellMaps, mask: &GrayImage) {
     }
 }
 
-/// Marks the cells that reach into the rim as cut by it, as the picture's border cuts others.
+/// Marks cells that reach into the rim as cut, like those at the picture's border.
 pub(super) fn mark_cut_cells(labels: &Labels, mask: &GrayImage, cells: &mut [Cell]) {
     let width = labels.width() as usize;
     for (y, row) in labels.chunks_exact(width.max(1)).enumerate() {

@@ -1,4 +1,4 @@
-//! A picture in tiles through a net and together again, in memory that serves one picture after another.
+//! Runs a picture through a model in tiles and stitches the result, reusing memory.
 
 use image::RgbImage;
 
@@ -11,17 +11,17 @@ use crate::{
     tile::{grid::Grid, stitch::Stitch},
 };
 
-/// The grid of the last picture, and what its tiles are laid out in.
+/// The grid of the last picture, and the buffers for its tiles.
 #[derive(Debug)]
 pub(super) struct Tiling {
     grid: Grid,
     padded: RgbImage,
-    /// The super-resolved picture with its padding, where it has one.
+    /// The super-resolved picture with padding, if there is any.
     sr: RgbImage,
     pixels: Stitch,
     foreground: Stitch,
     core: Stitch,
-    /// White and platelet; without memory where the net tells no kinds.
+    /// White and platelet; empty if the model reports no kinds.
     kinds: [Stitch; 2],
 }
 
@@ -39,7 +39,7 @@ impl Tiling {
         self.grid.tiles()
     }
 
-    /// Super-resolves a picture to `sr`, which gets four times its size.
+    /// Super-resolves a picture to `sr`, four times its size.
     pub(super) fn super_resolve(
         &mut self,
         workers: &mut Workers,
@@ -63,8 +63,8 @@ impl Tiling {
         pixels.finish()
     }
 
-    /// Segments the picture that was super-resolved last to `sr`, to `maps` of its size. The padding goes before cells are
-    /// found, so that a cell at the picture's edge touches its border.
+    /// Segments the picture last super-resolved to `sr`, to `maps` of its size. Padding is removed before cells are
+    /// extracted, so that a cell at the picture's edge touches its border.
     pub(super) fn segment(
         &mut self,
         workers: &mut Workers,
@@ -93,12 +93,12 @@ impl Tiling {
             }
             Ok(())
         })?;
-        // Those of kinds have no tiles to miss where they have not begun.
+        // Those of kinds miss no tiles if they have not begun.
         [foreground, core, white, platelet].into_iter().try_for_each(|stitch| stitch.finish())
     }
 }
 
-/// The upper left of `whole`, as much as `part` is large.
+/// The upper left part of `whole`, with the size of `part`.
 fn cut(whole: &RgbImage, part: &mut RgbImage) {
     let (row_bytes, part_row_bytes) = (3 * whole.width() as usize, 3 * part.width() as usize);
     for (to, from) in part.chunks_exact_mut(part_row_bytes).zip(whole.chunks_exact(row_bytes)) {

@@ -1,8 +1,8 @@
-//! The nets over the tiles of a picture, on one core or two.
+//! Runs the models over the tiles of a picture, on one or two cores.
 //!
-//! Tiles are taken in turn, as many at a time as there are workers, and handed on in the order of the grid: what comes
-//! out does not depend on their number. A worker has buffers of its own; weights are shared. The second one is set up when
-//! a picture first has more than one tile.
+//! Tiles are processed in groups of one per worker and returned in the order of the grid, so results do not depend on the
+//! number of workers. A worker has its own buffers; weights are shared. The second worker is set up when a picture first
+//! has more than one tile.
 
 use std::time::Instant;
 
@@ -21,24 +21,24 @@ use crate::{
     tile::grid::Grid,
 };
 
-/// Both nets, loaded once, for as many threads as are wanted.
+/// Both models, loaded once, for the requested number of threads.
 #[derive(Debug)]
 pub struct Workers {
     all: heapless::Vec<Box<Worker>, MAX_WORKERS>,
-    /// Runs the second worker, once there is one.
+    /// Runs the second worker, if there is one.
     helper: Option<Helper>,
     threads: usize,
     arena_bytes: usize,
 }
 
-/// One of the nets.
+/// One of the models.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Net {
     SuperResolution,
     Segmentation,
 }
 
-/// Both nets and the buffers of one tile.
+/// Both models, and the buffers of one tile.
 #[derive(Debug)]
 pub(super) struct Worker {
     super_resolution: SuperResolution,
@@ -61,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// Runs a net on the tile, or on the super-resolved tile, that lies in its buffers.
+    /// Runs a model on the tile, or on the super-resolved tile, in its buffers.
     pub(super) fn run(&mut self, net: Net) -> Result<()> {
         match net {
             Net::SuperResolution => self.super_resolution.run_into(&self.tile, &mut self.sr),
@@ -80,11 +80,11 @@ impl Worker {
 }
 
 impl Workers {
-    /// Loads both nets, checks their golden outputs, and takes at most `threads` threads for the tiles of a picture. Where
-    /// the check may be `brief`, built-in models have the kernel checked alone; see [`super::Pipeline::start_with`].
+    /// Loads both models, checks their golden outputs, and uses at most `threads` threads for the tiles of a picture.
+    /// With a `brief` check, only the kernel is checked for built-in models; see [`super::Pipeline::start_with`].
     ///
     /// # Errors
-    /// [`Error::Model`] when a net cannot run or computes something else than the trainer did.
+    /// [`Error::Model`] if a model cannot run, or computes something else than the trainer did.
     pub(super) fn load(models: &Models, setup: &Setup, threads: usize, brief: bool) -> Result<Self> {
         let (super_resolution, segmenter) = if brief && models.are_built_in() {
             setup.check()?;
@@ -97,33 +97,33 @@ impl Workers {
         Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
     }
 
-    /// What the super-resolution net and the segmenter are made of.
+    /// Properties of the super-resolution model and the segmenter.
     pub fn figures(&self) -> [&Figures; 2] {
         let worker = self.first();
         [worker.super_resolution.engine().figures(), worker.segmenter.engine().figures()]
     }
 
-    /// Bytes of the arena that both nets share; each thread has one.
+    /// Bytes of the arena that both models share; each thread has one.
     pub fn arena_bytes(&self) -> usize {
         self.arena_bytes
     }
 
-    /// Threads that the tiles of a picture go to.
+    /// Threads for the tiles of a picture.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// Bytes of the buffers at the edges of the nets: those of a worker, and what its engines keep.
+    /// Bytes of the input and output buffers: those of a worker and of its engines.
     pub fn edge_bytes(&self) -> usize {
         self.first().buffer_bytes() + self.figures().iter().map(|figures| figures.edge_bytes).sum::<usize>()
     }
 
-    /// Whether the segmenter tells the kinds of cells.
+    /// Whether the segmenter reports kinds.
     pub fn has_kinds(&self) -> bool {
         self.first().segmenter.has_kinds()
     }
 
-    // A worker leaves only for as long as the helper runs it, and the first one never does.
+    // A worker only leaves while the helper runs it, and the first one never does.
     fn first(&self) -> &Worker {
         &self.all[0]
     }
@@ -133,7 +133,7 @@ impl Workers {
         self.first().segmenter.normalisation(frame)
     }
 
-    /// Super-resolves every tile of `padded` and hands them to `place` in order; gives the milliseconds in the net.
+    /// Super-resolves every tile of `padded` and passes them to `place` in order; returns the milliseconds in the model.
     pub(super) fn super_resolve(
         &mut self,
         grid: &Grid,
@@ -148,8 +148,8 @@ impl Workers {
         self.over_tiles(grid, Net::SuperResolution, lay, |worker| place(&worker.sr))
     }
 
-    /// Segments every tile of a super-resolved picture, normalised on the way, and hands the maps to `place` in order; gives
-    /// the milliseconds in the net.
+    /// Segments every tile of a super-resolved picture, normalising it on the way, and passes the maps to `place` in
+    /// order; returns the milliseconds in the model.
     pub(super) fn segment(
         &mut self,
         grid: &Grid,
@@ -174,7 +174,7 @@ impl Workers {
     ) -> Result<f64> {
         while self.all.len() < self.threads.min(grid.tiles()) {
             let another = Box::new(self.first().another()?);
-            self.all.push(another).map_err(|_| Error::internal("workers", "more than there is room for"))?;
+            self.all.push(another).map_err(|_| Error::internal("workers", "too many workers"))?;
         }
         if self.all.len() > 1 && self.helper.is_none() {
             self.helper = Some(Helper::start()?);
@@ -183,7 +183,7 @@ impl Workers {
         let mut total_ms = 0.0;
         loop {
             let mut laid = 0;
-            // The workers come first: a tile that is taken has a worker.
+            // Workers first, so that every tile taken has a worker.
             for (worker, tile) in self.all.iter_mut().zip(tiles.by_ref()) {
                 lay(worker, tile);
                 laid += 1;
@@ -192,7 +192,7 @@ impl Workers {
             match (laid, &self.helper) {
                 (0, _) => return Ok(total_ms),
                 (2, Some(helper)) => {
-                    let second = self.all.pop().ok_or_else(|| Error::internal("workers", "one is missing"))?;
+                    let second = self.all.pop().ok_or_else(|| Error::internal("workers", "a worker is missing"))?;
                     helper.give(second, net);
                     let one = self.all[0].run(net);
                     let (second, other) = helper.take();
@@ -209,7 +209,7 @@ impl Workers {
     }
 }
 
-/// The rows of a tile, and what of `picture` belongs there where the tile's upper left is at (x, y).
+/// The rows of a tile, and the part of `picture` they cover if the tile's upper left corner is at (x, y).
 fn tile_rows<'a>(
     picture: &'a RgbImage,
     x: u32,

@@ -1,31 +1,31 @@
-//! How large cells roughly are in a picture of any magnification, without a net: nets know one magnification alone.
+//! A rough cell size for a picture of any magnification, without a model, because models know only one magnification.
 //!
-//! Discs strewn over a plane are alike at a distance as far as two of them, shifted so, overlap: by half at 0.404 of their
-//! diameter (Matheron, "Random sets and integral geometry", 1975). So the distance at which pixels are half as alike as
-//! neighbours gives the diameter, whatever the stain. Rims, pallor and the lens make it less; on real smears the diameter
-//! is 0.6 to 2 times what is told here.
+//! For discs scattered over a plane, similarity at a distance depends on the overlap of a disc with itself shifted by it:
+//! one half at 0.404 of the diameter (Matheron, "Random sets and integral geometry", 1975). So the distance at which
+//! pixels are half as similar as neighbours gives the diameter, independent of the stain. Rims, pallor and the lens
+//! reduce it; on real smears the diameter is 0.6 to 2 times the estimate.
 
 use super::thumb::Thumb;
 
-/// Distance of half likeness, in diameters of a cell: 0.404 of a disc's, times 0.74 that real cells have in the median.
+/// Distance of half similarity in cell diameters: 0.404 for a disc, times 0.74, the median for real cells.
 const HALF_LIKE: f64 = 0.3;
 
-/// Cells are looked for up to this share of the shorter side.
+/// Greatest cell size considered, as a share of the shorter side.
 const MOST_SHARE: f64 = 0.45;
 
-/// Fewest lit pixels.
+/// Minimum number of lit pixels.
 const LEAST_LIT_PX: usize = 16;
 
 /// Terms of the trend: a polynomial of degree 2 in x and y.
 const TERMS: usize = 6;
 
-/// The rough diameter of cells in pixels of the picture that was shrunk; none where no size stands out.
+/// The rough diameter of cells in pixels of the downscaled picture; `None` if no size stands out.
 pub(super) fn diameter_px(thumb: &Thumb) -> Option<f64> {
     let levels = without_trend(thumb)?;
     Some(half_like_px(&levels, thumb)? / HALF_LIKE * thumb.shrink)
 }
 
-/// The green levels less their trend, which is the lamp's; 0 where the picture is not lit.
+/// The green levels minus their trend, which comes from the lamp; 0 where the picture is not lit.
 fn without_trend(thumb: &Thumb) -> Option<Vec<f64>> {
     let terms = |at: usize| {
         let x = (at % thumb.width) as f64 / thumb.width as f64 - 0.5;
@@ -53,7 +53,7 @@ fn without_trend(thumb: &Thumb) -> Option<Vec<f64>> {
     Some(rest)
 }
 
-/// Solves symmetric equations by elimination; a term that the others make up for gets no weight.
+/// Solves symmetric equations by elimination; a redundant term gets no weight.
 fn solve(mut equations: [[f64; TERMS + 1]; TERMS]) -> [f64; TERMS] {
     let least = 1e-9 * equations[0][0];
     for pivot in 0..TERMS {
@@ -75,11 +75,11 @@ fn solve(mut equations: [[f64; TERMS + 1]; TERMS]) -> [f64; TERMS] {
     })
 }
 
-/// The distance in x or y at which pixels are half as alike as neighbours would be without noise.
+/// The distance in x or y at which pixels are half as similar as neighbours would be without noise.
 fn half_like_px(levels: &[f64], thumb: &Thumb) -> Option<f64> {
     let most = ((thumb.width.min(thumb.height) as f64 * MOST_SHARE) as usize).max(2);
     let near = likeness(levels, thumb, 1);
-    // What noise adds is at distance 0 alone: the likeness there is read off the next two.
+    // Noise only contributes at distance 0, so the similarity there is extrapolated from the next two.
     let top = near + (near - likeness(levels, thumb, 2)).max(0.0);
     let half = top / 2.0;
     if near <= 0.0 {
@@ -99,7 +99,7 @@ fn half_like_px(levels: &[f64], thumb: &Thumb) -> Option<f64> {
     None
 }
 
-/// Mean product of lit pixels that lie so far apart in a row or a column.
+/// Mean product of lit pixels at this distance in a row or column.
 fn likeness(levels: &[f64], thumb: &Thumb, lag: usize) -> f64 {
     let (mut sum, mut pairs) = (0.0, 0_u64);
     let rows = levels.chunks_exact(thumb.width).zip(thumb.lit.chunks_exact(thumb.width));

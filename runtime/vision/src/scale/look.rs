@@ -1,4 +1,4 @@
-//! One analysis at a supposed size of the red cells, and what size it shows.
+//! One analysis at an assumed size of the red cells, and the size that it finds.
 
 use image::{RgbImage, imageops};
 
@@ -11,56 +11,56 @@ use crate::{
     pipeline::{Analysis, Pipeline},
 };
 
-/// Diameter of a red cell in pixels of the picture that is analysed: the one that the models know best, the median of
-/// their training masks.
+/// Diameter of a red cell in pixels of the analysed picture: the one that the models know best, the median of their
+/// training masks.
 pub const CELL_PX: f64 = 5.46;
 
-/// A cell that is darker in red than most of the others' area by so many levels has a nucleus: haemoglobin lets red pass,
-/// the blue stains of nuclei do not.
+/// A cell that is darker in red than most of the others' area by this many levels has a nucleus: haemoglobin transmits
+/// red, the blue stains of nuclei do not.
 const NUCLEUS_LEVELS: f64 = 18.0;
 
 /// The share of the cells' area that is darker in red than the reference for nuclei.
 const RED_SHARE: f64 = 0.6;
 
-/// A circularity that says nothing for a cell, and one that says all: heaps and pieces are not round.
+/// Circularities with weight 0 and 1: clumps and fragments are not round.
 const ROUND: (f64, f64) = (0.7, 0.95);
 
-/// The same for what the border cuts.
+/// The same for cells cut by the border.
 const CUT_ROUND: (f64, f64) = (0.5, 0.8);
 
-/// Most weight of a cell that the border cuts.
+/// Greatest weight of a cell cut by the border.
 const CUT_WEIGHT: f64 = 0.5;
 
-/// A cell that is cut to less than half is narrower than this, minor axis over major: its major axis is a chord.
+/// A cell cut to less than half is narrower than this, minor over major axis: its major axis is a chord.
 const LEAST_CUT_ASPECT: f64 = 0.5;
 
-/// The major axis of the ellipse with the moments of half a disc is that of the disc; by its area it is 3 % more.
+/// The major axis of the ellipse with the moments of half a disc equals that of the disc; by area it would be 3 % more.
 const CUT_MAJOR: f64 = 0.97;
 
-/// Power of the aspect that makes an oblong cell smaller: two that overlap are oblong, and too large.
+/// Exponent of the aspect that reduces the size of an oblong cell: overlapping pairs are oblong and too large.
 const OBLONG_POWER: f64 = 0.08;
 
-/// Cells whose middle is nearer to what is not lit than this, in diameters, do not count.
+/// Cells whose centre is closer than this to an unlit area, in diameters, do not count.
 const UNLIT_REACH: f64 = 0.6;
 
-/// Places around a cell where it is asked whether the picture is lit.
+/// Points around a cell where the lighting is checked.
 const UNLIT_PLACES: u32 = 16;
 
-/// Least weight of all cells for a size.
+/// Minimum total weight of the cells for a size.
 const LEAST_WEIGHT: f64 = 0.5;
 
-/// The size of the cells of one analysis.
+/// The cell size in one analysis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Size {
-    /// Weighted median of the diameters, in pixels of the picture that the analysed one was made of.
+    /// Weighted median of the diameters, in pixels of the original picture.
     pub cell_px: f64,
-    /// Distance between the weighted quartiles over the median.
+    /// Weighted interquartile range over the median.
     pub spread: f64,
-    /// Sum of the weights: as many whole, round red cells.
+    /// Sum of the weights: the equivalent number of complete, round red cells.
     pub cells: f64,
 }
 
-/// A cell of a look, in pixels of the picture.
+/// A cell in one analysis, in pixels of the picture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) x_px: f64,
@@ -68,9 +68,9 @@ pub(super) struct Seen {
     /// Diameter of the disc of the same area.
     pub(super) diameter_px: f64,
     pub(super) circularity: f64,
-    /// What the diameter of the whole, single cell seems to be.
+    /// The estimated diameter of the complete, single cell.
     size_px: f64,
-    /// How much that says, 0 to 1; nothing of what is known to be no red cell.
+    /// Its weight, 0 to 1; 0 for cells known not to be red.
     pub(super) weight: f64,
     /// Whether nothing cuts it.
     pub(super) whole: bool,
@@ -85,7 +85,7 @@ pub(super) struct Window {
     pub(super) height_px: u32,
 }
 
-/// What one analysis of a part of a picture shows.
+/// The result of analysing a part of a picture.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) window: Window,
@@ -94,8 +94,8 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Analyses one tile of a picture as if its red cells measured `cell_px`: the window that shows most or, within
-    /// another window, its middle.
+    /// Analyses one tile of a picture as if its red cells measured `cell_px`: the window with the most contents or,
+    /// within another window, its centre.
     ///
     /// # Errors
     /// Those of the models.
@@ -123,14 +123,14 @@ impl Look {
         Ok(Self { window, cells, tiles: analysis.tiles })
     }
 
-    /// The size that it shows; none where there are no cells that say one.
+    /// The size that it finds; `None` without suitable cells.
     pub(super) fn size(&self) -> Option<Size> {
         size(&self.cells)
     }
 }
 
-/// The size of the cells of an analysis whose pixels are `factor` of the picture's each: whether a scale fits is seen in
-/// the analysis that uses it. None where there are no cells that say one.
+/// The size of the cells of an analysis with `factor` picture pixels per pixel: shows whether the scale of the analysis
+/// fits. `None` without suitable cells.
 pub fn size_in(analysis: &Analysis, factor: f64) -> Option<Size> {
     size(&seen(analysis, (factor, factor)))
 }
@@ -147,7 +147,7 @@ fn size(cells: &[Seen]) -> Option<Size> {
     Some(Size { cell_px, spread: (high - low) / cell_px, cells: weight })
 }
 
-/// The window to look at.
+/// The window to analyse.
 fn window(picture: &RgbImage, thumb: &Thumb, cell_px: f64, within: Option<Window>) -> Window {
     let most_px = (f64::from(TILE_PX) * cell_px / CELL_PX).clamp(1.0, f64::from(u32::MAX)) as u32;
     let Some(outer) = within else {
@@ -160,7 +160,7 @@ fn window(picture: &RgbImage, thumb: &Thumb, cell_px: f64, within: Option<Window
     Window { x_px, y_px, width_px, height_px }
 }
 
-/// A part of the picture, its unlit pixels filled with the ground so that they change no contrast and are no cell.
+/// A part of the picture with unlit pixels filled with the ground, so that they add no contrast and no cells.
 fn cut(picture: &RgbImage, thumb: &Thumb, window: Window) -> RgbImage {
     let Window { x_px, y_px, width_px, height_px } = window;
     let mut part = imageops::crop_imm(picture, x_px, y_px, width_px, height_px).to_image();
@@ -183,8 +183,8 @@ fn near_unlit(thumb: &Thumb, cell: &Seen) -> bool {
         })
 }
 
-/// The cells of an analysis, with the size and the weight of each; `factors` are pixels of the picture a pixel analysed,
-/// across and down.
+/// The cells of an analysis, with the size and weight of each; `factors` are picture pixels per analysed pixel, across
+/// and down.
 fn seen(analysis: &Analysis, factors: (f64, f64)) -> Vec<Seen> {
     let grid = f64::from(SCALE);
     let reds = reds(analysis);
@@ -205,7 +205,7 @@ fn seen(analysis: &Analysis, factors: (f64, f64)) -> Vec<Seen> {
     analysis.cells.iter().zip(&reds).map(one).collect()
 }
 
-/// What the diameter of the whole, single cell seems to be, in pixels of the labels, and how much that says.
+/// The estimated diameter of the complete, single cell, in pixels of the labels, and its weight.
 fn size_and_weight(cell: &Cell) -> (f64, f64) {
     let diameter = cell.equivalent_diameter_px;
     let aspect = (1.0 - cell.eccentricity * cell.eccentricity).max(0.0).sqrt();
@@ -236,7 +236,7 @@ fn reds(analysis: &Analysis) -> Vec<f64> {
     analysis.cells.iter().map(mean).collect()
 }
 
-/// The red level below which a cell has a nucleus; 0 where there are too few cells to compare.
+/// The red level below which a cell has a nucleus; 0 if there are too few cells to compare.
 fn nucleus_below(cells: &[Cell], reds: &[f64]) -> f64 {
     if cells.len() < 3 {
         return 0.0;
@@ -246,8 +246,8 @@ fn nucleus_below(cells: &[Cell], reds: &[f64]) -> f64 {
     quantile(&mut by_area, RED_SHARE) - NUCLEUS_LEVELS
 }
 
-/// The value below which `share` (0 to 1) of the weight lies, of values with weights above 0; between values where half
-/// of their own weight lies. 0 without any.
+/// The weighted quantile `share` (0 to 1) of values with weights above 0, interpolated at half of each weight. 0 without
+/// values.
 pub(super) fn quantile(values: &mut [(f64, f64)], share: f64) -> f64 {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     let wanted = share * values.iter().map(|(_, weight)| weight).sum::<f64>();

@@ -1,13 +1,13 @@
-//! The scale of a picture from its red cells: how large they are in its pixels, or why that cannot be told.
+//! The scale of a picture from the size of its red cells, or the reason why it cannot be determined.
 //!
-//! The models know one magnification, that of a red cell of [`CELL_PX`] on the picture they are given. [`measure`] finds how
-//! far a picture is from it: a guess without a net, by how far pixels stay alike; then a few analyses of one tile each,
-//! every one of which says where to look next; then one at a higher magnification, in which the same cells must be found
-//! again. What is not seen twice, is not round, has no size of its own or is too little is [`Outcome::Unknown`]. Pictures of
-//! one microscope share a scale: [`Pool`] takes what several say together, and tells which disagree.
+//! The models know one magnification, with red cells of [`CELL_PX`] on their input. [`measure`] determines how far a
+//! picture is from it: a guess without a model, from the similarity of pixels; then a few analyses of one tile each, each
+//! of which determines where to look next; then one at a higher magnification, which must find the same cells again.
+//! Cells that are not confirmed, not round, of no consistent size or too few give [`Outcome::Unknown`]. Pictures from one
+//! microscope share a scale: [`Pool`] combines several, and detects those that disagree.
 //!
-//! A size in pixels is good for counting. Micrometres from it are an estimate: red cells differ between people
-//! ([`RED_CELL_UM`]).
+//! A size in pixels is good enough for counting. Micrometres from it are an estimate, because red cells differ between
+//! people ([`RED_CELL_UM`]).
 
 mod guess;
 mod look;
@@ -24,12 +24,10 @@ pub use scaler::{Learning, MAX_PROBES, Note, Scaler, words};
 
 use crate::{error::Result, pipeline::Pipeline};
 
-/// Diameters of red cells on dry smears, median of a person, in micrometres: the usual one, and the least and greatest that
-/// are met with.
+/// Diameters of red cells on dry smears, medians per person, in micrometres: minimum, typical, maximum.
 pub const RED_CELL_UM: (f64, f64, f64) = (6.2, 7.5, 8.6);
 
-/// How far the cells of one picture differ from those of others of the same microscope, as a share: persons, and places of
-/// a smear.
+/// Relative variation of the cell size between pictures from one microscope: people, and places on a smear.
 const PICTURE_SPREAD: f64 = 0.08;
 
 /// The size of the red cells of a picture.
@@ -37,31 +35,31 @@ const PICTURE_SPREAD: f64 = 0.08;
 pub struct Estimate {
     /// Diameter in pixels of the picture, 3 and more.
     pub cell_px: f64,
-    /// Standard error of the median from the spread and the number of cells, as a share, 0 to 0.12.
+    /// Relative standard error of the median, from the spread and the number of cells, 0 to 0.12.
     pub doubt: f64,
-    /// Cells that it rests on, by their weights.
+    /// Total weight of the cells used.
     pub cells: f64,
-    /// Distance between the quartiles of the diameters over their median, 0 to 0.36.
+    /// Interquartile range of the diameters over their median, 0 to 0.36.
     pub spread: f64,
-    /// Analyses that it took.
+    /// Number of analyses used.
     pub looks: u32,
-    /// Tiles that it took.
+    /// Number of tiles used.
     pub tiles: u32,
 }
 
 impl Estimate {
-    /// Pixels of the picture for one of the picture that is to be analysed.
+    /// Picture pixels per analysed pixel.
     pub fn factor(&self) -> f64 {
         self.cell_px / CELL_PX
     }
 
-    /// Interval of the cells' diameter in pixels, about 95 %.
+    /// Interval of the cell diameter in pixels, about 95 %.
     pub fn interval_px(&self) -> (f64, f64) {
         let reach = (1.96 * self.doubt).hypot(PICTURE_SPREAD);
         (self.cell_px / (1.0 + reach), self.cell_px * (1.0 + reach))
     }
 
-    /// The pitch if red cells are 7.5 um, and the interval that the pitch lies in whosever cells they are.
+    /// The pitch if red cells are 7.5 um, and its interval over the variation between people.
     pub fn um_per_px(&self) -> (f64, (f64, f64)) {
         um_per_px(self.cell_px, self.interval_px())
     }
@@ -72,60 +70,60 @@ fn um_per_px(cell_px: f64, interval_px: (f64, f64)) -> (f64, (f64, f64)) {
     (usual / cell_px, (least / interval_px.1, most / interval_px.0))
 }
 
-/// Why the size cannot be told.
+/// Why the size cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// The picture has no size of its own: it is flat, unlit, or a slope.
+    /// The picture has no characteristic size: it is flat, unlit, or a slope.
     NothingStandsOut,
     /// The models find no cells at any magnification.
     NoCells,
     /// What they find changes with the magnification.
     NotSettled,
-    /// What they find is not found again at another magnification.
+    /// Their cells are not found again at another magnification.
     NotSeenAgain,
-    /// There are fewer cells than it takes.
+    /// There are too few cells.
     TooFewCells,
-    /// What they find is not round.
+    /// The shapes they find are not round.
     NotRound,
-    /// What they find is of many sizes.
+    /// The shapes they find vary in size.
     ManySizes,
-    /// What they find is far from the size of what the picture shows.
+    /// The shapes they find do not match the size of the picture's structures.
     UnlikeThePicture,
-    /// What they find is as alike as no cells are.
+    /// The shapes they find are too regular for cells.
     Pattern,
-    /// Cells of less than three pixels.
+    /// Cells smaller than three pixels.
     TooSmall,
 }
 
 impl Reason {
-    /// In words, as the rest of "no scale: ...".
+    /// In words, to complete "no scale: ...".
     pub fn words(self) -> &'static str {
         match self {
-            Self::NothingStandsOut => "nothing in the picture has a size",
+            Self::NothingStandsOut => "no structure of a characteristic size",
             Self::NoCells => "no cells at any magnification",
             Self::NotSettled => "cells whose size changes with the magnification",
-            Self::NotSeenAgain => "cells that another magnification does not show",
-            Self::TooFewCells => "too few whole cells",
-            Self::NotRound => "shapes that are not round",
-            Self::ManySizes => "shapes of many sizes",
-            Self::UnlikeThePicture => "shapes of another size than what the picture shows",
+            Self::NotSeenAgain => "cells that another magnification does not confirm",
+            Self::TooFewCells => "too few complete cells",
+            Self::NotRound => "shapes are not round",
+            Self::ManySizes => "shapes vary too much in size",
+            Self::UnlikeThePicture => "shapes do not match the size of the picture's structures",
             Self::Pattern => "a regular pattern",
-            Self::TooSmall => "cells of less than three pixels",
+            Self::TooSmall => "cells smaller than three pixels",
         }
     }
 }
 
-/// What a measurement gave.
+/// The result of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
     /// The size of the red cells.
     Measured(Estimate),
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown(Reason),
 }
 
 impl Outcome {
-    /// The estimate, where there is one.
+    /// The estimate, if there is one.
     pub fn estimate(&self) -> Option<Estimate> {
         match self {
             Self::Measured(estimate) => Some(*estimate),
@@ -134,11 +132,11 @@ impl Outcome {
     }
 }
 
-/// Measures the red cells of one picture of any size and magnification, from 4 to 160 px a cell; two to seven analyses of
-/// one tile each, mostly two.
+/// Measures the red cells of a picture of any size, for 4 to 160 px per cell, with two to seven analyses of one tile
+/// each, mostly two.
 ///
 /// # Errors
-/// Those of the models; an empty picture is an [`crate::error::Error::Picture`].
+/// Those of the models; [`crate::error::Error::Picture`] for an empty picture.
 pub fn measure(pipeline: &mut Pipeline, picture: &RgbImage) -> Result<Outcome> {
     if picture.is_empty() {
         return Err(crate::error::Error::picture("no pixels", "a picture", ""));

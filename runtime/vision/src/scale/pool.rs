@@ -1,41 +1,41 @@
-//! One microscope, one magnification: what several pictures say together.
+//! Combines the estimates of several pictures from one microscope at one magnification.
 //!
-//! A few pictures, spread over the folder, are measured each ([`probes`]). Once three agree, the others need no measurement
-//! of their own: their analysis at the common scale shows whether it fits ([`Pooled::fit`]), and only those that do not are
-//! measured. All in logarithms: twice as large is as far as half.
+//! A few pictures, spread over the folder, are measured individually ([`probes`]). Once three agree, the others need no
+//! measurement: their analysis at the common scale shows whether it fits ([`Pooled::fit`]), and only those that do not
+//! fit are measured. All distances are logarithms.
 
 use super::{CELL_PX, Estimate, Size, um_per_px};
 
-/// Sizes within this of their median agree, in logarithms: cells differ that much from picture to picture.
+/// Sizes within this of their median agree, as a logarithm: cells vary by that much between pictures.
 const NEAR: f64 = 0.15;
 
-/// Estimates that must agree before others are spared.
+/// Estimates that must agree before other pictures need no measurement.
 const LEAST_AGREEING: usize = 3;
 
-/// The share of the estimates that must agree for a pool that is settled, and for one at all.
+/// The share of the estimates that must agree for a settled pool, and for any pool.
 const SETTLED_SHARE: f64 = 0.75;
 const LEAST_SHARE: f64 = 0.6;
 
-/// A picture's own estimate counts more than the pool when it is farther from it than this.
+/// A picture keeps its own estimate if it is farther from the pool than this.
 const OWN: f64 = 0.2;
 
-/// An analysis at the pool's scale fits when the size it shows is within this of it. Less below than above: where cells are
-/// smaller than supposed, what is found is drawn towards what the models expect.
+/// An analysis at the pool's scale fits if its size is within this. The lower limit is tighter: if cells are smaller than
+/// assumed, the models are biased towards what they expect.
 const FITS: (f64, f64) = (-0.13, 0.2);
 
-/// Cells that an analysis must have to gainsay the pool, by their weights.
+/// Minimum weight of the cells in an analysis that can contradict the pool.
 const LEAST_CELLS: f64 = 3.0;
 
-/// How well the pool knows the scale, as a share.
+/// Relative uncertainty of the pool's scale.
 const POOL_SPREAD: f64 = 0.05;
 
-/// Two groups are told apart when their means are this far from each other, and so many deviations within them; a little is
-/// added to the deviations, for groups of equals.
+/// Two groups are separate if their means differ by at least this, and by this many deviations within them; a constant is
+/// added to the deviations, for groups of equal values.
 const GROUPS_APART: f64 = 0.18;
 const GROUPS_DEVIATIONS: f64 = 3.4;
 const GROUPS_FLOOR: f64 = 0.02;
 
-/// Fewest of a group.
+/// Minimum size of a group.
 const GROUP_LEAST: usize = 3;
 
 /// The estimates of several pictures.
@@ -45,17 +45,17 @@ pub struct Pool {
     sizes: Vec<f64>,
 }
 
-/// What the pool says.
+/// The pooled estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pooled {
     /// Diameter of a red cell in pixels.
     pub cell_px: f64,
-    /// Estimates that agree, of how many.
+    /// Number of agreeing estimates, and of all.
     pub agreeing: (usize, usize),
 }
 
 impl Pooled {
-    /// Pixels of a picture for one of the picture that is to be analysed.
+    /// Picture pixels per analysed pixel.
     pub fn factor(&self) -> f64 {
         self.cell_px / CELL_PX
     }
@@ -75,21 +75,21 @@ impl Pooled {
         (estimate.cell_px / self.cell_px).ln().abs() > OWN
     }
 
-    /// Whether the analysis of a picture at the pool's scale supports it.
+    /// Whether the analysis of a picture at the pool's scale fits.
     pub fn fit(&self, size: Option<Size>) -> Fit {
         let Some(size) = size.filter(|size| size.cells >= LEAST_CELLS) else { return Fit::TooFewCells };
         if (FITS.0..=FITS.1).contains(&(size.cell_px / self.cell_px).ln()) { Fit::Fits } else { Fit::Differs }
     }
 }
 
-/// Whether an analysis at the pool's scale supports it.
+/// Whether an analysis at the pool's scale fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
-    /// It shows cells of the expected size.
+    /// Its cells have the expected size.
     Fits,
-    /// It shows cells of another size: the picture is to be measured.
+    /// Its cells have another size: the picture must be measured.
     Differs,
-    /// It has too few cells to say.
+    /// It has too few cells.
     TooFewCells,
 }
 
@@ -104,19 +104,19 @@ impl Pool {
         self.sizes.is_empty()
     }
 
-    /// Takes a picture's estimate.
+    /// Adds the estimate of a picture.
     pub fn add(&mut self, estimate: &Estimate) {
         self.sizes.push(estimate.cell_px.ln());
     }
 
-    /// Whether enough estimates agree to spare the other pictures a measurement.
+    /// Whether enough estimates agree that other pictures need no measurement.
     pub fn is_settled(&self) -> bool {
         self.largest().is_some_and(|(_, agreeing)| {
             agreeing >= LEAST_AGREEING && agreeing as f64 >= SETTLED_SHARE * self.sizes.len() as f64
         })
     }
 
-    /// The common scale; none without estimates, and where they disagree: pictures of several magnifications, each of which
+    /// The common scale; `None` without estimates, or if they disagree: pictures of several magnifications, each of which
     /// needs its own.
     pub fn scale(&self) -> Option<Pooled> {
         let (size, agreeing) = self.largest()?;
@@ -125,7 +125,7 @@ impl Pool {
         agreed.then_some(Pooled { cell_px: size.exp(), agreeing: (agreeing, self.sizes.len()) })
     }
 
-    /// Median of the largest set of sizes around one of them, the closest together of equals, and how many they are.
+    /// Median and size of the largest set of sizes around one of them; of equally large sets, the tightest.
     fn largest(&self) -> Option<(f64, usize)> {
         let around = |middle: f64| {
             let mut near: Vec<f64> = self.sizes.iter().copied().filter(|size| (size - middle).abs() <= NEAR).collect();
@@ -142,7 +142,8 @@ impl Pool {
     }
 }
 
-/// In which order to measure `count` pictures, so that the first few are spread over all: the middle, the quarters, ...
+/// The order in which to measure `count` pictures, so that the first few are spread over all: the middle, the quarters,
+/// ...
 pub fn probes(count: usize) -> Vec<usize> {
     let mut order = Vec::with_capacity(count);
     let mut taken = vec![false; count];
@@ -160,8 +161,9 @@ pub fn probes(count: usize) -> Vec<usize> {
     order
 }
 
-/// The sizes of two groups and the size that parts them (lesser, parting, greater), all in pixels, where the sizes that a
-/// folder's pictures show fall into two: a mixture of magnifications too near to each other to be seen in single pictures.
+/// The sizes of two groups and the threshold between them (smaller, threshold, larger), all in pixels, if the sizes in a
+/// folder's pictures fall into two groups: a mixture of magnifications that are too close to each other to be detected in
+/// single pictures.
 pub fn groups(sizes_px: &[f64]) -> Option<(f64, f64, f64)> {
     let mut sizes: Vec<f64> = sizes_px.iter().map(|size_px| size_px.ln()).collect();
     sizes.sort_by(f64::total_cmp);
@@ -191,7 +193,7 @@ fn squares(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
-/// Of sorted values; 0 without any.
+/// Of sorted values; 0 if there are none.
 fn median(sorted: &[f64]) -> f64 {
     let at = |at: usize| sorted.get(at).copied().unwrap_or_default();
     if sorted.is_empty() { 0.0 } else { at((sorted.len() - 1) / 2).midpoint(at(sorted.len() / 2)) }

@@ -1,5 +1,5 @@
-//! Pictures of one microscope, each brought to the scale of the models and analysed there: by the pitch that is known of it,
-//! or by the size of its red cells, which the pictures share.
+//! Scales pictures of one microscope for the models and analyses them, using their known pitch or the shared size of
+//! their red cells.
 
 use image::RgbImage;
 
@@ -12,84 +12,85 @@ use crate::{
     placement::{PitchSource, Placement, Rescaler, Scaled},
 };
 
-/// Pictures that are measured at most before the common scale is taken from those that agree, where they do not settle it
-/// sooner.
+/// Most pictures to measure before the common scale is taken from those that agree, if they do not settle it earlier.
 pub const MAX_PROBES: usize = 9;
 
-/// Estimates that are remembered of pictures that never agree.
+/// Number of estimates kept of pictures that never agree.
 const MAX_ESTIMATES: usize = 32;
 
-/// A picture that cannot be measured keeps the common scale where its analysis shows cells within this of it, in logarithms.
+/// A picture that cannot be measured uses the common scale if the cells of its analysis are within this of it, as a
+/// logarithm.
 const NEAR_THE_POOL: f64 = 0.35;
 
-/// Longest side at which a picture of unknown scale is super-resolved to be looked at, in pixels.
+/// Longest side at which a picture of unknown scale is super-resolved for viewing, in pixels.
 const LOOK_PX: f64 = 128.0;
 
-/// Median diameters of red cells that blood has, in micrometres; outside, the pitch is doubtful.
+/// Plausible median diameters of red cells, in micrometres; outside, the pitch is doubtful.
 const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
 
-/// Whole cells that it takes to doubt a pitch.
+/// Complete cells needed to doubt a pitch.
 const MIN_CELLS_TO_DOUBT: usize = 5;
 
-/// Live frames in a row without a scale after which every one in [`LOOK_AGAIN`] is measured: an empty slide costs little.
+/// Consecutive live frames without a scale after which only one in [`LOOK_AGAIN`] is measured, because an empty slide
+/// must be cheap.
 const UNKNOWN_IN_A_ROW: u32 = 9;
 const LOOK_AGAIN: u32 = 10;
 
-/// A factor this near to 1 is one: what is left is the rounding of a pitch.
+/// A factor this close to 1 is 1: the difference is rounding of a pitch.
 const NO_FACTOR: f64 = 1e-3;
 
-/// Whether the common scale is still learnt.
+/// How the common scale is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learning {
-    /// It is what [`Scaler::probe`] found, so that the order of the pictures does not matter.
+    /// From [`Scaler::probe`] only, so that the order of the pictures does not matter.
     Probed,
-    /// From each picture as it comes, until they agree; and again where several in a row agree on another.
+    /// From each picture as it arrives, until they agree; and again if several in a row agree on another.
     FromEach {
-        /// Whether frames are dropped while one is measured: then not every one without a scale is.
+        /// Whether frames are dropped while one is measured; if so, not every frame without a scale is measured.
         live: bool,
     },
 }
 
-/// A change of the common scale, for the caller to report. Diameters are in pixels of the picture.
+/// A change of the common scale, to be reported. Diameters are in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Note {
-    /// Its red cells are of another size than those of the others, and it was analysed at a scale of its own.
+    /// A picture whose red cells differ in size from those of the others, analysed at its own scale.
     Outlier {
         /// Diameter of its red cells.
         own_px: f64,
-        /// Diameter of the others'.
+        /// Diameter of the red cells of the others.
         pool_px: f64,
     },
-    /// The pictures agree on a scale now.
+    /// The pictures now agree on a scale.
     Settled(Pooled),
-    /// The latest pictures agree on another scale than those before them: the magnification was changed.
+    /// The latest pictures agree on another scale than the earlier ones: the magnification was changed.
     Moved {
-        /// Diameter of the red cells before.
+        /// Earlier diameter of the red cells.
         from_px: f64,
-        /// And now.
+        /// Current diameter.
         to_px: f64,
     },
 }
 
-/// The common scale of the pictures of one microscope, and the memory to bring them there.
+/// The common scale of the pictures of one microscope, and the memory for scaling them.
 #[derive(Debug)]
 pub struct Scaler {
     any_quality: bool,
     learning: Learning,
     most_px: u64,
     pool: Pool,
-    /// Whether the pool holds what all pictures share.
+    /// Whether the pool has the common scale.
     is_settled: bool,
-    /// Pictures that were measured.
+    /// Number of pictures measured.
     probes: usize,
-    /// Estimates in a row that are far from the pool.
+    /// Consecutive estimates that are far from the pool.
     strays: Pool,
     unknown_in_a_row: u32,
     rescaler: Rescaler,
 }
 
 impl Scaler {
-    /// Without a scale. With `any_quality`, cells are counted whatever the verdict; but never at an unknown scale.
+    /// Starts without a scale. With `any_quality`, cells are counted whatever the verdict, but never at an unknown scale.
     pub fn new(any_quality: bool, learning: Learning) -> Self {
         Self {
             any_quality,
@@ -104,17 +105,17 @@ impl Scaler {
         }
     }
 
-    /// From now on, pictures that would have more than `most_px` pixels at the scale of the models are refused.
+    /// Sets a limit: pictures with more than `most_px` pixels at the scale of the models are rejected.
     pub fn limit(&mut self, most_px: u64) {
         self.most_px = most_px.min(MAX_TILED_PX);
     }
 
-    /// Whether no more pictures need to be probed.
+    /// Whether no more pictures need to be measured.
     pub fn is_settled(&self) -> bool {
         self.pool.is_settled() || (self.probes >= MAX_PROBES && self.pool.scale().is_some())
     }
 
-    /// Measures a picture, before any is analysed.
+    /// Measures a picture before any is analysed.
     ///
     /// # Errors
     /// Those of the models.
@@ -124,7 +125,7 @@ impl Scaler {
         Ok(outcome)
     }
 
-    /// The common scale of the pictures that were probed; from now on it holds for all.
+    /// Fixes the common scale of the measured pictures for all later ones.
     pub fn settle(&mut self) -> Option<Pooled> {
         let pooled = self.pool.scale();
         self.is_settled = pooled.is_some();
@@ -138,7 +139,7 @@ impl Scaler {
         }
     }
 
-    /// Analyses a picture as it is, and says of the analysis how it lies on its input.
+    /// Analyses a picture unscaled, and sets its placement.
     ///
     /// # Errors
     /// Those of the analysis.
@@ -148,11 +149,11 @@ impl Scaler {
         Ok(())
     }
 
-    /// Analyses a picture at its scale; the analysis is the pipeline's latest. `origin` is what is known of it: how it lies on
-    /// its input, and the pitch of that. `measured` is what an earlier measurement of the same picture gave.
+    /// Analyses a picture at its scale; the result is the pipeline's latest analysis. `origin` is its placement on the
+    /// input and the pitch of the input, as far as known. `measured` is an earlier measurement of the same picture.
     ///
     /// # Errors
-    /// Those of the analysis, and [`Error::Picture`](crate::error::Error::Picture) where it would be too large at its scale.
+    /// Those of the analysis, and [`Error::Picture`](crate::error::Error::Picture) if it would be too large at its scale.
     pub fn analyse(
         &mut self,
         pipeline: &mut Pipeline,
@@ -186,7 +187,7 @@ impl Scaler {
         }
     }
 
-    /// A picture while the pictures do not agree yet, or never.
+    /// A picture while there is no common scale.
     fn by_its_own(&mut self, at: &mut Measuring<'_>) -> Result<Option<Note>> {
         let learns = self.learning != Learning::Probed;
         if self.is_spared() {
@@ -210,7 +211,7 @@ impl Scaler {
         }
     }
 
-    /// Whether a live frame is not measured, since none of those before it had a scale.
+    /// Whether a live frame is not measured, because none of the previous ones had a scale.
     fn is_spared(&mut self) -> bool {
         if self.learning != (Learning::FromEach { live: true }) || self.unknown_in_a_row < UNKNOWN_IN_A_ROW {
             return false;
@@ -220,7 +221,7 @@ impl Scaler {
         !is_due
     }
 
-    /// A picture where the pictures agree: its analysis shows whether it fits.
+    /// A picture when there is a common scale: its analysis shows whether it fits.
     fn by_the_pool(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<Option<Note>> {
         if let Some(Outcome::Measured(estimate)) = at.measured {
             return self.outlier_or_pool(at, pool, &estimate);
@@ -236,7 +237,7 @@ impl Scaler {
         }
     }
 
-    /// A picture that cannot be measured: at the common scale where its cells are near to it, else it is only shown.
+    /// A picture that cannot be measured: uses the common scale if its cells are close to it, otherwise it is only shown.
     fn near_the_pool(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<()> {
         let size = self.pooled(at, pool)?;
         if size.is_some_and(|size| (size.cell_px / pool.cell_px).ln().abs() < NEAR_THE_POOL) {
@@ -245,14 +246,14 @@ impl Scaler {
         self.look(at)
     }
 
-    /// Shows a picture whose scale nobody knows, without cells.
+    /// Shows a picture of unknown scale, without cells.
     fn look(&mut self, at: &mut Measuring<'_>) -> Result<()> {
         let (width, height) = at.picture.dimensions();
         let factor = (f64::from(width.max(height)) / LOOK_PX).max(1.0);
         let (shown, placement) = self.rescaler.rescale(at.picture, factor, MAX_TILED_PX)?;
         at.pipeline.look(shown)?;
         if self.any_quality {
-            // Cells of bad frames are counted then, but not at no scale.
+            // Cells of bad frames are counted then, but not at an unknown scale.
             at.pipeline.set_verdict(Verdict::ScaleUnknown);
         }
         at.pipeline.set_scaled(Scaled { placement: at.origin.placement.then(placement), ..Scaled::default() });
@@ -283,7 +284,7 @@ impl Scaler {
         self.measured_at(at, estimate.cell_px, estimate.interval_px())
     }
 
-    /// Analyses at the common scale, and tells the size that the analysis shows.
+    /// Analyses at the common scale, and returns the size found in the analysis.
     fn pooled(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<Option<super::Size>> {
         self.measured_at(at, pool.cell_px, pool.interval_px())?;
         Ok(at.pipeline.latest().and_then(|analysis| size_in(analysis, pool.factor())))
@@ -303,7 +304,7 @@ impl Scaler {
         Ok(())
     }
 
-    /// Analyses a picture with `factor` of its pixels for one.
+    /// Analyses a picture with `factor` of its pixels per analysed pixel.
     fn at(&mut self, pipeline: &mut Pipeline, picture: &RgbImage, factor: f64) -> Result<Placement> {
         let factor = if (factor - 1.0).abs() < NO_FACTOR { 1.0 } else { factor };
         let any_quality = self.any_quality;
@@ -334,7 +335,7 @@ impl Measuring<'_> {
     }
 }
 
-/// Whether the pitch makes the median red cell of a good analysis of a size that blood does not have.
+/// Whether the pitch makes the median red cell of a good analysis implausibly small or large.
 fn is_doubtful(analysis: &Analysis) -> bool {
     let Some(um_per_sr_px) = analysis.scaled.um_per_sr_px() else { return false };
     let (mut whole, mut small, mut large) = (0, 0, 0);
@@ -347,7 +348,7 @@ fn is_doubtful(analysis: &Analysis) -> bool {
     analysis.quality.verdict.is_good() && whole >= MIN_CELLS_TO_DOUBT && 2 * small.max(large) > whole
 }
 
-/// What is said of a scale: `scale 7.10 (measured: red cells of 38.8 px)`; nothing where none is known.
+/// The scale in words: `scale 7.10 (measured: red cells of 38.8 px)`; empty if unknown.
 pub fn words(scaled: &Scaled) -> String {
     let scale = scaled.placement.scale;
     match scaled.source {
@@ -357,7 +358,7 @@ pub fn words(scaled: &Scaled) -> String {
             format!("scale {scale:.2} (measured: red cells of {cell_px:.1} px)")
         }
         source => {
-            format!("scale {scale:.2} ({}: {:.4} um a pixel)", source.name(), scaled.um_per_px.unwrap_or_default())
+            format!("scale {scale:.2} ({}: {:.4} um per pixel)", source.name(), scaled.um_per_px.unwrap_or_default())
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The search for the size at which the models see what they expect, and the proof that it is one.
+//! The search for the size at which the models find what they expect, and its verification.
 //!
-//! The median diameter of what the models find falls steadily through [`super::CELL_PX`] where the scale is right; from half to
-//! one and a half times that scale it is the cells' own size, so each look tells where to look next. Cells are then looked
-//! for again at a higher magnification: real ones are found again where they were, as large as they were, while what the
-//! models read into a texture changes its place and keeps its size on the analysed grid.
+//! The median diameter that the models find decreases monotonically through [`super::CELL_PX`] at the right scale. From
+//! half to one and a half times that scale it is the true size of the cells, so each analysis determines where to look
+//! next. Then cells are searched again at a higher magnification: real ones are found at the same positions with the same
+//! size, while artefacts of texture move, and keep their size on the analysed grid.
 
 use image::RgbImage;
 
@@ -14,41 +14,41 @@ use super::{
 };
 use crate::{error::Result, pipeline::Pipeline};
 
-/// Most analyses of a picture.
+/// Most analyses per picture.
 const MOST_LOOKS: u32 = 7;
 
-/// A look has the right scale when the logarithm of its size over the supposed one is within this.
+/// An analysis has the right scale if the logarithm of the found over the assumed size is within this.
 const SETTLED: f64 = 0.22;
 
-/// Least and greatest step from look to look, as factors of the supposed size.
+/// Limits of the step between analyses, as factors of the assumed size.
 const STEP: (f64, f64) = (0.4, 2.5);
 
-/// Where to look when there are no cells, as factors of the guess.
+/// Where to look if there are no cells, as factors of the guess.
 const ELSEWHERE: [f64; 4] = [1.6, 1.0 / 1.6, 2.5, 0.4];
 
-/// How much higher the second magnification is.
+/// Factor of the second magnification.
 const CLOSER: f64 = 1.35;
 
-/// Logarithm between the sizes of both magnifications that asks for another try.
+/// Logarithmic difference between the sizes at both magnifications that triggers another attempt.
 const TRY_AGAIN: f64 = 0.18;
 
-/// Weight of the second look's size: torn cells are rarer there than merged ones in the first.
+/// Weight of the size in the second analysis, where fragmented cells are rarer than merged ones in the first.
 const CLOSER_WEIGHT: f64 = 0.67;
 
-/// Least and greatest size that is looked at: pixels, and the longer side over this.
+/// Limits of the size: in pixels, and as a fraction of the longer side.
 const LEAST_CELL_PX: f64 = 1.5;
 const LEAST_CELLS_ACROSS: f64 = 1.5;
 
-/// Median of the true sizes over the guessed ones, on real smears.
+/// Median ratio of true to guessed sizes on real smears.
 const USUAL_GUESS: f64 = 1.06;
 
-/// A cell is found again within this distance, in its diameters, and with a diameter within this factor.
+/// A cell is confirmed within this distance, in its diameters, and with a diameter within this factor.
 const AGAIN: (f64, f64) = (0.35, 1.3);
 
-/// A cell can be found again when its middle is so far within the window, in its diameters.
+/// A cell can be confirmed if its centre is this far within the window, in its diameters.
 const INSIDE: f64 = 0.6;
 
-// What a measurement must have; see the module's documentation for the figures on real pictures.
+// Requirements of a measurement; the module documentation has the figures on real pictures.
 const LEAST_AGAIN: usize = 3;
 const LEAST_CELLS: f64 = 2.5;
 const LEAST_SHARE: f64 = 0.7;
@@ -63,7 +63,7 @@ const PATTERN_CELLS: usize = 7;
 const PATTERN_SPREAD: f64 = 0.027;
 const LEAST_MEASURED_PX: f64 = 3.0;
 
-/// Both looks at the scale that was found.
+/// Both analyses at the scale found.
 struct Found {
     first: (Look, Size),
     closer: (Look, Size),
@@ -98,7 +98,7 @@ impl Search<'_> {
         Ok((look, size))
     }
 
-    /// The size to look at for one that is wanted.
+    /// The nearest allowed size.
     fn allowed(&self, cell_px: f64) -> f64 {
         let longer = f64::from(self.picture.width().max(self.picture.height()));
         cell_px.min(longer / LEAST_CELLS_ACROSS).max(LEAST_CELL_PX)
@@ -130,7 +130,7 @@ impl Search<'_> {
         Ok(Err(Reason::NotSettled))
     }
 
-    /// Whether what was found is the size of red cells.
+    /// Whether the size found is that of red cells.
     fn judge(&self, found: &Found) -> Outcome {
         let ((first, size), (closer, closer_size)) = (&found.first, &found.closer);
         let again = Again::of(first, closer);
@@ -164,12 +164,12 @@ impl Search<'_> {
     }
 }
 
-/// What of the first look is found again in the closer one.
+/// The cells of the first analysis that the closer one confirms.
 struct Again {
     cells: usize,
-    /// Of the weight of the cells that could be.
+    /// Share of the weight of the cells that could be confirmed.
     share: f64,
-    /// Mean of the lesser circularities.
+    /// Mean of the smaller circularity of each pair.
     circularity: f64,
 }
 

@@ -84,13 +84,13 @@ fn the_analysis_at_the_scale_bears_it_out() {
         let side = |px: u32| (f64::from(px) / factor).round() as u32;
         let small = resize_rgb(&picture, side(640), side(480)).unwrap();
         let analysis = pipeline.analyse_any(&small).unwrap();
-        // The pool looks at the picture as if it had been analysed at its own scale.
+        // The pool sees the picture as if it had been analysed at its own scale.
         pooled.fit(size_in(analysis, factor))
     };
     assert_eq!(fit(pooled.factor()), Fit::Fits);
 }
 
-/// Smears whose cells have so many pixels each.
+/// Smears with cells of these sizes in pixels.
 fn smears(cells_px: &[f64]) -> Vec<RgbImage> {
     let field = SmearSpec::field(400, 300);
     let spec = |cell_px: f64| SmearSpec { scale: cell_px / field.cell_diameter_px, ..field };
@@ -130,7 +130,7 @@ fn live_frames_without_a_scale_are_measured_ever_more_seldom() {
         let analysis = pipeline.latest().unwrap();
         assert_eq!((analysis.quality.verdict, analysis.cells.len()), (Verdict::ScaleUnknown, 0));
     }
-    // Cells are found again all the same, ten frames later at most.
+    // Cells are still found again, at most ten frames later.
     let smear = &smears(&[30.0])[0];
     let is_counted = |pipeline: &mut Pipeline, scaler: &mut Scaler| {
         scaler.analyse(pipeline, smear, &Scaled::default(), None).unwrap();

@@ -1,61 +1,61 @@
-//! A picture shrunk once: where it is lit, and where it shows most.
+//! A downscaled picture: where it is lit, and where it shows the most.
 //!
-//! What is black and reaches the picture's border is no specimen: the field stop of an eyepiece, the corners of a turned
-//! or stitched picture, transparency. It must neither be taken for a cell nor for contrast.
+//! Black areas that touch the picture's border are not specimen: the field stop of an eyepiece, the corners of a rotated
+//! or stitched picture, transparency. They must be taken neither for cells nor for contrast.
 
 use image::{Rgb, RgbImage};
 
 use crate::{error::Result, frame::resize::shrink_area_rgb};
 
-/// Longer side of the shrunk picture, in its pixels.
+/// Longer side of the downscaled picture in pixels.
 const SIDE_PX: u32 = 320;
 
 /// Black is darker than this share of the brightest 5 %.
 const BLACK_SHARE: f64 = 0.15;
 
-/// Black is at least darker than this, in levels: sensors add a few.
+/// Black is always darker than this, in levels: sensors add a few.
 const BLACK_LEVELS: f64 = 4.0;
 
-/// Black areas smaller than this share of the picture are part of it: a nucleus on the border.
+/// Black areas smaller than this share of the picture belong to it: for example, a nucleus at the border.
 const LEAST_UNLIT_SHARE: f64 = 0.002;
 
-/// The rim of black areas is no specimen either, in pixels of the shrunk picture.
+/// Width of the rim of black areas that is excluded too, in pixels of the downscaled picture.
 const RIM_PX: usize = 2;
 
-/// The lit pixels' share that is darker than the ground, per channel.
+/// The share of lit pixels that are darker than the ground, per channel.
 const GROUND_SHARE: f64 = 0.8;
 
-/// Edges steeper than this share of the lit pixels' count as no steeper: the nuclei of white cells are not all that counts.
+/// Edges are clipped at this quantile of the lit pixels, so that the nuclei of white cells do not dominate.
 const STEEP_SHARE: f64 = 0.9;
 
-/// Places of a window that are tried a side.
+/// Window positions tried per side.
 const PLACES: usize = 9;
 
-/// The shrunk picture.
+/// The downscaled picture.
 #[derive(Debug)]
 pub(super) struct Thumb {
-    /// Its width, in its pixels.
+    /// Its width in pixels.
     pub(super) width: usize,
-    /// Its height, in its pixels.
+    /// Its height in pixels.
     pub(super) height: usize,
-    /// Pixels of the picture a pixel of the shrunk one, at least 1.
+    /// Picture pixels per pixel, at least 1.
     pub(super) shrink: f64,
-    /// The green levels, where cells stand out most: haemoglobin and eosin absorb green.
+    /// The green levels, in which cells have the most contrast: haemoglobin and eosin absorb green.
     pub(super) green: Vec<f64>,
     /// Whether a pixel is lit.
     pub(super) lit: Vec<bool>,
     /// The colour of the ground.
     pub(super) ground: Rgb<u8>,
-    /// Sums of edges and of lit pixels above and left of a place: `width + 1` a row.
+    /// Sums of edges and of lit pixels above and to the left: `width + 1` per row.
     edges: Vec<f64>,
     lit_sums: Vec<f64>,
 }
 
 impl Thumb {
-    /// Shrinks a picture and looks at it.
+    /// Downscales a picture and analyses it.
     ///
     /// # Errors
-    /// Internal ones of the resize.
+    /// Internal errors of the resize.
     pub(super) fn of(picture: &RgbImage) -> Result<Self> {
         let (width, height) = picture.dimensions();
         let shrink = (f64::from(width.max(height)) / f64::from(SIDE_PX)).max(1.0);
@@ -75,20 +75,20 @@ impl Thumb {
         Ok(Self { width, height, shrink, green, ground, lit_sums: summed(&ones, width), lit, edges })
     }
 
-    /// Whether all of the picture is lit.
+    /// Whether the whole picture is lit.
     pub(super) fn all_lit(&self) -> bool {
         self.lit.iter().all(|lit| *lit)
     }
 
-    /// Whether the picture is lit at a place in its own pixels.
+    /// Whether the picture is lit at a point in its own pixels.
     pub(super) fn lit_at(&self, x_px: f64, y_px: f64) -> bool {
         let place = |at_px: f64, side: usize| ((at_px / self.shrink).max(0.0) as usize).min(side.saturating_sub(1));
         let at = place(y_px, self.height) * self.width + place(x_px, self.width);
         self.lit.get(at).copied().unwrap_or(false)
     }
 
-    /// The upper left of the window of the picture, all in its pixels, that shows most: the sum of edges times the lit
-    /// share. Of equals the first in raster order.
+    /// The upper left corner of the window of the picture, in its pixels, that shows the most: the sum of edges times the
+    /// lit share. The first one in raster order if several are equal.
     pub(super) fn window(&self, picture_px: (u32, u32), window_px: (u32, u32)) -> (u32, u32) {
         let side = |px: u32, most: usize| ((f64::from(px) / self.shrink).round() as usize).clamp(1, most);
         let (across, down) = (side(window_px.0, self.width), side(window_px.1, self.height));
@@ -114,13 +114,13 @@ impl Thumb {
     }
 }
 
-/// Where a window may begin that has so much room.
+/// Possible positions of a window with this much room.
 fn places(room: usize) -> impl Iterator<Item = usize> {
     let count = PLACES.min(room + 1);
     (0..count).map(move |at| (at * room + (count - 1) / 2) / (count - 1).max(1))
 }
 
-/// Sums over all above and left of each corner of the pixels.
+/// Sums of everything above and to the left of each pixel corner.
 fn summed(values: &[f64], width: usize) -> Vec<f64> {
     let mut sums = vec![0.0; width + 1];
     for row in values.chunks_exact(width) {
@@ -136,7 +136,7 @@ fn summed(values: &[f64], width: usize) -> Vec<f64> {
     sums
 }
 
-/// How steep the lit pixels are, clipped at the steepest tenth.
+/// The steepness of lit pixels, clipped at the steepest tenth.
 fn edges(levels: &[f64], lit: &[bool], width: usize) -> Vec<f64> {
     let height = levels.len() / width;
     let level = |x: usize, y: usize| levels.get(y * width + x).copied().unwrap_or_default();
@@ -178,7 +178,7 @@ fn lit(small: &RgbImage) -> Vec<bool> {
     lit
 }
 
-/// Takes the pixels that wait and hang together with `start`.
+/// Collects the waiting pixels connected to `start`.
 fn flood(waits: &mut [bool], width: usize, start: usize) -> Vec<usize> {
     let mut area = vec![start];
     waits[start] = false;
@@ -198,7 +198,7 @@ fn flood(waits: &mut [bool], width: usize, start: usize) -> Vec<usize> {
     area
 }
 
-/// Puts out a pixel and the rim around it.
+/// Marks a pixel and the rim around it as unlit.
 fn grow(lit: &mut [bool], width: usize, at: usize) {
     let (x, y) = (at % width, at / width);
     let columns = x.saturating_sub(RIM_PX)..(x + RIM_PX + 1).min(width);
@@ -207,7 +207,7 @@ fn grow(lit: &mut [bool], width: usize, at: usize) {
     }
 }
 
-/// The value that `share` (0 to 1) of the values are not above; 0 without any.
+/// The quantile `share` (0 to 1) of the values; 0 if there are none.
 fn share(mut values: Vec<f64>, share: f64) -> f64 {
     let Some(last) = values.len().checked_sub(1) else { return 0.0 };
     let (_, found, _) = values.select_nth_unstable_by((last as f64 * share).round() as usize, f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Graphs that are lowered against the same graphs in stock tract.
+//! Lowered graphs against the same graphs in stock tract.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -69,7 +69,7 @@ impl Graph {
     }
 }
 
-/// Lowers a graph, runs both, and gives the nodes that stock tract still runs.
+/// Lowers a graph, runs both, and returns the nodes that stock tract still runs.
 fn agree(graph: &Graph, output: OutletId, shape: [usize; 4]) -> Vec<String> {
     let mut model = graph.0.clone();
     model.select_output_outlets(&[output]).unwrap();

@@ -1,6 +1,6 @@
-//! An ONNX file as the gate sees it: the fields that models of this software have, and no others.
+//! An ONNX file as the gate parses it: only the fields that models of this software have.
 //!
-//! Texts and data are borrowed from the file; what is listed is bounded by [`crate::model::limits`].
+//! Texts and data are borrowed from the file; lists are bounded by [`crate::model::limits`].
 
 use super::{
     Fault, fault,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::limits::{MAX_GRAPH_LIST, MAX_GRAPH_NAME_BYTES, MAX_GRAPH_NODES, MAX_GRAPH_WEIGHTS};
 
-/// A model: its graph and the operator set that it is written in.
+/// A model: its graph and operator set.
 #[derive(Debug)]
 pub(crate) struct Graph<'a> {
     pub(crate) opset: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Node<'a> {
     pub(crate) attributes: Vec<(&'a str, Held<'a>)>,
 }
 
-/// What an attribute holds.
+/// The value of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held<'a> {
     Word(&'a str),
@@ -36,7 +36,7 @@ pub(crate) enum Held<'a> {
     Ints(Vec<i64>),
 }
 
-/// A tensor at the edge of the graph.
+/// An input or output of the graph.
 #[derive(Debug)]
 pub(crate) struct Edge<'a> {
     pub(crate) name: &'a str,
@@ -49,23 +49,23 @@ impl<'a> Node<'a> {
         self.attributes.iter().find(|(found, _)| *found == name).map(|(_, held)| held)
     }
 
-    /// An attribute that is an integer.
+    /// An integer attribute.
     pub(crate) fn int(&self, name: &str) -> Option<i64> {
         self.attribute(name).and_then(|held| if let Held::Int(int) = held { Some(*int) } else { None })
     }
 
-    /// The same, where it cannot be below 0.
+    /// The same, if it is not negative.
     pub(crate) fn size(&self, name: &str) -> Option<usize> {
         self.int(name).and_then(|int| usize::try_from(int).ok())
     }
 
-    /// An attribute that is a list of integers, none below 0.
+    /// An attribute with a list of integers, none negative.
     pub(crate) fn sizes(&self, name: &str) -> Option<impl Iterator<Item = usize>> {
         let Held::Ints(ints) = self.attribute(name)? else { return None };
         Some(ints.iter().filter_map(|int| usize::try_from(*int).ok()))
     }
 
-    /// An attribute that is a word.
+    /// A text attribute.
     pub(crate) fn word(&self, name: &str) -> Option<&'a str> {
         self.attribute(name).and_then(|held| if let Held::Word(word) = held { Some(*word) } else { None })
     }
@@ -116,7 +116,7 @@ fn operator_set(bytes: &[u8]) -> Result<u32, Fault> {
     let version = version.and_then(|version| u32::try_from(version).ok());
     match (domain.unwrap_or(""), version) {
         ("", Some(version)) => Ok(version),
-        (domain, _) => Err(fault(format!("another operator set, of the domain {domain:?}"), "ONNX's own alone")),
+        (domain, _) => Err(fault(format!("an operator set of the domain {domain:?}"), "only ONNX's own")),
     }
 }
 
@@ -134,7 +134,7 @@ fn node(bytes: &[u8]) -> Result<Node<'_>, Fault> {
             (3 | 6, Value::Bytes(bytes)) => _ = text(bytes)?,
             (7, Value::Bytes(b"")) => {}
             (7, Value::Bytes(bytes)) => {
-                return Err(fault(format!("an operator of the domain {}", text(bytes)?), "ONNX's own alone"));
+                return Err(fault(format!("an operator of the domain {}", text(bytes)?), "only ONNX's own"));
             }
             _ => return Err(unknown("node", field)),
         }
@@ -144,7 +144,7 @@ fn node(bytes: &[u8]) -> Result<Node<'_>, Fault> {
 }
 
 fn attribute(bytes: &[u8]) -> Result<(&str, Held<'_>), Fault> {
-    /// Numbers of the kinds of an attribute.
+    /// Type codes of attributes.
     const INT: u64 = 2;
     const WORD: u64 = 3;
     const INTS: u64 = 7;
@@ -163,11 +163,11 @@ fn attribute(bytes: &[u8]) -> Result<(&str, Held<'_>), Fault> {
     }
     let name = name.unwrap_or("");
     match (kind, int, word) {
-        // What is 0 or empty need not be written.
+        // Zero and empty values may be omitted.
         (Some(INT), int, None) if ints.is_empty() => Ok((name, Held::Int(int.unwrap_or(0)))),
         (Some(WORD), None, word) if ints.is_empty() => Ok((name, Held::Word(word.unwrap_or("")))),
         (Some(INTS), None, None) => Ok((name, Held::Ints(ints))),
-        _ => Err(fault(format!("attribute {name}: neither a word nor an integer"), "words and integers alone")),
+        _ => Err(fault(format!("attribute {name}: neither a word nor an integer"), "words and integers only")),
     }
 }
 
@@ -201,13 +201,13 @@ fn edge(bytes: &[u8]) -> Result<Edge<'_>, Fault> {
             (Some(Field { number: 1, value: Value::Varint(number) }), None) => {
                 push(&mut sizes, number, 4, "sizes of an edge")?;
             }
-            _ => return Err(fault("a size that is no number".into(), "fixed sizes at the edges of the graph")),
+            _ => return Err(fault("a size that is not a number".into(), "fixed sizes at the edges of the graph")),
         }
     }
     Ok(Edge { name: name.unwrap_or(""), kind: Kind::of(kind.unwrap_or(0))?, shape: sizes })
 }
 
-/// The one field of a message that has nothing else.
+/// The single field of a message that has no other.
 fn only<'a>(message: &'a [u8], what: &'static str, number: u32) -> Result<&'a [u8], Fault> {
     let mut fields = Fields::of(message, what);
     match (fields.next()?, fields.next()?) {
@@ -232,10 +232,10 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
         let found = format!("a name of {} bytes", bytes.len());
         return Err(fault(found, format!("at most {MAX_GRAPH_NAME_BYTES}")));
     }
-    std::str::from_utf8(bytes).map_err(|_| fault("a name that is no text".into(), "UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| fault("a name that is not UTF-8".into(), "UTF-8"))
 }
 
-/// Sets what may stand once: of two, one reader would take the first and another the last.
+/// Sets a value that may occur once: with two, one reader would use the first and another the last.
 pub(super) fn once<T>(place: &mut Option<T>, value: T, what: &str) -> Result<(), Fault> {
     match place.replace(value) {
         None => Ok(()),
@@ -251,7 +251,7 @@ fn push<T>(list: &mut Vec<T>, value: T, most: usize, what: &str) -> Result<(), F
     Ok(())
 }
 
-/// The fault of a field that has no place here.
+/// The fault of an unexpected field.
 pub(super) fn unknown(what: &str, field: Field<'_>) -> Fault {
     let todo = "what train-host writes: no functions, external or sparse data, subgraphs or unknown fields";
     fault(format!("{what}: field {}", field.number), todo)

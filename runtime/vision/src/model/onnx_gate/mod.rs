@@ -1,9 +1,8 @@
-//! The gate in front of the engine, and its reader: an ONNX file, looked at byte by byte.
+//! The gate in front of the engine: a strict ONNX reader that checks every byte.
 //!
-//! Its own reader of the format (`wire`, `graph`, `tensor`), without a dependency, in bounded memory; then the rules
-//! (`quantizers`, `operators`, `shapes`, `need`): operators that are known, attributes in bounds, every value defined before it is used, shapes
-//! that fit from the first node to the last, scales that are powers of two, zero points in their place, and the memory and
-//! work that the graph asks for. A field that this reader does not know is refused.
+//! The reader (`wire`, `graph`, `tensor`) has no dependencies and bounded memory. The rules (`quantizers`, `operators`,
+//! `shapes`, `need`) accept known operators, attributes within bounds, values defined before use, consistent shapes,
+//! power-of-two scales, zero points in their place, and limited memory and work. Unknown fields are rejected.
 
 mod graph;
 mod need;
@@ -27,12 +26,12 @@ pub(crate) use self::{
 use super::{gate::OPERATORS, manifest::Manifest};
 use crate::model::limits::{MAX_ACTIVATION_BYTES, MAX_MODEL_BYTES, MAX_NET_MACS};
 
-/// Why a file is refused.
+/// Why a file is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What was found.
     pub found: String,
-    /// What would have been accepted.
+    /// What was expected.
     pub expected: String,
 }
 
@@ -46,31 +45,31 @@ fn fault(found: String, expected: impl Into<String>) -> Fault {
     Fault { found, expected: expected.into() }
 }
 
-/// What a sound file says of itself.
+/// What a valid file contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// ONNX operator set.
     pub opset: u32,
-    /// Operators that occur.
+    /// Operators used.
     pub operators: BTreeSet<String>,
     /// Name and shape of the one input, of `u8`, batch first, channels before rows.
     pub input: (String, [usize; 4]),
     /// The same of the one output.
     pub output: (String, [usize; 4]),
-    /// What it asks for.
+    /// Its resource needs.
     pub need: Need,
 }
 
-/// Reads and checks an ONNX file by itself.
+/// Parses and checks an ONNX file.
 ///
 /// # Errors
-/// A [`Fault`] for everything that is not a net of the known operators, whole and sane. Never panics, whatever the bytes.
+/// A [`Fault`] for anything but a complete, sane model of known operators. Never panics.
 pub fn check(onnx: &[u8]) -> Result<Seen, Fault> {
     read(onnx).map(|(_, seen)| seen)
 }
 
-/// Reads and checks an ONNX file: its graph, and what it says of itself. Every name that a node reads was defined before it,
-/// and every attribute is one that its operator has, in its bounds.
+/// Parses and checks an ONNX file; returns its graph and its description. Every name that a node reads was defined
+/// before, and every attribute is one of its operator and within bounds.
 ///
 /// # Errors
 /// As [`check`].
@@ -82,7 +81,7 @@ pub(crate) fn read(onnx: &[u8]) -> Result<(Graph<'_>, Seen), Fault> {
     let mut operators = BTreeSet::new();
     for node in &graph.nodes {
         if !OPERATORS.contains(&node.operator) {
-            return Err(fault(format!("operator {:?}", node.operator), format!("none but {}", OPERATORS.join(", "))));
+            return Err(fault(format!("operator {:?}", node.operator), format!("one of {}", OPERATORS.join(", "))));
         }
         operators.insert(node.operator.to_owned());
     }
@@ -93,7 +92,7 @@ pub(crate) fn read(onnx: &[u8]) -> Result<(Graph<'_>, Seen), Fault> {
         return Err(fault(found, format!("at most {MAX_ACTIVATION_BYTES}")));
     }
     if need.macs > MAX_NET_MACS {
-        return Err(fault(format!("{} multiplications a tile", need.macs), format!("at most {MAX_NET_MACS}")));
+        return Err(fault(format!("{} multiplications per tile", need.macs), format!("at most {MAX_NET_MACS}")));
     }
     let seen = Seen {
         opset: graph.opset,
@@ -116,14 +115,14 @@ fn one(edges: &[graph::Edge<'_>], what: &str) -> Result<(String, [usize; 4]), Fa
 }
 
 impl Seen {
-    /// Compares with what the manifest promises.
+    /// Compares the file with its manifest.
     ///
     /// # Errors
-    /// A [`Fault`] that says what differs.
+    /// A [`Fault`] with the difference.
     pub fn agree(&self, manifest: &Manifest) -> Result<(), Fault> {
         let says = |what: String| format!("{what}, as its manifest says");
         if self.opset != manifest.opset {
-            return Err(fault(format!("opset {}", self.opset), says(format!("opset {} alone", manifest.opset))));
+            return Err(fault(format!("opset {}", self.opset), says(format!("only opset {}", manifest.opset))));
         }
         let listed: BTreeSet<String> = manifest.operators.iter().cloned().collect();
         if self.operators != listed {

@@ -1,32 +1,32 @@
-//! What a graph asks for, reckoned from its shapes before anything plans it.
+//! The resource needs of a graph, computed from its shapes before anything plans it.
 
 use super::{graph::Graph, shapes::Made, tensor::Kind};
 
 /// Memory and work of one tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Need {
-    /// Bytes of the weights as they are written.
+    /// Bytes of the weights as stored.
     pub weight_bytes: u64,
-    /// The least that the maps between the layers can take: the levels that are alive at a time.
+    /// Lower bound of the maps between the layers: the levels that are live at a time.
     pub least_map_bytes: u64,
-    /// The most: real numbers held in 32 bits too.
+    /// Upper bound: with 32-bit real numbers too.
     pub most_map_bytes: u64,
     /// Multiplications.
     pub macs: u64,
 }
 
-/// Reckons it; `values` are those of `graph`, the nodes' last.
+/// Computes it; `values` are those of `graph`, with the nodes' last.
 pub(super) fn of(graph: &Graph<'_>, values: &[Made<'_>]) -> Need {
     let mut last_use: Vec<usize> = (0..values.len()).collect();
     for (at, value) in values.iter().enumerate() {
         for from in &value.from {
-            // What is used later is alive until then.
+            // A value is live until its last use.
             if let Some(last) = last_use.get_mut(*from) {
                 *last = at;
             }
         }
     }
-    // Bytes that a value takes: held as levels alone, and at most.
+    // Bytes of a value: as levels only, and at most.
     let bytes = |value: &Made<'_>| {
         let most = if value.is_constant { 0 } else { value.len().saturating_mul(value.kind.bytes()) };
         (if value.kind == Kind::F32 { 0 } else { most }, most)

@@ -1,4 +1,4 @@
-//! What each operator takes and makes.
+//! Inputs and outputs of each operator.
 
 use super::{
     Fault, fault,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::limits::MAX_GRAPH_DIM;
 
-/// The value that a node makes of `inputs`; its `from` is left empty.
+/// The value that a node computes from `inputs`; its `from` is left empty.
 pub(super) fn apply<'g>(node: &Node<'_>, inputs: &[&Made<'g>]) -> Result<Made<'g>, Fault> {
     let mut attributes = Attributes::of(node)?;
     let (kind, shape, macs) = match (node.operator, inputs) {
@@ -32,12 +32,12 @@ pub(super) fn apply<'g>(node: &Node<'_>, inputs: &[&Made<'g>]) -> Result<Made<'g
         ("SpaceToDepth", [input]) => (input.kind, moved(&mut attributes, input, false)?, 0),
         _ => {
             let shapes: Vec<_> = inputs.iter().map(|input| (input.kind, &input.shape)).collect();
-            return Err(fault(format!("inputs {shapes:?}"), "as many and of the shapes that it takes"));
+            return Err(fault(format!("inputs {shapes:?}"), "inputs of the required number and shapes"));
         }
     };
     attributes.end()?;
     if shape.iter().any(|size| !(1..=MAX_GRAPH_DIM.unsigned_abs()).contains(size)) {
-        return Err(fault(format!("it makes a shape of {shape:?}"), format!("sizes of 1 to {MAX_GRAPH_DIM}")));
+        return Err(fault(format!("an output of shape {shape:?}"), format!("sizes of 1 to {MAX_GRAPH_DIM}")));
     }
     let is_constant = inputs.iter().all(|input| input.is_constant);
     Ok(Made { kind, shape, is_constant, weights: None, macs, from: vec![] })
@@ -66,7 +66,7 @@ fn convolution(
         && bias.is_none_or(|bias| bias.is_constant && bias.kind == Kind::F32 && bias.shape == [out]);
     if !fits {
         let found = format!("weights of {:?} in {group} groups for an input of {:?}", weights.shape, input.shape);
-        return Err(fault(found, "constant weights and a bias that fit the input"));
+        return Err(fault(found, "constant weights and a bias that match the input"));
     }
     let along = |size: u64, axis: usize| {
         let padded = size + pads.get(axis).unwrap_or(&0) + pads.get(axis + 2).unwrap_or(&0);
@@ -131,7 +131,7 @@ fn concatenated(attributes: &mut Attributes<'_>, inputs: &[&Made<'_>]) -> Result
             _ => {
                 return Err(fault(
                     format!("{:?} beside {shape:?}", other.shape),
-                    "shapes that differ along the axis alone",
+                    "shapes that differ only along the axis",
                 ));
             }
         }
@@ -165,7 +165,7 @@ fn four(value: &Made<'_>) -> Result<[u64; 4], Fault> {
     value.shape.as_slice().try_into().map_err(|_| fault(format!("a shape of {:?}", value.shape), "four sizes"))
 }
 
-/// The attributes of one node; each is taken out once, and what is left over is refused.
+/// The attributes of a node; each is taken once, and remaining ones are rejected.
 struct Attributes<'n>(Vec<(&'n str, &'n Held<'n>)>);
 
 impl<'n> Attributes<'n> {
@@ -213,7 +213,7 @@ impl<'n> Attributes<'n> {
         }
     }
 
-    /// An axis of `rank`, counted from the end where it is below 0.
+    /// An axis of `rank`, counted from the end if negative.
     fn axis(&mut self, rank: usize, otherwise: i64) -> Result<usize, Fault> {
         let int = match self.take("axis") {
             None => otherwise,
@@ -222,13 +222,13 @@ impl<'n> Attributes<'n> {
         };
         let from_start = if int < 0 { int.checked_add(rank as i64) } else { Some(int) };
         let axis = from_start.and_then(|axis| usize::try_from(axis).ok());
-        // A list of numbers has one axis alone, whatever the default says.
+        // A list of numbers has a single axis, whatever the default.
         axis.filter(|axis| *axis < rank.max(2)).ok_or_else(|| fault(format!("axis: {int}"), format!("one of {rank}")))
     }
 
     fn end(self) -> Result<(), Fault> {
         match self.0.first() {
-            Some((name, held)) => Err(fault(format!("the attribute {name}: {held:?}"), "attributes that are known")),
+            Some((name, held)) => Err(fault(format!("the attribute {name}: {held:?}"), "known attributes")),
             None => Ok(()),
         }
     }

@@ -1,15 +1,15 @@
-//! Scales and zero points: exact powers of two, one or one a channel, zero points of the levels' own kind.
+//! Scales and zero points: exact powers of two, one in total or one per channel, with zero points of the levels' type.
 
 use super::{
     Fault, fault,
     tensor::{Kind, Weights},
 };
 
-/// Exponents that a scale may have. Wider ones serve no level of 8 bits, and products of three stay normal numbers.
+/// Exponents of scales. A wider range is useless for 8-bit levels, and the product of three stays a normal number.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -32..=32;
 
-/// Checks a scale and its zero point for levels of `kind` and `shape`; `axis` is what a list of scales goes along.
-/// Levels of 32 bits are biases, whose zero is 0.
+/// Checks a scale and its zero point for levels of `kind` and `shape`; a list of scales runs along `axis`. 32-bit levels
+/// are biases, whose zero point is 0.
 pub(super) fn check(
     scale: &Weights<'_>,
     zero_point: &Weights<'_>,
@@ -24,12 +24,12 @@ pub(super) fn check(
             || (part.shape.len() == 1 && part.shape.first().copied() == along);
         if !fits {
             let found = format!("{} of shape {:?} for levels of shape {shape:?}", part.name, part.shape);
-            return Err(fault(found, format!("one number, or one for each place along axis {axis}")));
+            return Err(fault(found, format!("one number, or one per index along axis {axis}")));
         }
     }
     if scale.len() != zero_point.len() {
         let found = format!("{} scales and {} zero points", scale.len(), zero_point.len());
-        return Err(fault(format!("{}: {found}", scale.name), "as many of each"));
+        return Err(fault(format!("{}: {found}", scale.name), "equal numbers of both"));
     }
     if scale.kind != Kind::F32 {
         return Err(fault(format!("the scale {} of {:?}", scale.name, scale.kind), "f32"));
@@ -43,7 +43,7 @@ pub(super) fn check(
     }
     if zero_point.kind != kind {
         let found = format!("the zero point {} of {:?}", zero_point.name, zero_point.kind);
-        return Err(fault(found, format!("{kind:?}, as the levels are")));
+        return Err(fault(found, format!("{kind:?}, like the levels")));
     }
     if kind == Kind::I32 && zero_point.data.iter().any(|byte| *byte != 0) {
         return Err(fault(format!("{}: a zero point that is not 0", zero_point.name), "0 for levels of 32 bits"));
@@ -53,7 +53,7 @@ pub(super) fn check(
 
 fn is_power_of_two(value: f32) -> bool {
     let bits = value.to_bits();
-    // Sign and mantissa all 0; a biased exponent of 127 is 2^0.
+    // Sign and mantissa are 0; a biased exponent of 127 is 2^0.
     let exponent = (bits >> 23).cast_signed() - 127;
     bits & 0x807f_ffff == 0 && EXPONENTS.contains(&exponent)
 }

@@ -1,4 +1,4 @@
-//! Every value of a graph, from the first node to the last: what it is, and of what shape.
+//! Type and shape of every value of a graph, from the first node to the last.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::limits::MAX_GRAPH_DIM;
 
-/// A value: weights, an input, or what a node makes.
+/// A value: weights, an input, or the output of a node.
 #[derive(Debug, Clone)]
 pub(super) struct Made<'g> {
     /// `F32` for real numbers, else levels.
@@ -19,22 +19,22 @@ pub(super) struct Made<'g> {
     pub(super) shape: Vec<u64>,
     /// Known when the model is read.
     pub(super) is_constant: bool,
-    /// The weights themselves, as they are written.
+    /// The weights as stored.
     pub(super) weights: Option<&'g Weights<'g>>,
-    /// Multiplications that making it takes.
+    /// Multiplications needed to compute it.
     pub(super) macs: u64,
-    /// The values that it is made of.
+    /// The values that it is computed from.
     pub(super) from: Vec<usize>,
 }
 
 impl Made<'_> {
-    /// How many elements.
+    /// Number of elements.
     pub(super) fn len(&self) -> u64 {
         self.shape.iter().product()
     }
 }
 
-/// All values, those of the nodes last and in the order of the nodes.
+/// All values, with those of the nodes last, in the order of the nodes.
 pub(super) fn infer<'g>(graph: &'g Graph<'g>) -> Result<Vec<Made<'g>>, Fault> {
     let mut values: Vec<Made<'g>> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
@@ -64,8 +64,8 @@ pub(super) fn infer<'g>(graph: &'g Graph<'g>) -> Result<Vec<Made<'g>>, Fault> {
     for node in &graph.nodes {
         let from: Option<Vec<usize>> = node.inputs.iter().map(|name| places.get(name).copied()).collect();
         let from = from.ok_or_else(|| {
-            let found = format!("{} {}: an input that nothing before it makes", node.operator, node.output);
-            fault(found, "nodes in the order of their values")
+            let found = format!("{} {}: an input that no earlier node produces", node.operator, node.output);
+            fault(found, "nodes in evaluation order")
         })?;
         let inputs: Vec<&Made<'g>> = from.iter().filter_map(|at| values.get(*at)).collect();
         let mut made = operators::apply(node, &inputs).map_err(|Fault { found, expected }| {
@@ -81,7 +81,7 @@ pub(super) fn infer<'g>(graph: &'g Graph<'g>) -> Result<Vec<Made<'g>>, Fault> {
             Some(made) if made.kind == edge.kind && made.shape == edge.shape && !made.is_constant => {}
             _ => {
                 let found = format!("output {:?} of {:?} {:?}", edge.name, edge.kind, edge.shape);
-                return Err(fault(found, "what a node makes"));
+                return Err(fault(found, "the output of a node"));
             }
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn infer<'g>(graph: &'g Graph<'g>) -> Result<Vec<Made<'g>>, Fault> {
 
 fn define<'g>(places: &mut BTreeMap<&'g str, usize>, name: &'g str, at: usize) -> Result<(), Fault> {
     if name.is_empty() || places.insert(name, at).is_some() {
-        return Err(fault(format!("the value {name:?} defined twice, or without a name"), "a name a value"));
+        return Err(fault(format!("the value {name:?} defined twice, or without a name"), "one name per value"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Weights as they lie in the file.
+//! Weights as stored in the file.
 
 use super::{
     Fault, fault,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::model::limits::MAX_GRAPH_DIM;
 
-/// What the elements of a tensor are.
+/// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     F32,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// By ONNX's number.
+    /// By ONNX type number.
     pub(super) fn of(number: u64) -> Result<Self, Fault> {
         match number {
             1 => Ok(Self::F32),
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// A constant tensor: its elements in little-endian order, as many as its shape says.
+/// A constant tensor: its elements in little-endian order, as many as its shape requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Weights<'a> {
     pub(crate) name: &'a str,
@@ -59,7 +59,7 @@ impl<'a> Weights<'a> {
                 (9, Value::Bytes(bytes)) => once(&mut data, bytes, "data of weights")?,
                 (12, Value::Bytes(bytes)) => _ = text(bytes)?,
                 (14, Value::Varint(0)) => {}
-                _ => return Err(unknown("weights: other than raw data in the file", field)),
+                _ => return Err(unknown("weights that are not raw data in the file", field)),
             }
         }
         let (name, data, kind) = (name.unwrap_or(""), data.unwrap_or(b""), Kind::of(kind.unwrap_or(0))?);
@@ -82,13 +82,13 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// The elements, where they are floats; else nothing.
+    /// The elements if they are floats; otherwise empty.
     pub(crate) fn floats(&self) -> impl Iterator<Item = f32> {
         let data = if self.kind == Kind::F32 { self.data } else { &[] };
         data.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four))
     }
 
-    /// How many elements.
+    /// Number of elements.
     pub(super) fn len(&self) -> u64 {
         self.shape.iter().product()
     }

@@ -1,4 +1,4 @@
-//! The gate on the models that are shipped, on the fixture's, and on spoiled ones.
+//! The gate on the shipped models, the fixture's, and corrupted ones.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,7 +21,7 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
     spoil(&mut draft);
     match check(&onnx(&draft)).and_then(|seen| seen.agree(&draft.manifest)) {
         Err(fault) => fault.to_string(),
-        Ok(()) => panic!("it was let through"),
+        Ok(()) => panic!("it was accepted"),
     }
 }
 
@@ -104,8 +104,8 @@ fn weights_and_scales_that_are_no_good_are_refused() {
 
 #[test]
 fn a_graph_that_does_not_fit_together_is_refused() {
-    assert!(refusal(|draft| draft.graph.node[3].input[1] = "nowhere".into()).contains("nothing before it"));
-    assert!(refusal(|draft| draft.graph.node.swap(0, 3)).contains("nothing before it"));
+    assert!(refusal(|draft| draft.graph.node[3].input[1] = "nowhere".into()).contains("no earlier node"));
+    assert!(refusal(|draft| draft.graph.node.swap(0, 3)).contains("no earlier node"));
     assert!(refusal(|draft| draft.graph.node[1].output[0] = "x".into()).contains("twice"));
     assert!(refusal(|draft| draft.graph.node[1].output[0] = String::new()).contains("without a name"));
     assert!(refusal(|draft| draft.graph.node[1].output.push("z".into())).contains("more than one"));
@@ -113,7 +113,7 @@ fn a_graph_that_does_not_fit_together_is_refused() {
     assert!(refusal(|draft| draft.graph.node[0].domain = "com.microsoft".into()).contains("com.microsoft"));
     assert!(refusal(|draft| draft.graph.output[0].name = "y".into()).contains("output"));
     assert!(refusal(|draft| draft.graph.output.clear()).contains("0 outputs"));
-    assert!(refusal(|draft| draft.graph.input.clear()).contains("nothing before it"));
+    assert!(refusal(|draft| draft.graph.input.clear()).contains("no earlier node"));
     assert!(refusal(|draft| draft.graph.sparse_initializer = vec![Default::default()]).contains("field 15"));
     assert!(refusal(|draft| draft.graph.quantization_annotation = vec![Default::default()]).contains("field 14"));
     let again = fixture::ssr().graph.node[5].clone();
@@ -130,7 +130,7 @@ fn a_graph_that_its_manifest_does_not_know_is_refused() {
 
 #[test]
 fn two_graphs_in_one_file_are_refused() {
-    // A reader of protobuf merges them; ours sees that there is more than one.
+    // A protobuf reader merges them; this one detects that there is more than one.
     let file = onnx(&fixture::ssr());
     let twice = [file.clone(), file.clone()].concat();
     assert!(check(&twice).unwrap_err().to_string().contains("more than one"), "{:?}", check(&twice));

@@ -1,7 +1,7 @@
-//! The wire format of protobuf, read strictly: fields of one message, one after another, borrowed from the file.
+//! The protobuf wire format, parsed strictly: the fields of a message in order, borrowed from the file.
 //!
-//! Nothing is allocated and nothing is skipped: who meets a field that it does not know refuses the file, so that no two
-//! readers can see two different graphs in it.
+//! Nothing is allocated or skipped: callers reject files with unknown fields, so no two readers can see different graphs
+//! in one file.
 
 use super::{Fault, fault};
 
@@ -10,7 +10,7 @@ use super::{Fault, fault};
 pub(super) struct Field<'a> {
     /// Its number in the message's definition.
     pub(super) number: u32,
-    /// What it holds.
+    /// Its value.
     pub(super) value: Value<'a>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Fields<'a> {
         Self { rest: message, what }
     }
 
-    /// The next field; none at the end.
+    /// The next field; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Fault> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -57,7 +57,7 @@ impl<'a> Fields<'a> {
                 Value::Bytes(self.take(length)?)
             }
             5 => Value::Fixed32(self.array()?),
-            _ => return Err(self.broken("a field of an unknown kind")),
+            _ => return Err(self.broken("a field of an unknown type")),
         };
         Ok(Some(Field { number, value }))
     }
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
             }
             let number = rest.varint();
             if number.is_err() {
-                // A fault ends it: what follows has no meaning.
+                // A fault ends it: the rest has no meaning.
                 rest.rest = &[];
             }
             Some(number)
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
                 return Ok(number);
             }
         }
-        Err(self.broken("a number without an end"))
+        Err(self.broken("an unterminated number"))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
@@ -105,12 +105,12 @@ impl<'a> Fields<'a> {
                 self.rest = rest;
                 Ok(taken)
             }
-            None => Err(self.broken("cut off")),
+            None => Err(self.broken("truncated")),
         }
     }
 
     fn broken(&self, found: &str) -> Fault {
-        fault(format!("{}: {found}", self.what), "a whole ONNX file")
+        fault(format!("{}: {found}", self.what), "a complete ONNX file")
     }
 }
 
