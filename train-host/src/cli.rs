@@ -16,10 +16,10 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// Say more; twice for everything.
+    /// Print more; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
 }
@@ -27,27 +27,27 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train the super-resolution net, 64x64 to 256x256, and export models/ssr.onnx.
+    /// Train the super-resolution model, 64x64 to 256x256, and export models/ssr.onnx.
     Ssr(TrainArguments),
-    /// Train the segmentation net on what models/ssr.onnx puts out, and export models/unet.onnx.
+    /// Train the segmentation model on the output of models/ssr.onnx, and export models/unet.onnx.
     Unet(TrainArguments),
-    /// Train segmenters on different pictures with the same settings, and write one table of what each part is worth:
-    /// nearest, bicubic, super-resolution in float and in int8, no super-resolution, with and without the splitting of
-    /// cells. Needs models/ssr.onnx. Finished trainings in --out are taken as they are.
+    /// Train segmenters on different pictures with the same settings, and write one table with the contribution of each
+    /// part: nearest, bicubic, super-resolution in float and in int8, no super-resolution, with and without splitting of
+    /// cells. Needs models/ssr.onnx. Finished trainings in --out are reused.
     Ablate(TrainArguments),
-    /// Group the training fields by their stain, for --leave-out-stain; with -v their names too.
+    /// Group the training fields by their stain, for --leave-out-stain; with -v also list their names.
     Stains(StainsArguments),
-    /// Draw what is learned from each pixel of the pictures of laboratories: cells by the colour of their kind, and darkened
-    /// what is ignored.
+    /// Draw the training targets of the pictures of laboratories: cells in the colour of their kind, ignored pixels
+    /// darkened.
     Outlines(OutlinesArguments),
-    /// Render synthetic smear fields with exact masks and labels, as a data set of our own.
+    /// Render synthetic smear fields with exact masks and labels, as a data set.
     Synth(SynthArguments),
 }
 
 /// Flags of `stains`.
 #[derive(Debug, Args)]
 pub struct StainsArguments {
-    /// Data set: a folder with train_tmp, which has img and mask.
+    /// Data set: a folder with train_tmp, which contains img and mask.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
 }
@@ -58,10 +58,10 @@ pub struct OutlinesArguments {
     /// Data set: a folder of laboratories, each with img and labels.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Folder that gets a PNG a picture, in a folder a laboratory.
+    /// Output folder: one PNG per picture, in one folder per laboratory.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Pictures of each laboratory.
+    /// Number of pictures per laboratory.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub count: usize,
 }
@@ -69,13 +69,13 @@ pub struct OutlinesArguments {
 /// Flags of `synth`.
 #[derive(Debug, Args)]
 pub struct SynthArguments {
-    /// Folder that gets img, mask and labels.
+    /// Output folder for img, mask and labels.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Fields to render.
+    /// Number of fields to render.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub count: u32,
-    /// Seed: the same one gives the same fields.
+    /// Seed: the same seed gives the same fields.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Edge of a field in pixels, 256 to 4096.
@@ -83,24 +83,24 @@ pub struct SynthArguments {
     pub size: u32,
 }
 
-/// Flags of both trainings. What is left out takes the recipe's default.
+/// Flags of both trainings. Omitted flags have the recipe's defaults.
 #[derive(Debug, Args)]
 pub struct TrainArguments {
     /// Data set: a folder of laboratories, each with img and labels, or one with train_tmp and val_tmp, each with img and
     /// mask; see data/README.md.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
-    /// Rendered fields to train on beside laboratories.
+    /// Number of rendered fields to train on in addition to laboratories.
     #[arg(long, value_name = "N", default_value_t = 160)]
     pub rendered: u32,
-    /// With laboratories: a folder with img and mask whose fields are reported too, and choose nothing.
+    /// With laboratories: a folder with img and mask whose fields are only reported.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Neither train on nor hold back the pictures of this laboratory, and report all of them. The default folders are then
-    /// named after it.
+    /// Use the pictures of this laboratory neither for training nor for validation, and report all of them. The default
+    /// folders are then named after it.
     #[arg(long, value_name = "NAME", conflicts_with = "leave_out_stain")]
     pub leave_out_laboratory: Option<String>,
-    /// Neither train on nor hold back the fields of this stain, and report them in the place of val_tmp;
+    /// Use the fields of this stain neither for training nor for validation, and report them instead of val_tmp;
     /// `train-host stains` lists the numbers. The default folders are then named after it.
     #[arg(long, value_name = "N")]
     pub leave_out_stain: Option<usize>,
@@ -110,43 +110,43 @@ pub struct TrainArguments {
     /// Folder of the exported models [default: models].
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
-    /// Folder of made training data, which may be deleted at any time [default: cache in --out].
+    /// Folder for generated training data, which may be deleted at any time [default: cache in --out].
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
-    /// Go on after the last checkpoint of --out.
+    /// Resume after the last checkpoint of --out.
     #[arg(long)]
     pub resume: bool,
-    /// Train nothing: export the best checkpoint of --out again.
+    /// Do not train: export the best checkpoint of --out again.
     #[arg(long, conflicts_with = "resume")]
     pub export_only: bool,
-    /// Where to compute.
+    /// Device for computation.
     #[arg(long, value_enum, default_value = "auto")]
     pub device: DeviceChoice,
-    /// Seed of everything random.
+    /// Seed for everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Epochs in all.
+    /// Total number of epochs.
     #[arg(long, value_name = "N")]
     pub epochs: Option<u32>,
-    /// How many of them, the last, train through the quantization [default: a quarter].
+    /// Number of final epochs with quantization-aware training [default: a quarter].
     #[arg(long, value_name = "N")]
     pub quantized_epochs: Option<u32>,
-    /// Random windows to learn from; an epoch sees each once.
+    /// Number of random training windows; each epoch uses each once.
     #[arg(long, value_name = "N")]
     pub windows: Option<usize>,
-    /// Samples a step.
+    /// Samples per step.
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
     /// Greatest learning rate.
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
-    /// What the convolutions of the training steps are computed in.
+    /// Precision of the convolutions in training steps.
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
 }
 
 impl TrainArguments {
-    /// The recipe's defaults with the flags put in.
+    /// The recipe's defaults, overridden by the flags.
     pub fn settings(&self, defaults: Settings) -> Settings {
         let epochs = self.epochs.unwrap_or(defaults.epochs);
         let quarter = if self.epochs.is_some() { epochs.div_ceil(4) } else { defaults.quantized_epochs };
@@ -162,9 +162,9 @@ impl TrainArguments {
         }
     }
 
-    /// The folders, with the default names for the net `name`.
+    /// The folders, with the default names for the model `name`.
     pub fn places(&self, name: &str) -> Places {
-        // Models that something is kept from are made to be measured, not to be shipped by mistake.
+        // Models trained with data left out are for measurements; a separate folder prevents shipping them by mistake.
         let without = match (&self.leave_out_laboratory, self.leave_out_stain) {
             (Some(name), _) => format!("_without_{name}"),
             (None, Some(number)) => format!("_without_stain_{number}"),

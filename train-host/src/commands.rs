@@ -1,4 +1,4 @@
-//! One function a command.
+//! One function per command.
 
 use std::io::Write;
 
@@ -56,7 +56,7 @@ fn draw_outlines(arguments: &OutlinesArguments) -> Result<()> {
     let laboratories = Laboratories::open(&arguments.data)?;
     for name in laboratories.known().keys() {
         let folder = arguments.out.join(name);
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
         let files = laboratories.pictures(name)?;
         files.par_iter().take(arguments.count).try_for_each(|file| -> Result<()> {
             let field = laboratories.read(name, file)?;
@@ -83,7 +83,7 @@ fn stains(arguments: &StainsArguments) -> Result<()> {
     std::io::stdout().write_all(table.as_bytes()).context("standard output: cannot write")
 }
 
-/// Divides the data set of a training.
+/// Divides the data set for a training.
 fn division(arguments: &TrainArguments, settings: &Settings) -> Result<Division> {
     if Laboratories::are_in(&arguments.data) {
         ensure!(
@@ -151,7 +151,7 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
     write_laboratories(&task, &places, device)
 }
 
-/// The figures of each laboratory that is reported, beside the checkpoints.
+/// Writes the figures of each reported laboratory beside the checkpoints.
 fn write_laboratories(task: &Unet, places: &Places, device: Device) -> Result<()> {
     let state = State::read(&best_file(&places.checkpoints), task.net(), device)?;
     let grids = state.grids.as_ref().context("the best checkpoint is not quantized")?;
@@ -163,7 +163,7 @@ fn write_laboratories(task: &Unet, places: &Places, device: Device) -> Result<()
     Ok(())
 }
 
-/// Pictures of the ten worst cells of the reported split, to look at; they show the data set and stay out of models/.
+/// Pictures of the ten worst cells of the reported split, for inspection; they show the data set and stay out of models/.
 fn show_worst_cells(places: &Places) -> Result<()> {
     let set = FieldSet::open(&places.data.join(Split::Val.folder()))?;
     let mut methods = Methods::load(&Models::load(&places.models)?, None)?;
@@ -187,7 +187,7 @@ fn run_ablation(arguments: &TrainArguments) -> Result<()> {
     Ok(())
 }
 
-/// Magnifications at which the held-back fields choose: the segmenter has to part cells at each of them.
+/// Magnifications at which the validation fields select: the segmenter must separate cells at each of them.
 const HELD_BACK_MAGNIFICATIONS: [f64; 3] = [0.7, 1.0, 1.4];
 
 fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
@@ -199,12 +199,12 @@ fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
     pairs.into_par_iter().map(|(field, m)| Window::magnified(field, m).field(field)).collect()
 }
 
-/// Frames of fields, as the segmenter sees them, with their true cells.
+/// Frames of fields as the segmenter sees them, with their true cells.
 fn measured(fields: &[Field], enlarged: &Enlarged, places: &Places) -> Result<Measured> {
     Measured::new(enlarged.replace(SampleSet::frames(fields)?, places)?, fields)
 }
 
-/// Trains (or takes the best checkpoint as it is), validates and exports.
+/// Trains (or reuses the best checkpoint), validates and exports.
 fn finish(
     task: &dyn Task,
     arguments: &TrainArguments,
@@ -267,10 +267,10 @@ fn finish(
         let rows = run_log::read(&log_file, settings.epochs)?;
         curves::write(&rows, &places.models.join(format!("curves-{name}.svg")))?;
     } else {
-        log::warn!("{}: no such file, so that no curves are drawn", log_file.display());
+        log::warn!("{}: no such file; no curves are drawn", log_file.display());
     }
     log::info!(
-        "{}: {} bytes, {} parameters, {} MAC a tile; {:?}",
+        "{}: {} bytes, {} parameters, {} MAC per tile; {:?}",
         places.models.join(&manifest.file).display(),
         manifest.size_bytes,
         manifest.training.parameters,

@@ -4,10 +4,10 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use tch::{Cuda, Device};
 
-/// What the user asks for.
+/// The requested device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DeviceChoice {
-    /// CUDA where there is one, else the CPU.
+    /// CUDA if available, otherwise the CPU.
     Auto,
     /// The CPU.
     Cpu,
@@ -15,10 +15,10 @@ pub enum DeviceChoice {
     Cuda,
 }
 
-/// Loads libtorch's CUDA part where it is installed.
+/// Loads libtorch's CUDA library if installed.
 ///
-/// The linker drops it, as nothing names its symbols; once loaded it registers itself, so that one binary
-/// serves machines with and without CUDA. Call this before anything else of libtorch.
+/// The linker drops it because nothing references its symbols. Once loaded it registers itself, so that one binary works
+/// with and without CUDA. Call this before anything else of libtorch.
 pub fn load_cuda() {
     // Safety: libtorch's own library, whose initialisers only register its backend.
     #[allow(unsafe_code)]
@@ -33,10 +33,10 @@ pub fn load_cuda() {
     }
 }
 
-/// The device for a choice.
+/// The device for a request.
 ///
 /// # Errors
-/// CUDA was asked for and there is none.
+/// CUDA was requested but is not available.
 pub fn pick(choice: DeviceChoice) -> Result<Device> {
     let device = match (choice, Cuda::is_available()) {
         (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, false) => Device::Cpu,

@@ -11,7 +11,7 @@ pub mod quant;
 pub mod recipe;
 pub mod show;
 
-/// libtorch's generator belongs to the process: tests that draw from it take turns.
+/// libtorch's generator is global to the process, so tests that draw from it run one at a time.
 #[cfg(test)]
 pub(crate) fn generator() -> std::sync::MutexGuard<'static, ()> {
     static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -1,4 +1,4 @@
-//! Progress bars for long work; nothing is drawn where there is no terminal.
+//! Progress bars for long operations; nothing is drawn without a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -7,7 +7,7 @@ pub fn bar(length: u64, what: &str) -> ProgressBar {
     styled(length, "{msg} {wide_bar} {pos}/{len} {per_sec} {eta} left").with_message(what.to_owned())
 }
 
-/// A bar of the `length` steps of an epoch. Its message is for what changes: the loss, and the time left of the run.
+/// A bar for the `length` steps of an epoch. Its message shows what changes: the loss, and the remaining time of the run.
 pub fn epoch(length: u64, what: &str) -> ProgressBar {
     styled(length, "{prefix} {wide_bar} {pos}/{len}, {msg}").with_prefix(what.to_owned())
 }

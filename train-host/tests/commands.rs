@@ -1,4 +1,4 @@
-//! The binary as it is called: what it says, what it refuses, and a whole training in small.
+//! The trainer's command line: output, errors, and a complete small training.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -12,19 +12,19 @@ use bloodseg_vision::{
     model::store::Models,
 };
 
-/// Runs the binary in `folder`, so that default folders are made there.
+/// Runs the binary in `folder`, so that default folders are created there.
 fn call<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_train-host"))
         .args(args)
         .current_dir(folder)
         .env_remove("RUST_LOG")
-        // One net of toy size is no work for more.
+        // A toy model has no work for more threads.
         .env("OMP_NUM_THREADS", "1")
         .output()
         .unwrap()
 }
 
-/// What a call that must succeed wrote to standard output and to standard error.
+/// Standard output and standard error of a call that must succeed.
 fn succeed(folder: &Path, args: &[&str]) -> (String, String) {
     let output = call(folder, args);
     let (out, err) = texts(&output);
@@ -32,7 +32,7 @@ fn succeed(folder: &Path, args: &[&str]) -> (String, String) {
     (out, err)
 }
 
-/// What a call that must fail wrote to standard error.
+/// Standard error of a call that must fail.
 fn fail(folder: &Path, args: &[&str], code: i32) -> String {
     let output = call(folder, args);
     let (out, err) = texts(&output);
@@ -45,7 +45,7 @@ fn texts(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// A data set: ten fields to train on and hold back, two to report.
+/// A data set: ten fields for training and validation, two to report.
 fn rendered(folder: &Path) {
     succeed(folder, &["synth", "--out", "data/train_tmp", "--count", "10", "--seed", "1", "--size", "256"]);
     succeed(folder, &["synth", "--out", "data/val_tmp", "--count", "2", "--seed", "2", "--size", "256"]);
@@ -119,14 +119,14 @@ fn a_field_in_two_splits_ends_a_training_before_it_begins() {
     assert!(!folder.path().join("ssr_model_checkpoints").exists() && !folder.path().join("models").exists());
 }
 
-/// What a run of two epochs on two reported fields shows of itself: curves, events, and `columns` pictures a field.
+/// The output of a run of two epochs on two reported fields: curves, events, and `columns` pictures per field.
 fn shown(run: &Path, columns: u32) {
     let open = |file: &str| image::open(run.join(file)).unwrap().into_rgb8();
     assert!(open("curves.png").width() > 100);
     let [first, last] = ["fields/epoch-0001.png", "fields/epoch-0002.png"].map(open);
     assert_eq!(first.width(), columns * 262 + 6);
     assert_eq!((first.height(), first.dimensions()), (22 + 2 * 262, last.dimensions()));
-    // The input stays, what is made of it changes.
+    // The input is constant, the output changes.
     let column = |sheet: &image::RgbImage, index: u32| {
         image::imageops::crop_imm(sheet, 6 + index * 262, 22, 256, 256).to_image()
     };
@@ -159,7 +159,7 @@ fn both_nets_are_trained_and_the_runtime_takes_them() {
     }
     let svg = std::fs::read_to_string(folder.path().join("models/curves-unet.svg")).unwrap();
     assert!(svg.contains("AP50") && svg.contains("epoch 2 chosen"), "{svg}");
-    // What lies there is neither trained over nor taken for a run on other fields.
+    // An existing run is neither overwritten nor continued with other fields.
     let err = fail(folder.path(), &[&["ssr"], &small[..]].concat(), 1);
     assert!(err.contains("--resume"), "{err}");
     succeed(folder.path(), &["synth", "--out", "data/train_tmp", "--count", "11", "--seed", "3", "--size", "256"]);

@@ -1,4 +1,4 @@
-//! What other stains, lamps and sensors do to a picture, drawn at random.
+//! Random variation of stain, lamp and sensor.
 
 use anyhow::{Context, Result};
 use image::{RgbImage, codecs::jpeg::JpegEncoder};
@@ -7,26 +7,26 @@ use rand::{Rng, RngExt};
 
 use super::window::Sample;
 
-/// How often what happens to a sample.
+/// How often each variation is applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mixture {
-    /// Share of the samples that are composed of four smaller windows; see [`super::quarters`].
+    /// Share of the samples composed of four smaller windows; see [`super::quarters`].
     pub quarters_share: f64,
-    /// Share of the windows that are near the models' pitch; the others have any magnification.
+    /// Share of the windows close to the models' pitch; the others have any magnification.
     pub usual_share: f64,
-    /// Share of the samples whose stain and light are changed.
+    /// Share of the samples with modified stain and light.
     pub stain_share: f64,
-    /// Share of the samples whose light falls off to one side or to the corners.
+    /// Share of the samples with light fall-off to one side or to the corners.
     pub fall_off_share: f64,
-    /// Share of the inputs that come as they are, without faults of optics and sensor.
+    /// Share of the inputs without faults of optics and sensor.
     pub clean_share: f64,
 }
 
 impl Mixture {
-    /// For the super-resolution, which has to be true to what the camera saw, and sees more of the usual.
+    /// For super-resolution, which must be faithful to the camera, and sees more typical samples.
     pub const PICTURES: Self =
         Self { quarters_share: 0.5, usual_share: 0.7, stain_share: 0.4, fall_off_share: 0.15, clean_share: 0.75 };
-    /// For the segmenter, which has to hold wherever it is put.
+    /// For the segmenter, which must work under all conditions.
     pub const CELLS: Self =
         Self { quarters_share: 0.6, usual_share: 0.7, stain_share: 0.5, fall_off_share: 0.25, clean_share: 0.5 };
 }
@@ -39,11 +39,11 @@ const BLUR_PX: f32 = 1.0;
 /// Share with sensor noise, and its greatest standard deviation in levels.
 const NOISE_SHARE: f64 = 0.6;
 const NOISE_LEVELS: f64 = 7.0;
-/// Share that went through JPEG, and the qualities.
+/// Share compressed with JPEG, and the qualities.
 const JPEG_SHARE: f64 = 0.25;
 const JPEG_QUALITY: std::ops::RangeInclusive<u8> = 45..=95;
 
-/// Changes a sample: stain and light on input and target alike, faults of optics and sensor on the input alone.
+/// Modifies a sample: stain and light of both input and target, faults of optics and sensor of the input only.
 pub fn degrade(sample: &mut Sample, mixture: &Mixture, rng: &mut impl Rng) -> Result<()> {
     if rng.random_bool(mixture.stain_share) {
         let stain = Stain::draw(rng);
@@ -73,7 +73,7 @@ pub fn degrade(sample: &mut Sample, mixture: &Mixture, rng: &mut impl Rng) -> Re
 /// Light that falls off quadratically from a brightest point.
 #[derive(Debug, Clone, Copy)]
 struct FallOff {
-    /// Brightest point and the loss a unit of squared distance, in edges of the picture.
+    /// Brightest point, and the loss per unit of squared distance, in edges of the picture.
     x: f64,
     y: f64,
     loss: f64,
@@ -118,7 +118,7 @@ impl Stain {
                 };
             }
         }
-        // A density of -0.2 is light that clips, 0.6 half the light.
+        // A density of -0.2 is clipping light, 0.6 half the light.
         let lamp = rng.random_range(-0.15..=0.6);
         let shift = std::array::from_fn(|_| lamp + rng.random_range(-0.12..=0.12));
         Self { mix, shift }

@@ -1,5 +1,5 @@
-//! Which fields of a data set are trained on, which choose the epoch, and which are reported; and that no field, nor a
-//! near-duplicate of one, is in two of these.
+//! Splits a data set into fields for training, for selecting the epoch, and for reporting, and ensures that no field or
+//! near-duplicate is in two of them.
 
 mod laboratories;
 
@@ -24,45 +24,45 @@ use super::{
 use crate::{progress, recipe::checkpoint::last_epoch};
 use bloodseg_vision::frame::{decode::read_picture, limits::MAX_WHOLE_FIELD_PX};
 
-/// The fields of a data set by what they are for.
+/// The fields of a data set by purpose.
 #[derive(Debug)]
 pub struct Division {
-    /// Trained on.
+    /// For training.
     pub trained: Vec<Field>,
-    /// Of `train_tmp`, not trained on: they choose the epoch.
+    /// Of `train_tmp`, not used for training: they select the epoch.
     pub held_back: Vec<Field>,
-    /// Reported: `val_tmp` or a part of each laboratory, or what is left out.
+    /// Reported: `val_tmp`, a part of each laboratory, or what is left out.
     pub reported: Vec<Field>,
     left_out: LeftOut,
-    /// Licences of what is trained on.
+    /// Licences of the training data.
     licence: String,
 }
 
-/// What is reported instead of trained on.
+/// What is reported instead of being used for training.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum LeftOut {
     Nothing,
-    /// Number of the stain, and of how many.
+    /// Number of the stain, and of all stains.
     Stain(usize, usize),
     /// Name of the laboratory.
     Laboratory(String),
 }
 
-/// Licence of the public reference set, which masks are taken to be of.
+/// Licence of the public reference set, assumed for data sets with masks.
 const LICENCE_OF_MASKS: &str = "CC BY-NC-SA 3.0 (images of BBBC041): attribution, non-commercial, share-alike";
 
-/// A field and what it is found again by.
+/// A field and its thumbnail for near-duplicate detection.
 type Entry = (Field, Thumbnail);
 
 impl Division {
-    /// Reads `train_tmp` and `val_tmp`, and looks at `test_tmp` where there is one.
+    /// Reads `train_tmp` and `val_tmp`, and checks `test_tmp` if present.
     ///
-    /// With `leave_out_stain` the fields of that group of [`stains`] are neither trained on nor held back, and are
-    /// reported in the place of `val_tmp`.
+    /// With `leave_out_stain`, the fields of that group of [`stains`] are used neither for training nor for validation,
+    /// and are reported instead of `val_tmp`.
     ///
     /// # Errors
-    /// What [`pairs`] and [`Field::read`] refuse, near-duplicates in two splits, a stain that is none, fewer than ten
-    /// fields to train on and hold back.
+    /// Errors of [`pairs`] and [`Field::read`], near-duplicates in two splits, an unknown stain, fewer than ten fields
+    /// for training and validation.
     pub fn read(data: &Path, leave_out_stain: Option<usize>) -> Result<Self> {
         let mut train = read(&pairs(data, Split::Train)?)?;
         let val = read(&pairs(data, Split::Val)?)?;
@@ -99,7 +99,7 @@ impl Division {
         })
     }
 
-    /// What was trained, held back and reported, for the manifest.
+    /// The training, validation and reported fields, for the manifest.
     pub fn describe(&self) -> String {
         let (trained, held_back, reported) = (self.trained.len(), self.held_back.len(), self.reported.len());
         if !self.is_of_masks() {
@@ -122,7 +122,7 @@ impl Division {
         )
     }
 
-    /// What the figures called `val_` are of, where that is not `val_tmp` or a part of each laboratory.
+    /// Describes the `val_` figures, unless they are of `val_tmp` or a part of each laboratory.
     pub fn reported_is(&self) -> Option<String> {
         match &self.left_out {
             LeftOut::Nothing => None,
@@ -131,21 +131,21 @@ impl Division {
         }
     }
 
-    /// Licences of what is trained on.
+    /// Licences of the training data.
     pub fn licence(&self) -> &str {
         &self.licence
     }
 
-    /// Whether all cells have masks and none a kind.
+    /// Whether all cells have masks and no kinds.
     pub fn is_of_masks(&self) -> bool {
         self.held_back.iter().all(|field| field.marks.is_empty())
     }
 
-    /// Writes the names of the fields beside the checkpoints of a run that begins; of one that goes on, makes sure
-    /// that it was begun with the same.
+    /// Writes the names of the fields beside the checkpoints of a new run; for a resumed run, checks that they are the
+    /// same.
     ///
     /// # Errors
-    /// Other fields than those of the run, a file that cannot be read or written.
+    /// Fields that differ from those of the run, a file that cannot be read or written.
     pub fn keep(&self, checkpoints: &Path, goes_on: bool) -> Result<()> {
         let file = checkpoints.join("fields.toml");
         let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect();
@@ -163,7 +163,7 @@ impl Division {
             }
         } else if last_epoch(checkpoints).is_none() {
             std::fs::create_dir_all(checkpoints)
-                .with_context(|| format!("{}: cannot make the folder", checkpoints.display()))?;
+                .with_context(|| format!("{}: cannot create the folder", checkpoints.display()))?;
             std::fs::write(&file, toml::to_string(&own)?)
                 .with_context(|| format!("{}: cannot write", file.display()))?;
         }
@@ -179,7 +179,7 @@ struct Names {
     reported: Vec<String>,
 }
 
-/// Reads fields alone, without looking for near-duplicates.
+/// Reads fields without searching for near-duplicates.
 pub fn read_fields(data: &Path, split: Split) -> Result<Vec<Field>> {
     let pairs = pairs(data, split)?;
     let bar = progress::bar(pairs.len() as u64, "fields");
@@ -196,7 +196,7 @@ fn read(pairs: &[Pair]) -> Result<Vec<Entry>> {
     pairs.par_iter().progress_with(bar).map(entry).collect()
 }
 
-/// `test_tmp` is looked at for near-duplicates alone; its masks are not opened.
+/// `test_tmp` is only checked for near-duplicates; its masks are not opened.
 fn thumbnails_of_test(data: &Path) -> Result<Vec<Thumbnail>> {
     if !data.join(Split::Test.folder()).join("img").is_dir() {
         return Ok(Vec::new());
@@ -213,8 +213,8 @@ fn fields(entries: Vec<Entry>) -> Vec<Field> {
     entries.into_iter().map(|(field, _)| field).collect()
 }
 
-/// Holds fields back. One that shows the same as a field trained on is trained on too: nothing is lost by it but a
-/// field to choose by, while a choice by fields that were learned would favour the epoch that learned them by heart.
+/// Selects validation fields. Near-duplicates of training fields are used for training too: this only costs a validation
+/// field, while validating on memorised fields would favour overfitted epochs.
 fn part(train: Vec<Entry>) -> Result<(Vec<Entry>, Vec<Entry>)> {
     let (mut trained, mut held_back) = hold_back(train);
     loop {
@@ -225,7 +225,7 @@ fn part(train: Vec<Entry>) -> Result<(Vec<Entry>, Vec<Entry>)> {
         if parted.is_empty() {
             break;
         }
-        // From the last, so that the indices before it stay.
+        // From the last, so that earlier indices stay valid.
         for (index, pair) in parted.into_iter().rev() {
             let moved = held_back.remove(index);
             log::warn!(
@@ -254,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    /// A data set of `train` fields to train on and two to report.
+    /// A data set with `train` training fields and two reported ones.
     fn rendered(train: u32) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         write_set(&root.path().join("train_tmp"), train, 1, 256).unwrap();
@@ -262,14 +262,14 @@ mod tests {
         root
     }
 
-    /// Puts a turned copy of a field of `train_tmp` into the folder `to` under the name `name`.
+    /// Writes a rotated copy of a field of `train_tmp` to the folder `to` under the name `name`.
     fn turn(root: &Path, from: &str, to: &str, name: &str) {
         let train = root.join("train_tmp");
         for part in ["img", "mask"] {
             let folder = root.join(to).join(part);
             fs::create_dir_all(&folder).unwrap();
             let turned = imageops::rotate90(&image::open(train.join(part).join(from)).unwrap().into_rgb8());
-            // Both kinds of files that may hold the name.
+            // Both kinds of files that may have the name.
             let _ = fs::remove_file(folder.join(name).with_extension("jpg"));
             DynamicImage::ImageRgb8(turned).save(folder.join(name)).unwrap();
         }
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(names(&division.held_back), ["smear_0019"]);
         assert_eq!(division.trained.len(), 19);
         assert!(division.trained.is_sorted_by(|a, b| a.name < b.name));
-        // A chain: the last one shows the same as the one that was moved.
+        // A chain: the last one is a near-duplicate of the one that was moved.
         turn(root.path(), "smear_0009.png", "train_tmp", "smear_0019.png");
         assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("held back"));
     }
@@ -356,7 +356,7 @@ mod tests {
         fs::remove_file(root.path().join("train_tmp/img/smear_0002.png")).unwrap();
         let less = Division::read(root.path(), None).unwrap();
         assert!(less.keep(&run, true).unwrap_err().to_string().contains("--leave-out"));
-        // A run that lies there is not written over; the training refuses it.
+        // An existing run is not overwritten; the training refuses it.
         fs::write(run.join("epoch-0001.safetensors"), b"").unwrap();
         less.keep(&run, false).unwrap();
         whole.keep(&run, true).unwrap();

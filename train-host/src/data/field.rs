@@ -1,4 +1,4 @@
-//! A field in full resolution with everything that is learned from it.
+//! A field at full resolution with all training targets.
 
 use anyhow::{Result, bail};
 use image::{GrayImage, ImageBuffer, Luma, RgbImage};
@@ -14,13 +14,13 @@ use bloodseg_vision::frame::{
     resize::{resize_gray, resize_rgb},
 };
 
-/// Smallest component that is a cell, in pixels of a field of 1200 px.
+/// Smallest component that counts as a cell, in pixels of a field of 1200 px.
 const LEAST_CELL_PX_AT_1200: f64 = 300.0;
 
 /// Least edge of a field, in pixels.
 pub const LEAST_FIELD_PX: u32 = 256;
 
-/// What a pixel belongs to, as a level of [`Field::classes`].
+/// What a pixel belongs to, as values of [`Field::classes`].
 pub mod class {
     /// Glass.
     pub const BACKGROUND: u8 = 0;
@@ -30,45 +30,45 @@ pub mod class {
     pub const WHITE: u8 = 2;
     /// A platelet.
     pub const PLATELET: u8 = 3;
-    /// A cell of which the kind is not known.
+    /// A cell of unknown kind.
     pub const CELL: u8 = 4;
-    /// Past the border of the picture: nothing is learned there.
+    /// Outside the picture: excluded from the loss.
     pub const OUTSIDE: u8 = 254;
-    /// Not known; only the picture is learned from there.
+    /// Unknown; only used for super-resolution.
     pub const IGNORED: u8 = 255;
 }
 
-/// What a window shows that reaches past a field.
+/// What a window shows beyond a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
-    /// The field's mirror image, which is learned from too.
+    /// The mirror image of the field, also used for training.
     Mirror,
-    /// The last pixels over and over, as the runtime pads a small picture; nothing is learned there.
+    /// The last pixels repeated, as the runtime pads a small picture; excluded from the loss.
     Repeat,
 }
 
-/// A picture with its targets, all of one size.
+/// A picture with its targets, all of the same size.
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Stem of its files.
     pub name: String,
-    /// The laboratory, or what else it comes from.
+    /// The laboratory or other source.
     pub source: String,
     /// The picture.
     pub picture: RgbImage,
     /// 0 or 255.
     pub mask: GrayImage,
-    /// Depth inside a cell: 255 times the distance to its edge over the cell's greatest distance; 0 outside.
+    /// Depth inside a cell: 255 times the distance to its edge over the maximum in the cell; 0 outside.
     pub core: GrayImage,
     /// What each pixel belongs to; see [`class`].
     pub classes: GrayImage,
     /// Edge of the window that fills a frame of 64x64 at the models' pitch, in pixels of the picture.
     pub frame_edge_px: f64,
-    /// What lies past its border.
+    /// What is shown beyond its border.
     pub beyond: Beyond,
-    /// How often its source is drawn, relative to the others.
+    /// Sampling weight of its source.
     pub share: f64,
-    /// Cells that a person marked with boxes or points.
+    /// Cells labelled with boxes or points.
     pub marks: Vec<Mark>,
 }
 
@@ -76,7 +76,7 @@ impl Field {
     /// Reads a pair.
     ///
     /// # Errors
-    /// Files that cannot be decoded, sizes that differ, fields under [`LEAST_FIELD_PX`].
+    /// Files that cannot be decoded, sizes that differ, fields smaller than [`LEAST_FIELD_PX`].
     pub fn read(pair: &Pair) -> Result<Self> {
         let picture = bloodseg_vision::frame::decode::read_picture(&pair.picture, MAX_WHOLE_FIELD_PX)?;
         let mut mask = bloodseg_vision::frame::decode::read_mask(&pair.mask)?;
@@ -101,7 +101,7 @@ impl Field {
         Ok(Self::of_mask(pair.name.clone(), picture, mask))
     }
 
-    /// A field whose mask shows cells of an unknown kind, each a connected piece. Its shorter side fills a frame.
+    /// A field whose mask has cells of unknown kind, one per connected component. Its shorter side fills a frame.
     pub fn of_mask(name: String, picture: RgbImage, mask: GrayImage) -> Self {
         let core = core_map(&mask);
         let classes = map(&mask, |level| if level > 0 { class::CELL } else { class::BACKGROUND });
@@ -110,7 +110,7 @@ impl Field {
         Self { name, source, picture, mask, core, classes, frame_edge_px, beyond, share: 1.0, marks }
     }
 
-    /// A field whose cells have a label each, and each label a class; `classes` may ignore pixels besides.
+    /// A field with one label per cell and one class per label; `classes` may ignore further pixels.
     pub fn of_labels(name: String, source: String, picture: RgbImage, labels: &Labelled, classes: GrayImage) -> Self {
         let mask = map(&classes, |class| if (class::RED..=class::CELL).contains(&class) { 255 } else { 0 });
         let frame_edge_px = f64::from(picture.width().min(picture.height()));
@@ -120,7 +120,7 @@ impl Field {
 }
 
 impl Field {
-    /// The field `scale` times as large, below 1.
+    /// The field scaled by `scale`, below 1.
     ///
     /// # Errors
     /// Those of the resize.
@@ -151,7 +151,7 @@ impl Field {
     }
 }
 
-/// One number a cell.
+/// One number per cell.
 pub type Labelled = ImageBuffer<Luma<u32>, Vec<u32>>;
 
 fn map(picture: &GrayImage, to: impl Fn(u8) -> u8) -> GrayImage {
@@ -160,7 +160,7 @@ fn map(picture: &GrayImage, to: impl Fn(u8) -> u8) -> GrayImage {
     mapped
 }
 
-/// The depth of every pixel inside its cell; cells are the 4-connected components that are no specks.
+/// The depth of every pixel inside its cell; cells are the 4-connected components that are not specks.
 pub fn core_map(mask: &GrayImage) -> GrayImage {
     let least_px = least_cell_px(mask);
     let mut labels = connected_components(mask, Connectivity::Four, Luma([0]));
@@ -173,11 +173,11 @@ pub fn core_map(mask: &GrayImage) -> GrayImage {
     depth(&labels)
 }
 
-/// The depth of every pixel inside its cell, 255 where it is greatest. Where two cells touch, the line between them is the
-/// edge of both.
+/// The depth of every pixel inside its cell, 255 at its maximum. Where two cells touch, the line between them is the edge
+/// of both.
 pub fn depth(labels: &Labelled) -> GrayImage {
     let (width, height) = labels.dimensions();
-    // 255 outside and on the line between two cells: the distance is measured to it.
+    // 255 outside and on the line between two cells, from which the distance is measured.
     let edge = GrayImage::from_fn(width, height, |x, y| {
         let own = labels.get_pixel(x, y).0[0];
         let other = |x: u32, y: u32| x < width && y < height && ![0, own].contains(&labels.get_pixel(x, y).0[0]);
@@ -205,7 +205,7 @@ fn areas_px(labels: &Labelled) -> Vec<u32> {
     areas_px
 }
 
-/// Areas of the cells of a mask, in its pixels; specks are left out.
+/// Areas of the cells of a mask, in its pixels, without specks.
 pub fn cell_areas_px(mask: &GrayImage) -> Vec<u32> {
     let labels = connected_components(mask, Connectivity::Four, Luma([0]));
     areas_px(&labels).into_iter().skip(1).filter(|area| f64::from(*area) >= least_cell_px(mask)).collect()

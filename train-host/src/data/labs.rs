@@ -1,4 +1,4 @@
-//! Laboratories whose pictures come with boxes or points: what is known of each, and their pictures.
+//! Laboratories with boxes or points: descriptions and pictures.
 //!
 //! ```text
 //! DIR/NAME/img/STEM.png       any picture
@@ -28,27 +28,28 @@ use bloodseg_vision::{
 /// Diameter of a red cell at the models' pitch, in pixels of a 64x64 frame.
 pub const RED_CELL_LR_PX: f64 = 5.46;
 
-/// Pictures are shrunk to red cells of this size, twice that of the nets' finer grid: windows are then cut many times as fast.
+/// Pictures are downscaled to red cells of this size, twice that of the models' finer grid, which makes cutting windows
+/// many times as fast.
 const WORKING_RED_CELL_PX: f64 = 44.0;
 
-/// What the trainer knows of the laboratories of `data/README.md`.
+/// The descriptions of the laboratories in `data/README.md`.
 const KNOWN: &str = include_str!("../../../data/labs.toml");
 
-/// What is known of a laboratory.
+/// The description of a laboratory.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Laboratory {
-    /// Edge of the box around a usual red cell, in pixels of its pictures.
+    /// Edge of the box around a typical red cell, in pixels of its pictures.
     pub red_cell_px: f64,
     /// How much wider boxes are than cells.
     pub box_over_cell: f64,
-    /// The kinds that have labels.
+    /// The labelled kinds.
     pub kinds: Vec<Kind>,
-    /// Whether nearly every cell of these kinds has one.
+    /// Whether almost all cells of these kinds are labelled.
     pub complete: bool,
-    /// How often it is drawn, relative to the others.
+    /// Sampling weight.
     pub usual_share: f64,
-    /// Licence of pictures and labels, and whom to credit.
+    /// Licence of pictures and labels, with credits.
     pub licence: String,
 }
 
@@ -59,19 +60,19 @@ pub struct Laboratories {
     known: BTreeMap<String, Laboratory>,
 }
 
-/// What a picture of a laboratory is for.
+/// The purpose of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Learned from.
+    /// Training.
     Train,
-    /// Chooses the epoch and the rule.
+    /// Selects the epoch and the rule.
     Choose,
     /// Reported.
     Report,
 }
 
 impl Use {
-    /// By the name of the picture alone: a tenth chooses, a tenth is reported.
+    /// By the name of the picture: a tenth selects, a tenth is reported.
     pub fn of(name: &str) -> Self {
         match u8::from_str_radix(&sha256(name.as_bytes())[..2], 16).unwrap_or(u8::MAX) {
             0..26 => Self::Choose,
@@ -82,7 +83,7 @@ impl Use {
 }
 
 impl Laboratories {
-    /// Whether a folder holds laboratories, not the splits of masks.
+    /// Whether a folder contains laboratories rather than splits with masks.
     pub fn are_in(folder: &Path) -> bool {
         !folder.join("train_tmp").is_dir()
             && std::fs::read_dir(folder)
@@ -92,7 +93,7 @@ impl Laboratories {
     /// Lists the laboratories of a folder.
     ///
     /// # Errors
-    /// A folder that cannot be read or has none, and one of which nothing is known.
+    /// A folder that cannot be read or has none, and an unknown laboratory.
     pub fn open(root: &Path) -> Result<Self> {
         let own = root.join("labs.toml");
         let text = match own.is_file() {
@@ -122,7 +123,7 @@ impl Laboratories {
             );
             known.insert(name, about.clone());
         }
-        ensure!(!known.is_empty(), "{}: no folder with img and labels in it", root.display());
+        ensure!(!known.is_empty(), "{}: it contains no folder with img and labels", root.display());
         Ok(Self { root: root.to_owned(), known })
     }
 
@@ -139,10 +140,10 @@ impl Laboratories {
         list_pictures(&self.root.join(name).join("img"))
     }
 
-    /// Reads a picture of a laboratory with its marks, and outlines the cells.
+    /// Reads a picture of a laboratory with its labels, and outlines the cells.
     ///
     /// # Errors
-    /// A picture that cannot be decoded, marks that are missing or are none.
+    /// A picture that cannot be decoded, labels that are missing or invalid.
     pub fn read(&self, name: &str, file: &Path) -> Result<Field> {
         let about = self.known.get(name).with_context(|| format!("{name}: no such laboratory"))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();

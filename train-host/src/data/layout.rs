@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// Trained on, and selected on by a held-back part of it.
+    /// For training, and a part of it for validation.
     Train,
     /// Reported.
     Val,
-    /// For others to judge by; never read but to make sure that none of it is in another split.
+    /// For independent evaluation; only read to ensure that none of it is in another split.
     Test,
 }
 
@@ -73,7 +73,7 @@ pub fn pictures(data: &Path, split: Split) -> Result<Vec<PathBuf>> {
 /// All pictures of a folder, sorted.
 ///
 /// # Errors
-/// A folder that cannot be listed, or is without pictures.
+/// A folder that cannot be listed or has no pictures.
 pub fn list_pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("{}: no such folder", folder.display()))?;
     let mut pictures = Vec::new();
@@ -93,9 +93,9 @@ pub fn list_pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pictures)
 }
 
-/// Fields of the training split that are held back to choose the best epoch: every tenth.
+/// Fields of the training split used for validation: every tenth.
 ///
-/// The reported split is never looked at for a choice.
+/// The reported split is never used for selection.
 pub fn hold_back<T>(fields: Vec<T>) -> (Vec<T>, Vec<T>) {
     let (chosen, trained): (Vec<_>, Vec<_>) = fields.into_iter().enumerate().partition(|(index, _)| index % 10 == 9);
     let strip = |fields: Vec<(usize, T)>| fields.into_iter().map(|(_, field)| field).collect();

@@ -1,4 +1,4 @@
-//! Training data: the layout on disk, fields, random windows of them, and sets of windows ready for a net.
+//! Training data: the layout on disk, fields, random windows, and sets of windows ready for a model.
 
 pub mod degrade;
 pub mod division;

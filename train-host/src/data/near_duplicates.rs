@@ -1,9 +1,9 @@
-//! Near-duplicates: one piece of glass in two splits, which would make a figure on it a figure on what was learned.
+//! Near-duplicates: the same specimen in two splits, which would make a reported figure one on training data.
 //!
-//! Two pictures are near-duplicates when a window of one is found in the other: the same file encoded again, resized,
-//! mirrored or turned, stained or lit another way, or cut or shifted so that at least about 60 % of the larger one
-//! is in both. They are compared as small high-passed grey copies by the greatest normalised cross-correlation over
-//! eight turns, eleven ratios of size, and all shifts.
+//! Two pictures are near-duplicates if a window of one is found in the other: the same file re-encoded, resized, mirrored
+//! or rotated, with another stain or light, or cropped or shifted so that at least about 60 % of the larger one is in
+//! both. Small high-passed grey copies are compared by the greatest normalised cross-correlation over eight orientations,
+//! eleven size ratios, and all shifts.
 
 mod correlate;
 mod thumbnail;
@@ -16,16 +16,16 @@ pub use thumbnail::Thumbnail;
 
 /// Similarity from which two pictures are near-duplicates.
 ///
-/// Chosen on the 80 training fields of the reference set (BBBC041Seg), half-way between two measured distributions.
-/// The 3160 pairs of different fields reach 0.27 in the median, 0.35 in 99 of 100, 0.44 at most (few cells, and the
-/// same dirt on the lens); two halves of one field, which share its stain and lamp but no cell, 0.46. Duplicates made
-/// of each field have at least 0.98 encoded again (JPEG, quality 40), shrunk to 0.37, turned and mirrored, or with the
-/// dyes mixed again; 0.82 shifted by 20 to 40 % of the edge; 0.87 with the sides cut off; 0.75 (0.85 in the median) as a
-/// window of 60 to 94 % of the area blown up, at the worst ratio of size; 0.82 all of these at once. Fields that share
-/// less than half are not found: where 30 % are shared, 0.48 at most.
+/// Chosen on the 80 training fields of the reference set (BBBC041Seg), half-way between two measured distributions. The
+/// 3160 pairs of different fields reach 0.27 in the median, 0.35 in 99 of 100, 0.44 at most (few cells, and the same dirt
+/// on the lens); two halves of one field, which share stain and lamp but no cell, 0.46. Duplicates made from each field
+/// have at least 0.98 re-encoded (JPEG, quality 40), downscaled to 0.37, rotated and mirrored, or with remixed dyes; 0.82
+/// shifted by 20 to 40 % of the edge; 0.87 with the sides cropped; 0.75 (0.85 in the median) as an enlarged window of 60
+/// to 94 % of the area, at the worst size ratio; 0.82 all of these at once. Fields that share less than half are not
+/// found: where 30 % are shared, 0.48 at most.
 pub const LIMIT: f64 = 0.6;
 
-/// Pairs that an error names.
+/// Number of pairs listed in an error.
 const NAMED_PAIRS: usize = 5;
 
 /// Two pictures that are near-duplicates.
@@ -47,10 +47,10 @@ pub fn find(ones: &[&Thumbnail], others: &[&Thumbnail]) -> Vec<Twins> {
     twins
 }
 
-/// Refuses near-duplicates between two sets of pictures, of which no picture may be in both.
+/// Rejects near-duplicates between two disjoint sets of pictures.
 ///
 /// # Errors
-/// The most similar pairs, by their files.
+/// The most similar pairs with their files.
 pub fn refuse(ones: &[&Thumbnail], others: &[&Thumbnail]) -> Result<()> {
     let twins = find(ones, others);
     if twins.is_empty() {
@@ -151,7 +151,7 @@ mod tests {
     fn different_fields_pass() {
         let fields: Vec<Thumbnail> = (0..16)
             .map(|index| {
-                // Every look there is; and the sparse ones, in which a few cells may happen to lie alike.
+                // All orientations, and sparse fields, in which a few cells may happen to be arranged alike.
                 let mut spec = SmearSpec::varied(if index % 2 == 0 { 300 } else { 400 }, 300, index);
                 if index % 4 == 0 {
                     spec.red_cells_per_mpx = 14.0;

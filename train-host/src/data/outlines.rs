@@ -1,8 +1,8 @@
-//! Outlines of cells of which only a box or a point is known: an ellipse in each box, cut with what is darker than the glass.
+//! Outlines of cells from boxes or points: an ellipse in each box, intersected with what is darker than the glass.
 //!
-//! A pixel belongs to the cell in whose ellipse it lies deepest. What is as bright as the glass and connected to it outside
-//! the cells belongs to none; a pallor, which is not, does. What is dark and belongs to no cell is ignored where it may be
-//! a cell without a label.
+//! A pixel belongs to the cell in whose ellipse it lies deepest. Pixels as bright as the glass and connected to it
+//! outside the cells belong to none; a pallor is not connected and belongs to its cell. Dark pixels without a cell are
+//! ignored if they may be an unlabelled cell.
 
 use image::{GrayImage, Luma, RgbImage};
 use imageproc::region_labelling::{Connectivity, connected_components};
@@ -13,17 +13,17 @@ use super::{
 };
 use bloodseg_evaluate::marks::{Kind, Mark, Rectangle, Shape};
 
-/// Ellipses as large as this belong to their cell, 1 being the ellipse itself; the glass cuts them.
+/// Pixels within this scaled ellipse belong to their cell, where 1 is the ellipse itself, unless the glass cuts them off.
 const OUTER: f64 = 1.07;
-/// What is dark up to here, and not the cell's, is ignored: the outline may be wrong there.
+/// Dark pixels up to here that are not part of the cell are ignored, because the outline may be wrong there.
 const DOUBTFUL: f64 = 1.3;
-/// Where the threshold between glass and cell lies, from the density of one to that of the other.
+/// Position of the threshold between the density of the glass and that of the cell.
 const THRESHOLD: f64 = 0.4;
-/// A dark piece without a label that is larger than this, in areas of a red cell, may be a cell.
+/// A dark unlabelled object larger than this, in areas of a red cell, may be a cell.
 const MAYBE_CELL: f64 = 0.2;
-/// Smaller ones than this are dirt everywhere.
+/// Smaller ones are always dirt.
 const DIRT: f64 = 0.01;
-/// A white cell is wider than this many red ones; a box that is not may be a red cell under the wrong name.
+/// A white cell is wider than this many red cells; a narrower box may be a mislabelled red cell.
 const WHITE_OVER_RED: f64 = 1.25;
 
 struct Ellipse {
@@ -32,7 +32,7 @@ struct Ellipse {
     across: f64,
     down: f64,
     class: u8,
-    /// The glass reaches in up to here, from the outside, in radii.
+    /// The glass can reach into the ellipse up to here, in radii.
     inner: f64,
 }
 
@@ -77,8 +77,7 @@ fn class_of(kind: Kind) -> u8 {
     }
 }
 
-/// The box as it would be if the picture's border did not cut it: as long as it is wide, or at both borders of a corner as
-/// large as a usual cell of the kind.
+/// The box as it would be without the picture's border: square, or in a corner as large as a typical cell of the kind.
 fn completed(mut r: Rectangle, (width, height): (f64, f64), kind: Kind, red_cell_px: f64) -> Rectangle {
     let usual = match kind {
         Kind::Red => red_cell_px,
@@ -104,7 +103,7 @@ fn completed(mut r: Rectangle, (width, height): (f64, f64), kind: Kind, red_cell
     r
 }
 
-/// The cells of a picture, numbered in order of their marks from 1, and what each pixel belongs to; see [`class`].
+/// The cells of a picture, numbered in order of their labels from 1, and the class of each pixel; see [`class`].
 pub fn outlines(picture: &RgbImage, marks: &[Mark], about: &Laboratory) -> (Labelled, GrayImage) {
     let (width, height) = picture.dimensions();
     let size = (f64::from(width), f64::from(height));
@@ -129,7 +128,7 @@ pub fn outlines(picture: &RgbImage, marks: &[Mark], about: &Laboratory) -> (Labe
     (labels, classes)
 }
 
-/// The ellipse in which each pixel lies deepest, numbered from 1, 0 beyond [`DOUBTFUL`]; and how deep.
+/// The ellipse in which each pixel lies deepest, numbered from 1, 0 beyond [`DOUBTFUL`]; and its depth.
 fn owners(ellipses: &[Ellipse], width: u32, height: u32) -> (Vec<u32>, Vec<f64>) {
     let pixels = width as usize * height as usize;
     let (mut nearest, mut radii) = (vec![0; pixels], vec![f64::INFINITY; pixels]);
@@ -156,7 +155,7 @@ fn darkness(picture: &RgbImage, nearest: &[u32], radii: &[f64], ellipses: &[Elli
     let outside: Vec<&image::Rgb<u8>> =
         picture.pixels().zip(nearest).filter(|(_, owner)| **owner == 0).map(|(pixel, _)| pixel).collect();
     let all = outside.len() * 50 < nearest.len();
-    // Of the glass; where hardly any is seen, the brightest of the picture.
+    // Of the glass; if almost none is visible, the brightest pixels of the picture.
     let share = if all { 0.97 } else { 0.7 };
     let level = |channel: usize| -> f64 {
         let mut levels: Vec<u8> = match all {
@@ -191,7 +190,7 @@ fn darkness(picture: &RgbImage, nearest: &[u32], radii: &[f64], ellipses: &[Elli
     density.into_iter().map(|density| density > threshold).collect()
 }
 
-/// What is bright and connected to the glass outside all cells; it reaches into an ellipse up to its [`Ellipse::inner`].
+/// Bright pixels connected to the glass outside all cells; they reach into an ellipse up to its [`Ellipse::inner`].
 fn open_glass(
     dark: &[bool],
     nearest: &[u32],
@@ -225,7 +224,7 @@ fn open_glass(
     glass
 }
 
-/// Ignores what is dark and has no label, where it may be a cell that nobody marked.
+/// Ignores dark unlabelled objects that may be unlabelled cells.
 fn ignore_loose(loose: &GrayImage, about: &Laboratory, classes: &mut GrayImage) {
     let pieces = connected_components(loose, Connectivity::Eight, Luma([0]));
     let mut areas_px = vec![0_u32; pieces.iter().max().map_or(0, |most| *most as usize) + 1];
@@ -259,7 +258,7 @@ mod tests {
         (f64::from(x) + 0.5 - cx).hypot(f64::from(y) + 0.5 - cy) <= radius
     }
 
-    /// A ring with a pallor at (30, 30), a cell that overlaps it at (46, 30), and one without a label at (80, 80).
+    /// A ring with a pallor at (30, 30), a cell that overlaps it at (46, 30), and an unlabelled one at (80, 80).
     fn picture() -> RgbImage {
         RgbImage::from_fn(100, 100, |x, y| {
             let pallor = disc(x, y, 30.0, 30.0, 4.0);
@@ -284,7 +283,7 @@ mod tests {
         );
         assert_eq!(of(38, 15), (0, class::BACKGROUND));
         assert_eq!(of(30, 30).1, class::RED);
-        // The gap below the overlap is glass although both boxes hold it.
+        // The gap below the overlap is glass although both boxes contain it.
         assert_eq!(of(38, 38).0, 0);
     }
 

@@ -1,4 +1,4 @@
-//! The pitch of a data set that does not state one.
+//! The pitch of a data set that does not specify one.
 
 use super::{
     field::{Field, cell_areas_px},
@@ -10,7 +10,7 @@ use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::manifest::Pitch};
 /// Diameter of a red cell in a dry thin smear, in micrometres (reference range 6.2 to 8.2).
 const RED_CELL_UM: f64 = 7.5;
 
-/// The pitch that laboratories were brought to, by what is known of each.
+/// The pitch that laboratories were scaled to, from their descriptions.
 pub fn of_laboratories() -> Pitch {
     of(
         RED_CELL_LR_PX,
@@ -20,7 +20,7 @@ pub fn of_laboratories() -> Pitch {
     )
 }
 
-/// Estimates the pitch from the median cell of the fields: its diameter is taken as that of a red cell.
+/// Estimates the pitch from the median cell of the fields, whose diameter is taken as that of a red cell.
 pub fn estimate(fields: &[Field]) -> Pitch {
     let mut diameters: Vec<f64> = fields
         .iter()

@@ -1,5 +1,5 @@
-//! Samples composed of four windows: most laboratories show less than a quarter of a frame of 64x64 at the models' pitch, so
-//! that one window a sample would be padding for the most part.
+//! Samples composed of four windows: pictures of most laboratories cover less than a quarter of a 64x64 frame at the
+//! models' pitch, so samples of one window would mostly be padding.
 
 use anyhow::Result;
 use image::{GenericImage, ImageBuffer, Pixel};
@@ -7,10 +7,11 @@ use image::{GenericImage, ImageBuffer, Pixel};
 use super::{field::class, window::Sample};
 use bloodseg_vision::geometry::{REFERENCE_LR_PX, SCALE};
 
-/// Along the seams nothing is learned: this far, in pixels of the low-resolution input, what lies on the other side shows.
+/// Width of the margin along the seams that is excluded from the loss, in low-resolution pixels, because the other side
+/// is visible there.
 const SEAM_LR_PX: u32 = 3;
 
-/// A sample, and how many windows a side it is composed of.
+/// A sample, and the number of windows per side.
 #[derive(Debug)]
 pub struct Quarters {
     /// The sample.
@@ -20,12 +21,12 @@ pub struct Quarters {
 }
 
 impl Quarters {
-    /// One window alone.
+    /// A single window.
     pub fn whole(sample: Sample) -> Self {
         Self { sample, windows_a_side: 1 }
     }
 
-    /// Four windows, which `draw` gives by their edge.
+    /// Four windows, from `draw`, which takes their edge.
     ///
     /// # Errors
     /// Those of `draw`.

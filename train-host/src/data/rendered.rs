@@ -1,5 +1,5 @@
-//! Rendered fields: crowded smears with exact outlines and kinds, so that a segmenter sees more overlaps, stacked cells,
-//! lobed nuclei and platelets than the laboratories show.
+//! Rendered fields: crowded smears with exact outlines and kinds, which show more overlaps, stacked cells, lobed nuclei
+//! and platelets than the laboratories.
 
 use image::GrayImage;
 use rayon::prelude::*;
@@ -7,16 +7,16 @@ use rayon::prelude::*;
 use super::field::{Field, Labelled, class};
 use bloodseg_smear::{Kind, Smear, SmearSpec, render};
 
-/// Edge of a rendered field, in pixels: half the reference fields'.
+/// Edge of a rendered field in pixels: half that of the reference fields.
 const EDGE_PX: u32 = 600;
 
 /// Name of the source.
 pub const SOURCE: &str = "rendered";
 
-/// How often rendered fields are drawn, relative to a laboratory.
+/// Sampling weight of rendered fields, relative to a laboratory.
 const SHARE: f64 = 1.0;
 
-/// Renders `count` fields; each depends on `seed` and its number alone.
+/// Renders `count` fields; each depends only on `seed` and its number.
 pub fn fields(count: u32, seed: u64) -> Vec<Field> {
     (0..count)
         .into_par_iter()

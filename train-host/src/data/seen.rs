@@ -1,5 +1,5 @@
-//! What a segmenter sees of a low-resolution input: an enlarged picture, lamp and stain normalised, made by the very
-//! code that makes it on the device.
+//! The input of a segmenter: an enlarged low-resolution picture with normalised lamp and stain, produced by the same code
+//! as on the device.
 
 use anyhow::{Context, Result};
 use image::{GrayImage, RgbImage, imageops, math::Rect};
@@ -19,13 +19,13 @@ use bloodseg_vision::{
     super_resolution::SuperResolution,
 };
 
-/// Version of what this file makes: part of the cache's key.
+/// Version of this file's output: part of the cache key.
 const RECIPE: u32 = 3;
 
 /// How the input is enlarged.
 #[derive(Debug)]
 pub enum Enlarged {
-    /// By a super-resolution net: the device's way.
+    /// With a super-resolution model, as on the device.
     SuperResolved(Box<Model>),
     /// By bicubic interpolation.
     Bicubic,
@@ -36,14 +36,14 @@ pub enum Enlarged {
 }
 
 impl Enlarged {
-    /// By the int8 net in a folder of models.
+    /// With the int8 model in a folder of models.
     pub fn by_net(places: &Places) -> Result<Self> {
         Model::load(&places.models, "ssr", Role::SuperResolution)
             .map(|model| Self::SuperResolved(Box::new(model)))
             .context("a segmenter needs the super-resolution: run train-host ssr first")
     }
 
-    /// By the float twin of that net.
+    /// With the float twin of that model.
     pub fn by_float_net(places: &Places) -> Result<Self> {
         Model::load(&places.models.join("float"), "ssr", Role::SuperResolution)
             .map(|model| Self::SuperResolved(Box::new(model)))
@@ -59,12 +59,12 @@ impl Enlarged {
         }
     }
 
-    /// The enlarged pictures of a set, as the nets put them out: `[N, 3, H, W]`.
+    /// The enlarged pictures of a set, as the models output them: `[N, 3, H, W]`.
     pub fn pictures(&self, set: &SampleSet) -> Result<Tensor> {
         Ok(rgb_batch(self.enlarge(&low_resolution(set)?)?.iter()))
     }
 
-    /// Puts what the segmenter sees in the place of `hr`; kept in the cache.
+    /// Replaces `hr` with the input of the segmenter; cached.
     pub fn replace(&self, set: SampleSet, places: &Places) -> Result<SampleSet> {
         let inputs = Vec::<u8>::try_from(set.lr.contiguous().view([-1]))?;
         let key = sha256(format!("{RECIPE} {} {}", self.key(), sha256(&inputs)).as_bytes());
@@ -95,7 +95,7 @@ impl Enlarged {
         match self {
             Self::SuperResolved(model) => inputs
                 .map_init(
-                    // Golden outputs are not asked for: a float twin's depend on the processor.
+                    // Golden outputs are not checked: those of a float twin depend on the processor.
                     || SuperResolution::load_for(model, TILE_PX, TILE_PX),
                     |net, lr| match net {
                         Ok(net) => Ok(net.run(lr)?),
@@ -112,7 +112,7 @@ impl Enlarged {
     }
 }
 
-/// A window of a sample: where it lies, and what of it shows its field, both in pixels of the low-resolution input.
+/// A window of a sample: its position, and the part that shows its field, both in pixels of the low-resolution input.
 type Shown = [Rect; 2];
 
 /// The windows of every sample that show anything.
@@ -128,7 +128,7 @@ fn shown(set: &SampleSet) -> Result<Vec<Vec<Shown>>> {
     a_side.into_iter().enumerate().map(of_sample).collect()
 }
 
-/// The smallest rectangle of a window outside of which there is nothing of its field.
+/// The smallest rectangle of a window that contains everything of its field.
 fn known(classes: &GrayImage, window: Rect) -> Option<Rect> {
     let is_known = |x: u32, y: u32| {
         let middle = |at: u32| at * SCALE + SCALE / 2;
@@ -142,10 +142,10 @@ fn known(classes: &GrayImage, window: Rect) -> Option<Rect> {
     Some(Rect { x, y, width: right + 1 - x, height: lower + 1 - y })
 }
 
-/// Lamp and stain of each window are those of its field alone, as the runtime measures them before it pads a picture.
+/// Lamp and stain of each window are measured on its field only, as the runtime does before it pads a picture.
 fn normalise(picture: &mut RgbImage, lr: &RgbImage, shown: &[Shown]) {
     let part = |from: &RgbImage, r: Rect| imageops::crop_imm(from, r.x, r.y, r.width, r.height).to_image();
-    // A segmenter that enlarges by itself sees the low-resolution input.
+    // A segmenter that enlarges by itself receives the low-resolution input.
     let scale = picture.width() / lr.width();
     for [window, known] in shown {
         let laid = Rect {

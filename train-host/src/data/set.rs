@@ -1,4 +1,4 @@
-//! Many samples as tensors, made once from a seed and kept in a cache file.
+//! Samples as tensors, generated once from a seed and cached in a file.
 
 use std::path::{Path, PathBuf};
 
@@ -24,23 +24,23 @@ use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::golden::sha256};
 pub struct SampleSet {
     /// `[N, 3, 64, 64]`.
     pub lr: Tensor,
-    /// `[N, 3, 256, 256]`; for a segmenter what it sees instead, see [`super::seen`].
+    /// `[N, 3, 256, 256]`; for a segmenter its input instead, see [`super::seen`].
     pub hr: Tensor,
     /// `[N, 1, 256, 256]`, 0 or 255.
     pub foreground: Tensor,
     /// `[N, 1, 256, 256]`, 0 to 255.
     pub core: Tensor,
-    /// `[N, 1, 256, 256]`, what each pixel belongs to; see [`super::field::class`].
+    /// `[N, 1, 256, 256]`, the class of each pixel; see [`super::field::class`].
     pub classes: Tensor,
-    /// `[N]`, how many windows a side of the sample is composed of; see [`super::quarters`].
+    /// `[N]`, the number of windows per side of a sample; see [`super::quarters`].
     pub windows_a_side: Tensor,
 }
 
-/// Version of what this file makes: part of the cache's key.
+/// Version of this file's output: part of the cache key.
 const RECIPE: u32 = 3;
 
 impl SampleSet {
-    /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` where they lie there.
+    /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` if present.
     pub fn windows(fields: &[Field], mixture: &Mixture, count: usize, seed: u64, cache: &Path) -> Result<Self> {
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let digests: Vec<String> = fields.iter().map(|f| sha256(f.picture.as_raw())).collect();
@@ -49,8 +49,8 @@ impl SampleSet {
         if file.is_file() {
             match Self::read(&file) {
                 Ok(set) if set.count() == count as i64 => return Ok(set),
-                Ok(_) => log::warn!("{}: wrong length, made again", file.display()),
-                Err(e) => log::warn!("{}: {e:#}, made again", file.display()),
+                Ok(_) => log::warn!("{}: wrong length, regenerating", file.display()),
+                Err(e) => log::warn!("{}: {e:#}, regenerating", file.display()),
             }
         }
         let sources = Sources::of(fields);
@@ -59,7 +59,7 @@ impl SampleSet {
             .into_par_iter()
             .progress_with(bar)
             .map(|index| {
-                // A generator a sample, so that the set does not depend on the number of threads.
+                // One generator per sample, so that the set does not depend on the number of threads.
                 let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
                 let mut draw = |lr_px: u32| {
                     let field = sources.draw(fields, &mut rng);
@@ -68,7 +68,7 @@ impl SampleSet {
                     degrade(&mut sample, mixture, &mut rng)?;
                     Ok(sample)
                 };
-                // By the number, so that the draws of a sample do not depend on how it is composed.
+                // By number, so that the draws of a sample do not depend on how it is composed.
                 match (index % 20) as f64 / 20.0 < mixture.quarters_share {
                     true => Quarters::draw(&mut draw),
                     false => draw(REFERENCE_LR_PX).map(Quarters::whole),
@@ -100,7 +100,7 @@ impl SampleSet {
         self.lr.size()[0]
     }
 
-    /// The same tensors once more, not copied.
+    /// The same tensors again, without copying.
     pub fn shallow_clone(&self) -> Self {
         Self {
             lr: self.lr.shallow_clone(),
@@ -157,10 +157,10 @@ impl SampleSet {
     }
 }
 
-/// Writes named tensors to a safetensors file in one step: a half-written file never has the name.
+/// Writes named tensors to a safetensors file atomically.
 pub fn write_tensors<T: AsRef<Tensor>>(tensors: &[(&str, T)], file: &Path) -> Result<()> {
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
     }
     let partial: PathBuf = file.with_extension("partial");
     Tensor::write_safetensors(tensors, &partial).with_context(|| format!("{}: cannot write", partial.display()))?;

@@ -1,4 +1,4 @@
-//! Which field a window is drawn from: first the source, by its share, then one of its fields.
+//! Selects the field for a window: first the source, by its weight, then one of its fields.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use rand::{Rng, RngExt};
 
 use super::field::Field;
 
-/// The fields of each source, and how often it is drawn.
+/// The fields of each source, and its weight.
 #[derive(Debug)]
 pub struct Sources {
-    /// Sum of the shares up to each source, and its fields.
+    /// Cumulative weights and fields of the sources.
     groups: Vec<(f64, Vec<usize>)>,
 }
 

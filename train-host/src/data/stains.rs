@@ -1,9 +1,9 @@
-//! Groups of fields that were stained and lit alike, so that a training can leave one out and be measured on it.
+//! Groups of fields with similar stain and light, so that a training can leave one out and be measured on it.
 //!
-//! A stain is described by what it absorbs: the mean optical density (Beer-Lambert: -ln((level + 1) / 256)) of the
-//! cells less that of the glass, in red, green and blue, and the density of the glass, which is the lamp's. Fields
-//! are grouped by k-means over these (Lloyd, 1982), each feature brought to zero mean and unit variance, from a
-//! start that takes the farthest field first (Gonzalez, 1985): no draw is in it, the same fields give the same groups.
+//! A stain is described by its absorption: the mean optical density (Beer-Lambert: -ln((level + 1) / 256)) of the cells
+//! minus that of the glass, in red, green and blue, and the density of the glass, which comes from the lamp. Fields are
+//! grouped by k-means (Lloyd, 1982) with each feature normalised to zero mean and unit variance, starting with
+//! farthest-first traversal (Gonzalez, 1985): without random draws, the same fields give the same groups.
 
 use std::fmt::Write;
 
@@ -11,26 +11,26 @@ use anyhow::{Result, bail};
 
 use super::field::Field;
 
-/// Groups that are sought.
+/// Number of groups.
 pub const GROUPS: usize = 4;
-/// Every so many pixels each way are read, which is plenty for a mean.
+/// Only every n-th pixel in each direction is read, which is enough for a mean.
 const STRIDE_PX: usize = 4;
-/// Rounds of k-means, were they not to settle.
+/// Maximum number of k-means iterations.
 const MOST_ROUNDS: usize = 100;
 
-/// Red, green and blue of the cells less the glass, and the glass, as optical densities.
+/// Red, green and blue of the cells minus the glass, and of the glass, as optical densities.
 pub type Features = [f64; 4];
 
 /// Fields of one stain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// Indices into the fields that were grouped, rising.
+    /// Indices into the grouped fields, ascending.
     pub members: Vec<usize>,
     /// Means over them.
     pub mean: Features,
 }
 
-/// What a field's stain is like; none of a field without cells or without glass.
+/// The features of a field's stain; `None` for a field without cells or without glass.
 pub fn features(field: &Field) -> Option<Features> {
     let density: Vec<f64> = (0..256).map(|level| -((f64::from(level) + 1.0) / 256.0).ln()).collect();
     let width = field.picture.width() as usize;
@@ -53,8 +53,8 @@ pub fn features(field: &Field) -> Option<Features> {
     Some([stain(0), stain(1), stain(2), (mean(0, 0) + mean(0, 1) + mean(0, 2)) / 3.0])
 }
 
-/// At most [`GROUPS`] groups of fields given by their features, the largest first. Fewer where there are fewer
-/// stains; a field without features joins the group nearest to the mean of all.
+/// At most [`GROUPS`] groups of fields given by their features, the largest first. Fewer if there are fewer stains; a
+/// field without features joins the group nearest to the overall mean.
 pub fn groups(fields: &[Option<Features>]) -> Vec<Group> {
     let points = standardised(fields);
     let mut centres = farthest_first(&points);
@@ -85,7 +85,7 @@ pub fn groups(fields: &[Option<Features>]) -> Vec<Group> {
 /// The group `number`, counted from 1 as [`table`] does.
 ///
 /// # Errors
-/// A number that no group has.
+/// A number of no group.
 pub fn pick(groups: &[Group], number: usize) -> Result<&Group> {
     match number.checked_sub(1).and_then(|index| groups.get(index)) {
         Some(group) => Ok(group),
@@ -96,7 +96,7 @@ pub fn pick(groups: &[Group], number: usize) -> Result<&Group> {
     }
 }
 
-/// The groups as a table, one line each, followed by the names of their fields where these are wanted.
+/// The groups as a table, one line each, optionally followed by the names of their fields.
 pub fn table(groups: &[Group], names: &[String], with_names: bool) -> String {
     let mut text = String::from("group  fields     red   green    blue   glass\n");
     for (group, number) in groups.iter().zip(1..) {
@@ -112,14 +112,14 @@ pub fn table(groups: &[Group], names: &[String], with_names: bool) -> String {
     text
 }
 
-/// The features, those of a field without any being the mean of all.
+/// The features, with the overall mean for fields without any.
 fn filled(fields: &[Option<Features>]) -> Vec<Features> {
     let known: Vec<Features> = fields.iter().flatten().copied().collect();
     let mean = mean_of(&known, &(0..known.len()).collect::<Vec<_>>()).unwrap_or_default();
     fields.iter().map(|features| features.unwrap_or(mean)).collect()
 }
 
-/// Zero mean and unit variance in each feature; one that is the same in all fields becomes zero.
+/// Normalises each feature to zero mean and unit variance; a constant one becomes zero.
 fn standardised(fields: &[Option<Features>]) -> Vec<Features> {
     let mut points = filled(fields);
     let count = points.len().max(1) as f64;
@@ -132,14 +132,14 @@ fn standardised(fields: &[Option<Features>]) -> Vec<Features> {
     points
 }
 
-/// The point nearest to the mean of all, then each time the point farthest from those taken.
+/// The point nearest to the overall mean, then repeatedly the point farthest from those chosen.
 fn farthest_first(points: &[Features]) -> Vec<Features> {
     let from_mean = |index: &usize| distance(&points[*index], &Features::default());
     let Some(first) = (0..points.len()).min_by(|a, b| from_mean(a).total_cmp(&from_mean(b))) else { return Vec::new() };
     let mut centres = vec![points[first]];
     while centres.len() < GROUPS {
         let apart = |point: &Features| centres.iter().map(|c| distance(point, c)).fold(f64::INFINITY, f64::min);
-        // The first of several that are as far.
+        // The first of several equally far ones.
         let farthest = points.iter().rev().max_by(|a, b| apart(a).total_cmp(&apart(b)));
         match farthest.filter(|point| apart(point) > 0.0) {
             Some(point) => centres.push(*point),
@@ -149,7 +149,7 @@ fn farthest_first(points: &[Features]) -> Vec<Features> {
     centres
 }
 
-/// The nearest centre of every point, the first of several that are as near.
+/// The nearest centre of every point, the first of several equally near ones.
 fn assign(points: &[Features], centres: &[Features]) -> Vec<usize> {
     let nearest = |point: &Features| {
         let to = |index: &usize| distance(point, &centres[*index]);
@@ -188,7 +188,7 @@ mod tests {
         let fields: Vec<Field> = stains.into_iter().zip(1..).map(|(stain, seed)| field(stain, seed)).collect();
         let features: Vec<Option<Features>> = fields.iter().map(features).collect();
         let groups = groups(&features);
-        // Four groups are sought; none of them may mix the two stains.
+        // Four groups are requested; none of them may mix the two stains.
         for group in &groups {
             let mixed: Vec<bool> = group.members.iter().map(|index| stains[*index] == Stain::SLATE).collect();
             assert!(mixed.windows(2).all(|w| w[0] == w[1]), "{groups:?}");

@@ -1,8 +1,8 @@
-//! The eight turns and flips of the square.
+//! The eight orientations of a square.
 
 use tch::{Kind, Tensor};
 
-/// One of the eight, which a whole batch is turned by: every window already lies turned at random in its set.
+/// One of the eight, applied to a whole batch: windows are already randomly oriented within a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn(i64);
 
@@ -12,7 +12,7 @@ impl Turn {
         Self(Tensor::randint(8, [1], (Kind::Int64, tch::Device::Cpu)).int64_value(&[0]))
     }
 
-    /// Turns a batch `[N, C, H, W]` of squares.
+    /// Orients a batch `[N, C, H, W]` of squares.
     pub fn apply(self, batch: &Tensor) -> Tensor {
         let batch = if self.0 & 4 == 0 { batch.shallow_clone() } else { batch.flip([3]) };
         batch.rot90(self.0 & 3, [2, 3])

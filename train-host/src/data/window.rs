@@ -1,4 +1,4 @@
-//! Random square windows of a field, brought to the grids of the nets.
+//! Random square windows of a field, resampled to the grids of the models.
 
 use anyhow::Result;
 use image::{GrayImage, ImageBuffer, Luma, Pixel, RgbImage, imageops};
@@ -13,13 +13,13 @@ use bloodseg_vision::{
     geometry::{REFERENCE_LR_PX, SCALE},
 };
 
-/// Least and greatest edge of a window, in edges of one at the models' pitch: magnifications of two to a half.
+/// Minimum and maximum edge of a window, relative to one at the models' pitch: magnifications of two to a half.
 pub const EDGES: (f64, f64) = (0.5, 2.1);
 
-/// Edges of the windows near the models' pitch, as the runtime brings pictures to it.
+/// Edges of the windows close to the models' pitch, to which the runtime scales pictures.
 const USUAL_EDGES: (f64, f64) = (0.85, 1.15);
 
-/// A square of a field, in its pixels. It may reach past the field; see [`Beyond`].
+/// A square of a field, in its pixels. It may extend beyond the field; see [`Beyond`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Left edge.
@@ -35,18 +35,18 @@ pub struct Window {
 pub struct Sample {
     /// 64x64 input.
     pub lr: RgbImage,
-    /// 256x256 target of the super-resolution.
+    /// 256x256 target for super-resolution.
     pub hr: RgbImage,
     /// 256x256, 0 or 255.
     pub foreground: GrayImage,
     /// 256x256, depth inside a cell, 0 to 255.
     pub core: GrayImage,
-    /// 256x256, what each pixel belongs to; see [`class`].
+    /// 256x256, the class of each pixel; see [`class`].
     pub classes: GrayImage,
 }
 
 impl Sample {
-    /// Turns and flips the sample to one of its eight positions.
+    /// Applies one of the eight orientations to the sample.
     pub fn turn(&mut self, rng: &mut impl Rng) {
         if rng.random_bool(0.5) {
             imageops::flip_horizontal_in_place(&mut self.lr);
@@ -66,9 +66,9 @@ impl Sample {
 }
 
 impl Window {
-    /// Draws a window that becomes `lr_px` pixels wide: a share of them near the models' pitch, the others from [`EDGES`] with
-    /// uniform logarithm; the place uniform over the whole field, so that the sides that the centre crop loses are
-    /// learned from too.
+    /// Draws a window that becomes `lr_px` pixels wide: a share of them close to the models' pitch, the others
+    /// log-uniform in [`EDGES`]. The position is uniform over the whole field, so that the sides outside the centre crop
+    /// are used too.
     pub fn draw(field: &Field, lr_px: u32, usual_share: f64, rng: &mut impl Rng) -> Self {
         let (width, height) = field.picture.dimensions();
         let fraction = if rng.random_bool(usual_share) {
@@ -92,15 +92,15 @@ impl Window {
         Self { x: x.into(), y: y.into(), edge }
     }
 
-    /// The window of a frame at the models' pitch as the runtime lays it: around the middle of a larger field, and over a
-    /// smaller one from its upper left corner, padded at the other sides.
+    /// The window of a frame at the models' pitch as in the runtime: centred on a larger field, and on a smaller one from
+    /// its upper left corner, padded on the other sides.
     pub fn frame(field: &Field) -> Self {
         let edge = field.frame_edge_px.round() as u32;
         let begin = |side: u32| (i64::from(side) - i64::from(edge)).max(0) / 2;
         Self { x: begin(field.picture.width()), y: begin(field.picture.height()), edge }
     }
 
-    /// Cuts the window out of a field and brings it to both grids, as the reference preparation does.
+    /// Cuts the window out of a field and resamples it to both grids, as the reference preparation does.
     pub fn cut(self, field: &Field) -> Result<Sample> {
         self.cut_to(field, REFERENCE_LR_PX)
     }
@@ -124,7 +124,7 @@ impl Window {
         })
     }
 
-    /// What the pixels of a grid of `px` over the window belong to: the pixel of the field at the middle of each.
+    /// The classes on a grid of `px` over the window: that of the field's pixel at the centre of each.
     fn classes(self, field: &Field, px: u32) -> GrayImage {
         let places = |from: i64, side: u32| -> Vec<Option<u32>> {
             let step = f64::from(self.edge) / f64::from(px);
@@ -145,7 +145,7 @@ impl Window {
         })
     }
 
-    /// The window in the middle of a field whose cells are `magnification` times as large on the grids of the nets.
+    /// The window in the centre of a field whose cells are `magnification` times as large on the models' grids.
     pub fn magnified(field: &Field, magnification: f64) -> Self {
         let (width, height) = field.picture.dimensions();
         let edge = (field.frame_edge_px / magnification).round() as u32;
@@ -153,7 +153,7 @@ impl Window {
         Self { x: middle(width), y: middle(height), edge }
     }
 
-    /// What the window shows, as a field of its own.
+    /// The contents of the window as a field.
     pub fn field(self, of: &Field) -> Field {
         let mask = self.crop(&of.mask, of.beyond);
         Field::of_mask(of.name.clone(), self.crop(&of.picture, of.beyond), mask)

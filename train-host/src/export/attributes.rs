@@ -1,4 +1,4 @@
-//! Small makers of ONNX messages.
+//! Constructors of ONNX messages.
 
 use tract_onnx::pb::{
     AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, tensor_proto,
@@ -35,7 +35,7 @@ pub fn text(name: &str, value: &str) -> AttributeProto {
     }
 }
 
-/// A node with one output, which gives it its name.
+/// A node with one output, which also names it.
 pub fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         op_type: op.into(),
@@ -52,7 +52,7 @@ pub fn constant(name: &str, kind: tensor_proto::DataType, dims: &[i64], raw_data
     TensorProto { name: name.into(), data_type: kind as i32, dims: dims.to_vec(), raw_data, ..Default::default() }
 }
 
-/// A `u8` tensor at the edge of a graph.
+/// A `u8` input or output of a graph.
 pub fn edge(name: &str, shape: [i64; 4]) -> ValueInfoProto {
     let dim = |size: i64| tensor_shape_proto::Dimension {
         value: Some(tensor_shape_proto::dimension::Value::DimValue(size)),

@@ -1,4 +1,4 @@
-//! Writes a trained net as the files that the runtime reads: ONNX and manifest, and a float twin.
+//! Writes a trained model as the files that the runtime reads: ONNX and manifest, and a float twin.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,16 +20,16 @@ use bloodseg_vision::model::{
 /// Seed of the golden inputs.
 const GOLDEN_SEED: u64 = 7;
 
-/// What the manifest says beyond the net itself.
+/// Further contents of the manifest.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// What the model is for.
+    /// The task of the model.
     pub role: Role,
     /// Meaning of the output's values.
     pub output_meaning: String,
-    /// The pitch that was trained for.
+    /// The pitch used in training.
     pub pitch: Pitch,
-    /// How cells are read off the maps.
+    /// How cells are extracted from the maps.
     pub cells: Option<CellRule>,
     /// How it was trained; parameters and MACs are filled in here.
     pub training: Training,
@@ -44,7 +44,7 @@ pub fn export(net: &Net, params: &Params, grids: &Grids, about: &About, models: 
     let quantized = write(net, params, grids, Form::Quantized)?;
     let float = write(net, params, grids, Form::Float)?;
     let twin = models.join("float");
-    std::fs::create_dir_all(&twin).with_context(|| format!("{}: cannot make the folder", twin.display()))?;
+    std::fs::create_dir_all(&twin).with_context(|| format!("{}: cannot create the folder", twin.display()))?;
     let mut manifest = manifest(net, grids, &quantized, about);
     manifest.golden.output_sha256 = golden_hash(net, params, grids, Some(grids))?;
     put(models, net, &quantized, &manifest)?;
@@ -56,7 +56,7 @@ pub fn export(net: &Net, params: &Params, grids: &Grids, about: &About, models: 
     Ok(manifest)
 }
 
-/// SHA-256 of what the net answers to the golden input, computed by libtorch.
+/// SHA-256 of the model's output for the golden input, computed by libtorch.
 fn golden_hash(net: &Net, params: &Params, grids: &Grids, quantized: Option<&Grids>) -> Result<String> {
     let _no_grad = tch::no_grad_guard();
     let shape = [1, net.input_channels, net.input_px, net.input_px];

@@ -1,4 +1,4 @@
-//! A net as an ONNX graph in QDQ form: `u8` between the layers, dequantize - convolution - quantize inside.
+//! A model as an ONNX graph in QDQ form: `u8` between the layers, dequantize - convolution - quantize inside.
 
 use anyhow::Result;
 use prost::Message;
@@ -17,7 +17,7 @@ use crate::net::{
 /// ONNX operator set of the exported models.
 pub const OPSET: i64 = 17;
 
-/// ONNX file format that goes with it.
+/// The corresponding ONNX file format version.
 const IR_VERSION: i64 = 8;
 
 /// Name of the graph's input.
@@ -26,12 +26,12 @@ pub const INPUT_NAME: &str = "picture";
 /// Name of the graph's output.
 pub const OUTPUT_NAME: &str = "output";
 
-/// Which form of the net to write.
+/// Which form of the model to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Integers everywhere.
     Quantized,
-    /// The same weights unrounded; `u8` at the edges alone. For measuring what the integers cost.
+    /// The same weights unrounded, `u8` only at the edges; to measure the cost of integers.
     Float,
 }
 
@@ -107,7 +107,7 @@ impl Writer<'_> {
                     let sum = format!("{}_sum", layer.name);
                     self.nodes.push(node("Conv", &[&input, &weight, &bias], &sum, attributes));
                     if self.form == Form::Float && sign == Sign::Positive {
-                        // Quantized, saturation at zero point 0 is the ReLU.
+                        // When quantized, saturation at zero point 0 acts as ReLU.
                         let name = self.real_name(value);
                         self.nodes.push(node("Relu", &[&sum], &name, vec![]));
                     } else {
@@ -144,7 +144,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Ends a computation: quantizes it, or, in float, gives it the value's name.
+    /// Ends a computation: quantizes it, or, in float, names the value.
     fn finish(&mut self, value: Value, sum: &str) {
         let name = self.store_name(value);
         match self.form {
@@ -174,7 +174,7 @@ impl Writer<'_> {
         if value == INPUT { format!("{INPUT_NAME}_real") } else { format!("{}_real", self.net.layers[value - 1].name) }
     }
 
-    /// Name of a stored value, made available.
+    /// Name of a stored value, created if needed.
     fn stored(&mut self, value: Value) -> String {
         match self.form {
             Form::Quantized => self.store_name(value),
@@ -182,7 +182,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Name of a value in real numbers, made available.
+    /// Name of a real-valued value, created if needed.
     fn real(&mut self, value: Value) -> String {
         let name = self.real_name(value);
         let is_levels = self.form == Form::Quantized || value == INPUT;

@@ -1,30 +1,30 @@
-//! The integers of a quantized net, and the proof that float engines compute them exactly.
+//! The integers of a quantized model, and the check that float engines compute them exactly.
 
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
 use crate::net::{Layer, Net, grids::Grids, params::Params};
 
-/// Sums of this magnitude and above are no longer all exact in a 32-bit float.
+/// Above this magnitude, sums are not always exact in a 32-bit float.
 const EXACT_LIMIT: i64 = 1 << 24;
 
 /// One convolution in integers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvIntegers {
-    /// Levels -127 to 127, `[out, in, k, k]` in a row.
+    /// Levels -127 to 127, `[out, in, k, k]` flattened.
     pub weight: Vec<i8>,
     /// Shape of `weight`.
     pub shape: [i64; 4],
-    /// In steps of the accumulator, one an output channel.
+    /// In steps of the accumulator, one per output channel.
     pub bias: Vec<i32>,
-    /// Exponent of the weights' step, one an output channel.
+    /// Exponent of the weights' step, one per output channel.
     pub exponents: Vec<i32>,
 }
 
 /// The integers of a layer.
 ///
 /// # Errors
-/// A channel whose sums could leave the range in which 32-bit floats are exact: then engines could differ.
+/// A channel whose sums could exceed the range in which 32-bit floats are exact, so that engines could differ.
 pub fn integers(net: &Net, layer: &Layer, params: &Params, grids: &Grids) -> Result<ConvIntegers> {
     let exponents = grids.weights[layer.name].clone();
     let input = grids.values[layer.input];

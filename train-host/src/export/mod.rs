@@ -1,4 +1,4 @@
-//! Trained nets as files: ONNX in QDQ form, a float twin, and the manifest.
+//! Trained models as files: ONNX in QDQ form, a float twin, and the manifest.
 
 pub mod attributes;
 pub mod bundle;

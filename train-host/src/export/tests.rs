@@ -1,4 +1,4 @@
-//! Exported models against the trainer's own arithmetic, with onnx and onnxruntime as referees.
+//! Exported models against the trainer's own arithmetic, with onnx and onnxruntime as references.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::{path::Path, process::Command};
@@ -18,8 +18,8 @@ use crate::{
 };
 use bloodseg_vision::model::golden;
 
-/// What onnxruntime makes of `input`; none where the referee is not installed. With and without its
-/// optimisations it may differ by `tolerance` levels.
+/// The output of onnxruntime for `input`; `None` if it is not installed. With and without its optimisations it may differ
+/// by `tolerance` levels.
 fn referee(model: &Path, input: &[u8], tolerance: u8) -> Option<Vec<u8>> {
     let Some(python) = std::env::var_os("BLOODSEG_REFEREE_PYTHON") else {
         eprintln!("skipped: BLOODSEG_REFEREE_PYTHON is not set; scripts/test sets it");
@@ -81,7 +81,7 @@ fn the_float_twin_computes_the_float_net() {
         assert_eq!(written.operators.iter().filter(|op| op.ends_with("Linear")).count(), 2);
         let ours = bytes(&to_levels(&forward(&net, &params, None, &to_real(&levels, Grid::PICTURE)), output));
         let Some(theirs) = referee(&file, &bytes(&levels), 1) else { return };
-        // Floats are added in another order: a value on the edge of a step may fall either way.
+        // Float sums are computed in another order: a value at the edge of a step may round either way.
         let off = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
         assert!(ours.iter().zip(&theirs).all(|(a, b)| a.abs_diff(*b) <= 1));
         assert!(off * 1000 <= ours.len(), "{off} of {}", ours.len());

@@ -1,4 +1,4 @@
-//! The net in libtorch, in float or through its quantization.
+//! The model in libtorch, in float or with simulated quantization.
 
 use tch::{Kind, Tensor};
 
@@ -8,8 +8,8 @@ use super::{
     params::Params,
 };
 
-/// Space to depth in ONNX's order: `[N, C, H, W]` to `[N, n * n * C, H / n, W / n]`. Channels lie innermost in memory,
-/// which is where libtorch's convolutions on a CPU want them.
+/// Space to depth in ONNX's order: `[N, C, H, W]` to `[N, n * n * C, H / n, W / n]`. Channels are innermost in memory, as
+/// libtorch's CPU convolutions prefer.
 pub fn space_to_depth(x: &Tensor, n: i64) -> Tensor {
     let (b, c, h, w) = shape4(x);
     let rows = x.permute([0, 2, 3, 1]).reshape([b, h / n, n, w / n, n, c]);
@@ -31,10 +31,10 @@ fn shape4(x: &Tensor) -> (i64, i64, i64, i64) {
     (size[0], size[1], size[2], size[3])
 }
 
-/// Rounds to a grid in the forward pass and passes the gradient where nothing saturates.
+/// Rounds to a grid in the forward pass, and passes the gradient where nothing saturates.
 ///
-/// Whole-tensor operations, as libtorch's own fake quantization is not vectorised on a CPU. The last sum is exact: its
-/// terms are equal but for less than a step.
+/// Whole-tensor operations, because libtorch's own fake quantization is not vectorised on CPUs. The last sum is exact:
+/// its terms differ by less than a step.
 fn snap(x: &Tensor, grid: Grid) -> Tensor {
     let (scale, zero) = (grid.scale(), f64::from(grid.zero_point));
     let inside = x.clamp(-zero * scale, (255.0 - zero) * scale);
@@ -58,13 +58,13 @@ fn snap_bias(bias: &Tensor, exponents: &[i32], input: Grid) -> Tensor {
     bias + (rounded - bias).detach()
 }
 
-/// Runs the net on real values `[N, C, H, W]` and gives the real values of every value, the input first.
+/// Runs the model on real values `[N, C, H, W]` and returns the real values of every value, the input first.
 ///
-/// With `grids` every convolution and sum is rounded to its grid, which is exactly what the exported model
-/// computes; the input must lie on its own grid already.
+/// With `grids`, every convolution and sum is rounded to its grid, which is exactly what the exported model computes; the
+/// input must already be on its grid.
 ///
-/// Convolutions are computed in the type of `input`. `f32` is exact. `BFloat16` is for training alone: 8-bit levels and
-/// weights are exact in it, but each sum is rounded to 8 bits; the last layer and sums of values are `f32` always.
+/// Convolutions are computed in the type of `input`. `f32` is exact. `BFloat16` is only for training: 8-bit levels and
+/// weights are exact in it, but each sum is rounded to 8 bits; the last layer and sums of values are always `f32`.
 pub fn values(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor) -> Vec<Tensor> {
     let mut values = vec![input.shallow_clone()];
     let computed = input.kind();
@@ -109,7 +109,7 @@ pub fn values(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor)
     values
 }
 
-/// The output alone; see [`values`].
+/// Only the output; see [`values`].
 pub fn forward(net: &Net, params: &Params, grids: Option<&Grids>, input: &Tensor) -> Tensor {
     match values(net, params, grids, input).pop() {
         Some(output) => output,
@@ -122,7 +122,7 @@ pub fn to_real(levels: &Tensor, grid: Grid) -> Tensor {
     (levels.to_kind(Kind::Float) - f64::from(grid.zero_point)) * grid.scale()
 }
 
-/// Real values to levels `u8`: rounded half to even, saturated.
+/// Real values to levels `u8`, rounded half to even and saturated.
 pub fn to_levels(real: &Tensor, grid: Grid) -> Tensor {
     (real / grid.scale() + f64::from(grid.zero_point)).round().clamp(0.0, 255.0).to_kind(Kind::Uint8)
 }

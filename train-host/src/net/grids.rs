@@ -26,17 +26,17 @@ impl Grid {
     }
 }
 
-/// Grids of a quantized net.
+/// Grids of a quantized model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grids {
     /// Grid of each value, the input first.
     pub values: Vec<Grid>,
-    /// Exponents of the weights' steps, one an output channel, by layer name; levels are -127 to 127.
+    /// Exponents of the weights' steps, one per output channel, by layer name; levels are -127 to 127.
     pub weights: BTreeMap<String, Vec<i32>>,
 }
 
-/// The values that share a grid with `value`'s source: following pure movements of data back to where the
-/// levels were made (the input, a convolution or a sum).
+/// The values that share a grid with `value`'s source: follows pure data movements back to where the levels were computed
+/// (the input, a convolution or a sum).
 pub fn sources(net: &Net, value: Value) -> Vec<Value> {
     if value == INPUT {
         return vec![INPUT];
@@ -57,7 +57,7 @@ pub fn tied(net: &Net) -> Vec<Vec<Value>> {
         .collect()
 }
 
-/// Zero point that a convolution's output has by its sign.
+/// Zero point of a convolution's output, by its sign.
 pub fn zero_point(sign: Sign) -> u8 {
     match sign {
         Sign::Positive => 0,

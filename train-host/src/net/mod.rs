@@ -1,5 +1,5 @@
-//! A net as a list of layers. There is one description of each net and two readers of it:
-//! [`forward`] runs it in libtorch, [`crate::export`] writes it as ONNX, so the two cannot drift apart.
+//! A model as a list of layers. Each model has one description with two consumers: [`forward`] runs it in libtorch,
+//! [`crate::export`] writes it as ONNX, so the two cannot diverge.
 
 pub mod forward;
 pub mod grids;
@@ -8,22 +8,22 @@ pub mod ssr;
 pub mod straight;
 pub mod unet;
 
-/// Number of a value: 0 is the input, value `i + 1` is what layer `i` puts out.
+/// Number of a value: 0 is the input, value `i + 1` is the output of layer `i`.
 pub type Value = usize;
 
-/// The input of every net.
+/// The input of every model.
 pub const INPUT: Value = 0;
 
-/// What a value can hold, which decides its zero point.
+/// The range of a value, which decides its zero point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// Zero and above (after a ReLU): zero point 0, so that saturation at 0 is the ReLU.
+    /// Zero and above (after a ReLU): zero point 0, so that saturation at 0 acts as ReLU.
     Positive,
     /// Both signs: zero point 128.
     Both,
 }
 
-/// One step of a net.
+/// A layer's operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// Square convolution with bias, zero-padded by `kernel / 2`.
@@ -41,9 +41,9 @@ pub enum Op {
     SpaceToDepth(i64),
     /// The inverse of [`Op::SpaceToDepth`]: ONNX's DCR mode.
     DepthToSpace(i64),
-    /// Channels of both inputs in a row.
+    /// Concatenates the channels of both inputs.
     Concat(Value),
-    /// The channels `n` times over.
+    /// Repeats the channels `n` times.
     Repeat(i64),
     /// Sum of both inputs on the grid of the second, saturating.
     AddOnGridOf(Value),
@@ -54,20 +54,20 @@ pub enum Op {
 pub struct Layer {
     /// Name, which becomes the names in the ONNX graph and in the checkpoints.
     pub name: &'static str,
-    /// The value it reads.
+    /// Its input value.
     pub input: Value,
-    /// What it does.
+    /// Its operation.
     pub op: Op,
-    /// Channels it puts out.
+    /// Number of output channels.
     pub channels: i64,
-    /// Edge of its output, as a fraction of the low-resolution grid: `(multiply, divide)`.
+    /// Edge of its output relative to the low-resolution grid: `(multiply, divide)`.
     pub scale: (i64, i64),
 }
 
-/// A net.
+/// A model.
 #[derive(Debug, Clone)]
 pub struct Net {
-    /// Name of the net and of its ONNX graph.
+    /// Name of the model and of its ONNX graph.
     pub name: &'static str,
     /// Channels of the input.
     pub input_channels: i64,
@@ -78,7 +78,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// A net without layers.
+    /// A model without layers.
     pub fn new(name: &'static str, input_channels: i64, input_px: i64) -> Self {
         Self { name, input_channels, input_px, layers: Vec::new() }
     }
@@ -104,7 +104,7 @@ impl Net {
         self.input_px * multiply / divide
     }
 
-    /// The value that the net puts out.
+    /// The output value.
     pub fn output(&self) -> Value {
         self.layers.len()
     }
@@ -142,12 +142,12 @@ impl Net {
         })
     }
 
-    /// Weights and biases in all.
+    /// Total number of weights and biases.
     pub fn parameters(&self) -> u64 {
         self.convs().map(|(_, layer, inputs)| layer.channels * (inputs * kernel(layer).pow(2) + 1)).sum::<i64>() as u64
     }
 
-    /// Multiply-accumulates a tile, biases left out.
+    /// Multiply-accumulates per tile, without biases.
     pub fn macs(&self) -> u64 {
         self.convs()
             .map(|(value, layer, inputs)| self.edge_px(value).pow(2) * layer.channels * inputs * kernel(layer).pow(2))

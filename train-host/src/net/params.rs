@@ -1,4 +1,4 @@
-//! Weights and biases of a net, by name.
+//! Weights and biases of a model, by name.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use super::{Net, Op};
 /// Trainable tensors by name, such as `head.weight` `[out, in, k, k]` and `head.bias` `[out]`, both f32.
 pub type Params = BTreeMap<String, Tensor>;
 
-/// Fresh parameters: He's initialisation (2015) before a ReLU; a tenth of it for a layer without one, so
-/// that a residual starts near zero. Draws from libtorch's generator: seed it first.
+/// Fresh parameters: He's initialisation (2015) before a ReLU; a tenth of it for a layer without one, so that a residual
+/// starts near zero. Draws from libtorch's generator: seed it first.
 pub fn init(net: &Net, device: Device) -> Params {
     let mut params = Params::new();
     for (_, layer, inputs) in net.convs() {

@@ -1,14 +1,14 @@
-//! The super-resolution net: 64x64 RGB to 256x256 RGB.
+//! The super-resolution model: 64x64 RGB to 256x256 RGB.
 //!
-//! Plain convolutions on the low-resolution grid, a residual added to the repeated input, and a pixel
-//! shuffle: the anchor-based plain net of Du et al. (2021, "Anchor-based Plain Net for Mobile Image
-//! Super-Resolution"), which keeps every tensor but the last on the small grid and needs no Resize.
+//! Plain convolutions on the low-resolution grid, a residual added to the repeated input, and a pixel shuffle: the
+//! anchor-based plain net of Du et al. (2021, "Anchor-based Plain Net for Mobile Image Super-Resolution"), which keeps
+//! every tensor but the last on the small grid and needs no Resize.
 
 use super::{INPUT, Net, Op};
 
 const WIDTH: i64 = 32;
 
-/// The net.
+/// The model.
 pub fn net() -> Net {
     let mut net = Net::new("ssr", 3, 64);
     let mut features = net.conv_relu("head", INPUT, WIDTH, 5, 1);

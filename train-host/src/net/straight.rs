@@ -1,12 +1,12 @@
-//! The segmentation net of the ablation: straight from 64x64 RGB to the two maps of 256x256, without a super-resolution
-//! before it. It may cost what super-resolution and segmentation cost together, and a little less than they do.
+//! The segmentation model of the ablation: directly from 64x64 RGB to the two maps of 256x256, without super-resolution.
+//! Its cost is slightly below that of super-resolution and segmentation together.
 
 use super::{
     INPUT, Net,
     unet::{MAPS, Widths, with_body},
 };
 
-/// The net.
+/// The model.
 pub fn net() -> Net {
     let widths = Widths { first_kernel: 5, fine: 40, middle: 64, coarse: 80, up_middle: 128, up_fine: 96 };
     with_body(Net::new("straight", 3, 64), INPUT, widths, MAPS)

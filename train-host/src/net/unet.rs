@@ -1,15 +1,15 @@
-//! The segmentation net: 256x256 RGB to maps of 256x256: foreground and core, and, where kinds are known, the log-odds of white
+//! The segmentation model: 256x256 RGB to maps of 256x256: foreground and core, and, with kinds, the log-odds of white
 //! and of platelet against red.
 //!
-//! A U-Net (Ronneberger et al., 2015) of plain convolutions behind a space-to-depth, so that nothing is
-//! computed on the large grid; pixel shuffles instead of upsampling, strides instead of pooling.
+//! A U-Net (Ronneberger et al., 2015) of plain convolutions after a space-to-depth, so that nothing is computed on the
+//! large grid; pixel shuffles instead of upsampling, strides instead of pooling.
 
 use super::{INPUT, Net, Op, Value};
 
 /// Foreground and core.
 pub const MAPS: i64 = 2;
 
-/// These and white and platelet against red.
+/// These, and white and platelet against red.
 pub const MAPS_WITH_KINDS: i64 = 4;
 
 /// Output channels of the layers.
@@ -29,12 +29,12 @@ pub(super) struct Widths {
     pub(super) up_fine: i64,
 }
 
-/// The net without kinds.
+/// The model without kinds.
 pub fn net() -> Net {
     with_maps(MAPS)
 }
 
-/// The net with kinds.
+/// The model with kinds.
 pub fn net_with_kinds() -> Net {
     with_maps(MAPS_WITH_KINDS)
 }

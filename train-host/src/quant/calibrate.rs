@@ -11,15 +11,15 @@ use crate::net::{
     params::Params,
 };
 
-/// Exponents that are tried for values: steps of 2^-12 to 2^2.
+/// Exponents tried for values: steps of 2^-12 to 2^2.
 const VALUE_EXPONENTS: std::ops::RangeInclusive<i32> = -12..=2;
 
-/// Exponents that are tried for weights.
+/// Exponents tried for weights.
 const WEIGHT_EXPONENTS: std::ops::RangeInclusive<i32> = -16..=0;
 
 /// Grids of `net` for inputs on grid `input`, calibrated on batches of real inputs.
 ///
-/// `output` fixes the grid of the last convolution (the meaning of the output's levels).
+/// `output` fixes the grid of the last convolution (the meaning of the output levels).
 pub fn calibrate(net: &Net, params: &Params, input: Grid, output: Grid, batches: &[Tensor]) -> Grids {
     let _no_grad = tch::no_grad_guard();
     let mut errors: BTreeMap<Value, Vec<f64>> = BTreeMap::new();
@@ -36,7 +36,7 @@ pub fn calibrate(net: &Net, params: &Params, input: Grid, output: Grid, batches:
             }
         }
     }
-    // Values that are concatenated have to share a grid: their errors count together.
+    // Concatenated values must share a grid, so their errors are summed.
     for group in tied(net) {
         let mut sum = vec![0.0; VALUE_EXPONENTS.count()];
         for value in &group {
@@ -64,7 +64,7 @@ pub fn calibrate(net: &Net, params: &Params, input: Grid, output: Grid, batches:
     Grids { values: grids, weights: weight_exponents(net, params) }
 }
 
-/// Gives the output's source, and everything that only moves it, the grid that the output's meaning demands.
+/// Assigns the output's grid to its source and everything that only moves it.
 fn fix_output(net: &Net, output: Grid, grids: &mut [Grid]) {
     let origin = sources(net, net.output());
     for value in (1..=net.output()).filter(|value| sources(net, *value) == origin) {

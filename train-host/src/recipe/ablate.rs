@@ -1,8 +1,8 @@
-//! `train-host ablate`: what each part of the road is worth, in one table on one split from one seed.
+//! `train-host ablate`: the contribution of each part, in one table on one split from one seed.
 //!
-//! Three segmenters are trained with the same settings: on super-resolved pictures, on bicubic ones, and straight from
-//! the low resolution. The first also gets pictures that it was not trained on, and is read with and without the
-//! splitting of cells. All nets are int8 unless the row says float.
+//! Three segmenters are trained with the same settings: on super-resolved pictures, on bicubic ones, and directly on the
+//! low resolution. The first is also evaluated on pictures that it was not trained on, and with and without splitting of
+//! cells. All models are int8 unless the row says float.
 
 use std::path::Path;
 
@@ -41,13 +41,13 @@ use bloodseg_vision::{
 /// One row of the table.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Row {
-    /// What the segmenter saw.
+    /// The input of the segmenter.
     pub picture: String,
-    /// What it was trained on.
+    /// Its training input.
     pub trained_on: String,
-    /// How cells were read off.
+    /// How cells were extracted.
     pub cells: String,
-    /// Mean PSNR of the picture, dB; none where there is no picture.
+    /// Mean PSNR of the picture, dB; `None` if there is no picture.
     pub psnr_db: Option<f64>,
     /// Mean Dice of the foreground.
     pub dice: f64,
@@ -57,27 +57,27 @@ pub struct Row {
     pub ap50: f64,
     /// Panoptic quality of the cells.
     pub pq: f64,
-    /// Mean relative error of the count.
+    /// Mean relative count error.
     pub count_error: f64,
 }
 
 /// The fields of an ablation.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {
-    /// Trained on.
+    /// For training.
     pub trained: &'a [Field],
-    /// Chosen by.
+    /// For selection.
     pub held_back: &'a [Field],
     /// Reported.
     pub reported: &'a [Field],
 }
 
-/// How cells are read off the maps.
+/// How cells are extracted from the maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     /// Peaks of the core map, grown.
     Split,
-    /// Components of the foreground alone.
+    /// Components of the foreground only.
     Components,
 }
 
@@ -89,7 +89,7 @@ struct Segmenter {
     trained_on: &'static str,
 }
 
-/// Trains what is missing in `places.checkpoints`, and measures every row on the reported fields.
+/// Trains what is missing in `places.checkpoints`, and evaluates every row on the reported fields.
 pub fn ablate(fields: Fields<'_>, settings: &Settings, places: &Places, device: Device) -> Result<Vec<Row>> {
     let windows =
         || SampleSet::windows(fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache);

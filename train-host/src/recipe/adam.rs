@@ -1,4 +1,4 @@
-//! Adam (Kingma and Ba, 2015) with its moments in our own tensors, so that a run resumes exactly.
+//! Adam (Kingma and Ba, 2015) with accessible moments, so that a run resumes exactly.
 
 use crate::net::params::Params;
 
@@ -22,7 +22,7 @@ impl Adam {
         Self { first: zeros(), second: zeros() }
     }
 
-    /// One step with the gradients that `params` hold, which are cleared; `step` counts from 0.
+    /// One step with the gradients held by `params`, which are cleared; `step` counts from 0.
     pub fn step(&mut self, params: &mut Params, learning_rate: f64, step: u64) {
         let _no_grad = tch::no_grad_guard();
         let power = i32::try_from(step + 1).unwrap_or(i32::MAX);

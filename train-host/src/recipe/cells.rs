@@ -1,4 +1,4 @@
-//! Cells of the segmenter's maps during training: their figures, and the rule that reads them off.
+//! Cells in the segmenter's maps during training: their figures, and the rule that extracts them.
 
 use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
@@ -14,7 +14,7 @@ use bloodseg_vision::{
     segmentation::{CellMaps, KindMaps},
 };
 
-/// The rule that figures are measured with until one is chosen.
+/// The rule for figures until one is chosen.
 pub const FIRST_RULE: CellRule =
     CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, least_area_px: 12 };
 
@@ -26,9 +26,9 @@ pub fn truth_of_mask(field: &Field) -> Result<Labels> {
     Ok(truth::sample(&truth::instances(&mask_square(&field.mask))?, REFERENCE_HR_PX))
 }
 
-/// Chooses how cells are read off maps `[N, C, 256, 256]` (levels) of the held-back frames: the foreground's level by its
-/// mean Dice against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then what parts the cells, then what
-/// is a speck, by [`SceneFigures::score`].
+/// Chooses how cells are extracted from maps `[N, C, 256, 256]` (levels) of the validation frames: the foreground level
+/// by its mean Dice against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then the separation of
+/// cells, then the speck size, by [`SceneFigures::score`].
 pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &[Scene]) -> Result<CellRule> {
     let dice = |level: u8| mean_dice(maps, foreground, known, level);
     let foreground_level =
@@ -53,7 +53,7 @@ pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &
     Ok(chosen)
 }
 
-/// Mean Dice of the foreground over the fields, where it is what lies above a level; only where `known` is set.
+/// Mean Dice over the fields of the foreground above a level; only where `known` is set.
 pub fn mean_dice(maps: &Tensor, foreground: &Tensor, known: &Tensor, level: u8) -> f64 {
     let known = known.select(1, 0);
     let predicted = maps.select(1, 0).gt(i64::from(level)).logical_and(&known);
@@ -63,7 +63,7 @@ pub fn mean_dice(maps: &Tensor, foreground: &Tensor, known: &Tensor, level: u8) 
     (&both * 2.0 / (sum(&predicted) + sum(&truth) + 1e-9)).mean(Kind::Double).double_value(&[])
 }
 
-/// Maps of one field, `[C, 256, 256]` (levels), as the runtime has them.
+/// Maps of one field, `[C, 256, 256]` (levels), in the form of the runtime.
 pub fn cell_maps(levels: &Tensor) -> Result<CellMaps> {
     let map = |channel| to_gray(&levels.get(channel));
     let kinds = match levels.size()[0] {

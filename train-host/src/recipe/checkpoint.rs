@@ -1,4 +1,4 @@
-//! The whole state of a run in one safetensors file.
+//! The complete state of a run in one safetensors file.
 
 use std::path::{Path, PathBuf};
 
@@ -18,15 +18,15 @@ use crate::{
 /// Everything that the next step depends on.
 #[derive(Debug)]
 pub struct State {
-    /// Epochs done.
+    /// Completed epochs.
     pub epoch: u32,
-    /// The weights that are trained.
+    /// The trained weights.
     pub params: Params,
     /// Their moving average, which is validated and exported.
     pub average: Params,
     /// The optimiser.
     pub adam: Adam,
-    /// The quantization, once it has begun.
+    /// The quantization, once started.
     pub grids: Option<Grids>,
     /// Best selection figure of a quantized epoch so far, and that epoch.
     pub best: Option<(f64, u32)>,
@@ -42,7 +42,7 @@ pub fn best_file(folder: &Path) -> PathBuf {
     folder.join("best.safetensors")
 }
 
-/// The last epoch that lies in a folder.
+/// The last epoch with a checkpoint in a folder.
 pub fn last_epoch(folder: &Path) -> Option<u32> {
     std::fs::read_dir(folder)
         .ok()?
@@ -88,7 +88,7 @@ impl State {
     /// Reads a state of `net` to a device.
     ///
     /// # Errors
-    /// A file that cannot be read, or that is not of this net.
+    /// A file that cannot be read, or belongs to another model.
     pub fn read(file: &Path, net: &Net, device: Device) -> Result<Self> {
         let tensors: std::collections::BTreeMap<String, Tensor> = Tensor::read_safetensors(file)
             .with_context(|| format!("{}: cannot read; expected a checkpoint of train-host", file.display()))?

@@ -1,4 +1,4 @@
-//! The log of a run as a picture: how the loss fell, what was measured on which fields, and what was chosen.
+//! The log of a run as a picture: loss, figures, and the selected epoch.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::show::{canvas::Canvas, fields::png};
 
 /// Size of a panel, in pixels.
 const PANEL_PX: (u32, u32) = (720, 240);
-/// Colours that stay apart for the colour-blind (Okabe and Ito, 2008).
+/// Colours that colour-blind people can distinguish (Okabe and Ito, 2008).
 const TRAINED: RGBColor = RGBColor(80, 80, 80);
 const HELD_BACK: RGBColor = RGBColor(0, 114, 178);
 const REPORTED: RGBColor = RGBColor(213, 94, 0);
@@ -28,13 +28,13 @@ const QUANTIZED: RGBColor = RGBColor(236, 236, 236);
 /// A row of the log: names and values of its columns.
 type Row = Vec<(String, String)>;
 
-/// What is drawn over the epochs in one panel.
+/// The contents of one panel.
 struct Panel {
     title: &'static str,
     lines: &'static [(&'static str, &'static str, RGBColor)],
 }
 
-/// Panels by the columns of the log; those without a column in it are left out.
+/// Panels by the columns of the log; those without a column are omitted.
 const PANELS: [Panel; 4] = [
     Panel { title: "loss", lines: &[("train_loss", "trained", TRAINED)] },
     Panel {
@@ -45,9 +45,9 @@ const PANELS: [Panel; 4] = [
     Panel { title: "AP50", lines: &[("held_back_ap50", "held back", HELD_BACK), ("val_ap50", "val", REPORTED)] },
 ];
 
-/// Draws the rows of a log ([`super::log`]) as an SVG, or a PNG where the file's name ends so: a panel each for the loss
-/// and for PSNR (dB), or Dice and AP50 (0 to 1), over the epochs; fields held back and fields reported as two lines, the
-/// quantized epochs shaded, the chosen epoch marked. What a row lacks, or what is no finite number, is a gap in its line.
+/// Draws the rows of a log ([`super::log`]) as SVG, or as PNG by the file's extension: panels for the loss and for PSNR
+/// (dB), or Dice and AP50 (0 to 1), over the epochs, with lines for validation and reported fields, the quantized epochs
+/// shaded, and the selected epoch marked. Missing and non-finite values are gaps.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -74,7 +74,7 @@ fn pixels(rows: &[Row]) -> Result<RgbImage> {
     Ok(picture)
 }
 
-/// The panels for which there is something to draw.
+/// The panels with data.
 fn panels(rows: &[Row]) -> Vec<&'static Panel> {
     PANELS.iter().filter(|p| p.lines.iter().any(|l| !runs(rows, l.0).is_empty())).collect()
 }
@@ -145,7 +145,7 @@ where
     Ok(())
 }
 
-/// What the colours of a panel mean, right to left.
+/// The legend of a panel, right to left.
 fn legend(panel: &Panel, rows: &[Row]) -> Vec<(String, RGBColor)> {
     let mut legend: Vec<(String, RGBColor)> =
         panel.lines.iter().rev().map(|(_, label, colour)| ((*label).to_owned(), *colour)).collect();
@@ -158,7 +158,7 @@ fn legend(panel: &Panel, rows: &[Row]) -> Vec<(String, RGBColor)> {
     legend
 }
 
-/// The least and greatest value of a panel with a margin, never the same.
+/// The range of a panel with a margin, never empty.
 fn range(rows: &[Row], panel: &Panel) -> (f64, f64) {
     let values = panel.lines.iter().flat_map(|line| runs(rows, line.0)).flatten().map(|(_, y)| y);
     let (least, greatest) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, g), y| (l.min(y), g.max(y)));
@@ -172,7 +172,7 @@ fn label(y: f64, span: f64) -> String {
     format!("{y:.decimals$}")
 }
 
-/// A column as epochs (from 1) and values, cut where a value is missing.
+/// A column as epochs (from 1) and values, split where a value is missing.
 fn runs(rows: &[Row], column: &str) -> Vec<Vec<(f64, f64)>> {
     let mut runs = vec![Vec::new()];
     for (index, row) in rows.iter().enumerate() {
@@ -185,7 +185,7 @@ fn runs(rows: &[Row], column: &str) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// A finite value of a row, not so great that a range of it overflows.
+/// A finite value of a row, small enough that its range does not overflow.
 fn value(row: &Row, column: &str) -> Option<f64> {
     let text = &row.iter().find(|(name, _)| name == column)?.1;
     text.parse().ok().filter(|value: &f64| value.abs() < 1e12)
@@ -206,7 +206,7 @@ mod tests {
         row(&own.into_iter().chain(rest).collect::<Vec<_>>())
     }
 
-    /// Lines of more than one point in a colour.
+    /// Polylines of more than one point in a colour.
     fn lines(svg: &str, RGBColor(r, g, b): RGBColor) -> usize {
         let stroke = format!("stroke=\"#{r:02X}{g:02X}{b:02X}\"");
         svg.lines().filter(|line| line.contains("<polyline") && line.contains(&stroke)).count()

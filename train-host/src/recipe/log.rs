@@ -1,10 +1,10 @@
-//! The log of a run: one CSV row an epoch.
+//! The log of a run: one CSV row per epoch.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Writes the rows of all epochs so far, in one step. Columns are those of the first row.
+/// Writes the rows of all epochs so far, atomically. The columns are those of the first row.
 pub fn write(file: &Path, rows: &[Vec<(String, String)>]) -> Result<()> {
     let partial = file.with_extension("partial");
     let mut writer =

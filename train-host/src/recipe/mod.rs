@@ -1,4 +1,4 @@
-//! How the nets are trained.
+//! The training of the models.
 
 pub mod ablate;
 pub mod adam;

@@ -1,4 +1,4 @@
-//! Frames with what is true of them, and the figures of a segmenter on them.
+//! Frames with their truth, and the figures of a segmenter on them.
 
 use std::collections::BTreeMap;
 
@@ -23,27 +23,27 @@ use bloodseg_vision::{
     segmentation::CellMaps,
 };
 
-/// Boxes this near to the border touch it, in pixels of the 256x256 grid: half a pixel of the low-resolution input.
+/// Boxes this close to the border touch it, in pixels of the 256x256 grid: half a pixel of the low-resolution input.
 const BORDER_HR_PX: f64 = 2.0;
 
-/// What is true of a frame.
+/// The truth of a frame.
 #[derive(Debug)]
 pub enum Scene {
     /// The cells of a mask, on the 256x256 grid.
     Mask(Labels),
-    /// Marked cells.
+    /// Labelled cells.
     Marks {
         /// Name of the laboratory.
         source: String,
-        /// The marks, on the 256x256 grid.
+        /// The labels, on the 256x256 grid.
         marks: Vec<Mark>,
-        /// What of the grid shows the picture.
+        /// The part of the grid that shows the picture.
         seen: Rectangle,
     },
 }
 
 impl Scene {
-    /// Of the frame of a field.
+    /// For the frame of a field.
     ///
     /// # Errors
     /// A mask that cannot be sampled.
@@ -68,7 +68,7 @@ impl Scene {
     }
 }
 
-/// Figures over all frames; what has no frames has no figure.
+/// Figures over all frames; `None` without frames.
 #[derive(Debug, Default)]
 pub struct SceneFigures {
     masks: InstanceSums,
@@ -77,10 +77,10 @@ pub struct SceneFigures {
 }
 
 impl SceneFigures {
-    /// Of maps `[N, C, 256, 256]` (levels) of as many frames.
+    /// For maps `[N, C, 256, 256]` (levels) of as many frames.
     ///
     /// # Errors
-    /// Maps that are no cells.
+    /// Maps without valid cells.
     pub fn of(maps: &Tensor, scenes: &[Scene], rule: &CellRule) -> Result<Self> {
         enum One {
             Mask(InstanceSums, Option<f64>),
@@ -129,7 +129,7 @@ impl SceneFigures {
         mean(self.laboratories.values().filter_map(|sums| sums.cells.f1()))
     }
 
-    /// F1 of a kind over the laboratories that mark it.
+    /// F1 of a kind over the laboratories that label it.
     pub fn kind_f1(&self, kind: Kind) -> Option<f64> {
         let mut all = bloodseg_evaluate::objects::Agreement::default();
         let at = Kind::ALL.iter().position(|of| *of == kind)?;
@@ -139,20 +139,20 @@ impl SceneFigures {
         all.f1()
     }
 
-    /// Share of the marked white cells that were found in pieces.
+    /// Share of the labelled white cells that were split.
     pub fn whites_in_pieces(&self) -> Option<f64> {
         let sum = |of: fn(&ObjectSums) -> u32| f64::from(self.laboratories.values().map(of).sum::<u32>());
         let whites = sum(|sums| sums.whites);
         (whites > 0.0).then(|| sum(|sums| sums.whites_in_pieces) / whites)
     }
 
-    /// Mean relative error of the count: a field of masks, a laboratory's mean.
+    /// Mean relative count error: per field with masks, per laboratory otherwise.
     pub fn count_error(&self) -> Option<f64> {
         let of_masks = mean(self.mask_count_errors.iter().copied());
         mean(self.laboratories.values().filter_map(ObjectSums::count_error).chain(of_masks))
     }
 
-    /// What an epoch and a rule are chosen by; greater is better.
+    /// The criterion for selecting an epoch and a rule; greater is better.
     pub fn score(&self, dice: f64) -> Result<f64> {
         let of_masks = self.ap50().map(|ap50| ap50 + dice);
         let of_laboratories = self.cells_f1().map(|f1| {
@@ -163,7 +163,7 @@ impl SceneFigures {
         mean(of_masks.into_iter().chain(of_laboratories)).context("no cells in the fields held back")
     }
 
-    /// A row a laboratory, for people.
+    /// One row per laboratory.
     pub fn table(&self) -> String {
         let percent = |value: Option<f64>| value.map_or("-".into(), |value| format!("{:.1} %", 100.0 * value));
         let figure = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
@@ -184,7 +184,7 @@ impl SceneFigures {
     }
 }
 
-/// The cells of labels, with the kind that is likeliest over their pixels.
+/// The cells of labels, with the most likely kind over their pixels.
 fn found(labels: &Labels, maps: &CellMaps) -> Vec<Found> {
     struct Sum {
         rectangle: Rectangle,
@@ -217,7 +217,7 @@ fn found(labels: &Labels, maps: &CellMaps) -> Vec<Found> {
     sums.into_values().map(of).collect()
 }
 
-/// A found cell without what lies past the picture; none where nothing is left.
+/// A detected cell without the part outside the picture; `None` if nothing is left.
 fn cut(found: Found, seen: &Rectangle) -> Option<Found> {
     let r = found.rectangle;
     let rectangle = Rectangle { x1: r.x1.min(seen.x1), y1: r.y1.min(seen.y1), ..r };
@@ -246,7 +246,7 @@ mod tests {
         let scene = Scene::of(&field).unwrap();
         let Scene::Marks { marks, seen, .. } = &scene else { unreachable!() };
         assert_eq!((marks[0].shape, seen.x1, seen.y1), (at(20.0, 20.0, 40.0), 200.0, 128.0));
-        // Both are found; the first in a white map, the second in a platelet's.
+        // Both are detected; the first in a white map, the second in a platelet map.
         let maps = Tensor::full([1, 4, 256, 256], 60, (Type::Uint8, Device::Cpu));
         let fill = |channel: i64, from: (i64, i64), edge: i64, level: i64| {
             let _ = maps.get(0).get(channel).narrow(0, from.1, edge).narrow(1, from.0, edge).fill_(level);

@@ -5,41 +5,42 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// What decides a run's result. Kept beside the checkpoints, so that a run is resumed only as what it was.
+/// Everything that determines the result of a run. Stored beside the checkpoints, so that a run is only resumed with the
+/// same settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Seed of everything random.
+    /// Seed for everything random.
     pub seed: u64,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u32,
-    /// The last of these epochs train through the quantization.
+    /// Number of final epochs with quantization-aware training.
     pub quantized_epochs: u32,
-    /// Random windows that are made once; an epoch sees each of them once.
+    /// Random windows, generated once; each epoch uses each of them once.
     pub windows: usize,
-    /// Samples a step.
+    /// Samples per step.
     pub batch: usize,
     /// Learning rate after the warm-up; it falls to a hundredth along a cosine.
     pub learning_rate: f64,
     /// Steps over which the learning rate rises from zero.
     pub warmup_steps: u64,
-    /// Decay of the moving average of the weights, which is what is validated and exported.
+    /// Decay of the moving average of the weights, which is validated and exported.
     pub average_decay: f64,
-    /// What the convolutions of the training steps are computed in.
+    /// Precision of the convolutions in training steps.
     pub precision: Precision,
 }
 
-/// A type of numbers to train in. Validation, calibration and export are in `f32` always.
+/// A number type for training. Validation, calibration and export always use `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     F32,
-    /// 16 bits with the range of 32: faster on processors that multiply it.
+    /// 16 bits with the range of 32: faster on processors that support it.
     Bf16,
 }
 
 impl Precision {
-    /// As the command line spells it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -57,17 +58,17 @@ impl Precision {
 }
 
 impl Settings {
-    /// Steps an epoch; a last batch that is not full is left out.
+    /// Steps per epoch; an incomplete last batch is dropped.
     pub fn steps_per_epoch(&self) -> u64 {
         (self.windows / self.batch) as u64
     }
 
-    /// Steps in all.
+    /// Total number of steps.
     pub fn steps(&self) -> u64 {
         self.steps_per_epoch() * u64::from(self.epochs)
     }
 
-    /// Whether an epoch (from 0) trains through the quantization.
+    /// Whether an epoch (from 0) is quantization-aware.
     pub fn is_quantized(&self, epoch: u32) -> bool {
         epoch + self.quantized_epochs >= self.epochs
     }
@@ -82,7 +83,7 @@ impl Settings {
         self.learning_rate * (0.01 + 0.99 * cosine)
     }
 
-    /// Refuses values that cannot train.
+    /// Rejects values that cannot train.
     pub fn check(&self) -> Result<()> {
         if self.epochs == 0 || self.quantized_epochs == 0 || self.quantized_epochs > self.epochs {
             bail!("--epochs {} with {} quantized: expected at least one of each", self.epochs, self.quantized_epochs);
@@ -97,14 +98,14 @@ impl Settings {
     }
 }
 
-/// Where a run reads and writes, which does not change its result.
+/// Input and output folders of a run, which do not affect its result.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// The data set.
     pub data: PathBuf,
     /// Checkpoints, log and settings.
     pub checkpoints: PathBuf,
-    /// Made data that can be made again.
+    /// Generated data that can be deleted.
     pub cache: PathBuf,
     /// The exported models.
     pub models: PathBuf,

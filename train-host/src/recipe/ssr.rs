@@ -1,4 +1,4 @@
-//! `train-host ssr`: the super-resolution net.
+//! `train-host ssr`: the super-resolution model.
 
 use anyhow::Result;
 use image::imageops::{FilterType, resize};
@@ -40,7 +40,7 @@ pub fn defaults() -> Settings {
     }
 }
 
-/// Training samples, and the fields that figures are measured on.
+/// Training samples, and the fields for figures.
 #[derive(Debug)]
 pub struct Ssr {
     net: Net,
@@ -51,12 +51,12 @@ pub struct Ssr {
 }
 
 impl Ssr {
-    /// A task over made samples.
+    /// A task over generated samples.
     pub fn new(windows: SampleSet, held_back: SampleSet, reported: SampleSet, device: Device) -> Self {
         Self { net: ssr::net(), device, windows, held_back, reported }
     }
 
-    /// The pictures that the net makes of inputs `[N, 3, 64, 64]`, as levels.
+    /// The output for inputs `[N, 3, 64, 64]`, as levels.
     fn enlarged(&self, lr: &Tensor, params: &Params, grids: Option<&Grids>) -> Tensor {
         let _no_grad = tch::no_grad_guard();
         let input = to_real(&lr.to_device(self.device), Grid::PICTURE);
@@ -94,8 +94,8 @@ impl Task for Ssr {
         (pick(&self.windows.lr), vec![pick(&self.windows.hr), shown(&pick(&self.windows.classes))])
     }
 
-    /// Charbonnier's smooth absolute error (Lai et al., 2017) while in float; then the squared error, which
-    /// is what PSNR measures.
+    /// Charbonnier's smooth absolute error (Lai et al., 2017) while in float; then the squared error, which PSNR
+    /// measures.
     fn loss(&self, output: &Tensor, targets: &[Tensor], quantized: bool) -> Tensor {
         let error = output - to_real(&targets[0], Grid::PICTURE);
         let shown = targets[1].to_kind(Kind::Float);

@@ -1,4 +1,4 @@
-//! The recipe on a data set so small that it trains within seconds.
+//! The recipe on a data set that is small enough to train within seconds.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -56,7 +56,7 @@ fn an_interrupted_run_resumes_to_the_same_figures() {
     let (whole, parts) = (root.path().join("whole"), root.path().join("parts"));
     train(&task, &settings(4), &whole, Device::Cpu, false).unwrap();
     train(&task, &settings(4), &parts, Device::Cpu, false).unwrap();
-    // As if the power had failed after the second epoch (float) and after the third (quantized).
+    // As if power had failed after the second epoch (float) and after the third (quantized).
     for kept in [2, 3] {
         for epoch in kept + 1..=4 {
             std::fs::remove_file(file(&parts, epoch)).unwrap();

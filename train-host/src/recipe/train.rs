@@ -1,4 +1,4 @@
-//! The loop that both nets share, read top to bottom.
+//! The training loop of both models, from top to bottom.
 
 use std::path::Path;
 
@@ -35,29 +35,29 @@ const CALIBRATION_SAMPLES: i64 = 128;
 /// Figures of an epoch by name, in the order of the log's columns.
 pub type Figures = Vec<(&'static str, f64)>;
 
-/// What is special about one net.
+/// What differs between the models.
 pub trait Task {
-    /// The net.
+    /// The model.
     fn net(&self) -> &Net;
-    /// Grid of the output, which is its meaning.
+    /// Grid of the output, which defines its meaning.
     fn output_grid(&self) -> Grid;
-    /// Inputs of the samples `rows` as levels `u8`, `[N, C, H, W]` on the CPU, and what the loss needs of them.
+    /// Inputs of the samples `rows` as levels `u8`, `[N, C, H, W]` on the CPU, and the loss's further inputs.
     fn batch(&self, rows: &Tensor) -> (Tensor, Vec<Tensor>);
     /// The loss of an output (real values).
     fn loss(&self, output: &Tensor, targets: &[Tensor], quantized: bool) -> Tensor;
-    /// Figures on the fields held back and on the reported split; `select` names the one to choose by.
+    /// Figures on the validation fields and on the reported split; `select` names the one for selection.
     fn validate(&self, params: &Params, grids: Option<&Grids>) -> Result<Figures>;
-    /// Some of the reported fields, always the same, as the net sees them, makes them, and should make them.
+    /// A fixed selection of reported fields: input, output and target.
     fn fields(&self, params: &Params, grids: Option<&Grids>) -> Result<Sheet>;
-    /// How cells are read off the output, where that is what the net is for.
+    /// How cells are extracted from the output, for a segmenter.
     fn cell_rule(&self, _params: &Params, _grids: &Grids) -> Result<Option<CellRule>> {
         Ok(None)
     }
-    /// Name of the figure by which the best epoch is chosen: greater is better.
+    /// Name of the figure that selects the best epoch: greater is better.
     fn select(&self) -> &'static str;
 }
 
-/// Trains a net and returns its best quantized state.
+/// Trains a model and returns its best quantized state.
 pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device, resume: bool) -> Result<State> {
     settings.check()?;
     let net = task.net();
@@ -75,7 +75,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
         if quantized && state.grids.is_none() {
             state.grids = Some(calibrate(net, &state.params, Grid::PICTURE, task.output_grid(), &calibration));
         }
-        // Seeded again each epoch: a resumed run draws what the uninterrupted one drew.
+        // Reseeded each epoch: a resumed run draws the same numbers as an uninterrupted one.
         tch::manual_seed((settings.seed << 20) as i64 ^ i64::from(epoch));
         let order = Tensor::randperm(settings.windows as i64, (Kind::Int64, Device::Cpu));
         let bar = progress::epoch(steps_per_epoch, &format!("{} epoch {}/{}", net.name, epoch + 1, settings.epochs));
@@ -140,7 +140,7 @@ pub fn train(task: &dyn Task, settings: &Settings, folder: &Path, device: Device
     State::read(&checkpoint::best_file(folder), net, device)
 }
 
-/// The time left of a run of which `done` steps are done, for people.
+/// The remaining time of a run after `done` steps, as text.
 fn left(pace: &TimeLeft, clock: &dyn Clock, done: u64) -> String {
     pace.at(clock.elapsed(), done).map_or_else(String::new, |left| format!("{} left", time_left::text(left)))
 }
@@ -154,7 +154,7 @@ fn fresh(net: &Net, settings: &Settings, folder: &Path, device: Device) -> Resul
             folder.display()
         );
     }
-    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
     std::fs::write(folder.join("settings.toml"), toml::to_string(settings)?)
         .with_context(|| format!("{}: cannot write", folder.display()))?;
     tch::manual_seed(settings.seed as i64);
@@ -177,7 +177,7 @@ fn load(net: &Net, settings: &Settings, folder: &Path, device: Device) -> Result
     }
     let mut state = State::read(&checkpoint::file(folder, epoch), net, device)?;
     state.params = trainable(state.params);
-    // Leaves libtorch's generator where a fresh run leaves it: the calibration draws the same samples.
+    // Restores libtorch's generator to the state of a fresh run, so that calibration draws the same samples.
     tch::manual_seed(settings.seed as i64);
     drop(params::init(net, device));
     let rows = log::read(&folder.join("log.csv"), epoch)?;
@@ -189,14 +189,14 @@ fn trainable(params: Params) -> Params {
     params.into_iter().map(|(name, p)| (name, p.detach().copy().set_requires_grad(true))).collect()
 }
 
-/// The memory order in which libtorch's convolutions are fastest on a CPU; the values stay.
+/// The memory order in which libtorch's CPU convolutions are fastest; the values are unchanged.
 pub fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
 fn update_average(average: &mut Params, params: &Params, decay: f64, step: u64) {
     let _no_grad = tch::no_grad_guard();
-    // A short memory at first, so that the start is forgotten.
+    // A short memory at first, so that the initial weights are forgotten.
     let decay = decay.min((1.0 + step as f64) / (10.0 + step as f64));
     for (name, mean) in average.iter_mut() {
         let _ = mean.g_mul_scalar_(decay).g_add_(&(&params[name] * (1.0 - decay)));

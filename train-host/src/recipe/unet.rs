@@ -1,4 +1,4 @@
-//! `train-host unet`: the segmentation net, on what the super-resolution really puts out.
+//! `train-host unet`: the segmentation model, on actual outputs of super-resolution.
 
 use anyhow::Result;
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ pub fn defaults() -> Settings {
     }
 }
 
-/// Fields that figures are measured on: their samples, and what is true of them.
+/// Fields for figures: their samples and their truth.
 #[derive(Debug)]
 pub struct Measured {
     set: SampleSet,
@@ -51,7 +51,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// `set` holds the frame of each field, its `hr` what the segmenter sees.
+    /// `set` has the frame of each field, and in `hr` the input of the segmenter.
     ///
     /// # Errors
     /// A mask that cannot be sampled.
@@ -60,7 +60,7 @@ impl Measured {
     }
 }
 
-/// Training samples whose `hr` is what the segmenter sees, and what figures are measured on.
+/// Training samples whose `hr` is the input of the segmenter, and the fields for figures.
 #[derive(Debug)]
 pub struct Unet {
     net: Net,
@@ -71,14 +71,14 @@ pub struct Unet {
 }
 
 impl Unet {
-    /// A task over samples whose `hr` is what the segmenter sees.
+    /// A task over samples whose `hr` is the input of the segmenter.
     pub fn new(net: Net, windows: SampleSet, held_back: Measured, reported: Measured, device: Device) -> Self {
         Self { net, device, windows, held_back, reported }
     }
 
     /// The maps of a set as levels `[N, 2 or 4, 256, 256]` on the CPU.
     pub fn maps(&self, set: &SampleSet, params: &Params, grids: Option<&Grids>) -> Tensor {
-        // In parts: the values of all layers of a part are in memory at once.
+        // In parts, because the values of all layers of a part are in memory at once.
         let parts: Vec<Tensor> =
             set.hr.split(VALIDATED_AT_ONCE, 0).iter().map(|seen| self.maps_of(seen, params, grids)).collect();
         Tensor::cat(&parts, 0)
@@ -90,7 +90,7 @@ impl Unet {
         to_levels(&forward(&self.net, params, grids, &input), Grid::MAP).to_device(Device::Cpu)
     }
 
-    /// Figures by a rule, under names that begin with `prefix`; the score first.
+    /// Figures by a rule, with names that begin with `prefix`; the score first.
     fn figures(&self, on: &Measured, maps: &Tensor, names: &Names) -> Result<Figures> {
         let figures = SceneFigures::of(maps, &on.scenes, &FIRST_RULE)?;
         let dice = mean_dice(maps, &on.set.foreground, &known(&on.set.classes), FIRST_RULE.foreground_level);
@@ -107,10 +107,10 @@ impl Unet {
         Ok(names.iter().zip(all).filter_map(|(name, figure)| Some((*name, figure?))).collect())
     }
 
-    /// The figures of every laboratory that is reported, as a table.
+    /// The figures of every reported laboratory as a table.
     ///
     /// # Errors
-    /// Maps that are no cells.
+    /// Maps without valid cells.
     pub fn table(&self, params: &Params, grids: &Grids, rule: &CellRule) -> Result<String> {
         let maps = self.maps(&self.reported.set, params, Some(grids));
         Ok(SceneFigures::of(&maps, &self.reported.scenes, rule)?.table())
@@ -142,13 +142,13 @@ const REPORTED: Names = [
     "val_count_error",
 ];
 
-/// Depth inside a cell below which a pixel lies in the valley between it and the next, or at its edge.
+/// Depth inside a cell below which a pixel is in the valley to the next cell, or at its edge.
 const VALLEY_DEPTH: f64 = 0.3;
 
-/// Frames that go through the net at once.
+/// Frames processed at once.
 const VALIDATED_AT_ONCE: i64 = 16;
 
-/// Where it is known what a pixel belongs to.
+/// Where the class of a pixel is known.
 fn known(classes: &Tensor) -> Tensor {
     classes.lt(i64::from(class::OUTSIDE))
 }
@@ -169,9 +169,9 @@ impl Task for Unet {
         (pick(&windows.hr), vec![pick(&windows.foreground), pick(&windows.core), pick(&windows.classes)])
     }
 
-    /// Cross-entropy of foreground and core and the Dice loss of the foreground (Milletari et al., 2016), and the
-    /// cross-entropy of the kinds inside cells. The core's target is soft: the depth itself is the probability that is
-    /// learned. Platelets are few and small, and the valleys between two cells narrow: they weigh more.
+    /// Cross-entropy of foreground and core, Dice loss of the foreground (Milletari et al., 2016), and cross-entropy of
+    /// the kinds inside cells. The core's target is soft: the depth is the target probability. Platelets, which are few
+    /// and small, and the narrow valleys between two cells have larger weights.
     fn loss(&self, output: &Tensor, targets: &[Tensor], _quantized: bool) -> Tensor {
         let known = known(&targets[2]).to_kind(Kind::Float);
         let is = |class: u8| targets[2].eq(i64::from(class)).to_kind(Kind::Float);
@@ -196,7 +196,7 @@ impl Task for Unet {
         if output.size()[1] < MAPS_WITH_KINDS {
             return of_cells;
         }
-        // Red is the kind without a map: its log-odds against itself are 0.
+        // Red has no map: its log-odds against itself are 0.
         let kinds =
             Tensor::cat(&[&output.narrow(1, 2, 2), &foreground_logit.zeros_like()], 1).log_softmax(1, Kind::Float);
         let of_kind =

@@ -1,4 +1,4 @@
-//! Drawing on a picture in memory, with letters of fixed size: no fonts of the system, the same pixels everywhere.
+//! Drawing on a picture in memory with a fixed-size font: no system fonts, the same pixels everywhere.
 
 use std::convert::Infallible;
 
@@ -19,7 +19,7 @@ use plotters_backend::{
     text_anchor::{HPos, VPos},
 };
 
-/// A picture that is drawn on, by plotters and by embedded-graphics. What falls outside is lost.
+/// A canvas for plotters and embedded-graphics. Drawing outside is ignored.
 #[derive(Debug)]
 pub struct Canvas<'a>(&'a mut RgbImage);
 
@@ -29,14 +29,14 @@ impl<'a> Canvas<'a> {
         Self(picture)
     }
 
-    /// Writes ASCII in black with its upper left corner at a place, 15 px high.
+    /// Writes ASCII in black with its upper left corner at a position, 15 px high.
     pub fn write(&mut self, text: &str, (x, y): (i32, i32)) {
         self.letters(text, (x, y), &FONT_9X15, Rgb888::BLACK);
     }
 
     fn letters(&mut self, text: &str, (x, y): (i32, i32), font: &MonoFont<'_>, colour: Rgb888) {
         let style = MonoTextStyle::new(font, colour);
-        // Drawing here cannot fail.
+        // Drawing to memory cannot fail.
         let _ = Text::with_baseline(text, Point::new(x, y), style, Baseline::Top).draw(self);
     }
 

@@ -1,8 +1,8 @@
-//! TensorBoard's event files, written: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C) of protobuf `Event`s, of
-//! which a run needs scalars and pictures alone.
+//! Writes TensorBoard's event files: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C) of protobuf `Event`s, of
+//! which a run only needs scalars and pictures.
 //!
-//! TensorBoard reads on where it stopped, so a file is only ever appended to; a resumed run begins another one, whose first
-//! event tells from which epoch on older events no longer hold.
+//! TensorBoard continues reading where it stopped, so a file is only appended to. A resumed run starts another file,
+//! whose first event says from which epoch on older events are invalid.
 
 use std::{
     fs::File,
@@ -97,7 +97,7 @@ impl Item {
     }
 }
 
-/// An event file that is written.
+/// An event file being written.
 #[derive(Debug)]
 pub struct Events {
     path: PathBuf,
@@ -105,12 +105,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// Begins a file in `folder` whose first epoch will be `first`.
+    /// Starts a file in `folder` whose first epoch is `first`.
     ///
     /// # Errors
     /// A folder that cannot be written.
     pub fn begin(folder: &Path, first: u32, now: SystemTime) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
         let (path, file) = create(folder, seconds(now) as u64)?;
         let mut this = Self { path, file };
         this.write(&Event { wall_time: seconds(now), step: 0, what: Some(What::FileVersion("brain.Event:2".into())) })?;
@@ -119,7 +119,7 @@ impl Events {
         Ok(this)
     }
 
-    /// Adds what is known of an epoch.
+    /// Adds the data of an epoch.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -129,13 +129,13 @@ impl Events {
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
-        // One call, so that a reader hardly ever meets half a record; it waits for the rest where it does.
+        // One call, so that a reader rarely sees half a record; if it does, it waits for the rest.
         let written = self.file.write_all(&record(&event.encode_to_vec()));
         written.with_context(|| format!("{}: cannot write", self.path.display()))
     }
 }
 
-/// A file of a name that nobody has: TensorBoard reads them in the order of their names.
+/// A file with an unused name: TensorBoard reads them in the order of their names.
 fn create(folder: &Path, second: u64) -> Result<(PathBuf, File)> {
     for number in 0..u16::MAX {
         let path = folder.join(format!("events.out.tfevents.{second:010}.{number:05}.bloodseg"));
@@ -153,7 +153,7 @@ fn seconds(now: SystemTime) -> f64 {
     now.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The frame of a record.
+/// The framing of a record.
 fn record(bytes: &[u8]) -> Vec<u8> {
     let length = (bytes.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(bytes.len() + 16);
@@ -164,7 +164,7 @@ fn record(bytes: &[u8]) -> Vec<u8> {
     record
 }
 
-/// A checksum as TFRecords have it: turned and shifted, so that checksums of checksums stay sound.
+/// A checksum as in TFRecords: rotated and shifted, so that checksums of checksums remain useful.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -177,7 +177,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The events of a file, every checksum tested; what follows the last whole record is left out.
+    /// The events of a file with verified checksums; an incomplete last record is skipped.
     fn read(bytes: &[u8]) -> Vec<Event> {
         let (mut rest, mut events) = (bytes, Vec::new());
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap());
@@ -215,7 +215,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_record_has_the_bytes_that_tensorboard_writes() {
-        // The first record of an event file at the time 0: made by the RecordWriter of TensorBoard 2.21.
+        // The first record of an event file at time 0, from the RecordWriter of TensorBoard 2.21.
         let event = Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".into())) };
         let known = b"\x0f\0\0\0\0\0\0\0mS+\t\x1a\x0dbrain.Event:2\xfc\x98Q)";
         assert_eq!(record(&event.encode_to_vec()), known);

@@ -1,19 +1,19 @@
-//! The same fields after some epochs, side by side with what they should become.
+//! The same fields after some epochs, side by side with their targets.
 
 use anyhow::{Result, ensure};
 use image::{ExtendedColorType, GrayImage, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder, imageops};
 
 use super::canvas::Canvas;
 
-/// Fields that are shown: always the first of those that are reported.
+/// Number of fields shown: always the first reported ones.
 pub const SHOWN: i64 = 4;
 
 /// Pixels between pictures.
 const GAP_PX: u32 = 6;
-/// Height of the line of titles, in pixels.
+/// Height of the title row, in pixels.
 const TITLE_PX: u32 = 22;
 
-/// Rows of pictures of one size, one field a row.
+/// Rows of pictures of one size, one field per row.
 #[derive(Debug, Default)]
 pub struct Sheet {
     /// What each column shows.
@@ -23,10 +23,10 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// All of it as one picture on white; nothing without fields.
+    /// Everything as one picture on white; `None` without fields.
     ///
     /// # Errors
-    /// A row that has not a picture for each title, or one of another size.
+    /// A row without a picture for each title, or with another size.
     pub fn picture(&self) -> Result<Option<RgbImage>> {
         let Some((width, height)) = self.rows.first().and_then(|row| row.first()).map(RgbImage::dimensions) else {
             return Ok(None);
@@ -49,7 +49,7 @@ impl Sheet {
     }
 }
 
-/// A grey picture among coloured ones.
+/// A grey picture as a coloured one.
 pub fn grey(picture: &GrayImage) -> RgbImage {
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| Rgb([picture.get_pixel(x, y).0[0]; 3]))
 }

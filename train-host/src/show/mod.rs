@@ -1,6 +1,6 @@
-//! What a run shows of itself after every epoch: curves, TensorBoard's events, and now and then the same fields.
+//! Output of a run after every epoch: curves, TensorBoard events, and every few epochs the same fields.
 //!
-//! All of it lies in the folder of the run and can be deleted at any time; nothing of it is read back.
+//! Everything is in the folder of the run and can be deleted at any time; nothing is read back.
 
 pub mod canvas;
 pub mod events;
@@ -22,13 +22,13 @@ pub const EVENTS: &str = "tensorboard";
 /// Folder of the pictures of the fields in the folder of a run.
 pub const FIELDS: &str = "fields";
 
-/// The fields are pictured after each so many epochs, and after the first and the last.
+/// The fields are drawn every so many epochs, and after the first and the last.
 const FIELDS_EVERY: u32 = 4;
 
 /// A row of the log: names and values of its columns.
 type Row = Vec<(String, String)>;
 
-/// What is shown of one run.
+/// The output of one run.
 #[derive(Debug)]
 pub struct Show<'a> {
     folder: &'a Path,
@@ -37,23 +37,23 @@ pub struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    /// Begins to show a run of `epochs` epochs in its folder, which has done `done` of them already.
+    /// Starts the output of a run of `epochs` epochs in its folder, of which `done` are completed.
     ///
     /// # Errors
     /// A folder that cannot be written.
     pub fn begin(folder: &'a Path, done: u32, epochs: u32, now: SystemTime) -> Result<Self> {
         let pictures = folder.join(FIELDS);
         std::fs::create_dir_all(&pictures)
-            .with_context(|| format!("{}: cannot make the folder", pictures.display()))?;
+            .with_context(|| format!("{}: cannot create the folder", pictures.display()))?;
         Ok(Self { folder, epochs, events: Events::begin(&folder.join(EVENTS), done + 1, now)? })
     }
 
-    /// Whether the fields are to be pictured after an epoch, counted from 1.
+    /// Whether the fields are drawn after an epoch, counted from 1.
     pub fn wants_fields(&self, epoch: u32) -> bool {
         epoch == 1 || epoch == self.epochs || epoch.is_multiple_of(FIELDS_EVERY)
     }
 
-    /// Shows the last of `rows`, an epoch each, and a picture of the fields where there is one.
+    /// Shows the last of `rows`, one per epoch, and a picture of the fields if there is one.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -75,8 +75,8 @@ impl<'a> Show<'a> {
     }
 }
 
-/// The numbers of a row by TensorBoard's tags, which put a figure of the fields held back and of those reported into one
-/// panel. What is no finite number is left out.
+/// The numbers of a row by TensorBoard tag, which groups figures on validation and reported fields into one panel.
+/// Non-finite values are omitted.
 fn scalars(row: &[(String, String)]) -> Vec<Item> {
     let figures = row.iter().filter(|(name, _)| !["epoch", "best"].contains(&name.as_str()));
     figures

@@ -1,10 +1,10 @@
-//! Pictures of laboratories with what is learned from each pixel, to look at before a training.
+//! Pictures of laboratories with the training target of each pixel, for inspection before a training.
 
 use image::{Rgb, RgbImage};
 
 use crate::data::field::{Field, class};
 
-/// The picture with the edges of its cells in the colour of their class, and what is ignored darkened.
+/// The picture with the edges of its cells in the colour of their class, and ignored pixels darkened.
 pub fn outlined(field: &Field) -> RgbImage {
     let (width, height) = field.classes.dimensions();
     let at = |x: u32, y: u32| {

@@ -1,28 +1,28 @@
-//! How long a run will take yet, by how long its latest steps took.
+//! The remaining time of a run, from the duration of its latest steps.
 
 use std::time::Duration;
 
-/// The pace of a run: that of the epoch before and of this one, since steps in int8 take longer than those before them, and
-/// a mean over all would promise too little for the rest of the run.
+/// The pace of a run: that of the previous and the current epoch, because int8 steps take longer than float steps, and a
+/// mean over all would underestimate the remaining time.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeLeft {
-    /// When the epoch before began, and this one, each with the steps that were done then.
+    /// When the previous epoch began, and the current one, each with the completed steps.
     begun: [(Duration, u64); 2],
     all: u64,
 }
 
 impl TimeLeft {
-    /// A run of `all` steps of which `done` were done at the time `now`.
+    /// A run of `all` steps of which `done` were completed at time `now`.
     pub fn begin(now: Duration, done: u64, all: u64) -> Self {
         Self { begun: [(now, done); 2], all }
     }
 
-    /// An epoch begins, with `done` of all steps done `now`.
+    /// Starts an epoch, with `done` of all steps completed `now`.
     pub fn epoch(&mut self, now: Duration, done: u64) {
         self.begun = [self.begun[1], (now, done)];
     }
 
-    /// The time that the other steps will take, when `done` of all are done `now`; nothing before the first.
+    /// The time for the remaining steps if `done` are completed `now`; `None` before the first.
     pub fn at(&self, now: Duration, done: u64) -> Option<Duration> {
         let [(begun, before), _] = self.begun;
         let own = done.checked_sub(before).filter(|own| *own > 0)?;
@@ -31,7 +31,7 @@ impl TimeLeft {
     }
 }
 
-/// A time for people: `45 s`, `12 min`, `3 h 05 min`.
+/// A duration as text: `45 s`, `12 min`, `3 h 05 min`.
 pub fn text(time: Duration) -> String {
     let (seconds, minutes) = (time.as_secs(), (time.as_secs() + 30) / 60);
     match (seconds, minutes) {
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(left[..8], [1100, 1000, 900, 800, 700, 600, 500, 400].map(Some));
         // A mean of both paces after the first of the slow epochs, and their own from the second on.
         assert_eq!(left[8..], [750, 800, 400, 0].map(Some));
-        // Gone on with in the slow part: nothing is known of the fast one.
+        // Resumed in the slow part: the fast part is unknown.
         let mut resumed = TimeLeft::begin(s(10), 900, 1200);
         resumed.epoch(s(10), 900);
         assert_eq!(resumed.at(s(410), 1000), Some(s(800)));

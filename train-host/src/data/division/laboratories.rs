@@ -1,4 +1,4 @@
-//! The division of laboratories whose pictures come with boxes or points, with rendered fields beside them.
+//! Splits laboratories whose pictures have boxes or points, with additional rendered fields.
 
 use std::path::Path;
 
@@ -18,27 +18,27 @@ use crate::{
     progress,
 };
 
-/// What a division of laboratories is made of.
+/// The inputs of a division of laboratories.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The folder of the laboratories.
     pub data: &'a Path,
-    /// A laboratory that is neither trained on nor chosen by, and is reported whole.
+    /// A laboratory that is used neither for training nor for selection, and reported completely.
     pub leave_out: Option<&'a str>,
-    /// Rendered fields to train on beside them.
+    /// Number of additional rendered training fields.
     pub rendered: u32,
     /// Their seed.
     pub seed: u64,
-    /// A folder of img and mask whose fields are reported too.
+    /// A folder with img and mask whose fields are reported too.
     pub report: Option<&'a Path>,
 }
 
 impl Division {
-    /// Reads all laboratories of a folder. Of each, a tenth of the pictures chooses the epoch and a tenth is reported, by their
-    /// names; near-duplicates of a picture that is trained on are trained on too.
+    /// Reads all laboratories of a folder. By their names, a tenth of the pictures of each selects the epoch and a tenth
+    /// is reported; near-duplicates of training pictures are used for training too.
     ///
     /// # Errors
-    /// What [`Laboratories`] and [`Field::read`] refuse, and a laboratory to leave out that is not there or is the only one.
+    /// Errors of [`Laboratories`] and [`Field::read`], and a left-out laboratory that does not exist or is the only one.
     pub fn of_laboratories(request: &Request<'_>) -> Result<Self> {
         let laboratories = Laboratories::open(request.data)?;
         let names: Vec<&String> = laboratories.known().keys().collect();
@@ -101,7 +101,7 @@ fn read(laboratories: &Laboratories, name: &str) -> Result<Vec<Entry>> {
     files.par_iter().progress_with(bar).map(entry).collect()
 }
 
-/// Moves what shows the same as a picture of `to` over to it.
+/// Moves near-duplicates of pictures in `to` to it.
 fn move_twins(to: &mut Vec<Entry>, from: &mut Vec<Entry>) {
     loop {
         let mut twins: Vec<usize> = find(&thumbnails(from), &thumbnails(to)).into_iter().map(|pair| pair.one).collect();
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::data::rendered::SOURCE;
 
-    /// Two laboratories of `count` pictures, each with one marked cell, and what is known of them.
+    /// Two laboratories of `count` pictures with one labelled cell each, and their description.
     fn laboratories(count: u64) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         let known = |name: &str| {

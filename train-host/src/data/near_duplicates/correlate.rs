@@ -1,5 +1,5 @@
-//! Normalised cross-correlation of two small pictures at every shift, in the frequency domain (Lewis, "Fast
-//! normalized cross-correlation", 1995), with the overlap alone normalised.
+//! Normalised cross-correlation of two small pictures at every shift, in the frequency domain (Lewis, "Fast normalized
+//! cross-correlation", 1995), normalised over the overlap only.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
 use super::thumbnail::{LONGEST_PX, SHRINKS, Thumbnail};
 
-/// Least share of the larger picture that must overlap. A little under the 60 % that are promised to be found.
+/// Minimum overlap as a share of the larger picture. Slightly below the documented 60 %.
 const LEAST_OVERLAP: f64 = 0.5;
-/// Least share of each picture's content that must lie in the overlap: two corners of empty glass say nothing.
+/// Minimum share of each picture's content in the overlap: corners of empty glass carry no information.
 const LEAST_CONTENT: f64 = 0.25;
-/// Edge of the grid that is transformed. With at least half of the larger picture in the overlap no shift wraps
+/// Edge of the transformed grid. With at least half of the larger picture in the overlap, no shift wraps around.
 /// around.
 const GRID_PX: usize = (LONGEST_PX + LONGEST_PX / 2) as usize;
-/// Turns and flips of a rectangle.
+/// Orientations of a rectangle.
 const TURNS: u8 = 8;
 
 type Grey = ImageBuffer<Luma<f32>, Vec<f32>>;
@@ -31,8 +31,8 @@ pub(super) struct Still {
     copies: Vec<(Energy, Vec<Complex32>)>,
 }
 
-/// The second picture of a comparison, in all its turns. Two turns share a spectrum, one in the real and one in the
-/// imaginary part of what it transforms back to.
+/// The second picture of a comparison in all orientations. Two orientations share a spectrum, one in the real and one in
+/// the imaginary part of its inverse transform.
 pub(super) struct Turned {
     copies: Vec<Vec<([Energy; 2], Vec<Complex32>)>>,
 }
@@ -62,8 +62,8 @@ impl Transform {
         Turned { copies: thumbnail.copies.iter().map(turns).collect() }
     }
 
-    /// Greatest correlation, 0 to 1, over all turns, the differences of size of [`SHRINKS`] either way, and every
-    /// shift that leaves an overlap of at least [`LEAST_OVERLAP`].
+    /// Greatest correlation, 0 to 1, over all orientations, the size ratios of [`SHRINKS`] in both directions, and every
+    /// shift with an overlap of at least [`LEAST_OVERLAP`].
     pub(super) fn similarity(&self, still: &Still, turned: &Turned) -> f64 {
         let mut scratch = Scratch::default();
         let mut best = 0.0;
@@ -199,7 +199,7 @@ fn peak(one: &Energy, other: &Energy, least_px: usize, best: f64, correlation: i
     f64::from(best.min(1.0))
 }
 
-/// Where two lines overlap, in each, the other one begun `shift` after the first.
+/// Where two lines overlap, in each, if the other starts at `shift`.
 fn overlap(one: usize, other: usize, shift: isize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
     let first = shift.max(0) as usize;
     let last = (shift + other as isize).clamp(0, one as isize) as usize;

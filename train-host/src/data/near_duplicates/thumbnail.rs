@@ -1,4 +1,4 @@
-//! What is kept of a picture to find it again: a small high-passed grey copy at a few sizes.
+//! Thumbnails for finding near-duplicates: small high-passed grey copies in a few sizes.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,19 @@ use image::{
 };
 use imageproc::filter::gaussian_blur_f32;
 
-/// Area of the largest copy in its pixels, whatever the shape of the picture: 40x30 for 4:3. A cell of a field of
-/// 1600x1200 is then 2 px across.
+/// Area of the largest copy in pixels, for any aspect ratio: 40x30 for 4:3. A cell of a field of 1600x1200 is then 2 px
+/// across.
 const AREA_PX: f64 = 1200.0;
 /// Longest side of a copy; a picture longer than 2:1 gets a smaller one.
 pub(super) const LONGEST_PX: u32 = 48;
-/// Edges by which a copy is shrunk. A window of 60 % of a field, blown up to its size, shows everything 1.29 times as
-/// large; the steps between are small enough for a correlation to bear half of one.
+/// Downscaling factors of the copies. An enlarged window of 60 % of a field shows everything 1.29 times as large; the
+/// steps between are small enough that the correlation tolerates half of one.
 pub(super) const SHRINKS: [f64; 6] = [1.0, 1.054, 1.111, 1.171, 1.234, 1.30];
 /// Longest side of the middle copy that the others are made from.
 const MIDDLE_PX: u32 = 256;
-/// Standard deviation of the blur that is subtracted, so that lamps and vignettes do not look alike: two cells.
+/// Standard deviation of the blur that is subtracted, so that lamps and vignettes do not count as similar: two cells.
 const HIGH_PASS_PX: f32 = 4.0;
-/// Greatest value in standard deviations, so that one dark white cell does not outweigh all the others.
+/// Greatest value in standard deviations, so that one dark white cell does not dominate.
 const CLIP_DEVIATIONS: f32 = 2.0;
 
 /// A grey picture with values around zero.
@@ -36,7 +36,7 @@ pub struct Thumbnail {
 }
 
 impl Thumbnail {
-    /// Makes the copies of a picture that was read from `file`.
+    /// Makes the copies of a picture read from `file`.
     pub fn new(file: PathBuf, picture: &RgbImage) -> Self {
         let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
         let shrink = (width * height / AREA_PX).sqrt().max(width.max(height) / f64::from(LONGEST_PX));
@@ -59,12 +59,12 @@ fn middle(picture: &RgbImage) -> Grey {
     for (y, row) in picture.as_raw().chunks_exact(row_bytes.max(1)).enumerate() {
         let Some(to) = sums.chunks_exact_mut(columns).nth(y / block as usize) else { break };
         for (sum, pixels) in to.iter_mut().zip(row.chunks(block as usize * 3)) {
-            // Rec. 601, as everywhere else.
+            // Rec. 601, as everywhere.
             let luma = |p: &[u8]| 299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2]);
             *sum += pixels.chunks_exact(3).map(luma).sum::<u32>() as f32;
         }
     }
-    // Floats are pictures from 0 to 1 to the resizer, which clips the rest.
+    // The resizer expects floats from 0 to 1 and clips the rest.
     let full = (block * block) as f32 * 255_000.0;
     sums.iter_mut().for_each(|sum| *sum /= full);
     sums
@@ -85,7 +85,7 @@ fn standardise(values: &mut [f32]) {
     let count = values.len().max(1) as f32;
     let mean = values.iter().sum::<f32>() / count;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt();
-    // What rounding leaves of a flat picture is no content.
+    // Rounding errors of a flat picture are not content.
     let scale = if deviation > 1e-5 { deviation.recip() } else { 0.0 };
     values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
 }
