@@ -78,6 +78,9 @@ fn record() -> FrameRecord {
         scaled: Scaled::as_it_is(Some(2.0), PitchSource::Given),
         analysed_px: 4096,
         counts: Counts::of(&cells, true),
+        sample: None,
+        field: None,
+        seen: vec![],
         cells,
         outlines,
     }

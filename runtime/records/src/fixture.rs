@@ -81,6 +81,9 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
         scaled: Scaled::default(),
         analysed_px: u64::from(width / 4 * (height / 4)),
         counts: Counts::of(&cells, false),
+        sample: None,
+        field: None,
+        seen: vec![],
         cells,
         outlines,
     }

@@ -1,7 +1,11 @@
 //! What is kept of one frame: all but its pictures.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
+use crate::{
+    field::{Field, Seen},
+    sample::Sample,
+};
 use bloodseg_vision::{
     cells::{Cell, Counts, outline::Outlines},
     frame::{name::FrameName, quality::Quality},
@@ -38,6 +42,12 @@ pub struct FrameRecord {
     pub analysed_px: u64,
     /// What is counted among `cells`; nothing where `counted` is false.
     pub counts: Counts,
+    /// What it belongs to.
+    pub sample: Option<Arc<Sample>>,
+    /// What the frame shows that earlier frames of the run did not; none where frames are not compared, or it was not counted.
+    pub field: Option<Field>,
+    /// Which cells and platelets were counted before, in the order of `cells`; empty where all are new.
+    pub seen: Vec<Seen>,
     /// The measures of cells and platelets, in order of their labels.
     pub cells: Vec<Cell>,
     /// The cells' outlines, in the same order.
@@ -55,8 +65,9 @@ impl FrameRecord {
         at: SystemTime,
         spare: Option<Self>,
     ) -> Self {
-        let (mut cells, mut outlines, mut stem) =
-            spare.map(|spare| (spare.cells, spare.outlines, spare.stem)).unwrap_or_default();
+        let (mut cells, mut outlines, mut stem, mut seen) =
+            spare.map(|spare| (spare.cells, spare.outlines, spare.stem, spare.seen)).unwrap_or_default();
+        seen.clear();
         name.stem_into(&mut stem);
         cells.clear();
         cells.extend_from_slice(&analysis.cells);
@@ -75,6 +86,9 @@ impl FrameRecord {
             scaled: analysis.scaled,
             analysed_px: analysis.outside.analysed_px(),
             counts: analysis.counts(),
+            sample: None,
+            field: None,
+            seen,
             cells,
             outlines,
         }

@@ -33,6 +33,7 @@ use losses::Losses;
 use super::{
     frame_record::FrameRecord,
     run_info::{ModelInfo, RunInfo},
+    sample::Sample,
     store::{
         self, Fault, is_full,
         log_check::log_damage,
@@ -99,6 +100,8 @@ pub struct Keeper {
     waiting: Deque<Event, EVENT_RING_LEN>,
     losses: Losses,
     scrub: Scrub,
+    /// The sample of the frame before, where there was one.
+    sample: Option<Arc<Sample>>,
     /// Whether it was told that a single frame is more than is allowed.
     told_too_large: bool,
     counters: KeeperCounters,
@@ -136,6 +139,7 @@ impl Keeper {
             waiting: Deque::new(),
             losses: Losses::default(),
             scrub: Scrub::default(),
+            sample: None,
             told_too_large: false,
             counters: KeeperCounters::default(),
         };
@@ -175,6 +179,7 @@ impl Keeper {
         match self.try_keep(record) {
             Ok(id) => {
                 self.counters.kept += 1;
+                self.note_sample(record);
                 self.recovered();
                 self.write_waiting();
                 self.retain(Newest { id, cells: record.cells.len() as u64 });
@@ -350,6 +355,15 @@ impl Keeper {
                 }
                 self.failed(error);
             }
+        }
+    }
+
+    /// Another sample than before is an event.
+    fn note_sample(&mut self, record: &FrameRecord) {
+        if self.sample != record.sample {
+            self.sample.clone_from(&record.sample);
+            let name = self.sample.as_ref().map_or_else(|| "none".to_owned(), |sample| sample.name.clone());
+            self.wait("sample", &name);
         }
     }
 

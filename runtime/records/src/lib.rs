@@ -5,9 +5,11 @@
 extern crate self as bloodseg_records;
 
 pub mod cell_text;
+pub mod count;
 pub mod earlier;
 pub mod error;
 pub mod export;
+pub mod field;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod frame_record;

@@ -19,6 +19,7 @@ use super::{
     models::ModelsArgs,
     report::ReportArgs,
     run::RunArgs,
+    sample::SampleCommand,
     segment::SegmentArgs,
 };
 
@@ -115,6 +116,8 @@ pub(super) enum Command {
     Export(ExportArgs),
     /// Write one HTML page about a run, to hand on: counts, sizes, pictures of cells, models, events
     Report(ReportArgs),
+    /// Name the sample under the lens of a run, also while it runs, or print its name
+    Sample(SampleCommand),
     /// Measure the models on fields with masks: every figure beside its baseline
     Eval(EvalArgs),
     /// Measure times and memory on this machine

@@ -49,6 +49,10 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "RUN", default_value = "all", value_parser = which)]
     run: Which,
 
+    /// Frames of the sample of this name alone
+    #[arg(long, value_name = "ID")]
+    sample: Option<String>,
+
     /// The frame with this number in its run alone
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     frame: Option<i64>,
@@ -148,7 +152,8 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let records = Records::open_checked(&from)?;
     recorded::warn_of_damage(&records);
     let run = run_number(&records, args.run)?;
-    let filter = Filter { run, frame: args.frame, since_ms: args.since, until_ms: args.until };
+    let filter =
+        Filter { run, frame: args.frame, since_ms: args.since, until_ms: args.until, sample: args.sample.clone() };
     let (frames, _) = records.count(&filter)?;
     let bar = print::progress(usize::try_from(frames).unwrap_or(usize::MAX), "frames", session.quiet || out.is_none());
     let write = |to: &mut dyn Write| export(&records, &filter, format, to, &mut || bar.inc(1));

@@ -21,6 +21,7 @@ mod print;
 mod recorded;
 mod report;
 mod run;
+mod sample;
 mod segment;
 mod session;
 mod signals;
@@ -80,6 +81,7 @@ fn dispatch(args: &Args, voice: Option<&Voice>) -> Result<ExitCode> {
         Command::Run(args) => run::run(&session, args, voice.ok_or_else(|| Error::internal("run", "no voice"))?),
         Command::Export(args) => export::run(&session, args),
         Command::Report(args) => report::run(&session, args),
+        Command::Sample(args) => sample::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),

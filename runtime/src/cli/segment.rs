@@ -20,6 +20,7 @@ use clap::Args;
 use super::{
     inputs::{self, Input},
     print,
+    sample::SampleArgs,
     session::Session,
     signals::{self, STOPPED},
 };
@@ -65,6 +66,9 @@ pub(super) struct SegmentArgs {
     /// Count cells also where a picture is out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
+
+    #[command(flatten)]
+    sample: SampleArgs,
 
     /// Bits that samples of 16 bit use, for cameras of 10, 12 or 14 bit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
@@ -158,10 +162,10 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
 fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
     let summary = work.totals.summary();
     if let Some(summary) = summary.as_ref().filter(|_| work.done > 1) {
-        print::line(summary.text());
+        print::line(summary.text("picture"));
     }
     if let Some(summary) = summary.filter(|_| !appended) {
-        return summary.write(out);
+        return totals::write(&summary, out);
     }
     // What an earlier call left would be taken for this one's.
     match std::fs::remove_file(out.join(totals::FILE)) {

@@ -18,27 +18,56 @@ pub struct Density {
     pub interval: Interval,
 }
 
-impl Density {
-    /// Of distinct fields, each with its cells and its area; none without area.
-    pub fn of(fields: impl Iterator<Item = (u64, f64)> + Clone) -> Option<Self> {
-        let (mut n, mut cells, mut area) = (0.0, 0_u64, 0.0);
-        for (of_field, field_area) in fields.clone() {
-            (n, cells, area) = (n + 1.0, cells.saturating_add(of_field), area + field_area);
+/// Fields as they come, in memory that does not grow with their number.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct DensityTally {
+    fields: u64,
+    cells: u64,
+    area: f64,
+    /// Sums of the squares of the counts, of the areas, and of their products.
+    squares: [f64; 3],
+}
+
+impl DensityTally {
+    /// Adds a distinct field, or the part of one that no earlier field shows: its cells and its area.
+    pub fn add(&mut self, cells: u64, area: f64) {
+        self.fields += 1;
+        self.cells = self.cells.saturating_add(cells);
+        self.area += area;
+        let count = cells as f64;
+        for (sum, square) in self.squares.iter_mut().zip([count * count, area * area, count * area]) {
+            *sum += square;
         }
+    }
+
+    /// Cells per unit of area; none without area.
+    pub fn density(&self) -> Option<Density> {
+        let Self { fields, cells, area, squares: [of_counts, of_areas, products] } = *self;
         if !(area > 0.0 && f64::is_finite(area)) {
             return None;
         }
         let density = cells as f64 / area;
         let exact = poisson(cells).times(1.0 / area);
-        if n < 2.0 {
-            return Some(Self { density, interval: exact });
+        if fields < 2 {
+            return Some(Density { density, interval: exact });
         }
-        let residuals = fields.map(|(of_field, field_area)| (of_field as f64 - density * field_area).powi(2));
-        let variance = residuals.sum::<f64>() / (n - 1.0);
+        let n = fields as f64;
+        // The sum of (cells - density * area)^2, which rounding may bring below zero.
+        let residuals = (of_counts - 2.0 * density * products + density * density * of_areas).max(0.0);
+        let variance = residuals / (n - 1.0);
         let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf((1.0 + LEVEL) / 2.0));
         let half = t * (variance * n).sqrt() / area;
         let spread = Interval { low: (density - half).max(0.0), high: density + half };
-        Some(Self { density, interval: if cells < FEW_CELLS { spread.with(exact) } else { spread } })
+        Some(Density { density, interval: if cells < FEW_CELLS { spread.with(exact) } else { spread } })
+    }
+}
+
+impl Density {
+    /// Of distinct fields, each with its cells and its area; none without area.
+    pub fn of(fields: impl Iterator<Item = (u64, f64)>) -> Option<Self> {
+        let mut tally = DensityTally::default();
+        fields.for_each(|(cells, area)| tally.add(cells, area));
+        tally.density()
     }
 }
 

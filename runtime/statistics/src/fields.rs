@@ -45,23 +45,66 @@ pub enum Method {
     FewCells,
 }
 
-impl FieldCounts {
-    /// Of the counts of distinct fields; none without fields.
-    pub fn of(counts: impl Iterator<Item = u64> + Clone) -> Option<Self> {
-        let fields = counts.clone().count() as u64;
+/// Counts of fields as they come, in memory that does not grow with their number.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct FieldTally {
+    cells: u64,
+    counts: Moments,
+    roots: Moments,
+}
+
+/// Running mean and sum of squared deviations (Welford, Technometrics 4, 1962).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Moments {
+    n: u64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64) {
+        self.n += 1;
+        let from_mean = value - self.mean;
+        self.mean += from_mean / self.n as f64;
+        self.squares += from_mean * (value - self.mean);
+    }
+
+    fn variance(&self) -> f64 {
+        self.squares / (self.n as f64 - 1.0)
+    }
+}
+
+impl FieldTally {
+    /// Adds the count of a distinct field.
+    pub fn add(&mut self, cells: u64) {
+        self.cells = self.cells.saturating_add(cells);
+        self.counts.add(cells as f64);
+        self.roots.add((cells as f64 + ROOT_OFFSET).sqrt());
+    }
+
+    /// What the fields say of the sample; none without fields.
+    pub fn counts(&self) -> Option<FieldCounts> {
+        let Self { cells, counts: Moments { n: fields, .. }, .. } = *self;
         if fields == 0 {
             return None;
         }
-        let (n, cells) = (fields as f64, counts.clone().fold(0_u64, u64::saturating_add));
+        let n = fields as f64;
         let mean = cells as f64 / n;
         let exact = poisson(cells).times(1.0 / n);
         if fields == 1 {
-            return Some(Self { fields, cells, mean, interval: exact, method: Method::Poisson, dispersion: None });
+            return Some(FieldCounts {
+                fields,
+                cells,
+                mean,
+                interval: exact,
+                method: Method::Poisson,
+                dispersion: None,
+            });
         }
-        let variance = variance(counts.clone().map(|count| count as f64), mean, n);
+        let variance = self.counts.variance();
         let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf((1.0 + LEVEL) / 2.0));
         let (spread, method) = match fields <= FEW_FIELDS {
-            true => (of_roots(counts, n, t), Method::StudentOfRoots),
+            true => (of_roots(&self.roots, t), Method::StudentOfRoots),
             false => {
                 let half = t * (variance / n).sqrt();
                 (Interval { low: (mean - half).max(0.0), high: mean + half }, Method::Student)
@@ -72,7 +115,16 @@ impl FieldCounts {
             false => (spread, method),
         };
         let dispersion = (mean > 0.0).then(|| variance / mean);
-        Some(Self { fields, cells, mean, interval, method, dispersion })
+        Some(FieldCounts { fields, cells, mean, interval, method, dispersion })
+    }
+}
+
+impl FieldCounts {
+    /// Of the counts of distinct fields; none without fields.
+    pub fn of(counts: impl Iterator<Item = u64>) -> Option<Self> {
+        let mut tally = FieldTally::default();
+        counts.for_each(|count| tally.add(count));
+        tally.counts()
     }
 
     /// Half the interval over the mean; none where nothing was counted.
@@ -90,19 +142,16 @@ impl FieldCounts {
     }
 }
 
-fn variance(values: impl Iterator<Item = f64>, mean: f64, n: f64) -> f64 {
-    values.map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)
-}
+/// Added to a count before its root is taken, so that the spread of roots hardly depends on their mean (Anscombe, Biometrika
+/// 35, 1948).
+const ROOT_OFFSET: f64 = 0.375;
 
-/// Student's interval on the roots of the counts plus 3/8 (Anscombe, Biometrika 35, 1948), brought back to a mean of counts.
-fn of_roots(counts: impl Iterator<Item = u64> + Clone, n: f64, t: f64) -> Interval {
-    const OFFSET: f64 = 0.375;
-    let roots = counts.map(|count| (count as f64 + OFFSET).sqrt());
-    let mean = roots.clone().sum::<f64>() / n;
-    let variance = variance(roots, mean, n);
-    let half = t * (variance / n).sqrt();
-    let back = |root: f64| (root.max(0.0).powi(2) + variance - OFFSET).max(0.0);
-    Interval { low: back(mean - half), high: back(mean + half) }
+/// Student's interval on the roots of the counts, brought back to a mean of counts.
+fn of_roots(roots: &Moments, t: f64) -> Interval {
+    let variance = roots.variance();
+    let half = t * (variance / roots.n as f64).sqrt();
+    let back = |root: f64| (root.max(0.0).powi(2) + variance - ROOT_OFFSET).max(0.0);
+    Interval { low: back(roots.mean - half), high: back(roots.mean + half) }
 }
 
 #[cfg(test)]

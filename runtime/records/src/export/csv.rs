@@ -19,10 +19,22 @@ pub const FRAMES_COLUMNS: [&str; 10] =
     ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
 
 /// What stands before the columns of the folder's `cells.csv`.
-const CELLS_FIRST: [&str; 5] = ["run", "frame", "at_utc", "um_per_px", "um_per_sr_px"];
+const CELLS_FIRST: [&str; 7] = ["run", "frame", "at_utc", "sample", "seen", "um_per_px", "um_per_sr_px"];
 
 /// What stands before the columns of the folder's `frames.csv`.
-const FRAMES_FIRST: [&str; 4] = ["run", "at_utc", "source", "unsupported"];
+const FRAMES_FIRST: [&str; 11] = [
+    "run",
+    "at_utc",
+    "source",
+    "sample",
+    "field",
+    "earlier_frame",
+    "new_part",
+    "new_cells",
+    "new_white",
+    "new_platelets",
+    "unsupported",
+];
 
 /// A table of cells, each with its run, frame, time and pitch. Columns in micrometres are empty where it is not known.
 pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
@@ -33,6 +45,8 @@ pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, pro
         for cell in cells {
             row.fields([frame.run, frame.number])?;
             row.field(utc::rfc3339(frame.at_utc_ms))?;
+            row.field(guarded(&frame.sample))?;
+            row.field(cell.seen.name())?;
             row.known(frame.um_per_px())?;
             row.known(frame.um_per_sr_px())?;
             row.cell(frame, cell, true)?;
@@ -60,6 +74,15 @@ pub(super) fn frames(
         row.field(frame.run)?;
         row.field(utc::rfc3339(frame.at_utc_ms))?;
         row.field(guarded(&frame.source))?;
+        row.field(guarded(&frame.sample))?;
+        let field = frame.field.as_ref();
+        row.field(field.map_or("", |field| field.state.name()))?;
+        row.known(field.and_then(|field| field.earlier))?;
+        row.known(field.map(|field| format!("{:.4}", field.new_part)))?;
+        let new = field.map(|field| field.fresh);
+        row.known(new.map(|new| new.cells))?;
+        row.known(new.and_then(|new| new.white))?;
+        row.known(new.and_then(|new| new.platelets))?;
         row.known(frame.counted.then_some(frame.unsupported))?;
         row.frame(frame)?;
         progress();

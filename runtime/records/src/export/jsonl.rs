@@ -5,7 +5,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::{Coordinates, ExportError, Result, json, rounded};
-use crate::store::read::{CellRow, Filter, FrameRow, Records};
+use crate::{
+    field::Seen,
+    store::read::{CellRow, Filter, FrameRow, Records},
+};
 use bloodseg_clock::utc;
 use bloodseg_vision::cells::{Kind, outline::Polygon};
 
@@ -15,6 +18,8 @@ struct Frame<'a> {
     frame: i64,
     at_utc: String,
     source: &'a str,
+    sample: Option<&'a str>,
+    field: Option<Field>,
     image: &'a str,
     #[serde(flatten)]
     scale: Scale,
@@ -69,6 +74,36 @@ impl Scale {
     }
 }
 
+/// What a frame shows that earlier frames of its run did not.
+#[derive(Serialize)]
+struct Field {
+    state: &'static str,
+    earlier_frame: Option<u64>,
+    /// What lies at `p` in this frame lies at `p + shift` in the earlier one.
+    shift_sr_px: Option<[f64; 2]>,
+    new_part: f64,
+    new_cells: u32,
+    new_red: Option<u32>,
+    new_white: Option<u32>,
+    new_platelets: Option<u32>,
+}
+
+impl Field {
+    fn of(field: &crate::field::Field) -> Self {
+        let crate::field::Field { state, earlier, shift_px, new_part, fresh } = *field;
+        Self {
+            state: state.name(),
+            earlier_frame: earlier,
+            shift_sr_px: shift_px.map(|shift| shift.map(rounded)),
+            new_part,
+            new_cells: fresh.cells,
+            new_red: fresh.red,
+            new_white: fresh.white,
+            new_platelets: fresh.platelets,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Counts {
     /// None of a frame whose cells were not counted.
@@ -106,6 +141,7 @@ struct Cell<'a> {
     measures: Measures,
     touches_border: bool,
     supported: bool,
+    seen: Seen,
     kind: Kind,
     kind_confidence: Option<f64>,
     outline_px: &'a [[u32; 2]],
@@ -179,6 +215,8 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
         frame: frame.number,
         at_utc: utc::rfc3339(frame.at_utc_ms).to_string(),
         source: &frame.source,
+        sample: Some(frame.sample.as_str()).filter(|sample| !sample.is_empty()),
+        field: frame.field.as_ref().map(Field::of),
         image: &frame.image,
         scale: Scale::of(frame),
         pitch_from: &frame.pitch_from,
@@ -226,6 +264,7 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
                 measures: Measures::of(cell, frame),
                 touches_border: cell.touches_border,
                 supported: cell.supported,
+                seen: cell.seen,
                 kind: cell.kind,
                 kind_confidence: cell.kind_confidence,
                 outline_px: &polygon.corners,

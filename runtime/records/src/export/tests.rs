@@ -43,7 +43,7 @@ fn text_of(folder: &Path, filter: Filter, format: Format) -> String {
     String::from_utf8(bytes_of(folder, filter, format)).unwrap()
 }
 
-const ALL: Filter = Filter { run: None, frame: None, since_ms: None, until_ms: None };
+const ALL: Filter = Filter { run: None, frame: None, since_ms: None, until_ms: None, sample: None };
 
 #[test]
 fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {

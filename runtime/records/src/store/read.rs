@@ -15,17 +15,18 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    field::{Field, FieldState, Seen},
     frames::Area,
     store::limits::RECORDS_READ_FRAMES,
 };
 use bloodseg_vision::{
-    cells::Kind,
+    cells::{Counts, Kind},
     pictures,
     placement::{PitchSource, Placement, Scaled},
 };
 
 /// Which frames are wanted; all without any.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this run alone.
     pub run: Option<i64>,
@@ -35,6 +36,8 @@ pub struct Filter {
     pub since_ms: Option<i64>,
     /// Before this time.
     pub until_ms: Option<i64>,
+    /// Of the sample of this name alone.
+    pub sample: Option<String>,
 }
 
 /// A frame as it was recorded, with what its run says. Measures that were no numbers are NaN.
@@ -92,6 +95,10 @@ pub struct FrameRow {
     pub analysed_px: i64,
     /// What its pictures are named by; empty in records before version 4.
     pub stem: String,
+    /// Name of its sample, or empty.
+    pub sample: String,
+    /// What it shows that earlier frames of its run did not; none where frames were not compared.
+    pub field: Option<Field>,
 }
 
 impl FrameRow {
@@ -150,6 +157,8 @@ pub struct CellRow {
     pub kind: Kind,
     /// How sure that is, 0.5 to 1; none where it is unknown.
     pub kind_confidence: Option<f64>,
+    /// Whether it was counted before.
+    pub seen: Seen,
 }
 
 impl CellRow {
@@ -184,15 +193,17 @@ pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_
                        f.box_ms, f.image, f.verdict, f.sharpness, f.contrast_levels, f.clipped_share, f.depth_levels, \
                        f.brightness_levels, f.counted, f.cells, f.unsupported, f.tiles, f.dropped, f.ssr_ms, f.unet_ms, \
                        f.tiling_ms, f.cells_ms, f.total_ms, f.width_px, f.height_px, f.um_per_px_low, f.um_per_px_high, \
-                       f.pitch_source, f.input_scale, f.input_x_px, f.input_y_px, f.analysed_px, f.stem, f.red, f.white, f.platelets";
+                       f.pitch_source, f.input_scale, f.input_x_px, f.input_y_px, f.analysed_px, f.stem, f.red, f.white, f.platelets, \
+                       (SELECT name FROM samples WHERE id = f.sample), f.field, f.earlier, f.shift_x_px, f.shift_y_px, \
+                       f.new_part, f.fresh, f.fresh_red, f.fresh_white, f.fresh_platelets";
 
 /// Number of [`COLUMNS`].
-pub(super) const COLUMN_COUNT: usize = 40;
+pub(super) const COLUMN_COUNT: usize = 50;
 
 /// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
 const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
                       f.run = ?1) AND (?2 IS NULL OR f.number = ?2) AND (?3 IS NULL OR f.at_utc_ms >= ?3) AND (?4 IS NULL OR \
-                      f.at_utc_ms < ?4)";
+                      f.at_utc_ms < ?4) AND (?7 IS NULL OR f.sample IN (SELECT id FROM samples WHERE name = ?7))";
 
 /// Before every frame.
 const FIRST: i64 = i64::MIN;
@@ -280,7 +291,9 @@ impl Records {
         let sql = format!("SELECT count(*), max(f.um_per_px IS NOT NULL) {WANTED}");
         let both =
             |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, Option<bool>>(1)? == Some(true)));
-        self.connection.query_row(&sql, self.bounds(filter, FIRST), both).map_err(|e| self.fault(e))
+        let [run, frame, since_ms, until_ms, after, newest] = self.bounds(filter, FIRST);
+        let values = params![run, frame, since_ms, until_ms, after, newest, filter.sample];
+        self.connection.query_row(&sql, values, both).map_err(|e| self.fault(e))
     }
 
     /// Does several reads of one moment of the records. The log grows meanwhile: nothing that may stand still belongs in it.
@@ -362,11 +375,11 @@ impl Records {
 
     /// The next frames, as many as there are rows for; how many they are.
     fn read_frames(&self, filter: &Filter, after: i64, into: &mut [FrameRow]) -> rusqlite::Result<usize> {
-        let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id LIMIT ?7");
+        let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id LIMIT ?8");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let [run, frame, since_ms, until_ms, after, newest] = self.bounds(filter, after);
         let most = i64::try_from(into.len()).unwrap_or(i64::MAX);
-        let mut rows = statement.query(params![run, frame, since_ms, until_ms, after, newest, most])?;
+        let mut rows = statement.query(params![run, frame, since_ms, until_ms, after, newest, filter.sample, most])?;
         let mut read = 0;
         for frame in into {
             let Some(row) = rows.next()? else { break };
@@ -387,7 +400,7 @@ impl Records {
     ) -> std::result::Result<(), E> {
         let fault = |e| E::from(self.fault(e));
         let sql = "SELECT label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
-                   consistency_levels, supported, outline, kind, kind_confidence FROM cells WHERE frame = ?1 ORDER BY label";
+                   consistency_levels, supported, outline, kind, kind_confidence, seen FROM cells WHERE frame = ?1 ORDER BY label";
         let mut statement = self.connection.prepare_cached(sql).map_err(fault)?;
         let mut rows = statement.query([frame]).map_err(fault)?;
         let mut cell = CellRow::default();
@@ -458,6 +471,23 @@ impl FrameRow {
         self.analysed_px = row.get(35)?;
         text(row, 36, &mut self.stem)?;
         [self.red, self.white, self.platelets] = [row.get(37)?, row.get(38)?, row.get(39)?];
+        text(row, 40, &mut self.sample)?;
+        self.field = match row.get_ref(41)?.as_str().ok().and_then(FieldState::from_name) {
+            None => None,
+            Some(state) => Some(Field {
+                state,
+                earlier: row.get::<_, Option<i64>>(42)?.map(i64::cast_unsigned),
+                shift_px: row.get::<_, Option<f64>>(43)?.zip(row.get(44)?).map(|(x, y)| [x, y]),
+                new_part: row.get::<_, Option<f64>>(45)?.unwrap_or(1.0),
+                fresh: Counts {
+                    cells: row.get::<_, Option<u32>>(46)?.unwrap_or(0),
+                    red: row.get(47)?,
+                    white: row.get(48)?,
+                    platelets: row.get(49)?,
+                    unsupported: 0,
+                },
+            }),
+        };
         Ok(())
     }
 }
@@ -480,6 +510,7 @@ impl CellRow {
         }
         self.kind = row.get_ref(11)?.as_str().ok().and_then(Kind::from_name).unwrap_or_default();
         self.kind_confidence = row.get(12)?;
+        self.seen = Seen::from_number(row.get(13)?);
         Ok(())
     }
 }

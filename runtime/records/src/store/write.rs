@@ -10,6 +10,7 @@ use crate::{
     frame_record::FrameRecord,
     limits::{MAX_EVENT_BYTES, MAX_RECORD_NAME_BYTES},
     run_info::{ModelInfo, RunInfo},
+    sample::Sample,
     store::limits::{MAX_EMPTY_RUNS, MAX_EVENTS},
 };
 use bloodseg_clock::utc;
@@ -150,20 +151,45 @@ pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<
     })
 }
 
+/// The number of a sample, which is written where it is new.
+fn sample(connection: &Connection, sample: &Sample, now_utc_ms: i64) -> rusqlite::Result<i64> {
+    let Sample { name, operator, stain, note } = sample;
+    let sql = "SELECT id FROM samples WHERE name = ?1 AND operator = ?2 AND stain = ?3 AND note = ?4";
+    let known = connection.prepare_cached(sql)?.query_row([name, operator, stain, note], |row| row.get(0));
+    if let Some(id) = known.optional()? {
+        return Ok(id);
+    }
+    connection.execute(
+        "INSERT INTO samples (name, operator, stain, note, first_utc_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![name, operator, stain, note, now_utc_ms],
+    )?;
+    let id = connection.last_insert_rowid();
+    Summed::Sample.store(connection, id)?;
+    // Those of frames that retention has deleted.
+    let unused = "DELETE FROM samples WHERE id < ?1 AND NOT EXISTS (SELECT 1 FROM frames WHERE sample = samples.id)";
+    connection.execute(unused, [id])?;
+    Ok(id)
+}
+
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
 ///
 /// # Errors
 /// Those of SQLite; nothing of the frame is then there, unless the disk failed while it was told to keep it.
 pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i64) -> rusqlite::Result<i64> {
     within(connection, || {
+        let sample = record.sample.as_ref().map(|known| sample(connection, known, utc::ms(record.at))).transpose()?;
+        let field = record.field.as_ref();
+        let fresh = field.map(|field| field.fresh);
         let FrameRecord { quality, times, size_px, scaled, counts, .. } = record;
         connection
             .prepare_cached(
                 "INSERT INTO frames (run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
                  depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms,
                  cells_ms, total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale,
-                 input_x_px, input_y_px, analysed_px, stem, red, white, platelets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)",
+                 input_x_px, input_y_px, analysed_px, stem, red, white, platelets, sample, field, earlier, shift_x_px, shift_y_px, new_part, fresh,
+                 fresh_red, fresh_white, fresh_platelets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+                 ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39,
+                 ?40, ?41, ?42, ?43, ?44, ?45)",
             )?
             .execute(params![
                 run,
@@ -200,13 +226,23 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 cut::<MAX_RECORD_NAME_BYTES>(&record.stem).as_str(),
                 counts.red,
                 counts.white,
-                counts.platelets
+                counts.platelets,
+                sample,
+                field.map(|field| field.state.name()),
+                field.and_then(|field| field.earlier).map(u64::cast_signed),
+                field.and_then(|field| field.shift_px).map(|shift| shift[0]),
+                field.and_then(|field| field.shift_px).map(|shift| shift[1]),
+                field.map(|field| field.new_part),
+                fresh.map(|fresh| fresh.cells),
+                fresh.and_then(|fresh| fresh.red),
+                fresh.and_then(|fresh| fresh.white),
+                fresh.and_then(|fresh| fresh.platelets)
             ])?;
         let id = connection.last_insert_rowid();
         let mut cells = connection.prepare_cached(
             "INSERT INTO cells (frame, label, x_px, y_px, area_px, perimeter_px, eccentricity, touches_border, confidence,
-             consistency_levels, supported, outline, kind, kind_confidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-             ?12, ?13, ?14)",
+             consistency_levels, supported, outline, kind, kind_confidence, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+             ?10, ?11, ?12, ?13, ?14, ?15)",
         )?;
         for (at, cell) in record.cells.iter().enumerate() {
             cells.execute(params![
@@ -223,7 +259,8 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
                 cell.consistency.supported(),
                 record.outlines.get(at),
                 cell.kind.known(),
-                cell.kind_confidence()
+                cell.kind_confidence(),
+                record.seen.get(at).copied().unwrap_or_default().number()
             ])?;
         }
         drop(cells);

@@ -12,6 +12,7 @@ use bloodseg_records::{
     frame_record::FrameRecord,
     keeper::{Keeper, Kept},
     run_info::{ModelInfo, RunInfo},
+    sample::Sample,
     store::{self, read::Records, retention::Retention},
 };
 use bloodseg_vision::{frame::name::FrameName, pipeline::Analysis};
@@ -28,6 +29,8 @@ pub(super) struct CallRecords {
     clock: Arc<dyn Clock>,
     number: u64,
     spare: Option<FrameRecord>,
+    /// What all pictures of the call belong to.
+    sample: Option<Arc<Sample>>,
     /// Pictures that could not be recorded.
     lost: u64,
 }
@@ -65,7 +68,8 @@ impl CallRecords {
             notes: notes.join(" "),
         };
         let keeper = Keeper::open(out, &run, &EVERYTHING, Arc::clone(&clock))?;
-        Ok(Self { keeper, clock, number: 0, spare: None, lost: 0 })
+        let sample = args.sample.sample()?.map(Arc::new);
+        Ok(Self { keeper, clock, number: 0, spare: None, sample, lost: 0 })
     }
 
     /// Records a picture and its cells.
@@ -75,6 +79,7 @@ impl CallRecords {
         let mut record =
             FrameRecord::of(self.number, &name, analysis, counted, 0, self.clock.wall(), self.spare.take());
         record.stem.clone_from(&input.stem);
+        record.sample.clone_from(&self.sample);
         self.lost += u64::from(self.keeper.keep(&record) != Kept::Durable);
         self.spare = Some(record);
     }

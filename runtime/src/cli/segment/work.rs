@@ -12,13 +12,13 @@ use super::{
     records::CallRecords,
     scales::{self, Scales},
     tables::Tables,
-    totals::Totals,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::{
     cli::{inputs::Input, print, session::Session},
     run::stop::Stop,
 };
+use bloodseg_records::count::{CountedFrame, SampleCount};
 use bloodseg_vision::{
     overlay::Base,
     pipeline::Pipeline,
@@ -38,7 +38,7 @@ pub(super) struct Work {
     /// What `export` and `report` read; shards have none.
     pub(super) records: Option<CallRecords>,
     /// What the pictures come to.
-    pub(super) totals: Totals,
+    pub(super) totals: SampleCount,
     bar: ProgressBar,
     /// A single picture that fails is reported once, by the end of the command.
     is_single: bool,
@@ -64,7 +64,7 @@ impl Work {
             scales: None,
             with_threads: session.threads() > 1,
             records: None,
-            totals: Totals::default(),
+            totals: SampleCount::default(),
             bar: print::progress(count, "pictures", session.quiet),
             is_single: count == 1,
             done: 0,
@@ -149,7 +149,7 @@ impl Work {
         let verdict = analysis.quality.verdict;
         let counted = verdict.is_counted(self.any_quality);
         tables.add(&input.name, analysis, counted)?;
-        self.totals.add(analysis, counted);
+        self.totals.add(&CountedFrame::of(analysis, counted, None));
         if let Some(records) = &mut self.records {
             records.add(input, analysis, counted);
         }

@@ -24,8 +24,9 @@ pub struct Counts {
 
 impl Counts {
     /// Counts `cells`, with or without known kinds.
-    pub fn of(cells: &[Cell], has_kinds: bool) -> Self {
-        let count = |wanted: &dyn Fn(&Cell) -> bool| cells.iter().filter(|cell| wanted(cell)).count() as u32;
+    pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell, IntoIter: Clone>, has_kinds: bool) -> Self {
+        let cells = cells.into_iter();
+        let count = |wanted: &dyn Fn(&Cell) -> bool| cells.clone().filter(|cell| wanted(cell)).count() as u32;
         let of_kind = |kind| has_kinds.then(|| count(&|cell| cell.kind == kind));
         Self {
             cells: count(&|cell| cell.kind.is_cell()),

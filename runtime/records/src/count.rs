@@ -1,0 +1,369 @@
+//! What the frames or pictures of a sample come to: cells a field with an interval, cells a square millimetre, the shares of the
+//! kinds. Each cell is counted once, and each field.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::{
+    field::{Field, FieldState},
+    frames::Area,
+    store::read::FrameRow,
+};
+use bloodseg_statistics::{
+    LEVEL,
+    density::{Density, DensityTally},
+    fields::{FieldCounts, FieldTally},
+    share::Share,
+};
+use bloodseg_vision::{cells::Counts, pipeline::Analysis};
+
+/// Square micrometres of a square millimetre.
+const UM2_PER_MM2: f64 = 1e6;
+
+/// Part of the mean to which further fields are asked to narrow the interval.
+const WANTED_HALF_WIDTH: f64 = 0.05;
+
+/// A frame or a picture, as far as it matters for a count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CountedFrame {
+    /// Whether its cells were counted.
+    pub counted: bool,
+    /// Its cells, whether or not an earlier frame shows them.
+    pub counts: Counts,
+    /// What it shows that earlier ones did not; none where it is a field of its own.
+    pub field: Option<Field>,
+    /// Analysed area, where the pitch is known.
+    pub area_mm2: Option<f64>,
+}
+
+impl CountedFrame {
+    /// Of an analysis.
+    pub fn of(analysis: &Analysis, counted: bool, field: Option<Field>) -> Self {
+        let area = Area::of(&analysis.scaled, analysis.outside.analysed_px() as f64);
+        Self { counted, counts: analysis.counts(), field, area_mm2: area.um2.map(|um2| um2 / UM2_PER_MM2) }
+    }
+
+    /// As it was recorded.
+    pub fn of_row(frame: &FrameRow) -> Self {
+        let count = |count: i64| u32::try_from(count).unwrap_or(0);
+        let [red, white, platelets] = frame.kinds().map(|kind| kind.map(count));
+        Self {
+            counted: frame.counted,
+            counts: Counts { cells: count(frame.cells), red, white, platelets, unsupported: count(frame.unsupported) },
+            field: frame.field,
+            area_mm2: frame.area().um2.map(|um2| um2 / UM2_PER_MM2),
+        }
+    }
+
+    /// The cells that no earlier frame shows, and the part of the area that is new.
+    fn fresh(&self) -> (Counts, f64) {
+        self.field.map_or((self.counts, 1.0), |field| (field.fresh, field.new_part))
+    }
+}
+
+/// Counts as they come, in memory that does not grow with their number.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SampleCount {
+    counted: u64,
+    not_counted: u64,
+    same: u64,
+    overlapping: u64,
+    total: Total,
+    /// Counted frames whose kinds are known.
+    with_kinds: u64,
+    cells: FieldTally,
+    /// Red cells, white cells, platelets.
+    kinds: [FieldTally; 3],
+    density: DensityTally,
+    /// Whether the area of a frame that counts is unknown.
+    lacks_area: bool,
+    /// Cells of whole fields, and those of them that the input does not support.
+    support: [u64; 2],
+    /// Whether the frame before had too few cells to be compared: one that follows it may show the same.
+    was_too_few: bool,
+}
+
+/// Cells that were counted once each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Total {
+    /// Red and white, or all where kinds are unknown.
+    pub cells: u64,
+    /// None where kinds are unknown, as those below.
+    pub red: Option<u64>,
+    /// White cells.
+    pub white: Option<u64>,
+    /// No part of `cells`.
+    pub platelets: Option<u64>,
+}
+
+impl SampleCount {
+    /// Adds a frame.
+    pub fn add(&mut self, frame: &CountedFrame) {
+        if !frame.counted {
+            self.not_counted += 1;
+            return;
+        }
+        self.counted += 1;
+        let (fresh, new_part) = frame.fresh();
+        self.add_to_total(&fresh);
+        let state = frame.field.map_or(FieldState::New, |field| field.state);
+        let again = state == FieldState::TooFew && std::mem::replace(&mut self.was_too_few, true);
+        self.was_too_few &= state == FieldState::TooFew;
+        match state {
+            FieldState::Same => self.same += 1,
+            // An empty place that the stage stands over.
+            FieldState::TooFew if again => self.same += 1,
+            FieldState::Overlaps => {
+                self.overlapping += 1;
+                self.add_area(&fresh, frame.area_mm2.map(|mm2| mm2 * new_part));
+            }
+            FieldState::New | FieldState::TooFew => {
+                self.cells.add(fresh.cells.into());
+                if let (Some(red), Some(white), Some(platelets)) = (fresh.red, fresh.white, fresh.platelets) {
+                    self.with_kinds += 1;
+                    for (tally, count) in self.kinds.iter_mut().zip([red, white, platelets]) {
+                        tally.add(count.into());
+                    }
+                }
+                self.support[0] += u64::from(frame.counts.cells);
+                self.support[1] += u64::from(frame.counts.unsupported);
+                self.add_area(&fresh, frame.area_mm2);
+            }
+        }
+    }
+
+    fn add_to_total(&mut self, fresh: &Counts) {
+        let Total { cells, red, white, platelets } = &mut self.total;
+        *cells += u64::from(fresh.cells);
+        for (sum, count) in [(red, fresh.red), (white, fresh.white), (platelets, fresh.platelets)] {
+            if let Some(count) = count {
+                *sum = Some(sum.unwrap_or(0) + u64::from(count));
+            }
+        }
+    }
+
+    fn add_area(&mut self, fresh: &Counts, area_mm2: Option<f64>) {
+        match area_mm2 {
+            Some(mm2) if mm2 > 0.0 => self.density.add(fresh.cells.into(), mm2),
+            Some(_) => {}
+            None => self.lacks_area = true,
+        }
+    }
+
+    /// Cells that were counted, each once.
+    pub fn total(&self) -> Total {
+        self.total
+    }
+
+    /// Half the interval of the cells a field, over their mean; none before there are two fields with cells.
+    pub fn relative_half_width(&self) -> Option<f64> {
+        let cells = self.cells.counts().filter(|cells| cells.fields > 1)?;
+        cells.relative_half_width()
+    }
+
+    /// All of it; none where nothing was counted.
+    pub fn summary(&self) -> Option<Summary> {
+        let cells = self.cells.counts();
+        if self.counted == 0 {
+            return None;
+        }
+        // Kinds are known of all frames or of none, unless the models were changed.
+        let all_kinds = self.with_kinds > 0 && self.with_kinds == cells.map_or(0, |cells| cells.fields);
+        let [red, white, platelets] = self.kinds.map(|tally| tally.counts().filter(|_| all_kinds));
+        Some(Summary {
+            pictures: self.counted,
+            not_counted: self.not_counted,
+            fields: cells.map_or(0, |cells| cells.fields),
+            seen_again: self.same,
+            overlapping: self.overlapping,
+            level: LEVEL,
+            total: self.total,
+            cells,
+            more_pictures_for_5_percent: cells.and_then(|cells| cells.more_fields_for(WANTED_HALF_WIDTH)),
+            red,
+            white,
+            platelets,
+            white_of_cells: white.zip(cells).and_then(|(white, cells)| Share::of(white.cells, cells.cells)),
+            unsupported_of_cells: Share::of(self.support[1], self.support[0]),
+            cells_per_mm2: self.density.density().filter(|_| !self.lacks_area),
+        })
+    }
+}
+
+/// The answer for a sample, in numbers. Names are part of the interface (docs/formats.md).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// Pictures or frames that were counted.
+    pub pictures: u64,
+    /// Those that were analysed and not counted.
+    pub not_counted: u64,
+    /// Distinct fields among them that share nothing with an earlier one: what the means are over.
+    pub fields: u64,
+    /// Counted ones that show the field of an earlier one, of which nothing was counted again.
+    pub seen_again: u64,
+    /// Counted ones that overlap an earlier one: their new cells are in `total` and in `cells_per_mm2`.
+    pub overlapping: u64,
+    /// Probability with which each interval holds the truth of the sample.
+    pub level: f64,
+    /// Cells counted once each.
+    pub total: Total,
+    /// Red and white cells, or all where kinds are unknown, a field.
+    pub cells: Option<FieldCounts>,
+    /// How many more fields like these bring the interval to 5 % of the mean on both sides.
+    pub more_pictures_for_5_percent: Option<u64>,
+    /// Red cells a field; null where kinds are unknown, as all below.
+    pub red: Option<FieldCounts>,
+    /// White cells a field.
+    pub white: Option<FieldCounts>,
+    /// Platelets a field.
+    pub platelets: Option<FieldCounts>,
+    /// White cells of all cells.
+    pub white_of_cells: Option<Share>,
+    /// Cells that the input does not support, of all cells.
+    pub unsupported_of_cells: Option<Share>,
+    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown.
+    pub cells_per_mm2: Option<Density>,
+}
+
+impl Summary {
+    /// For people, in a few lines; `what` is `picture` or `frame`.
+    pub fn text(&self, what: &str) -> String {
+        let mut text = String::new();
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        let _ = write!(text, "{} {what}{}, {} cells", self.pictures, plural(self.pictures), self.total.cells);
+        if let Some(cells) = self.cells {
+            let percent = (100.0 * self.level).round();
+            let each = if self.fields == self.pictures { what } else { "field" };
+            let _ = write!(
+                text,
+                ": {:.1} a {each} ({percent} %: {:.1} to {:.1})",
+                cells.mean, cells.interval.low, cells.interval.high
+            );
+        }
+        if let Some(Density { density, interval }) = self.cells_per_mm2 {
+            let _ = write!(text, ", {density:.0} per mm2 ({:.0} to {:.0})", interval.low, interval.high);
+        }
+        if let Total { red: Some(red), white: Some(white), platelets: Some(platelets), .. } = self.total {
+            let share = self.white_of_cells.map_or_else(String::new, |share| format!(", {}", share.text()));
+            let _ = write!(text, "\n{red} red, {white} white{share}; {platelets} platelets");
+        }
+        if self.seen_again + self.overlapping > 0 {
+            let _ = write!(
+                text,
+                "\n{} distinct field{}; {} show{} a field again, {} overlap{} one",
+                self.fields,
+                plural(self.fields),
+                self.seen_again,
+                if self.seen_again == 1 { "s" } else { "" },
+                self.overlapping,
+                if self.overlapping == 1 { "s" } else { "" }
+            );
+        }
+        if self.not_counted > 0 {
+            let _ = write!(text, "\n{} more not counted", self.not_counted);
+        }
+        match self.more_pictures_for_5_percent {
+            Some(more) if more > 0 => {
+                let _ = write!(text, "\n{more} more {what}{} like these would narrow the count to 5 %", plural(more));
+            }
+            _ => {}
+        }
+        text
+    }
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cells", self.cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn frame(cells: u32, white: Option<u32>, area_mm2: Option<f64>) -> CountedFrame {
+        let counts =
+            Counts { cells, red: white.map(|white| cells - white), white, platelets: white.map(|_| 3), unsupported: 1 };
+        CountedFrame { counted: true, counts, field: None, area_mm2 }
+    }
+
+    fn in_field(frame: CountedFrame, state: FieldState, cells: u32, new_part: f64) -> CountedFrame {
+        let fresh = Counts { cells, ..Counts::default() };
+        CountedFrame { field: Some(Field { state, earlier: Some(1), shift_px: None, new_part, fresh }), ..frame }
+    }
+
+    fn count(frames: &[CountedFrame]) -> SampleCount {
+        let mut count = SampleCount::default();
+        frames.iter().for_each(|frame| count.add(frame));
+        count
+    }
+
+    #[test]
+    fn counts_have_intervals_and_kinds_shares() {
+        let mut frames: Vec<_> =
+            [(20, 1), (24, 0), (19, 0), (21, 1)].map(|(cells, white)| frame(cells, Some(white), Some(0.002))).into();
+        frames.extend([CountedFrame { counted: false, ..frame(9, None, None) }; 2]);
+        let summary = count(&frames).summary().unwrap();
+        let text = summary.text("picture");
+        assert!(text.starts_with("4 pictures, 84 cells: 21.0 a picture (95 %: 17."), "{text}");
+        assert!(
+            text.contains(" per mm2 (") && text.contains("82 red, 2 white, 2.4 % (0.3 to 8.3 %); 12 platelets"),
+            "{text}"
+        );
+        assert!(text.contains("2 more not counted"), "{text}");
+        let json = serde_json::to_value(summary).unwrap();
+        assert_eq!((&json["cells"]["cells"], &json["cells"]["method"]), (&84.into(), &"student-of-roots".into()));
+        assert_eq!((&json["unsupported_of_cells"]["part"], &json["level"]), (&4.into(), &0.95.into()));
+    }
+
+    #[test]
+    fn without_kinds_and_pitch_there_are_none_of_their_figures() {
+        let summary = count(&[frame(100, None, None)]).summary().unwrap();
+        let json = serde_json::to_value(summary).unwrap();
+        assert!(json["red"].is_null() && json["cells_per_mm2"].is_null() && json["white_of_cells"].is_null());
+        assert_eq!(json["cells"]["method"], "poisson");
+        assert_eq!(summary.text("picture"), "1 picture, 100 cells: 100.0 a picture (95 %: 81.4 to 121.6)");
+        assert!(SampleCount::default().summary().is_none());
+    }
+
+    #[test]
+    fn none_of_a_kind_is_below_a_bound() {
+        let summary = count(&[frame(500, Some(0), None); 2]).summary().unwrap();
+        assert!(summary.text("frame").contains("1000 red, 0 white, below 0.4 %"), "{}", summary.text("frame"));
+    }
+
+    #[test]
+    fn a_stage_that_stands_still_narrows_nothing() {
+        let of = |cells| in_field(frame(cells, None, Some(0.01)), FieldState::New, cells, 1.0);
+        let moved = count(&[of(50), of(60)]);
+        let mut still = moved;
+        for _ in 0..1000 {
+            still.add(&in_field(frame(60, None, Some(0.01)), FieldState::Same, 0, 0.0));
+        }
+        let (moved, still) = (moved.summary().unwrap(), still.summary().unwrap());
+        assert_eq!((moved.cells, moved.total, moved.cells_per_mm2), (still.cells, still.total, still.cells_per_mm2));
+        assert_eq!((still.pictures, still.fields, still.seen_again), (1002, 2, 1000));
+    }
+
+    #[test]
+    fn of_an_overlap_only_what_is_new_counts() {
+        let first = in_field(frame(50, None, Some(0.01)), FieldState::New, 50, 1.0);
+        let second = in_field(frame(52, None, Some(0.01)), FieldState::Overlaps, 13, 0.25);
+        let summary = count(&[first, second]).summary().unwrap();
+        assert_eq!((summary.total.cells, summary.cells.unwrap().cells, summary.overlapping), (63, 50, 1));
+        let density = summary.cells_per_mm2.unwrap();
+        assert!((density.density - 63.0 / 0.0125).abs() < 1e-6);
+        assert!(summary.text("frame").contains("1 distinct field; 0 show a field again, 1 overlaps one"));
+    }
+
+    #[test]
+    fn an_empty_place_counts_once_while_nothing_else_is_seen() {
+        let empty = in_field(frame(0, None, None), FieldState::TooFew, 0, 1.0);
+        let other = in_field(frame(9, None, None), FieldState::New, 9, 1.0);
+        let summary = count(&[empty, empty, other, empty]).summary().unwrap();
+        assert_eq!((summary.fields, summary.seen_again), (3, 1));
+    }
+}
