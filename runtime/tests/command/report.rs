@@ -241,6 +241,9 @@ impl Made {
             scaled: Scaled::as_it_is(self.um_per_px, PitchSource::Given),
             analysed_px: u64::from(labels.width() / 4 * (labels.height() / 4)),
             counts: Counts::of(&cells, false),
+            sample: None,
+            field: None,
+            seen: vec![],
             cells,
             outlines,
         };

@@ -1,0 +1,35 @@
+//! Particles that keep their place in the picture while the specimen moves: dust on the sensor or the lenses.
+
+use crate::{
+    constellation::Constellation,
+    grid::Grid,
+    limits::{MAX_ANCHORS, MIN_STUCK, STUCK_FIELDS},
+};
+
+/// Distance within which a particle keeps its place, in cell diameters.
+const KEPT_PLACE: f32 = 0.12;
+
+/// Difference in the logarithm of the area within which it stays the same.
+const KEPT_LN_AREA: f32 = 0.3;
+
+/// Marks the anchors of `now` that stand where one stood in enough of the latest distinct fields, newest first. `grid` holds
+/// all anchors of `now`.
+pub(crate) fn mark<'a>(now: &mut Constellation, grid: &Grid, latest: impl Iterator<Item = &'a Constellation>) {
+    let reach_px = KEPT_PLACE * now.diameter_px;
+    let mut times = [0_u8; MAX_ANCHORS];
+    for field in latest.filter(|field| field.size_px == now.size_px).take(STUCK_FIELDS) {
+        let mut here = [false; MAX_ANCHORS];
+        for anchor in &field.anchors {
+            for point in grid.near(anchor.at, reach_px) {
+                let other = &now.anchors[point];
+                let (x, y) = (anchor.at[0] - other.at[0], anchor.at[1] - other.at[1]);
+                let same_size = (anchor.ln_area - other.ln_area).abs() <= KEPT_LN_AREA;
+                here[point] |= x * x + y * y <= reach_px * reach_px && same_size && !anchor.cut && !other.cut;
+            }
+        }
+        times.iter_mut().zip(here).for_each(|(times, here)| *times += u8::from(here));
+    }
+    for (anchor, times) in now.anchors.iter_mut().zip(times) {
+        anchor.stuck = times >= MIN_STUCK;
+    }
+}
