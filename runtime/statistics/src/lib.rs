@@ -4,6 +4,7 @@
 //! the spread between distinct fields ([`fields`]). A count without a spread has the exact Poisson interval ([`single`]), and a share of
 //! cells the exact binomial one ([`share`]). All intervals are two-sided, of [`LEVEL`].
 
+pub mod agreement;
 pub mod density;
 pub mod fields;
 pub mod share;
