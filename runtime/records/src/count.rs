@@ -76,6 +76,7 @@ pub struct SampleCount {
     /// Red cells, white cells, platelets.
     kinds: [FieldTally; 3],
     density: DensityTally,
+    parts: Parts,
     /// Whether the area of a frame that counts is unknown.
     lacks_area: bool,
     /// Cells of whole fields, and those of them that the input does not support.
@@ -95,6 +96,42 @@ pub struct Total {
     pub white: Option<u64>,
     /// No part of `cells`.
     pub platelets: Option<u64>,
+}
+
+/// New parts of frames that overlap earlier ones: together they make fields, so that a slow pan narrows the interval as a scan
+/// in whole steps does.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Parts {
+    part: f64,
+    counts: Counts,
+}
+
+impl Parts {
+    fn add(&mut self, fresh: &Counts, part: f64) {
+        self.part += part;
+        let sum = |one: Option<u32>, other: Option<u32>| Some(one.unwrap_or(0).saturating_add(other?));
+        let Counts { cells, red, white, platelets, unsupported } = &mut self.counts;
+        *cells = cells.saturating_add(fresh.cells);
+        *unsupported = unsupported.saturating_add(fresh.unsupported);
+        (*red, *white, *platelets) = (sum(*red, fresh.red), sum(*white, fresh.white), sum(*platelets, fresh.platelets));
+    }
+
+    /// The counts of a whole field, once there are parts for one: what they count, over their size.
+    fn take_whole(&mut self) -> Option<Counts> {
+        if self.part < 1.0 {
+            return None;
+        }
+        let Self { part, counts } = std::mem::take(self);
+        let each = |count: u32| (f64::from(count) / part).round() as u32;
+        let Counts { cells, red, white, platelets, unsupported } = counts;
+        Some(Counts {
+            cells: each(cells),
+            red: red.map(each),
+            white: white.map(each),
+            platelets: platelets.map(each),
+            unsupported: each(unsupported),
+        })
+    }
 }
 
 impl SampleCount {
@@ -117,18 +154,26 @@ impl SampleCount {
             FieldState::Overlaps => {
                 self.overlapping += 1;
                 self.add_area(&fresh, frame.area_mm2.map(|mm2| mm2 * new_part));
+                self.parts.add(&fresh, new_part);
+                if let Some(whole) = self.parts.take_whole() {
+                    self.add_field(&whole);
+                }
             }
             FieldState::New | FieldState::TooFew => {
-                self.cells.add(fresh.cells.into());
-                if let (Some(red), Some(white), Some(platelets)) = (fresh.red, fresh.white, fresh.platelets) {
-                    self.with_kinds += 1;
-                    for (tally, count) in self.kinds.iter_mut().zip([red, white, platelets]) {
-                        tally.add(count.into());
-                    }
-                }
+                self.add_field(&fresh);
                 self.support[0] += u64::from(frame.counts.cells);
                 self.support[1] += u64::from(frame.counts.unsupported);
                 self.add_area(&fresh, frame.area_mm2);
+            }
+        }
+    }
+
+    fn add_field(&mut self, counts: &Counts) {
+        self.cells.add(counts.cells.into());
+        if let (Some(red), Some(white), Some(platelets)) = (counts.red, counts.white, counts.platelets) {
+            self.with_kinds += 1;
+            for (tally, count) in self.kinds.iter_mut().zip([red, white, platelets]) {
+                tally.add(count.into());
             }
         }
     }
@@ -198,7 +243,8 @@ pub struct Summary {
     pub pictures: u64,
     /// Those that were analysed and not counted.
     pub not_counted: u64,
-    /// Distinct fields among them that share nothing with an earlier one: what the means are over.
+    /// Distinct fields, which the means are over: pictures that share nothing with an earlier one, and new parts of others that
+    /// together have the size of a field.
     pub fields: u64,
     /// Counted ones that show the field of an earlier one, of which nothing was counted again.
     pub seen_again: u64,
@@ -357,6 +403,15 @@ mod tests {
         let density = summary.cells_per_mm2.unwrap();
         assert!((density.density - 63.0 / 0.0125).abs() < 1e-6);
         assert!(summary.text("frame").contains("1 distinct field; 0 show a field again, 1 overlaps one"));
+    }
+
+    #[test]
+    fn a_slow_pan_narrows_the_interval_as_whole_steps_do() {
+        let first = in_field(frame(40, None, None), FieldState::New, 40, 1.0);
+        let step = in_field(frame(40, None, None), FieldState::Overlaps, 10, 0.25);
+        let frames: Vec<_> = std::iter::once(first).chain(std::iter::repeat_n(step, 4 * 9)).collect();
+        let summary = count(&frames).summary().unwrap();
+        assert_eq!((summary.fields, summary.cells.unwrap().mean, summary.total.cells), (10, 40.0, 400));
     }
 
     #[test]

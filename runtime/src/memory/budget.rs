@@ -125,6 +125,7 @@ impl Budget {
             line("a frame at the scale of the models", analysed_bytes, format!("of {width}x{height}, and kept")),
             line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
             line("models that are loaded again", loading, "measured, beyond what those before free".into()),
+            line("distinct fields", bloodseg_fields::limits::MAX_BYTES as u64, "a bound".into()),
             line("all else that is kept", rest, "measured before the first frame".into()),
             line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "a bound".into()),
             line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),

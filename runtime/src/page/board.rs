@@ -20,7 +20,7 @@ use super::{
     stage_times::StageHistograms,
 };
 use crate::page::limits::{MAX_PAGE_PICTURE_SIDE_PX, MAX_PAGE_TREND_LEN};
-use bloodseg_records::frames::Area;
+use bloodseg_records::{count::Summary, frames::Area, sample::Sample};
 use bloodseg_vision::{
     cells::{Cell, Counts, Kind},
     frame::{
@@ -172,6 +172,16 @@ pub struct Board {
     pub stages: StageHistograms,
     /// Cells of the latest frames.
     pub recent: Arc<RecentCells>,
+    answer: Mutex<Answer>,
+}
+
+/// What the frames of the sample under the lens come to.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// Name of the sample, where one is named.
+    pub sample: Option<String>,
+    /// The counts; none before a frame was counted.
+    pub summary: Option<Summary>,
 }
 
 impl Default for Board {
@@ -181,6 +191,20 @@ impl Default for Board {
 }
 
 impl Board {
+    /// What was counted so far, and of which sample.
+    pub fn set_answer(&self, sample: Option<&Sample>, summary: Option<Summary>) {
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        answer.summary = summary;
+        if answer.sample.as_deref() != sample.map(|sample| sample.name.as_str()) {
+            answer.sample = sample.map(|sample| sample.name.clone());
+        }
+    }
+
+    /// The same, copied.
+    pub fn answer(&self) -> Answer {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// These models run from now on.
     pub fn set_models(&self, models: Vec<ModelCard>) {
         *self.models.lock().unwrap_or_else(PoisonError::into_inner) = models;
@@ -211,6 +235,7 @@ impl Board {
             models: Mutex::default(),
             stages: StageHistograms::default(),
             recent: Arc::new(RecentCells::new()),
+            answer: Mutex::default(),
         }
     }
 

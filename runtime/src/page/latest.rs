@@ -6,18 +6,23 @@ use serde::Serialize;
 
 use super::{
     Site,
-    board::{Reading, TrendPoint},
+    board::{Answer, Reading, TrendPoint},
     diameters,
     facts::ModelCard,
 };
 use crate::{camera::counters::CameraCounters, memory, run::Counts};
 use bloodseg_clock::utc;
+use bloodseg_records::count::Summary;
 
 /// See the module. Names and units are part of the interface (docs/page.md).
 #[derive(Debug, Serialize)]
 pub struct Latest<'a> {
     version: &'static str,
     run: RunNow<'a>,
+    /// Name of the sample under the lens.
+    sample: Option<String>,
+    /// What its frames come to; none before a frame was counted.
+    answer: Option<Summary>,
     frame: Option<FrameNow>,
     counts: CountsNow,
     camera: Option<CameraCounters>,
@@ -137,6 +142,7 @@ impl<'a> Latest<'a> {
         let state = run.state();
         let (cells, unsupported) = board.cells();
         let kinds = board.kinds();
+        let Answer { sample, summary: answer } = board.answer();
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());
@@ -188,6 +194,8 @@ impl<'a> Latest<'a> {
                 state: state.name(),
                 state_words: state.to_string(),
             },
+            sample,
+            answer,
             frame,
             counts: CountsNow {
                 captured,

@@ -12,7 +12,11 @@ use crate::{
     camera::Pacing,
     error::{Error, ErrorKind, Result},
 };
-use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_records::{
+    field::{Field, Seen},
+    frame_record::FrameRecord,
+    sample::Sample,
+};
 use bloodseg_vision::{frame::Frame, pipeline::Analysis};
 
 /// Who analyses the frames of a run.
@@ -23,6 +27,16 @@ pub trait Analyst: Send + fmt::Debug {
     /// One of [`ErrorKind::Input`] refuses this frame alone. Any other error means that the analyst is of no
     /// use any more: another one is made.
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)>;
+
+    /// The sample of the frame that was analysed last.
+    fn sample(&self) -> Option<Arc<Sample>> {
+        None
+    }
+
+    /// What that frame shows that earlier ones did not, and for each cell whether it was counted before.
+    fn field(&self) -> Option<(Field, &[Seen])> {
+        None
+    }
 
     /// There will be no more frames.
     fn end(&mut self) {}
@@ -48,7 +62,14 @@ impl Analysing {
         check(frame, self.size_px)?;
         let (analysis, counted) = self.analyst.analyse(frame)?;
         let (dropped, at) = (self.shared.frames.dropped(), self.shared.clock.wall());
-        Ok(FrameRecord::of(frame.number, &frame.name, analysis, counted, dropped, at, self.shared.spares.take()))
+        let spare = self.shared.spares.take();
+        let mut record = FrameRecord::of(frame.number, &frame.name, analysis, counted, dropped, at, spare);
+        record.sample = self.analyst.sample();
+        if let Some((field, seen)) = self.analyst.field() {
+            record.field = Some(field);
+            record.seen.extend_from_slice(seen);
+        }
+        Ok(record)
     }
 }
 

@@ -52,18 +52,18 @@ fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 1 + 3 + 12 + 2);
     assert!(
-        lines[0].starts_with("run,frame,at_utc,um_per_px,um_per_sr_px,image,cell,x_px")
+        lines[0].starts_with("run,frame,at_utc,sample,seen,um_per_px,um_per_sr_px,image,cell,x_px")
             && lines[0].ends_with("perimeter_um,kind,kind_confidence")
     );
     assert_eq!(
         lines[1],
-        "1,1,2026-11-22T17:30:01.000Z,,,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,0.25,\
+        "1,1,2026-11-22T17:30:01.000Z,,new,,,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,0.25,\
          0.25,0.56,,,,,,unknown,"
     );
     assert!(lines[2].contains(",1.50,false,"), "{}", lines[2]);
     assert_eq!(
         lines[16],
-        "2,1,2026-11-22T17:30:01.000Z,2,0.5,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,\
+        "2,1,2026-11-22T17:30:01.000Z,,new,2,0.5,\"frame, 1.png\",1,1.00,1.00,4,2.26,8.00,0.7854,0.1250,true,0.7500,1.50,true,\
          0.25,0.25,0.56,0.500,0.500,1.000,1.128,4.000,unknown,"
     );
 }
@@ -76,7 +76,7 @@ fn a_table_of_frames_has_a_row_a_frame() {
     assert_eq!(lines.len(), 5);
     assert_eq!(
         lines[2],
-        "1,2026-11-22T17:30:02.000Z,camera0,0,20261122T173000Z,2,\"frame, 2.png\",0,1.000,2.000,3.000,4.000,10.000,3,empty,,\
+        "1,2026-11-22T17:30:02.000Z,camera0,,,,,,,,0,20261122T173000Z,2,\"frame, 2.png\",0,1.000,2.000,3.000,4.000,10.000,3,empty,,\
          40.00,0.2500,10.0,240.0,,,,none,1.0000,10,,,,,"
     );
 }
@@ -434,7 +434,7 @@ fn every_format_tells_kinds_and_counts_platelets_apart() {
     let frames = read(Format::Csv(Table::Frames));
     let frames: Vec<&str> = frames.lines().collect();
     assert!(frames[0].ends_with(",cells_per_mm2,red,white,platelets"), "{}", frames[0]);
-    assert!(frames[1].contains("camera0,1,") && frames[1].contains("\"frame, 1.png\",4,"), "{}", frames[1]);
+    assert!(frames[1].contains("camera0,,,,,,,,1,") && frames[1].contains("\"frame, 1.png\",4,"), "{}", frames[1]);
     assert!(frames[1].ends_with(",3,1,2") && frames[2].ends_with(",,,"), "{frames:?}");
     let lines = read(Format::Jsonl);
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

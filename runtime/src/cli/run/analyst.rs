@@ -1,8 +1,8 @@
 //! The analyst of a run: the pipeline, and the pictures that it leaves.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{info, lines::Tally};
+use super::{info, lines::Tally, seen::SeenFields};
 use crate::{
     error::{Error, Result},
     page::{board::Board, facts::cards},
@@ -13,7 +13,11 @@ use crate::{
     },
 };
 use bloodseg_bundles::tried::TriedPipeline;
-use bloodseg_records::kept_pictures::KeptPictures;
+use bloodseg_records::{
+    field::{Field, Seen},
+    kept_pictures::KeptPictures,
+    sample::Sample,
+};
 use bloodseg_vision::{
     frame::Frame,
     pipeline::Analysis,
@@ -33,13 +37,24 @@ pub(super) struct CliAnalyst {
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
     pub(super) page: Option<Arc<Board>>,
+    /// What the run has seen so far.
+    pub(super) seen: Arc<Mutex<SeenFields>>,
+    /// Of the frame that was analysed last.
+    pub(super) last: Last,
+}
+
+/// What was found of a frame beside its analysis.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    sample: Option<Arc<Sample>>,
+    field: Option<Field>,
+    cells: Vec<Seen>,
 }
 
 impl CliAnalyst {
     /// Others may run than the run began with.
     pub(super) fn tell_models(&self) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).models =
-            Some(info::models(self.pipeline.manifests()));
+        lock(&self.tally).models = Some(info::models(self.pipeline.manifests()));
         if let Some(board) = &self.page {
             board.set_models(cards(self.pipeline.manifests()));
         }
@@ -80,6 +95,7 @@ impl CliAnalyst {
 
 impl Analyst for CliAnalyst {
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)> {
+        let sample = lock(&self.seen).look_up_sample();
         let Self { pipeline, scaler, needs_scale, any_quality, .. } = self;
         let mut note = None;
         let done = pipeline.analyse(*any_quality, |pipeline| {
@@ -99,16 +115,42 @@ impl Analyst for CliAnalyst {
         let disk_answers = self.shared.state() != State::Degraded(Reason::RecordsStand);
         self.pictures.see(frame, analysis, disk_answers);
         let counted = analysis.quality.verdict.is_counted(self.any_quality);
+        let mut seen = lock(&self.seen);
+        self.last.field = seen.see(frame.number, analysis, counted);
+        self.last.cells.clear();
+        self.last.cells.extend_from_slice(seen.cells());
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
+            board.set_answer(sample.as_deref(), seen.count().summary());
         }
+        if let Some(words) = seen.reached()
+            && !self.shared.stop.raise()
+        {
+            self.shared.happened("enough", words.clone());
+            lock(&self.tally).reached = Some(words);
+        }
+        drop(seen);
+        self.last.sample = sample;
         Ok((analysis, counted))
+    }
+
+    fn sample(&self) -> Option<Arc<Sample>> {
+        self.last.sample.clone()
+    }
+
+    fn field(&self) -> Option<(Field, &[Seen])> {
+        self.last.field.map(|field| (field, self.last.cells.as_slice()))
     }
 
     fn end(&mut self) {
         self.pipeline.end();
         self.tell_left();
         let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).overlay = overlay;
+        lock(&self.tally).overlay = overlay;
     }
+}
+
+// A thread that panicked while holding a lock left counts that are whole: a frame is added in one step.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

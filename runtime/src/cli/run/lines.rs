@@ -26,6 +26,8 @@ pub(super) struct Tally {
     /// Red cells, white cells and platelets, once a model told kinds.
     pub(super) kinds: Option<[u64; 3]>,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
+    /// What the run was to reach, where it did.
+    pub(super) reached: Option<String>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
     /// The models that run, where they are others than those that the run began with.

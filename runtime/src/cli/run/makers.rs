@@ -5,7 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{RunArgs, analyst::CliAnalyst, lines::Tally, recorder::CliRecorder};
+use super::{
+    RunArgs,
+    analyst::{CliAnalyst, Last},
+    lines::Tally,
+    recorder::CliRecorder,
+    seen::SeenFields,
+};
 use crate::{
     camera::{FrameSource, Pacing, open::open},
     cli::{budget::fit::Fit, session::Session, voice::Voice},
@@ -14,7 +20,7 @@ use crate::{
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
 use bloodseg_bundles::tried::TriedPipeline;
-use bloodseg_records::{kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
+use bloodseg_records::{count::Summary, kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
 use bloodseg_vision::scale::{Learning, Scaler};
 
 /// See the module.
@@ -37,6 +43,8 @@ pub(super) struct CliMakers<'a> {
     voice: Voice,
     /// Where each analysis is shown.
     pub(super) page: Option<Arc<Board>>,
+    /// What the run has seen so far.
+    pub(super) seen: Arc<Mutex<SeenFields>>,
 }
 
 impl<'a> CliMakers<'a> {
@@ -58,11 +66,17 @@ impl<'a> CliMakers<'a> {
             fit,
             voice,
             page: None,
+            seen: Arc::new(Mutex::new(SeenFields::new(out, args.goal()))),
             session,
             args,
             out,
             info,
         }
+    }
+
+    /// What the frames of the sample under the lens come to.
+    pub(super) fn summary(&self) -> Option<Summary> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).count().summary()
     }
 
     /// What there is to tell at the end.
@@ -91,6 +105,7 @@ impl Makers for CliMakers<'_> {
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
         let (is_anew, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
+        let seen = Arc::clone(&self.seen);
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -102,7 +117,9 @@ impl Makers for CliMakers<'_> {
             let mut scaler = measured.unwrap_or_else(|| Scaler::new(any_quality, Learning::FromEach { live }));
             scaler.limit(fit.analysed_most_px);
             let needs_scale = fit.needs_scale;
-            let analyst = CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page };
+            let last = Last::default();
+            let analyst =
+                CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page, seen, last };
             // An installation may have come between; that a stage was made again is an event, with which they are recorded.
             if is_anew {
                 analyst.tell_models();

@@ -7,6 +7,7 @@ mod makers;
 mod page;
 mod recorder;
 mod scale;
+mod seen;
 
 use std::{
     io,
@@ -19,6 +20,7 @@ use clap::Args;
 
 use super::{
     budget::{self, Heap, fit},
+    sample::SampleArgs,
     segment::above_zero,
     session::Session,
     signals::stop_on_signals,
@@ -38,11 +40,13 @@ use bloodseg_clock::{Clock, SystemClock, utc};
 use bloodseg_records::{
     lock::FolderLock,
     run_log::{self, RunEnd, Tables},
+    sample::SampleFile,
     store,
 };
 use bloodseg_vision::error::Cause;
 use makers::CliMakers;
 use page::Page;
+use seen::Goal;
 
 /// Frames of the demo when --frames is not given: a look, not a load.
 const DEMO_FRAMES: u64 = 50;
@@ -108,9 +112,33 @@ pub(super) struct RunArgs {
     /// Count cells also in frames that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
+
+    #[command(flatten)]
+    sample: SampleArgs,
+
+    /// End when this many cells were counted, each once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    until_cells: Option<u64>,
+
+    /// End when the 95 % interval of the cells a field is this narrow: half its width in percent of the mean, such as 5%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    until_interval: Option<f64>,
+}
+
+/// A part of one, given in percent.
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
+        _ => Err("expected a percentage above 0 and below 100, such as 5%".into()),
+    }
 }
 
 impl RunArgs {
+    /// When it has counted enough.
+    fn goal(&self) -> Goal {
+        Goal { cells: self.until_cells, half_width: self.until_interval }
+    }
+
     /// What they say about the source.
     fn wish(&self) -> Wish {
         Wish {
@@ -155,6 +183,9 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
     });
     let _held = FolderLock::take(&out)?;
+    if let Some(sample) = args.sample.sample()? {
+        SampleFile::of(&out).write(Some(&sample))?;
+    }
     let (name, of_files) = (source.name().to_owned(), source.is_of_files());
     voice.line(format_args!("source   {name}: {}", source.describe()));
     voice.line(format_args!("results  {}", out.display()));
@@ -182,6 +213,14 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
 
     let tally = makers.tally();
     voice.line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));
+    if let Some(reached) = &tally.reached {
+        voice.line(format_args!("reached  {reached}"));
+    }
+    if let Some(summary) = makers.summary() {
+        for line in summary.text("frame").lines() {
+            voice.line(format_args!("count    {line}"));
+        }
+    }
     if let Some(counters) = shared.camera() {
         voice.line(format_args!("camera   {counters}"));
     }
