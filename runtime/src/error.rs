@@ -1,4 +1,5 @@
-//! Errors of the box: its own, and those of the crates below in their own words. The exit code follows from the kind.
+//! Errors of the program: its own, and those of the crates below with their own messages. The kind determines the exit
+//! code.
 
 use std::path::Path;
 
@@ -9,11 +10,11 @@ pub use bloodseg_vision::error::Parts;
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Who can mend it.
+/// Who can fix it.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A picture, a folder or records that the user named cannot be used.
+    /// The given picture, folder or records cannot be used.
     Input,
     /// A model, a bundle or the slots cannot be used.
     Model,
@@ -21,14 +22,14 @@ pub enum ErrorKind {
     Output,
     /// The configuration cannot be used.
     Config,
-    /// A source of frames is missing or broke.
+    /// A source of frames is missing or failed.
     Source,
-    /// A fault of the software.
+    /// An internal error.
     Internal,
 }
 
 impl ErrorKind {
-    /// Exit code of the process: stable, documented in `bloodseg --help`. 2 is left to the command line parser.
+    /// Exit code of the process: stable, documented in `bloodseg --help`. 2 is reserved for the command line parser.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Input => 3,
@@ -41,7 +42,7 @@ impl ErrorKind {
     }
 }
 
-/// What went wrong, by who can mend it ([`Error::kind`]).
+/// What went wrong, classified by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration cannot be used.
@@ -49,32 +50,32 @@ pub enum Error {
     Config {
         /// File or key that it came from.
         origin: String,
-        /// What was found, with its place.
+        /// What was found, with its location.
         found: String,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
-        /// What the system or a parser said.
+        /// The underlying error.
         source: Option<Source>,
     },
-    /// A source of frames is missing or broke.
+    /// A source of frames is missing or failed.
     #[error("source {name}: {found}{}", hint(todo))]
     Source {
         /// Name of the source.
         name: String,
         /// What was found.
         found: String,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: Box<str>,
-        /// What the system said.
+        /// The underlying error.
         source: Option<Source>,
     },
-    /// Of a picture, a model, a file that cannot be written, or the software itself.
+    /// An error of a picture, a model, a file that cannot be written, or an internal error.
     #[error(transparent)]
     Vision(#[from] bloodseg_vision::error::Error),
-    /// Of bundles, keys and slots.
+    /// An error of bundles, keys and slots.
     #[error(transparent)]
     Bundles(#[from] bloodseg_bundles::error::Error),
-    /// Of the records.
+    /// An error of the records.
     #[error(transparent)]
     Records(#[from] bloodseg_records::error::Error),
 }
@@ -100,7 +101,7 @@ impl Error {
         bloodseg_vision::error::Error::output(path, cause).into()
     }
 
-    /// A fault of the software.
+    /// An internal error.
     pub fn internal(place: &'static str, found: impl Into<Cause>) -> Self {
         bloodseg_vision::error::Error::internal(place, found).into()
     }
@@ -117,7 +118,7 @@ impl Error {
         Self::Source { name: name.to_string(), found, todo: todo.to_string().into(), source }
     }
 
-    /// The same of a source whose field does not serve: `words`, and what was wrong with its pictures.
+    /// The same for a source whose field is unsuitable: `words`, and what was wrong with its pictures.
     pub fn unfit(error: bloodseg_vision::error::Error, name: &str, words: &str) -> Self {
         match error {
             bloodseg_vision::error::Error::Picture { found, expected, todo } => {
@@ -127,7 +128,7 @@ impl Error {
         }
     }
 
-    /// Who can mend it.
+    /// Who can fix it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Config { .. } => ErrorKind::Config,
@@ -138,7 +139,7 @@ impl Error {
         }
     }
 
-    /// Exit code of the process, by the kind.
+    /// Exit code of the process, by kind.
     pub fn exit_code(&self) -> u8 {
         self.kind().exit_code()
     }
@@ -155,7 +156,7 @@ impl Error {
         }
     }
 
-    /// What to do about it; empty where the message says all there is.
+    /// What to do; empty if the message says everything.
     pub fn remedy(&self) -> &str {
         self.parts().remedy
     }

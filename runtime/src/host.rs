@@ -1,6 +1,6 @@
-//! The machine itself.
+//! The host.
 
-/// Its name, where it has one.
+/// Its name, if it has one.
 pub fn name() -> Option<String> {
     #[cfg(target_os = "linux")]
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -1,8 +1,8 @@
-//! The box: a microscope's frames in, counts out, for months.
+//! The program: frames of a microscope in, counts out, continuously.
 //!
-//! In the order of the data: [`camera`] gives frames; [`run`] moves them through the pipeline of `bloodseg_vision` into
-//! `bloodseg_records`; [`page`] shows them, and [`outbox`] publishes them. [`config`] says how, [`memory`] and [`doctor`]
-//! whether the machine can; [`cli`] is the command line, the only place that prints.
+//! In the order of the data: [`camera`] delivers frames; [`run`] moves them through the pipeline of `bloodseg_vision` to
+//! `bloodseg_records`; [`page`] shows them, and [`outbox`] publishes them. [`config`] configures all of it, [`memory`]
+//! and [`doctor`] check whether the machine is sufficient; [`cli`] is the command line, the only place that prints.
 
 pub mod bench;
 pub mod camera;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bloodseg::memory::counting::Counting;
 
-/// Counted, so that `bench` can tell what the heap really takes.
+/// Counted, so that `bench` can report the actual heap use.
 #[global_allocator]
 static HEAP: Counting = Counting;
 

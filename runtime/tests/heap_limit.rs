@@ -76,7 +76,7 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
         assert!(peak <= reckoned && reckoned <= TOLERANCE * peak, "{reckoned} and {peak}");
         let line = |what: &str| budget.lines.iter().find(|line| line.what == what).expect(what).bytes;
         assert_eq!(line("analysis while it runs"), 0);
-        assert!(line("all else that is kept") > 0 && line("steps of an analysis") > 0, "{budget}");
+        assert!(line("everything else that is kept") > 0 && line("steps of an analysis") > 0, "{budget}");
     }
 }
 

@@ -1,5 +1,4 @@
-//! One net by itself, a fixed number of times and nothing else: what instruction counters and profilers want, who take
-//! the difference of two numbers of runs.
+//! A single model, run a fixed number of times, for instruction counters and profilers that compare two run counts.
 
 use crate::error::Result;
 use bloodseg_vision::{
@@ -9,7 +8,7 @@ use bloodseg_vision::{
     model::store::Models,
 };
 
-/// One of the two nets.
+/// One of the two models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Net {
     /// Super-resolution.
@@ -18,7 +17,7 @@ pub enum Net {
     Unet,
 }
 
-/// Runs a net on a rendered tile, `runs` times after loading it.
+/// Runs a model on a rendered tile, `runs` times after loading it.
 ///
 /// # Errors
 /// Those of the models.
@@ -26,7 +25,7 @@ pub fn run(models: &Models, net: Net, runs: u32, setup: &Setup) -> Result<()> {
     let field = reference::prepare(&bloodseg_smear::set::field(0, super::SEED, 512).picture)?;
     let (model, picture, edge_px) = match net {
         Net::Ssr => (&models.ssr, field.lr, TILE_PX as usize),
-        // As large as a super-resolved tile, and with cells.
+        // The size of a super-resolved tile, with cells.
         Net::Unet => (&models.unet, field.hr, TILE_SR_PX as usize),
     };
     let mut engine = Engine::load(model, edge_px, edge_px, setup)?;

@@ -1,8 +1,8 @@
-//! How long each stage takes and how much memory a run needs.
+//! Time of each stage and memory of a run.
 //!
-//! The nets are timed by themselves, one tile a run on one thread, tensors already laid out: what the engine takes.
-//! Cells are timed on the maps of a rendered smear, because their work depends on what is in the picture. Tiles per
-//! second are those of the whole pipeline, whose steps are timed too. Times are reported, never judged.
+//! The models are timed individually, one tile per run on one thread, with tensors prepared: the engine's own time. Cells
+//! are timed on the maps of a rendered smear, because their time depends on the contents. Tiles per second are those of
+//! the whole pipeline, whose steps are timed too. Times are reported, not judged.
 
 pub mod alone;
 mod steps;
@@ -30,17 +30,17 @@ use bloodseg_vision::{
     pipeline::Pipeline,
 };
 
-/// Runs before the clock starts: the first ones meet cold caches and pages that are not there yet.
+/// Runs before timing starts: the first ones see cold caches and unmapped pages.
 const WARM_UP_TILES: u32 = 2;
 
-/// Fewest runs of a stage, whatever the time.
+/// Minimum runs of a stage, whatever the time.
 const LEAST_TILES: u32 = 3;
 
-/// Fields that are rendered for the input, and the seed of their set.
+/// Number of rendered input fields, and the seed of their set.
 const FIELDS: u32 = 4;
 const SEED: u64 = 1;
 
-/// When a stage has been run often enough: at either limit, but after three runs at least.
+/// When a stage has run often enough: at either limit, but after three runs at least.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
     /// Most runs of each stage.
@@ -49,51 +49,51 @@ pub struct Effort {
     pub time: Duration,
 }
 
-/// What was measured. The names are the keys of `bench --json`.
+/// The measurements. The names are the keys of `bench --json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BenchReport {
-    /// Median of one tile, one thread, engine alone.
+    /// Median for one tile, one thread, engine only.
     pub ssr_ms: f64,
-    /// Median of one tile, one thread, engine alone.
+    /// Median for one tile, one thread, engine only.
     pub unet_ms: f64,
-    /// Median of one tile: maps to labels to measures.
+    /// Median for one tile: maps to labels to measures.
     pub cells_ms: f64,
-    /// Through the whole pipeline, one after the other.
+    /// Through the whole pipeline, sequentially.
     pub tiles_per_s: f64,
-    /// Greatest heap while tiles run, models included; `None` where the heap is not counted.
+    /// Peak heap while tiles run, including models; `None` if the heap is not counted.
     pub peak_heap_bytes: Option<usize>,
-    /// Heap between tiles, models included.
+    /// Heap between tiles, including models.
     pub live_heap_bytes: Option<usize>,
-    /// Greatest heap while the models are loaded.
+    /// Peak heap while the models are loaded.
     pub load_peak_heap_bytes: Option<usize>,
-    /// Greatest resident set of the process, loading included; `None` where the system does not tell.
+    /// Peak resident set of the process, including loading; `None` if the system does not report it.
     pub peak_rss_kib: Option<u64>,
-    /// Allocations of one tile in the pipeline, mean.
+    /// Mean number of allocations per tile in the pipeline.
     pub allocations_per_tile: Option<f64>,
-    /// Load time of both models, checks included.
+    /// Load time of both models, including checks.
     pub load_ms: f64,
     /// Kernel of the convolutions.
     pub kernel: &'static str,
-    /// Arena that both nets share, a thread.
+    /// Arena that both models share, per thread.
     pub arena_bytes: usize,
-    /// Packed weights of both nets.
+    /// Packed weights of both models.
     pub weight_bytes: usize,
-    /// Nodes that stock tract runs, operation and name; none when all is in integers.
+    /// Nodes that stock tract runs, operation and name; empty if everything is integer.
     pub stock_nodes: Vec<String>,
-    /// Median of the super-resolution net up to its last convolution: without the repeated input and the shuffle.
+    /// Median of the super-resolution model up to its last convolution, without the repeated input and the shuffle.
     pub ssr_body_ms: f64,
-    /// Median of the segmentation net up to its last convolution.
+    /// Median of the segmentation model up to its last convolution.
     pub unet_body_ms: f64,
     /// Every stage in full.
     pub stages: Stages,
 }
 
-/// Times of the stages, a tile.
+/// Times of the stages per tile.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stages {
-    /// The super-resolution net alone.
+    /// Only super-resolution.
     pub ssr: Timings,
-    /// The segmentation net alone.
+    /// Only segmentation.
     pub unet: Timings,
     /// Cells.
     pub cells: Timings,
@@ -115,7 +115,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
     let load_ms = ms(before.elapsed());
     let load_peak_heap_bytes = counting::heap().map(|heap| heap.peak_bytes);
 
-    // The pipeline first, so that the engines of the single stages are not in its memory.
+    // The pipeline first, so that its memory does not include the engines of the single stages.
     let whole = measure_pipeline(&mut pipeline, &tiles, effort)?;
     let analyses = tiles.iter().map(|tile| Ok(pipeline.analyse(tile)?.clone())).collect::<Result<Vec<_>>>()?;
     let rule = pipeline.rule();
@@ -163,7 +163,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
     })
 }
 
-/// Low-resolution tiles with cells in them: rendered fields after the reference preparation.
+/// Low-resolution tiles with cells: rendered fields after the reference preparation.
 fn tiles() -> Result<Vec<RgbImage>> {
     (0..FIELDS).map(|index| Ok(reference::prepare(&bloodseg_smear::set::field(index, SEED, 512).picture)?.lr)).collect()
 }
@@ -177,7 +177,7 @@ struct Whole {
 }
 
 fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort) -> Result<Whole> {
-    // Room for all of them before the heap is counted.
+    // Allocated before the heap is counted.
     let mut steps = Vec::with_capacity((effort.tiles.max(LEAST_TILES) + WARM_UP_TILES) as usize);
     counting::restart_peak();
     let before = counting::heap();
@@ -200,13 +200,13 @@ fn measure_pipeline(pipeline: &mut Pipeline, tiles: &[RgbImage], effort: Effort)
     })
 }
 
-/// Times a net by itself.
+/// Times a single model.
 fn net(mut engine: Engine, pictures: &[&RgbImage], effort: Effort) -> Result<Timings> {
     let mut output = vec![0; engine.output_shape().iter().product()];
     timed(effort, |at| Ok(engine.run(pictures[at % pictures.len()].as_raw(), &mut output)?))
 }
 
-/// Warms up, then runs `stage` with a rising number until the effort is spent.
+/// Warms up, then runs `stage` with increasing numbers until a limit is reached.
 fn timed(effort: Effort, mut stage: impl FnMut(usize) -> Result<()>) -> Result<Timings> {
     for at in 0..WARM_UP_TILES {
         stage(at as usize)?;

@@ -5,34 +5,33 @@ use serde::Serialize;
 use super::Timings;
 use bloodseg_vision::pipeline::StepTimes;
 
-/// Times of each step of a frame, in the order in which a frame meets them. Those of one run add up to that run; what
-/// they were measured on, and so their number, is one for all.
+/// Times of each step of a frame, in order. Those of one run add up to that run; all have the same number of runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Steps {
-    /// What of the frame is specimen.
+    /// Detection of the specimen.
     pub specimen: Timings,
-    /// Whether the frame shows cells.
+    /// The quality check.
     pub judge: Timings,
-    /// The super-resolution net.
+    /// Super-resolution.
     pub ssr: Timings,
-    /// Ground and contrast of the frame.
+    /// Background and contrast of the frame.
     pub normalise: Timings,
-    /// The segmentation net.
+    /// Segmentation.
     pub unet: Timings,
     /// Cutting, padding, normalising and stitching tiles.
     pub tiling: Timings,
     /// Maps to labels.
     pub split: Timings,
-    /// The super-resolved picture compared with what was read.
+    /// Comparison of the super-resolved picture with the input.
     pub consistency: Timings,
     /// Labels to measures.
     pub measure: Timings,
-    /// What lies between them.
+    /// The time between them.
     pub rest: Timings,
 }
 
 impl Steps {
-    /// Sums up the runs.
+    /// Summarises the runs.
     pub(super) fn of(runs: &[StepTimes]) -> Self {
         let step = |of: fn(&StepTimes) -> f64| Timings::of(runs.iter().map(of).collect());
         Self {
@@ -49,14 +48,14 @@ impl Steps {
         }
     }
 
-    /// Each with its name.
+    /// All steps with their names.
     pub fn named(&self) -> [(&'static str, &Timings); 10] {
         [
             ("specimen", &self.specimen),
             ("judge", &self.judge),
-            ("ssr net", &self.ssr),
+            ("ssr model", &self.ssr),
             ("normalise", &self.normalise),
-            ("unet net", &self.unet),
+            ("unet model", &self.unet),
             ("tiling", &self.tiling),
             ("split", &self.split),
             ("consistency", &self.consistency),

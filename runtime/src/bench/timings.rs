@@ -1,24 +1,24 @@
-//! Many runs of one stage in a few figures.
+//! Summary of many runs of a stage.
 
 use serde::Serialize;
 
-/// Milliseconds of one stage. The percentiles are of the nearest rank: times that were really measured.
+/// Milliseconds of one stage. Percentiles are by nearest rank, so they are measured values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timings {
-    /// Half of the runs took no longer.
+    /// Half of the runs took at most this long.
     pub median_ms: f64,
-    /// 95 of 100 runs took no longer.
+    /// 95 of 100 runs took at most this long.
     pub p95_ms: f64,
     /// The longest run.
     pub max_ms: f64,
-    /// All runs together.
+    /// Sum over all runs.
     pub total_ms: f64,
     /// Number of runs.
     pub runs: u32,
 }
 
 impl Timings {
-    /// Sums up the times of single runs; all zero without any.
+    /// Summarises the times of single runs; all zero if there are none.
     pub fn of(mut times_ms: Vec<f64>) -> Self {
         times_ms.sort_by(f64::total_cmp);
         let percentile = |share: f64| {

@@ -1,4 +1,4 @@
-//! What a camera went through, counted.
+//! Counters of a camera.
 
 use std::{fmt, ops::Add};
 
@@ -7,32 +7,32 @@ use serde::Serialize;
 /// Events of one camera since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CameraCounters {
-    /// Frames that were handed on.
+    /// Frames passed on.
     pub frames: u64,
-    /// Frames that came sooner than the rate that was asked for; not read.
+    /// Frames that arrived sooner than the requested rate, and were not read.
     pub skipped: u64,
-    /// Frames of another size than the stream's.
+    /// Frames whose size differs from the stream's.
     pub wrong_size: u64,
-    /// JPEG frames that are cut off or broken.
+    /// Truncated or damaged JPEG frames.
     pub torn: u64,
-    /// Frames that the driver itself called damaged.
+    /// Frames that the driver flagged as damaged.
     pub damaged: u64,
-    /// Frames for which no picture of the pool was free.
+    /// Frames for which the pool had no free picture.
     pub no_buffer: u64,
     /// Times that the device was lost.
     pub lost: u64,
-    /// Times that no frame came for so long that the device was opened again.
+    /// Times that the device was reopened because no frame arrived for too long.
     pub stalled: u64,
     /// Times that the stream's format changed.
     pub format_changes: u64,
-    /// Tries to open the device again that failed.
+    /// Failed attempts to reopen the device.
     pub refused: u64,
-    /// Times that the device was opened again.
+    /// Times that the device was reopened.
     pub reopened: u64,
 }
 
 impl CameraCounters {
-    /// Frames that should have been pictures and were not.
+    /// Frames that could not become pictures.
     pub fn left_out(&self) -> u64 {
         self.wrong_size + self.torn + self.damaged + self.no_buffer
     }

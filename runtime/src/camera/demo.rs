@@ -1,7 +1,7 @@
-//! The simulated camera: a microscope that wanders over a rendered smear.
+//! The simulated camera: a microscope that moves over a rendered smear.
 //!
-//! A 64x64 frame shows as much as a reference field of 1200 pixels, so that cells come at the size that
-//! the nets were trained on. Everything is in the binary; no file is needed.
+//! A 64x64 frame covers as much as a reference field of 1200 pixels, so cells have the size that the models were trained
+//! on. Everything is in the binary; no file is needed.
 
 use std::{f64::consts::TAU, time::Duration};
 
@@ -16,19 +16,19 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// Frames a second when nothing else is asked for.
+/// Default frames per second.
 pub const DEFAULT_FPS: f64 = 10.0;
 
-/// Pixels of the rendered smear a reference pixel: a quarter is still almost five times finer than the camera, and renders
-/// in the memory that a small device has.
+/// Smear pixels per reference pixel: a quarter is still almost five times finer than the camera, and fits the memory of a
+/// small device.
 const SMEAR_SCALE: f64 = 0.25;
 /// Size of the rendered smear: 3 by 2 fields of view.
 const SMEAR_PX: (u32, u32) = (900, 600);
-/// Edge of the camera's field on the smear.
+/// Edge of the camera's field of view on the smear.
 const FIELD_PX: u32 = 300;
-/// Diameter of a human red cell on a dry smear, in micrometres; gives the simulated camera its pitch.
+/// Diameter of a human red cell on a dry smear, in micrometres; defines the pitch of the simulated camera.
 const RED_CELL_UM: f64 = 7.5;
-/// Frames that one sway of the stage takes, in x and in y; no common divisor, so that the way is long.
+/// Period of the stage's movement in frames, in x and in y; coprime, so that the path is long.
 const SWAY_FRAMES: (f64, f64) = (397.0, 271.0);
 /// Deviation of the sensor's noise, in levels.
 const NOISE: f64 = 1.2;
@@ -47,7 +47,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Renders the smear of `seed`, which takes about a second. Frames of one seed are always the same.
+    /// Renders the smear for `seed`, which takes about a second. Frames for one seed are always the same.
     pub fn new(name: &str, seed: u64, fps: f64) -> Self {
         let mut spec = SmearSpec::field(SMEAR_PX.0, SMEAR_PX.1);
         spec.scale = SMEAR_SCALE;
@@ -66,7 +66,7 @@ impl Demo {
         }
     }
 
-    /// With another pitch than its own, in micrometres a pixel, where one is given.
+    /// With another pitch than its own, in micrometres per pixel, if given.
     pub fn with_pitch(self, um_per_px: Option<f64>) -> Self {
         Self { um_per_px: um_per_px.unwrap_or(self.um_per_px), ..self }
     }
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(seen, frames(&mut two, 4));
         assert_ne!(seen[0], seen[1]);
         assert!(seen.iter().all(|frame| frame.dimensions() == (64, 64)));
-        // No more than three low-resolution pixels from frame to frame, but somewhere else after a while.
+        // At most three low-resolution pixels between frames, but somewhere else after a while.
         for number in 0..1000 {
             let ((ax, ay), (bx, by)) = (one.place_px(number), one.place_px(number + 1));
             assert!(ax.abs_diff(bx) <= 14 && ay.abs_diff(by) <= 14, "{number}");

@@ -1,4 +1,4 @@
-//! A source that misbehaves, for tests: a seeded wrapper around a real one.
+//! A faulty source for tests: a seeded wrapper around a real one.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::error::Result;
 use bloodseg_smear::draw::Draw;
 use bloodseg_vision::frame::Frame;
 
-/// How often what goes wrong; shares from 0 to 1.
+/// How often each fault occurs; shares from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
     /// Frames that never arrive.
     pub lost: f64,
     /// Frames that arrive late.
     pub delayed: f64,
-    /// By how much they are late.
+    /// The delay.
     pub delay: Duration,
-    /// Frames that arrive cut off.
+    /// Truncated frames.
     pub torn: f64,
 }
 
@@ -32,7 +32,7 @@ pub struct Faulty<S> {
 }
 
 impl<S: FrameSource> Faulty<S> {
-    /// Wraps a source; the same seed makes the same faults.
+    /// Wraps a source; the same seed gives the same faults.
     pub fn new(source: S, faults: Faults, seed: u64) -> Self {
         Self { source, faults, draw: Draw::new(seed, 200), held: None }
     }

@@ -1,4 +1,4 @@
-//! A folder replayed as frames, sorted by name.
+//! Replays a folder as frames, sorted by name.
 
 use std::{
     collections::BTreeSet,
@@ -22,20 +22,20 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// How a folder is replayed.
+/// Replay options.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Replay {
-    /// Frames a second, as a live source; without it each frame waits until it is analysed.
+    /// Frames per second, as a live source; if `None`, each frame waits for the analysis.
     pub fps: Option<f64>,
-    /// Begin again at the end.
+    /// Restart at the end.
     pub repeat: bool,
-    /// Shrink each picture to 64x64 by the reference preparation.
+    /// Shrink each picture to 64x64 with the reference preparation.
     pub whole_field: bool,
-    /// Do not bring pictures to the scale of the models.
+    /// Do not scale pictures for the models.
     pub as_is: bool,
-    /// Edge of a pixel of the pictures in the specimen, in micrometres: goes before what their files say.
+    /// Edge of a pixel of the pictures in the specimen, in micrometres; overrides the files' metadata.
     pub um_per_px: Option<f64>,
-    /// Bits that samples of 16 bit use.
+    /// Bits used by 16-bit samples.
     pub bits: Option<u32>,
 }
 
@@ -43,25 +43,24 @@ pub struct Replay {
 #[derive(Debug)]
 pub struct Folder {
     name: String,
-    /// Each picture: a file, and a page of it.
+    /// Each picture: a file and a page.
     pictures: Vec<(PathBuf, usize)>,
-    /// Pitch of the models, in micrometres a pixel, once it is known.
+    /// Pitch of the models in micrometres per pixel, once known.
     target_um_per_px: Option<f64>,
-    /// Names without their endings that several pictures have, in small letters.
+    /// Stems that several pictures share, in lower case.
     shared: BTreeSet<String>,
     at: usize,
     number: u64,
-    /// Pictures in a row that could not be read.
+    /// Number of consecutive unreadable pictures.
     unreadable: usize,
     replay: Replay,
     clock: Option<Clockwork>,
-    /// What memory was reckoned with.
+    /// The memory need that the budget assumes.
     held_to: Option<Need>,
 }
 
 impl Folder {
-    /// Lists the pictures of a folder; none is opened yet. Results of bloodseg among them are left out, and names that begin
-    /// with a dot.
+    /// Lists the pictures of a folder without opening them. Skips results of bloodseg, and names that begin with a dot.
     ///
     /// # Errors
     /// [`Error::Source`] for a folder that cannot be read or has no pictures.
@@ -115,10 +114,10 @@ impl Folder {
     /// No decoder should panic on a picture; if one does, the next picture can still be read.
     fn read_guarded(&self, path: &Path, page: usize) -> Result<(image::RgbImage, Scaled)> {
         let read = catch_unwind(AssertUnwindSafe(|| self.read(path, page)));
-        read.unwrap_or_else(|_| Err(Error::input(path, "a picture that breaks its decoder", "a whole one", "")))
+        read.unwrap_or_else(|_| Err(Error::input(path, "a picture that crashes its decoder", "an intact one", "")))
     }
 
-    /// What a picture is called, with `#2` for a second page; its results have its ending too where two would have one name.
+    /// The name of a picture, with `#2` for a second page; with its extension if two results would have the same name.
     fn name_of(&self, path: &Path, page: usize) -> FrameName {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_shared = self.shared.contains(&short(path));
@@ -130,7 +129,7 @@ impl Folder {
         }
     }
 
-    /// A size at the scale of the models, where the pitch was given.
+    /// A size at the scale of the models, if the pitch was given.
     fn at_scale(&self, (width, height): (u32, u32)) -> Option<(u32, u32)> {
         let factor = self.target_um_per_px.zip(self.replay.um_per_px).map(|(target, own)| target / own)?;
         let side = |px: u32| (f64::from(px) / factor).round().clamp(1.0, f64::from(u32::MAX)) as u32;
@@ -138,13 +137,13 @@ impl Folder {
     }
 }
 
-/// A picture that is no result of ours. Other systems leave files beside pictures whose names begin with a dot.
+/// A picture that is not a result of bloodseg. Other systems leave files beside pictures whose names begin with a dot.
 fn is_picture(path: &Path) -> bool {
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !is_hidden && path.is_file() && looks_like_picture(path) && !pictures::is_result(path)
 }
 
-/// The name without its ending, as file systems compare it that hold A.png and a.png for one.
+/// The stem, compared without case like on case-insensitive file systems.
 fn short(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }
@@ -161,7 +160,7 @@ impl FrameSource for Folder {
     fn describe(&self) -> String {
         let pace = match self.replay.fps {
             Some(fps) => format!("{fps} frames/s"),
-            None => "each waits for the one before".to_owned(),
+            None => "each waits for the previous one".to_owned(),
         };
         let again = if self.replay.repeat { ", over and over" } else { "" };
         format!("folder of {} pictures by name, {pace}{again}", self.pictures.len())
@@ -175,7 +174,7 @@ impl FrameSource for Folder {
         if self.clock.is_some() { Pacing::Live } else { Pacing::Lossless }
     }
 
-    // Pictures of a folder may differ in size: how much each is shrunk to a whole field is not one figure.
+    // Pictures of a folder may differ in size, so the whole-field shrink factor is not a single number.
     fn um_per_px(&self) -> Option<f64> {
         self.replay.um_per_px.filter(|_| !self.replay.whole_field)
     }
@@ -201,9 +200,9 @@ impl FrameSource for Folder {
     fn need(&self) -> Need {
         let mut need = Need::default();
         for (path, _) in self.pictures.iter().filter(|(_, page)| *page == 0) {
-            // What cannot be read is told when its turn comes.
+            // Unreadable files are reported when their turn comes.
             let Ok(Header { size_px, reading_bytes, .. }) = read_header(path, MAX_WHOLE_FIELD_PX) else { continue };
-            // Shrinking a whole field takes less than reading it took, which is free again by then.
+            // Shrinking a whole field takes less memory than reading it, which is free again by then.
             need.making_bytes = need.making_bytes.max(reading_bytes);
             if !self.replay.whole_field && px(size_px) > px(need.frame_px) {
                 need.frame_px = size_px;
@@ -219,7 +218,7 @@ impl FrameSource for Folder {
 
     fn go_on_after(&mut self, frames: u64, unreadable: u64) {
         let (taken, in_all) = (frames + unreadable, self.pictures.len() as u64);
-        // The remainder is less than the number of paths, which is one already.
+        // The remainder is less than the number of paths, which fits.
         self.at = if self.replay.repeat { taken % in_all } else { taken.min(in_all) } as usize;
         self.number = frames;
     }
@@ -235,7 +234,7 @@ impl FrameSource for Folder {
             return Err(Error::frames(
                 &self.name,
                 format!("none of its {} pictures can be used", self.pictures.len()),
-                "The warnings say why",
+                "See the warnings",
             ));
         }
         if let Some(due) = self.clock.as_mut().and_then(|clock| clock.take(now)) {
@@ -355,7 +354,7 @@ mod tests {
         assert!(need.making_bytes > 3 * 200 * 200);
         source.hold_to(need);
         assert_eq!(take(&mut source, 3), ["1 a.png 0", "2 b.png 0", "unreadable 3"]);
-        // Another took its place that was never reckoned with.
+        // Another file took its place after the budget was computed.
         save("a.png", 201);
         assert_eq!(take(&mut source, 2), ["unreadable 3", "3 b.png 0"]);
 

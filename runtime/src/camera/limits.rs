@@ -1,26 +1,26 @@
-//! What a camera is asked for, and how long it is waited for.
+//! Limits of camera queries, and timeouts.
 
 use std::time::Duration;
 
-/// Most formats, and most sizes of one, that a camera is asked for.
+/// Most formats, and most sizes of each, that are read from a camera.
 pub const MAX_CAMERA_OFFERS: usize = 64;
 
-/// Most controls that a camera is asked for.
+/// Most controls that are read from a camera.
 pub const MAX_CAMERA_CONTROLS: usize = 256;
 
-/// Longest time that a camera is waited for at a stretch.
+/// Longest single wait for a camera.
 pub const CAMERA_POLL: Duration = Duration::from_millis(100);
 
-/// A camera that gives no frame for so long is opened again.
+/// A camera without frames for this long is reopened.
 pub const CAMERA_STALL: Duration = Duration::from_secs(5);
 
-/// Time until a lost camera is first tried again; each try in vain doubles it.
+/// Time until a lost camera is retried first; each failure doubles it.
 pub const MIN_CAMERA_RETRY: Duration = Duration::from_millis(250);
 
-/// Longest time between two tries.
+/// Longest time between retries.
 pub const MAX_CAMERA_RETRY: Duration = Duration::from_secs(5);
 
-/// So many frames of another size in a row are a change of format.
+/// This many consecutive frames of another size are a format change.
 pub const CAMERA_FORMAT_PATIENCE: u32 = 3;
 
 const _: () = {

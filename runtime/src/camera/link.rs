@@ -1,4 +1,4 @@
-//! Whether there is a stream: the state machine of a camera that comes and goes.
+//! The state machine of a camera connection.
 //!
 //! ```text
 //!                    a frame came: tries = 0
@@ -9,22 +9,22 @@
 //!                          └──────────────── opened ──────────────────┘   └────┘ wait longer
 //! ```
 //!
-//! Time comes in as an argument. Only a frame proves that all is well again: a device that opens and stalls is tried more
-//! and more slowly, like one that is not there.
+//! Time is an argument. Only a frame proves recovery: a device that opens and then stalls is retried with increasing
+//! back-off, like one that is missing.
 
 use std::time::Duration;
 
 use crate::camera::limits::{CAMERA_STALL, MAX_CAMERA_RETRY, MIN_CAMERA_RETRY};
 use bloodseg_clock::back_off::pause;
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// Ask the device for a frame.
+    /// Request a frame from the device.
     Read,
     /// Open the device.
     Open,
-    /// Nothing before this time.
+    /// Wait until this time.
     Wait(Duration),
 }
 
@@ -33,27 +33,27 @@ pub enum Act {
 pub enum Link {
     /// There is a stream.
     Streaming {
-        /// Since when the device has been asked in vain; nothing after a frame, and before the first question.
+        /// Since when requests have returned nothing; `None` after a frame, and before the first request.
         silent_since: Option<Duration>,
-        /// Openings since the last frame.
+        /// Attempts to open since the last frame.
         tries: u32,
     },
-    /// There is none.
+    /// There is no stream.
     Parted {
-        /// When the device is tried next.
+        /// Time of the next attempt.
         retry_at: Duration,
-        /// Openings and refusals since the last frame.
+        /// Attempts and refusals since the last frame.
         tries: u32,
     },
 }
 
 impl Link {
-    /// A stream that begins.
+    /// A new stream.
     pub fn begun() -> Self {
         Self::Streaming { silent_since: None, tries: 0 }
     }
 
-    /// What is to be done at `now`.
+    /// What to do at `now`.
     pub fn act(&self, now: Duration) -> Act {
         match *self {
             Self::Streaming { .. } => Act::Read,
@@ -62,13 +62,13 @@ impl Link {
         }
     }
 
-    /// A frame came, good or not: the device is alive.
+    /// A frame arrived, valid or not: the device is alive.
     pub fn heard(&mut self) {
         *self = Self::begun();
     }
 
-    /// The device was asked and had no frame. Tells whether that has gone on for so long that the stream is to be given
-    /// up. Time in which nobody asks does not count: who takes long over a frame is not the device's fault.
+    /// A request returned no frame. Returns whether this has lasted so long that the stream should be given up. Time
+    /// without requests does not count: slow processing is not the device's fault.
     pub fn silent(&mut self, now: Duration) -> bool {
         match self {
             Self::Streaming { silent_since, .. } => {
@@ -78,7 +78,7 @@ impl Link {
         }
     }
 
-    /// The stream is over, or an opening was refused.
+    /// The stream has ended, or opening was refused.
     pub fn parted(&mut self, now: Duration) {
         let tries = self.tries();
         *self = Self::Parted {
@@ -92,7 +92,7 @@ impl Link {
         *self = Self::Streaming { silent_since: None, tries: self.tries() };
     }
 
-    /// Openings and refusals since the last frame.
+    /// Attempts and refusals since the last frame.
     pub fn tries(&self) -> u32 {
         match *self {
             Self::Streaming { tries, .. } | Self::Parted { tries, .. } => tries,

@@ -1,6 +1,6 @@
-//! A camera as a source of frames: device, [link](super::link) and [intake](super::intake) put together.
+//! A camera as a source of frames: combines device, [link](super::link) and [intake](super::intake).
 //!
-//! Once it was opened it never ends by itself. What goes wrong is told, counted, and tried again.
+//! Once opened, it never ends by itself. Failures are logged, counted, and retried.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,48 +21,48 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// Frames that are enlarged by more than this to the pitch of the models have too few pixels a cell.
+/// Frames enlarged by more than this have too few pixels per cell for the models.
 const MOST_ENLARGED: f64 = 2.0;
 
-/// What is wanted of a camera.
+/// The requested configuration of a camera.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
-    /// Width and height of the sensor's frames in pixels; chosen without it.
+    /// Width and height of the sensor's frames in pixels; selected automatically if `None`.
     pub size_px: Option<(u32, u32)>,
     /// Rate, exposure, gain.
     pub settings: Settings,
     /// Region of interest of the sensor's frames.
     pub region: Option<Region>,
-    /// The lamp's unevenness, taken out of the sensor's frames before everything else.
+    /// Flat-field correction, applied to the sensor's frames first.
     pub flat_field: Option<FlatField>,
     /// Edge of a pixel of the sensor's frames in the specimen, in micrometres.
     pub um_per_px: Option<f64>,
-    /// Shrink the whole field to one tile even though the pitch is known.
+    /// Shrink the whole field to one tile even if the pitch is known.
     pub whole_field: bool,
-    /// Hand on the sensor's frames, or the region of them, in their own size.
+    /// Deliver the sensor's frames, or a region of them, unscaled.
     pub as_is: bool,
 }
 
-/// A camera that was opened once.
+/// A camera that was opened.
 #[derive(Debug)]
 pub struct Camera {
     name: String,
     path: PathBuf,
     device: Box<dyn Device>,
     wanted: Wanted,
-    /// Pitch that frames are brought to, in micrometres a pixel, where that of the sensor is known.
+    /// Pitch to which frames are scaled, in micrometres per pixel, if the sensor's is known.
     target_um_per_px: Option<f64>,
-    /// Most pixels of a frame whose pitch is not known.
+    /// Most pixels of a frame of unknown pitch.
     most_px: u64,
     intake: Intake,
     link: Link,
     counters: CameraCounters,
     number: u64,
-    /// What frames are named after.
+    /// Prefix of frame names.
     frames_name: Arc<str>,
     pace: Option<Clockwork>,
     wrong_size_in_a_row: u32,
-    /// The stream was given up because its frames changed; that is already counted.
+    /// The stream was given up because its format changed, which is already counted.
     changed: bool,
 }
 
@@ -70,7 +70,7 @@ impl Camera {
     /// Opens a device and starts its stream. `path` is for messages.
     ///
     /// # Errors
-    /// [`Fault`] when it is not there or refuses what is wanted.
+    /// [`Fault`] if it is missing or refuses the configuration.
     pub fn open(name: &str, path: PathBuf, mut device: Box<dyn Device>, wanted: Wanted) -> OrFault<Self> {
         let format = start(device.as_mut(), &wanted)?;
         let intake = intake(&wanted, None, MAX_FRAME_PX, format)?;
@@ -97,22 +97,22 @@ impl Camera {
         let Self { device, intake, pace, .. } = self;
         let mut taken = None;
         let came = device.next_frame(CAMERA_POLL, &mut |raw| {
-            // Half a period of tolerance, so that a camera that already has the wanted rate loses no frame to jitter.
+            // Half a period of tolerance, so that a camera that already has the requested rate loses no frame to jitter.
             let early = pace.as_mut().is_some_and(|pace| pace.take(now + pace.period() / 2).is_some());
             taken = (!early).then(|| intake.take(raw));
         });
         match came {
             Err(fault) => {
                 self.counters.lost += 1;
-                log::warn!("{}: lost: {fault}; it is looked for until it is back", self.name);
+                log::warn!("{}: lost: {fault}; retrying until it is back", self.name);
                 self.part(now)
             }
             Ok(false) if self.link.silent(now) => {
                 self.counters.stalled += 1;
-                log::warn!("{}: no frame for too long; it is opened again", self.name);
+                log::warn!("{}: no frame for too long; reopening", self.name);
                 self.part(now)
             }
-            // The time is that of the call, and the wait is over by now: come again at once.
+            // The time is that of the call, and the wait is over by now: return immediately.
             Ok(false) => Next::Wait(now + CAMERA_POLL),
             Ok(true) => {
                 self.link.heard();
@@ -146,7 +146,7 @@ impl Camera {
                 if self.wrong_size_in_a_row >= CAMERA_FORMAT_PATIENCE {
                     self.counters.format_changes += 1;
                     self.changed = true;
-                    log::warn!("{}: its format changed ({found}); it is opened again", self.name);
+                    log::warn!("{}: format changed ({found}); reopening", self.name);
                     self.part(now);
                 }
             }
@@ -154,7 +154,7 @@ impl Camera {
         Next::Unreadable(refusal.error())
     }
 
-    /// Gives the stream up; it is tried again later.
+    /// Gives the stream up, to be retried later.
     fn part(&mut self, now: Duration) -> Next {
         self.device.close();
         self.wrong_size_in_a_row = 0;
@@ -167,14 +167,14 @@ impl Camera {
             Ok(()) => {
                 self.counters.reopened += 1;
                 self.link.opened();
-                log::warn!("{}: opened again ({})", self.name, told(self.intake.format()));
+                log::warn!("{}: reopened ({})", self.name, told(self.intake.format()));
             }
             Err(fault) => {
                 self.counters.refused += 1;
                 self.device.close();
-                // Once is news; a box without its camera must not fill its log.
+                // Log the first failure only, so that a box without its camera does not fill its log.
                 let level = if self.link.tries() <= 1 { log::Level::Warn } else { log::Level::Debug };
-                log::log!(level, "{}: still not there: {fault}", self.name);
+                log::log!(level, "{}: still missing: {fault}", self.name);
                 self.link.parted(now);
             }
         }
@@ -200,7 +200,7 @@ impl Camera {
         Ok(())
     }
 
-    /// What is known of its frames.
+    /// The placement and pitch of its frames.
     fn origin(&self) -> Scaled {
         let known = Scaled::as_it_is(self.wanted.um_per_px, PitchSource::Given);
         Scaled { placement: self.intake.placement(), ..known }
@@ -215,7 +215,7 @@ fn start(device: &mut dyn Device, wanted: &Wanted) -> OrFault<Format> {
     Ok(format)
 }
 
-/// Takes the memory for a stream.
+/// Allocates the memory for a stream.
 fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, most_px: u64, format: Format) -> OrFault<Intake> {
     let scale = match (wanted.um_per_px, target_um_per_px) {
         _ if wanted.as_is => Scale::AsIs,
@@ -240,14 +240,14 @@ impl FrameSource for Camera {
     fn describe(&self) -> String {
         let (width, height) = self.intake.size_px();
         let becomes = match (self.um_per_px(), self.wanted.as_is) {
-            (_, true) => "as it is".to_owned(),
+            (_, true) => "unscaled".to_owned(),
             (Some(um), _) => {
                 let um = um * self.intake.placement().scale;
                 format!("resized to {width}x{height} px of {um:.3} um")
             }
-            _ if self.wanted.whole_field => format!("its whole field (the centre square) becomes {width}x{height} px"),
+            _ if self.wanted.whole_field => format!("the centre square shrunk to {width}x{height} px"),
             (None, _) => format!(
-                "frames of {width}x{height} px, whose scale is measured by their red cells; `bloodseg calibrate` measures \
+                "frames of {width}x{height} px, with the scale measured from red cells; `bloodseg calibrate` measures \
                  the pitch"
             ),
         };
@@ -259,7 +259,7 @@ impl FrameSource for Camera {
         Pacing::Live
     }
 
-    // A camera may come back with another format: what is whole is checked here, frame by frame.
+    // A camera may come back with another format: size and completeness are checked per frame.
     fn frame_size_px(&self) -> Option<(u32, u32)> {
         None
     }
@@ -294,7 +294,7 @@ impl FrameSource for Camera {
         self.target_um_per_px = Some(um_per_px);
         if let Some(own) = self.wanted.um_per_px.filter(|own| *own > MOST_ENLARGED * um_per_px) {
             log::warn!(
-                "{}: a pixel of {own:.3} um is coarse for models of {um_per_px:.3} um; use a stronger objective or a \
+                "{}: pixels of {own:.3} um are coarse for models of {um_per_px:.3} um; use a stronger objective or a \
                  larger frame size",
                 self.name
             );

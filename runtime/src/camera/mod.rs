@@ -1,7 +1,7 @@
-//! Sources of frames: cameras, a folder replayed, the simulated `demo`.
+//! Sources of frames: cameras, a replayed folder, the simulated `demo`.
 //!
-//! A source never reads the clock and never sleeps: the time comes in as an argument, and a source that has
-//! nothing yet says from when on it will. So tests run hours of camera in no time.
+//! A source never reads the clock and never sleeps: time is an argument, and a source without a frame says when to ask
+//! again. So tests simulate hours of camera in no time.
 
 pub mod counters;
 pub mod demo;
@@ -22,57 +22,57 @@ use crate::error::{Error, Result};
 use bloodseg_vision::{frame::Frame, geometry::TILE_PX, placement::Scaled};
 use counters::CameraCounters;
 
-/// What a source has at the moment.
+/// The current output of a source.
 #[derive(Debug)]
 pub enum Next {
     /// A frame.
     Frame(Frame),
     /// Nothing before this time; ask again then.
     Wait(Duration),
-    /// Something that should have been a frame; the source goes on with the next one.
+    /// A frame that could not be read; the source continues with the next one.
     Unreadable(Error),
-    /// No more frames, ever.
+    /// No more frames.
     End,
 }
 
-/// What happens when frames come faster than they are analysed.
+/// What happens if frames come faster than they are analysed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pacing {
-    /// Frames come when they come: the oldest waiting one is dropped.
+    /// Frames keep arriving: the oldest queued one is dropped.
     Live,
     /// The source waits: every frame is analysed.
     Lossless,
 }
 
-/// What a config has to name so that a camera gives the same frames again.
+/// The config that gives the same camera frames again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sensor {
     /// The device file.
     pub device: PathBuf,
-    /// Width and height of its frames in pixels, before a region is cut out.
+    /// Width and height of its frames in pixels, before cropping to a region.
     pub size_px: (u32, u32),
 }
 
-/// What the frames of a source take.
+/// The sizes and memory needs of a source's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// Width and height of the largest, in pixels.
     pub frame_px: (u32, u32),
-    /// Width and height of the largest at the scale of the models, where that is known.
+    /// Width and height of the largest at the scale of the models, if known.
     pub analysed_px: Option<(u32, u32)>,
-    /// Most bytes of the heap that making one takes, beyond what the source has all the time and the frame itself.
+    /// Maximum heap bytes for producing one, beyond the source's permanent memory and the frame itself.
     pub making_bytes: u64,
 }
 
 impl Need {
-    /// Frames of one size that cost nothing to make.
+    /// Frames of one size without a production cost.
     pub fn of([width, height]: [u32; 2]) -> Self {
         Self { frame_px: (width, height), analysed_px: Some((width, height)), making_bytes: 0 }
     }
 }
 
 impl Default for Need {
-    /// One tile that costs nothing to make.
+    /// One tile without a production cost.
     fn default() -> Self {
         Self::of([TILE_PX; 2])
     }
@@ -83,10 +83,10 @@ pub trait FrameSource: fmt::Debug + Send {
     /// Short name, as the user gave it.
     fn name(&self) -> &str;
 
-    /// One line on what it is, for the user.
+    /// One-line description for the user.
     fn describe(&self) -> String;
 
-    /// Whether its frames are files of a person, each of which counts; a camera now and then has a torn one.
+    /// Whether its frames are files, each of which matters; a camera delivers a torn frame now and then.
     fn is_of_files(&self) -> bool {
         false
     }
@@ -94,87 +94,87 @@ pub trait FrameSource: fmt::Debug + Send {
     /// Whether it can wait.
     fn pacing(&self) -> Pacing;
 
-    /// Width and height of every whole frame in pixels, where the source knows; others are torn.
+    /// Width and height of every complete frame in pixels, if the source knows; others are torn.
     fn frame_size_px(&self) -> Option<(u32, u32)> {
         None
     }
 
-    /// What its frames take: what memory is reckoned with before a run. A folder reads the header of each picture.
+    /// The needs of its frames, for computing the memory before a run. A folder reads the header of each picture.
     fn need(&self) -> Need {
         self.frame_size_px().map_or_else(Need::default, |(width, height)| Need::of([width, height]))
     }
 
-    /// From now on, frames that need more than was reckoned with are unreadable, where the source could have such.
+    /// From now on, frames that need more than the budget assumes are unreadable, if the source can have such.
     fn hold_to(&mut self, _need: Need) {}
 
-    /// Edge of a pixel of its input in the specimen, in micrometres, where the source knows: of the sensor, of the files.
+    /// Edge of an input pixel in the specimen, in micrometres, if the source knows: of the sensor or of the files.
     fn um_per_px(&self) -> Option<f64> {
         None
     }
 
-    /// Whether its frames have to be brought to the scale of the models; else they are analysed as they are.
+    /// Whether its frames must be scaled for the models; otherwise they are analysed as they are.
     fn needs_scale(&self) -> bool {
         false
     }
 
-    /// How many pictures it has, of a source that can show each before its turn.
+    /// Number of pictures, for a source with random access.
     fn pictures(&self) -> usize {
         0
     }
 
-    /// Shows a picture before its turn, counted from 0, with what is known of it.
+    /// Reads a picture out of turn, counted from 0, with its placement and pitch.
     ///
     /// # Errors
     /// Those of reading it.
     fn peek(&self, _at: usize) -> Result<(RgbImage, Scaled)> {
-        Err(Error::internal("source", "it shows nothing before its turn"))
+        Err(Error::internal("source", "it has no random access"))
     }
 
-    /// Asks a source whose frames it can shrink on their way to keep them to so many pixels each.
+    /// Asks a source that can shrink its frames to limit them to this many pixels each.
     ///
     /// # Errors
-    /// [`Error::Source`] when the frames would have no pixels.
+    /// [`Error::Source`] if the frames would have no pixels.
     fn shrink_to(&mut self, _most_px: u64) -> Result<()> {
         Ok(())
     }
 
-    /// Asks a source that knows the pitch of its frames to resample them to another, in micrometres a pixel, above 0.
-    /// Others leave their frames as they are.
+    /// Asks a source that knows the pitch of its frames to resample them to another, in micrometres per pixel, above 0.
+    /// Others leave their frames unchanged.
     ///
     /// # Errors
-    /// [`Error::Source`] when the frames would have no pixels or too many.
+    /// [`Error::Source`] if the frames would have no pixels or too many.
     fn resample_to(&mut self, _um_per_px: f64) -> Result<()> {
         Ok(())
     }
 
-    /// The sensor behind it, of a camera.
+    /// The sensor of a camera.
     fn sensor(&self) -> Option<Sensor> {
         None
     }
 
-    /// Goes on where the one before it broke, which delivered so many frames, and others that were unreadable: no two frames
-    /// of a run may have one name, and no picture of a folder comes twice.
+    /// Continues after an earlier source that delivered this many frames, and others that were unreadable, so that frame
+    /// names and pictures are not repeated.
     fn go_on_after(&mut self, _frames: u64, _unreadable: u64) {}
 
-    /// Whether its device is away at the moment.
+    /// Whether its device is currently missing.
     fn is_away(&self) -> bool {
         false
     }
 
-    /// What it went through, where it counts that.
+    /// Its counters, if it has any.
     fn counters(&self) -> Option<CameraCounters> {
         None
     }
 
-    /// The next frame, if there is one at `now`, the time since the run began.
-    /// Returns soon: at most one frame is read or rendered a call.
+    /// The next frame at `now`, the time since the run began. Returns soon: at most one frame is read or rendered per
+    /// call.
     ///
     /// # Errors
-    /// [`Error::Source`] when the source is lost. A single bad frame is [`Next::Unreadable`] instead.
+    /// [`Error::Source`] if the source is lost. A single bad frame is [`Next::Unreadable`] instead.
     fn next_frame(&mut self, now: Duration) -> Result<Next>;
 }
 
-/// When frames are due, at a steady rate.
+/// A steady frame rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clockwork {
     period: Duration,
@@ -182,7 +182,7 @@ pub(crate) struct Clockwork {
 }
 
 impl Clockwork {
-    /// A frame every `1 / fps` seconds; `fps` above 0 (absurd values are brought into reach).
+    /// A frame every `1 / fps` seconds; `fps` above 0 (implausible values are clamped).
     pub(crate) fn new(fps: f64) -> Self {
         Self { period: Duration::from_secs_f64(1.0 / fps.clamp(1e-3, 1e4)), due: Duration::ZERO }
     }
@@ -192,8 +192,8 @@ impl Clockwork {
         self.period
     }
 
-    /// Nothing when a frame is due at `now`, which is then taken; else the time to wait for.
-    /// Who comes late gets one frame, not all that were missed.
+    /// `None` if a frame is due at `now`, which is then consumed; otherwise the time to wait for. Missed frames are not
+    /// made up for.
     pub(crate) fn take(&mut self, now: Duration) -> Option<Duration> {
         if now < self.due {
             return Some(self.due);

@@ -1,4 +1,4 @@
-//! From the name that the user gave to a source.
+//! Opens a source by name.
 
 use std::path::{Path, PathBuf};
 
@@ -16,35 +16,35 @@ use crate::{
 };
 use bloodseg_vision::frame::flat_field::FlatField;
 
-/// The camera that is meant when no device is named.
+/// The default camera device.
 const FIRST_CAMERA: &str = "/dev/video0";
 
-/// Seed of the simulated camera when none is given.
+/// Default seed of the simulated camera.
 pub const DEFAULT_SEED: u64 = 1;
 
-/// What the command line says about a source; it goes before the config.
+/// Options from the command line, which override the config.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Wish {
-    /// Frames a second.
+    /// Frames per second.
     pub fps: Option<f64>,
     /// Seed of a simulated camera.
     pub seed: Option<u64>,
-    /// Begin again at the end of a folder.
+    /// Restart at the end of a folder.
     pub repeat: bool,
-    /// Shrink the pictures of a folder or camera by the reference preparation.
+    /// Shrink the pictures of a folder or camera with the reference preparation.
     pub whole_field: bool,
-    /// Edge of a pixel in the specimen, in micrometres: of a camera's sensor, or of a folder's pictures as they are.
+    /// Edge of a pixel in the specimen, in micrometres: of a camera's sensor, or of a folder's unscaled pictures.
     pub um_per_px: Option<f64>,
-    /// Hand on a camera's frames, and pictures of a folder, in their own size.
+    /// Deliver a camera's frames, and pictures of a folder, unscaled.
     pub as_is: bool,
-    /// Bits that samples of 16 bit use in pictures of a folder.
+    /// Bits used by 16-bit samples in pictures of a folder.
     pub bits: Option<u32>,
 }
 
 /// Opens a source: a name from the config, else `demo`, a folder, or a camera.
 ///
 /// # Errors
-/// [`Error::Source`] with the sources that there are.
+/// [`Error::Source`] with the available sources.
 pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {
     if let Some(source) = config.source.get(name) {
         return configured(name, source, config, wish);
@@ -66,7 +66,7 @@ pub fn open(name: &str, config: &Config, wish: Wish) -> Result<Box<dyn FrameSour
     let near = known.map(|known| (strsim::damerau_levenshtein(known, name), known)).min().filter(|near| near.0 <= 2);
     let near = near.map_or_else(String::new, |near| format!("Did you mean `{}`? ", near.1));
     let single = if Path::new(name).is_file() { "Single pictures are for `bloodseg segment`. " } else { "" };
-    Err(Error::frames(name, found, format!("{near}{single}Sources that can be used: {}", usable(config))))
+    Err(Error::frames(name, found, format!("{near}{single}Available sources: {}", usable(config))))
 }
 
 fn configured(name: &str, source: &Source, config: &Config, wish: Wish) -> Result<Box<dyn FrameSource>> {
@@ -98,10 +98,10 @@ fn replay(config: &Config, wish: Wish, fps: Option<f64>) -> Replay {
     }
 }
 
-/// What is wanted of a camera: the command line goes before its section, that before `[optics]`.
+/// The configuration of a camera: the command line overrides its section, which overrides `[optics]`.
 ///
 /// # Errors
-/// Those of the flat field's file.
+/// Errors of the flat-field file.
 fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Result<Wanted> {
     let region = |region: RegionSection| Region {
         x_px: region.x_px,
@@ -125,7 +125,7 @@ fn wanted(config: &Config, source: Option<&Source>, wish: Wish) -> Result<Wanted
 }
 
 fn camera(name: &str, path: &Path, wanted: Wanted, config: &Config) -> Result<Box<dyn FrameSource>> {
-    // The name is part of the names of files.
+    // The name is part of file names.
     let short = if name.contains('/') { name.rsplit('/').next().unwrap_or(name) } else { name };
     let opened = hardware(path).and_then(|device| Camera::open(short, path.to_owned(), device, wanted));
     match opened {
@@ -141,10 +141,10 @@ fn hardware(path: &Path) -> OrFault<Box<dyn Device>> {
 
 #[cfg(not(target_os = "linux"))]
 fn hardware(_path: &Path) -> OrFault<Box<dyn Device>> {
-    Err(super::device::Fault::Gone("cameras are read on Linux alone".into()))
+    Err(super::device::Fault::Gone("cameras are only supported on Linux".into()))
 }
 
-/// The sources that can be run, for messages.
+/// The available sources, for messages.
 fn usable(config: &Config) -> String {
     let mut names: Vec<String> = config.source.keys().filter(|name| *name != "demo").cloned().collect();
     names.push("demo (simulated camera)".into());

@@ -1,4 +1,4 @@
-//! The arguments that all commands share; those of one command are in its own file.
+//! The arguments shared by all commands; those of one command are in its own file.
 
 use std::path::PathBuf;
 
@@ -55,10 +55,10 @@ Examples:
   bloodseg models install new.bloodseg --slots slots --key maker.pub
   bloodseg config print > bloodseg.toml";
 
-/// Counts blood cells in low-resolution microscope frames.
+/// Counts blood cells in frames of a low-cost microscope.
 ///
-/// Each 64x64 tile is super-resolved to 256x256 and segmented there; single cells come out with their measures.
-/// Not a medical device.
+/// Each 64x64 tile is super-resolved to 256x256 and segmented, and every cell is reported with its measures. Not a
+/// medical device.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = AFTER_HELP, arg_required_else_help = true)]
 pub(super) struct Args {
@@ -70,79 +70,79 @@ pub(super) struct Args {
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) models: Option<PathBuf>,
 
-    /// Folder of the two slots that `bloodseg models install` installs into, instead of the config's
+    /// Slots folder that `bloodseg models install` installs to, instead of the config's
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "models")]
     pub(super) slots: Option<PathBuf>,
 
-    /// Config file; `bloodseg config print` shows one
+    /// Config file; `bloodseg config print` prints a template
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// Say more on stderr; twice for still more
+    /// Print more on stderr; twice for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Print warnings, errors and results alone: no progress, no line a frame
+    /// Print only warnings, errors and results: no progress, no per-frame lines
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 }
 
-/// One variant a command.
+/// One variant per command.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Find the cells in pictures
+    /// Count the cells in pictures
     ///
     /// For `a.png` of W x H the results are a.sr.png (super-resolved), a.mask.png (0 or 255), a.labels.png (16 bit, one
-    /// number a cell) and a.overlay.png (outlines), all of 4W x 4H, and for the call one cells.csv, with a row a cell,
-    /// and one frames.csv, with a row a picture. A picture that is out of focus, empty, or badly exposed is reported as
-    /// such, without cells. Pictures larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A
-    /// picture that cannot be used is reported and left out; the exit code is then 3.
+    /// number per cell) and a.overlay.png (outlines), all of 4W x 4H, and for the whole call cells.csv with one row per
+    /// cell and frames.csv with one row per picture. A picture that is out of focus, empty, or badly exposed is reported
+    /// as such and not counted. Pictures larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A
+    /// picture that cannot be used is reported and skipped; the exit code is then 3.
     ///
-    /// A cell that stands in the super-resolved picture but not in the input has `supported` false in cells.csv and is
-    /// outlined in orange and hatched in the overlay, where others are green; the line of its picture counts them.
+    /// A cell in the super-resolved picture that the input does not support has `supported` false in cells.csv. The
+    /// overlay shows it orange and hatched, and the line of its picture counts it.
     ///
-    /// With --shard I/N a call takes one of N parts of the pictures: the pictures of all shards may go into one --out,
-    /// and the tables go into shards/I-of-N in it, from where `bloodseg merge` joins them. See docs/archive.md.
+    /// With --shard I/N, a call processes one of N parts of the pictures. All shards may share one --out; their tables go
+    /// to shards/I-of-N in it, and `bloodseg merge` joins them. See docs/archive.md.
     Segment(SegmentArgs),
-    /// Join the tables of `segment --shard` to what one call would have written
+    /// Join the tables of `segment --shard` into those of a single call
     ///
-    /// cells.csv and frames.csv are the same bytes as those of one call over all pictures. Missing, double and damaged
-    /// shards are refused, and so are shards of other pictures, models, versions or flags; what differs is named. Where
-    /// pictures could not be used the exit code is 3, as with `segment`.
+    /// cells.csv and frames.csv have the same bytes as those of a single call over all pictures. Missing, duplicate and
+    /// damaged shards are refused, and so are shards with different pictures, models, versions or flags, with the
+    /// difference. If pictures could not be used, the exit code is 3, as with `segment`.
     Merge(MergeArgs),
-    /// Analyse the frames of a source as they come: a camera, a folder, or `demo`
+    /// Analyse the frames of a source continuously: a camera, a folder, or `demo`
     Run(RunArgs),
-    /// Write what a run recorded in the formats of other programs, also while it runs
+    /// Export what a run recorded to formats of other programs, also during the run
     Export(ExportArgs),
-    /// Write one HTML page about a run, to hand on: counts, sizes, pictures of cells, models, events
+    /// Write an HTML report of a run: counts, sizes, pictures of cells, models, events
     Report(ReportArgs),
     /// Name the sample under the lens of a run, also while it runs, or print its name
     Sample(SampleCommand),
-    /// Measure the models on fields with masks: every figure beside its baseline
+    /// Evaluate the models on fields with masks: all measures beside their baselines
     Eval(EvalArgs),
-    /// Measure times and memory on this machine
+    /// Measure speed and memory on this machine
     Bench(BenchArgs),
-    /// Tell what a run will need of the memory, line by line
+    /// Compute the memory that a run needs, itemised
     Budget(BudgetArgs),
     /// List the cameras of this machine: formats, sizes, controls
     Cameras(CamerasArgs),
-    /// Estimate the pitch of a source, um a pixel, from the size of its red cells
+    /// Estimate the pitch of a source, in um per pixel, from the size of its red cells
     Calibrate(CalibrateArgs),
-    /// Measure the lamp's unevenness on an empty field, for a camera's `flatfield` in the config
+    /// Measure uneven illumination on an empty field, for a camera's `flatfield` in the config
     Flatfield(FlatFieldArgs),
-    /// Install signed models into two slots, see what lies there, and go back
+    /// Install signed models into two slots, list them, and roll back
     Models(ModelsArgs),
-    /// Check this machine: config, cameras, models, memory, disk, clock, service; and say what to do
+    /// Check config, cameras, models, memory, disk, clock and service of this machine
     ///
-    /// A line a check: `ok`, `look` (a run goes, but have a look), `FAULT` (it does not), or `none` (not checked). The exit
-    /// code is that of the first fault, 0 without one. Cameras are opened and waited on for a frame; the folder of the
-    /// results is written to and left as it was.
+    /// Prints one line per check: `ok`, `look` (a run works, but check this), `FAULT` (a run does not work), or `none`
+    /// (not checked), with what to do. The exit code is that of the first fault, or 0. Opens each camera and waits for a
+    /// frame; writes to the results folder and restores it.
     Doctor(DoctorArgs),
-    /// Show the commented default configuration, or check a config file
+    /// Print the commented default config, or check a config file
     Config(ConfigArgs),
-    /// Print the manual page, or write a page for each command
+    /// Print the manual page, or write one page per command
     Man(ManArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions(CompletionsArgs),
 }
 

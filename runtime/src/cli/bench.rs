@@ -1,4 +1,4 @@
-//! `bloodseg bench`: times and memory on this machine.
+//! `bloodseg bench`: speed and memory on this machine.
 
 use std::time::Duration;
 
@@ -13,27 +13,28 @@ use bloodseg_vision::engine::{STOCK, Setup};
 
 /// Arguments of `bench`.
 ///
-/// The input is rendered: no file is needed. ssr and unet are the engine alone, one tile a run on one thread; pipeline
-/// is a whole 64x64 frame, from picture to cells.
+/// The input is rendered, so no file is needed. ssr and unet measure only the engine, one tile per run on one thread;
+/// pipeline measures a whole 64x64 frame, from picture to cells.
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
 
-    /// Most runs of each stage; at least three are made
+    /// Maximum runs of each stage; at least three are made
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     tiles: u32,
 
-    /// Most seconds for each stage
+    /// Maximum seconds for each stage
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
 
-    /// Take this kernel for the convolutions; `stock` leaves all to tract [default: the fastest of this processor]
+    /// Use this kernel for the convolutions; `stock` leaves everything to tract [default: the fastest one for this
+    /// processor]
     #[arg(long, value_name = "NAME", value_parser = with_kernel)]
     kernel: Option<Setup>,
 
-    /// Load this net alone, run it exactly --tiles times, and print nothing: for instruction counters and profilers
+    /// Load only this model, run it exactly --tiles times, and print nothing: for instruction counters and profilers
     #[arg(long, value_name = "NET", conflicts_with_all = ["json", "seconds"])]
     engine: Option<Net>,
 }
@@ -48,7 +49,7 @@ enum Net {
 
 fn with_kernel(name: &str) -> std::result::Result<Setup, String> {
     let known = Setup::kernels().join(", ");
-    Setup::with_kernel(name).ok_or_else(|| format!("expected one that this processor can run ({known}), or {STOCK}"))
+    Setup::with_kernel(name).ok_or_else(|| format!("expected one that this processor supports ({known}), or {STOCK}"))
 }
 
 /// Runs the command.
@@ -96,13 +97,13 @@ fn table(report: &BenchReport) {
     let mib =
         |bytes: Option<usize>| bytes.map_or("unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / 1048576.0));
     let stock = match report.stock_nodes.as_slice() {
-        [] => "none: all is in integers".to_owned(),
+        [] => "none: everything is integer".to_owned(),
         nodes => format!("{} ({})", nodes.len(), nodes.join(", ")),
     };
     print::line(format_args!("kernel                {}", report.kernel));
     print::line(format_args!("nodes in stock tract  {stock}"));
     print::line(format_args!(
-        "convolutions alone    ssr {:.3} ms, unet {:.3} ms",
+        "convolutions only     ssr {:.3} ms, unet {:.3} ms",
         report.ssr_body_ms, report.unet_body_ms
     ));
     print::line(format_args!("tiles per second      {:.2}", report.tiles_per_s));
@@ -111,7 +112,7 @@ fn table(report: &BenchReport) {
     print::line(format_args!("  between tiles       {}", mib(report.live_heap_bytes)));
     print::line(format_args!("  while loading       {}", mib(report.load_peak_heap_bytes)));
     let kib = |bytes: usize| format!("{:.0} KiB", bytes as f64 / 1024.0);
-    print::line(format_args!("arena of both nets    {}", kib(report.arena_bytes)));
+    print::line(format_args!("arena of both models  {}", kib(report.arena_bytes)));
     print::line(format_args!("packed weights        {}", kib(report.weight_bytes)));
     let rss = report.peak_rss_kib.map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0));
     print::line(format_args!("peak resident memory  {rss}"));

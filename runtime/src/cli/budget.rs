@@ -1,4 +1,4 @@
-//! `bloodseg budget`: what a run will need of the memory.
+//! `bloodseg budget`: the memory that a run needs.
 
 pub(super) mod fit;
 
@@ -21,11 +21,11 @@ use bloodseg_vision::{
 
 /// Arguments of `budget`.
 ///
-/// Loads the models and analyses one frame, so that the figures are those of this machine. `run` asks the same before it
-/// starts where the config has `[budget] total_mib`.
+/// Loads the models and analyses one frame, so the figures are those of this machine. `run` does the same before it
+/// starts if the config has `[budget] total_mib`.
 #[derive(Debug, Args)]
 pub(super) struct BudgetArgs {
-    /// Size of the frames that are analysed, in pixels
+    /// Size of the analysed frames, in pixels
     #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = size)]
     frame: [u32; 2],
 
@@ -46,7 +46,7 @@ pub(super) fn size(text: &str) -> std::result::Result<[u32; 2], String> {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the models; [`ErrorKind::Config`](crate::error::ErrorKind::Config) where the config allows less than is needed.
+/// Those of the models; [`ErrorKind::Config`](crate::error::ErrorKind::Config) if the config allows less than is needed.
 pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
     let budget = of_pipeline(session, &mut session.pipeline()?, Need::of(args.frame), Heap::default(), None)?;
     if args.json {
@@ -57,16 +57,16 @@ pub(super) fn run(session: &Session, args: &BudgetArgs) -> Result<()> {
     check(session, &budget)
 }
 
-/// What was measured on the way to a run.
+/// Measurements made before a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Heap {
-    /// Bytes that the source has.
+    /// Bytes that the source holds.
     pub(super) source_bytes: u64,
-    /// Most bytes while the models were loaded.
+    /// Peak bytes while the models were loaded.
     pub(super) loading_bytes: u64,
 }
 
-/// The need of a run of a pipeline on frames of a source, and of a page that may be elsewhere than the config says.
+/// The needs of a run of a pipeline on frames of a source, with a page whose address may differ from the config.
 pub(super) fn of_pipeline(
     session: &Session,
     pipeline: &mut Pipeline,
@@ -83,12 +83,12 @@ pub(super) fn of_pipeline(
     Budget::of(pipeline, need.analysed_px.unwrap_or(need.frame_px).into(), outside)
 }
 
-/// Refuses a budget that is more than the config allows.
+/// Refuses a budget above the config's limit.
 pub(super) fn check(session: &Session, budget: &Budget) -> Result<()> {
     session.config.budget.total_mib.map_or(Ok(()), |total_mib| budget.check(total_mib, "budget"))
 }
 
-/// The same, and from now on the heap has a limit: what the config leaves for it.
+/// The same, and sets the heap limit: what the config leaves for it.
 pub(super) fn enforce(session: &Session, budget: &Budget) -> Result<()> {
     check(session, budget)?;
     if let Some(total_mib) = session.config.budget.total_mib {
@@ -97,12 +97,12 @@ pub(super) fn enforce(session: &Session, budget: &Budget) -> Result<()> {
     Ok(())
 }
 
-/// Most bytes that were on the heap since [`counting::restart_peak`].
+/// Peak heap bytes since [`counting::restart_peak`].
 pub(super) fn peak_bytes() -> u64 {
     counting::heap().map_or(0, |heap| heap.peak_bytes as u64)
 }
 
-/// Bytes that are on the heap now.
+/// Current heap bytes.
 pub(super) fn live_bytes() -> u64 {
     counting::heap().map_or(0, |heap| heap.live_bytes as u64)
 }

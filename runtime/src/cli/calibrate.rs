@@ -14,20 +14,20 @@ use bloodseg_vision::{
 
 /// Arguments of `calibrate`.
 ///
-/// Focus on a place with single red cells of a healthy person, and move the stage a little while it measures. The median
-/// diameter is taken as 7.5 um, that of a dry smear. People differ, so the pitch is an estimate: use a stage micrometre where
-/// micrometres matter. A field that does not allow it is refused with the reason.
+/// Focus on a place with single red cells of a healthy person, and move the stage slightly during the measurement. The
+/// median diameter is taken as 7.5 um, that of a dry smear. People differ, so the pitch is an estimate: use a stage
+/// micrometer if micrometres matter. A field that does not allow a calibration is refused with the reason.
 #[derive(Debug, Args)]
 pub(super) struct CalibrateArgs {
-    /// A source of the config, a camera (`camera0`), a folder of pictures, or `demo`
+    /// A source from the config, a camera (`camera0`), a folder of pictures, or `demo`
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// Frames that are measured, at most
+    /// Maximum number of frames to measure
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: u32,
 
-    /// Frames a second
+    /// Frames per second
     #[arg(long, value_name = "F", value_parser = above_zero)]
     fps: Option<f64>,
 }
@@ -35,7 +35,7 @@ pub(super) struct CalibrateArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the source and the models, and [`Error::Source`] for a field that does not allow it.
+/// Those of the source and the models, and [`Error::Source`] for an unsuitable field.
 pub(super) fn run(session: &Session, args: &CalibrateArgs) -> Result<()> {
     let wish = Wish { fps: args.fps, as_is: true, ..Wish::default() };
     let mut source = open(&args.source, &session.config, wish)?;
@@ -51,7 +51,7 @@ pub(super) fn run(session: &Session, args: &CalibrateArgs) -> Result<()> {
     taken?;
     let estimate = calibration
         .finish()
-        .map_err(|error| Error::unfit(error, source.name(), "its field does not allow to measure the pitch"))?;
+        .map_err(|error| Error::unfit(error, source.name(), "the pitch cannot be measured on this field"))?;
     let (low, high) = estimate.interval_um_per_px;
     print::line(format_args!(
         "pitch    {:.4} um/px, 95 % confidence {low:.4} to {high:.4} (red cells taken as {RED_CELL_UM} um)",
@@ -68,7 +68,7 @@ pub(super) fn run(session: &Session, args: &CalibrateArgs) -> Result<()> {
         estimate.spread * 100.0,
         estimate.frames
     ));
-    print::line("\nFor the config file:\n");
+    print::line("\nAdd to the config file:\n");
     match source.sensor() {
         Some(sensor) => {
             let (width, height) = sensor.size_px;

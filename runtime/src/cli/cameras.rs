@@ -1,4 +1,4 @@
-//! `bloodseg cameras`: what cameras there are, and what each offers.
+//! `bloodseg cameras`: lists cameras and what each offers.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use crate::{
     error::Result,
 };
 
-/// What to do where there is no camera.
+/// What to do if there is no camera.
 const NONE: &str = "no camera found: there is no /dev/video*. Plug one in (on a Raspberry Pi, check the ribbon cable and \
                     `camera_auto_detect` in config.txt), or try `bloodseg run demo`";
 
 /// Arguments of `cameras`.
 ///
-/// Each camera is opened for a moment; one that another program uses can still be listed.
+/// Opens each camera for a moment; cameras used by another program can still be listed.
 #[derive(Debug, Args)]
 pub(super) struct CamerasArgs {
     /// Print one JSON array instead of text
@@ -24,7 +24,7 @@ pub(super) struct CamerasArgs {
     json: bool,
 }
 
-/// Runs the command. No camera is no error.
+/// Runs the command. Finding no camera is not an error.
 pub(super) fn run(args: &CamerasArgs) -> Result<()> {
     let found = list::cameras(Path::new("/dev"));
     if args.json {

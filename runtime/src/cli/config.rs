@@ -1,4 +1,4 @@
-//! `bloodseg config`: shows the defaults, checks a file.
+//! `bloodseg config`: prints the defaults, checks a file.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<()> {
         Action::Print => print::line(DEFAULT.trim_end()),
         Action::Check { file } => {
             let config = Config::load(file)?;
-            print::line(format_args!("{}: in order, {} sources", file.display(), config.source.len()));
+            print::line(format_args!("{}: ok, {} sources", file.display(), config.source.len()));
         }
     }
     Ok(())

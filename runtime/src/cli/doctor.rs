@@ -1,4 +1,4 @@
-//! `bloodseg doctor`: is this machine fit for a run, and what to do where it is not.
+//! `bloodseg doctor`: whether this machine can run bloodseg, and what to do if not.
 
 mod need;
 
@@ -26,12 +26,12 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct DoctorArgs {
-    /// Folder of the results that a run would have [default: output.dir of the config]
+    /// Results folder that a run would use [default: output.dir of the config]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Size of the frames that are analysed, in pixels, for the memory that a run needs [default: as the sources of the
-    /// config have them, else 64x64]
+    /// Size of the analysed frames in pixels, for the memory of a run [default: that of the sources in the config, else
+    /// 64x64]
     #[arg(long, value_name = "WxH", value_parser = needs::size)]
     frame: Option<[u32; 2]>,
 
@@ -46,10 +46,10 @@ struct Report<'a> {
     findings: &'a [Finding],
 }
 
-/// Runs the command. Faults of the machine are its result and no errors of its own.
+/// Runs the command. Faults of the machine are its result, not errors.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) alone.
+/// Only [`ErrorKind::Internal`](crate::error::ErrorKind::Internal).
 pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
     let findings = findings(all, args);
     let exit_code = doctor::exit_code(&findings);
@@ -63,7 +63,7 @@ pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(exit_code))
 }
 
-/// All checks, in the order in which a run would meet their faults.
+/// All checks, in the order in which a run would encounter their faults.
 fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     let (machine, now) = (Machine::default(), SystemClock::start());
     let (of_config, config) = config::check(all.config.as_deref());
@@ -82,7 +82,7 @@ fn findings(all: &AllArgs, args: &DoctorArgs) -> Vec<Finding> {
     findings
 }
 
-/// Folders of the config that a run could not read.
+/// Folders in the config that a run could not read.
 fn folders(config: &Config) -> Vec<Finding> {
     let named = config.source.iter().filter(|(_, source)| source.kind == SourceKind::Folder);
     let errors = named.filter_map(|(name, _)| open(name, config, Wish::default()).err());
@@ -96,13 +96,13 @@ fn cameras(config: &Config, machine: &Machine) -> Vec<Finding> {
 
 #[cfg(not(target_os = "linux"))]
 fn cameras(_: &Config, _: &Machine) -> Vec<Finding> {
-    vec![Finding::skipped("camera", "cameras are read on Linux alone", "")]
+    vec![Finding::skipped("camera", "cameras are only supported on Linux", "")]
 }
 
 #[cfg(target_os = "linux")]
 fn disk(config: &Config, args: &DoctorArgs) -> Finding {
     let folder = args.out.as_ref().or(config.output.dir.as_ref());
-    // Without a wish each camera gives what it can: one a second is then a low guess.
+    // Without a configured rate each camera delivers what it can, so one per second is a low estimate.
     let fps = config.source.values().filter_map(|source| source.fps).fold(1.0, f64::max);
     let most_bytes = config.records.retention().most_bytes;
     doctor::disk::check(folder.map(PathBuf::as_path), fps, most_bytes, &doctor::disk::space)
@@ -110,7 +110,7 @@ fn disk(config: &Config, args: &DoctorArgs) -> Finding {
 
 #[cfg(not(target_os = "linux"))]
 fn disk(_: &Config, _: &DoctorArgs) -> Finding {
-    Finding::skipped("disk", "free space is told on Linux alone", "")
+    Finding::skipped("disk", "free space is only checked on Linux", "")
 }
 
 fn tell(finding: &Finding) {
@@ -134,8 +134,8 @@ fn summary(findings: &[Finding]) -> String {
     let count = |outcome| findings.iter().filter(|finding| finding.outcome == outcome).count();
     let (looks, faults) = (count(Outcome::Look), count(Outcome::Fault));
     match (faults, looks) {
-        (0, 0) => "all is well: a run can begin".to_owned(),
-        (0, _) => format!("a run can begin; {looks} to look at"),
-        _ => format!("faults: {faults}, to look at: {looks}; mend the faults first"),
+        (0, 0) => "no problems: a run can start".to_owned(),
+        (0, _) => format!("a run can start; {looks} to check"),
+        _ => format!("faults: {faults}, to check: {looks}; fix the faults first"),
     }
 }

@@ -1,4 +1,4 @@
-//! `bloodseg eval`: every figure on a folder of fields with masks.
+//! `bloodseg eval`: all measures on a folder of fields with masks.
 
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,8 @@ use bloodseg_vision::{model::store::Models, pictures};
 
 /// Arguments of `eval`.
 ///
-/// DIR holds full-resolution fields: img/NAME.png (or .jpg) with mask/NAME.png. Each goes through the reference
-/// preparation (centre square, bicubic to 64x64) and the models; every figure stands beside its bicubic baseline.
+/// DIR contains full-resolution fields: img/NAME.png (or .jpg) with mask/NAME.png. Each goes through the reference
+/// preparation (centre square, bicubic to 64x64) and the models; every measure is printed beside its bicubic baseline.
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
     /// Folder with img/ and mask/
@@ -38,7 +38,7 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Number of fields that --out shows
+    /// Number of fields for --out
     #[arg(long, value_name = "N", default_value_t = 3, requires = "out")]
     worst: usize,
 
@@ -47,7 +47,7 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "DIR")]
     cells: Option<PathBuf>,
 
-    /// Folder with the float twins of the models, for the drift rows; the models' own folder is searched for `float/`
+    /// Folder with the float twins of the models, for the drift rows [default: `float/` in the models' folder]
     #[arg(long, value_name = "DIR")]
     float_models: Option<PathBuf>,
 
@@ -55,13 +55,13 @@ pub(super) struct EvalArgs {
     #[arg(long)]
     any_quality: bool,
 
-    /// Measure the models also on fields that are blurred, noisy, badly exposed, compressed, off in colour, pale, or
-    /// magnified otherwise, each in four strengths; takes as long as 33 evaluations
+    /// Also evaluate the models on blurred, noisy, badly exposed, compressed, off-colour, pale and magnified fields, each
+    /// in four strengths; takes as long as 33 evaluations
     #[arg(long)]
     robustness: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(flatten)]
@@ -73,7 +73,7 @@ struct Printed<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// The first field that cannot be used: a mean over the others would be another figure.
+/// The first unusable field: a mean over the others would be a different figure.
 pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     let set = FieldSet::open(&args.folder)?;
     let float = match &args.float_models {
@@ -119,7 +119,7 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     Ok(())
 }
 
-/// The model on the disturbed fields, while it is not behind the gate: each row has the figures of both.
+/// The model on the disturbed fields, without the quality check: each row has the figures with and without it.
 fn disturb(session: &Session, set: &FieldSet, methods: &mut Methods<'_>) -> Result<Vec<RobustnessRow>> {
     let bar = print::progress(robustness::runs(set.pairs().len()), "disturbed fields", session.quiet);
     let rows = robustness::robustness(set, methods.model.as_mut(), &mut || bar.inc(1));
@@ -131,7 +131,7 @@ fn has_models(folder: &Path) -> bool {
     ["ssr.onnx", "unet.onnx"].iter().all(|name| folder.join(name).is_file())
 }
 
-/// The worst fields go through the nets again: keeping the pictures of all would need memory without bound.
+/// The worst fields are analysed again, because keeping the pictures of all would need unbounded memory.
 fn write_worst(set: &FieldSet, methods: &mut Methods<'_>, report: &Report, most: usize, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     for (place, pair) in (1..).zip(report.worst(most).into_iter().filter_map(|name| set.pair(name))) {

@@ -1,4 +1,4 @@
-//! `bloodseg export`: what a run recorded, in the formats of other programs.
+//! `bloodseg export`: exports what a run recorded to formats of other programs.
 
 use std::{
     fs::{self, File},
@@ -20,32 +20,33 @@ use bloodseg_records::{
 
 /// Arguments of `export`.
 ///
-/// Reads the records that `bloodseg run --out DIR` wrote, or still writes, as they are at the moment, and changes nothing.
-/// Lengths in `_px` are pixels of the super-resolved picture, those that begin with `input_` pixels of the input;
-/// `um_per_px` and `um_per_sr_px` are their edges in micrometres, and what is in micrometres is there where the pitch is known.
+/// Reads the records that `bloodseg run --out DIR` wrote, or is still writing, without changing anything. Lengths in
+/// `_px` are pixels of the super-resolved picture, those that begin with `input_` are input pixels; `um_per_px` and
+/// `um_per_sr_px` are the sizes of input and super-resolved pixels in micrometres. Values in micrometres are present if
+/// the pitch is known.
 ///
-/// csv is a row a cell (or, with --table frames, a row a frame); jsonl an object a frame with its cells, frames without
-/// cells too; coco one object with images, boxes and polygons; geojson polygons as QuPath reads them; imagej-roi a ZIP of
-/// polygons for ImageJ's ROI manager.
+/// csv has one row per cell (or, with --table frames, one row per frame); jsonl one object per frame with its cells,
+/// including frames without cells; coco one object with images, boxes and polygons; geojson polygons for QuPath;
+/// imagej-roi a ZIP of polygons for ImageJ's ROI manager.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Folder of a run, or its records.sqlite [default: the one folder with records in the folder for results]
+    /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 
-    /// Format of what is written
+    /// Output format
     #[arg(long, value_enum)]
     format: Name,
 
-    /// What a row of a csv is
+    /// Rows of a csv
     #[arg(long, value_enum, value_name = "WHAT", default_value = "cells")]
     table: Rows,
 
-    /// File for the result, which appears whole or not at all; `-` is stdout [default: stdout, but for imagej-roi]
+    /// Output file, written atomically; `-` is stdout [default: stdout, except for imagej-roi]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Frames of one run alone: its number, or `last`
+    /// Only frames of one run: its number, or `last`
     #[arg(long, value_name = "RUN", default_value = "all", value_parser = which)]
     run: Which,
 
@@ -53,19 +54,19 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "ID")]
     sample: Option<String>,
 
-    /// The frame with this number in its run alone
+    /// Only the frame with this number in its run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     frame: Option<i64>,
 
-    /// Frames from this time on, by the clock of the box: 2026-11-22, or 2026-11-22T17:30:00Z
+    /// Only frames from this time on, by the clock of the box: 2026-11-22, or 2026-11-22T17:30:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
 
-    /// Frames before this time
+    /// Only frames before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
 
-    /// What coordinates of geojson and imagej-roi are
+    /// Coordinate system of geojson and imagej-roi
     #[arg(long, value_enum, value_name = "WHAT", default_value = "input")]
     coordinates: Places,
 
@@ -76,15 +77,15 @@ pub(super) struct ExportArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Places {
-    /// Pixels of the input, to be laid over the picture that was analysed
+    /// Pixels of the input, to overlay on the analysed picture
     Input,
-    /// Pixels of the super-resolved picture, to be laid over NAME.sr.png
+    /// Pixels of the super-resolved picture, to overlay on NAME.sr.png
     Sr,
-    /// Micrometres where the pitch is known, else pixels of the input; imagej-roi has none
+    /// Micrometres if the pitch is known, else pixels of the input; not available for imagej-roi
     Um,
 }
 
-/// Formats, as they are named.
+/// Format names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
     Csv,
@@ -125,7 +126,8 @@ fn time(text: &str) -> std::result::Result<i64, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read,
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written.
 pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     let from = recorded::folder(session, args.from.as_deref())?;
     let coordinates = match args.coordinates {
@@ -146,7 +148,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
         return Err(Error::config(
             "the command line",
             "a ZIP for a terminal",
-            "Give --out FILE.zip, or --out - for stdout",
+            "Pass --out FILE.zip, or --out - for stdout",
         ));
     }
     let records = Records::open_checked(&from)?;
@@ -169,20 +171,20 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
     bar.finish_and_clear();
     match done {
         Err(ExportError::Records(error)) => Err(error.into()),
-        // Who closed the pipe wants no more.
+        // The reader closed the pipe and wants no more.
         Err(ExportError::Write(error)) if out.is_none() && error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(ExportError::Write(error)) => Err(Error::output(out.unwrap_or(Path::new("stdout")), error)),
         Ok(()) => Ok(()),
     }
 }
 
-/// Formats that hold the records still as long as they are written go to a file without a name first: whoever reads from a
-/// pipe may stand still.
+/// Formats that keep a read transaction open while they are written go to an unnamed file first, because the reader of a
+/// pipe may stall.
 fn write_by_way_of_a_file(write: impl FnOnce(&mut dyn Write) -> export::Result<()>) -> export::Result<()> {
     let path = std::env::temp_dir().join(format!("bloodseg-export-{}", std::process::id()));
     let failed = |e: io::Error| ExportError::Records(bloodseg_records::error::Error::output(&path, e));
     let mut file = File::options().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
-    // It goes with the process, however that ends.
+    // It disappears with the process, however that ends.
     fs::remove_file(&path).map_err(failed)?;
     write(&mut BufWriter::with_capacity(MAX_RECORD_BUFFER_BYTES as usize, &mut file)).map_err(|error| match error {
         ExportError::Write(error) => failed(error),
@@ -194,7 +196,7 @@ fn write_by_way_of_a_file(write: impl FnOnce(&mut dyn Write) -> export::Result<(
     Ok(out.flush()?)
 }
 
-/// The run that is meant.
+/// The selected run.
 fn run_number(records: &Records, which: Which) -> Result<Option<i64>> {
     let runs = records.runs()?;
     let missing = |found: String| {

@@ -1,4 +1,4 @@
-//! `bloodseg flatfield`: measures the lamp's unevenness on an empty field.
+//! `bloodseg flatfield`: measures uneven illumination on an empty field.
 
 use std::path::PathBuf;
 
@@ -13,19 +13,19 @@ use bloodseg_vision::frame::flat_field::FlatFieldMeter;
 
 /// Arguments of `flatfield`.
 ///
-/// Move to a place of the slide without cells, or take the slide out, and focus as usual. Frames are averaged and
-/// smoothed; a field that is not empty, not evenly lit, too bright or too dark is refused.
+/// Move to a place of the slide without cells, or remove the slide, and focus as usual. Frames are averaged and smoothed;
+/// a field that is not empty, not evenly lit, too bright or too dark is refused.
 #[derive(Debug, Args)]
 pub(super) struct FlatFieldArgs {
-    /// A source of the config, a camera (`camera0`), or a folder of pictures of one size
+    /// A source from the config, a camera (`camera0`), or a folder of pictures of one size
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// File for the result
+    /// Output file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Frames that are averaged, at most
+    /// Maximum number of frames to average
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     frames: u32,
 }
@@ -33,9 +33,10 @@ pub(super) struct FlatFieldArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the source, [`Error::Source`] for a field that is not fit, and [`ErrorKind::Output`](crate::error::ErrorKind::Output).
+/// Those of the source, [`Error::Source`] for an unsuitable field, and
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output).
 pub(super) fn run(session: &Session, args: &FlatFieldArgs) -> Result<()> {
-    // What is measured is the sensor's whole frame, before any correction.
+    // Measures the sensor's whole frame, without corrections.
     let mut config = session.config.clone();
     if let Some(source) = config.source.get_mut(&args.source) {
         source.flatfield = None;
@@ -62,7 +63,7 @@ pub(super) fn run(session: &Session, args: &FlatFieldArgs) -> Result<()> {
     if let Some(sensor) = source.sensor() {
         let (width, height) = sensor.size_px;
         let (name, device) = (source.name(), sensor.device.display());
-        print::line("\nFor the config file (a path starts at its folder):\n");
+        print::line("\nAdd to the config file (paths are relative to its folder):\n");
         print::line(format_args!("[source.{name}]\nkind = \"camera\"\ndevice = \"{device}\""));
         print::line(format_args!("width_px = {width}\nheight_px = {height}\nflatfield = \"{}\"", args.out.display()));
     }

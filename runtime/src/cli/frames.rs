@@ -1,4 +1,4 @@
-//! Frames of a source, for commands that want a few of them at a stretch.
+//! Collects a few frames from a source, for commands other than `run`.
 
 use std::{
     thread,
@@ -12,16 +12,16 @@ use crate::{
     error::{Error, Result},
 };
 
-/// A source that gives no frame for so long is given up.
+/// A source without frames for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Longest sleep at a stretch.
+/// Longest single sleep.
 const NAP: Duration = Duration::from_millis(100);
 
-/// Hands up to `count` frames to `use_frame`; tells how many there were. Frames that cannot be read are left out.
+/// Passes up to `count` frames to `use_frame`; returns how many there were. Unreadable frames are skipped.
 ///
 /// # Errors
-/// Those of the source and of `use_frame`, and [`Error::Source`] when no frame comes for 20 s or there is none at all.
+/// Those of the source and of `use_frame`, and [`Error::Source`] if no frame arrives for 20 s or none is readable.
 pub(super) fn take(
     source: &mut dyn FrameSource,
     count: u32,
@@ -35,7 +35,7 @@ pub(super) fn take(
                 taken += 1;
                 last = Instant::now();
             }
-            Next::Unreadable(error) => log::warn!("frame left out: {error}"),
+            Next::Unreadable(error) => log::warn!("frame skipped: {error}"),
             Next::Wait(until) => thread::sleep(until.saturating_sub(start.elapsed()).min(NAP)),
             Next::End => break,
         }
@@ -43,9 +43,9 @@ pub(super) fn take(
             return Err(none(source, format!("no frame for {} s", PATIENCE.as_secs())));
         }
     }
-    if taken == 0 { Err(none(source, "no frame that can be read".to_owned())) } else { Ok(taken) }
+    if taken == 0 { Err(none(source, "no readable frame".to_owned())) } else { Ok(taken) }
 }
 
 fn none(source: &dyn FrameSource, found: String) -> Error {
-    Error::frames(source.name().to_owned(), found, "The warnings say why; check the camera")
+    Error::frames(source.name().to_owned(), found, "See the warnings; check the camera")
 }

@@ -1,4 +1,4 @@
-//! What the user named becomes a list of pictures.
+//! From command-line arguments to a list of pictures.
 
 mod folders;
 #[cfg(test)]
@@ -16,34 +16,34 @@ use bloodseg_vision::{
 };
 use folders::Folders;
 
-/// One picture to be read: a file, or a page of one.
+/// One picture to read: a file, or a page of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Input {
     /// The file.
     pub(super) path: PathBuf,
-    /// Which page of it, from 0.
+    /// Page of the file, from 0.
     pub(super) page: usize,
-    /// What it is called in tables and lines: its place below the folder that was named, and `#2` for a second page.
+    /// Its name in tables and output: the path below the given folder, with `#2` for a second page.
     pub(super) name: String,
-    /// What its results are named by, below the folder for results.
+    /// Stem of its results, below the results folder.
     pub(super) stem: String,
 }
 
-/// A file, and its place below the folder that was named.
+/// A file, and its path below the given folder.
 struct Found {
     path: PathBuf,
     below: PathBuf,
 }
 
-/// Files as they are named, folders as their pictures sorted by name, pages of a file in their order. Names in folders that
-/// begin with a dot, and bloodseg's own results, are left out. No folder is read twice, whatever links lead to it.
+/// Files as given, folders as their pictures sorted by name, pages of a file in order. Skips names in folders that begin
+/// with a dot, and results of bloodseg. Reads no folder twice, whatever links lead to it.
 ///
-/// Two pictures that differ in their ending alone have it in the names of their results. So has one whose results would
-/// fall on those of a picture in `taken`, which are the names of an earlier call.
+/// Two pictures that differ only in their extension keep it in the names of their results. So does one whose results
+/// would overwrite those of a picture in `taken`, the names of an earlier call.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder that cannot be read or has no pictures, and for two pictures of one name, whose
-/// results would overwrite each other.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder that cannot be read or has no pictures, and for two
+/// pictures of one name, whose results would overwrite each other.
 pub(super) fn collect(named: &[PathBuf], recursive: bool, taken: &BTreeSet<String>) -> Result<Vec<Input>> {
     let (mut found, mut folders) = (Vec::new(), Folders::default());
     for path in named {
@@ -73,7 +73,7 @@ pub(super) fn collect(named: &[PathBuf], recursive: bool, taken: &BTreeSet<Strin
 
 /// Stems of the results, in the order of the pictures.
 fn stems(found: &[Found], taken: &BTreeSet<String>) -> Result<Vec<String>> {
-    // Some file systems hold A.png and a.png for one.
+    // Some file systems are case-insensitive.
     let short = |name: &str| pictures::stem(name).to_lowercase();
     let names: Vec<String> = found.iter().map(|found| slashed(&found.below)).collect();
     let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -102,7 +102,7 @@ fn slashed(below: &Path) -> String {
     parts.join("/")
 }
 
-/// Refuses results that would fall on an input.
+/// Refuses results that would overwrite an input.
 ///
 /// # Errors
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) naming the picture that would be lost.
@@ -114,7 +114,7 @@ pub(super) fn check_apart(inputs: &[Input], out: &Path) -> Result<()> {
         Some(path) => Err(Error::input(
             &path,
             "an input that a result would overwrite",
-            "results apart from inputs",
+            "results in another folder than the inputs",
             "Choose another folder with --out",
         )),
     }

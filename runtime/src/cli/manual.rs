@@ -1,4 +1,4 @@
-//! `bloodseg man` and `bloodseg completions`: pages and completions out of the definition of the arguments itself.
+//! `bloodseg man` and `bloodseg completions`: generated from the definitions of the arguments.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Arguments of `man`.
 #[derive(Debug, ClapArgs)]
 pub(super) struct ManArgs {
-    /// Write a page for each command into this folder instead of printing the first one
+    /// Write one page per command to this folder instead of printing the main page
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -26,7 +26,7 @@ pub(super) struct CompletionsArgs {
 /// Runs `man`.
 ///
 /// # Errors
-/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when a page cannot be written.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if a page cannot be written.
 pub(super) fn man(args: &ManArgs) -> Result<()> {
     let command = Args::command();
     if let Some(folder) = &args.out {

@@ -1,4 +1,4 @@
-//! `bloodseg merge`: the tables of all shards become one.
+//! `bloodseg merge`: joins the tables of all shards.
 
 use std::path::PathBuf;
 
@@ -24,11 +24,11 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct MergeArgs {
-    /// The --out of the shards: one folder that all wrote into, or several
+    /// The --out of the shards: one folder shared by all, or several
     #[arg(required = true, value_name = "DIR")]
     shards: Vec<PathBuf>,
 
-    /// Folder for the whole tables; made when it is not there [default: the folder of the shards, where there is one]
+    /// Output folder for the joined tables, created if missing [default: the folder of the shards, if there is one]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -36,15 +36,15 @@ pub(super) struct MergeArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of [`merge::find`], [`merge::whole`] and [`merge::join`]; [`ErrorKind::Input`](crate::error::ErrorKind::Input), at the end, where shards had
-/// pictures that could not be used, as `segment` has it.
+/// Those of [`merge::find`], [`merge::whole`] and [`merge::join`]; finally,
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) if shards had unusable pictures, as in `segment`.
 pub(super) fn run(args: &MergeArgs) -> Result<()> {
     let shards = merge::whole(merge::find(&args.shards)?)?;
     let out = match (&args.out, args.shards.as_slice()) {
         (Some(out), _) => out.clone(),
         (None, [one]) => one.clone(),
         (None, _) => {
-            return Err(Error::config("merge", "several folders of shards, and none for the whole", "Give --out DIR"));
+            return Err(Error::config("merge", "several folders of shards, but no output folder", "Pass --out DIR"));
         }
     };
     std::fs::create_dir_all(&out).map_err(|e| Error::output(&out, e))?;
@@ -57,9 +57,9 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
         0 => Ok(()),
         _ => Err(Error::input(
             &out,
-            format!("{refused} of {pictures} pictures could not be used, as their shards said"),
-            "pictures alone",
-            "The others are done",
+            format!("{refused} of {pictures} pictures could not be used by their shards"),
+            "only usable pictures",
+            "The others were processed",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command. The only place that prints.
+//! The command line: one file per command. The only place that prints.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -39,7 +39,7 @@ use args::{Args, Command};
 use session::Session;
 use voice::Voice;
 
-/// Parses the command line, does what it says, and turns the outcome into an exit code.
+/// Parses the command line, runs the command, and maps the outcome to an exit code.
 pub fn run() -> ExitCode {
     let args = Args::parse();
     let level = match (args.quiet, args.verbose) {
@@ -47,10 +47,10 @@ pub fn run() -> ExitCode {
         (_, 1) => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
-    // A run goes on when nobody reads what it says.
+    // A run continues even if nobody reads its output.
     let voice = matches!(args.command, Command::Run(_)).then(Voice::begin);
     let mut logger = env_logger::Builder::new();
-    // The engine's own messages are about its insides.
+    // The engine's own messages concern its internals.
     logger.filter_module("bloodseg", level).format_timestamp(None);
     if let Some(voice) = voice.clone() {
         logger.write_style(WriteStyle::Never).target(Target::Pipe(Box::new(voice)));
@@ -70,7 +70,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(args: &Args, voice: Option<&Voice>) -> Result<ExitCode> {
-    // It goes on where the config is no good, and has several faults to tell.
+    // It works with an invalid config, and can report several faults.
     if let Command::Doctor(doctor) = &args.command {
         return doctor::run(args, doctor);
     }

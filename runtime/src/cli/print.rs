@@ -1,4 +1,4 @@
-//! Printing that survives a closed pipe: `bloodseg ... | head` must not end in a panic.
+//! Printing that survives a closed pipe: `bloodseg ... | head` must not panic.
 
 use std::{
     fmt::{self, Display},
@@ -11,18 +11,18 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use bloodseg_vision::error::Cause;
 
-/// A line of results, on stdout.
+/// Prints a line of results on stdout.
 pub(super) fn line(text: impl Display) {
-    // Who closed the pipe wants no more lines; the files are still written.
+    // The reader closed the pipe and wants no more lines; files are still written.
     let _ = writeln!(stdout().lock(), "{}", Steered(text));
 }
 
-/// The name of a file, or another word of others, within a line: a line break in it would forge a line of its own.
+/// A file name or other external text within a line: a line break in it would forge a line.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// A text of lines without what would steer a terminal. It takes no memory: a run prints a line a frame.
+/// Lines of text without terminal control characters. Allocates nothing: a run prints one line per frame.
 struct Steered<T>(T);
 
 impl<T: Display> Display for Steered<T> {
@@ -40,30 +40,30 @@ impl<T: Display> Display for Steered<T> {
     }
 }
 
-/// A result as JSON, on stdout; `place` names who made it, should it not be possible.
+/// Prints a result as JSON on stdout; `place` names the command in errors.
 ///
 /// # Errors
-/// A fault of the software.
+/// An internal error.
 pub(super) fn json(place: &'static str, value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(value).map_err(|e| Error::internal(place, Cause::of(e)))?);
     Ok(())
 }
 
-/// What went wrong, on stderr.
+/// Prints an error on stderr.
 pub(super) fn problem(text: impl Display) {
     let _ = writeln!(stderr().lock(), "error: {}", harmless(&text.to_string()));
 }
 
-/// Most characters of a message: it may quote a foreign file.
+/// Most characters of a message, which may quote a foreign file.
 const LONGEST: usize = 4096;
 
-/// A message without what would steer a terminal, and not endless.
+/// A message without terminal control characters, and of bounded length.
 fn harmless(text: &str) -> String {
     let safe = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(LONGEST).map(safe).collect()
 }
 
-/// A bar on stderr for `count` things to do; hidden when nobody looks, or when it would flash by.
+/// A progress bar on stderr for `count` items; hidden without a terminal, or if it would only flash.
 pub(super) fn progress(count: usize, things: &str, quiet: bool) -> ProgressBar {
     if quiet || count < 2 || !stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,4 +1,4 @@
-//! `bloodseg report`: one page about a run, to hand on.
+//! `bloodseg report`: one HTML page about a run.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,14 @@ use bloodseg_records::{
     },
 };
 
-/// Most runs that a message names.
+/// Most runs listed in a message.
 pub(super) const MAX_NAMED_RUNS: usize = 16;
 
 /// Arguments of `report`.
 ///
-/// Writes one HTML file that needs no other: counts, histogram of diameters, counts and quality over time, pictures of typical
-/// and odd cells, verdicts, calibration, models and events of a run. It has no script, loads nothing, follows the light or dark
-/// setting of the reader, and can be printed. Reads the records as they are at the moment, also while the run goes on. The same
+/// Writes one self-contained HTML file: counts, histogram of diameters, counts and quality over time, pictures of typical
+/// and odd cells, verdicts, calibration, models and events of a run. It has no script, loads nothing, follows the
+/// reader's light or dark setting, and can be printed. Also works during the run, with the records so far. The same
 /// records give the same file.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
@@ -31,15 +31,15 @@ pub(super) struct ReportArgs {
     #[arg(value_name = "RUN", default_value = "latest", value_parser = which)]
     run: Which,
 
-    /// Folder of a run, or its records.sqlite [default: the one folder with records in the folder for results]
+    /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 
-    /// File for the page, which appears whole or not at all [default: report-RUN.html]
+    /// Output file, written atomically [default: report-RUN.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }
@@ -52,7 +52,7 @@ enum Which {
 
 fn which(text: &str) -> std::result::Result<Which, String> {
     match text {
-        // `last` is how `export` calls it.
+        // `export` calls it `last`.
         "latest" | "last" => Ok(Which::Latest),
         number => {
             let one = number.parse().ok().filter(|number| *number > 0).map(Which::One);
@@ -64,8 +64,8 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 /// Runs the command.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read, [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or is
-/// there already.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read,
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or exists.
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     let records = Records::open_checked(&recorded::folder(session, args.from.as_deref())?)?;
     recorded::warn_of_damage(&records);
@@ -90,7 +90,7 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     Ok(())
 }
 
-/// The run that is meant.
+/// The selected run.
 fn wanted(records: &Records, which: Which) -> Result<RunRow> {
     let (number, found) = match which {
         Which::One(number) => (Some(number), format!("no run {number}")),
@@ -112,9 +112,9 @@ fn wanted(records: &Records, which: Which) -> Result<RunRow> {
 
 fn refuse_what_is_there(out: &Path, force: bool) -> Result<()> {
     match out.symlink_metadata() {
-        Ok(there) if there.is_dir() => Err(Error::output(out, "a folder is there")),
+        Ok(there) if there.is_dir() => Err(Error::output(out, "the path is a folder")),
         Ok(_) if force => recorded::spare(out),
-        Ok(_) => Err(Error::output(out, "a file is there already, and --force was not given")),
+        Ok(_) => Err(Error::output(out, "the file exists; pass --force to overwrite it")),
         _ => Ok(()),
     }
 }

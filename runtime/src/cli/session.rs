@@ -1,4 +1,4 @@
-//! What every command begins with: the config, the models.
+//! What every command starts with: the config and the models.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ use bloodseg_vision::{
     pipeline::{Pipeline, limits::MAX_WORKERS},
 };
 
-/// The configuration of one call, flags before file.
+/// The configuration of one call; flags override the file.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     /// The config file, or the defaults.
     pub(super) config: Config,
-    /// Whether progress is kept silent.
+    /// Whether progress is hidden.
     pub(super) quiet: bool,
     models: ModelsAt,
     slots: Option<PathBuf>,
@@ -39,7 +39,7 @@ impl Loader for Session {
     }
 }
 
-/// Where the models are from.
+/// The source of the models.
 #[derive(Debug, Clone)]
 enum ModelsAt {
     Folder(PathBuf),
@@ -48,7 +48,7 @@ enum ModelsAt {
 }
 
 impl Session {
-    /// Reads the config file, if one is named.
+    /// Reads the config file, if one is given.
     pub(super) fn begin(args: &Args) -> Result<Self> {
         let config = match &args.config {
             Some(path) => Config::load(path)?,
@@ -57,9 +57,9 @@ impl Session {
         Ok(Self::with(config, args))
     }
 
-    /// The same with a config that was read already.
+    /// The same with a config that was already read.
     pub(super) fn with(config: Config, args: &Args) -> Self {
-        // Flags before the file, and a folder before the slots.
+        // Flags override the file, and a folder overrides the slots.
         let models = match (&args.models, &args.slots, &config.models.dir, &config.models.slots) {
             (Some(folder), _, _, _) | (None, None, Some(folder), _) => ModelsAt::Folder(folder.clone()),
             (None, Some(slots), _, _) | (None, None, None, Some(slots)) => ModelsAt::Slots(slots.clone()),
@@ -76,7 +76,7 @@ impl Session {
             ModelsAt::Slots(folder) => {
                 let Active { models, running } = Slots::open(folder).load()?;
                 if let Some(reason) = &running.fell_back {
-                    log::warn!("models {running} instead of the installed ones: {reason}");
+                    log::warn!("using models {running} instead of the installed ones: {reason}");
                 }
                 Ok(models)
             }
@@ -93,7 +93,7 @@ impl Session {
         }
     }
 
-    /// The folder that the models come from; none for the built-in ones and those of slots.
+    /// The folder of the models; `None` for built-in models and slots.
     pub(super) fn models_dir(&self) -> Option<&Path> {
         match &self.models {
             ModelsAt::Folder(folder) => Some(folder),
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// The slots, where the models come from them.
+    /// The slots, if the models come from them.
     pub(super) fn slots_in_use(&self) -> Option<Slots> {
         match &self.models {
             ModelsAt::Slots(folder) => Some(Slots::open(folder)),
@@ -109,17 +109,17 @@ impl Session {
         }
     }
 
-    /// The slots that are named, whether the models come from them or not.
+    /// The configured slots, whether the models come from them or not.
     pub(super) fn slots(&self) -> Option<Slots> {
         self.slots.as_deref().map(Slots::open)
     }
 
-    /// Both nets, checked and ready; see [`Pipeline::start_with`].
+    /// Both models, checked and ready; see [`Pipeline::start_with`].
     pub(super) fn pipeline(&self) -> Result<Pipeline> {
         Ok(self.load(&self.models()?)?)
     }
 
-    /// The same of models that are at hand.
+    /// The same for given models.
     pub(super) fn load(&self, models: &Models) -> error::Result<Pipeline> {
         log::info!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
         Pipeline::start_with(models, &Setup::default(), self.threads())
@@ -131,10 +131,10 @@ impl Session {
         self.config.budget.threads.unwrap_or(cores.min(MAX_WORKERS))
     }
 
-    /// The folder for results: `--out`, else the config's; made when it is not there.
+    /// The results folder: `--out`, else the config's; created if missing.
     pub(super) fn out(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
         let folder = flag.or(self.config.output.dir.as_ref()).ok_or_else(|| {
-            Error::config("output", "no folder for the results", "Give --out DIR, or output.dir in the config file")
+            Error::config("output", "no results folder", "Pass --out DIR, or output.dir in the config file")
         })?;
         std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
         Ok(folder.clone())

@@ -6,13 +6,13 @@ use crate::error::{Error, Result};
 use crate::run::stop::Stop;
 use bloodseg_vision::error::Cause;
 
-/// Exit code of a command that was stopped by a person.
+/// Exit code of a command stopped by the user.
 pub(super) const STOPPED: u8 = 130;
 
-/// Both ask for a clean end; a second time, the process ends at once.
+/// Both request a clean end; the second one ends the process immediately.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system takes no handler.
+/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the handler cannot be installed.
 pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
     let stop = Arc::new(Stop::default());
     let raised = Arc::clone(&stop);

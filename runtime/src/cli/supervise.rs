@@ -1,16 +1,16 @@
-//! What a run tells systemd: that it is ready, that it is alive, that it ends. Silent where nobody listens
-//! (`NOTIFY_SOCKET` is not set), so a run by hand is the same run.
+//! Notifies systemd that a run is ready, alive, or stopping. Does nothing without `NOTIFY_SOCKET`, so a manual run
+//! behaves the same.
 
 use sd_notify::NotifyState;
 
 use crate::run::Signal;
 
-/// The source and the models are open; frames are analysed from here on.
+/// The source and the models are open, and frames are analysed from here on.
 pub(super) fn ready() {
     notify(NotifyState::Ready);
 }
 
-/// The pipeline moved, or its state is another.
+/// The pipeline made progress, or its state changed.
 pub(super) fn tell(signal: Signal) {
     match signal {
         Signal::Alive => notify(NotifyState::Watchdog),
@@ -18,14 +18,14 @@ pub(super) fn tell(signal: Signal) {
     }
 }
 
-/// The run ends by its own will.
+/// The run ends in an orderly way.
 pub(super) fn stopping() {
     notify(NotifyState::Stopping);
 }
 
 fn notify(state: NotifyState<'_>) {
-    // A supervisor that went away is no reason to lose frames.
+    // Losing the supervisor must not lose frames.
     if let Err(error) = sd_notify::notify(&[state]) {
-        log::warn!("the supervisor cannot be told: {error}");
+        log::warn!("cannot notify the supervisor: {error}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a run says, said by a thread of its own: a terminal that is paused, or a pager that nobody scrolls, must hold up no
-//! frame and no record. What finds no room is left out, and counted.
+//! Prints the output of a run from a separate thread, so that a paused terminal or pager never blocks frames or records.
+//! Lines that do not fit the queue are discarded and counted.
 
 use std::{
     fmt::Display,
@@ -23,13 +23,13 @@ use crate::{
 };
 use bloodseg_records::store::write::cut;
 
-/// Lines of a run that wait to be read.
+/// Most queued lines of a run.
 pub(super) const MAX_LINES: usize = 64;
 
-/// Bytes of a line of a run; longer ones are cut.
+/// Most bytes of a line of a run; longer ones are cut.
 pub(super) const MAX_LINE_BYTES: usize = 512;
 
-/// Longest time that the end of a run waits for somebody to read its next line.
+/// Longest time that the end of a run waits for the next line to be read.
 pub(super) const MAX_END_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// Begins to speak. Where the system gives no thread, nothing is said.
+    /// Starts the thread. If the system cannot create one, nothing is printed.
     pub(super) fn begin() -> Self {
         let said = Arc::<Said>::default();
         let of_thread = Arc::clone(&said);
@@ -63,12 +63,12 @@ impl Voice {
         Self { said, thread: thread.ok().map(Arc::new) }
     }
 
-    /// A line of results, on stdout; a long one is cut.
+    /// Prints a line of results on stdout; a long one is cut.
     pub(super) fn line(&self, text: impl Display) {
         self.say(To::Out, text);
     }
 
-    /// What went wrong, on stderr.
+    /// Prints an error on stderr.
     pub(super) fn problem(&self, text: impl Display) {
         self.say(To::Err, format_args!("error: {text}"));
     }
@@ -77,7 +77,7 @@ impl Voice {
         let _ = self.said.waiting.push((to, cut(text)), Pacing::Live);
     }
 
-    /// Waits until all is said, as long as somebody listens.
+    /// Waits until everything is printed, while somebody reads.
     pub(super) fn end(self) {
         self.said.waiting.close();
         let Some(thread) = self.thread else { return };
@@ -112,7 +112,7 @@ fn speak(said: &Said) {
             Popped::Nothing => continue,
             Popped::Closed => return,
         };
-        // Who closed the pipe wants no more lines.
+        // The reader closed the pipe and wants no more lines.
         let _ = match to {
             To::Out => writeln!(stdout().lock(), "{text}"),
             To::Err => writeln!(stderr().lock(), "{text}"),
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_left_out_and_a_long_line_is_cut() {
-        // Nobody speaks.
+        // Without a thread.
         let mut voice = Voice { said: Arc::default(), thread: None };
         for number in 0..MAX_LINES + 3 {
             voice.line(number);

@@ -1,4 +1,4 @@
-//! Where the page is served: loopback unless somebody says otherwise, and nowhere else without a token.
+//! The address of the page: loopback by default, and any other only with a token.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
@@ -8,15 +8,15 @@ use crate::{
 };
 use bloodseg_vision::error::Cause;
 
-/// What somebody said.
+/// The configured address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Address {
-    /// Nothing: loopback, the first port that is free.
+    /// Not set: loopback, the first free port.
     #[default]
     Usual,
     /// No page.
     Off,
-    /// This one, or none; port 0 is any.
+    /// This address; port 0 is any.
     At(SocketAddr),
 }
 
@@ -34,7 +34,7 @@ impl std::str::FromStr for Address {
 }
 
 impl Address {
-    /// What is wrong with it for want of a token.
+    /// The fault of an address without a token.
     pub fn fault(self, has_token: bool) -> Option<String> {
         match self {
             Self::At(address) if !address.ip().to_canonical().is_loopback() && !has_token => Some(format!(
@@ -45,10 +45,10 @@ impl Address {
         }
     }
 
-    /// Opens it; none where there is to be no page, or where nobody said an address and none is free.
+    /// Opens it; `None` if there should be no page, or if no address is set and no port is free.
     ///
     /// # Errors
-    /// [`Error::Config`] where somebody said an address and it cannot be had.
+    /// [`Error::Config`] if a configured address cannot be opened.
     pub fn open(self) -> Result<Option<(TcpListener, SocketAddr)>> {
         let open = |address| TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         match self {
@@ -56,7 +56,7 @@ impl Address {
             Self::At(address) => open(address).map(|(at, listener)| Some((listener, at))).map_err(|e| {
                 Error::config(
                     "http",
-                    Cause::told(format!("no page at {address}: {e}"), e),
+                    Cause::told(format!("cannot serve the page at {address}: {e}"), e),
                     "Choose another address, or `--http off`",
                 )
             }),

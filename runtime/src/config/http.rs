@@ -1,4 +1,4 @@
-//! `[http]`: where a run's page is served, and to whom.
+//! `[http]`: address and access of a run's page.
 
 use std::path::PathBuf;
 
@@ -18,13 +18,13 @@ pub struct HttpSection {
     /// `off`, or an address with its port.
     #[serde(deserialize_with = "address")]
     pub address: Address,
-    /// What a reader has to know.
+    /// The token that readers need.
     pub token: Option<String>,
-    /// File with the same alone.
+    /// File that contains only the token.
     pub token_file: Option<PathBuf>,
 }
 
-/// What is wrong with a token of the config.
+/// Validates a token.
 pub fn token_fault(token: &str) -> Option<String> {
     let length = token.len();
     if !(MIN_PAGE_TOKEN_LEN..=MAX_PAGE_TOKEN_LEN).contains(&length) {
@@ -33,7 +33,7 @@ pub fn token_fault(token: &str) -> Option<String> {
         ));
     }
     let known = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    (!token.chars().all(known)).then(|| "http.token: expected letters, digits, and - . _ ~ alone".into())
+    (!token.chars().all(known)).then(|| "http.token: expected only letters, digits, and - . _ ~".into())
 }
 
 fn address<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Address, D::Error> {
@@ -41,32 +41,32 @@ fn address<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Address, D
 }
 
 impl HttpSection {
-    /// What a value says that no type forbids.
+    /// A fault that the types do not exclude.
     pub(super) fn fault(&self) -> Option<String> {
         if self.token.is_some() && self.token_file.is_some() {
-            return Some("http.token and http.token_file: expected one of them".into());
+            return Some("http.token and http.token_file: expected only one of them".into());
         }
         self.token.as_deref().and_then(token_fault).or_else(|| self.address.fault(self.has_token()))
     }
 
-    /// Whether readers have to know a token.
+    /// Whether readers need a token.
     pub fn has_token(&self) -> bool {
         self.token.is_some() || self.token_file.is_some()
     }
 
-    /// What readers have to know, read from its file where it stands in one.
+    /// The token, read from its file if configured there.
     ///
     /// # Errors
-    /// [`Error::Config`] when the file cannot be read, or what stands in it is no token.
+    /// [`Error::Config`] if the file cannot be read, or its contents are not a token.
     pub fn read_token(&self) -> Result<Option<String>> {
         let Some(file) = &self.token_file else { return Ok(self.token.clone()) };
-        // The end of the line is not the token's.
+        // The line end is not part of the token.
         let token = secret_file::read(file, "http.token_file", "token", MAX_PAGE_TOKEN_LEN as u64 + 2)?;
         match token_fault(&token) {
             Some(found) => Err(Error::config(
                 format!("http.token_file, {}", file.display()),
                 found,
-                "Put the token alone into it, in one line",
+                "Write only the token into it, on one line",
             )),
             None => Ok(Some(token)),
         }

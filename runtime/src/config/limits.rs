@@ -1,30 +1,30 @@
-//! Defaults and bounds of what the config may say.
+//! Defaults and limits of the config.
 
-/// MiB of pictures in a folder that a camera's runs leave where the config says nothing.
+/// Default limit in MiB for pictures of camera runs in a folder.
 pub const DEFAULT_PICTURES_MIB: f64 = 256.0;
 
-/// Port of the page where nobody says another.
+/// Default port of the page.
 pub const DEFAULT_PAGE_PORT: u16 = 8571;
 
-/// So many ports from [`DEFAULT_PAGE_PORT`] on are tried where nobody says one: other runs have pages too.
+/// Number of ports tried from [`DEFAULT_PAGE_PORT`] on by default, because other runs have pages too.
 pub const MAX_PAGE_PORTS: u16 = 8;
 
-/// Least length of a token.
+/// Minimum length of a token.
 pub const MIN_PAGE_TOKEN_LEN: usize = 16;
 
-/// Greatest length of a token.
+/// Maximum length of a token.
 pub const MAX_PAGE_TOKEN_LEN: usize = 128;
 
-/// Longest name of a box, a user, or what topics begin with, in bytes.
+/// Longest name of a box, a user, or a topic prefix, in bytes.
 pub const MAX_MQTT_NAME_BYTES: usize = 64;
 
 /// Longest password, in bytes.
 pub const MAX_MQTT_PASSWORD_BYTES: u64 = 256;
 
-/// Longest silence on the line in seconds, where the config says nothing.
+/// Default keep-alive in seconds.
 pub const DEFAULT_MQTT_KEEP_ALIVE_S: u16 = 30;
 
-/// The most that the config may say.
+/// Greatest keep-alive in seconds.
 pub const MAX_MQTT_KEEP_ALIVE_S: u16 = 3600;
 
 /// Longest name of a source, in bytes: it becomes the name of a folder and of MQTT topics.

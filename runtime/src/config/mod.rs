@@ -1,4 +1,4 @@
-//! The config file: TOML, units in its keys, unknown keys refused. The command line goes before it.
+//! The config file: TOML, units in its keys, unknown keys refused. The command line overrides it.
 
 pub mod address;
 pub mod http;
@@ -26,10 +26,10 @@ use bloodseg_records::store::{
 use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES, pipeline::limits::MAX_WORKERS};
 use http::HttpSection;
 
-/// The commented file that says what every key means and what holds without it.
+/// The commented file that explains every key and its default.
 pub const DEFAULT: &str = include_str!("default.toml");
 
-/// All that can be configured.
+/// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -51,27 +51,27 @@ pub struct Config {
     pub source: BTreeMap<String, Source>,
 }
 
-/// Where the models are.
+/// The models.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelsSection {
-    /// Folder of the four files; it goes before the slots. The built-in models without both.
+    /// Folder of the four files; overrides the slots. If neither is set, the built-in models are used.
     pub dir: Option<PathBuf>,
     /// Folder that `bloodseg models install` installs into.
     pub slots: Option<PathBuf>,
-    /// Public keys of minisign whose bundles are taken.
+    /// Trusted minisign public keys.
     pub keys: Vec<String>,
     /// File of one more public key.
     pub key_file: Option<PathBuf>,
 }
 
-/// Where results go.
+/// The results.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputSection {
-    /// Folder for results where `--out` is not given.
+    /// Default results folder, if `--out` is not given.
     pub dir: Option<PathBuf>,
-    /// Most MiB of pictures that a camera's runs leave in a folder.
+    /// Limit in MiB for pictures of camera runs in a folder.
     pub most_pictures_mib: f64,
 }
 
@@ -96,25 +96,25 @@ pub struct OpticsSection {
     pub um_per_px: Option<f64>,
 }
 
-/// What the process may take.
+/// Resource limits.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetSection {
-    /// Memory in all, in MiB; `run` does not start where it needs more.
+    /// Total memory in MiB; `run` does not start if it needs more.
     pub total_mib: Option<f64>,
-    /// Threads for the tiles of a frame; as many as there are cores, two at most, without it.
+    /// Threads for the tiles of a frame; by default the number of cores, at most two.
     pub threads: Option<usize>,
 }
 
-/// What is kept of a run.
+/// What is recorded of a run.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RecordsSection {
-    /// Size of the records in a folder, in MiB; the oldest frames make way.
+    /// Size of the records in a folder, in MiB; beyond it the oldest frames are deleted.
     pub most_mib: f64,
-    /// Greatest age of a frame, in days that the box was running; no limit without it.
+    /// Greatest age of a frame, in days of running time; no limit by default.
     pub most_days: Option<f64>,
-    /// Whether the oldest frames make room for new ones on a full disk.
+    /// Whether the oldest frames are deleted for new ones on a full disk.
     pub oldest_make_room: bool,
     /// Whether a run writes cells.csv and frames.csv at its end.
     pub tables: bool,
@@ -127,16 +127,16 @@ impl Default for RecordsSection {
 }
 
 impl RecordsSection {
-    /// How much is kept.
+    /// The retention limits.
     pub fn retention(&self) -> Retention {
-        // A float becomes the nearest number that there is.
+        // Casts to the nearest integer.
         let most_bytes = (self.most_mib * 1_048_576.0) as u64;
         let most_age_ms = self.most_days.map(|days| (days * 86_400_000.0) as i64);
         Retention { most_bytes, most_age_ms, oldest_make_room: self.oldest_make_room }
     }
 }
 
-/// What kind of source of frames.
+/// The kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
@@ -152,17 +152,17 @@ pub enum SourceKind {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// What it is.
+    /// Its kind.
     pub kind: SourceKind,
-    /// Folder of the pictures; for [`SourceKind::Folder`] alone, and needed there.
+    /// Folder of the pictures; required for [`SourceKind::Folder`], invalid otherwise.
     pub path: Option<PathBuf>,
-    /// Device file; for [`SourceKind::Camera`] alone.
+    /// Device file; only for [`SourceKind::Camera`].
     pub device: Option<PathBuf>,
-    /// Frames a second; above 0.
+    /// Frames per second; above 0.
     pub fps: Option<f64>,
-    /// Seed of the simulated smears; for [`SourceKind::Demo`] alone.
+    /// Seed of the simulated smear; only for [`SourceKind::Demo`].
     pub seed: Option<u64>,
-    /// Width of the sensor's frames; with `height_px`, for [`SourceKind::Camera`] alone, as all that follow.
+    /// Width of the sensor's frames; requires `height_px`; only for [`SourceKind::Camera`], like the following keys.
     pub width_px: Option<u32>,
     /// Height of the sensor's frames.
     pub height_px: Option<u32>,
@@ -170,11 +170,12 @@ pub struct Source {
     pub exposure_us: Option<u32>,
     /// Gain in the driver's unit.
     pub gain: Option<i32>,
-    /// Part of the sensor's frames that is read.
+    /// The part of the sensor's frames that is read.
     pub region: Option<RegionSection>,
     /// File of the flat field, as `bloodseg flatfield` writes it.
     pub flatfield: Option<PathBuf>,
-    /// Edge of a pixel of the sensor's frames in the specimen; needs `width_px` and `height_px`, for which it holds.
+    /// Edge of a pixel of the sensor's frames in the specimen; requires `width_px` and `height_px`, for which it is
+    /// valid.
     pub um_per_px: Option<f64>,
 }
 
@@ -196,7 +197,7 @@ impl Config {
     /// Reads a config file.
     ///
     /// # Errors
-    /// [`Error::Config`] with the line, and the likely meant word for an unknown one.
+    /// [`Error::Config`] with the line, and a suggestion for an unknown word.
     pub fn load(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
         let fault = |found: Cause| Error::config(&origin, found, "Check --config");
@@ -239,7 +240,7 @@ impl Config {
         }
     }
 
-    /// What a value says that no type forbids.
+    /// A fault that the types do not exclude.
     fn fault(&self) -> Option<String> {
         if let Some(um) = self.optics.um_per_px.filter(|um| !is_positive(*um)) {
             return Some(format!("optics.um_per_px = {um}, expected a number above 0"));
@@ -271,7 +272,7 @@ impl Config {
     }
 }
 
-/// What is wrong with the name of a source, which becomes the name of a folder and of MQTT topics.
+/// Validates the name of a source, which becomes the name of a folder and of MQTT topics.
 fn name_fault(name: &str) -> Option<String> {
     let odd = name.is_empty()
         || name.len() > MAX_SOURCE_NAME_BYTES
@@ -286,7 +287,7 @@ impl Source {
     fn fault(&self) -> Option<String> {
         let misplaced = self.keys_of_one_kind().into_iter().find(|(_, kind, is_set)| *is_set && *kind != self.kind);
         if let Some((key, kind, _)) = misplaced {
-            return Some(format!("`{key}` is for kind = \"{}\" alone", kind.name()));
+            return Some(format!("`{key}` is only for kind = \"{}\"", kind.name()));
         }
         if let Some(fps) = self.fps.filter(|fps| !is_positive(*fps)) {
             return Some(format!("fps = {fps}, expected a number above 0"));
@@ -295,14 +296,14 @@ impl Source {
             return Some("`path` is missing".into());
         }
         if self.width_px.is_some() != self.height_px.is_some() {
-            return Some("width_px and height_px belong together, and one is missing".into());
+            return Some("width_px and height_px belong together, but one is missing".into());
         }
         if let Some(um) = self.um_per_px {
             if !is_positive(um) {
                 return Some(format!("um_per_px = {um}, expected a number above 0"));
             }
             if self.width_px.is_none() {
-                return Some("um_per_px holds for one frame size alone: give width_px and height_px too".into());
+                return Some("um_per_px is valid for one frame size only: set width_px and height_px too".into());
             }
         }
         let region_px = self.region.map(|region| [region.width_px, region.height_px]);
@@ -314,7 +315,7 @@ impl Source {
             .then(|| "a size or time of 0, expected a number above 0".into())
     }
 
-    /// Keys that stand for one kind of source alone, and whether they are set.
+    /// Keys that are valid for one kind of source only, and whether they are set.
     fn keys_of_one_kind(&self) -> [(&'static str, SourceKind, bool); 10] {
         use SourceKind::{Camera, Demo, Folder};
         [
@@ -333,7 +334,7 @@ impl Source {
 }
 
 impl SourceKind {
-    /// The word for it in the file.
+    /// Its name in the file.
     fn name(self) -> &'static str {
         match self {
             Self::Camera => "camera",
@@ -376,7 +377,7 @@ mod tests {
                 is_toml.then(|| format!("{body}\n"))
             })
             .collect();
-        // One of two keys that go not together.
+        // Mutually exclusive keys.
         let (token, token_file) = ("\ntoken = \"a-long-random-word\"\n", "\ntoken_file = \"http.token\"\n");
         assert!(Config::parse(&uncommented.replace(token, "\n"), "examples").unwrap().http.token_file.is_some());
         let uncommented = uncommented.replace(token_file, "\n");
@@ -437,9 +438,9 @@ mod tests {
             ("[source.\"\"]\nkind = \"demo\"", "expected a name"),
             ("[source.\"a\\nb\"]\nkind = \"demo\"", "control characters"),
             ("[source.a]\nkind = \"demo\"\nfps = -1.0", "fps"),
-            ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is for"),
-            ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is for"),
-            ("[source.a]\nkind = \"folder\"\npath = \"x\"\ngain = 1", "`gain` is for kind = \"camera\""),
+            ("[source.a]\nkind = \"demo\"\ndevice = \"x\"", "`device` is only for"),
+            ("[source.a]\nkind = \"camera\"\nseed = 1", "`seed` is only for"),
+            ("[source.a]\nkind = \"folder\"\npath = \"x\"\ngain = 1", "`gain` is only for kind = \"camera\""),
             ("[source.a]\nkind = \"camera\"\nwidth_px = 640", "belong together"),
             ("[source.a]\nkind = \"camera\"\nwidth_px = 640\nheight_px = 0", "above 0"),
             ("[source.a]\nkind = \"camera\"\num_per_px = 1.0", "frame size"),
@@ -456,7 +457,7 @@ mod tests {
             ("[http]\naddress = \"localhost\"", "line 2"),
             ("[http]\naddress = \"0.0.0.0:80\"", "http.token"),
             ("[http]\ntoken = \"short\"", "16 to 128"),
-            ("[http]\ntoken = \"a-long-random-word\"\ntoken_file = \"t\"", "expected one of them"),
+            ("[http]\ntoken = \"a-long-random-word\"\ntoken_file = \"t\"", "expected only one of them"),
             ("[mqtt]\nbroker = \"a\"", "HOST:PORT"),
             ("[mqtt]\nbox = \"a/b\"", "mqtt.box"),
             ("[mqtt]\ntopic = \"#\"", "mqtt.topic"),

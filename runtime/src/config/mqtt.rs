@@ -1,4 +1,4 @@
-//! `[mqtt]`: where frames and the state of the box are told (docs/mqtt.md).
+//! `[mqtt]`: where frames and the state of the box are published (docs/mqtt.md).
 
 use std::path::PathBuf;
 
@@ -6,27 +6,27 @@ use serde::Deserialize;
 
 use crate::config::limits::{DEFAULT_MQTT_KEEP_ALIVE_S, MAX_MQTT_KEEP_ALIVE_S, MAX_MQTT_NAME_BYTES};
 
-/// Value of `discovery` that switches it off.
+/// Value of `discovery` that disables it.
 const OFF: &str = "off";
 
-/// The broker, and what the box is called there.
+/// The broker, and the name of the box.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MqttSection {
-    /// `HOST:PORT`; nothing is told without it.
+    /// `HOST:PORT`; nothing is published if `None`.
     pub broker: Option<String>,
-    /// Name of the box; the machine's own name without it.
+    /// Name of the box; the host name by default.
     #[serde(rename = "box")]
     pub box_name: Option<String>,
-    /// User at the broker.
+    /// User name at the broker.
     pub user: Option<String>,
-    /// File with the password alone.
+    /// File that contains only the password.
     pub password_file: Option<PathBuf>,
-    /// What the topics begin with, before the name of the box.
+    /// Topic prefix, before the name of the box.
     pub topic: String,
-    /// What the topics of Home Assistant's discovery begin with, or `off`.
+    /// Topic prefix of Home Assistant's discovery, or `off`.
     pub discovery: String,
-    /// Longest silence on the line.
+    /// Keep-alive.
     pub keep_alive_s: u16,
 }
 
@@ -45,22 +45,22 @@ impl Default for MqttSection {
 }
 
 impl MqttSection {
-    /// Host and port of the broker; none where it is off, or is no address.
+    /// Host and port of the broker; `None` if it is off or invalid.
     pub fn address(&self) -> Option<(&str, u16)> {
         let (host, port) = self.broker.as_deref()?.rsplit_once(':')?;
         let port = port.parse().ok().filter(|port| *port > 0)?;
         let plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/@?#".contains(&byte));
-        // The colons of an address of IPv6 stand in brackets.
+        // IPv6 addresses are in brackets.
         let bracketed = host.starts_with('[') && host.ends_with(']');
         (plain && host.len() <= 255 && (bracketed || !host.contains(':'))).then_some((host, port))
     }
 
-    /// What the topics of discovery begin with, where it is on.
+    /// Topic prefix of discovery, if enabled.
     pub fn discovery(&self) -> Option<&str> {
         (self.discovery != OFF).then_some(self.discovery.as_str())
     }
 
-    /// What a value says that no type forbids.
+    /// A fault that the types do not exclude.
     pub(super) fn fault(&self) -> Option<String> {
         if let Some(broker) = self.broker.as_ref().filter(|_| self.address().is_none()) {
             return Some(format!("mqtt.broker = \"{broker}\", expected HOST:PORT, like 192.168.1.10:1883"));
@@ -81,20 +81,20 @@ impl MqttSection {
             return Some("mqtt.password_file without mqtt.user".into());
         }
         if self.user.as_ref().is_some_and(|user| user.is_empty() || user.len() > MAX_MQTT_NAME_BYTES) {
-            return Some(format!("mqtt.user has no byte, or more than {MAX_MQTT_NAME_BYTES}"));
+            return Some(format!("mqtt.user is empty, or longer than {MAX_MQTT_NAME_BYTES} bytes"));
         }
         (!(1..=MAX_MQTT_KEEP_ALIVE_S).contains(&self.keep_alive_s))
             .then(|| format!("mqtt.keep_alive_s = {}, expected 1 to {MAX_MQTT_KEEP_ALIVE_S}", self.keep_alive_s))
     }
 }
 
-/// Whether a box may be called so: what Home Assistant takes for the name of a device.
+/// Whether a box may have this name: what Home Assistant accepts as a device name.
 pub fn is_box_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=MAX_MQTT_NAME_BYTES).contains(&name.len()) && name.bytes().all(plain)
 }
 
-/// Words between slashes, none of them a wildcard or of the broker's own (`$SYS`).
+/// Words between slashes, without wildcards and the broker's own (`$SYS`).
 fn is_topic(topic: &str) -> bool {
     let word = |word: &str| !word.is_empty() && !word.contains(|c: char| "+#$\"\\".contains(c) || c.is_control());
     topic.len() <= MAX_MQTT_NAME_BYTES && topic.split('/').all(word)

@@ -1,22 +1,22 @@
-//! Files that hold a secret alone, in one line.
+//! Files that contain only a secret, on one line.
 
 use std::{io::Read, path::Path};
 
 use crate::error::{Error, Result};
 use bloodseg_vision::error::Cause;
 
-/// The secret in a file, without the end of its line. `key` of the config names the file, and `what` the secret, in messages;
-/// neither they nor the log show what stands in it.
+/// The secret in a file, without the line end. In messages, the config key `key` names the file, and `what` the secret;
+/// neither they nor the log show the contents.
 ///
 /// # Errors
-/// [`Error::Config`] when the file cannot be read, has more than `most_bytes`, or is not one line of text.
+/// [`Error::Config`] if the file cannot be read, has more than `most_bytes`, or is not one line of text.
 pub fn read(path: &Path, key: &str, what: &str, most_bytes: u64) -> Result<String> {
     let todo = || format!("Put the {what} alone into it, in one line");
     let wrong = |found: Cause| Error::config(key, found.led_by(path.display()), todo());
     let file = bloodseg_durable::open_plain(path).map_err(|e| wrong(e.into()))?;
     let known = file.metadata().map_err(|e| wrong(e.into()))?;
     if open_to_all(&known) {
-        log::warn!("{}: everybody on this machine can read the {what}: chmod 600", path.display());
+        log::warn!("{}: every user of this machine can read the {what}: chmod 600", path.display());
     }
     let mut bytes = Vec::new();
     file.take(most_bytes + 1).read_to_end(&mut bytes).map_err(|e| wrong(e.into()))?;

@@ -1,13 +1,13 @@
-//! The word that was likely meant.
+//! Suggests a known word for an unknown one.
 
-/// How alike two words must be, 0..=1, for one to be meant by the other.
+/// Minimum similarity of two words, 0..=1, for a suggestion.
 const ALIKE: f64 = 0.8;
 
-/// No word that is meant is longer. How alike two words are takes a time that grows with the product of their lengths, and one
-/// that was found may be as long as the file.
+/// Longest known word. Comparing words takes time proportional to the product of their lengths, and an unknown one may be
+/// as long as the file.
 const LONGEST: usize = 64;
 
-/// From a message "unknown field `a`, expected one of `b`, `c`": the expected word that is most like the first.
+/// From a message "unknown field `a`, expected one of `b`, `c`": the expected word most similar to the first.
 pub(super) fn likely(message: &str) -> Option<&str> {
     let mut words = message.split('`').skip(1).step_by(2);
     let is_word = |word: &&str| word.len() <= LONGEST;

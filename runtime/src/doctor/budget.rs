@@ -1,4 +1,4 @@
-//! Does a run fit into the memory: of the config, of the control group, of the machine?
+//! Checks whether a run fits into the memory of the config, the control group and the machine.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Bytes of a MiB.
 const MIB: f64 = 1_048_576.0;
 
-/// Checks a need of `need_bytes` against `[budget] total_mib` and all that the kernel tells.
+/// Checks a need of `need_bytes` against `[budget] total_mib` and the kernel's limits.
 pub fn check(need_bytes: u64, total_mib: Option<f64>, machine: &Machine) -> Finding {
     let allowed = total_mib.map(|mib| ("budget.total_mib of the config".to_owned(), (mib * MIB) as u64));
     let memory = |key: &str| meminfo(&machine.proc, key);
@@ -27,14 +27,14 @@ pub fn check(need_bytes: u64, total_mib: Option<f64>, machine: &Machine) -> Find
     }
     if let Some(free) = memory("MemAvailable").filter(|free| need_bytes > *free) {
         let found = format!("a run needs {need}, and {} are free now", mib(free));
-        return Finding::look("budget", found, "as much free memory as a run needs", "End other programs");
+        return Finding::look("budget", found, "as much free memory as a run needs", "Close other programs");
     }
     let within: Vec<String> = limits.iter().map(|(whose, most)| format!("{} ({whose})", mib(*most))).collect();
     let within = if within.is_empty() { "no limit known here".to_owned() } else { within.join(", ") };
     Finding::ok("budget", format!("a run needs {need}; {within}"))
 }
 
-/// Limits of the control group of this process and of the service, and of the groups around them.
+/// Limits of the control groups of this process and of the service, and of their parents.
 fn group_limits(machine: &Machine) -> Vec<(String, u64)> {
     let own = text_of(&machine.proc.join("self/cgroup")).unwrap_or_default();
     let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
@@ -52,7 +52,7 @@ fn group_limits(machine: &Machine) -> Vec<(String, u64)> {
     limits
 }
 
-/// A line of `meminfo` in bytes.
+/// A value of `meminfo` in bytes.
 fn meminfo(proc: &Path, key: &str) -> Option<u64> {
     let text = text_of(&proc.join("meminfo"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;

@@ -1,5 +1,5 @@
-//! Are the cameras there, may they be opened, is there a format that can be read, and does a frame come? Can their flat fields
-//! be read?
+//! Checks that the cameras exist, can be opened, offer a supported format and deliver a frame, and that their flat fields
+//! can be read.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::{
 };
 use bloodseg_vision::frame::flat_field::FlatField;
 
-/// The device that a source means when it names none.
+/// The default device of a source.
 const FIRST: &str = "camera0";
 
-/// Checks the cameras of the config; without any, all devices in `dev`. `open` makes a device of its file. Where
-/// `in_service` the service of this machine runs and may hold the camera: a device that refuses is then no fault.
+/// Checks the cameras of the config; without any, all devices in `dev`. `open` creates a device from its file. With
+/// `in_service`, the service of this machine runs and may hold the camera: a device that refuses is then not a fault.
 pub fn check(config: &Config, dev: &Path, open: &dyn Fn(&Path) -> Box<dyn Device>, in_service: bool) -> Vec<Finding> {
     let there = find(dev);
     let configured = config.source.iter().filter(|(_, source)| source.kind == SourceKind::Camera);
@@ -46,21 +46,21 @@ pub fn check(config: &Config, dev: &Path, open: &dyn Fn(&Path) -> Box<dyn Device
             Ok(found) => Finding::ok("camera", format_args!("{name}: {}: {found}", path.display())),
             Err(Fault::Refused { found, .. }) if in_service => Finding::look(
                 "camera",
-                format_args!("{name}: {}: {found}; the service runs, and most likely uses it", path.display()),
-                "a camera to look at",
+                format_args!("{name}: {}: {found}; the service is running and probably uses it", path.display()),
+                "an available camera",
                 "Stop it for the check: sudo systemctl stop bloodseg",
             ),
             Err(fault) => Finding::fault("camera", &unusable(name, path, &fault, &there, "demo")),
         })
         .collect();
-    // Of devices that nobody asked for, those that capture nothing (codecs, metadata) are no fault beside one that does.
+    // Devices that capture nothing (codecs, metadata) are not a fault beside one that does, unless configured.
     let some_work = findings.iter().any(|finding| finding.exit_code == 0);
     let findings = findings.into_iter().filter(|finding| named || !some_work || finding.exit_code == 0);
     // A run reads them before it opens the camera.
     flat_fields(config).into_iter().chain(findings).collect()
 }
 
-/// Those that cannot be read.
+/// The unreadable ones.
 fn flat_fields(config: &Config) -> Vec<Finding> {
     let named = config.source.values().filter_map(|source| source.flatfield.as_deref());
     let errors = named.filter_map(|path| FlatField::read(path).err());
@@ -92,14 +92,14 @@ fn first_frame(device: &mut dyn Device) -> OrFault<()> {
         }
     }
     Err(Fault::Refused {
-        found: format!("it can be opened, but gave no whole frame within {} s", MAX_FRAME_WAIT.as_secs()),
+        found: format!("it can be opened, but delivered no complete frame within {} s", MAX_FRAME_WAIT.as_secs()),
         todo:
             "Plug it in again, at another port or without a hub; a smaller width_px and height_px needs less of the bus"
                 .into(),
     })
 }
 
-/// The device of this machine behind a file.
+/// The device behind a file of this machine.
 #[cfg(target_os = "linux")]
 pub fn of_this_machine(path: &Path) -> Box<dyn Device> {
     Box::new(crate::camera::device::v4l2::V4l2::new(path))
@@ -119,7 +119,7 @@ mod tests {
         doctor::Outcome,
     };
 
-    /// A device that refuses to be opened.
+    /// A device that refuses to open.
     #[derive(Debug)]
     struct Refusing(Fault);
 
@@ -177,7 +177,7 @@ mod tests {
         for deeds in [vec![], vec![Deed::Damaged; 3]] {
             let finding = check(&Config::default(), dev.path(), &camera(b"YUYV", &deeds), false).remove(0);
             assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 7));
-            assert!(finding.found.contains("no whole frame"), "{finding:?}");
+            assert!(finding.found.contains("no complete frame"), "{finding:?}");
         }
     }
 
@@ -242,6 +242,6 @@ mod tests {
         let dev = dev(&["video0"]);
         let finding = check(&Config::default(), dev.path(), &of_this_machine, false).remove(0);
         assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 7));
-        assert!(finding.found.contains("no device"), "{finding:?}");
+        assert!(finding.found.contains("not a device"), "{finding:?}");
     }
 }

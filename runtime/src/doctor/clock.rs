@@ -1,4 +1,4 @@
-//! Is the time plausible, and does somebody set it?
+//! Checks that the time is plausible, and synchronised.
 
 use std::{
     path::Path,
@@ -9,14 +9,13 @@ use super::Finding;
 use crate::error::Error;
 use bloodseg_clock::utc;
 
-/// The first of January 2025: this software is younger than that.
+/// The first of January 2025, before this software existed.
 const FIRST: Duration = Duration::from_secs(1_735_689_600);
 
-/// Checks the wall's time. `run` is the folder `/run`, where systemd's time service tells whether it has set the clock.
+/// Checks the wall time. `run` is the folder `/run`, where systemd's time service records whether it has set the clock.
 pub fn check(now: SystemTime, run: &Path) -> Finding {
     let told = utc::stamp(now);
-    let todo =
-        "Connect the box to a network once (timedatectl tells), fit a clock with a battery, or set it: sudo date --set";
+    let todo = "Connect the box to a network once (check with timedatectl), add a battery-backed clock, or set it: sudo date --set";
     if now < UNIX_EPOCH + FIRST {
         let found = format!("{told}: the times in the records will be wrong, until it is set");
         let fault = Error::config("clock", found, todo);
@@ -24,13 +23,12 @@ pub fn check(now: SystemTime, run: &Path) -> Finding {
     }
     let service = run.join("systemd/timesync");
     if service.join("synchronized").exists() {
-        Finding::ok("clock", format!("{told}, set by the network"))
+        Finding::ok("clock", format!("{told}, synchronised"))
     } else if service.is_dir() {
-        let found =
-            format!("{told}, not set by the network since the start: times may be off by as long as it was off");
-        Finding::look("clock", found, "a clock that the network sets", todo)
+        let found = format!("{told}, not synchronised since boot: it may lag by the time the box was off");
+        Finding::look("clock", found, "a synchronised clock", todo)
     } else {
-        Finding::ok("clock", format!("{told}; who sets it is not known here"))
+        Finding::ok("clock", format!("{told}; unknown whether it is synchronised"))
     }
 }
 
@@ -58,7 +56,7 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let finding = check(now, run.path());
-        assert!(finding.outcome == Outcome::Ok && finding.found.contains("not known"), "{finding:?}");
+        assert!(finding.outcome == Outcome::Ok && finding.found.contains("unknown whether"), "{finding:?}");
         let service = run.path().join("systemd/timesync");
         std::fs::create_dir_all(&service).unwrap();
         assert_eq!(check(now, run.path()).outcome, Outcome::Look);

@@ -1,14 +1,14 @@
-//! Can the config file be read, and does it mean something?
+//! Checks that the config file is readable and valid.
 
 use std::path::Path;
 
 use super::Finding;
 use crate::config::Config;
 
-/// The finding, and the config that the other checks go by: the defaults where the file is no good.
+/// The finding, and the config for the other checks: the defaults if the file is invalid.
 pub fn check(path: Option<&Path>) -> (Finding, Config) {
     let Some(path) = path else {
-        return (Finding::ok("config", "no file named: the defaults hold"), Config::default());
+        return (Finding::ok("config", "no file given: using the defaults"), Config::default());
     };
     match Config::load(path) {
         Ok(config) => {

@@ -1,4 +1,4 @@
-//! Can the folder of the results be written, will it outlive a restart, and is there room for a day?
+//! Checks that the results folder is writable, survives a restart, and has room for a day.
 
 use std::{
     fs, io,
@@ -12,26 +12,22 @@ use crate::{
 };
 use bloodseg_records::store;
 
-/// What is known of a file system.
+/// Properties of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
     /// Bytes that this user may still write.
     pub free_bytes: u64,
-    /// Whether it lies in memory and is empty after a restart.
+    /// Whether it is in memory and lost at a restart.
     pub in_memory: bool,
-    /// Whether it is another machine's, where programs cannot share memory maps of a file.
+    /// Whether it is a network share, on which processes cannot share memory maps.
     pub is_share: bool,
 }
 
-/// Checks the folder of the results; `space` tells of the file system of a path, and a run gives `fps` frames a second, of
-/// which records of `most_bytes` are kept. A folder that is not there yet is judged by the one that it would be made in.
+/// Checks the results folder. `space` returns the file system of a path; a run produces `fps` frames per second, and
+/// keeps `most_bytes` of records. A missing folder is checked by its nearest existing parent.
 pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&Path) -> io::Result<Space>) -> Finding {
     let Some(folder) = folder else {
-        return Finding::skipped(
-            "disk",
-            "no folder for the results",
-            "Give --out DIR, or output.dir in the config file",
-        );
+        return Finding::skipped("disk", "no results folder", "Pass --out DIR, or output.dir in the config file");
     };
     let place = existing(folder);
     let known = match write_and_remove(&place).and_then(|()| space(&place)) {
@@ -40,12 +36,12 @@ pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&P
     };
     let hour_bytes = fps * 3600.0 * FRAME_RECORD_BYTES as f64;
     let days = known.free_bytes.saturating_sub(PICTURES_BYTES) as f64 / (24.0 * hour_bytes).max(1.0);
-    // What the records of earlier runs take is used again when the oldest frames make way.
+    // The space of existing records is reused when the oldest frames are deleted.
     let there = fs::metadata(folder.join(store::FILE)).map_or(0, |file| file.len());
     let growth = most_bytes.saturating_sub(there) as f64;
     let has_room = |hours: f64| known.free_bytes as f64 >= PICTURES_BYTES as f64 + growth.min(hours * hour_bytes);
     let told = format!(
-        "{}: {:.1} GB free, records of {days:.1} days at {fps} frames a second and {} bytes a frame; {:.0} MiB of them are \
+        "{}: {:.1} GB free, room for {days:.1} days at {fps} frames per second and {} bytes per frame; up to {:.0} MiB of records are \
          kept (records.most_mib)",
         folder.display(),
         known.free_bytes as f64 / 1e9,
@@ -72,13 +68,13 @@ pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&P
     Finding::ok("disk", told)
 }
 
-/// The folder itself, or the nearest one above that is there.
+/// The folder itself, or the nearest existing parent.
 fn existing(folder: &Path) -> PathBuf {
     let above = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
     if above.as_os_str().is_empty() { PathBuf::from(".") } else { above.to_owned() }
 }
 
-/// What a run will do there, in small: rights, quotas and read-only file systems show by trying alone.
+/// Does what a run would do there: permissions, quotas and read-only file systems only show by trying.
 fn write_and_remove(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!(".bloodseg-doctor-{}", std::process::id()));
     let written = fs::write(&path, [0; 4096]).and_then(|()| fs::File::open(&path)?.sync_all());
@@ -86,10 +82,10 @@ fn write_and_remove(folder: &Path) -> io::Result<()> {
     written.and(removed)
 }
 
-/// What the system tells of the file system of a path.
+/// The file system of a path.
 ///
 /// # Errors
-/// Those of the system.
+/// I/O errors.
 #[cfg(target_os = "linux")]
 pub fn space(path: &Path) -> io::Result<Space> {
     /// `TMPFS_MAGIC` of the kernel's `magic.h`.
@@ -100,7 +96,7 @@ pub fn space(path: &Path) -> io::Result<Space> {
     const SHARES: [i128; 4] = [0x0102_1997, 0x6969, 0xff53_4d42, 0xfe53_4d42];
 
     let known = rustix::fs::statfs(path)?;
-    // The types of both fields differ from platform to platform.
+    // The types of both fields differ between platforms.
     let (kind, block, blocks) = (i128::from(known.f_type), i128::from(known.f_bsize), i128::from(known.f_bavail));
     Ok(Space {
         free_bytes: u64::try_from(block * blocks).unwrap_or(0),

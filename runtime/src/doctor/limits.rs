@@ -1,12 +1,12 @@
-//! What `doctor` reckons with.
+//! Assumptions of `doctor`.
 
 use std::time::Duration;
 
-/// Longest time that `doctor` waits for a camera's first whole frame.
+/// Longest wait of `doctor` for a camera's first complete frame.
 pub const MAX_FRAME_WAIT: Duration = Duration::from_secs(3);
 
-/// Bytes of records a frame, as `doctor` reckons the room of a day: 35 cells of about 110 bytes, and the frame's own row.
+/// Bytes of records per frame, for estimating a day: 35 cells of about 110 bytes, and the frame's own row.
 pub const FRAME_RECORD_BYTES: u64 = 4096;
 
-/// Bytes that `doctor` leaves for the pictures of the last frame.
+/// Bytes reserved for the pictures of the last frame.
 pub const PICTURES_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,6 +1,7 @@
-//! Is this machine fit for a run? A check a file; each tells what it found, what was expected, and what to do.
+//! Checks whether this machine can run bloodseg. One check per file; each reports what was found, what was expected, and
+//! what to do.
 //!
-//! What a check looks at comes in through its arguments, so that a test can make every fault there is.
+//! All inputs of a check are arguments, so that tests can produce every fault.
 
 pub mod budget;
 pub mod camera;
@@ -19,61 +20,61 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Parts};
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As it should be.
+    /// Passed.
     Ok,
-    /// A run goes, but somebody should have a look.
+    /// A run works, but this should be checked.
     Look,
-    /// A run does not go, or does not do what was asked for.
+    /// A run does not work, or does not do what is configured.
     Fault,
     /// Not checked; `found` says why.
     Skipped,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Name of the check.
     pub check: &'static str,
-    /// How it came out.
+    /// Its outcome.
     pub outcome: Outcome,
     /// What was found.
     pub found: String,
-    /// What was expected; empty where all is well.
+    /// What was expected; empty if passed.
     pub expected: String,
-    /// What to do; empty where there is nothing.
+    /// What to do; may be empty.
     pub todo: String,
-    /// Exit code of the kind of fault, as [`Error::exit_code`] has them; 0 where there is none.
+    /// Exit code of the kind of fault, as in [`Error::exit_code`]; 0 if there is none.
     pub exit_code: u8,
 }
 
 impl Finding {
-    /// All is well.
+    /// Passed.
     pub fn ok(check: &'static str, found: impl ToString) -> Self {
         Self::of(check, Outcome::Ok, found, "", "", 0)
     }
 
-    /// Nothing was checked.
+    /// Not checked.
     pub fn skipped(check: &'static str, why: impl ToString, todo: &str) -> Self {
         Self::of(check, Outcome::Skipped, why, "", todo, 0)
     }
 
-    /// Somebody should have a look.
+    /// Should be checked by a person.
     pub fn look(check: &'static str, found: impl ToString, expected: impl ToString, todo: impl ToString) -> Self {
         Self::of(check, Outcome::Look, found, expected, todo, 0)
     }
 
-    /// The fault that an error tells, with its exit code.
+    /// The fault described by an error, with its exit code.
     pub fn fault(check: &'static str, error: &Error) -> Self {
         let Parts { place, found, expected, remedy } = error.parts();
         let (found, expected, todo) = match error.kind() {
             ErrorKind::Output => (
                 format!("{place}: cannot write: {found}"),
-                "a folder that can be written",
-                "Free space, give the folder to this user, or choose another with --out",
+                "a writable folder",
+                "Free space, make the folder writable for this user, or choose another with --out",
             ),
             ErrorKind::Internal => (error.to_string(), "", ""),
             _ if place.is_empty() => (found, expected, remedy),
@@ -95,7 +96,7 @@ impl Finding {
     }
 }
 
-/// Where the kernel and the service manager tell of themselves; tests have folders of their own.
+/// Where the kernel and the service manager report their state; tests use their own folders.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// `/dev`
@@ -122,7 +123,7 @@ impl Default for Machine {
     }
 }
 
-/// The text of a small file of the kernel's; nothing where it cannot be read.
+/// The text of a small kernel file; empty if it cannot be read.
 fn text_of(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }

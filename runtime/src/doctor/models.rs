@@ -1,11 +1,11 @@
-//! Do the models pass the gate, and does this processor compute their golden outputs?
+//! Checks that the models pass the gate, and that this processor computes their golden outputs.
 
 use super::Finding;
 use crate::error::Result;
 use bloodseg_clock::Clock;
 use bloodseg_vision::{engine::Setup, model::store::Models, pipeline::Pipeline};
 
-/// The finding, and both nets, ready, for the budget.
+/// The finding, and both models, loaded, for the budget.
 pub fn check(models: Result<Models>, threads: usize, clock: &dyn Clock) -> (Finding, Option<Pipeline>) {
     let begun = clock.elapsed();
     let versions =

@@ -1,16 +1,15 @@
-//! Is what a run needs to talk to its broker there: the name of the box, the password? The broker itself is not called.
+//! Checks what a run needs to connect to its broker: the name of the box, the password. Does not contact the broker.
 
 use super::Finding;
 use crate::{config::mqtt::MqttSection, outbox::access::Access};
 
-/// Checks it.
+/// Runs the check.
 pub fn check(section: &MqttSection) -> Finding {
     match Access::of(section) {
-        Ok(None) => Finding::skipped("mqtt", "off: the config names no broker", ""),
+        Ok(None) => Finding::skipped("mqtt", "off: no broker in the config", ""),
         Ok(Some(Access { topics, host, port, login, .. })) => {
             let user = login.map_or_else(|| "without a user".to_owned(), |(user, _)| format!("as user {user}"));
-            let found =
-                format!("{} at {host}:{port}, {user}; whether the broker is there is not tried", topics.box_name);
+            let found = format!("{} at {host}:{port}, {user}; the connection is not tested", topics.box_name);
             Finding::ok("mqtt", found)
         }
         Err(error) => Finding::fault("mqtt", &error),

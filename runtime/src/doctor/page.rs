@@ -1,17 +1,17 @@
-//! Can the page be served where the config says?
+//! Checks that the page can be served at the configured address.
 
 use super::Finding;
 use crate::config::address::Address;
 
-/// Takes the address for a moment. Where `in_service` the service of this machine runs and may serve its page there: an address
-/// that is taken is then no fault.
+/// Binds the address for a moment. With `in_service`, the service of this machine runs and may serve its page there: an
+/// address in use is then not a fault.
 pub fn check(address: Address, in_service: bool) -> Finding {
     match address.open() {
         Ok(Some((_, at))) => Finding::ok("page", format_args!("http://{at}/ is free")),
         Ok(None) if address == Address::Off => Finding::skipped("page", "off", ""),
         Ok(None) => {
             let todo = "Set [http] address in the config file, or `off` where no page is wanted";
-            Finding::look("page", "the usual addresses are taken: a run will have no page", "a free one", todo)
+            Finding::look("page", "the default ports are in use: a run will have no page", "a free one", todo)
         }
         Err(error) if in_service => {
             let Finding { found, .. } = Finding::fault("page", &error);
@@ -39,7 +39,7 @@ mod tests {
         drop(taken);
         assert_eq!(check(Address::At("127.0.0.1:0".parse().unwrap()), false).outcome, Outcome::Ok);
         assert_eq!(check(Address::Off, false).outcome, Outcome::Skipped);
-        // Others may hold the usual ones: then it is a look.
+        // Others may use the default ports: then the outcome is `look`.
         assert_eq!(check(Address::Usual, false).exit_code, 0);
     }
 }

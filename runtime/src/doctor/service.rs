@@ -1,19 +1,19 @@
-//! Is the service installed, does it run, and is its memory limit held?
+//! Checks whether the service is installed and running, and whether its memory limit works.
 
 use super::{Finding, Machine, text_of};
 
 /// The unit.
 const UNIT: &str = "bloodseg.service";
 
-/// Its control group, below the root of all.
+/// Its control group, below the root.
 pub(super) const GROUP: &str = "system.slice/bloodseg.service";
 
-/// Whether processes of the service run now.
+/// Whether processes of the service are running.
 pub fn is_running(machine: &Machine) -> bool {
     text_of(&machine.cgroup.join(GROUP).join("cgroup.procs")).is_some_and(|processes| !processes.is_empty())
 }
 
-/// Checks it.
+/// Runs the check.
 pub fn check(machine: &Machine) -> Finding {
     let running = is_running(machine);
     if !running && !machine.units.iter().any(|folder| folder.join(UNIT).exists()) {
@@ -28,9 +28,9 @@ pub fn check(machine: &Machine) -> Finding {
         return Finding::look("service", found, "a controller `memory`", todo);
     }
     if running {
-        Finding::ok("service", "it runs")
+        Finding::ok("service", "running")
     } else {
-        Finding::ok("service", "installed, and does not run now: sudo systemctl enable --now bloodseg starts it")
+        Finding::ok("service", "installed but not running; start it with: sudo systemctl enable --now bloodseg")
     }
 }
 
@@ -53,12 +53,12 @@ mod tests {
         let machine = Machine { cgroup, units, ..Machine::default() };
         assert_eq!(check(&machine).outcome, Outcome::Skipped);
         write("units/bloodseg.service", "");
-        assert!(check(&machine).found.contains("does not run"));
+        assert!(check(&machine).found.contains("not running"));
         write("cgroup/cgroup.controllers", "cpu memory pids\n");
         write("cgroup/system.slice/bloodseg.service/cgroup.procs", "\n");
         assert!(!is_running(&machine));
         write("cgroup/system.slice/bloodseg.service/cgroup.procs", "123\n");
-        assert_eq!(check(&machine), Finding::ok("service", "it runs"));
+        assert_eq!(check(&machine), Finding::ok("service", "running"));
         write("cgroup/cgroup.controllers", "cpu pids\n");
         let finding = check(&machine);
         assert_eq!(finding.outcome, Outcome::Look);

@@ -4,13 +4,13 @@ use sha2::{Digest, Sha256};
 
 use bloodseg_bundles::{bundle, error::ErrorKind};
 
-/// The bytes are a bundle without the hash that ends it, which is put behind them as one who forges bundles would.
+/// The bytes are a bundle without its final hash, which is appended as a forger would.
 ///
 /// # Panics
-/// When a fault is not told as one of the model, or the members are not the bytes that they were cut from.
+/// If a fault is not reported as one of the model, or the members differ from the bytes that they were cut from.
 pub fn meet(bytes: &[u8]) -> bool {
     let whole = [bytes, Sha256::digest(bytes).as_slice()].concat();
-    // Without the right hash nothing is taken, whatever it is.
+    // Without the right hash everything is rejected.
     assert!(bundle::parse(bytes, "foreign").is_err() || bytes.len() >= 32);
     match bundle::parse(&whole, "foreign") {
         Ok(parts) => {

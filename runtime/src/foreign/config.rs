@@ -6,7 +6,7 @@ use bloodseg_vision::pipeline::limits::MAX_WORKERS;
 /// The bytes are a config file.
 ///
 /// # Panics
-/// When a fault is not told as one of the config, or a value that makes no sense is accepted.
+/// If a fault is not reported as one of the config, or an invalid value is accepted.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let config = match Config::parse(text, "foreign") {

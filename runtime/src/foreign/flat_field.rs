@@ -1,17 +1,17 @@
-//! The file of a flat field.
+//! A flat-field file.
 
 use bloodseg_vision::frame::{
     flat_field::{FlatField, sealed},
     limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX},
 };
 
-/// Pixels of a row that are corrected.
+/// Pixels of a row to correct.
 const ROW_PX: usize = 64;
 
 /// The bytes are the file, and then the part of one that its hash covers.
 ///
 /// # Panics
-/// When a field that was read is of an absurd size, makes anything darker, or is not the same once it was written.
+/// If a field of implausible size is accepted, darkens anything, or changes when written and read again.
 pub fn meet(bytes: &[u8]) -> bool {
     let mut taken = false;
     for file in [bytes, &sealed(bytes)] {

@@ -1,4 +1,4 @@
-//! What comes on a connection to the page.
+//! Bytes of a connection to the page.
 
 use std::{
     collections::BTreeMap,
@@ -28,27 +28,28 @@ use crate::{
 };
 use bloodseg_clock::VirtualClock;
 
-/// Stands in the seeds, so that a fuzzer finds the way past the guard.
+/// Occurs in the seeds, so that a fuzzer gets past the guard.
 const TOKEN: &str = "token-of-the-seeds";
 
-/// Stands in every answer that tells of the run, and in no other.
+/// Occurs in every response with data of the run, and in no other.
 const SECRET: &str = "model-of-the-seeds";
 
-/// Bytes of the answers that are looked at.
+/// Bytes of the responses that are checked.
 const MOST_ANSWER_BYTES: usize = 1 << 20;
 
-/// Longest time for the bytes, which are all there: only a stream of events goes on, and even that ends with its reader.
+/// Longest time for the bytes, which are all available: only an event stream continues, and even that ends with its
+/// reader.
 const MOST_TIME: Duration = Duration::from_secs(5);
 
-/// The bytes are all that a reader sends before it leaves. They are taken where a request among them is answered with 200.
+/// The bytes are everything that a client sends before it disconnects. Returns whether a request was answered with 200.
 ///
 /// # Panics
-/// When something is told of the run to a reader who does not know the token, or an answer is none of HTTP.
+/// If data of the run is sent to a client without the token, or a response is not valid HTTP.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_time().build() else { return false };
     let answer = Arc::default();
     let stream = Stream { asked: bytes.to_vec(), read: 0, answer: Arc::clone(&answer) };
-    // The timer has to be made within the runtime.
+    // The timer must be created within the runtime.
     let served =
         runtime.block_on(async { timeout(MOST_TIME, server::serve(stream, routes::router(Arc::new(site())))).await });
     assert!(served.is_ok(), "a connection outlives its reader");
@@ -60,7 +61,7 @@ pub fn meet(bytes: &[u8]) -> bool {
     text.split("HTTP/1.").any(|answer| answer.get(1..).is_some_and(|rest| rest.starts_with(" 200 ")))
 }
 
-/// A site whose run has just begun and is told of by [`SECRET`] alone.
+/// A site whose run has just started, and whose data contains [`SECRET`].
 pub(crate) fn site() -> Site {
     let card = ModelCard {
         name: SECRET.to_owned(),
@@ -91,7 +92,7 @@ pub(crate) fn site() -> Site {
     Site { facts, history: Arc::clone(&board.recent) as _, board, run }
 }
 
-/// A reader who sends everything at once and then listens no more.
+/// A client that sends everything at once and then stops reading.
 #[derive(Debug)]
 struct Stream {
     asked: Vec<u8>,

@@ -15,7 +15,7 @@ const MOST_SIDE_PX: u8 = 128;
 /// Width, height, the length of the first of two frames in two bytes, and the frames.
 ///
 /// # Panics
-/// When a frame that was taken has another size than the stream, or shows something of the frame before it.
+/// If an accepted frame has another size than the stream, or shows data of the previous frame.
 pub fn meet(bytes: &[u8]) -> bool {
     let mut front = Front(bytes);
     let mut side = || u32::from(front.byte() % MOST_SIDE_PX) + 1;

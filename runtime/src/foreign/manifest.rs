@@ -11,7 +11,7 @@ use bloodseg_vision::{
 /// The bytes are a manifest; its model is an empty file.
 ///
 /// # Panics
-/// When a fault is not told as one of the model, or a manifest that was read is not the same once it was written.
+/// If a fault is not reported as one of the model, or a manifest changes when written and read again.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let manifest = match Manifest::parse(text, "foreign") {
@@ -26,7 +26,7 @@ pub fn meet(bytes: &[u8]) -> bool {
             assert_eq!(error.kind(), ErrorKind::Model, "{error}");
         }
     }
-    // As text: a figure may be no number, and then equals nothing.
+    // As text, because a figure may be NaN, which equals nothing.
     let written = manifest.to_text().unwrap_or_default();
     let again = Manifest::parse(&written, "written").and_then(|manifest| manifest.to_text());
     assert!(again.is_ok_and(|again| again == written), "a manifest that does not stay as it was:\n{written}");

@@ -1,10 +1,11 @@
-//! Bytes of strangers: one function for each parser that meets them.
+//! Untrusted input: one function per parser.
 //!
-//! The fuzz targets (`fuzz/`) and the replay of their corpora (`tests/corpora.rs`) call the same functions. Each takes any
-//! bytes, hands them to its parser as the program would, tells whether they were taken, and panics where a promise is broken:
-//! an error has to be the kind that the user is told to mend, and what was taken has to be within its limits.
+//! The fuzz targets (`fuzz/`) and the replay of their corpora (`tests/command/corpora.rs`) call the same functions. Each
+//! takes arbitrary bytes, passes them to its parser as the program would, returns whether they were accepted, and panics
+//! on a violated invariant: errors must have the kind that says who can fix them, and accepted input must be within its
+//! limits.
 //!
-//! A new parser is a file here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` and a folder of seeds.
+//! A new parser needs a file here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets/` and a folder of seeds.
 
 pub mod bundle;
 pub mod config;
@@ -18,12 +19,12 @@ pub mod onnx_gate;
 pub mod picture;
 pub mod yuyv_frame;
 
-/// A parser, and what hands bytes to it.
+/// A parser, and the function that passes bytes to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Name of the fuzz target and of its corpus.
     pub name: &'static str,
-    /// Hands bytes to the parser; tells whether it took them.
+    /// Passes bytes to the parser; returns whether it accepted them.
     pub meet: fn(&[u8]) -> bool,
 }
 

@@ -1,4 +1,4 @@
-//! A model's graph, with a manifest that vouches for it.
+//! A model's graph, with a matching manifest.
 
 use std::borrow::Cow;
 
@@ -18,11 +18,11 @@ const MANIFEST: &str = include_str!("onnx.toml");
 /// Edge of the pictures that the model is planned for, in pixels.
 const EDGE_PX: usize = 16;
 
-/// A byte for the role, and the ONNX file. The manifest says of the file whatever can be said truly, as one who wants his
-/// model taken would write it.
+/// A byte for the role, and the ONNX file. The manifest describes the file as correctly as possible, as an attacker's
+/// would.
 ///
 /// # Panics
-/// When a fault is not told as one of the model.
+/// If a fault is not reported as one of the model.
 pub fn meet(bytes: &[u8]) -> bool {
     let Some((role, onnx)) = bytes.split_first() else { return false };
     let role = if role % 2 == 0 { Role::Segmentation } else { Role::SuperResolution };

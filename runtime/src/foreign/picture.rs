@@ -4,13 +4,13 @@ use std::path::Path;
 
 use bloodseg_vision::{error::ErrorKind, frame::decode::read_picture_bytes};
 
-/// Most pixels that are decoded: few, so that a fuzzer stays fast.
+/// Pixel limit: low, so that a fuzzer stays fast.
 const MOST_PX: u64 = 64 * 1024;
 
 /// The bytes are a picture file.
 ///
 /// # Panics
-/// When a fault is not told as one of the input, or a picture of no or too many pixels is accepted.
+/// If a fault is not reported as one of the input, or a picture with no or too many pixels is accepted.
 pub fn meet(bytes: &[u8]) -> bool {
     match read_picture_bytes(bytes, Path::new("foreign"), MOST_PX) {
         Ok(picture) => {

@@ -1,4 +1,4 @@
-//! The frames of a camera whose rows lie in memory as they are: YUYV, grey, NV12.
+//! Uncompressed camera frames: YUYV, grey, NV12.
 
 use super::front::Front;
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
     error::Result,
 };
 
-/// Most pixels of a frame: few, so that a fuzzer stays fast.
+/// Pixel limit of a frame: low, so that a fuzzer stays fast.
 const MOST_PX: u64 = 64 * 1024;
 
 /// Kind of layout, range, region and scale in a byte each; width, height, stride, most bytes, the region's four numbers and
 /// the factor (in 1/256) in two bytes each; the length of the first of two frames in two bytes, and the frames.
 ///
 /// # Panics
-/// When a frame of another size than the stream's is taken, a picture is not as announced, or a refused frame keeps its
+/// If a frame of another size than the stream's is accepted, a picture is not as announced, or a refused frame keeps its
 /// picture.
 pub fn meet(bytes: &[u8]) -> bool {
     let mut front = Front(bytes);
@@ -42,7 +42,7 @@ pub fn meet(bytes: &[u8]) -> bool {
     any
 }
 
-/// A stream as a driver might grant it, where it makes sense and is small.
+/// A stream as a driver might grant it, if it is consistent and small.
 fn stream(front: &mut Front<'_>) -> Option<(Format, Intake)> {
     let layout = [Layout::Yuyv, Layout::Grey, Layout::Nv12][usize::from(front.byte() % 3)];
     let range = [Range::Limited, Range::Full][usize::from(front.byte() % 2)];

@@ -1,8 +1,8 @@
-//! What a run will need of the memory, line by line, before it starts.
+//! The memory that a run needs, itemised, before it starts.
 //!
-//! What is planned is told from the plan: weights, arenas, the frames that wait. What the steps keep is measured once, on
-//! this machine, by analysing one noisy frame of the size that the run will have. Lines of the heap are what a run's
-//! [`counting::limit`] is made of.
+//! Planned memory is computed from the plan: weights, arenas, queued frames. The memory kept by the steps is measured
+//! once, on this machine, by analysing a noisy frame of the run's size. The heap lines determine a run's
+//! [`counting::limit`].
 
 use std::{fmt, time::SystemTime};
 
@@ -30,39 +30,39 @@ use bloodseg_vision::{
     tile::grid::Grid,
 };
 
-/// One thing that takes memory.
+/// One consumer of memory.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Line {
-    /// What it is.
+    /// Its name.
     pub what: &'static str,
-    /// Bytes that it takes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Whether it lies on the heap that is counted and limited.
+    /// Whether it is on the heap that is counted and limited.
     pub heap: bool,
-    /// Where the figure comes from.
+    /// How the figure was determined.
     pub how: String,
 }
 
-/// What a run takes that neither pipeline nor frames tell.
+/// Needs of a run besides pipeline and frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outside {
-    /// Size of the program's file.
+    /// Size of the program file.
     pub code_bytes: u64,
-    /// What the source of frames has on the heap already.
+    /// Heap bytes that the source already holds.
     pub source_bytes: u64,
-    /// Bytes of a frame that waits.
+    /// Bytes of a queued frame.
     pub frame_bytes: u64,
-    /// Most bytes that making a frame takes beyond that.
+    /// Maximum additional bytes while a frame is produced.
     pub making_bytes: u64,
-    /// Most bytes that were on the heap while the models were loaded, beyond those before.
+    /// Peak heap bytes while the models were loaded, above those before.
     pub loading_bytes: u64,
-    /// Whether frames are told to an MQTT broker.
+    /// Whether frames are published to an MQTT broker.
     pub outbox: bool,
     /// Whether there is a page.
     pub page: bool,
 }
 
-/// Every line.
+/// The itemised needs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Budget {
     /// The lines, in the order of the data.
@@ -70,7 +70,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The need of a run of `pipeline` on frames that have `width` x `height` at the scale of the models.
+    /// The needs of a run of `pipeline` on frames of `width` x `height` at the scale of the models.
     ///
     /// # Errors
     /// Those of analysing a frame of that size.
@@ -79,7 +79,7 @@ impl Budget {
         let noise = golden::input(1, analysed_bytes as usize);
         let frame = RgbImage::from_raw(width, height, noise)
             .ok_or_else(|| Error::internal("budget", "a frame of the wrong length"))?;
-        // The first frame makes what is kept; the second shows what each takes while it is analysed.
+        // The first frame allocates what is kept; the second shows what each takes during its analysis.
         let live = || counting::heap().map_or(0, |heap| heap.live_bytes as u64);
         let loaded = live();
         pipeline.analyse_any(&frame)?;
@@ -91,73 +91,69 @@ impl Budget {
         let arena_bytes = pipeline.workers().arena_bytes() as u64;
         let edge_bytes = pipeline.workers().edge_bytes() as u64;
         let weight_bytes: u64 = pipeline.workers().figures().iter().map(|figures| figures.weight_bytes as u64).sum();
-        // A frame of one tile has set up one worker alone, whatever is allowed; the first was there before the frame.
+        // A frame of one tile has set up only one worker, whatever is allowed; the first existed before the frame.
         let more = threads.min(Grid::over(width, height).tiles() as u64) - 1;
         let steps = kept.saturating_sub(loaded + more * (arena_bytes + edge_bytes));
         let known = weight_bytes + arena_bytes + edge_bytes + analysed_bytes + outside.source_bytes;
         let rest = loaded.saturating_sub(known);
         let saved_bytes = analysed_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
-        // A capture that hangs is left behind with its source, its pool and what it had in hand.
+        // A hanging capture is abandoned with its source, its pool and its current frame.
         let captures = 1 + MAX_LEFT_BEHIND as u64;
         let waiting = WAITING_FRAMES;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
-        // What is said has a thread; so has the outbox, and its connection one that asks for addresses.
+        // The output has a thread; so has the outbox, and its connection has one for name resolution.
         let all_threads = threads + Stage::ALL.len() as u64 + 1 + if outside.outbox { 2 } else { 0 };
-        // Models are loaded again when the analysis broke, or went back: what those before them took is free by then.
+        // Models are loaded again after a failed analysis or a rollback: the memory of the previous ones is free by then.
         let loading = outside.loading_bytes.saturating_sub(weight_bytes + threads * (arena_bytes + edge_bytes) + steps);
         let line = |what, bytes, how: String| Line { what, bytes, heap: true, how };
         let mut lines = vec![
             Line { heap: false, ..line("program and built-in models", outside.code_bytes, CODE.into()) },
             line("packed weights", weight_bytes, "planned".into()),
             line("arenas", threads * arena_bytes, format!("planned, {threads} of {arena_bytes} bytes")),
-            line("tiles at the edges of the nets", threads * edge_bytes, "planned, a set a thread".into()),
-            line("steps of an analysis", steps, format!("measured on one of {width}x{height}, and kept")),
-            line("analysis while it runs", transient, "measured on the next one".into()),
+            line("inputs and outputs of the models", threads * edge_bytes, "planned, one set per thread".into()),
+            line("steps of an analysis", steps, format!("measured at {width}x{height}, kept")),
+            line("analysis while it runs", transient, "measured on the second one".into()),
             line("source of frames", captures * outside.source_bytes, format!("measured, {captures} of them")),
-            line("a frame while it is made", captures * outside.making_bytes, "a bound, of the largest".into()),
-            line(
-                "frames that wait",
-                waiting * outside.frame_bytes,
-                format!("{waiting} of {} bytes", outside.frame_bytes),
-            ),
-            // Frames that have the scale already are analysed where they wait.
-            line("a frame at the scale of the models", analysed_bytes, format!("of {width}x{height}, and kept")),
-            line("records that wait", records * record_bytes, format!("{records} of the noisy frame's")),
-            line("models that are loaded again", loading, "measured, beyond what those before free".into()),
-            line("distinct fields", bloodseg_fields::limits::MAX_BYTES as u64, "a bound".into()),
-            line("all else that is kept", rest, "measured before the first frame".into()),
-            line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "a bound".into()),
-            line("pictures that are saved", saved_bytes, "reckoned, those of one frame".into()),
-            Line { heap: false, ..line("records (SQLite)", MAX_RECORDS_HEAP_BYTES, "a bound".into()) },
+            line("a frame in production", captures * outside.making_bytes, "an upper bound, for the largest".into()),
+            line("queued frames", waiting * outside.frame_bytes, format!("{waiting} of {} bytes", outside.frame_bytes)),
+            // Frames that already have the scale are analysed in the queue.
+            line("a frame at the scale of the models", analysed_bytes, format!("{width}x{height}, kept")),
+            line("queued records", records * record_bytes, format!("{records} of the noisy frame")),
+            line("models that are reloaded", loading, "measured, above the memory freed by the old ones".into()),
+            line("distinct fields", bloodseg_fields::limits::MAX_BYTES as u64, "an upper bound".into()),
+            line("everything else that is kept", rest, "measured before the first frame".into()),
+            line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "an upper bound".into()),
+            line("saved pictures", saved_bytes, "computed, for one frame".into()),
+            Line { heap: false, ..line("records (SQLite)", MAX_RECORDS_HEAP_BYTES, "an upper bound".into()) },
             Line { heap: false, ..line("stacks", all_threads * THREAD_STACK_BYTES, format!("{all_threads} threads")) },
         ];
         if outside.page {
             lines.push(line("web page", page::bytes(width, height, outside.frame_bytes), page::WORDS.into()));
         }
         if outside.outbox {
-            lines.push(line("outbox (MQTT)", MQTT_HEAP_BYTES, "a bound".into()));
+            lines.push(line("outbox (MQTT)", MQTT_HEAP_BYTES, "an upper bound".into()));
         }
         Ok(Self { lines })
     }
 
-    /// Bytes of the lines of the heap.
+    /// Bytes of the heap lines.
     pub fn heap_bytes(&self) -> u64 {
         self.lines.iter().filter(|line| line.heap).map(|line| line.bytes).sum()
     }
 
-    /// What of `total_mib` is left for the heap when all else has what it needs.
+    /// The part of `total_mib` left for the heap after everything else.
     pub fn heap_limit_bytes(&self, total_mib: f64) -> u64 {
         let else_bytes = self.total_bytes() - self.heap_bytes();
         ((total_mib * MIB) as u64).saturating_sub(else_bytes)
     }
 
-    /// All lines together.
+    /// The sum of all lines.
     pub fn total_bytes(&self) -> u64 {
         self.lines.iter().map(|line| line.bytes).sum()
     }
 
-    /// Refuses what does not fit.
+    /// Refuses needs that do not fit.
     ///
     /// # Errors
     /// [`Error::Config`] with the table.
@@ -176,7 +172,7 @@ impl Budget {
     }
 }
 
-/// What the record of the latest analysis takes, which was of `picture`: noise has more cells than any smear.
+/// The memory of a record of the latest analysis, of `picture`: noise has more cells than any smear.
 fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
     let analysis = pipeline.latest().ok_or_else(|| Error::internal("budget", "no analysis"))?;
     let name = FrameName::Own(String::new());
@@ -187,11 +183,11 @@ fn record_bytes(pipeline: &Pipeline, picture: RgbImage) -> Result<u64> {
     Ok(before.zip(after).map_or(0, |(before, after)| after.live_bytes.saturating_sub(before.live_bytes) as u64))
 }
 
-/// What is said of the program's file.
-const CODE: &str = "the file; pages that are never touched stay out";
+/// The note on the program file.
+const CODE: &str = "the file; unused pages are not loaded";
 /// Bytes of a MiB.
 pub const MIB: f64 = 1_048_576.0;
-/// Frames of a source that there are at a time, at most: the pool of each capture.
+/// Most frames of a source at a time: the pool of each capture.
 pub const WAITING_FRAMES: u64 = FRAME_POOL_LEN as u64 * (1 + MAX_LEFT_BEHIND as u64);
 
 impl fmt::Display for Budget {

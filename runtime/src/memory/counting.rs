@@ -1,19 +1,19 @@
-//! The system's allocator, counted.
+//! A counting wrapper around the system allocator.
 //!
-//! Wrapping the allocator is the only way to know the heap's true peak and its traffic on every platform; what is
-//! counted costs a few relaxed atomic additions an allocation. A binary installs it:
+//! Wrapping the allocator is the only way to know the true peak and traffic of the heap on every platform, and costs a
+//! few relaxed atomic additions per allocation. A binary installs it:
 //!
 //! ```ignore
 //! #[global_allocator]
 //! static HEAP: crate::memory::counting::Counting = crate::memory::counting::Counting;
 //! ```
 //!
-//! A process may set itself a [`limit`]. An allocation that would pass it is refused with one line on stderr, written
-//! without an allocation; Rust then ends the process (SIGABRT), whose supervisor starts it again. So what takes too much is
-//! named and ends by itself, before the kernel looks for something to kill.
+//! A process may set a [`limit`]. An allocation that would exceed it is refused with one line on stderr, written without
+//! allocating; Rust then ends the process (SIGABRT), and its supervisor restarts it. This way the process that takes too
+//! much ends itself with a message, before the kernel selects one to kill.
 
-// The one place of the crate with unsafe code: `GlobalAlloc` is an unsafe trait. Every method hands its arguments
-// unchanged to `System`, whose contract is therefore kept by whoever keeps ours, or refuses, which the trait allows.
+// The only unsafe code of the crate: `GlobalAlloc` is an unsafe trait. Every method passes its arguments unchanged to
+// `System`, so callers that keep our contract keep its contract, or refuses, which the trait allows.
 #![allow(unsafe_code)]
 
 use std::{
@@ -26,11 +26,11 @@ static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static LIMIT_BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// The system's allocator, counted; see the module.
+/// The system allocator with counters; see the module.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counting;
 
-/// The heap of the process, in bytes that were asked for: what the allocator adds to them is not seen.
+/// The heap of the process, in requested bytes, without the allocator's overhead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Heap {
     /// Allocated and not yet freed.
@@ -41,9 +41,9 @@ pub struct Heap {
     pub allocations: u64,
 }
 
-/// The heap now; `None` where [`Counting`] is not the allocator of the process.
+/// The current heap; `None` if [`Counting`] is not the allocator of the process.
 pub fn heap() -> Option<Heap> {
-    // No program comes here without having allocated.
+    // Every program has allocated by the time it gets here.
     let allocations = ALLOCATIONS.load(Relaxed);
     (allocations > 0).then(|| Heap {
         live_bytes: LIVE_BYTES.load(Relaxed),
@@ -52,17 +52,17 @@ pub fn heap() -> Option<Heap> {
     })
 }
 
-/// Forgets the peak so far: it starts again from what is live.
+/// Resets the peak to the live bytes.
 pub fn restart_peak() {
     PEAK_BYTES.store(LIVE_BYTES.load(Relaxed), Relaxed);
 }
 
-/// No allocation may take the heap beyond `bytes` from now on; see the module. What is live already stays.
+/// Limits the heap to `bytes` from now on; see the module. Live allocations are not affected.
 pub fn limit(bytes: usize) {
     LIMIT_BYTES.store(bytes, Relaxed);
 }
 
-/// Makes room for `bytes` in the count; false, with word on stderr, where that would pass the limit.
+/// Adds `bytes` to the count; returns false, with a message on stderr, if that would exceed the limit.
 fn grow(bytes: usize) -> bool {
     let before = LIVE_BYTES.fetch_add(bytes, Relaxed);
     let limit = LIMIT_BYTES.load(Relaxed);
@@ -77,7 +77,7 @@ fn grow(bytes: usize) -> bool {
     true
 }
 
-/// Counts what the system has given, or takes back what it has not.
+/// Records a successful allocation, or undoes the count of a failed one.
 fn given(at: *mut u8, bytes: usize) -> *mut u8 {
     if at.is_null() {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
@@ -85,7 +85,7 @@ fn given(at: *mut u8, bytes: usize) -> *mut u8 {
     at
 }
 
-/// One line on stderr without an allocation and without a lock: whoever asked for memory may hold any.
+/// Writes one line to stderr without an allocation or a lock: the caller may hold any lock.
 #[cfg(unix)]
 fn tell(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
     use std::{fs::File, io::Write, mem::ManuallyDrop, os::fd::FromRawFd};
@@ -95,13 +95,13 @@ fn tell(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
     // What does not fit is cut.
     let _ = writeln!(
         rest,
-        "bloodseg: out of memory: {wanted_bytes} bytes wanted, {live_bytes} of the heap's limit of {limit_bytes} bytes \
+        "bloodseg: out of memory: {wanted_bytes} bytes wanted, {live_bytes} of the heap limit of {limit_bytes} bytes \
          in use; raise budget.total_mib, or choose smaller frames"
     );
     let left = rest.len();
     let written = line.len() - left;
-    // SAFETY: the descriptor is not closed, since the file is never dropped; one that is closed already makes the write
-    // fail, which changes nothing.
+    // SAFETY: the descriptor is not closed, because the file is never dropped. If it is already closed, the write fails
+    // without effect.
     let mut stderr = ManuallyDrop::new(unsafe { File::from_raw_fd(2) });
     let _ = stderr.write_all(&line[..written]);
 }
@@ -109,10 +109,10 @@ fn tell(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
 #[cfg(not(unix))]
 fn tell(_: usize, _: usize, _: usize) {}
 
-// SAFETY: all memory comes from `System` with the caller's own layout; counting touches atomics alone.
+// SAFETY: all memory comes from `System` with the caller's own layout; counting only touches atomics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises about `layout` are passed on.
+        // SAFETY: the caller's guarantees about `layout` are passed on.
         if grow(layout.size()) { given(unsafe { System.alloc(layout) }, layout.size()) } else { std::ptr::null_mut() }
     }
 
@@ -126,17 +126,17 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: `at` came from `System` with this layout, since all of ours do.
+        // SAFETY: `at` came from `System` with this layout, like all of ours.
         unsafe { System.dealloc(at, layout) };
         LIVE_BYTES.fetch_sub(layout.size(), Relaxed);
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new may be there at the same time.
+        // Old and new may exist at the same time.
         if !grow(size) {
             return std::ptr::null_mut();
         }
-        // SAFETY: as in `dealloc`; the caller promises that `size` is not 0 and fits the layout.
+        // SAFETY: as in `dealloc`; the caller guarantees that `size` is not 0 and fits the layout.
         let moved = given(unsafe { System.realloc(at, layout, size) }, size);
         if !moved.is_null() {
             LIVE_BYTES.fetch_sub(layout.size(), Relaxed);

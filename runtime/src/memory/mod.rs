@@ -1,4 +1,4 @@
-//! What the process takes of the heap and of the machine's memory.
+//! Memory use of the process: the heap, and the resident set.
 
 pub mod budget;
 pub mod counting;

@@ -1,12 +1,11 @@
-//! Memory that the process really occupies, as the kernel counts it.
+//! Resident memory of the process, as reported by the kernel.
 
-/// Greatest resident set of this process so far, in KiB: `VmHWM` of `/proc/self/status`. `None` where the system has no
-/// such file.
+/// Peak resident set of this process in KiB: `VmHWM` of `/proc/self/status`. `None` if the system has no such file.
 pub fn peak_rss_kib() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Resident set of this process now, in KiB: `VmRSS` of the same file.
+/// Current resident set of this process in KiB: `VmRSS` of the same file.
 pub fn rss_kib() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }

@@ -1,4 +1,4 @@
-//! What the config says about the broker, made ready: the name of the box, the password, the topics.
+//! Access to the broker, from the config: the name of the box, the password, the topics.
 
 use std::{fmt, time::Duration};
 
@@ -13,24 +13,24 @@ use crate::{
     host,
 };
 
-/// How the broker is reached.
+/// How to connect to the broker.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// Host name or address.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Name of the session: the same for every run of the box, so that it is gone on with.
+    /// Client id: the same for every run of the box, so that the session is resumed.
     pub client_id: String,
     /// User and password.
     pub login: Option<(String, Secret)>,
-    /// Longest silence on the line.
+    /// Keep-alive.
     pub keep_alive: Duration,
-    /// Where messages go.
+    /// The topics of messages.
     pub topics: Topics,
 }
 
-/// A text that no message and no log shows.
+/// A text that is never printed or logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -48,15 +48,15 @@ impl fmt::Debug for Secret {
 }
 
 impl Access {
-    /// What `section` says; none where MQTT is off.
+    /// The access from `section`; `None` if MQTT is off.
     ///
     /// # Errors
-    /// [`Error::Config`] when the password cannot be read, or the box has no name that can be used.
+    /// [`Error::Config`] if the password cannot be read, or the box has no valid name.
     pub fn of(section: &MqttSection) -> Result<Option<Self>> {
         let Some((host, port)) = section.address() else { return Ok(None) };
         let name = match &section.box_name {
             Some(name) => name.clone(),
-            None => host_name().ok_or_else(|| fault("box", "the machine has no name", "Give mqtt.box a name"))?,
+            None => host_name().ok_or_else(|| fault("box", "the machine has no host name", "Set mqtt.box"))?,
         };
         let login = match (&section.user, &section.password_file) {
             (Some(user), Some(file)) => {
@@ -81,7 +81,7 @@ fn fault(key: &str, found: &str, todo: &str) -> Error {
     Error::config(format!("mqtt.{key}"), found, todo)
 }
 
-/// The machine's name, with a dash for what a box may not have in its own.
+/// The host name, with a dash for characters that a box name may not have.
 fn host_name() -> Option<String> {
     as_box_name(&host::name()?)
 }

@@ -1,23 +1,24 @@
-//! What Home Assistant is told, so that it shows the box without being configured: one retained message a sensor.
+//! Discovery messages for Home Assistant, which then shows the box without configuration: one retained message per
+//! sensor.
 
 use serde_json::{Map, Value, json};
 
 use super::topics::Topics;
 
-/// One value of the state, as Home Assistant shows it.
+/// A value of the state, as Home Assistant shows it.
 struct Sensor {
-    /// Its key in the message of state.
+    /// Its key in the state message.
     key: &'static str,
     name: &'static str,
     icon: &'static str,
     unit: Option<&'static str>,
-    /// Whether it is about the box rather than about the specimen.
+    /// Whether it concerns the box rather than the specimen.
     diagnostic: bool,
 }
 
 const SENSORS: [Sensor; 8] = [
     Sensor { key: "cells", name: "Cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
-    // Unknown there, where the models tell no kinds.
+    // Unknown there if the models report no kinds.
     Sensor { key: "red", name: "Red cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
     Sensor {
         key: "white",
@@ -51,7 +52,7 @@ const SENSORS: [Sensor; 8] = [
     },
 ];
 
-/// Topics and texts of the messages; none where discovery is off.
+/// Topics and payloads of the messages; empty if discovery is off.
 pub(super) fn messages(topics: &Topics) -> Vec<(String, String)> {
     let Some(prefix) = &topics.discovery else { return Vec::new() };
     SENSORS
@@ -72,7 +73,7 @@ fn text(topics: &Topics, sensor: &Sensor) -> String {
     put("name", sensor.name.into());
     put("unique_id", format!("{id}_{}", sensor.key).into());
     put("state_topic", topics.state.as_str().into());
-    // A null is `None` there: where Home Assistant expects a number, which a unit tells it, it shows that as unknown.
+    // A null is `None` there: for sensors with a unit, Home Assistant expects a number and shows it as unknown.
     put("value_template", format!("{{{{ value_json.{} }}}}", sensor.key).into());
     put("availability_topic", topics.availability.as_str().into());
     put("icon", sensor.icon.into());
@@ -109,7 +110,7 @@ mod tests {
     fn each_sensor_has_a_message_that_names_device_value_and_presence() {
         let section = MqttSection::default();
         let messages = messages(&Topics::new(&section.topic, "b-1", section.discovery()));
-        // The presence and the state are notes too.
+        // Presence and state are notes too.
         assert!(messages.len() + 2 <= MQTT_NOTES);
         let mut ids = std::collections::BTreeSet::new();
         for (topic, text) in &messages {

@@ -1,67 +1,67 @@
-//! The line to a broker, as a trait: the sender's logic meets MQTT in earnest, or a scripted broker in virtual time.
+//! The connection to a broker as a trait: the sender works with real MQTT, or with a scripted broker in virtual time.
 
 use std::{fmt, time::Duration};
 
-/// What goes to the broker.
+/// A packet to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packet<'a> {
-    /// A message that is to arrive once (QoS 2); it is over when [`Heard::Completed`] comes.
+    /// A message to be delivered exactly once (QoS 2); it is complete on [`Heard::Completed`].
     Once {
-        /// Its number: of those under way no two have the same.
+        /// Its packet id, unique among those in flight.
         id: u16,
-        /// Where it goes.
+        /// Its topic.
         topic: &'a str,
-        /// What it says.
+        /// Its payload.
         payload: &'a str,
-        /// Whether the broker may have it already.
+        /// Whether the broker may already have it.
         again: bool,
     },
-    /// A message that the broker keeps for whoever comes later (retained, QoS 1); over with [`Heard::Acknowledged`].
+    /// A message that the broker retains (QoS 1); complete on [`Heard::Acknowledged`].
     Kept {
-        /// Its number.
+        /// Its packet id.
         id: u16,
-        /// Where it goes.
+        /// Its topic.
         topic: &'a str,
-        /// What it says.
+        /// Its payload.
         payload: &'a str,
     },
-    /// The second half of [`Packet::Once`], where the line broke after [`Heard::Received`].
+    /// The second half of [`Packet::Once`], if the connection broke after [`Heard::Received`].
     Release(u16),
-    /// The box goes by its own will: no last will.
+    /// The box disconnects in an orderly way: no last will.
     Leave,
 }
 
-/// What comes from the broker.
+/// An event from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// Nothing within the patience.
     Nothing,
-    /// Something that means nothing to the sender.
+    /// Something irrelevant to the sender.
     Noise,
-    /// The line is open. `resumed` says whether the broker still knows what was under way.
+    /// The connection is open. `resumed` says whether the broker still knows the messages in flight.
     Connected {
         /// See above.
         resumed: bool,
     },
-    /// The broker has the message of this number and will not take it a second time.
+    /// The broker has the message with this id, and will not accept it a second time.
     Received(u16),
-    /// The message of this number arrived, once.
+    /// The message with this id was delivered, once.
     Completed(u16),
-    /// A message that is kept has arrived.
+    /// A retained message was delivered.
     Acknowledged(u16),
-    /// The line is down.
+    /// The connection is down.
     Lost(String),
 }
 
-/// A line to one broker, with a session of a fixed name that outlives connections.
+/// A connection to one broker, with a persistent session.
 pub trait Link: fmt::Debug + Send {
-    /// Waits for what comes, no longer than `patience`; opens the line first where it is down, which may take longer, but is
-    /// bounded.
+    /// Waits for the next event, at most `patience`. First opens the connection if it is down, which may take longer, but
+    /// is bounded.
     fn hear(&mut self, patience: Duration) -> Heard;
 
     /// Sends a packet, during the next [`Link::hear`].
     fn send(&mut self, packet: Packet<'_>);
 
-    /// Cuts the line, without leave: the broker tells the last will.
+    /// Drops the connection without disconnecting: the broker publishes the last will.
     fn hang_up(&mut self);
 }

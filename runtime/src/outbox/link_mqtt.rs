@@ -1,7 +1,7 @@
-//! The line in earnest: MQTT 3.1.1 over TCP by rumqttc. The one file that touches it.
+//! The real connection: MQTT 3.1.1 over TCP with rumqttc. The only file that uses it.
 //!
-//! Of rumqttc the packets and the connection are used, not its own account of what is under way: after each connection the
-//! sender says again what is to be sent, under its own numbers. What rumqttc would send again by itself is thrown away.
+//! rumqttc's packets and connection are used, but not its own tracking of messages in flight: after each connection the
+//! sender decides what to send, under its own ids. What rumqttc would resend is discarded.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     outbox::limits::{MAX_MQTT_CONNECT, MAX_MQTT_INCOMING_BYTES, MAX_MQTT_MESSAGE_BYTES},
 };
 
-/// Least time that is waited: less, and the sockets would never be looked at.
+/// Minimum wait: with less, the sockets would never be polled.
 const LEAST_PATIENCE: Duration = Duration::from_millis(1);
 
 /// See the module.
@@ -29,7 +29,7 @@ pub(super) struct MqttLink {
     connection: Connection,
     // Nothing is sent through it, but the connection ends with it.
     _client: Client,
-    /// What came before the line broke, and is not told yet.
+    /// Events from before the connection broke that are not reported yet.
     told_later: VecDeque<Heard>,
 }
 
@@ -52,7 +52,7 @@ impl MqttLink {
         Self { connection, _client: client, told_later: VecDeque::new() }
     }
 
-    /// Cuts the line; what the broker said before is told later, since it counts.
+    /// Drops the connection; events received before are reported later, because they count.
     fn cut(&mut self) {
         let eventloop = &mut self.connection.eventloop;
         let counts = |heard: &Heard| matches!(heard, Heard::Received(_) | Heard::Completed(_) | Heard::Acknowledged(_));
@@ -70,8 +70,8 @@ fn heard(event: Event) -> Heard {
         Event::Incoming(Wire::PubRec(packet)) => Heard::Received(packet.pkid),
         Event::Incoming(Wire::PubComp(packet)) => Heard::Completed(packet.pkid),
         Event::Incoming(Wire::PubAck(packet)) => Heard::Acknowledged(packet.pkid),
-        // Nothing was subscribed to, so nothing else can come.
-        Event::Incoming(_) => Heard::Lost("the broker sends what nobody asked for".into()),
+        // There are no subscriptions, so nothing else can arrive.
+        Event::Incoming(_) => Heard::Lost("the broker sent an unexpected packet".into()),
     }
 }
 
@@ -118,7 +118,7 @@ impl Link for MqttLink {
 }
 
 impl fmt::Debug for MqttLink {
-    // Without the options, which have the password.
+    // Without the options, which contain the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MqttLink").finish_non_exhaustive()
     }

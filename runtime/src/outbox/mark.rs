@@ -1,7 +1,7 @@
-//! How far the broker has acknowledged the records: a small file beside them, replaced at once.
+//! How far the broker has acknowledged the records: a small file beside them, replaced atomically.
 //!
-//! Not a table of the records: writing it would take the lock that the keeper needs for its next frame. A file of its own
-//! never makes the keeper wait for a lock, only, now and then, for the disk ([`MIN_MQTT_MARK`]).
+//! It is not a table of the records, because writing it would take the lock that the keeper needs for its next frame.
+//! With a separate file the keeper never waits for a lock, only occasionally for the disk ([`MIN_MQTT_MARK`]).
 
 use std::{
     io::{Read, Write},
@@ -21,7 +21,7 @@ use bloodseg_vision::error::Cause;
 /// Name of the file in the folder of the records.
 pub const FILE: &str = "mqtt.mark";
 
-/// The last frame that the broker has acknowledged, with all before it.
+/// The last frame that the broker has acknowledged, including all before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mark {
@@ -29,12 +29,12 @@ pub struct Mark {
     pub frame_id: i64,
     /// Number of its run.
     pub run: i64,
-    /// The run's mark: other records that take the place of these have another.
+    /// The mark of the run, which differs if other records replace these.
     pub run_mark: i64,
-    /// Frames that were deleted before they could be sent, so far.
+    /// Number of frames deleted before they were published.
     pub lost: u64,
-    /// Whether the run ended with nothing under way beyond it. Else the broker may have frames beyond it already, under the
-    /// numbers that they will be sent under.
+    /// Whether the run ended with nothing in flight beyond it. Otherwise the broker may already have later frames, under
+    /// the ids that they will be sent with.
     #[serde(default)]
     pub ended: bool,
 }
@@ -50,17 +50,17 @@ pub struct MarkFile {
 }
 
 impl MarkFile {
-    /// That in `folder`. One that cannot be read is told, and counts for none.
+    /// The file in `folder`. An unreadable one is logged, and counts as missing.
     pub fn open(folder: &Path) -> Self {
         let path = folder.join(FILE);
         let mark = read(&path).unwrap_or_else(|why| {
-            log::warn!("{}: {why}; all frames of the records are sent, those that were sent too", path.display());
+            log::warn!("{}: {why}; publishing all frames of the records again", path.display());
             None
         });
         Self { path, mark, written: mark, written_at: None, failed: false }
     }
 
-    /// The mark, whether it is written or not.
+    /// The current mark, written or not.
     pub fn get(&self) -> Option<Mark> {
         self.mark
     }
@@ -70,14 +70,14 @@ impl MarkFile {
         self.mark = Some(mark);
     }
 
-    /// Nothing is under way beyond it any more.
+    /// Nothing is in flight beyond it any more.
     pub fn end(&mut self) {
         if let Some(mark) = &mut self.mark {
             mark.ended = true;
         }
     }
 
-    /// Writes it where it has moved, but not too often, unless it is the last time.
+    /// Writes it if it has moved, but not too often, unless it is the last time.
     pub fn keep(&mut self, now: Duration, last: bool) {
         let Some(mark) = self.mark.filter(|mark| self.written != Some(*mark)) else { return };
         let soon = self.written_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_MARK);
@@ -89,7 +89,7 @@ impl MarkFile {
             Ok(()) => (self.written, self.failed) = (Some(mark), false),
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
-                    log::warn!("{error}; a run after this one may send frames again");
+                    log::warn!("{error}; the next run may publish frames again");
                 }
             }
         }
@@ -142,7 +142,7 @@ mod tests {
         file.keep(MIN_MQTT_MARK, true);
         assert_eq!(there(), Some(Mark { ended: true, ..mark(3) }));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        // As versions before this one wrote it.
+        // As earlier versions wrote it.
         let old = "{\"frame_id\":3,\"run\":1,\"run_mark\":5,\"lost\":0}";
         std::fs::write(folder.path().join(FILE), old).unwrap();
         assert_eq!(there().map(|mark| (mark.frame_id, mark.ended)), Some((3, false)));

@@ -1,4 +1,4 @@
-//! What messages say, in JSON; docs/mqtt.md is the reference.
+//! Message payloads in JSON; docs/mqtt.md is the reference.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::{config::limits::MAX_MQTT_NAME_BYTES, run::state::State};
 use bloodseg_clock::utc;
 use bloodseg_records::{frames::Area, limits::MAX_RECORD_NAME_BYTES, store::write::cut};
 
-/// Whether the box is there.
+/// The availability of the box.
 pub(super) const ONLINE: &str = "online";
 /// The same, and the last will.
 pub(super) const OFFLINE: &str = "offline";
@@ -25,7 +25,7 @@ struct FrameMessage<'a> {
     image: &'a str,
     verdict: &'a str,
     counted: bool,
-    /// Of a frame that was not counted there is no number.
+    /// `None` for a frame that was not counted.
     cells: Option<i64>,
     unsupported: Option<i64>,
     #[serde(flatten)]
@@ -46,7 +46,7 @@ struct FrameMessage<'a> {
     total_ms: f64,
 }
 
-/// None where they are unknown; platelets are no part of the cells.
+/// `None` if kinds are unknown; platelets are not included in the cells.
 #[derive(Serialize)]
 struct Kinds {
     red: Option<i64>,
@@ -113,7 +113,7 @@ pub(super) fn frame(box_name: &str, entry: &Entry) -> String {
     })
 }
 
-/// The message of frames that were deleted before they could be sent; `before` is the first that is still there.
+/// The message about frames deleted before they were published; `before` is the first that still exists.
 pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -> String {
     #[derive(Serialize)]
     struct Lost<'a> {
@@ -134,7 +134,7 @@ pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -
     json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
 }
 
-/// The message of what the box is in; `newest` is the newest frame, `unsent` how many frames wait, where that is known.
+/// The state message; `newest` is the newest frame, `unsent` the number of queued frames, if known.
 pub(super) fn state(
     box_name: &str,
     state: State,
@@ -168,7 +168,7 @@ pub(super) fn state(
         frame: newest.map(|entry| entry.number),
         at_utc: newest.map(|entry| utc::rfc3339(entry.at_utc_ms).to_string()),
         verdict: verdict.as_deref(),
-        // Of a frame that was not counted there is no number, as there is no diameter.
+        // A frame that was not counted has neither a number of cells nor a diameter.
         cells: newest.filter(|entry| entry.counted).map(|entry| entry.cells),
         kinds: Kinds::of(newest),
         mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
@@ -177,12 +177,12 @@ pub(super) fn state(
     })
 }
 
-/// A run's mark, as messages and the file of the outbox's mark write it.
+/// A run's mark, as in messages and in the outbox's mark file.
 pub(super) fn mark(mark: i64) -> String {
     format!("{:016x}", mark.cast_unsigned())
 }
 
-/// Numbers and texts always have a form.
+/// Serializing numbers and texts cannot fail.
 fn json(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! The outbox: what is durable in the records goes to an MQTT broker, in order, each frame once (docs/mqtt.md).
+//! The outbox: publishes durable records to an MQTT broker, in order, each frame once (docs/mqtt.md).
 //!
-//! The outbox is the records: nothing else is queued, so that a day without the broker costs no memory. A thread of its own
+//! The outbox is the records: there is no other queue, so a day without the broker costs no memory. A separate thread
 //! reads them, and neither the pipeline nor the keeper ever waits for it.
 
 pub mod access;
@@ -47,20 +47,20 @@ pub struct Outbox {
     end: Receiver<Counters>,
 }
 
-/// What the outbox came to.
+/// How the outbox ended.
 #[derive(Debug)]
 pub enum End {
     /// It ended in time.
     InTime(Counters),
-    /// It hangs, or died, and was left behind.
+    /// It hangs, or died, and was abandoned.
     LeftBehind,
 }
 
 impl Outbox {
-    /// Begins to send what the records in `folder` hold.
+    /// Starts publishing the records in `folder`.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system cannot create a thread.
     pub fn begin(access: Access, folder: &Path, shared: &Arc<Shared>) -> Result<Self> {
         let stop = Arc::new(Stop::default());
         let (to, end) = sync_channel(1);
@@ -68,22 +68,22 @@ impl Outbox {
         thread::Builder::new()
             .name("mqtt".to_owned())
             .spawn(move || {
-                // A panic here is no reason for a run to end.
+                // A panic here must not end the run.
                 let done = catch_unwind(AssertUnwindSafe(|| {
                     let mut sender = Sender::new(&access, &folder, Box::new(MqttLink::new(&access)), &shared);
                     let counters = work(&mut sender, &stopped);
-                    // Whoever waits is told before the connection is taken down, which may hang in a name server.
+                    // Report before the connection is closed, which may hang in name resolution.
                     let _ = to.try_send(counters);
                 }));
                 if done.is_err() {
-                    log::error!("mqtt: the outbox panicked; nothing more is sent in this run");
+                    log::error!("mqtt: the outbox panicked; nothing more is published in this run");
                 }
             })
             .map_err(|e| Error::internal("threads", e))?;
         Ok(Self { stop, end })
     }
 
-    /// Ends it: what the broker takes within a few seconds is still sent.
+    /// Ends it: what the broker accepts within a few seconds is still sent.
     pub fn end(self) -> End {
         self.stop.raise();
         self.end.recv_timeout(MAX_MQTT_END_GRACE).map_or(End::LeftBehind, End::InTime)
@@ -106,7 +106,7 @@ impl fmt::Display for End {
             Self::InTime(Counters { acknowledged, unsent, lost }) => {
                 write!(f, "{acknowledged} frames acknowledged by the broker")?;
                 if *unsent > 0 {
-                    write!(f, "; {unsent} wait in the records for a later run with this folder")?;
+                    write!(f, "; {unsent} are pending for the next run with this folder")?;
                 }
                 if *lost > 0 {
                     write!(f, "; {lost} were deleted before they could be sent")?;
@@ -114,7 +114,7 @@ impl fmt::Display for End {
                 Ok(())
             }
             Self::LeftBehind => {
-                f.write_str("the broker did not answer in time; what it has not acknowledged waits in the records")
+                f.write_str("the broker did not answer in time; unacknowledged frames are pending in the records")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Messages about the box itself: retained, in order, one under way at a time.
+//! Messages about the box itself: retained, in order, one in flight at a time.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ struct Note {
 #[derive(Debug)]
 pub(super) struct Notes {
     waiting: VecDeque<Note>,
-    /// Whether the first is under way.
+    /// Whether the first is in flight.
     sent: bool,
 }
 
@@ -31,19 +31,19 @@ impl Notes {
         self.waiting.is_empty()
     }
 
-    /// Whether one for this topic waits or is under way.
+    /// Whether one for this topic is queued or in flight.
     pub(super) fn has(&self, topic: &str) -> bool {
         self.waiting.iter().any(|note| note.topic == topic)
     }
 
-    /// Takes a message, where there is room.
+    /// Queues a message, if there is room.
     pub(super) fn push(&mut self, topic: String, payload: String) {
         if self.waiting.len() < MQTT_NOTES {
             self.waiting.push_back(Note { topic, payload });
         }
     }
 
-    /// Sends the next one, unless one is under way.
+    /// Sends the next one, unless one is in flight.
     pub(super) fn send(&mut self, link: &mut dyn Link) {
         if let Some(Note { topic, payload }) = self.waiting.front().filter(|_| !self.sent) {
             link.send(Packet::Kept { id: NOTE_ID, topic, payload });
@@ -51,7 +51,7 @@ impl Notes {
         }
     }
 
-    /// The broker has one. Tells whether that can be.
+    /// The broker has acknowledged one. Returns whether it was in flight.
     pub(super) fn acknowledged(&mut self, id: u16) -> bool {
         let can_be = self.sent && id == NOTE_ID;
         if can_be {
@@ -61,12 +61,12 @@ impl Notes {
         can_be
     }
 
-    /// Forgets those that are not under way.
+    /// Drops those that are not in flight.
     pub(super) fn withdraw(&mut self) {
         self.waiting.truncate(usize::from(self.sent));
     }
 
-    /// Forgets all: the line is another.
+    /// Drops all: the connection is new.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.sent = false;

@@ -1,4 +1,5 @@
-//! A broker by the book, in virtual time: it comes and goes, forgets, hangs, talks nonsense, and cuts the line at any packet.
+//! A conforming broker in virtual time: it comes and goes, loses its session, hangs, violates the protocol, and drops the
+//! connection at any packet.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,21 +12,21 @@ use std::{
 use super::link::{Heard, Link, Packet};
 use bloodseg_clock::{Clock, VirtualClock};
 
-/// What the broker is in, seen from both ends.
+/// The state of the broker, seen from both ends.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     pub(super) is_up: bool,
-    /// It takes packets and answers nothing.
+    /// It accepts packets and answers nothing.
     pub(super) hangs: bool,
-    /// Time from passing a message on to the word that it did.
+    /// Time from delivering a message to reporting it.
     pub(super) completes_after: Duration,
-    /// Packets, both ways, after which the line is cut once.
+    /// Packets in both directions after which the connection is dropped once.
     pub(super) cut_after: Option<u32>,
-    /// What it says instead of the next acknowledgement.
+    /// What it sends instead of the next acknowledgement.
     pub(super) nonsense: VecDeque<Heard>,
-    /// Messages that it has and did not pass on yet, by their numbers; none where it knows no session.
+    /// Messages that it has and has not delivered yet, by packet id; `None` without a session.
     pub(super) session: Option<BTreeMap<u16, (String, String)>>,
-    /// What subscribers got, in order.
+    /// What subscribers received, in order.
     pub(super) passed_on: Vec<(String, String)>,
     pub(super) kept: BTreeMap<String, String>,
     pub(super) connections: u32,
@@ -33,12 +34,12 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    /// It starts again, without what it knew.
+    /// It restarts without its session.
     pub(super) fn forget(&mut self) {
         self.session = None;
     }
 
-    /// Whether the line is cut at this packet.
+    /// Whether the connection is dropped at this packet.
     fn cut(&mut self) -> bool {
         self.packets += 1;
         let cut = self.cut_after == Some(0);
@@ -47,14 +48,14 @@ impl Broker {
     }
 }
 
-/// The line to it.
+/// The connection to it.
 #[derive(Debug)]
 pub(super) struct ScriptedLink {
     pub(super) broker: Arc<Mutex<Broker>>,
     pub(super) clock: Arc<VirtualClock>,
     is_open: bool,
     out: VecDeque<Out>,
-    /// What is on its way back, and when it arrives.
+    /// Packets in transit to the box, and when they arrive.
     told: VecDeque<(Duration, Heard)>,
 }
 
@@ -86,21 +87,21 @@ impl ScriptedLink {
     fn arrived(&mut self) -> Option<Heard> {
         let now = self.clock.elapsed();
         let heard = self.told.pop_front_if(|(at, _)| *at <= now)?.1;
-        // The broker hangs up after the leave.
+        // The broker disconnects after the disconnect packet.
         self.is_open &= !matches!(heard, Heard::Lost(_));
         Some(heard)
     }
 
     /// One packet to the broker, and its answer.
     fn exchange(&mut self, broker: &mut Broker, out: Out) -> Option<Heard> {
-        // The packet is lost on its way.
+        // The packet is lost in transit.
         if broker.cut() {
             return Some(self.broken());
         }
         let session = broker.session.get_or_insert_default();
         let answer = match out {
             Out::Once(id, topic, payload) => {
-                // The same number again is the same message, which it has, whatever the message says.
+                // The same id is the same message, which it already has, whatever the payload.
                 session.entry(id).or_insert((topic, payload));
                 Heard::Received(id)
             }
@@ -124,12 +125,12 @@ impl ScriptedLink {
             Some(nonsense) => return Some(nonsense),
             None => {}
         }
-        // The answer is lost on its way.
+        // The answer is lost in transit.
         if broker.cut() {
             return Some(self.broken());
         }
         match answer {
-            // As MQTT wants it, the line answers this one by itself.
+            // As MQTT requires, the connection answers this one by itself.
             Heard::Received(id) => self.out.push_back(Out::Release(id)),
             Heard::Completed(_) if !broker.completes_after.is_zero() => {
                 self.told.push_back((self.clock.elapsed() + broker.completes_after, answer));

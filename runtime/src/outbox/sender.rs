@@ -1,4 +1,4 @@
-//! What the outbox does, step by step: it knows no threads, and time is an argument.
+//! The logic of the outbox, step by step: independent of threads, with time as an argument.
 //!
 //! ```text
 //!            the line is open
@@ -7,8 +7,8 @@
 //!    └────────────────────────────┘ it broke, or nothing is acknowledged for long, or the broker talks nonsense
 //! ```
 //!
-//! The mark moves when the broker has completed a message and all before it. So a broker that is away for a day costs
-//! nothing but the room that the records have anyway.
+//! The mark moves when the broker has completed a message and all before it. So a broker that is unreachable for a day
+//! costs nothing but the space that the records have anyway.
 
 mod leave;
 
@@ -40,15 +40,15 @@ use bloodseg_clock::{Clock, back_off::pause};
 pub struct Counters {
     /// Frames that the broker acknowledged.
     pub acknowledged: u64,
-    /// Frames of the records that it has not.
+    /// Recorded frames that it has not acknowledged.
     pub unsent: u64,
-    /// Frames that were deleted before they could be sent, in this run.
+    /// Frames deleted before they were published, in this run.
     pub lost: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// Tried again at this time.
+    /// To be retried at this time.
     Away(Duration),
     /// Open since.
     Up(Duration),
@@ -64,35 +64,35 @@ pub struct Sender {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     line: Line,
-    /// Tries in vain since the line last held.
+    /// Failed attempts since the last stable connection.
     tries: u32,
-    /// Whether the records were told that the broker is away.
+    /// Whether the outage was recorded as an event.
     told_away: bool,
     window: Window,
     sweep: Sweep,
     notes: Notes,
-    /// Whether the broker may have messages of an earlier process under way.
+    /// Whether the broker may have messages in flight from an earlier process.
     inherits: bool,
-    /// Whether the mark is of the records that are open, and says that frames may be under way beyond it.
+    /// Whether the mark belongs to the open records, and says that frames may be in flight beyond it.
     is_marked: bool,
     /// Number of the frame up to which the broker has acknowledged the records, up to which they were read, and of the
-    /// newest that they hold.
+    /// newest one.
     reached: i64,
     read: i64,
     newest: i64,
-    /// Frames that were deleted before they could be sent, of these records.
+    /// Frames of these records deleted before they were published.
     lost_in_all: u64,
     counters: Counters,
     look_at: Duration,
     heard: u32,
-    /// When something was last acknowledged, or began to be waited for.
+    /// When something was last acknowledged, or started to be waited for.
     moved_at: Duration,
     state_at: Option<Duration>,
     told_state: Option<(State, i64, Option<u64>)>,
 }
 
 impl Sender {
-    /// Sends what the records in `folder` hold.
+    /// Publishes the records in `folder`.
     pub fn new(access: &Access, folder: &Path, link: Box<dyn Link>, shared: &Arc<Shared>) -> Self {
         let clock = Arc::clone(&shared.clock);
         let now = clock.elapsed();
@@ -125,25 +125,25 @@ impl Sender {
         }
     }
 
-    /// What was sent so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         let unsent = self.newest.saturating_sub(self.reached).max(0).unsigned_abs();
         Counters { unsent, ..self.counters }
     }
 
-    /// Frames that the broker has not acknowledged, where the records can be read.
+    /// Frames that the broker has not acknowledged, if the records can be read.
     fn unsent(&self) -> Option<u64> {
         self.reader.is_open().then(|| self.counters().unsent)
     }
 
-    /// Does what there is to do, and tells for how long there is nothing more.
+    /// Does all pending work, and returns for how long there is nothing more to do.
     pub fn step(&mut self) -> Duration {
         let now = self.clock.elapsed();
-        // While the broker is away the mark stands still: it is written once.
+        // While the broker is unreachable the mark does not move, so it is written once.
         self.mark.keep(now, matches!(self.line, Line::Away(_)));
         let patience = match self.line {
             Line::Away(until) if now < until => return until - now,
-            // The link gives up by itself before.
+            // The connection gives up earlier by itself.
             Line::Away(_) => 2 * MAX_MQTT_CONNECT,
             Line::Up(_) => {
                 if now >= self.look_at {
@@ -153,7 +153,7 @@ impl Sender {
                     return Duration::ZERO;
                 }
                 if self.heard >= MAX_MQTT_HEARD {
-                    // Whoever talks so much is listened to later.
+                    // A broker that sends this much is handled later.
                     return self.look_at.saturating_sub(now);
                 }
                 self.look_at.saturating_sub(now)
@@ -164,18 +164,18 @@ impl Sender {
         Duration::ZERO
     }
 
-    /// Reads what is new, as far as there is room.
+    /// Reads new frames, as far as there is room.
     fn look(&mut self, now: Duration) {
         (self.look_at, self.heard) = (now + MQTT_LOOK, 0);
         if self.reader.is_replaced() && self.window.is_empty() {
-            log::warn!("mqtt: other records are there; they are sent from their beginning");
+            log::warn!("mqtt: the records were replaced; publishing the new ones from the beginning");
             self.reader.close();
         }
         if !self.reader.is_open() {
-            // What is under way is of the records that were open.
+            // Messages in flight belong to the previously open records.
             let start = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
             let Some(Start { after, is_marked }) = start else {
-                // The state is told all the same: the one that the broker has is of an earlier time.
+                // The state is published anyway, because the broker has an older one.
                 self.tell_state(now);
                 return;
             };
@@ -197,21 +197,21 @@ impl Sender {
         self.tell_state(now);
     }
 
-    /// Frees the numbers of the window, where the broker may have something else under them than what will be sent.
+    /// Frees the ids of the window if the broker may have other messages under them than those that will be sent.
     fn look_at_session(&mut self, first: Option<&Unsent>, now: Duration) {
         if !self.inherits || !matches!(self.line, Line::Up(_)) {
             return;
         }
         self.inherits = false;
-        // A run of this folder that was killed left frames that follow the mark, each under the number that it gets again.
-        // Were some deleted since, others would get their numbers.
+        // A killed run of this folder left frames that follow the mark, each under the id that it gets again. If some
+        // were deleted since, others would get their ids.
         if !self.is_marked || first.is_none_or(|unsent| unsent.gap.is_some()) {
             self.sweep.begin();
             self.moved_at = now;
         }
     }
 
-    /// Before the first frame goes, the mark says so.
+    /// Records in the mark that frames may be in flight, before the first one is sent.
     fn claim(&mut self, now: Duration) {
         if let Some(first) = self.window.first_mark().filter(|_| !self.is_marked) {
             let lost = self.mark.get().map_or(0, |mark| mark.lost);
@@ -221,7 +221,7 @@ impl Sender {
         }
     }
 
-    /// Puts a frame under way, and before it the gap. Tells whether there was room for both.
+    /// Queues a frame, and before it the gap. Returns whether there was room for both.
     fn enqueue(&mut self, Unsent { gap, entry }: Unsent, now: Duration) -> bool {
         if self.window.is_empty() {
             self.moved_at = now;
@@ -248,11 +248,11 @@ impl Sender {
         self.lost_in_all = lost_in_all;
         self.counters.lost += gap.frames;
         let words = format!("{} frames were deleted before they could be sent", gap.frames);
-        log::warn!("mqtt: {words}; {lost_in_all} in all");
+        log::warn!("mqtt: {words}; {lost_in_all} in total");
         self.shared.happened("mqtt lost", words);
     }
 
-    /// Puts the state under way where it is another.
+    /// Queues the state if it changed.
     fn tell_state(&mut self, now: Duration) {
         if self.state_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_STATE) {
             return;
@@ -279,11 +279,12 @@ impl Sender {
         self.notes.push(topic, payload);
     }
 
-    /// Sends what waits. Hangs up on a broker that acknowledges nothing, and tells whether the line is still open.
+    /// Sends what is queued. Disconnects from a broker that acknowledges nothing; returns whether the connection is still
+    /// open.
     fn say(&mut self, now: Duration) -> bool {
         let waits = !self.window.is_empty() || !self.notes.is_empty() || !self.sweep.is_over();
         if waits && now.saturating_sub(self.moved_at) >= MAX_MQTT_ACK_WAIT {
-            self.give_up("nothing is acknowledged");
+            self.give_up("no acknowledgements");
             return false;
         }
         if self.sweep.is_over() {
@@ -308,7 +309,7 @@ impl Sender {
             Heard::Completed(id) if self.window.completed(id) => self.move_mark(),
             Heard::Acknowledged(id) if self.notes.acknowledged(id) => {}
             Heard::Received(id) | Heard::Completed(id) | Heard::Acknowledged(id) => {
-                self.give_up(&format!("number {id} is acknowledged, which is not under way"));
+                self.give_up(&format!("unexpected acknowledgement of packet {id}"));
                 return;
             }
         }
@@ -330,7 +331,7 @@ impl Sender {
         }
         self.line = Line::Up(now);
         (self.look_at, self.heard) = (now, 0);
-        // A broker that knows no session has nothing of anybody.
+        // A broker without the session has no messages of an earlier process.
         self.inherits &= resumed;
         self.sweep.resume(resumed);
         self.window.resume(resumed, self.link.as_mut(), &self.topics);
@@ -355,9 +356,9 @@ impl Sender {
         }
         self.line = Line::Away(now + pause(MIN_MQTT_RETRY, MAX_MQTT_RETRY, self.tries));
         self.tries = self.tries.saturating_add(1);
-        // Told at once, and then each time that the tries in vain have doubled.
+        // Reported at the first failure, and then each time the number of failures has doubled.
         if self.tries.is_power_of_two() {
-            log::warn!("mqtt: the broker is away: {why}; tried again, and frames wait in the records");
+            log::warn!("mqtt: broker unreachable: {why}; retrying, frames are pending in the records");
         }
         if self.tries == 1 && !self.told_away {
             self.told_away = true;

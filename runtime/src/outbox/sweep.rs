@@ -1,8 +1,7 @@
-//! What an earlier process left under way is released before the first message of this one.
+//! Releases messages in flight from an earlier process before the first message of this one.
 //!
-//! A broker that keeps to the letter takes a message under a number that it has received, and was not told to pass on, for the
-//! same message once more: a frame under that number would be lost. It answers each release, whether it knows the number
-//! or not.
+//! A strictly conforming broker treats a message under an id that it has received but was not released as a duplicate: a
+//! frame under that id would be lost. It answers each release, whether it knows the id or not.
 
 use super::{
     link::{Link, Packet},
@@ -13,13 +12,13 @@ use crate::outbox::limits::MQTT_WINDOW;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    /// Numbers that are not free yet.
+    /// Ids that are not free yet.
     left: heapless::Vec<u16, MQTT_WINDOW>,
     sent: bool,
 }
 
 impl Sweep {
-    /// All numbers of the window are to be freed.
+    /// Starts freeing all ids of the window.
     pub(super) fn begin(&mut self) {
         self.left = (1..NOTE_ID).collect();
         self.sent = false;
@@ -30,14 +29,14 @@ impl Sweep {
         self.left.is_empty()
     }
 
-    /// Sends the releases, once a connection.
+    /// Sends the releases, once per connection.
     pub(super) fn send(&mut self, link: &mut dyn Link) {
         if !std::mem::replace(&mut self.sent, true) {
             self.left.iter().for_each(|id| link.send(Packet::Release(*id)));
         }
     }
 
-    /// A number is free. Tells whether that was waited for.
+    /// An id is free. Returns whether that was expected.
     pub(super) fn completed(&mut self, id: u16) -> bool {
         let before = self.left.len();
         if self.sent {
@@ -46,7 +45,7 @@ impl Sweep {
         self.left.len() < before
     }
 
-    /// The line is open again. A broker that forgot the session has nothing under way.
+    /// The connection is open again. A broker without the session has nothing in flight.
     pub(super) fn resume(&mut self, resumed: bool) {
         self.sent = false;
         if !resumed {

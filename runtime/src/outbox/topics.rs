@@ -1,24 +1,24 @@
-//! Where messages go: `TOPIC/BOX/...`.
+//! Topics: `TOPIC/BOX/...`.
 
 /// The topics of one box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
     /// Name of the box.
     pub box_name: String,
-    /// Whether the box is there: `online` or `offline`, retained.
+    /// Availability: `online` or `offline`, retained.
     pub availability: String,
-    /// A message a frame.
+    /// One message per frame.
     pub frames: String,
-    /// A message for frames that were deleted before they could be sent.
+    /// Messages about frames deleted before they were published.
     pub lost: String,
-    /// What the box is in, retained.
+    /// The state of the box, retained.
     pub state: String,
-    /// What the topics of discovery begin with, where it is on.
+    /// Prefix of discovery topics, if enabled.
     pub discovery: Option<String>,
 }
 
 impl Topics {
-    /// Those of a box; `discovery` is what the topics of discovery begin with.
+    /// The topics of a box; `discovery` is the prefix of discovery topics.
     pub fn new(prefix: &str, box_name: &str, discovery: Option<&str>) -> Self {
         let topic = |last: &str| format!("{prefix}/{box_name}/{last}");
         Self {

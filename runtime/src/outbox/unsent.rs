@@ -1,6 +1,6 @@
-//! What the records hold beyond the mark: frames, in the order in which they became durable.
+//! Frames beyond the mark, in the order in which they became durable.
 //!
-//! Read through a [`Follower`] of the store, which never holds up the keeper.
+//! Read through a [`Follower`] of the store, which never blocks the keeper.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,10 +19,10 @@ use bloodseg_records::{
 };
 use bloodseg_vision::placement::Scaled;
 
-/// What a message needs of a frame.
+/// The data of a frame that a message needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entry {
-    /// Number in the database: one more than that of the frame before.
+    /// Number in the database: one more than that of the previous frame.
     pub id: i64,
     /// Number of its run.
     pub run: i64,
@@ -32,7 +32,7 @@ pub struct Entry {
     pub started_utc_ms: i64,
     /// Name of the source.
     pub source: String,
-    /// How the analysed picture lies on the input, and its size in the specimen.
+    /// Where the analysed picture lies on the input, and its pitch.
     pub scaled: Scaled,
     /// Pixels of the analysed picture that are specimen.
     pub analysed_px: i64,
@@ -42,60 +42,59 @@ pub struct Entry {
     pub at_utc_ms: i64,
     /// Its name.
     pub image: String,
-    /// What it was judged to be.
+    /// Its quality verdict.
     pub verdict: String,
-    /// Sharpness, where there is something to see.
+    /// Sharpness, if there is something to measure.
     pub sharpness: Option<f64>,
     /// `contrast_levels`, `clipped_share`, `depth_levels`, `brightness_levels`.
     pub quality: [f64; 4],
     /// Whether its cells were counted.
     pub counted: bool,
-    /// Its cells, platelets not among them.
+    /// Its cells, without platelets.
     pub cells: i64,
-    /// Red cells, white cells and platelets; none where they were not counted or their kinds are unknown.
+    /// Red cells, white cells and platelets; `None` if not counted or unknown.
     pub kinds: [Option<i64>; 3],
-    /// Cells that the input does not support.
+    /// Unsupported cells.
     pub unsupported: i64,
     /// Frames of the run dropped before it.
     pub dropped: i64,
-    /// Milliseconds of the whole analysis.
+    /// Milliseconds of the analysis.
     pub total_ms: f64,
-    /// Mean equivalent diameter of the cells that the input supports and the border does not cut, in pixels of the
-    /// super-resolved grid.
+    /// Mean equivalent diameter of supported cells that do not touch the border, in pixels of the super-resolved grid.
     pub mean_diameter_px: Option<f64>,
 }
 
 impl Entry {
-    /// The mean diameter in micrometres, where the pitch is known.
+    /// The mean diameter in micrometres, if the pitch is known.
     pub fn mean_diameter_um(&self) -> Option<f64> {
         self.mean_diameter_px.zip(self.scaled.um_per_sr_px()).map(|(px, um)| px * um)
     }
 }
 
-/// Frames that are gone.
+/// A gap of deleted frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// How many.
+    /// Number of frames.
     pub frames: u64,
-    /// Number of the last of them in the database.
+    /// Number of the last one in the database.
     pub last_id: i64,
 }
 
 /// A frame, and the gap before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unsent {
-    /// Frames between it and the one before that are gone.
+    /// Deleted frames between it and the previous one.
     pub gap: Option<Gap>,
     /// The frame.
     pub entry: Entry,
 }
 
-/// Where to begin.
+/// Where to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Start {
-    /// Number of the frame after which to begin.
+    /// Number of the frame after which to start.
     pub after: i64,
-    /// Whether the mark is of these records.
+    /// Whether the mark belongs to these records.
     pub is_marked: bool,
 }
 
@@ -104,16 +103,16 @@ pub struct Start {
 pub struct Reader {
     path: PathBuf,
     records: Option<Follower>,
-    /// The file that the records are in: another may take its place.
+    /// The file of the records, which another may replace.
     file: Option<u64>,
     retry_at: Duration,
     tries: u32,
-    /// What was told last, so that it is told once.
+    /// The last message, so that it is logged once.
     told: String,
 }
 
 impl Reader {
-    /// Of the records in `folder`, which are opened when they are first read.
+    /// For the records in `folder`, which are opened on the first read.
     pub fn new(folder: &Path) -> Self {
         Self {
             path: folder.join(store::FILE),
@@ -125,17 +124,17 @@ impl Reader {
         }
     }
 
-    /// Whether other records have taken the place of those that were read.
+    /// Whether other records replaced those that were read.
     pub fn is_replaced(&self) -> bool {
         self.records.is_some() && file_number(&self.path) != self.file
     }
 
-    /// Lets go of the records.
+    /// Closes the records.
     pub fn close(&mut self) {
         self.records = None;
     }
 
-    /// The same at the end of a run, and clears away the log that a reader leaves.
+    /// The same at the end of a run; also removes the log that a reader leaves.
     pub fn close_for_good(&mut self) {
         if self.records.take().is_some() {
             store::clear_log(&self.path);
@@ -147,7 +146,7 @@ impl Reader {
         self.records.is_some()
     }
 
-    /// Opens them where it is time to, and tells where to begin.
+    /// Opens them if it is time to, and returns where to start.
     pub fn open(&mut self, mark: Option<Mark>, now: Duration) -> Option<Start> {
         if now < self.retry_at {
             return None;
@@ -166,8 +165,8 @@ impl Reader {
         }
     }
 
-    /// At most `most` frames after that of number `after`, and the number of the newest there is. None where they cannot be
-    /// read now.
+    /// At most `most` frames after the one with number `after`, and the number of the newest one. `None` if they cannot
+    /// be read at the moment.
     pub fn after(&mut self, after: i64, most: usize, now: Duration) -> Option<(Vec<Unsent>, i64)> {
         self.read(now, |records| Ok((unsent(records, after, most)?, records.newest()?.unwrap_or(after))))
     }
@@ -192,28 +191,28 @@ impl Reader {
         self.retry_at = now + pause(MIN_RECORDS_RETRY, MAX_RECORDS_RETRY, self.tries);
         self.tries = self.tries.saturating_add(1);
         let words = fault.to_string();
-        // Somebody who writes for a moment is no news.
+        // A writer that is busy for a moment is not worth reporting.
         if self.tries > 1 && words != self.told {
-            log::warn!("mqtt: {}: frames cannot be read: {words}; tried again", self.path.display());
+            log::warn!("mqtt: {}: cannot read frames: {words}; retrying", self.path.display());
             self.told = words;
         }
     }
 }
 
-/// Begins after the mark, if it is of these records; else before the first frame.
+/// Starts after the mark if it belongs to these records, else before the first frame.
 fn start(records: &Follower, mark: Option<Mark>) -> Result<Start, Fault> {
     let begin = Start { after: records.oldest()?.map_or(0, |first| first - 1), is_marked: false };
     let Some(mark) = mark else { return Ok(begin) };
     let ours = match records.mark_of(mark.run)? {
         Some(run_mark) => run_mark == mark.run_mark,
-        // A run that is not there any more went with the last of its frames, if all that are there came later.
+        // A missing run was deleted with the last of its frames, if all existing ones came later.
         None => records.all_came_after(mark.run)?,
     };
     let reached = records.newest()?.is_some_and(|newest| newest >= mark.frame_id);
     if ours && reached {
         return Ok(Start { after: mark.frame_id, is_marked: true });
     }
-    log::warn!("mqtt: the mark is of other records; all frames of these are sent");
+    log::warn!("mqtt: the mark belongs to other records; publishing all frames of these");
     Ok(begin)
 }
 
@@ -221,7 +220,7 @@ fn unsent(records: &Follower, after: i64, most: usize) -> Result<Vec<Unsent>, Fa
     let mut before = after;
     let with_gap = |frame: FollowedFrame| {
         let entry = Entry::from(frame);
-        // Numbers follow each other, and the newest frame is never deleted: what is missing was there.
+        // Numbers are consecutive, and the newest frame is never deleted, so missing ones existed.
         let frames = entry.id.saturating_sub(before).saturating_sub(1).unsigned_abs();
         let gap = (frames > 0).then_some(Gap { frames, last_id: entry.id - 1 });
         before = entry.id;
@@ -339,7 +338,7 @@ mod tests {
         assert_eq!(start(mark(10, run, run_mark)), 0, "never so many");
         assert_eq!(start(mark(5, run, run_mark ^ 1)), 0, "another run");
         assert_eq!(start(mark(5, run + 1, run_mark)), 0, "no such run yet");
-        // The run goes with its frames.
+        // The run is deleted with its frames.
         let later = write::begin_run(&connection, &crate::fixture::run(None), 0).unwrap();
         write::frame(&connection, later, &record(1, 0), 0).unwrap();
         connection.execute_batch("DELETE FROM frames WHERE id < 10; DELETE FROM runs WHERE id = 1").unwrap();

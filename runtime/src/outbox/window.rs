@@ -1,12 +1,12 @@
-//! Messages under way: in order, each at its stage, so many and no more.
+//! Messages in flight: in order, each in its stage, of bounded number.
 //!
 //! ```text
 //!   waiting ──sent──▶ sent ──received──▶ received ──completed──▶ completed: it leaves when all before it have
 //! ```
 //!
-//! A message's number on the line follows from its number in the records, so that a run which goes on after a crash sends
-//! it under the same one: a broker that has it and was not told to pass it on yet does not take it twice. Where the run does
-//! not go on where the crashed one was, the numbers are freed first ([`super::sweep`]).
+//! The packet id of a message follows from its number in the records, so that a run which resumes after a crash sends it
+//! under the same id: a broker that has it, unreleased, does not accept it twice. If the run does not resume where the
+//! crashed one was, the ids are freed first ([`super::sweep`]).
 
 use heapless::Deque;
 
@@ -17,24 +17,24 @@ use super::{
 };
 use crate::outbox::limits::MQTT_WINDOW;
 
-/// The number of the one message about the box itself that is under way.
+/// The id of the single message about the box itself in flight.
 pub(super) const NOTE_ID: u16 = MQTT_WINDOW as u16 + 1;
 
 /// A message about frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    /// What the mark is when it and all before it are acknowledged.
+    /// The mark once it and all before it are acknowledged.
     pub(super) mark: Mark,
-    /// Whether it tells of frames that are gone.
+    /// Whether it reports deleted frames.
     pub(super) is_lost: bool,
-    /// What it says.
+    /// Its payload.
     pub(super) payload: String,
 }
 
 impl Item {
-    /// Its number on the line, 1 or more.
+    /// Its packet id, at least 1.
     fn id(&self) -> u16 {
-        // The remainder is less than the window, which is few.
+        // The remainder is less than the window size, which is small.
         1 + self.mark.frame_id.rem_euclid(MQTT_WINDOW as i64) as u16
     }
 }
@@ -58,7 +58,7 @@ impl Window {
         self.items.is_empty()
     }
 
-    /// Messages that there is room for.
+    /// Remaining capacity.
     pub(super) fn room(&self) -> usize {
         MQTT_WINDOW - self.items.len()
     }
@@ -68,13 +68,13 @@ impl Window {
         self.items.front().map(|(item, _)| item.mark)
     }
 
-    /// Takes a message, unless one with its number is under way.
+    /// Adds a message, unless one with its id is in flight.
     pub(super) fn push(&mut self, item: Item) -> bool {
         let first = self.items.front().map_or(item.mark.frame_id, |(first, _)| first.mark.frame_id);
         item.mark.frame_id - first < MQTT_WINDOW as i64 && self.items.push_back((item, Stage::Waiting)).is_ok()
     }
 
-    /// Sends what waits.
+    /// Sends what is queued.
     pub(super) fn send(&mut self, link: &mut dyn Link, topics: &Topics) {
         for (item, stage) in &mut self.items {
             if *stage == Stage::Waiting {
@@ -84,8 +84,8 @@ impl Window {
         }
     }
 
-    /// The line is open again. Where the broker still knows the session, what is under way goes on where it was; else it
-    /// begins again.
+    /// The connection is open again. If the broker still knows the session, messages in flight continue; otherwise they
+    /// start over.
     pub(super) fn resume(&mut self, resumed: bool, link: &mut dyn Link, topics: &Topics) {
         for (item, stage) in &mut self.items {
             match stage {
@@ -97,17 +97,17 @@ impl Window {
         }
     }
 
-    /// The broker has a message. Tells whether that was so far untold, and can be.
+    /// The broker has received a message. Returns whether that was new and valid.
     pub(super) fn received(&mut self, id: u16) -> bool {
         self.step(id, Stage::Sent, Stage::Received)
     }
 
-    /// A message arrived. The same.
+    /// A message was delivered; as [`Self::received`].
     pub(super) fn completed(&mut self, id: u16) -> bool {
         self.step(id, Stage::Received, Stage::Completed)
     }
 
-    /// Takes the next message that has left for good, with all before it.
+    /// Removes the next message that is completed, along with all before it.
     pub(super) fn take_done(&mut self) -> Option<Item> {
         self.items.front().filter(|(_, stage)| *stage == Stage::Completed)?;
         self.items.pop_front().map(|(item, _)| item)
@@ -143,7 +143,7 @@ mod tests {
         assert!((5..5 + most).all(|id| window.push(item(id))) && window.room() == 0);
         assert!(!window.push(item(5 + most)));
         let mut window = Window::default();
-        // After a gap: alone, until those before it are gone.
+        // After a gap: it stays alone until those before it are gone.
         assert!(window.push(item(5)) && !window.push(item(5 + most)) && window.push(item(4 + most)));
         assert!(window.items.iter().all(|(item, _)| (1..NOTE_ID).contains(&item.id())));
     }

@@ -1,7 +1,7 @@
-//! What the page shows, as the analysis last published it.
+//! The contents of the page, as last published by the analysis.
 //!
-//! The analysis copies into memory that is there from its first frame on, and only where it finds the lock free: a reader
-//! that just copies costs the page a frame (counted), and the run nothing.
+//! The analysis copies into memory that is allocated with its first frame, and only if the lock is free: a reader that is
+//! copying costs the page a frame (counted), and the run nothing.
 
 use std::{
     collections::VecDeque,
@@ -32,19 +32,19 @@ use bloodseg_vision::{
     placement::Scaled,
 };
 
-/// Bit of a label's copy that says that the input does not support its cell.
+/// Bit of a copied label that marks its cell as unsupported.
 pub const UNSUPPORTED_BIT: u16 = 1 << 15;
 
-/// Bit of a label's copy that says that its cell is white.
+/// Bit of a copied label that marks its cell as white.
 pub const WHITE_BIT: u16 = 1 << 14;
 
-/// Bit of a label's copy that says that it is a platelet.
+/// Bit of a copied label that marks a platelet.
 pub const PLATELET_BIT: u16 = 1 << 13;
 
-/// The bits of a look. What is below them is the label.
+/// The look bits. The bits below are the label.
 const LOOK_BITS: u16 = UNSUPPORTED_BIT | WHITE_BIT | PLATELET_BIT;
 
-/// The bits of a cell's look.
+/// The look bits of a cell.
 fn look_bits(cell: &Cell) -> u16 {
     let kind = match cell.kind {
         Kind::White => WHITE_BIT,
@@ -54,12 +54,12 @@ fn look_bits(cell: &Cell) -> u16 {
     kind | if cell.consistency.supported() { 0 } else { UNSUPPORTED_BIT }
 }
 
-/// A picture for the page: each `step`-th pixel of what it was made of.
+/// A picture for the page: every `step`-th pixel of the original.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thinned {
     /// RGB, rows from the top.
     pub rgb: Vec<u8>,
-    /// Its width and height.
+    /// Width and height in pixels.
     pub size_px: (u32, u32),
 }
 
@@ -68,21 +68,21 @@ pub struct Thinned {
 pub struct Pictures {
     /// Number of the frame; 0 before the first.
     pub frame: u64,
-    /// What the sensor saw.
+    /// The input.
     pub lr: Thinned,
     /// Super-resolved.
     pub sr: Thinned,
-    /// Labels of `sr`, modulo the least of the bits that say what a cell looks like: [`UNSUPPORTED_BIT`], [`WHITE_BIT`],
+    /// Labels of `sr`, modulo the lowest look bit, with the look bits [`UNSUPPORTED_BIT`], [`WHITE_BIT`],
     /// [`PLATELET_BIT`].
     pub labels: Vec<u16>,
 }
 
-/// One frame in the trend.
+/// A frame in the trend.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct TrendPoint {
     /// Number of the frame.
     pub frame: u64,
-    /// Its cells; none where it was not counted.
+    /// Its cells; `None` if not counted.
     pub cells: Option<u32>,
 }
 
@@ -93,39 +93,39 @@ pub struct Numbers {
     pub frame: u64,
     /// Its name.
     pub name: String,
-    /// When it was analysed, by the wall's clock.
+    /// When it was analysed, by the wall clock.
     pub at: SystemTime,
-    /// The same since the start of the clock, which never jumps.
+    /// The same on the monotonic clock.
     pub at_elapsed: Duration,
-    /// Time since the frame that was shown before it; none for the first.
+    /// Time since the previously shown frame; `None` for the first.
     pub interval: Option<Duration>,
     /// Width and height of the sensor's frame.
     pub size_px: (u32, u32),
     /// Width and height of the super-resolved picture.
     pub sr_size_px: (u32, u32),
-    /// How the analysed picture lies on the input, and its size in the specimen.
+    /// Where the analysed picture lies on the input, and its pitch.
     pub scaled: Scaled,
     /// Pixels of the analysed picture that are specimen.
     pub analysed_px: u64,
-    /// The judgement of its quality.
+    /// Its quality.
     pub quality: Quality,
     /// Whether its cells were counted.
     pub counted: bool,
-    /// What was counted.
+    /// The counts.
     pub counts: Counts,
-    /// Tiles of each net.
+    /// Tiles of each model.
     pub tiles: u32,
     /// Milliseconds of each stage.
     pub times: StageTimes,
 }
 
 impl Numbers {
-    /// How much specimen was analysed.
+    /// The analysed specimen area.
     pub fn area(&self) -> Area {
         Area::of(&self.scaled, self.analysed_px as f64)
     }
 
-    /// Cells on a square millimetre, where they were counted and the pitch is known.
+    /// Cells per square millimetre, if counted and the pitch is known.
     pub fn cells_per_mm2(&self) -> Option<f64> {
         let um2 = self.area().um2.filter(|um2| *um2 > 0.0)?;
         self.counted.then(|| f64::from(self.counts.cells) / um2 * 1e6)
@@ -138,11 +138,11 @@ struct Shown {
     numbers: Option<Numbers>,
     trend: VecDeque<TrendPoint>,
     diameters: Diameters,
-    /// The look of each label; as long as the greatest label.
+    /// The look of each label, up to the greatest label.
     looks: Vec<u16>,
 }
 
-/// What is read at once.
+/// A consistent copy of the numbers.
 #[derive(Debug, Clone)]
 pub struct Reading {
     /// The latest frame.
@@ -163,10 +163,10 @@ pub struct Board {
     unsupported: AtomicU64,
     /// Red cells, white cells and platelets.
     kinds: [AtomicU64; 3],
-    /// Frames whose kinds are known.
+    /// Frames with known kinds.
     with_kinds: AtomicU64,
     verdicts: [AtomicU64; Verdict::ALL.len()],
-    /// Cards of the models that run; others, where these were left.
+    /// Cards of the running models; others after a rollback.
     models: Mutex<Vec<ModelCard>>,
     /// Times of the stages, of every frame.
     pub stages: StageHistograms,
@@ -205,12 +205,12 @@ impl Board {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// These models run from now on.
+    /// Sets the running models.
     pub fn set_models(&self, models: Vec<ModelCard>) {
         *self.models.lock().unwrap_or_else(PoisonError::into_inner) = models;
     }
 
-    /// The models that run.
+    /// The running models.
     pub fn models(&self) -> Vec<ModelCard> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -239,7 +239,7 @@ impl Board {
         }
     }
 
-    /// The analysis of a frame. Waits for nobody.
+    /// Publishes the analysis of a frame. Never waits.
     pub fn publish(&self, frame: &Frame, analysis: &Analysis, counted: bool, at: SystemTime, at_elapsed: Duration) {
         let counts = analysis.counts();
         self.stages.add(&analysis.times);
@@ -264,7 +264,7 @@ impl Board {
         let interval = before.as_ref().map(|before| at_elapsed.saturating_sub(before.at_elapsed));
         let mut name = before.map_or_else(|| String::with_capacity(256), |numbers| numbers.name);
         name.clear();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(name, "{}", frame.name);
         let (times, tiles, quality) = (analysis.times, analysis.tiles, analysis.quality);
         let size_px = frame.picture.dimensions();
@@ -296,22 +296,22 @@ impl Board {
         self.published.store(number, Relaxed);
     }
 
-    /// Number of the frame that is shown; 0 before the first.
+    /// Number of the displayed frame; 0 before the first.
     pub fn published(&self) -> u64 {
         self.published.load(Relaxed)
     }
 
-    /// Frames that the page left out because somebody was reading.
+    /// Frames that were not published because a reader held the lock.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Relaxed) + self.recent.skipped()
     }
 
-    /// Cells so far, and those among them that the input does not support.
+    /// Cells so far, and the unsupported ones among them.
     pub fn cells(&self) -> (u64, u64) {
         (self.cells.load(Relaxed), self.unsupported.load(Relaxed))
     }
 
-    /// Red cells, white cells and platelets so far; none before a model told kinds.
+    /// Red cells, white cells and platelets so far; `None` until a model reports kinds.
     pub fn kinds(&self) -> Option<[u64; 3]> {
         let has_kinds = self.with_kinds.load(Relaxed) > 0;
         has_kinds.then(|| self.kinds.each_ref().map(|count| count.load(Relaxed)))
@@ -322,12 +322,12 @@ impl Board {
         Verdict::ALL.into_iter().zip(&self.verdicts).map(|(verdict, count)| (verdict, count.load(Relaxed)))
     }
 
-    /// The numbers, copied.
+    /// A copy of the numbers.
     pub fn read(&self) -> Reading {
         self.lock().read()
     }
 
-    /// The pictures, copied into memory that was used for it before, and the numbers of the same frame.
+    /// The pictures, copied into reused memory, and the numbers of the same frame.
     pub fn copy(&self, to: &mut Pictures) -> Reading {
         let shown = self.lock();
         let from = &shown.pictures;
@@ -351,13 +351,13 @@ impl Board {
         3 * px(width, height) + 5 * px(width * SCALE, height * SCALE)
     }
 
-    // A panic while the lock was held is one of the analysis: what is shown may be of two frames until the next.
+    // A panic while the lock was held comes from the analysis: the contents may mix two frames until the next one.
     fn lock(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Every so many pixels one is shown, of a picture with this longer side.
+/// The subsampling step for a picture with this longer side.
 fn step(side_px: u32) -> u32 {
     side_px.div_ceil(MAX_PAGE_PICTURE_SIDE_PX).max(1)
 }
@@ -391,7 +391,7 @@ impl Shown {
             let look = |label: u16| self.looks.get(usize::from(label)).copied().unwrap_or_default();
             pictures.labels.extend(row.iter().step_by(step).map(|&label| match label {
                 0 => 0,
-                // Neighbours keep different numbers: what shares one lies 8191 cells apart.
+                // Neighbours keep different numbers: cells that share one are 8191 apart.
                 _ => (label & !LOOK_BITS).max(1) | look(label),
             }));
         }
@@ -477,7 +477,7 @@ pub(super) mod tests {
         analysis.cells[1].kind = Kind::Platelet;
         analysis.maps.kinds = Some(Default::default());
         board.publish(&frame, &analysis, true, SystemTime::UNIX_EPOCH, Duration::from_secs(2));
-        // The platelet is the one that the input does not support.
+        // The platelet is the unsupported one.
         assert_eq!((board.kinds(), board.cells()), (Some([0, 1, 1]), (3, 1)));
         let reading = board.read();
         assert_eq!(reading.trend.last().and_then(|point| point.cells), Some(1));

@@ -9,19 +9,19 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// Width of a bin where the pitch is known, in micrometres.
+/// Bin width in micrometres, if the pitch is known.
 const BIN_UM: f64 = 0.5;
 
-/// Width of a bin where it is not, in pixels of the analysed picture.
+/// Bin width in pixels of the analysed picture, if it is unknown.
 const BIN_PX: f64 = 0.4;
 
 type Bins = [u16; PAGE_DIAMETER_BINS];
 
-/// See the module. Left out, as in the report of a run: cells at the border, whose diameters are too small, and cells that
-/// the input does not support.
+/// See the module. As in the report of a run, cells at the border, whose diameters are too small, and unsupported cells
+/// are excluded.
 #[derive(Debug)]
 pub struct Diameters {
-    /// Whether they are in micrometres; not known before the first frame.
+    /// Whether they are in micrometres; unknown before the first frame.
     in_um: Option<bool>,
     /// Whether micrometres are estimates.
     is_estimated: bool,
@@ -30,14 +30,14 @@ pub struct Diameters {
     sum: [u32; PAGE_DIAMETER_BINS],
 }
 
-/// As it stands.
+/// The current histogram.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
-    /// `um`, or `px` of the analysed picture where the pitch is not known.
+    /// `um`, or `px` of the analysed picture if the pitch is unknown.
     pub unit: &'static str,
-    /// Whether they are estimates: red cells of the usual size gave the pitch.
+    /// Whether they are estimates, from a pitch measured on red cells.
     pub estimated: bool,
-    /// Width of a bin in that unit; the first begins at 0, the last has no end.
+    /// Width of a bin in that unit; the first begins at 0, the last is open.
     pub bin_width: f64,
     /// Cells in each bin.
     pub counts: Vec<u32>,
@@ -64,8 +64,8 @@ impl Diameters {
         if self.is_in_um() { BIN_UM } else { BIN_PX }
     }
 
-    /// Adds the cells of a frame; those of the oldest go. The first frame decides on the unit; later ones without a pitch are
-    /// left out where it is micrometres.
+    /// Adds the cells of a frame and removes those of the oldest. The first frame determines the unit; if it is
+    /// micrometres, later frames without a pitch are skipped.
     pub fn add(&mut self, cells: &[Cell], scaled: &Scaled) {
         let in_um = *self.in_um.get_or_insert(scaled.um_per_px.is_some());
         let Some(scale) = (if in_um { scaled.um_per_sr_px() } else { Some(1.0 / f64::from(SCALE)) }) else { return };
@@ -94,7 +94,7 @@ impl Diameters {
     }
 }
 
-/// Whether its size counts: that of a whole cell, no platelet, that the input supports.
+/// Whether its size counts: a complete, supported cell that is not a platelet.
 fn is_measured(cell: &Cell) -> bool {
     cell.kind.is_cell() && !cell.touches_border && cell.consistency.supported()
 }

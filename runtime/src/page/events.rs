@@ -1,5 +1,5 @@
-//! The stream that tells of new frames: server-sent events with numbers alone. The page asks for what it shows itself, so a
-//! slow reader holds a few bytes and no pictures.
+//! The stream of new frames: server-sent events with numbers only. The page requests what it shows, so a slow reader
+//! holds a few bytes and no pictures.
 
 use std::{
     convert::Infallible,
@@ -18,12 +18,12 @@ use tokio::time::{Instant, Interval, interval};
 use super::Site;
 use crate::page::limits::{MAX_PAGE_STREAMS, PAGE_HEARTBEAT, PAGE_LOOK};
 
-/// One of the few streams that there may be; given back when it is dropped.
+/// One of the limited number of streams; released when dropped.
 #[derive(Debug)]
 pub struct Seat(Arc<AtomicUsize>);
 
 impl Seat {
-    /// Takes one, where one is free.
+    /// Reserves one, if available.
     pub fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
         let one_more = |taken: usize| (taken < MAX_PAGE_STREAMS).then_some(taken + 1);
         taken.try_update(Relaxed, Relaxed, one_more).ok().map(|_| Self(Arc::clone(taken)))
@@ -48,7 +48,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// A stream that tells at once where things stand.
+    /// A stream that first sends the current status.
     pub fn new(site: Arc<Site>, seat: Seat) -> Self {
         let told_at = Instant::now();
         Self { site, _seat: seat, look: interval(PAGE_LOOK), told_frame: None, told_state: "", told_at }

@@ -1,4 +1,4 @@
-//! What does not change while a run goes on.
+//! Facts that do not change during a run.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{guard::Token, history::RunTold};
 use bloodseg_vision::model::manifest::Manifest;
 
-/// What a model says of itself.
+/// The description of a model.
 #[derive(Debug, Clone, Serialize)]
 pub struct ModelCard {
     /// `ssr` or `unet`.
@@ -18,17 +18,17 @@ pub struct ModelCard {
     pub sha256: String,
     /// Bytes of its file.
     pub size_bytes: u64,
-    /// Micrometres a pixel that it was trained for.
+    /// Pitch that it was trained for, in micrometres per pixel.
     pub um_per_px: f64,
     /// Trainable parameters.
     pub parameters: u64,
-    /// What it was trained on.
+    /// Its training data.
     pub data: String,
     /// Licence of the weights.
     pub licence: String,
     /// Measured figures by name.
     pub figures: BTreeMap<String, f64>,
-    /// What measured them.
+    /// The command that measured them.
     pub figures_from: String,
 }
 
@@ -56,17 +56,17 @@ pub struct Facts {
     pub source: String,
     /// One line on it.
     pub source_words: String,
-    /// When the run began, UTC.
+    /// Start of the run, UTC.
     pub started_utc: String,
-    /// Edge of a pixel of the frames in the specimen, where it is known.
+    /// Edge of a pixel of the frames in the specimen, if known.
     pub um_per_px: Option<f64>,
-    /// Runs before it in the same folder.
+    /// Earlier runs in the same folder.
     pub earlier_runs: Vec<RunTold>,
-    /// Memory that the config allows.
+    /// Memory allowed by the config.
     pub budget_bytes: Option<u64>,
-    /// Where the page is served.
+    /// Address of the page.
     pub address: SocketAddr,
-    /// What a reader has to know, if anything.
+    /// The token that readers need, if any.
     pub token: Option<Token>,
 }
 

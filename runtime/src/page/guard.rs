@@ -1,27 +1,27 @@
-//! Who may read: what a request says of itself, judged in pure functions.
+//! Access control: pure functions of a request.
 //!
-//! On loopback anyone who is on the machine may read, but no page of another site by way of its reader's browser: a name
-//! that was pointed at this machine (DNS rebinding) is not one of ours. Anywhere else, and on loopback where the config
-//! has a token, the token is asked for.
+//! On loopback every user of the machine may read, but no page of another site through its reader's browser: host names
+//! pointed at this machine (DNS rebinding) are rejected. Elsewhere, and on loopback if the config has a token, the token
+//! is required.
 
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-/// Name of the cookie that carries the token.
+/// Name of the cookie with the token.
 pub const COOKIE: &str = "bloodseg_token";
 
-/// A secret, kept as its hash alone, so that it is in no dump and comparing takes no hint from its length.
+/// A secret, stored only as its hash, so that it is in no dump and a comparison reveals nothing about its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// Takes a token that [`token_fault`](crate::config::http::token_fault) finds none with.
+    /// Accepts a token that passes [`token_fault`](crate::config::http::token_fault).
     pub fn new(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Whether `text` is the token; takes the same time wherever the two differ.
+    /// Whether `text` is the token, in constant time.
     pub fn is(&self, text: &str) -> bool {
         let other = Self::new(text);
         let differ = self.0.iter().zip(other.0).fold(0, |differ, (a, b)| differ | (a ^ b));
@@ -29,12 +29,12 @@ impl Token {
     }
 }
 
-/// What a request says of itself.
+/// The relevant parts of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked<'a> {
     /// Its path.
     pub path: &'a str,
-    /// What follows the `?`.
+    /// The part after `?`.
     pub query: &'a str,
     /// Header `Host`.
     pub host: Option<&'a str>,
@@ -44,16 +44,16 @@ pub struct Asked<'a> {
     pub cookie: Option<&'a str>,
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It is answered.
+    /// Accepted.
     Go,
-    /// The token stood in the address: it becomes a cookie, and the address is asked for again without it.
+    /// The token was in the address: it is moved to a cookie, and the client is redirected without it.
     KeepToken,
     /// No token, or a wrong one.
     Unauthorized,
-    /// Asked for under the name of another machine.
+    /// Requested under the name of another host.
     ForeignHost,
 }
 
@@ -62,7 +62,7 @@ pub fn judge(asked: &Asked<'_>, token: Option<&Token>) -> Answer {
     let Some(token) = token else {
         return if asked.host.is_some_and(is_local) { Answer::Go } else { Answer::ForeignHost };
     };
-    // It tells no more than that somebody is at home.
+    // It reveals only that the run is alive.
     if asked.path == "/healthz" {
         return Answer::Go;
     }
@@ -80,7 +80,7 @@ pub fn judge(asked: &Asked<'_>, token: Option<&Token>) -> Answer {
     }
 }
 
-/// Whether a `Host` header means this machine itself, whatever the port: another one may lead here through a tunnel.
+/// Whether a `Host` header names this machine, with any port, because a tunnel may lead here.
 pub fn is_local(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
@@ -109,7 +109,7 @@ fn cookie(header: &str) -> Option<&str> {
     header.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
-/// The first value of a key in a query. Nothing is decoded: no value of ours needs it.
+/// The first value of a key in a query, without decoding, which none of our values needs.
 pub fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
 }

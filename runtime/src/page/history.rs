@@ -1,4 +1,4 @@
-//! Cells of earlier frames, and what is told of earlier runs.
+//! Cells of earlier frames, and earlier runs.
 
 use std::{
     fmt,
@@ -35,7 +35,7 @@ pub struct CellTold {
     pub y_px: f32,
     /// Diameter of the disk of the same area.
     pub diameter_px: f32,
-    /// The same in the specimen, where the pitch is known.
+    /// The same in the specimen, if the pitch is known.
     pub diameter_um: Option<f32>,
     /// 1 is a disk.
     pub circularity: f32,
@@ -45,9 +45,9 @@ pub struct CellTold {
     pub touches_border: bool,
     /// Whether the input supports it.
     pub supported: bool,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// How sure that is in thousandths, 500 to 1000, and 0 where it is unknown; 0.5 to 1 or null for readers.
+    /// Confidence in the kind in thousandths, 500 to 1000, and 0 if unknown; 0.5 to 1 or null for clients.
     #[serde(rename = "kind_confidence", serialize_with = "confidence")]
     pub kind_thousandths: u16,
 }
@@ -62,36 +62,36 @@ impl CellTold {
     }
 }
 
-/// Cells after some frame.
+/// Cells after a given frame.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cells {
-    /// In the order of their frames and labels. The frame that passes [`MAX_PAGE_CELLS_SENT`] cells is the last, and goes on in
-    /// the next answer where the cells would be more than twice as many.
+    /// Ordered by frame and label. The frame that exceeds [`MAX_PAGE_CELLS_SENT`] cells is the last, and continues in the
+    /// next response if there would be more than twice as many.
     pub cells: Vec<CellTold>,
-    /// What to ask for next, as `since`.
+    /// The value of `since` for the next request.
     pub next_since: Since,
-    /// Whether the last frame goes on in the next answer.
+    /// Whether the last frame continues in the next response.
     pub cut: bool,
-    /// The oldest frame of which cells are still known; what was asked for before it is gone.
+    /// The oldest frame with cells in memory; earlier ones are gone.
     pub oldest: Option<u64>,
 }
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunTold {
-    /// When it began, UTC.
+    /// Start, UTC.
     pub started_utc: String,
     /// Its source.
     pub source: String,
-    /// Frames analysed; of an earlier run, those that the records hold.
+    /// Frames analysed; for an earlier run, those in the records.
     pub frames: u64,
-    /// Cells counted; none of an earlier run with more than [`MAX_PAGE_RUN_FRAMES`] frames.
+    /// Cells counted; `None` for an earlier run with more than [`MAX_PAGE_RUN_FRAMES`] frames.
     pub cells: Option<u64>,
-    /// Whether it goes on.
+    /// Whether it is active.
     pub active: bool,
 }
 
-/// The latest runs that the records of a folder hold, at most [`MAX_PAGE_RUNS`], in their order.
+/// The latest runs in the records of a folder, at most [`MAX_PAGE_RUNS`], in order.
 ///
 /// # Errors
 /// Those of [`Records`].
@@ -114,12 +114,12 @@ pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
     Ok(told.collect::<bloodseg_records::error::Result<_>>()?)
 }
 
-/// Who remembers.
+/// A source of earlier cells.
 pub trait History: Send + Sync + fmt::Debug {
-    /// Cells after those that a reader has: who asks on with `next_since` gets each of them once.
+    /// Cells after those that a client has: following `next_since` returns each of them once.
     ///
     /// # Errors
-    /// Says why they cannot be read, for the reader of the page.
+    /// A message for the client if they cannot be read.
     fn cells_since(&self, since: Since) -> Result<Cells, String>;
 }
 
@@ -130,7 +130,7 @@ struct Ring {
     latest: u64,
 }
 
-/// The latest cells of this run alone, in memory that is there from the start.
+/// The latest cells of this run, in preallocated memory.
 #[derive(Debug)]
 pub struct RecentCells {
     ring: Mutex<Ring>,
@@ -150,7 +150,7 @@ impl RecentCells {
         Self { ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
     }
 
-    /// Notes the cells of a frame; waits for nobody, and leaves them out while somebody reads.
+    /// Adds the cells of a frame. Never waits; skips them while a reader holds the lock.
     pub fn note(&self, frame: u64, cells: &[Cell], scaled: &Scaled) {
         let Ok(mut ring) = self.ring.try_lock() else {
             self.skipped.fetch_add(1, Relaxed);
@@ -181,12 +181,12 @@ impl RecentCells {
         ring.latest = frame;
     }
 
-    /// Frames whose cells were left out.
+    /// Frames whose cells were skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Relaxed)
     }
 
-    /// Bytes that it holds.
+    /// Its size in bytes.
     pub fn bytes() -> u64 {
         (MAX_PAGE_CELLS_KEPT * size_of::<Option<CellTold>>()) as u64
     }
@@ -194,11 +194,11 @@ impl RecentCells {
 
 impl History for RecentCells {
     fn cells_since(&self, since: Since) -> Result<Cells, String> {
-        // A thread that panicked while holding the lock left whole cells: each is written in one step.
+        // Cells are written in single steps, so a thread that panicked while holding the lock left complete ones.
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let (newer, older) = ring.cells.split_at(ring.next);
         let in_order = || older.iter().chain(newer).flatten();
-        // The oldest frame may have lost some of its cells already; the one after it is whole.
+        // The oldest frame may have lost some of its cells; the next one is complete.
         let first = in_order().next().map(|cell| cell.frame);
         let is_full = ring.cells[ring.next].is_some();
         let oldest =
@@ -250,7 +250,7 @@ pub(super) mod tests {
         (1..=count).map(|label| cell(label as u16, 16.0, false)).collect()
     }
 
-    /// All that a reader gets who asks on with what he was told, answer by answer.
+    /// Everything that a client receives by following `next_since`, response by response.
     fn polled(recent: &RecentCells) -> Vec<Cells> {
         let mut since = Since::frame(0);
         let next = || {

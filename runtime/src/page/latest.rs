@@ -1,4 +1,4 @@
-//! The answer of `/api/latest`: all that the page shows but its pictures.
+//! The response of `/api/latest`: everything the page shows except its pictures.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{camera::counters::CameraCounters, memory, run::Counts};
 use bloodseg_clock::utc;
 use bloodseg_records::count::Summary;
 
-/// See the module. Names and units are part of the interface (docs/page.md).
+/// See the module. Names and units are part of the public interface (docs/page.md).
 #[derive(Debug, Serialize)]
 pub struct Latest<'a> {
     version: &'static str,
@@ -57,7 +57,7 @@ struct FrameNow {
     um_per_px_low: Option<f64>,
     um_per_px_high: Option<f64>,
     pitch_source: &'static str,
-    /// Pixels of the input a pixel analysed.
+    /// Input pixels per analysed pixel.
     scale: f64,
     analysed_px2: f64,
     analysed_um2: Option<f64>,
@@ -68,10 +68,10 @@ struct FrameNow {
     contrast_levels: f64,
     brightness_levels: f64,
     counted: bool,
-    /// Of a frame that was not counted there is no number.
+    /// `None` for a frame that was not counted.
     cells: Option<u32>,
     unsupported: Option<u32>,
-    /// Of a frame whose kinds are unknown there are none; platelets are no part of `cells`.
+    /// `None` if kinds are unknown; platelets are not included in `cells`.
     red: Option<u32>,
     white: Option<u32>,
     platelets: Option<u32>,
@@ -98,7 +98,7 @@ struct CountsNow {
     not_kept: u64,
     cells: u64,
     unsupported: u64,
-    /// None before a model told kinds.
+    /// `None` until a model reports kinds.
     red: Option<u64>,
     white: Option<u64>,
     platelets: Option<u64>,
@@ -110,18 +110,18 @@ struct CountsNow {
 pub struct MemoryNow {
     /// Allocated and not freed.
     pub heap_bytes: Option<u64>,
-    /// The most of it so far.
+    /// Its peak so far.
     pub heap_peak_bytes: Option<u64>,
     /// Resident.
     pub rss_bytes: Option<u64>,
-    /// The most of it so far.
+    /// Its peak so far.
     pub rss_peak_bytes: Option<u64>,
-    /// What the config allows.
+    /// Allowed by the config.
     pub budget_bytes: Option<u64>,
 }
 
 impl MemoryNow {
-    /// Asks allocator and kernel.
+    /// Reads the allocator and the kernel.
     pub fn of(site: &Site) -> Self {
         let heap = memory::counting::heap();
         Self {
@@ -135,7 +135,7 @@ impl MemoryNow {
 }
 
 impl<'a> Latest<'a> {
-    /// How things stand, with what was read of the board.
+    /// The current status, with a copy from the board.
     pub fn of(site: &'a Site, reading: Reading) -> Self {
         let (facts, board, run) = (&site.facts, &site.board, &site.run);
         let now = run.clock.elapsed();

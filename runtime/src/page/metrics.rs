@@ -1,4 +1,4 @@
-//! The answer of `/metrics`: counters, gauges and histograms as Prometheus reads them.
+//! The response of `/metrics`: counters, gauges and histograms for Prometheus.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::run::{
     state::{Reason, Stage, State},
 };
 
-/// `Content-Type` of the answer.
+/// `Content-Type` of the response.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug)]
@@ -24,7 +24,7 @@ struct Figures(Arc<Site>);
 /// The whole text.
 ///
 /// # Errors
-/// When a metric cannot be written, which a string never refuses.
+/// If a metric cannot be written, which cannot happen with a string.
 pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("bloodseg");
     registry.register_collector(Box::new(Figures(Arc::clone(site))));
@@ -55,7 +55,7 @@ fn gauge(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, unit: Option<&U
     ConstGauge::new(value).encode(to.encode_descriptor(name, help, unit, MetricType::Gauge)?)
 }
 
-/// One counter a value of a label.
+/// One counter per value of a label.
 fn counters<'a>(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -72,31 +72,36 @@ fn counters<'a>(
 }
 
 fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
-    counter(to, "frames_captured", "Frames that the source delivered", counts.captured)?;
-    counter(to, "frames_analysed", "Frames that were analysed", counts.analysed)?;
+    counter(to, "frames_captured", "Frames delivered by the source", counts.captured)?;
+    counter(to, "frames_analysed", "Frames analysed", counts.analysed)?;
     let lost = [("newer_came", counts.dropped), ("refused", counts.failed), ("unreadable", counts.unreadable)];
-    counters(to, "frames_dropped", "Frames that were not analysed, by reason", "reason", lost)?;
+    counters(to, "frames_dropped", "Frames not analysed, by reason", "reason", lost)?;
     let verdicts = site.board.verdicts().map(|(verdict, count)| (verdict.name(), count));
-    counters(to, "frames_judged", "Analysed frames by the verdict on their quality", "verdict", verdicts)?;
+    counters(to, "frames_judged", "Analysed frames by quality verdict", "verdict", verdicts)?;
     let (cells, unsupported) = site.board.cells();
-    counter(to, "cells", "Cells that were counted", cells)?;
-    counter(to, "cells_unsupported", "Counted cells that the input does not support", unsupported)?;
+    counter(to, "cells", "Cells counted", cells)?;
+    counter(to, "cells_unsupported", "Counted cells not supported by the input", unsupported)?;
     if let Some([red, white, platelets]) = site.board.kinds() {
         let kinds = [("red", red), ("white", white)];
-        counters(to, "cells_of_kind", "Counted cells by kind, where models tell kinds", "kind", kinds)?;
-        counter(to, "platelets", "Platelets, which are no part of the cells", platelets)?;
+        counters(to, "cells_of_kind", "Counted cells by kind, if the models report kinds", "kind", kinds)?;
+        counter(to, "platelets", "Platelets, not included in the cells", platelets)?;
     }
-    counter(to, "page_frames_skipped", "Frames that the page left out because it was being read", site.board.skipped())
+    counter(
+        to,
+        "page_frames_skipped",
+        "Frames not copied to the page because a request was reading",
+        site.board.skipped(),
+    )
 }
 
 fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
-    counter(to, "records_kept", "Frames whose records were kept", site.run.kept())?;
+    counter(to, "records_kept", "Frames whose records are on disk", site.run.kept())?;
     counter(to, "records_not_kept", "Analysed frames whose records were lost", counts.not_kept)?;
-    gauge(to, "uptime", "Time since the run began", Some(&Unit::Seconds), site.run.now().as_secs_f64())?;
+    gauge(to, "uptime", "Time since the start of the run", Some(&Unit::Seconds), site.run.now().as_secs_f64())?;
     if let Some(numbers) = site.board.read().numbers {
         let age_s = site.run.clock.elapsed().saturating_sub(numbers.at_elapsed).as_secs_f64();
         gauge(to, "frame_age", "Time since the latest frame was analysed", Some(&Unit::Seconds), age_s)?;
-        // Of a frame that was not counted, none is no number of cells.
+        // A frame that was not counted has no number of cells.
         if numbers.counted {
             let counts = &numbers.counts;
             gauge(to, "frame_cells", "Cells of the latest frame", None, f64::from(counts.cells))?;
@@ -129,14 +134,14 @@ fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Resu
 
 fn camera(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
     let Some(camera) = site.run.camera() else { return Ok(()) };
-    counter(to, "camera_reconnects", "Times that the camera was opened again", camera.reopened)?;
+    counter(to, "camera_reconnects", "Times that the camera was reopened", camera.reopened)?;
     let events = [
         ("lost", camera.lost),
         ("stalled", camera.stalled),
         ("refused", camera.refused),
         ("format_change", camera.format_changes),
     ];
-    counters(to, "camera_events", "What the camera went through", "event", events)?;
+    counters(to, "camera_events", "Camera events", "event", events)?;
     let left_out = [
         ("skipped", camera.skipped),
         ("wrong_size", camera.wrong_size),
@@ -144,17 +149,17 @@ fn camera(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
         ("damaged", camera.damaged),
         ("no_buffer", camera.no_buffer),
     ];
-    counters(to, "camera_frames_left_out", "The camera's frames that became none of the run", "reason", left_out)
+    counters(to, "camera_frames_left_out", "Camera frames that did not become frames of the run", "reason", left_out)
 }
 
 fn memory(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
     let MemoryNow { heap_bytes, heap_peak_bytes, rss_bytes, rss_peak_bytes, budget_bytes } = MemoryNow::of(site);
     for (name, help, value) in [
         ("heap", "Heap of the process", heap_bytes),
-        ("heap_peak", "The most of it so far", heap_peak_bytes),
+        ("heap_peak", "Peak heap of the process", heap_peak_bytes),
         ("rss", "Resident set of the process", rss_bytes),
-        ("rss_peak", "The most of it so far", rss_peak_bytes),
-        ("budget", "Memory that the config allows", budget_bytes),
+        ("rss_peak", "Peak resident set of the process", rss_peak_bytes),
+        ("budget", "Memory allowed by the config", budget_bytes),
     ] {
         if let Some(bytes) = value {
             gauge(to, name, help, Some(&Unit::Bytes), bytes as f64)?;
@@ -168,7 +173,7 @@ fn stages(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
     let mut metric = to.encode_descriptor("stage", help, Some(&Unit::Seconds), MetricType::Histogram)?;
     for (name, read) in site.board.stages.read() {
         let labels = [("stage", name)];
-        // The writer sums the buckets up.
+        // The encoder accumulates the buckets.
         metric.encode_family(&labels)?.encode_histogram::<NoLabelSet>(read.sum_s, read.count, &read.buckets, None)?;
     }
     Ok(())

@@ -1,12 +1,12 @@
-//! The page of a run: what a browser sees of it, served by one thread that the pipeline never waits for.
+//! The page of a run, served by one thread that the pipeline never waits for.
 //!
 //! ```text
 //!   analysis ──try_lock, copy──▶ board ◀──lock, copy── routes ◀── server ◀── connections, few and short-lived
 //! ```
 //!
-//! The analysis publishes each frame into memory that is there already, and leaves a frame out (counted) when a reader
-//! is just copying. Everything that depends on readers - encoding, formatting, sockets - is done on the page's own
-//! thread, which is a current-thread runtime.
+//! The analysis publishes each frame into preallocated memory, and skips a frame (counted) while a reader is copying.
+//! Everything that depends on readers - encoding, formatting, sockets - runs on the page's own thread, a current-thread
+//! runtime.
 
 pub mod board;
 pub mod diameters;
@@ -35,12 +35,12 @@ use board::Board;
 use facts::Facts;
 use history::History;
 
-/// All that the routes read.
+/// Everything that the routes read.
 #[derive(Debug)]
 pub struct Site {
     /// What does not change while the run goes on.
     pub facts: Facts,
-    /// What the analysis published.
+    /// The contents published by the analysis.
     pub board: Arc<Board>,
     /// Cells of earlier frames.
     pub history: Arc<dyn History>,

@@ -1,4 +1,4 @@
-//! What the page may take of the memory, at most.
+//! The maximum memory of the page.
 
 use super::{board::Board, history::RecentCells};
 use crate::{
@@ -10,17 +10,18 @@ use crate::{
 };
 use bloodseg_vision::geometry::SCALE;
 
-/// Where the figure comes from.
+/// How the figure is determined.
 pub const WORDS: &str = "planned: board, encoder, and full connections; `--http off` takes none";
 
-/// Bytes for frames of a size at the scale of the models, each of so many bytes as it came, with every connection there may be, each stuck with the largest answer in its hands.
+/// Bytes for frames of this size at the scale of the models, of this many bytes each as delivered, with every connection
+/// open and stuck with the largest response.
 pub fn bytes(width: u32, height: u32, frame_bytes: u64) -> u64 {
     let picture = Board::picture_bytes(width, height);
     let side = (width.max(height) * SCALE).min(MAX_PAGE_PICTURE_SIDE_PX);
     let png = picture.min(3 * u64::from(side) * u64::from(side)) + PAGE_PNG_SLACK_BYTES;
-    // The board's pictures, the copy that is encoded, the outlines, and a picture while it is encoded.
+    // The board's pictures, the copy being encoded, the outlines, and an encoded picture.
     let pictures = 2 * picture + 2 * png;
-    // Each connection may hold a picture that is the latest no more; three more are kept.
+    // Each connection may hold an outdated picture; three more are kept.
     let connections =
         MAX_PAGE_CONNECTIONS as u64 * (2 * MAX_PAGE_HEADER_BYTES as u64 + png.max(MAX_PAGE_TEXT_BYTES)) + 3 * png;
     // A frame that is larger than at the scale of the models is shown in its own size.

@@ -1,7 +1,7 @@
-//! How many requests the page answers in a time from all clients together and on however many connections.
+//! Rate limiting of requests over all clients and connections.
 //!
-//! What comes faster waits for its turn; nobody is refused. A reader that asks again and again is so held to a small part
-//! of a core, and waits alone, since each connection waits for itself.
+//! Excess requests wait; none is refused. A client that polls without a pause is limited to a small part of a core, and
+//! only delays itself, because each connection waits separately.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,23 +10,23 @@ use std::{
 
 use crate::page::limits::{MAX_PAGE_CONNECTIONS, MAX_PAGE_REQUESTS_AT_ONCE, MAX_PAGE_REQUESTS_PER_S};
 
-/// Time that one request takes of the pace.
+/// Time per request.
 const STEP: Duration = Duration::from_nanos(1_000_000_000 / MAX_PAGE_REQUESTS_PER_S as u64);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// When all requests so far would have been answered, had each taken a step and none been let in early.
+    /// When all requests so far would have been answered at this pace without bursts.
     due: Mutex<Duration>,
 }
 
 impl Pace {
-    /// How long a request that comes at `now` has to wait; `now` is the time since some moment, the same for all.
+    /// How long a request at `now` has to wait; `now` is the time since a fixed moment.
     pub fn wait(&self, now: Duration) -> Duration {
-        // A thread that panicked while holding the lock left a whole number.
+        // The lock protects a single number, so a panicked thread left it intact.
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let early = STEP * MAX_PAGE_REQUESTS_AT_ONCE;
-        // No more wait at a time than there are connections. Those that hung up instead of waiting are not waited for.
+        // At most one wait per connection at a time. Clients that disconnected while waiting are not waited for.
         let most = now + early + STEP * MAX_PAGE_CONNECTIONS as u32;
         *due = ((*due).max(now) + STEP).min(most);
         due.saturating_sub(now + early)
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn busy_readers_are_held_to_the_pace() {
         let pace = Pace::default();
-        // Each connection asks again as soon as it was answered.
+        // Each connection sends its next request as soon as it is answered.
         let mut free = [Duration::ZERO; MAX_PAGE_CONNECTIONS];
         let mut answered = 0;
         let end = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! A connection whose reader may not stand still for ever: a write that waits too long fails.
+//! A connection whose writes time out if the client does not read.
 
 use std::{
     future::Future,
@@ -18,12 +18,12 @@ use tokio::{
 pub struct PatientIo<T> {
     inner: T,
     patience: Duration,
-    /// Runs while a write waits.
+    /// Active while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> PatientIo<T> {
-    /// Each write may wait for `patience`.
+    /// Each write may wait up to `patience`.
     pub fn new(inner: T, patience: Duration) -> Self {
         Self { inner, patience, waiting: None }
     }

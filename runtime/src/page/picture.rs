@@ -1,7 +1,8 @@
-//! The pictures of the page as PNG: made when they are asked for, once a frame, all three of the same frame.
+//! The pictures of the page as PNG: encoded on request, once per frame, all three from the same frame.
 //!
-//! One frame is held, its numbers with it. Who shows both asks for the numbers first ([`Gallery::hold`]), and then has a
-//! while to ask for the pictures of that very frame, whatever is analysed meanwhile and whoever else looks on.
+//! One frame is held together with its numbers. A client that shows both requests the numbers first ([`Gallery::hold`]),
+//! and then has some time to request the pictures of the same frame, whatever is analysed meanwhile and whoever else is
+//! connected.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -24,7 +25,7 @@ use bloodseg_vision::{
 /// One of the pictures of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// What the sensor saw.
+    /// The input.
     Lr,
     /// Super-resolved.
     Sr,
@@ -33,7 +34,7 @@ pub enum Which {
 }
 
 impl Which {
-    /// By the name of its file.
+    /// By file name.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
             "latest.lr.png" => Some(Self::Lr),
@@ -49,17 +50,17 @@ impl Which {
 pub enum Missing {
     /// No frame has been analysed yet.
     NotYet,
-    /// The frame that was asked for is neither held nor the latest.
+    /// The requested frame is neither held nor the latest.
     Gone,
     /// It cannot be encoded.
     Broken,
 }
 
-/// For whom a frame is held.
+/// The client for which a frame is held.
 #[derive(Debug, Clone, Copy)]
 struct Promise {
     viewer: u64,
-    /// Others were told of it too.
+    /// Other clients received its numbers too.
     shared: bool,
     until: Duration,
 }
@@ -67,14 +68,14 @@ struct Promise {
 #[derive(Debug, Default)]
 struct Held {
     pictures: Pictures,
-    /// The numbers of the same frame; none before the first.
+    /// The numbers of the same frame; `None` before the first.
     reading: Option<Reading>,
     encoded: [Option<Bytes>; 3],
     promise: Option<Promise>,
 }
 
 impl Held {
-    /// Takes the latest frame, where it is another one.
+    /// Copies the latest frame, if it is new.
     fn take(&mut self, board: &Board) {
         if self.reading.is_none() || self.pictures.frame != board.published() {
             self.encoded = Default::default();
@@ -84,14 +85,14 @@ impl Held {
     }
 }
 
-/// The frame that is held.
+/// The held frame.
 #[derive(Debug, Default)]
 pub struct Gallery(Mutex<Held>);
 
 impl Gallery {
-    /// The numbers of the frame that is held from now on, for `viewer`, a number that is different for each who looks on.
-    /// It is the latest, or that of another viewer who was told of it less than [`PAGE_HOLD`] before `now`, the time since
-    /// the run began: viewers who took frames away from one another would never see a picture.
+    /// Holds a frame for `viewer`, a number chosen by each client, and returns its numbers. It is the latest, or that of
+    /// another viewer who received it less than [`PAGE_HOLD`] before `now`, the time since the run began: otherwise
+    /// viewers would take frames away from each other and never get a picture.
     pub fn hold(&self, board: &Board, viewer: u64, now: Duration) -> Reading {
         if board.published() == 0 {
             return board.read();
@@ -109,10 +110,10 @@ impl Gallery {
         held.reading.clone().unwrap_or_else(|| board.read())
     }
 
-    /// A picture and the number of its frame: of `frame`, or of the latest where none is named.
+    /// A picture and the number of its frame: of `frame`, or of the latest if `None`.
     ///
     /// # Errors
-    /// Never with the picture of another frame than the one that was named: [`Missing::Gone`] says so.
+    /// Never returns the picture of another frame: [`Missing::Gone`] reports this.
     pub fn png(&self, board: &Board, which: Which, frame: Option<u64>) -> Result<(Bytes, u64), Missing> {
         if board.published() == 0 {
             return Err(Missing::NotYet);
@@ -133,7 +134,7 @@ impl Gallery {
         slot.clone().map(|png| (png, pictures.frame)).ok_or(Missing::Broken)
     }
 
-    // A panic while it was held is one of the encoder: what is held is whole, or is taken again.
+    // A panic while it was held comes from the encoder: the held frame is complete, or is copied again.
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +159,7 @@ fn encode(pictures: &Pictures, which: Which) -> Option<Bytes> {
     Some(png.into())
 }
 
-/// The super-resolved picture with outlines, as `records::pictures` draws them.
+/// The super-resolved picture with outlines, as in `pictures`.
 fn outline(pictures: &Pictures) -> Vec<u8> {
     let mut rgb = pictures.sr.rgb.clone();
     let (width, height) = (pictures.sr.size_px.0 as usize, pictures.sr.size_px.1 as usize);
@@ -183,7 +184,7 @@ fn outline(pictures: &Pictures) -> Vec<u8> {
     rgb
 }
 
-/// What the bits of a label say.
+/// Decodes the look bits of a label.
 fn look(label: u16) -> Look {
     let kind = match label & (WHITE_BIT | PLATELET_BIT) {
         WHITE_BIT => Kind::White,
@@ -275,10 +276,10 @@ mod tests {
         assert_eq!(hold(1, at(0)), Some(1));
         publish(&board, 2, 8, 8);
         assert_eq!(gallery.png(&board, Which::Lr, Some(1)).unwrap().1, 1);
-        // Who is alone is not kept from what is newer.
+        // A single viewer always gets the latest frame.
         assert_eq!(hold(1, at(1)), Some(2));
         publish(&board, 3, 8, 8);
-        // Another one comes between the numbers of the first and its pictures, and sees the same.
+        // Another one arrives between the numbers of the first and its pictures, and sees the same frame.
         assert_eq!((hold(2, at(2)), hold(1, at(3))), (Some(2), Some(2)));
         for which in [Which::Lr, Which::Sr, Which::Overlay] {
             assert_eq!(gallery.png(&board, which, Some(2)).unwrap().1, 2);

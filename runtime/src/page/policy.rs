@@ -1,9 +1,9 @@
-//! The headers of every answer: nothing of the page comes from elsewhere, and nobody else may use what is here.
+//! Response headers: the page loads nothing from elsewhere, and no other site may use it.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-/// The page, one file for who reads it. Its script and its style are allowed by their hashes, so that nothing else ever runs.
+/// The page as a single file. Its script and style are allowed by their hashes, so nothing else can run.
 pub const PAGE: &str = concat!(
     include_str!("web/head.html"),
     "<style>\n",
@@ -25,7 +25,7 @@ pub fn content_security_policy() -> String {
     )
 }
 
-/// Sets what every answer has.
+/// Sets the headers of every response.
 pub fn set(headers: &mut HeaderMap, csp: &HeaderValue) {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(PAGE.matches("<script>").count() + PAGE.matches("<style>").count(), 2);
         assert!(!between(PAGE, "<script>", "</script>").is_empty() && !between(PAGE, "<style>", "</style>").is_empty());
         let foreign: Vec<&str> = PAGE.lines().filter(|line| line.contains("//") && line.contains("http")).collect();
-        // The name of a vocabulary is no address that is fetched.
+        // The name of a vocabulary is not an address that is fetched.
         assert!(foreign.iter().all(|line| line.contains("http://www.w3.org/2000/svg")), "{foreign:?}");
         for forbidden in [" style=", " onclick=", "javascript:", "innerHTML", "eval("] {
             assert!(!PAGE.contains(forbidden), "{forbidden}: the policy would block it, or should");

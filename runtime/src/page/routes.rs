@@ -1,4 +1,4 @@
-//! What can be asked for, all of it reading.
+//! The routes, all of them read-only.
 
 use std::sync::{Arc, atomic::AtomicUsize};
 
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::run::state::State as RunState;
 
-/// What the handlers share.
+/// State shared by the handlers.
 #[derive(Debug, Clone)]
 struct Desk {
     site: Arc<Site>,
@@ -56,14 +56,14 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/cells", get(cells))
         .route("/picture/{name}", get(picture))
         .route("/events", get(events))
-        // Browsers ask for it by themselves, and complain where there is none.
+        // Browsers request it by themselves, and complain if it is missing.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(desk.clone(), guarded))
         .with_state(desk)
 }
 
-/// Lets through what the guard lets through, and gives every answer its headers.
+/// Applies the guard, and adds headers to every response.
 async fn guarded(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let mut answer = match turned_away(&desk, &request) {
         Some(refusal) => refusal,
@@ -73,12 +73,12 @@ async fn guarded(State(desk): State<Desk>, request: Request, next: Next) -> Resp
     answer
 }
 
-/// The answer to a request that goes no further.
+/// The response to a rejected request.
 fn turned_away(desk: &Desk, request: &Request) -> Option<Response> {
     if has_body(request.headers()) {
-        return Some(refusal(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"));
+        return Some(refusal(StatusCode::PAYLOAD_TOO_LARGE, "requests must not have a body"));
     }
-    // A proxy and this program might each believe another one of them.
+    // A proxy and this program might interpret different ones.
     if request.headers().get_all(HOST).iter().count() > 1 {
         return Some(refusal(StatusCode::BAD_REQUEST, "more than one Host header"));
     }
@@ -95,9 +95,9 @@ fn turned_away(desk: &Desk, request: &Request) -> Option<Response> {
         Answer::KeepToken => Some(keep_token(&asked)),
         Answer::Unauthorized => Some(refusal(
             StatusCode::UNAUTHORIZED,
-            "the token of the config is asked for: open /?token=TOKEN, or send `Authorization: Bearer TOKEN`",
+            "this page requires a token: open /?token=TOKEN, or send `Authorization: Bearer TOKEN`",
         )),
-        Answer::ForeignHost => Some(refusal(StatusCode::FORBIDDEN, "this page is for localhost alone")),
+        Answer::ForeignHost => Some(refusal(StatusCode::FORBIDDEN, "this page is only available as localhost")),
     }
 }
 
@@ -105,18 +105,18 @@ fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
-/// The connection ends with it: what else comes on it is not read.
+/// The connection ends with it: further data on it is not read.
 fn refusal(status: StatusCode, why: &'static str) -> Response {
     (status, [(CONNECTION, "close")], format!("{why}\n")).into_response()
 }
 
-/// The token goes out of the address, where a history or a screenshot would keep it.
+/// Moves the token out of the address, where a history or a screenshot would keep it.
 fn keep_token(asked: &Asked<'_>) -> Response {
     let token = guard::value(asked.query, "token").unwrap_or("");
-    // Known to be the token, whose letters need no quoting. Strict would keep it back where a link on another site leads
-    // here, until the page is loaded again; and a foreign site that sends it gains nothing: nothing here can be changed.
-    // Both relative: behind a proxy the page may lie under a path that is not known here. Without a path, a cookie holds for the
-    // folder of the address, which is all of the page.
+    // The value is known to be the token, which needs no quoting. With `Strict` the cookie would not be sent if a link on
+    // another site leads here, until the page is reloaded; and a foreign site that sends it gains nothing, because the
+    // page is read-only. Both are relative: behind a proxy, the page may have an unknown path. Without a path, a cookie
+    // applies to the folder of the address, which contains the whole page.
     let folders = asked.path.matches('/').count().saturating_sub(1);
     let (path, location) = match folders {
         0 => ("", "./".to_owned()),
@@ -129,7 +129,7 @@ fn keep_token(asked: &Asked<'_>) -> Response {
 fn json(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(bytes) => ([(CONTENT_TYPE, "application/json")], bytes).into_response(),
-        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written"),
+        Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the response cannot be written"),
     }
 }
 
@@ -138,7 +138,7 @@ async fn page() -> Response {
 }
 
 async fn nothing_here() -> Response {
-    refusal(StatusCode::NOT_FOUND, "there is nothing here; the page is /")
+    refusal(StatusCode::NOT_FOUND, "not found; the page is at /")
 }
 
 /// The health of a run.
@@ -155,7 +155,7 @@ async fn healthz(State(desk): State<Desk>) -> Response {
     (status, json(&Health { ok, state: state.name() })).into_response()
 }
 
-/// In OpenMetrics for those who ask for it, else in the text format that every reader knows.
+/// In OpenMetrics if the client accepts it, otherwise in the text format that every reader knows.
 async fn metrics_text(State(desk): State<Desk>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     match metrics::text(&desk.site) {
@@ -172,7 +172,7 @@ async fn latest(State(desk): State<Desk>, uri: Uri) -> Response {
     let reading = match guard::value(uri.query().unwrap_or(""), "hold").map(str::parse) {
         None => site.board.read(),
         Some(Ok(viewer)) => gallery.hold(&site.board, viewer, site.run.now()),
-        Some(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "hold: expected a number of the reader's own"),
+        Some(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "hold: expected a number chosen by the client"),
     };
     json(&Latest::of(site, reading))
 }
@@ -200,7 +200,7 @@ async fn cells(State(desk): State<Desk>, uri: Uri) -> Response {
     let since = match guard::value(uri.query().unwrap_or(""), "since").map_or(Ok(Since::frame(0)), str::parse) {
         Ok(since) => since,
         Err(_) => {
-            return refusal(StatusCode::BAD_REQUEST, "since: expected the number of a frame, or what next_since said");
+            return refusal(StatusCode::BAD_REQUEST, "since: expected the number of a frame, or a value of next_since");
         }
     };
     match desk.site.history.cells_since(since) {
@@ -220,9 +220,9 @@ async fn picture(State(desk): State<Desk>, Path(name): Path<String>, uri: Uri) -
             ([("content-type", "image/png".to_owned()), ("x-frame", frame.to_string())], png).into_response()
         }
         Err(Missing::NotYet) => refusal(StatusCode::SERVICE_UNAVAILABLE, "no frame has been analysed yet"),
-        // Who shows frames meets this now and then, and asks again on the same connection.
+        // Clients that show frames see this occasionally, and repeat the request on the same connection.
         Err(Missing::Gone) => {
-            (StatusCode::CONFLICT, "there is another frame by now; ask for /api/latest?hold=N first\n").into_response()
+            (StatusCode::CONFLICT, "the frame has been replaced; request /api/latest?hold=N first\n").into_response()
         }
         Err(Missing::Broken) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the picture cannot be encoded"),
     }
@@ -234,6 +234,6 @@ async fn events(State(desk): State<Desk>) -> Response {
             let events = Body::new(Events::new(Arc::clone(&desk.site), seat));
             ([(CONTENT_TYPE, "text/event-stream")], events).into_response()
         }
-        None => refusal(StatusCode::SERVICE_UNAVAILABLE, "too many streams; ask for /api/latest now and then"),
+        None => refusal(StatusCode::SERVICE_UNAVAILABLE, "too many streams; poll /api/latest instead"),
     }
 }

@@ -1,9 +1,9 @@
 //! Connections to the page: few, small, and short-lived, on one thread.
 //!
-//! Whatever a reader does, it costs the process one of [`MAX_PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
-//! headers have to come within [`MAX_PAGE_HEADER_TIME`], written bytes have to be taken within [`MAX_PAGE_WRITE_TIME`], and after
-//! [`MAX_PAGE_CONNECTION_TIME`] the connection ends. Requests are answered at the pace of [`Pace`], on a thread that gives way
-//! to those of the pipeline.
+//! Whatever a client does, it takes one of [`MAX_PAGE_CONNECTIONS`] places with bounded buffers for a bounded time:
+//! headers must arrive within [`MAX_PAGE_HEADER_TIME`], written bytes must be accepted within [`MAX_PAGE_WRITE_TIME`],
+//! and the connection ends after [`MAX_PAGE_CONNECTION_TIME`]. Requests are answered at the pace of [`Pace`], on a thread
+//! that yields to those of the pipeline.
 
 use std::{
     net,
@@ -42,10 +42,10 @@ use crate::{
     },
 };
 
-/// How long it is waited when the system gives no connection, for want of memory or files.
+/// Pause if the system cannot accept a connection, for lack of memory or file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The thread that serves; it ends when this is dropped.
+/// The serving thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
@@ -56,7 +56,7 @@ impl Server {
     /// Serves `site` to clients of `listener`.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread, or does not poll.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system cannot create a thread or poll.
     pub fn start(listener: net::TcpListener, site: Site) -> Result<Self> {
         let fault = |e: std::io::Error| Error::internal("page", e);
         listener.set_nonblocking(true).map_err(fault)?;
@@ -90,12 +90,12 @@ impl Drop for Server {
     }
 }
 
-/// Lets the other threads of the process go first where there are fewer cores than work. It is this thread alone.
+/// Lowers the priority of this thread, so that others go first if there are fewer cores than work.
 fn give_way() {
-    /// As nice as any thread can be.
+    /// The highest nice value.
     #[cfg(target_os = "linux")]
     const LEAST: i32 = 19;
-    // To Linux each thread is a process of its own here, and none named is the one that asks.
+    // On Linux this applies to a single thread, and no id means the calling one.
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};
@@ -106,7 +106,7 @@ fn give_way() {
     }
 }
 
-/// One of the places; given back when it is dropped.
+/// One of the places; released when dropped.
 #[derive(Debug)]
 struct Place(Arc<AtomicUsize>);
 
@@ -132,14 +132,14 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
         let place = Place(Arc::clone(&taken));
         let router = router.clone();
         tokio::spawn(async move {
-            // Whatever a connection ends with is its reader's affair.
+            // How a connection ends concerns only its client.
             let _ = timeout(MAX_PAGE_CONNECTION_TIME, connection(stream, router)).await;
             drop(place);
         });
     }
 }
 
-/// Lets a request wait for its turn.
+/// Delays a request until its turn.
 async fn paced(State(pace): State<Arc<(Pace, Instant)>>, request: Request, next: Next) -> Response {
     let (pace, began) = &*pace;
     let wait = pace.wait(began.elapsed());
@@ -150,15 +150,15 @@ async fn paced(State(pace): State<Arc<(Pace, Instant)>>, request: Request, next:
 }
 
 async fn connection(stream: TcpStream, router: axum::Router) -> std::result::Result<(), hyper::Error> {
-    // Events are small and should come at once; that they can be late is no reason to refuse.
+    // Events are small and should arrive immediately; a possible delay is no reason to refuse.
     let _ = stream.set_nodelay(true);
     serve(stream, router).await
 }
 
-/// Serves one connection, whatever its bytes are, until it ends.
+/// Serves one connection with arbitrary bytes until it ends.
 ///
 /// # Errors
-/// Those of the connection, and of requests that are none.
+/// Errors of the connection, and of invalid requests.
 pub async fn serve<T>(stream: T, router: axum::Router) -> std::result::Result<(), hyper::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,

@@ -1,11 +1,11 @@
-//! How far a reader of `/api/cells` has come.
+//! The position of a client in `/api/cells`.
 
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The last cell that was told. As text it is `N` after the whole frame of number N, and `N.L` after its cell of label L; as
-/// JSON a number and a text.
+/// The last cell returned. As text it is `N` after the complete frame N, and `N.L` after its cell with label L; in JSON a
+/// number or a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Since {
     frame: u64,
@@ -13,12 +13,12 @@ pub struct Since {
 }
 
 impl Since {
-    /// After a whole frame.
+    /// After a complete frame.
     pub fn frame(frame: u64) -> Self {
         Self { frame, label: u16::MAX }
     }
 
-    /// After one cell of a frame that goes on.
+    /// After one cell of a frame that continues.
     pub fn cell(frame: u64, label: u16) -> Self {
         Self { frame, label }
     }

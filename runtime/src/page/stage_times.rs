@@ -1,13 +1,13 @@
-//! How long the stages took, as histograms that only grow: atomics, so that nobody waits for anybody.
+//! Durations of the stages as cumulative histograms: atomics, so that nobody waits.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bloodseg_vision::pipeline::StageTimes;
 
-/// Upper ends of the buckets, in milliseconds; slower than all is a bucket of its own.
+/// Upper bounds of the buckets, in milliseconds; slower values are in a separate bucket.
 pub const BOUNDS_MS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
 
-/// Names of the stages, as the metrics and the page have them.
+/// Names of the stages in metrics and on the page.
 pub const STAGES: [&str; 5] = ["ssr", "unet", "tiling", "cells", "total"];
 
 /// One stage.
@@ -17,14 +17,14 @@ struct Buckets {
     sum_us: AtomicU64,
 }
 
-/// One stage, as it stands.
+/// A snapshot of one stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Read {
-    /// Upper end in seconds, and how many were no slower and in no bucket before. The last end is infinite.
+    /// Upper bounds in seconds, and the number of values in each bucket. The last bound is infinite.
     pub buckets: Vec<(f64, u64)>,
-    /// All of them.
+    /// Number of all values.
     pub count: u64,
-    /// Seconds together.
+    /// Sum in seconds.
     pub sum_s: f64,
 }
 

@@ -1,11 +1,11 @@
-//! Metrics in the Prometheus text format 0.0.4, for readers that do not ask for OpenMetrics.
+//! Metrics in the Prometheus text format 0.0.4, for clients that do not request OpenMetrics.
 //!
-//! The two differ in the lines about a metric: OpenMetrics names a counter without the `_total` of its samples and an info without
-//! its `_info`, has units and an end. The samples are the same.
+//! The two differ in the lines about a metric: OpenMetrics names a counter without the `_total` of its samples and an
+//! info without its `_info`, and has units and an end marker. The samples are the same.
 
 use std::fmt::Write;
 
-/// `Content-Type` of the answer.
+/// `Content-Type` of the response.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whether an `Accept` header asks for OpenMetrics.
@@ -13,10 +13,10 @@ pub fn wants_openmetrics(accept: Option<&str>) -> bool {
     accept.is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("application/openmetrics-text")))
 }
 
-/// An OpenMetrics text in the text format.
+/// Converts OpenMetrics text to the text format.
 pub fn of_openmetrics(text: &str) -> String {
     let mut to = String::with_capacity(text.len());
-    // The help comes before the type that says how the metric is named.
+    // The help precedes the type, which determines the name of the metric.
     let mut help: Option<(&str, &str)> = None;
     for line in text.lines() {
         let words = line.strip_prefix("# ").and_then(|line| line.split_once(' '));
@@ -31,7 +31,7 @@ pub fn of_openmetrics(text: &str) -> String {
                     "unknown" => ("", "untyped"),
                     other => ("", other),
                 };
-                // Writing to a string does not fail.
+                // Writing to a string cannot fail.
                 if let Some((_, text)) = help.take().filter(|(of, _)| *of == name) {
                     let _ = writeln!(to, "# HELP {name}{ending} {text}");
                 }

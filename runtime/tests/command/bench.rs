@@ -102,8 +102,7 @@ fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let lines = report["lines"].as_array().unwrap();
-    for what in ["packed weights", "arenas", "frames that wait", "steps of an analysis", "program and built-in models"]
-    {
+    for what in ["packed weights", "arenas", "queued frames", "steps of an analysis", "program and built-in models"] {
         let line = lines.iter().find(|line| line["what"] == what).unwrap_or_else(|| panic!("{what} in {report}"));
         assert!(line["bytes"].as_u64().unwrap() > 0, "{line}");
     }

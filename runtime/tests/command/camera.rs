@@ -85,5 +85,5 @@ fn the_pitch_of_the_demo_is_measured_and_that_of_an_empty_field_is_refused() {
     empty_fields(folder.path());
     let done = output(&["calibrate", "empty"], folder.path());
     assert_eq!(done.status.code(), Some(7));
-    assert!(text(&done.stderr).contains("does not allow"), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("cannot be measured"), "{}", text(&done.stderr));
 }

@@ -127,7 +127,7 @@ fn the_budget_counts_the_maps_of_kinds() {
         let line = budget["lines"].as_array().unwrap().iter().find(|line| line["what"] == what).unwrap().clone();
         line["bytes"].as_u64().unwrap()
     };
-    let edges = "tiles at the edges of the nets";
+    let edges = "inputs and outputs of the models";
     // Two maps of a tile, where the engine puts them out and where the worker hands them on.
     assert!(bytes(4, edges) >= bytes(2, edges) + 4 * 65_536);
     let steps = "steps of an analysis";

@@ -1,17 +1,17 @@
-//! How pixels lie in a camera's memory.
+//! Pixel layouts of camera frames.
 
 use std::fmt;
 
-/// Pixel formats that are read, by what a frame costs: the cheapest first.
+/// Supported pixel formats, ordered by the cost of a frame, cheapest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     /// `Y0 U Y1 V`: colour for every second pixel of a row.
     Yuyv,
-    /// Brightness alone.
+    /// Luma only.
     Grey,
-    /// A plane of brightness, then one of `U V` for every 2x2 pixels.
+    /// A luma plane, then one of `U V` for every 2x2 pixels.
     Nv12,
-    /// A JPEG picture a frame.
+    /// One JPEG picture per frame.
     Mjpeg,
 }
 
@@ -25,10 +25,10 @@ pub enum Range {
 }
 
 impl Layout {
-    /// Every layout, the cheapest first.
+    /// All layouts, cheapest first.
     pub const ALL: [Self; 4] = [Self::Yuyv, Self::Grey, Self::Nv12, Self::Mjpeg];
 
-    /// The layout that a driver names so.
+    /// The layout with this driver name.
     pub fn of_fourcc(fourcc: [u8; 4]) -> Option<Self> {
         match &fourcc {
             b"YUYV" => Some(Self::Yuyv),
@@ -49,7 +49,7 @@ impl Layout {
         }
     }
 
-    /// Least bytes of a row of `width_px` pixels; none for a compressed frame.
+    /// Minimum bytes of a row of `width_px` pixels; `None` for a compressed frame.
     pub fn row_bytes(self, width_px: u32) -> Option<usize> {
         match self {
             Self::Yuyv => Some(width_px.next_multiple_of(2) as usize * 2),
@@ -59,7 +59,7 @@ impl Layout {
         }
     }
 
-    /// Least bytes of a frame of `height_px` rows that lie `stride` apart; none for a compressed frame.
+    /// Minimum bytes of a frame of `height_px` rows with this stride; `None` for a compressed frame.
     pub fn frame_bytes(self, height_px: u32, stride: usize) -> Option<usize> {
         let rows = height_px as usize;
         match self {
@@ -90,7 +90,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// Four characters of a driver, which may be anything, for people.
+/// The four characters of a driver, which may be arbitrary, for display.
 pub fn fourcc_text(fourcc: [u8; 4]) -> String {
     fourcc.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect()
 }

@@ -1,4 +1,4 @@
-//! What cameras there are, for people who choose one.
+//! Lists the cameras, for people who choose one.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use super::{
     names,
 };
 
-/// A knob of a camera.
+/// A control of a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Control {
-    /// Name, as the driver gives it.
+    /// Name, from the driver.
     pub name: String,
     /// Kind of value: `integer`, `boolean`, `menu` and others.
     pub kind: String,
@@ -23,11 +23,11 @@ pub struct Control {
     pub most: i32,
     /// Step between values.
     pub step: i32,
-    /// What the driver begins with.
+    /// The driver's default.
     pub default: i32,
-    /// The value now, where it can be read.
+    /// The current value, if it can be read.
     pub current: Option<i32>,
-    /// Whether it can be set now.
+    /// Whether it can currently be set.
     pub settable: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct ListedFormat {
     pub fourcc: String,
     /// Whether frames of this format can be read.
     pub readable: bool,
-    /// Sizes: `WxH`, or `WxH to WxH` for all between; pixels.
+    /// Sizes: `WxH`, or `WxH to WxH` for a range; pixels.
     pub sizes_px: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct ListedFormat {
 pub struct ListedCamera {
     /// The file.
     pub device: PathBuf,
-    /// What it calls itself, where the system knows.
+    /// The device's name, if the system knows it.
     pub name: Option<String>,
     /// Formats, in the driver's order.
     pub formats: Vec<ListedFormat>,
@@ -57,12 +57,12 @@ pub struct ListedCamera {
     pub fault: Option<String>,
 }
 
-/// The cameras among the devices in `folder` (usually `/dev`), sorted. Each is opened for a moment.
+/// The cameras among the devices in `folder` (usually `/dev`), sorted. Opens each for a moment.
 pub fn cameras(folder: &Path) -> Vec<ListedCamera> {
     names::find(folder).iter().map(|path| look_at(path)).collect()
 }
 
-/// A format for people.
+/// A format for display.
 pub fn listed_format(offer: &Offer) -> ListedFormat {
     let size = |size: &SizeOffer| match size {
         SizeOffer::Exact(width, height) => format!("{width}x{height}"),
@@ -91,12 +91,12 @@ fn look_at(path: &Path) -> ListedCamera {
 
 #[cfg(not(target_os = "linux"))]
 fn look_at(path: &Path) -> ListedCamera {
-    let fault = Some("cameras are read on Linux alone".to_owned());
+    let fault = Some("cameras are only supported on Linux".to_owned());
     ListedCamera { device: path.to_owned(), name: None, formats: Vec::new(), controls: Vec::new(), fault }
 }
 
-/// The name that the kernel keeps. The driver's own answer is not asked: what a USB device calls itself may be anything,
-/// and the crate expects it to be UTF-8.
+/// The name that the kernel keeps. The driver is not asked, because the name of a USB device may be arbitrary bytes, and
+/// the crate expects UTF-8.
 #[cfg(target_os = "linux")]
 fn name_of(path: &Path) -> Option<String> {
     use std::io::Read;

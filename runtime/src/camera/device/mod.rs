@@ -1,8 +1,8 @@
-//! The camera as hardware: what it offers, and its frames as they lie in the driver's memory.
+//! The camera as hardware: what it offers, and its frames in driver memory.
 //!
-//! All that is known of a driver is behind the trait [`Device`]; what is made of it ([`negotiate`], the
-//! [intake](super::intake), the [link](super::link)) is free of hardware and of clocks, and is tested with the scripted
-//! one.
+//! Everything about a driver is behind the trait [`Device`]. The code that uses it ([`negotiate`], the
+//! [intake](super::intake), the [link](super::link)) is independent of hardware and clocks, and is tested with the
+//! scripted device.
 
 pub mod layout;
 pub mod list;
@@ -20,7 +20,7 @@ use layout::{Layout, Range};
 /// A frame size that a driver offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizeOffer {
-    /// This one, width and height in pixels.
+    /// This size, width and height in pixels.
     Exact(u32, u32),
     /// Every size between these two in steps; all in pixels, width before height.
     Between {
@@ -36,27 +36,27 @@ pub enum SizeOffer {
 /// A pixel format that a driver offers, with its sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The four characters by which drivers name the format.
+    /// The four characters that identify the format.
     pub fourcc: [u8; 4],
-    /// The sizes; none where the driver does not list them.
+    /// The sizes; empty if the driver does not list them.
     pub sizes: Vec<SizeOffer>,
 }
 
-/// What is asked of the camera besides size and format.
+/// Camera settings besides size and format.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Settings {
-    /// Frames a second; the driver's own rate without it.
+    /// Frames per second; the driver's default if `None`.
     pub fps: Option<f64>,
-    /// Exposure time in microseconds; the driver's own without it.
+    /// Exposure time in microseconds; the driver's default if `None`.
     pub exposure_us: Option<u32>,
-    /// Gain in the driver's own unit; the driver's own without it.
+    /// Gain in the driver's unit; the driver's default if `None`.
     pub gain: Option<i32>,
 }
 
-/// What a stream's frames look like, as the driver granted it.
+/// The format of a stream's frames, as granted by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// How pixels lie in memory.
+    /// The pixel layout.
     pub layout: Layout,
     /// Width in pixels.
     pub width_px: u32,
@@ -70,25 +70,25 @@ pub struct Format {
     pub range: Range,
 }
 
-/// A frame in the driver's memory.
+/// A frame in driver memory.
 #[derive(Debug, Clone, Copy)]
 pub struct RawFrame<'a> {
     /// What the driver wrote.
     pub bytes: &'a [u8],
-    /// Whether the driver itself says that it is damaged.
+    /// Whether the driver flagged it as damaged.
     pub damaged: bool,
 }
 
-/// Why a device does not do what it should. All of them may pass: a camera is asked again.
+/// Why a device fails. All faults may be temporary, so the camera is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not there, or not there any more.
+    /// It is not present, or no longer present.
     Gone(String),
-    /// It is there, and refuses.
+    /// It is present but refuses.
     Refused {
-        /// What it said.
+        /// What it reported.
         found: String,
-        /// What to do, or empty.
+        /// What to do; may be empty.
         todo: String,
     },
 }
@@ -103,27 +103,27 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Result of everything that a device does.
+/// Result of every device operation.
 pub type OrFault<T> = Result<T, Fault>;
 
-/// One camera, which can be opened again and again. Every call returns within a second, on a device that works.
+/// A camera, which can be reopened. On a working device, every call returns within a second.
 pub trait Device: fmt::Debug + Send {
-    /// Opens the device, which ends a stream that runs, and tells what it offers.
+    /// Opens the device, ending a running stream, and returns what it offers.
     ///
     /// # Errors
     /// [`Fault`].
     fn offers(&mut self) -> OrFault<Vec<Offer>>;
 
-    /// Starts a stream of frames of this layout and size, after [`Device::offers`]. What is granted may differ.
+    /// Starts a stream with this layout and size, after [`Device::offers`]. The granted format may differ.
     ///
     /// # Errors
     /// [`Fault`].
     fn start(&mut self, layout: Layout, size_px: (u32, u32), settings: &Settings) -> OrFault<Format>;
 
-    /// Waits up to `within` for a frame and hands it to `take`; tells whether there was one.
+    /// Waits up to `within` for a frame and passes it to `take`; returns whether there was one.
     ///
     /// # Errors
-    /// [`Fault`]; the stream is then over.
+    /// [`Fault`]; the stream has then ended.
     fn next_frame(&mut self, within: Duration, take: &mut dyn FnMut(RawFrame<'_>)) -> OrFault<bool>;
 
     /// Ends the stream and closes the device.

@@ -1,17 +1,17 @@
-//! Names of the machine's cameras.
+//! Names of cameras.
 
 use std::path::{Path, PathBuf};
 
 use super::Fault;
 use crate::error::Error;
 
-/// Whether a name means a camera although no config names it: `camera0`, `/dev/video0`.
+/// Whether a name means a camera even if the config does not define it: `camera0`, `/dev/video0`.
 pub fn is_camera_name(name: &str) -> bool {
     let number = name.strip_prefix("camera").or_else(|| name.strip_prefix("/dev/video"));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The device file of a name for which [`is_camera_name`] holds.
+/// The device file for a name accepted by [`is_camera_name`].
 pub fn device_of(name: &str) -> PathBuf {
     name.strip_prefix("camera").map_or_else(|| PathBuf::from(name), |number| format!("/dev/video{number}").into())
 }
@@ -29,7 +29,7 @@ pub fn find(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Why a camera cannot be used, with the devices that were looked for and the sources that can.
+/// Why a camera cannot be used, with the devices found and the usable sources.
 pub fn unusable(name: &str, device: &Path, fault: &Fault, found: &[PathBuf], sources: &str) -> Error {
     let there: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
     let there = if there.is_empty() { "there is none".to_owned() } else { format!("there is {}", there.join(", ")) };
@@ -43,7 +43,7 @@ pub fn unusable(name: &str, device: &Path, fault: &Fault, found: &[PathBuf], sou
     Error::frames(
         name,
         format!("{}: {found}; among /dev/video* {there}", device.display()),
-        format!("{todo}Sources that can be used: {sources}"),
+        format!("{todo}Available sources: {sources}"),
     )
 }
 

@@ -1,16 +1,16 @@
-//! Which of the formats and sizes that a camera offers is asked for.
+//! Selects the format and size to request from a camera.
 //!
-//! A size that is wished for has to be there, because a pitch holds for one size alone. Without a wish it is the cheapest
-//! format that has a size which holds [`USUAL_SIZE_PX`], at the smallest such size; where no format has one, the cheapest
-//! at its largest.
+//! A configured size must be offered, because a pitch is valid for one size only. Otherwise the cheapest format with a
+//! size of at least [`USUAL_SIZE_PX`] is selected, at its smallest such size; if no format has one, the cheapest at its
+//! largest size.
 
 use super::{Fault, Format, Offer, OrFault, SizeOffer, layout::Layout};
 use bloodseg_vision::frame::limits::{MAX_CAMERA_PX, MAX_CAMERA_SIDE_PX};
 
-/// The size that is taken where none is wished for, when the camera has it, in pixels.
+/// The default size, if the camera offers it, in pixels.
 pub const USUAL_SIZE_PX: (u32, u32) = (640, 480);
 
-/// The layout and size to ask for.
+/// The layout and size to request.
 ///
 /// # Errors
 /// [`Fault::Refused`] with what the camera offers.
@@ -38,15 +38,15 @@ pub fn choose(offers: &[Offer], wished_px: Option<(u32, u32)>) -> OrFault<(Layou
         let (width, height) = wanted;
         refused(
             format!("it does not offer {width}x{height} pixels; it offers {}", listed(&readable)),
-            "Set width_px and height_px to one of these, or leave both out",
+            "Set width_px and height_px to one of these, or omit both",
         )
     })
 }
 
-/// Whether what the driver granted can be used.
+/// Checks what the driver granted.
 ///
 /// # Errors
-/// [`Fault::Refused`] for a size that is not the wished one or is absurd, and for rows that cannot be.
+/// [`Fault::Refused`] for a size that differs from the configured one or is implausible, and for inconsistent rows.
 pub fn check_granted(granted: &Format, wished_px: Option<(u32, u32)>) -> OrFault<()> {
     let size = (granted.width_px, granted.height_px);
     let (width, height) = size;
@@ -60,7 +60,7 @@ pub fn check_granted(granted: &Format, wished_px: Option<(u32, u32)>) -> OrFault
     }
     if let Some(least) = granted.layout.row_bytes(width).filter(|least| (granted.stride_bytes as usize) < *least) {
         let found = format!("rows of {} bytes, expected at least {least}", granted.stride_bytes);
-        return Err(refused(found, "This is a fault of the camera's driver"));
+        return Err(refused(found, "This is a bug in the camera's driver"));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ fn is_sensible((width, height): (u32, u32)) -> bool {
     sides.contains(&width) && sides.contains(&height) && u64::from(width) * u64::from(height) <= MAX_CAMERA_PX
 }
 
-/// The sizes of an offer that come into question; a driver that lists none is asked for the wanted one.
+/// The sizes of an offer that qualify; a driver that lists none is asked for the configured one.
 fn sizes(offer: &Offer, wanted: (u32, u32)) -> Vec<(u32, u32)> {
     if offer.sizes.is_empty() {
         return vec![wanted];
@@ -91,7 +91,7 @@ fn sizes(offer: &Offer, wanted: (u32, u32)) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// The side that is `wanted`, or the next larger one that there is.
+/// The side that is `wanted`, or the next larger one.
 fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     if wanted <= least || least >= most {
         return least;
@@ -101,7 +101,7 @@ fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     u32::try_from(side).unwrap_or(most).min(most)
 }
 
-/// First those that hold the wanted size, the smallest first; then the others, the largest first.
+/// First those of at least the wanted size, smallest first; then the others, largest first.
 fn distance((width, height): (u32, u32), wanted: (u32, u32)) -> (bool, u64) {
     let pixels = u64::from(width) * u64::from(height);
     if width >= wanted.0 && height >= wanted.1 { (false, pixels) } else { (true, u64::MAX - pixels) }
@@ -161,7 +161,7 @@ mod tests {
         assert!(missing.contains("640x480") && missing.contains("YUYV 320x240"), "{missing}");
         assert!(text(choose(&[offer(b"H264", &[])], None)).contains("H264"));
         assert!(text(choose(&[], None)).contains("no format"));
-        // Absurd sizes are not there at all.
+        // Implausible sizes are ignored.
         assert!(choose(&[offer(b"YUYV", &[(0, 5), (u32::MAX, u32::MAX)])], None).is_err());
         let absurd = SizeOffer::Between { least: (5, 5), most: (4, u32::MAX), step: (0, u32::MAX) };
         assert!(choose(&[Offer { fourcc: *b"YUYV", sizes: vec![absurd] }], None).is_err());

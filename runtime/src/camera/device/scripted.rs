@@ -1,4 +1,4 @@
-//! A device whose fate is written down: for tests in virtual time.
+//! A scripted device for tests in virtual time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,20 +13,20 @@ use super::{
     layout::{Layout, Range},
 };
 
-/// What the device does when it is next asked for a frame.
+/// What the device does at the next request for a frame.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    /// These bytes.
+    /// Deliver these bytes.
     Frame(Vec<u8>),
-    /// A frame that the driver calls damaged.
+    /// Deliver a frame that is flagged as damaged.
     Damaged,
-    /// It is unplugged; it stays away for this many openings.
+    /// Unplug; it stays away for this many attempts to open it.
     Unplug(u32),
-    /// From the next opening on it has only this format.
+    /// From the next opening on, offer only this format.
     Becomes(Offer),
 }
 
-/// What is shared with the test while the camera owns the device.
+/// State shared with the test while the camera owns the device.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) deeds: VecDeque<Deed>,

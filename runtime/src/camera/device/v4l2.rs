@@ -1,8 +1,8 @@
-//! Cameras of Linux (V4L2) through `linuxvideo`: the one place that touches it.
+//! Linux cameras (V4L2) through `linuxvideo`; the only file that uses it.
 //!
-//! Frames are read from two buffers that are mapped into memory once a stream. The file is set to never block, and is
-//! only read after `poll` with a time limit. What the crate has no method for, the range of levels, is read off its debug
-//! output; its version is pinned for that.
+//! Frames are read from two buffers that are mapped into memory once per stream. The file is non-blocking, and only read
+//! after `poll` with a timeout. The crate has no method for the range of levels, so that is parsed from its debug output;
+//! its version is pinned for that.
 
 use std::{
     fmt, io,
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::camera::limits::{MAX_CAMERA_CONTROLS, MAX_CAMERA_OFFERS};
 
-/// V4L2's number for exposure by hand.
+/// V4L2's value for manual exposure.
 const EXPOSURE_BY_HAND: i32 = 1;
 
 /// V4L2 counts exposure in units of 100 microseconds.
@@ -49,18 +49,18 @@ pub struct V4l2 {
 }
 
 impl V4l2 {
-    /// Names a camera; it is not opened yet.
+    /// Names a camera without opening it.
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), state: State::Closed }
     }
 
     fn open(&self) -> OrFault<linuxvideo::Device> {
-        // Asked by name first: opening a pipe would wait for its other end.
+        // Check the path first: opening a pipe would wait for its other end.
         let known = std::fs::metadata(&self.path).map_err(|e| fault("no such device", &e))?;
         if !known.file_type().is_char_device() {
             return Err(Fault::Refused {
-                found: format!("{} is no device", self.path.display()),
-                todo: "Name a camera such as /dev/video0; `bloodseg cameras` lists them".into(),
+                found: format!("{} is not a device", self.path.display()),
+                todo: "Use a camera such as /dev/video0; `bloodseg cameras` lists them".into(),
             });
         }
         let device = linuxvideo::Device::open(&self.path).map_err(|e| match Errno::from_io_error(&e) {
@@ -82,7 +82,7 @@ impl V4l2 {
         let device = self.open()?;
         let mut controls = Vec::new();
         for control in device.controls().take(MAX_CAMERA_CONTROLS) {
-            // A device without controls says so by an error.
+            // A device without controls reports an error.
             let Ok(control) = control else { break };
             let kind = control.control_type();
             if kind == CtrlType::CTRL_CLASS {
@@ -106,7 +106,7 @@ impl V4l2 {
 fn not_a_camera(path: &Path) -> Fault {
     Fault::Refused {
         found: format!("{} does not capture frames", path.display()),
-        todo: "Many cameras have a second device for other data; `bloodseg cameras` lists those that capture".into(),
+        todo: "Many cameras have a second device for other data; `bloodseg cameras` lists the capture devices".into(),
     }
 }
 
@@ -117,19 +117,19 @@ fn fault(doing: &str, error: &io::Error) -> Fault {
         Some(Errno::ACCESS | Errno::PERM) => {
             Fault::Refused { found, todo: "Add the user to the group `video`, and log in again".into() }
         }
-        Some(Errno::BUSY) => Fault::Refused { found, todo: "End the other program that uses the camera".into() },
+        Some(Errno::BUSY) => Fault::Refused { found, todo: "Close the other program that uses the camera".into() },
         _ => Fault::Refused { found, todo: String::new() },
     }
 }
 
-/// The range of levels, as V4L2 defines it where the driver leaves it open. `told` is the format as the crate prints it.
+/// The range of levels, as V4L2 defines it if the driver leaves it open. `told` is the format as the crate prints it.
 fn range_of(layout: Layout, told: &str) -> Range {
     if told.contains("quantization: FULL_RANGE") || layout == Layout::Mjpeg {
         Range::Full
     } else if told.contains("quantization: LIM_RANGE") {
         Range::Limited
     } else if told.contains("colorspace: JPEG") || layout == Layout::Grey {
-        // Sensors without colour hand their levels on as they are.
+        // Sensors without colour pass their levels on unchanged.
         Range::Full
     } else {
         Range::Limited
@@ -150,14 +150,14 @@ fn offered_sizes(device: &linuxvideo::Device, format: PixelFormat) -> Vec<SizeOf
     }
 }
 
-/// Sets what the driver has and tells what it has not; a picture without it is better than none.
+/// Applies supported settings and warns about the others, which do not prevent capturing.
 fn set_controls(device: &mut linuxvideo::Device, settings: &Settings) {
     let mut set = |name: &str, control: Cid, value: i32| {
-        device.write_control_raw(control, value).map_err(|e| log::warn!("camera: {name} is not set to {value}: {e}"))
+        device.write_control_raw(control, value).map_err(|e| log::warn!("camera: cannot set {name} to {value}: {e}"))
     };
     if let Some(exposure_us) = settings.exposure_us {
         let value = i32::try_from(exposure_us / EXPOSURE_UNIT_US).unwrap_or(i32::MAX).max(1);
-        // A driver may have no automatic exposure to switch off.
+        // A driver may have no automatic exposure to disable.
         let _ = set("exposure_us (by hand)", Cid::EXPOSURE_AUTO, EXPOSURE_BY_HAND);
         let _ = set("exposure_us", Cid::EXPOSURE_ABSOLUTE, value);
     }
@@ -202,7 +202,7 @@ impl Device for V4l2 {
         let fourcc = granted.pixel_format().as_fourcc();
         if Layout::of_fourcc(fourcc) != Some(layout) {
             let found = format!("it grants {} where {layout} was asked for", fourcc_text(fourcc));
-            return Err(Fault::Refused { found, todo: "This is a fault of the camera's driver".into() });
+            return Err(Fault::Refused { found, todo: "This is a bug in the camera's driver".into() });
         }
         let format = Format {
             layout,
@@ -216,11 +216,11 @@ impl Device for V4l2 {
             let interval = Fract::new(1000, (fps * 1000.0).round().clamp(1.0, 1e9) as u32);
             match capture.set_frame_interval(interval) {
                 Ok(granted) => log::debug!("camera: a frame every {granted} s"),
-                Err(e) => log::info!("camera: its own rate, since it has no other: {e}"),
+                Err(e) => log::info!("camera: cannot set the frame rate, using its default: {e}"),
             }
         }
         let stream = capture.into_stream().map_err(|e| fault("it does not start", &e))?;
-        fcntl_setfl(&stream, OFlags::NONBLOCK).map_err(|e| fault("it cannot be set not to block", &e.into()))?;
+        fcntl_setfl(&stream, OFlags::NONBLOCK).map_err(|e| fault("it cannot be set to non-blocking", &e.into()))?;
         self.state = State::Streaming(stream);
         Ok(format)
     }
@@ -237,7 +237,7 @@ impl Device for V4l2 {
         match poll(&mut waited, Some(&within)) {
             Ok(0) | Err(Errno::INTR) => return Ok(false),
             Ok(_) => {}
-            Err(e) => return Err(fault("it cannot be waited for", &e.into())),
+            Err(e) => return Err(fault("waiting for a frame failed", &e.into())),
         }
         let broke = waited[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
         let read = stream.dequeue(|frame| {
@@ -249,7 +249,7 @@ impl Device for V4l2 {
             Err(e) if !broke && matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
             Err(e) => {
                 self.close();
-                Err(fault("it gives no more frames", &e))
+                Err(fault("it delivers no more frames", &e))
             }
         }
     }

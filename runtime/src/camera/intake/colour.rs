@@ -1,4 +1,4 @@
-//! Rows of a camera's memory to rows of RGB: ITU-R BT.601 in integers, the same bytes on every processor.
+//! Converts rows of camera memory to RGB: ITU-R BT.601 in integers, the same bytes on every processor.
 
 use crate::camera::device::layout::{Layout, Range};
 
@@ -60,9 +60,9 @@ fn level(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
-/// Writes row `y` of a frame to `row`, RGB, from its left edge; as many whole pairs of pixels (single ones for
-/// [`Layout::Grey`]) as `row` holds and the frame has. `height_px` and `stride` (bytes from row to row) are the frame's.
-/// A compressed frame has no rows: `row` stays as it is.
+/// Writes row `y` of a frame to `row`, RGB, from its left edge: as many whole pixel pairs (single pixels for
+/// [`Layout::Grey`]) as `row` holds and the frame has. `height_px` and `stride` (bytes per row) are the frame's. A
+/// compressed frame has no rows: `row` is unchanged.
 pub fn row(layout: Layout, weights: &Weights, frame: &[u8], height_px: u32, stride: usize, y: usize, row: &mut [u8]) {
     let line = |at: usize| frame.get(at * stride..).map(|line| &line[..line.len().min(stride)]).unwrap_or_default();
     match layout {

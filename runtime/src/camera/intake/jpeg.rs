@@ -1,8 +1,7 @@
-//! The JPEG pictures of a camera: checked, mended where cameras leave out what everybody knows, decoded.
+//! JPEG frames of a camera: checked, completed where cameras omit standard tables, decoded.
 //!
-//! Cameras leave out the Huffman tables and mean the usual ones (ITU-T T.81, annex K.3); they pad frames with zeros; and a
-//! frame that was cut off on its way is common. Only baseline pictures of the stream's size are decoded, so that a header
-//! cannot ask for memory.
+//! Cameras omit the standard Huffman tables (ITU-T T.81, annex K.3), pad frames with zeros, and often deliver truncated
+//! frames. Only baseline pictures of the stream's size are decoded, so that a header cannot request memory.
 
 mod tables;
 
@@ -14,16 +13,16 @@ use bloodseg_vision::frame::limits::DECODER_BYTES;
 /// Bytes of the end marker.
 const END_MARKER_BYTES: usize = 2;
 
-/// What stands in place of the end marker. The decoder fills up what is missing in front of that marker with grey, and says
-/// nothing; without it, it says so. It reads a few bytes ahead, which must be there.
+/// Placed instead of the end marker. The decoder silently fills missing data before that marker with grey; without the
+/// marker it reports the error. It reads a few bytes ahead, which must exist.
 const PADDING_BYTES: usize = 16;
 
-/// What is wrong with a frame.
+/// The fault of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JpegFault {
-    /// Cut off or broken.
+    /// Truncated or damaged.
     Torn(String),
-    /// Whole, as far as can be seen, but of this size.
+    /// Apparently complete, but of this size.
     WrongSize(u32, u32),
 }
 
@@ -31,24 +30,24 @@ fn torn(found: &str) -> JpegFault {
     JpegFault::Torn(found.to_owned())
 }
 
-/// Bytes a pixel of a row that the decoder of a baseline picture keeps: sixteen rows of three components, as coefficients
-/// and as samples.
+/// Bytes per pixel of a row that the decoder of a baseline picture holds: sixteen rows of three components, as
+/// coefficients and as samples.
 const ROWS_BYTES_PER_PX: u64 = 16 * 3 * (2 + 2);
 
-/// What the head of a picture says.
+/// The header of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
     size_px: (u32, u32),
     has_tables: bool,
-    /// Where the scan begins: its marker.
+    /// Position of the scan: its marker.
     scan_at: usize,
 }
 
-/// Decodes pictures of one size, into memory that is there from the start.
+/// Decodes pictures of one size into preallocated memory.
 #[derive(Debug)]
 pub struct JpegReader {
     size_px: (u32, u32),
-    /// A frame with the tables put in and its end marker taken off.
+    /// A frame with tables inserted and the end marker removed.
     mended: Vec<u8>,
     /// RGB.
     pixels: Vec<u8>,
@@ -65,8 +64,8 @@ impl JpegReader {
         }
     }
 
-    /// Most bytes of the heap that reading a frame of this width takes beyond what is there from the start: the decoder's
-    /// tables, and some rows of blocks.
+    /// Maximum heap bytes for reading a frame of this width, beyond preallocated memory: the decoder's tables, and some
+    /// rows of blocks.
     pub fn making_bytes(width_px: u32) -> u64 {
         DECODER_BYTES + u64::from(width_px) * ROWS_BYTES_PER_PX
     }
@@ -87,7 +86,7 @@ impl JpegReader {
         for part in [before, tables, &scan[..scan.len().saturating_sub(END_MARKER_BYTES)], &[0; PADDING_BYTES]] {
             self.mended.extend_from_slice(part);
         }
-        // Without the processor's own instructions: these round the transform another way on each.
+        // Without SIMD, which rounds the transform differently on each processor.
         let options = DecoderOptions::default()
             .set_use_unsafe(false)
             .set_strict_mode(true)
@@ -96,7 +95,7 @@ impl JpegReader {
             .jpeg_set_out_colorspace(ColorSpace::RGB);
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&self.mended), options);
         decoder.decode_headers().map_err(|e| JpegFault::Torn(e.to_string()))?;
-        // A frame with two headers: what the decoder does not fill would show the frame before.
+        // A frame with two headers: what the decoder does not fill would show the previous frame.
         if decoder.dimensions() != Some((self.size_px.0 as usize, self.size_px.1 as usize)) {
             return Err(torn("it has two frame headers"));
         }
@@ -105,45 +104,45 @@ impl JpegReader {
     }
 }
 
-/// The picture without what pads it; it ends with the end marker.
+/// The picture without padding, up to the end marker.
 fn whole(frame: &[u8]) -> Result<&[u8], JpegFault> {
     if !frame.starts_with(&[0xff, 0xd8]) {
-        return Err(torn("it does not begin like a JPEG picture"));
+        return Err(torn("it does not start like a JPEG"));
     }
     match frame.windows(2).rposition(|pair| pair == [0xff, 0xd9]) {
         Some(at) if at > 2 => Ok(&frame[..at + 2]),
-        _ => Err(torn("it is cut off: no end marker")),
+        _ => Err(torn("truncated: no end marker")),
     }
 }
 
-/// Walks over the segments in front of the scan.
+/// Iterates over the segments before the scan.
 fn head(frame: &[u8]) -> Result<Head, JpegFault> {
     let (mut at, mut size_px, mut has_tables) = (2, None, false);
     loop {
         let rest = frame.get(at..).unwrap_or_default();
-        let &[0xff, marker, ..] = rest else { return Err(torn("its head is broken")) };
+        let &[0xff, marker, ..] = rest else { return Err(torn("its header is damaged")) };
         if marker == 0xff {
-            // A filling byte.
+            // A fill byte.
             at += 1;
             continue;
         }
-        let &[_, _, high, low, ..] = rest else { return Err(torn("its head is cut off")) };
+        let &[_, _, high, low, ..] = rest else { return Err(torn("its header is truncated")) };
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let body = rest.get(4..2 + length).ok_or_else(|| torn("its head is cut off"))?;
+        let body = rest.get(4..2 + length).ok_or_else(|| torn("its header is truncated"))?;
         match marker {
             0xc4 => has_tables = true,
             0xc0 | 0xc1 => {
                 let &[8, y1, y0, x1, x0, 1 | 3, ..] = body else {
-                    return Err(torn("its frame header is not 8 bit RGB"));
+                    return Err(torn("its frame header is not 8-bit RGB"));
                 };
                 size_px = Some((u32::from(u16::from_be_bytes([x1, x0])), u32::from(u16::from_be_bytes([y1, y0]))));
             }
-            0xc2..=0xcf => return Err(torn("it is not a baseline JPEG picture")),
+            0xc2..=0xcf => return Err(torn("it is not a baseline JPEG")),
             0xda => {
                 let size_px = size_px.ok_or_else(|| torn("it has no frame header"))?;
                 return Ok(Head { size_px, has_tables, scan_at: at });
             }
-            0xd0..=0xd9 => return Err(torn("its head is broken")),
+            0xd0..=0xd9 => return Err(torn("its header is damaged")),
             _ => {}
         }
         at += 2 + length;
@@ -166,7 +165,7 @@ pub(crate) mod tests {
         bytes
     }
 
-    /// Takes the Huffman tables out, as cameras do.
+    /// Removes the Huffman tables, as cameras do.
     pub(crate) fn without_tables(jpeg: &[u8]) -> Vec<u8> {
         let (mut to, mut at) = (jpeg[..2].to_vec(), 2);
         loop {
@@ -225,7 +224,7 @@ pub(crate) mod tests {
         for cut in 0..jpeg.len() {
             assert!(matches!(read(&jpeg[..cut]), Err(JpegFault::Torn(_))), "{cut}");
         }
-        // The middle is missing, as when a packet was lost.
+        // The middle is missing, as after a lost packet.
         let scan = head(&jpeg).unwrap().scan_at + 20;
         let holed = [&jpeg[..scan], &jpeg[jpeg.len() - 60..]].concat();
         assert!(matches!(read(&holed), Err(JpegFault::Torn(_))));

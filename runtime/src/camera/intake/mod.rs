@@ -1,7 +1,6 @@
-//! From a frame in the driver's memory to a picture on the grid of the nets, row by row, in memory that is there from the
-//! start.
+//! Converts a frame in driver memory to a picture for the models, row by row, in preallocated memory.
 //!
-//! checked -> decoded to RGB -> region of interest -> flat field -> resized into a picture of the pool.
+//! checks -> decoding to RGB -> region of interest -> flat field -> resize into a picture of the pool.
 
 pub mod colour;
 pub mod jpeg;
@@ -36,14 +35,14 @@ pub struct Region {
     pub height_px: u32,
 }
 
-/// What becomes of the sensor's picture.
+/// How the sensor's picture is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// It stays as it is.
+    /// Unscaled.
     AsIs,
-    /// It stays as it is, or is shrunk to so many pixels.
+    /// Unscaled, or shrunk to this many pixels.
     Within(u64),
-    /// One pixel of the result is this many of the sensor, above 0, in x and in y.
+    /// Result pixels are this many sensor pixels in x and y, above 0.
     Factor(f64),
     /// The centre square becomes one tile, as in the reference preparation.
     WholeField,
@@ -52,35 +51,37 @@ pub enum Scale {
 /// Why a frame did not become a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The driver says so.
+    /// The driver flagged it.
     Damaged,
-    /// Another size than the stream's.
+    /// Its size differs from the stream's.
     WrongSize(String),
-    /// A JPEG picture that is cut off or broken.
+    /// A truncated or damaged JPEG.
     Torn(String),
     /// All pictures of the pool are in use.
     NoBuffer,
 }
 
 impl Refusal {
-    /// In words: what was found, what was expected.
+    /// What was found and expected.
     pub fn error(&self) -> Error {
         match self {
-            Self::Damaged => Error::picture("a frame that the driver calls damaged", "a whole one", "Check the cable"),
+            Self::Damaged => {
+                Error::picture("a frame flagged as damaged by the driver", "an intact one", "Check the cable")
+            }
             Self::WrongSize(found) => Error::picture(
                 found,
-                "the size that the stream began with",
-                "Check that no other program sets the camera",
+                "the size at the start of the stream",
+                "Check that no other program configures the camera",
             ),
             Self::Torn(found) => {
-                Error::picture(format!("a torn JPEG frame: {found}"), "a whole one", "Check the cable")
+                Error::picture(format!("a torn JPEG frame: {found}"), "a complete one", "Check the cable")
             }
-            Self::NoBuffer => Error::picture("a frame for which no memory is free", "a free picture of the pool", ""),
+            Self::NoBuffer => Error::picture("a frame without a free picture", "a free picture in the pool", ""),
         }
     }
 }
 
-/// A stream's frames become pictures here.
+/// Converts a stream's frames to pictures.
 #[derive(Debug)]
 pub struct Intake {
     format: Format,
@@ -89,26 +90,26 @@ pub struct Intake {
     weights: Weights,
     jpeg: Option<JpegReader>,
     resize: RowResize,
-    /// RGB of one row of the frame, in whole pairs of pixels.
+    /// RGB of one row of the frame, in whole pixel pairs.
     row: Vec<u8>,
     pool: FramePool,
     size_px: (u32, u32),
     placement: Placement,
 }
 
-/// What keeps a region to so many pixels.
+/// Limits a region to this many pixels.
 fn within(most_px: u64, region: Region) -> Scale {
     let px = u64::from(region.width_px) * u64::from(region.height_px);
     if px <= most_px { Scale::AsIs } else { Scale::Factor((px as f64 / most_px.max(1) as f64).sqrt()) }
 }
 
 impl Intake {
-    /// Takes all the memory that a stream of `format` needs, with `pictures` pictures in the pool. Without a region all
-    /// of the frame is read; without a flat field its light stays as it is.
+    /// Allocates all memory for a stream of `format`, with `pictures` pictures in the pool. Without a region the whole
+    /// frame is read; without a flat field it is not corrected.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a region that is not inside the frame, a flat field of another size than the frame, and for a result of more than [`MAX_FRAME_PX`]
-    /// pixels (which [`Scale::AsIs`] may have) or of none.
+    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a region outside the frame, a flat field of another size
+    /// than the frame, and for a result of more than [`MAX_FRAME_PX`] pixels (which [`Scale::AsIs`] may have) or of none.
     pub fn new(
         format: Format,
         region: Option<Region>,
@@ -124,13 +125,13 @@ impl Intake {
             return Err(Error::picture(
                 format!("a region of {width_px}x{height_px} pixels at {x_px}, {y_px}"),
                 format!("one inside the frame of {width}x{height} pixels"),
-                "Mend x_px, y_px, width_px and height_px of the source's region",
+                "Correct x_px, y_px, width_px and height_px of the source's region",
             ));
         }
         if let Some(made_for) = flat_field.as_ref().map(FlatField::size_px).filter(|size| *size != (width, height)) {
             return Err(Error::picture(
                 format!("a flat field for frames of {}x{} pixels", made_for.0, made_for.1),
-                format!("one for {width}x{height} pixels, which the camera gives"),
+                format!("one for {width}x{height} pixels, the size of the camera's frames"),
                 "Measure it again with `bloodseg flatfield`, or set width_px and height_px to its size",
             ));
         }
@@ -185,12 +186,12 @@ impl Intake {
         self.size_px
     }
 
-    /// How a picture lies on the sensor's.
+    /// Where a picture lies on the sensor's.
     pub fn placement(&self) -> Placement {
         self.placement
     }
 
-    /// Makes a picture of a frame.
+    /// Converts a frame to a picture.
     ///
     /// # Errors
     /// [`Refusal`]; the next frame may be fine.
@@ -235,7 +236,7 @@ impl Intake {
             if let Some(flat_field) = flat_field {
                 flat_field.correct(y as u32, region.x_px, row);
             }
-            // Sizes were settled when the stream began; what does not fit is no frame of it.
+            // Sizes were checked when the stream began; a mismatch means an invalid frame.
             resize.row(row, &mut picture).map_err(|e| Refusal::WrongSize(e.to_string()))?;
         }
         Ok(picture)

@@ -17,7 +17,7 @@ fn take(intake: &mut Intake, bytes: &[u8]) -> RgbImage {
     RgbImage::clone(&intake.take(RawFrame { bytes, damaged: false }).unwrap())
 }
 
-/// Rows of brightness `x + 10 y` with padding at their ends.
+/// Rows of brightness `x + 10 y` with padding at the end.
 fn luma(width: u32, height: u32, stride: u32) -> Vec<u8> {
     (0..height).flat_map(|y| (0..stride).map(move |x| if x < width { (x + 10 * y) as u8 } else { 201 })).collect()
 }

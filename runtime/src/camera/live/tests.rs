@@ -1,4 +1,4 @@
-//! A camera that goes through everything that cameras go through, in virtual time.
+//! A camera through all its failures, in virtual time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +11,7 @@ use crate::camera::{
     limits::{CAMERA_STALL, MAX_CAMERA_RETRY},
 };
 
-/// A YUYV frame of one grey.
+/// A uniformly grey YUYV frame.
 fn grey(width: usize, height: usize, level: u8) -> Vec<u8> {
     [level, 128].repeat(width * height)
 }
@@ -20,7 +20,7 @@ fn camera(script: &Scripted, wanted: Wanted) -> Camera {
     Camera::open("camera0", "/dev/video0".into(), Box::new(script.clone()), wanted).unwrap()
 }
 
-/// What a camera did until `seconds` have passed, with the time.
+/// What a camera did until `seconds` had passed, with times.
 struct Seen {
     levels: Vec<u8>,
     errors: Vec<String>,
@@ -147,7 +147,7 @@ fn a_changed_format_is_followed() {
     let counters = camera.counters().unwrap();
     assert_eq!((counters.wrong_size, counters.format_changes, counters.reopened), (3, 1, 1));
 
-    // Another camera in the same place.
+    // Another camera with the same name.
     let mut script = script.0.lock().unwrap();
     script.deeds.extend([Deed::Unplug(0), Deed::Frame(vec![77; 64 * 64])]);
     script.offers = vec![offer(b"GREY", 64, 64)];
@@ -188,7 +188,7 @@ fn frames_that_come_too_fast_are_skipped_and_a_fitting_rate_loses_none() {
     let frames = |count: usize| (0..count).map(|_| Deed::Frame(grey(80, 60, 1)));
     let script = Scripted::new(offer(b"YUYV", 80, 60), frames(1000));
     let mut fast = camera(&script, fps(10.0));
-    // A frame a millisecond for a second.
+    // One frame per millisecond for a second.
     let seen = run(&mut fast, 0.0, 1.0);
     assert!((10..=11).contains(&seen.levels.len()), "{}", seen.levels.len());
     assert_eq!(fast.counters().unwrap().skipped + seen.levels.len() as u64, 1000);
@@ -223,7 +223,7 @@ fn a_known_pitch_is_brought_to_that_of_the_models() {
     assert_eq!((frame.origin.placement.scale, frame.origin.um_per_analysed_px()), (2.5, Some(1.25)));
     assert!(camera.describe().contains("256x192 px of 1.250 um"), "{}", camera.describe());
     assert_eq!((camera.need().frame_px, camera.frame_size_px()), ((256, 192), None));
-    // A pitch that cannot be.
+    // An implausible pitch.
     let script = Scripted::new(offer(b"GREY", 640, 480), []);
     let mut absurd = self::camera(&script, Wanted { um_per_px: Some(50.0), ..Wanted::default() });
     assert_eq!(absurd.resample_to(1.25).unwrap_err().exit_code(), 7);

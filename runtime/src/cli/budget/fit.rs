@@ -1,4 +1,4 @@
-//! What the frames of a source may take, where the config limits the memory.
+//! The size of a source's frames if the config limits the memory.
 
 use super::{Heap, of_pipeline};
 use crate::{
@@ -13,31 +13,31 @@ use bloodseg_vision::{
     pipeline::Pipeline,
 };
 
-/// The sizes of two analyses whose difference tells what a pixel costs: both of several tiles.
+/// The sizes of two analyses, both of several tiles, whose difference gives the cost of a pixel.
 const PROBES: [[u32; 2]; 2] = [[80, 64], [128, 96]];
 
-/// What of the room is not used, and the share of the rest that is: what a pixel costs is not the same at every shape.
+/// Reserve of the available memory, because the cost of a pixel varies with the shape.
 const SLACK_BYTES: f64 = 1.5 * MIB;
 const MARGIN: f64 = 0.9;
 
-/// Bytes of a pixel of a frame.
+/// Bytes per pixel of a frame.
 const RGB_BYTES: u64 = 3;
 
-/// What frames may take.
+/// Size limits of frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::cli) struct Fit {
-    /// Whether frames are brought to the scale of the models.
+    /// Whether frames are scaled for the models.
     pub(in crate::cli) needs_scale: bool,
     /// Most pixels of a frame at the scale of the models.
     pub(in crate::cli) analysed_most_px: u64,
     /// Most pixels of a frame whose scale is measured.
     frame_most_px: Option<u64>,
-    /// What memory was reckoned with, where it is limited.
+    /// The needs that the budget assumes, if it is limited.
     held_to: Option<Need>,
 }
 
 impl Fit {
-    /// Holds a source to it.
+    /// Applies the limits to a source.
     ///
     /// # Errors
     /// Those of the source.
@@ -52,8 +52,8 @@ impl Fit {
     }
 }
 
-/// Chooses how large the frames of a source may be, and reckons what they take; without a limit in the config, nothing is
-/// reckoned. Frames whose scale is not known yet are as large as the memory allows.
+/// Determines the frame sizes of a source and their needs; does nothing without a limit in the config. Frames of unknown
+/// scale are as large as the memory allows.
 ///
 /// # Errors
 /// Those of the analysis and of the source.
@@ -78,20 +78,20 @@ pub(in crate::cli) fn of_source(
         need.analysed_px = Some(shrunk(need.frame_px, before_px, analysed_px));
         if analysed_px < before_px {
             log::info!(
-                "frames of {}x{} px, of at most {analysed_px} px at the scale of the models: the memory allows no more",
+                "frames are limited to {}x{} px, and {analysed_px} px at the scale of the models, by the memory budget",
                 need.frame_px.0,
                 need.frame_px.1
             );
         }
     }
-    // A little more than reckoned is a rounding of a side.
+    // Slightly more than computed is a rounding error of a side.
     fit.analysed_most_px = need.analysed_px.map_or(MAX_FRAME_PX, px).min(MAX_FRAME_PX);
     let budget = of_pipeline(session, pipeline, need, heap, http)?;
     fit.held_to = Some(need);
     Ok((fit, Some(budget)))
 }
 
-/// Pixels of a frame, and of one at the scale of the models, that the memory has room for.
+/// Pixels of a frame, and of one at the scale of the models, that fit into the memory.
 fn room(
     session: &Session,
     pipeline: &mut Pipeline,
@@ -119,8 +119,8 @@ fn room(
         _ => 0.0,
     };
     let least_px = f64::from(TILE_PX * TILE_PX);
-    // First the whole frame at most at its own scale; then cells of twice the models' size and more; then smaller frames,
-    // where the source can make them.
+    // First the whole frame at most at its own scale; then cells of at least twice the models' size; then smaller frames,
+    // if the source can deliver them.
     let mut frame = full_px as f64;
     loop {
         let most = analysed(frame).min(frame).min(MAX_FRAME_PX as f64);
@@ -132,7 +132,7 @@ fn room(
     }
 }
 
-/// A size of the same shape with at most so many pixels.
+/// A size of the same shape with at most this many pixels.
 fn shrunk((width, height): (u32, u32), before_px: u64, most_px: u64) -> (u32, u32) {
     if before_px <= most_px {
         return (width, height);

@@ -1,4 +1,4 @@
-//! What memory a run would need: reckoned as `run` does it, for each source of the config.
+//! The memory that a run needs, computed as in `run`, for each source in the config.
 
 use crate::{
     camera::{
@@ -15,7 +15,7 @@ use crate::{
 };
 use bloodseg_vision::{geometry::TILE_PX, pipeline::Pipeline};
 
-/// Checks the greatest need. `pipeline` is that of the models, where they are any good; frames of `frame_px` go before those
+/// Checks the greatest need. `pipeline` is that of the models, if they are usable; `frame_px` overrides the frame sizes
 /// of the sources.
 pub(super) fn check(
     session: &Session,
@@ -24,7 +24,7 @@ pub(super) fn check(
     machine: &Machine,
 ) -> Finding {
     let Some(mut pipeline) = pipeline else {
-        return Finding::skipped("budget", "without models the need is not known", "");
+        return Finding::skipped("budget", "the memory need is unknown without models", "");
     };
     let finding = |budget: &Budget| budget::check(budget.total_bytes(), session.config.budget.total_mib, machine);
     let names: Vec<&str> = session.config.source.keys().map(String::as_str).collect();
@@ -35,7 +35,7 @@ pub(super) fn check(
             Err(error) => Finding::fault("budget", &error),
         };
     }
-    // Each source is reckoned with models of its own: what a frame leaves on the heap is measured.
+    // Each source is measured with a fresh pipeline, because frames leave memory on the heap.
     drop(pipeline);
     let (mut greatest, mut closed): (Option<(&str, Budget)>, Vec<&str>) = (None, Vec::new());
     for name in names {
@@ -54,17 +54,18 @@ pub(super) fn check(
     }
     let Some((name, budget)) = greatest else {
         let found = format!("no source can be opened, so their frames are not known: {}", closed.join(", "));
-        return Finding::skipped("budget", found, "Give their size with --frame WxH");
+        return Finding::skipped("budget", found, "Pass their size with --frame WxH");
     };
     let mut finding = finding(&budget);
     finding.found = format!("{name}: {}", finding.found);
     if !closed.is_empty() {
-        finding.found = format!("{}; not reckoned, since they cannot be opened: {}", finding.found, closed.join(", "));
+        finding.found =
+            format!("{}; not included, because they cannot be opened: {}", finding.found, closed.join(", "));
     }
     finding
 }
 
-/// The need of a run on a source; `before` it was opened there were so many bytes on the heap.
+/// The need of a run on a source; `before` is the number of heap bytes before it was opened.
 fn of_source(session: &Session, mut source: Box<dyn FrameSource>, before: u64) -> Result<Budget> {
     let opened = needs::live_bytes();
     counting::restart_peak();

@@ -1,4 +1,4 @@
-//! Folders, read once each.
+//! Folders, each read once.
 
 use std::{collections::BTreeSet, io, path::Path};
 
@@ -6,7 +6,7 @@ use super::Found;
 use crate::error::{Error, Result};
 use bloodseg_vision::{frame::decode::looks_like_picture, pictures};
 
-/// What tells a folder from all others, by whatever name it is reached.
+/// The identity of a folder, independent of the path to it.
 #[cfg(unix)]
 type Identity = (u64, u64);
 #[cfg(not(unix))]
@@ -23,18 +23,18 @@ fn identity(folder: &Path) -> io::Result<Identity> {
     folder.canonicalize()
 }
 
-/// The folders that were read.
+/// The folders already read.
 #[derive(Default)]
 pub(super) struct Folders(BTreeSet<Identity>);
 
 impl Folders {
-    /// Adds the pictures of a folder by name, and with `recursive` those of the folders in it; folders that links lead to come
-    /// last. A folder that was read before adds nothing. Tells whether this one was not.
+    /// Adds the pictures of a folder by name, and with `recursive` those of its subfolders; folders reached through links
+    /// come last. A folder that was already read adds nothing. Returns whether it was new.
     ///
     /// # Errors
     /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder that cannot be read.
     pub(super) fn read(&mut self, folder: &Path, recursive: bool, found: &mut Vec<Found>) -> Result<bool> {
-        // Behind the others, so that a folder's own name goes before those of links to it.
+        // After the others, so that a folder's own path takes precedence over links to it.
         let mut links = Vec::new();
         let is_new = self.read_below(folder, Path::new(""), recursive, found, &mut links)?;
         while !links.is_empty() {
@@ -55,7 +55,7 @@ impl Folders {
     ) -> Result<bool> {
         let failed = |e: io::Error| Error::input(folder, e, "a folder that can be read", "");
         if !self.0.insert(identity(folder).map_err(failed)?) {
-            log::info!("{}: read already by another name", folder.display());
+            log::info!("{}: already read under another name", folder.display());
             return Ok(false);
         }
         let entries = std::fs::read_dir(folder).map_err(failed)?;

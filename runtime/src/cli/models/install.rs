@@ -1,4 +1,4 @@
-//! A bundle into the slots, and back.
+//! Installs a bundle into the slots, and rolls back.
 
 use std::path::{Path, PathBuf};
 
@@ -21,24 +21,24 @@ use bloodseg_bundles::{
 
 /// Arguments of `models install`.
 ///
-/// In this order: size, container, signature, manifests, the gate in front of the engine, memory, golden inputs, slot. The
-/// first thing that is wrong ends it, and the active models stay as they are. A run that is going on keeps the models that it
-/// has until its next start.
+/// Checks in this order: size, container, signature, manifests, the gate in front of the engine, memory, golden inputs,
+/// slot. Stops at the first failure and leaves the active models unchanged. An active run keeps its models until its next
+/// start.
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
-    /// The bundle; its signature lies beside it, with .minisig added to the name
+    /// The bundle; its signature is beside it, with .minisig appended to the name
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
 
-    /// File of a public key to trust beside those of the config
+    /// File with a public key to trust in addition to those in the config
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
-    /// Take a bundle that no trusted key signed
+    /// Accept a bundle that no trusted key signed
     #[arg(long)]
     unsigned: bool,
 
-    /// Size of the frames that will be analysed, for the memory that they need
+    /// Size of the frames to be analysed, for their memory needs
     #[arg(long, value_name = "WxH", default_value = "64x64", value_parser = budget::size)]
     frame: [u32; 2],
 }
@@ -50,15 +50,15 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<()> {
     let state = slots.install(&accepted)?;
     print::line(format_args!("slot     {} of {}", state.active.name(), slots.folder().display()));
     print::line(format_args!(
-        "active   from the next start on, on trial for {MIN_TRIAL_FRAMES} frames, {MAX_TRIAL_STARTS} starts at most"
+        "active   from the next start on, on trial for {MIN_TRIAL_FRAMES} frames and at most {MAX_TRIAL_STARTS} starts"
     ));
     if session.slots_in_use().is_none() {
-        log::warn!("models.dir goes before the slots: what was installed does not run");
+        log::warn!("models.dir takes precedence over the slots: the installed models are not used");
     }
     Ok(())
 }
 
-/// Everything that is asked of a bundle before it is installed.
+/// All checks of a bundle before it is installed.
 pub(super) fn try_out(
     session: &Session,
     path: &Path,
@@ -70,7 +70,7 @@ pub(super) fn try_out(
     let accepted = accept(file::read(path)?, file::read_signature(path)?, keys, unsigned, &origin)?;
     let total_mib = session.config.budget.total_mib;
     total_mib.map_or(Ok(()), |total_mib| accepted.check_memory(total_mib, &origin))?;
-    // From here on the engine has it. Loading runs the golden inputs.
+    // From here on the engine reads it. Loading runs the golden inputs.
     let mut pipeline = session.load(&accepted.models)?;
     if total_mib.is_some() {
         budget::check(
@@ -82,10 +82,10 @@ pub(super) fn try_out(
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
     print::line(format_args!("bundle   {origin}: {versions}"));
     match &accepted.key_id {
-        Some(key_id) => print::line(format_args!("signed   by the key {key_id}")),
-        None => print::line("signed   by no trusted key"),
+        Some(key_id) => print::line(format_args!("signed   by key {key_id}")),
+        None => print::line("signed   not by a trusted key"),
     }
-    print::line("golden   both nets answer as their manifests say");
+    print::line("golden   the outputs of both models match their manifests");
     Ok(accepted)
 }
 

@@ -1,4 +1,4 @@
-//! What lies in the slots.
+//! Lists the slots.
 
 use clap::Args;
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-/// A place and what is known of it.
+/// A place and its models.
 #[derive(Debug, Serialize)]
 struct Row {
     slot: &'static str,
@@ -30,7 +30,7 @@ struct Row {
     ssr_version: String,
     unet_version: String,
     bundle_sha256: Option<String>,
-    /// None for an unsigned bundle, and for the built-in models.
+    /// `None` for an unsigned bundle, and for the built-in models.
     key_id: Option<String>,
     installed_utc: Option<String>,
 }
@@ -40,7 +40,7 @@ struct List {
     active: &'static str,
     trial_starts: Option<u32>,
     slots: Vec<Row>,
-    /// Why models were left the last time, and when.
+    /// Reason and time of the last rollback.
     went_back: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn run(session: &Session, args: &ListArgs) -> Result<()> {
         print::line(format_args!("{:<9} {:<8} {:<8} {bundle:<12} {signed:<16} {}", row.slot, ssr, unet, row.state));
     }
     if let Some(went_back) = &list.went_back {
-        print::line(format_args!("last left {went_back}"));
+        print::line(format_args!("last rollback {went_back}"));
     }
     Ok(())
 }
@@ -107,9 +107,9 @@ fn words(state: &State, place: Place) -> String {
     }
     let left = state.went_back.as_ref().zip(state.origin(place));
     match left.filter(|(back, origin)| back.bundle_sha256 == origin.bundle_sha256) {
-        Some((back, _)) => format!("left {}: {}", back.utc, back.reason),
+        Some((back, _)) => format!("rolled back {}: {}", back.utc, back.reason),
         None if state.previous == place => "previous".into(),
-        None if place == Place::BuiltIn => "last resort".into(),
+        None if place == Place::BuiltIn => "fallback".into(),
         None if state.origin(place).is_none() => "empty".into(),
         None => "not in use".into(),
     }

@@ -1,4 +1,4 @@
-//! What a maker of models needs: keys and bundles.
+//! Keys and bundles for makers of models.
 
 use std::{
     io::Write,
@@ -17,19 +17,19 @@ use bloodseg_vision::model::golden;
 
 /// Arguments of `models keygen`.
 ///
-/// The keys are those of the minisign tool, without a password: keep PREFIX.key where nobody else can read it. A file that is
-/// there already is never replaced.
+/// The keys are in minisign format, without a password: keep PREFIX.key where nobody else can read it. Existing files are
+/// never replaced.
 #[derive(Debug, Args)]
 pub(super) struct KeygenArgs {
-    /// Path of the keys, without its ending
+    /// Path of the keys, without extension
     #[arg(long, value_name = "PREFIX")]
     out: PathBuf,
 }
 
 /// Arguments of `models pack`.
 ///
-/// The signature lies beside the bundle, in FILE.minisig; both travel together. A bundle that was packed without a key can be
-/// signed with the tool: minisign -Sm FILE.
+/// The signature is written beside the bundle, to FILE.minisig; distribute both. A bundle that was packed without a key
+/// can be signed with the minisign tool: minisign -Sm FILE.
 #[derive(Debug, Args)]
 pub(super) struct PackArgs {
     /// Folder with ssr.onnx, ssr.toml, unet.onnx and unet.toml
@@ -40,14 +40,14 @@ pub(super) struct PackArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Secret key that signs it
+    /// Secret key to sign it with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
 
 pub(super) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (secret_path, public_path, key) = file::make_keys(&args.out)?;
-    print::line(format_args!("secret   {}: keep it to yourself", secret_path.display()));
+    print::line(format_args!("secret   {}: keep it secret", secret_path.display()));
     print::line(format_args!("public   {}: key {}", public_path.display(), key.id()));
     print::line(format_args!("trust it [models] keys = [\"{}\"]", key.public_line()));
     Ok(())
@@ -62,7 +62,7 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
         None => None,
     };
     let (bytes, models) = file::pack_folder(&args.folder)?;
-    // A signature that no longer fits must not lie beside a new bundle, not even for a moment.
+    // A stale signature must not lie beside a new bundle, not even for a moment.
     let signature_path = file::signature_path(&args.out);
     match std::fs::remove_file(&signature_path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::output(&signature_path, e)),

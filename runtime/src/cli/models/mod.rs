@@ -18,12 +18,12 @@ use bloodseg_bundles::{
 
 /// Arguments of `models`.
 ///
-/// New models come as one bundle, signed with minisign by its maker. A bundle is checked before anything runs it, its
-/// golden inputs run, and then it goes into the slot that is not in use and becomes active at once. It is on trial
-/// until it has counted cells in 20 frames of `run`; where it fails before, or three starts come to nothing, the models
-/// before it are active again by themselves, and `list` says why.
+/// New models are distributed as one bundle, signed with minisign by its maker. A bundle is checked, its golden inputs
+/// are run, and then it is installed into the unused slot and becomes active. It is on trial until it has counted cells
+/// in 20 frames of `run`. If it fails before, or three starts end without confirmation, bloodseg rolls back to the
+/// previous models, and `list` shows why.
 ///
-/// The folder of the slots is `--slots DIR`, or `[models] slots` of the config.
+/// The slots folder is `--slots DIR`, or `[models] slots` in the config.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ModelsArgs {
     #[command(subcommand)]
@@ -32,17 +32,17 @@ pub(in crate::cli) struct ModelsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a pair of keys: PREFIX.key signs bundles, PREFIX.pub is what devices trust
+    /// Create a key pair: PREFIX.key signs bundles, PREFIX.pub is trusted by devices
     Keygen(make::KeygenArgs),
     /// Pack the four files of a folder into a bundle, and sign it
     Pack(make::PackArgs),
-    /// Check a bundle, run its golden inputs, and make it active, on trial
+    /// Check a bundle, run its golden inputs, and activate it on trial
     Install(install::InstallArgs),
-    /// Show what lies in the slots, and why what was left was left
+    /// Show the slots, and why models were rolled back
     List(list::ListArgs),
-    /// Check the slots, or a bundle without installing it, golden inputs and signatures included
+    /// Check the slots, or a bundle without installing it, including golden inputs and signatures
     Verify(verify::VerifyArgs),
-    /// Make the models before the active ones active again
+    /// Roll back to the previous models
     Rollback,
 }
 
@@ -61,14 +61,14 @@ pub(in crate::cli) fn run(session: &Session, args: &ModelsArgs) -> Result<()> {
     }
 }
 
-/// The slots, for a command that is about them.
+/// The slots, for a command that needs them.
 fn slots(session: &Session) -> Result<Slots> {
     session.slots().ok_or_else(|| {
-        Error::config("models", "no folder for the slots", "Give --slots DIR, or models.slots in the config file")
+        Error::config("models", "no slots folder", "Pass --slots DIR, or models.slots in the config file")
     })
 }
 
-/// The keys that are trusted: those of the config, and of a file that was named.
+/// The trusted keys: those of the config, and of a given file.
 fn keys(session: &Session, named: Option<&PathBuf>) -> Result<Keys> {
     let models = &session.config.models;
     let mut keys = Keys::default();
@@ -76,7 +76,7 @@ fn keys(session: &Session, named: Option<&PathBuf>) -> Result<Keys> {
         keys.add(key, "models.keys")?;
     }
     for path in models.key_file.iter().chain(named) {
-        keys.add(&file::read_text(path, "a public key of minisign")?, &path.display().to_string())?;
+        keys.add(&file::read_text(path, "a minisign public key")?, &path.display().to_string())?;
     }
     Ok(keys)
 }

@@ -1,4 +1,4 @@
-//! Whether what lies in the slots, or in a bundle, is what it should be.
+//! Verifies the slots or a bundle.
 
 use std::path::PathBuf;
 
@@ -21,15 +21,15 @@ use bloodseg_vision::geometry::TILE_PX;
 /// Arguments of `models verify`.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// A bundle; without it, the slots
+    /// A bundle; if omitted, the slots
     #[arg(value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
 
-    /// File of a public key to trust beside those of the config
+    /// File with a public key to trust in addition to those in the config
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
-    /// Take a bundle that no trusted key signed
+    /// Accept a bundle that no trusted key signed
     #[arg(long, requires = "bundle")]
     unsigned: bool,
 }
@@ -48,7 +48,7 @@ pub(super) fn run(session: &Session, args: &VerifyArgs) -> Result<()> {
             continue;
         }
         match check(session, &slots, &state, place, &keys) {
-            Ok(signed) => print::line(format_args!("{:<9} in order, {signed}", place.name())),
+            Ok(signed) => print::line(format_args!("{:<9} ok, {signed}", place.name())),
             Err(error) => {
                 print::line(format_args!("{:<9} {error}", place.name()));
                 first_fault.get_or_insert(error);
@@ -58,7 +58,7 @@ pub(super) fn run(session: &Session, args: &VerifyArgs) -> Result<()> {
     first_fault.map_or(Ok(()), Err)
 }
 
-/// Hash, gate and golden inputs of a place; and its signature, where there was one.
+/// Checks hash, gate and golden inputs of a place, and its signature if there is one.
 fn check(session: &Session, slots: &Slots, state: &State, place: Place, keys: &Keys) -> Result<String> {
     session.load(&slots.models_at(state, place)?)?;
     let Some(origin) = state.origin(place) else { return Ok("as this program brings them".into()) };
@@ -66,9 +66,9 @@ fn check(session: &Session, slots: &Slots, state: &State, place: Place, keys: &K
     let (bytes, signature) = slots.signed_at(place)?;
     let name = format!("slot {}", place.name());
     match signature {
-        // What is held against no key is said to be so.
-        Some(_) if keys.is_empty() => Ok(format!("signed by the key {key_id}, which no key at hand can tell")),
-        Some(text) => Ok(format!("signed by the key {}", keys.verify(&bytes, &text, &name)?)),
-        None => Err(Error::model(name, "no signature", format!("one of the key {key_id}"), "Install it again")),
+        // Report signatures that cannot be verified for lack of a key.
+        Some(_) if keys.is_empty() => Ok(format!("signed by key {key_id}, not verified: no trusted keys")),
+        Some(text) => Ok(format!("signed by key {}", keys.verify(&bytes, &text, &name)?)),
+        None => Err(Error::model(name, "no signature", format!("a signature by key {key_id}"), "Install it again")),
     }
 }

@@ -273,12 +273,12 @@ fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
     let Counts { captured, unreadable, .. } = counts;
     if unreadable > 0 && of_files {
         let found = format!("{unreadable} of {} pictures could not be used, as said above", captured + unreadable);
-        return Err(Error::input(Path::new(name), found, "pictures alone", "The others are done"));
+        return Err(Error::input(Path::new(name), found, "only usable pictures", "The others were processed"));
     }
     if captured > 0 || unreadable == 0 {
         return Ok(());
     }
-    Err(Error::frames(name, format!("none of its {unreadable} frames can be used"), "The warnings say why"))
+    Err(Error::frames(name, format!("none of its {unreadable} frames can be used"), "See the warnings"))
 }
 
 #[cfg(test)]

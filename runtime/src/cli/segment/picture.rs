@@ -63,7 +63,7 @@ impl Picture {
     pub(super) fn read(input: &Input, how: How) -> Result<Self> {
         // No decoder should panic on a picture; if one does, the others are done all the same.
         let read = catch_unwind(AssertUnwindSafe(|| Self::decoded(input, how)));
-        let broken = || Error::input(&input.path, "a picture that breaks its decoder", "a whole one", "");
+        let broken = || Error::input(&input.path, "a picture that crashes its decoder", "an intact one", "");
         read.unwrap_or_else(|_| Err(broken()))
     }
 

@@ -212,7 +212,7 @@ impl Work {
         }
         if !self.refused.is_empty() {
             let found = format!("{} of {count} pictures could not be used, as said above", self.refused.len());
-            return Err(Error::input(out, found, "pictures alone", "The others are done"));
+            return Err(Error::input(out, found, "only usable pictures", "The others were processed"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The end of a run: what is under way is brought to its end, so that the next run does not send it again.
+//! The end of a run: messages in flight are completed, so that the next run does not send them again.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::outbox::{
 };
 
 impl Sender {
-    /// Sends what is left, as far as the broker takes it in time, and takes leave.
+    /// Sends what is left, as far as the broker accepts it in time, and disconnects.
     pub fn end(&mut self) -> Counters {
         let began = self.clock.elapsed();
         let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
         self.look_at = began;
         let mut looked = false;
         while since(self) < MAX_MQTT_END && !(looked && self.is_idle()) {
-            // A broker that is away is not waited for; one that was never tried is tried.
+            // A broker that is unreachable is not waited for; one that was never tried is tried.
             if matches!(self.line, Line::Away(_)) && self.tries > 0 {
                 break;
             }
@@ -29,10 +29,10 @@ impl Sender {
         if self.is_up() {
             self.leave();
         } else {
-            // So that it can be said how much waits.
+            // To report how much is pending.
             self.look(self.clock.elapsed());
         }
-        // What an earlier process may have left is of no account where this one never came to the broker.
+        // Messages of an earlier process do not matter if this one never connected.
         if !self.inherits && self.window.is_empty() {
             self.mark.end();
         }
@@ -45,25 +45,25 @@ impl Sender {
         matches!(self.line, Line::Up(_))
     }
 
-    /// Whether all that there was is acknowledged.
+    /// Whether everything is acknowledged.
     fn is_idle(&self) -> bool {
         self.window.is_empty() && self.notes.is_empty() && self.sweep.is_over() && self.read >= self.newest
     }
 
-    /// From here on no frame is put under way any more. Those that are come first, so that the last state knows of them.
+    /// From here on no new frame is sent. Those in flight come first, so that the final state includes them.
     pub(super) fn leave(&mut self) {
         let until = self.clock.elapsed() + MAX_MQTT_LEAVE;
         self.notes.withdraw();
         self.listen(until.saturating_sub(MAX_MQTT_LEAVE / 2), |sender| sender.window.is_empty());
-        // Also where an earlier state is still under way: this is the one that stays.
+        // Even if an earlier state is still in flight: this is the one that remains.
         self.note_state(self.clock.elapsed());
         self.note(self.topics.availability.clone(), message::OFFLINE.to_owned());
         self.listen(until, |sender| sender.window.is_empty() && sender.notes.is_empty());
         if self.is_up() && self.notes.is_empty() {
             self.link.send(Packet::Leave);
         }
-        // Without leave, the broker tells the last will, which says the same. Either way, what it has said counts until it
-        // hangs up: a frame that it has passed on would come again.
+        // Without a disconnect, the broker publishes the last will, which says the same. Either way, what it has sent
+        // counts until it disconnects: otherwise a delivered frame would be sent again.
         let until = self.clock.elapsed() + MQTT_LOOK;
         for _ in 0..MAX_MQTT_HEARD {
             if !self.is_up() {
@@ -77,7 +77,7 @@ impl Sender {
         self.link.hang_up();
     }
 
-    /// Sends and listens until it is over, but no longer than `until`.
+    /// Sends and receives until it is over, but at most until `until`.
     fn listen(&mut self, until: Duration, is_over: fn(&Self) -> bool) {
         while self.is_up() && !is_over(self) {
             let now = self.clock.elapsed();

@@ -39,7 +39,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let records = open_to_write(&folder.path().join(FILE)).unwrap();
-        // No power is cut here.
+        // Power failures are not tested here.
         records.execute_batch("PRAGMA synchronous = OFF").unwrap();
         let clock = Arc::new(VirtualClock::at(noon()));
         let broker = Broker { is_up: true, ..Broker::default() };
@@ -76,7 +76,7 @@ impl Bench {
         }
     }
 
-    /// Lets the sender work for so long.
+    /// Runs the sender for this time.
     fn pass(&self, sender: &mut Sender, time: Duration) {
         let until = self.clock.elapsed() + time;
         while self.clock.elapsed() < until {
@@ -85,7 +85,7 @@ impl Bench {
         }
     }
 
-    /// Numbers of the frames that subscribers got, and how many they were told are lost, in order.
+    /// Numbers of the frames that subscribers received, and of the losses reported, in order.
     fn got(&self) -> (Vec<u64>, u64) {
         let (mut frames, mut lost) = (Vec::new(), 0);
         for (topic, payload) in &self.broker().passed_on {
@@ -103,7 +103,7 @@ impl Bench {
         self.broker().kept.get(topic).cloned().unwrap_or_default()
     }
 
-    /// What of its frames is marked on the disk.
+    /// The mark on disk.
     fn marked(&self) -> Option<i64> {
         MarkFile::open(self.folder.path()).get().map(|mark| mark.frame_id)
     }
@@ -199,10 +199,10 @@ fn a_process_may_die_at_any_packet() {
         bench.pass(&mut bench.sender(), MINUTE);
         let (mut after, lost) = bench.got();
         let twice = after.split_off(before.len());
-        // Only what had arrived beyond the mark comes again.
+        // Only frames beyond the mark are delivered again.
         let allowed = |frame: &u64| !before.contains(frame) || *frame > marked.unsigned_abs();
         assert!(twice.iter().all(allowed), "after {dies_after} packets: {before:?}, then {twice:?}");
-        // What the broker had and was not told to pass on arrives once, unless its number is first that of a frame before it.
+        // What the broker had and was not released arrives once, unless its id is first that of an earlier frame.
         let again = twice.iter().enumerate().filter(|(at, frame)| twice[..*at].contains(frame));
         let mut again = again.map(|(_, frame)| *frame);
         assert!(again.all(|frame| frame > marked.unsigned_abs() + MQTT_WINDOW as u64), "{twice:?}");
@@ -245,12 +245,12 @@ fn what_retention_took_is_counted_and_told() {
     bench.records.execute_batch("DELETE FROM cells WHERE frame <= 150; DELETE FROM frames WHERE id <= 150").unwrap();
     bench.broker().is_up = true;
     bench.pass(&mut sender, 3 * MINUTE);
-    // Those that were under way when the broker went are not lost.
+    // Those in flight when the broker went are not lost.
     let under_way = 10 + MQTT_WINDOW as u64;
     let wanted: Vec<u64> = (1..=under_way).chain(151..=210).collect();
     assert_eq!(bench.got(), (wanted, 150 - under_way));
     assert_eq!(sender.end(), Counters { acknowledged: 60 + under_way, unsent: 0, lost: 150 - under_way });
-    // A run after this one goes on where it was.
+    // The next run continues where it was.
     bench.record(1);
     let mut sender = bench.sender();
     bench.pass(&mut sender, MINUTE);
@@ -305,7 +305,7 @@ fn a_broker_that_talks_without_end_is_not_listened_to_without_end() {
     bench.pass(&mut sender, MINUTE);
     bench.broker().nonsense.extend(std::iter::repeat_n(Heard::Noise, 100_000));
     bench.record(1);
-    // Each step is one thing that is heard, or a pause.
+    // Each step is one event, or a pause.
     let (mut steps, until) = (0, bench.clock.elapsed() + Duration::from_secs(10));
     while bench.clock.elapsed() < until {
         let nap = sender.step();

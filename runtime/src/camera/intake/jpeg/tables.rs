@@ -1,6 +1,6 @@
-//! The usual Huffman tables, which a camera's JPEG frames may leave out.
+//! The standard Huffman tables, which a camera's JPEG frames may omit.
 
-/// A whole segment with the four tables of ITU-T T.81, annex K.3: brightness and colour, DC and AC.
+/// A complete segment with the four tables of ITU-T T.81, annex K.3: luma and chroma, DC and AC.
 #[rustfmt::skip]
 pub(super) const USUAL: [u8; 420] = [
     0xff, 0xc4, 0x01, 0xa2, 0x00, 0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00,

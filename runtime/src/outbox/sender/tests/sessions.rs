@@ -1,16 +1,16 @@
-//! Runs one after another that share the broker's session.
+//! Successive runs that share the broker's session.
 
 use super::*;
 
 #[test]
 fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
-    // It comes before the leave, and after it.
+    // It arrives before the disconnect, and after it.
     for late in [MAX_MQTT_LEAVE * 9 / 10, MAX_MQTT_LEAVE + MQTT_LOOK / 4] {
         let mut bench = Bench::new();
         bench.record(200);
         bench.broker().completes_after = late;
         let mut sender = bench.sender();
-        // So that the last look before the end puts some under way.
+        // So that the last read before the end puts some in flight.
         bench.pass(&mut sender, 2 * MQTT_LOOK);
         let counters = sender.end();
         assert!(counters.unsent > 0, "some are left for the next run: {counters:?}");
@@ -21,17 +21,17 @@ fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
     }
 }
 
-/// Another folder, and its run, of the same box.
+/// Another folder and run of the same box.
 fn beside(bench: &Bench) -> Bench {
     Bench { broker: Arc::clone(&bench.broker), ..Bench::new() }
 }
 
-/// Messages that the broker has and was not told to pass on.
+/// Messages that the broker has and that were not released.
 fn held(bench: &Bench) -> usize {
     bench.broker().session.as_ref().map_or(0, std::collections::BTreeMap::len)
 }
 
-/// Lets a run work until it is time to kill it.
+/// Runs until it is time to kill the process.
 fn killed_when(bench: &Bench, is_time: impl Fn() -> bool) {
     let mut sender = bench.sender();
     for _ in 0..1000 {
@@ -44,7 +44,7 @@ fn killed_when(bench: &Bench, is_time: impl Fn() -> bool) {
     panic!("the time never came");
 }
 
-/// Numbers of the frames of a folder that subscribers got.
+/// Numbers of the frames of a folder that subscribers received.
 fn got_of(bench: &Bench) -> Vec<u64> {
     let mark: i64 = bench.records.query_row("SELECT max(mark) FROM runs", [], |row| row.get(0)).unwrap();
     let messages = bench.broker().passed_on.clone();
@@ -63,7 +63,7 @@ fn what_a_killed_run_of_another_folder_left_does_not_take_the_place_of_frames() 
     other.record(20);
     other.pass(&mut other.sender(), MINUTE);
     assert_eq!((got_of(&other), held(&other)), (up_to(20), 0));
-    // What was left of the first was passed on then; it comes again, and nothing is missing.
+    // The remaining messages of the first were delivered then; they arrive again, and nothing is missing.
     first.pass(&mut first.sender(), MINUTE);
     let mut frames = got_of(&first);
     assert!(frames.len() <= 20 + left, "{frames:?}");
@@ -94,7 +94,7 @@ fn a_run_that_is_killed_before_the_numbers_are_free_is_not_gone_on_with() {
     other.record(20);
     killed_when(&other, || held(&other) < 5);
     assert!(held(&other) > 0 && got_of(&other).is_empty());
-    // Nor where the broker was away all the time.
+    // Nor if the broker was unreachable all the time.
     other.broker().is_up = false;
     assert_eq!(other.sender().end().unsent, 20);
     other.broker().is_up = true;

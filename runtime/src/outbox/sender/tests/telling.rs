@@ -1,4 +1,4 @@
-//! What is told of the box itself, and when.
+//! Messages about the box itself, and their timing.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
     bench.record(3);
     let mut sender = bench.sender();
     bench.pass(&mut sender, MINUTE);
-    // The state goes behind a frame.
+    // The state follows a frame.
     bench.record(1);
     let under_way = |sender: &Sender| sender.notes.is_under_way(&sender.topics.state);
     for _ in 0..1000 {
@@ -33,7 +33,7 @@ fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
 fn the_state_is_told_while_the_records_cannot_be_read() {
     let mut bench = Bench::new();
     bench.record(3);
-    // What a run before this one left behind.
+    // Left behind by an earlier run.
     bench.broker().kept.insert("bloodseg/b/state".into(), "{\"state\": \"running\"}".into());
     bench.records.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(())).unwrap();
     let mut sender = bench.sender();
@@ -55,7 +55,7 @@ fn the_state_is_told_while_frames_of_records_that_broke_are_under_way() {
     bench.pass(&mut sender, MAX_MQTT_ACK_WAIT / 4);
     bench.record(1);
     bench.pass(&mut sender, 2 * MQTT_LOOK);
-    // Just now: when the reader finds them broken, it is too soon to say so.
+    // Just now: it is too early to report that the reader finds them broken.
     assert_eq!(told(&bench)["unsent"], 4);
     bench.records.execute_batch("ALTER TABLE frames RENAME TO away").unwrap();
     bench.pass(&mut sender, MIN_MQTT_STATE + 2 * MQTT_LOOK);
