@@ -148,7 +148,7 @@ def looks(tab):
     bars = tab.value("[...document.querySelectorAll('#memory rect[class^=part]')].map(e => e.getAttribute('class'))")
     keyed = tab.value("[...document.querySelectorAll('[aria-labelledby=memory-title] dt .key')].map(e => e.classList[1])")
     check(sorted(bars) == sorted(keyed) and len(bars) == 2, "each bar of the memory has its key")
-    for chart, words in (("memory", ["Resident", "heap", "budget", "MiB"]), ("times", ["Segmentation", "in all", " ms"])):
+    for chart, words in (("memory", ["Resident", "heap", "budget", "MiB"]), ("times", ["Segmentation", "in total", " ms"])):
         label = tab.value(f"document.getElementById('{chart}').getAttribute('aria-label')")
         check(all(word in label for word in words), f"who does not see the bars of {chart} is told their values")
 

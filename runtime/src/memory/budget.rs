@@ -196,7 +196,7 @@ impl fmt::Display for Budget {
         for Line { what, bytes, how, .. } in &self.lines {
             writeln!(f, "{what:<34}{:>8} KiB  {how}", kib(*bytes))?;
         }
-        write!(f, "{:<34}{:>8} KiB  {:.1} MiB", "in all", kib(self.total_bytes()), self.total_bytes() as f64 / MIB)
+        write!(f, "{:<34}{:>8} KiB  {:.1} MiB", "total", kib(self.total_bytes()), self.total_bytes() as f64 / MIB)
     }
 }
 

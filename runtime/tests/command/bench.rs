@@ -107,7 +107,7 @@ fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
         assert!(line["bytes"].as_u64().unwrap() > 0, "{line}");
     }
     let table = with_config("", &["budget"]);
-    assert!(String::from_utf8_lossy(&table.stdout).contains("in all"));
+    assert!(String::from_utf8_lossy(&table.stdout).contains("total "));
 
     let refused = with_config("[budget]\ntotal_mib = 2.5", &["run", "demo", "--frames", "1"]);
     assert_eq!(refused.status.code(), Some(6));

@@ -3,15 +3,15 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const STALE_MS = 6000, STALE_INTERVALS = 3, TRY_AGAIN_MS = 2000, LEAST_PAUSE_MS = 150, PICTURE_MS = 10000;
 const PICTURES = ["lr", "sr", "overlay"];
-// After so many frames whose pictures could not be had, numbers are shown without.
+// After this many frames without pictures, numbers are shown without them.
 const MISSES = 5;
-// A number of this reader's own: the frame that it was told of is held for it while it asks for the pictures.
+// A number chosen by this client: the server holds the frame of its latest numbers while it requests the pictures.
 const READER = crypto.getRandomValues(new Uint32Array(1))[0];
 
 const view = {
-  // What is shown: of which run and models, the answer, its frame, when that was analysed, and which of its pictures are there.
+  // What is shown: run and models, the response, its frame, when that was analysed, and which of its pictures are loaded.
   known: "", latest: null, frame: 0, frameAt: 0, has: new Set(), frozen: false,
-  // What was heard last, shown or not, and what is known of the connection.
+  // The latest response, shown or not, and the state of the connection.
   heard: null, heardAt: 0, connected: false, busy: false, again: false, misses: 0,
 };
 
@@ -107,12 +107,12 @@ function drawTimes(times) {
     rows.push(dt, dd);
   });
   const dt = document.createElement("dt"), dd = document.createElement("dd");
-  dt.textContent = "In all";
+  dt.textContent = "Total";
   dd.textContent = number(times.total, 1) + " ms";
   rows.push(dt, dd);
   draw("times", shapes);
   $("times").setAttribute("aria-label", STAGES.map(([key, name]) => `${name} ${number(times[key], 1)} ms`).join(", ")
-    + `, of ${number(times.total, 1)} ms in all`);
+    + `, of ${number(times.total, 1)} ms in total`);
   $("times-list").replaceChildren(...rows);
 }
 
@@ -153,7 +153,7 @@ function showModels(models) {
   $("model-cards").replaceChildren(...cards);
 }
 
-// The pictures that should be there: all of a frozen frame, since it cannot be asked for later, and else those that are seen.
+// The pictures to load: all of a frozen frame, because it cannot be requested later, otherwise the visible ones.
 function wanted() {
   const which = $("pictures").dataset.view;
   return view.frozen || which === "all" ? PICTURES : [which];
@@ -161,16 +161,16 @@ function wanted() {
 
 const lacking = () => wanted().filter((name) => !view.has.has(name));
 
-// Nothing is to change any more: frozen, and all there.
+// Nothing changes any more: frozen, and everything is loaded.
 const settled = () => view.frozen && view.frame > 0 && lacking().length === 0;
 
-// Pictures of a frame, whole; null where they cannot be had, since the frame is held no more.
+// The loaded pictures of a frame; null if they are unavailable because the frame is no longer held.
 async function load(frame, names) {
   const images = names.map(() => new Image());
   const all = Promise.all(images.map((image, i) => new Promise((done, fail) => {
     image.onload = done;
     image.onerror = fail;
-    // It is seen whole from its first moment on.
+    // It is complete when it is first shown.
     image.decoding = "sync";
     image.src = `picture/latest.${names[i]}.png?frame=${frame}`;
   })));
@@ -182,7 +182,7 @@ async function load(frame, names) {
   } catch { return null; } finally { clearTimeout(timer); }
 }
 
-// Each takes the place of the one before in one step.
+// Each replaces the previous one in a single step.
 function place(names, images) {
   names.forEach((name, i) => {
     images[i].id = name;
@@ -192,13 +192,13 @@ function place(names, images) {
   });
 }
 
-// Of another frame than the numbers nothing may stand there.
+// Pictures of another frame than the numbers are removed.
 function clearPictures() {
   view.has.clear();
   for (const name of PICTURES) $(name).removeAttribute("src");
 }
 
-// The pictures that the frame which is shown lacks, because others were looked at so far. False where it is too late.
+// Loads the pictures of the shown frame that were not visible so far. False if it is too late.
 async function complete() {
   const names = lacking();
   if (!view.frame || !names.length) return true;
@@ -207,7 +207,7 @@ async function complete() {
   return images !== null;
 }
 
-// Shows an answer with the pictures of its frame, or nothing of it.
+// Shows a response with the pictures of its frame, or not at all.
 async function show(latest) {
   const { run, frame, models } = latest, { frozen } = view;
   const known = JSON.stringify([run.started_utc, run.source, models.map((model) => [model.name, model.version, model.sha256])]);
@@ -221,9 +221,9 @@ async function show(latest) {
   if (frame && (frame.number !== view.frame || lacking().length)) {
     const names = wanted(), images = await load(frame.number, names);
     if (!images && ++view.misses < MISSES) { view.again = true; return; }
-    // It was frozen while the pictures came: what was seen then stays.
+    // It was frozen while the pictures loaded: what was shown then stays.
     if (view.frozen && !frozen && view.frame) return;
-    // Those that are seen are put into their places in one step, without a gap.
+    // The visible ones are replaced in a single step, without a gap.
     const unseen = PICTURES.filter((name) => !images || !names.includes(name));
     for (const name of unseen) $(name).removeAttribute("src");
     view.has.clear();
@@ -276,13 +276,13 @@ function showFrame(frame) {
 
 const PITCH_SOURCES = { given: "given", metadata: "from the file", measured: "estimated from red cells" };
 
-// What is known of the pitch, and what was done with it.
+// The pitch and its source.
 function scaleWords({ um_per_px: um, pitch_source: source, scale, counted }) {
   if (um == null) return counted ? "pitch not known, taken as it is" : "not known";
   return `${number(um, 3)} µm a pixel, ${PITCH_SOURCES[source] ?? source}; ${number(scale, 2)} px for one`;
 }
 
-// Another run has begun, and has none yet.
+// A new run has started and has no frame yet.
 function showNoFrame() {
   for (const id of ["count", "frame", "scale", "area", "density", "sharpness", "contrast"]) text(id, "–");
   for (const id of ["count-words", "lr-size", "sr-size"]) text(id, "");
@@ -293,28 +293,28 @@ function showNoFrame() {
   $("times-list").replaceChildren();
 }
 
-// Old numbers must not look like new ones: whatever is amiss is said in words. What was frozen is meant to be old.
+// Old numbers must not look current: every problem is shown in words. A frozen page is old on purpose.
 function showHealth() {
   const { heard, connected, frozen } = view, run = heard && heard.run;
   const now = performance.now(), since = now - view.heardAt;
   const lost = !connected && since > TRY_AGAIN_MS * 1.5;
   const age = view.frame ? now - view.frameAt : null;
-  // A source that gives a frame every ten seconds is not late after six.
+  // A source with a frame every ten seconds is not late after six.
   const interval = view.latest && view.latest.frame ? view.latest.frame.interval_ms ?? 0 : 0;
   const late = !frozen && age > Math.max(STALE_MS, STALE_INTERVALS * interval);
   text("age", age == null ? "–" : duration(age / 1000) + " ago");
-  // Words are read out whenever they change: how long it has been so stands beside them, and is not read out each second.
+  // Screen readers read the words whenever they change, so the duration is separate and not read every second.
   let words = "", soFar = null, is = "warn";
   if (lost) {
-    words = heard ? "The connection is lost: what stands here is old. Trying again." : "There is no connection to bloodseg. Trying again.";
+    words = heard ? "The connection is lost; these values are old. Retrying." : "No connection to bloodseg. Retrying.";
     soFar = since;
     is = "bad";
-  } else if (run && run.state === "stopping") words = "The run has ended: what stands here stays as it was.";
-  else if (run && run.state === "recovering") { words = `The run recovers (${run.state_words}): what stands here may be old.`; is = "bad"; }
-  else if (run && run.state === "degraded") words = `Something is amiss (${run.state_words}).`;
-  else if (late) { words = "No new frame: what stands here is old."; soFar = age; }
+  } else if (run && run.state === "stopping") words = "The run has ended; these are its last values.";
+  else if (run && run.state === "recovering") { words = `The run is recovering (${run.state_words}); these values may be old.`; is = "bad"; }
+  else if (run && run.state === "degraded") words = `The run is degraded (${run.state_words}).`;
+  else if (late) { words = "No new frame; these values are old."; soFar = age; }
   const stale = !frozen && words !== "" && (age == null || late || is === "bad");
-  if (frozen) words = (words ? words + " " : "") + "Frozen: press Space to go on.";
+  if (frozen) words = (words ? words + " " : "") + "Frozen: press Space to resume.";
   const alarm = $("alarm");
   alarm.hidden = words === "";
   alarm.dataset.is = is;
@@ -326,7 +326,7 @@ function showHealth() {
   badge.dataset.is = lost ? "bad" : { running: "good", starting: "warn", degraded: "warn", recovering: "bad", stopping: "warn" }[run ? run.state : "starting"];
 }
 
-// At most one question at a time, and not more often than anyone can see. A frozen page asks how the run is, now and then.
+// At most one request at a time, and no more often than visible. A frozen page still polls the state of the run.
 async function ask() {
   if (view.busy) { view.again = true; return; }
   if (settled() && performance.now() - view.heardAt < TRY_AGAIN_MS) return;
@@ -367,7 +367,7 @@ function choose(which) {
 function freeze() {
   view.frozen = !view.frozen;
   $("freeze").setAttribute("aria-pressed", String(view.frozen));
-  text("freeze", view.frozen ? "Go on" : "Freeze");
+  text("freeze", view.frozen ? "Resume" : "Freeze");
   showHealth();
   ask();
 }
@@ -387,7 +387,7 @@ const darkOutside = matchMedia("(prefers-color-scheme: dark)");
 let kept = null;
 try { kept = localStorage.getItem("theme"); } catch { /* a browser may keep nothing */ }
 dress(kept ?? (darkOutside.matches ? "dark" : "light"));
-// What somebody chose goes before what the system changes to.
+// The user's choice overrides later changes of the system setting.
 darkOutside.addEventListener("change", (event) => { if (kept == null) dress(event.matches ? "dark" : "light"); });
 const otherTheme = () => remember(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
 const help = () => { const dialog = $("help"); if (dialog.open) dialog.close(); else dialog.showModal(); };
@@ -406,7 +406,7 @@ document.addEventListener("keydown", (event) => {
 });
 if (matchMedia("(max-width: 620px)").matches) choose("overlay");
 setInterval(showHealth, 500);
-// Where events cannot be had, looking now and then does as well.
+// Polling works without events too.
 setInterval(() => { if (performance.now() - view.heardAt > TRY_AGAIN_MS) ask(); }, TRY_AGAIN_MS);
 listen();
 ask();
