@@ -42,47 +42,47 @@ pub(super) struct SegmentArgs {
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 
-    /// Folder for the results; made when it is not there
+    /// Results folder; created if missing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Edge of one pixel of the input in the specimen, in micrometres. The pictures are then brought to the scale of the models
-    /// by it; without, by what their files say, or by the size of their red cells
+    /// Size of one pixel of the input in the specimen, in micrometres. Pictures are resized to the scale of the models
+    /// accordingly; without it, by what their files say, or by the size of their red cells
     #[arg(long, value_name = "UM", value_parser = above_zero, allow_negative_numbers = true)]
     um_per_px: Option<f64>,
 
-    /// Shrink each picture first: its centre square to 64x64, for fields at full resolution
+    /// First shrink each picture: its centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
 
-    /// Take the pictures as they are: frames of a sensor at the pitch of the models
+    /// Use the pictures unchanged: they are sensor frames at the pitch of the models
     #[arg(long, conflicts_with = "whole_field")]
     as_is: bool,
 
-    /// Read the folders inside folders too; results are in folders of the same names
+    /// Also read subfolders; results go to subfolders of the same names
     #[arg(long)]
     recursive: bool,
 
-    /// Count cells also where a picture is out of focus, empty, or badly exposed
+    /// Also count cells in pictures that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
 
     #[command(flatten)]
     sample: SampleArgs,
 
-    /// Bits that samples of 16 bit use, for cameras of 10, 12 or 14 bit
+    /// Bits used in 16-bit samples, for cameras with 10, 12 or 14 bits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
     bits: Option<u32>,
 
-    /// Write over the tables of an earlier call
+    /// Overwrite the tables of an earlier call
     #[arg(long, conflicts_with_all = ["append", "shard"])]
     force: bool,
 
-    /// Add to the tables of an earlier call; pictures that are in them already are refused
+    /// Add to the tables of an earlier call; pictures already in them are refused
     #[arg(long, conflicts_with = "shard")]
     append: bool,
 
-    /// Take the I-th of N parts of the pictures alone, I from 0 to N - 1, such as 0/4; `bloodseg merge` joins the tables
+    /// Process only part I of N of the pictures, with I from 0 to N - 1, such as 0/4; `bloodseg merge` joins the tables
     #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
     shard: Option<Shard>,
 }
@@ -94,11 +94,11 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// Runs the command. A picture that cannot be used, and results that cannot be written, are reported and left out; the rest
-/// is done, and the tables hold what was done, also after Ctrl-C.
+/// Runs the command. Pictures that cannot be used and results that cannot be written are reported and skipped; the rest
+/// is processed, and the tables hold everything that was processed, also after Ctrl-C.
 ///
 /// # Errors
-/// At the end, that results are missing, or else that pictures could not be used; anything about models or tables at once.
+/// At the end, that results are missing, or that pictures could not be used; errors about models or tables immediately.
 pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let place = Place::begin(session, args)?;
     let taken = place.taken()?;
@@ -106,7 +106,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     inputs::check_apart(&inputs, &place.out)?;
     let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
 
-    // All of them were listed and checked, so that every shard refuses what one call would have refused.
+    // All pictures are listed and checked, so that every shard refuses what a single call would have refused.
     let (all, with_um) = (inputs.as_slice(), um_per_px.is_some() || args.how().grid == Grid::Scaled);
     let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
     let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
@@ -116,7 +116,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let mut tables = Tables::begin(&place.tables, with_um, !taken.is_empty())?;
     let stop = signals::stop_on_signals()?;
     let mut work = Work::begin(session, args, um_per_px, inputs.len())?;
-    // Shards may be on machines that share nothing but a folder, which SQLite does not do well.
+    // Shards may run on machines that share only a network folder, where SQLite is unreliable.
     if args.shard.is_none() {
         work.records = Some(CallRecords::begin(session, args, um_per_px, &place.out)?);
     }
@@ -125,8 +125,8 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let worked = work.through(&new, &place.out, &mut tables, &stop);
 
     let (pictures, refused) = (inputs.len() as u64, work.refused.len() as u64);
-    // A shard's tables may be empty: they are a part of something. Without its mark, a shard is not finished. Tables that
-    // could not be written on are not whole.
+    // A shard's tables may be empty because they are only a part. Without its mark, a shard is not finished. Tables with
+    // write errors are incomplete.
     if (args.shard.is_some() || work.done > 0)
         && worked.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Output)
     {
@@ -150,15 +150,15 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     if stop.is_raised() {
         let done = work.done;
         print::problem(format_args!(
-            "stopped: {done} of {pictures} pictures are done, and in the tables; --append goes on"
+            "stopped: {done} of {pictures} pictures are done and in the tables; --append continues"
         ));
         return Ok(ExitCode::from(STOPPED));
     }
     work.outcome(&place.out, inputs.len()).map(|()| ExitCode::SUCCESS)
 }
 
-/// Says and keeps what the pictures of the call come to. With --append the pictures of earlier calls are missing in it, so that
-/// it is not kept.
+/// Prints and saves the totals of the call. With --append the pictures of earlier calls are missing from them, so they
+/// are not saved.
 fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
     let summary = work.totals.summary();
     if let Some(summary) = summary.as_ref().filter(|_| work.done > 1) {
@@ -167,7 +167,7 @@ fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
     if let Some(summary) = summary.filter(|_| !appended) {
         return totals::write(&summary, out);
     }
-    // What an earlier call left would be taken for this one's.
+    // A summary left by an earlier call would be taken for this one's.
     match std::fs::remove_file(out.join(totals::FILE)) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::output(&out.join(totals::FILE), e)),
         _ => Ok(()),
@@ -175,7 +175,7 @@ fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
 }
 
 fn in_the_tables(input: &Input) -> Error {
-    let found = format!("{} is in the tables already", input.name);
+    let found = format!("{} is already in the tables", input.name);
     Error::input(&input.path, found, "a picture that is not", "Begin new tables with --force or in another folder")
 }
 

@@ -19,13 +19,13 @@ use bloodseg_records::{
 };
 use bloodseg_vision::{frame::Frame, pipeline::Analysis};
 
-/// Who analyses the frames of a run.
+/// Analyses the frames of a run.
 pub trait Analyst: Send + fmt::Debug {
     /// Analyses a frame, and tells whether its cells were counted.
     ///
     /// # Errors
-    /// One of [`ErrorKind::Input`] refuses this frame alone. Any other error means that the analyst is of no
-    /// use any more: another one is made.
+    /// One of [`ErrorKind::Input`] refuses only this frame. After any other error the analyst is unusable and a new one
+    /// is made.
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)>;
 
     /// The sample of the frame that was analysed last.
@@ -42,18 +42,18 @@ pub trait Analyst: Send + fmt::Debug {
     fn end(&mut self) {}
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Analysing {
     shared: Arc<Shared>,
     generation: u32,
     analyst: Box<dyn Analyst>,
-    /// Width and height of every whole frame in pixels, where the source knows.
+    /// Width and height of every complete frame in pixels, if the source knows.
     size_px: Option<(u32, u32)>,
 }
 
 impl Analysing {
-    /// Takes over from the thread that analysed before, as the thread that has this number.
+    /// Takes over from the previous analysis thread, as the thread with this number.
     pub fn new(shared: &Arc<Shared>, generation: u32, analyst: Box<dyn Analyst>, size_px: Option<(u32, u32)>) -> Self {
         Self { generation, shared: Arc::clone(shared), analyst, size_px }
     }
@@ -78,8 +78,8 @@ impl Work for Analysing {
         if !self.shared.turn(Stage::Analysis, self.generation) {
             return Step::Retired;
         }
-        // A source that waits is analysed no faster than its records are written; a live one is, and the oldest record
-        // is not kept.
+        // Recorded frames are analysed no faster than their records are written; with a live source the analysis goes on,
+        // and the oldest record is not kept.
         if self.shared.pacing == Pacing::Lossless && !self.shared.records.room_within(patience) {
             return Step::Again;
         }
@@ -101,7 +101,7 @@ impl Work for Analysing {
             Err(error) if error.kind() == ErrorKind::Input => {
                 self.shared.put_down(false);
                 let refused = Message::Refused(frame.number, frame.name.to_string(), error.to_string());
-                // Of many refused in a row not every one has to be told.
+                // Of many frames refused in a row, not every one is reported.
                 let _ = self.shared.records.offer(refused);
                 Step::Again
             }
@@ -113,13 +113,13 @@ impl Work for Analysing {
     }
 }
 
-/// Whether a frame is whole.
+/// Whether a frame is complete.
 fn check(frame: &Frame, size_px: Option<(u32, u32)>) -> Result<()> {
     let (width, height) = frame.picture.dimensions();
     if let Some((whole_width, whole_height)) = size_px
         && (width, height) != (whole_width, whole_height)
     {
-        let found = format!("a torn frame of {width}x{height} pixels");
+        let found = format!("an incomplete frame of {width}x{height} pixels");
         return Err(Error::picture(found, format!("{whole_width}x{whole_height}"), "Check the camera's cable"));
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::{
     run::limits::{LOGGED_IN_A_ROW, REFUSED_IN_A_ROW},
 };
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Capture {
     shared: Arc<Shared>,
@@ -21,12 +21,12 @@ pub struct Capture {
     source: Box<dyn FrameSource>,
     most_frames: Option<u64>,
     unreadable_in_a_row: u64,
-    /// What the sources before this one went through.
+    /// Counters of the earlier sources.
     before: Option<CameraCounters>,
 }
 
 impl Capture {
-    /// Takes over from the thread that captured before, as the thread that has this number.
+    /// Takes over from the previous capture thread, as the thread with this number.
     pub fn new(
         shared: &Arc<Shared>,
         generation: u32,
@@ -47,7 +47,7 @@ impl Capture {
 
     fn show(&self) {
         let counters = self.source.counters().map(|counters| counters + self.before.unwrap_or_default());
-        // Frames that nobody can use are as good as none.
+        // Unusable frames count like no frames.
         let useless = self.source.pacing() == Pacing::Live && self.unreadable_in_a_row >= REFUSED_IN_A_ROW;
         self.shared.set_camera(counters, useless || self.source.is_away());
     }
@@ -65,12 +65,12 @@ impl Work for Capture {
         if shared.stop.is_raised() {
             return Step::Finished(Some(Ended::Stopped));
         }
-        // One waits while another is analysed; photographs may be large.
+        // One frame waits while another is analysed; photographs may be large.
         if self.source.pacing() == Pacing::Lossless && !shared.frames.empty_within(patience) {
             return Step::Again;
         }
         let next = self.source.next_frame(shared.now());
-        // It may have hung for minutes, while another took its place.
+        // It may have hung for minutes while another thread took its place.
         if !shared.counts_on(Stage::Capture, self.generation) {
             return Step::Retired;
         }
@@ -87,10 +87,10 @@ impl Work for Capture {
                 shared.unreadable_one();
                 self.unreadable_in_a_row += 1;
                 let in_a_row = self.unreadable_in_a_row;
-                // A camera with a bad cable must not fill the log; a folder's pictures are named each.
+                // A camera with a bad cable must not fill the log; every unreadable picture of a folder is named.
                 if self.source.pacing() == Pacing::Lossless || in_a_row <= LOGGED_IN_A_ROW || in_a_row.is_power_of_two()
                 {
-                    log::warn!("frame left out: {error}");
+                    log::warn!("frame skipped: {error}");
                 }
                 Step::Again
             }

@@ -1,4 +1,4 @@
-//! Who does the work of the stages: threads, in earnest.
+//! The threads that do the work of the stages.
 
 use std::{
     any::Any,
@@ -20,39 +20,39 @@ use crate::{
     run::limits::MAX_NAP,
 };
 
-/// How the work of a stage came to an end.
+/// How the work of a stage ended.
 #[derive(Debug)]
 pub enum Exit {
-    /// All was done.
+    /// All work is done.
     Finished(Option<Ended>),
-    /// It panicked, or cannot go on.
+    /// It panicked, or cannot continue.
     Died(Error),
     /// It could not be made.
     Unmade(Error),
 }
 
-/// Who does the work.
+/// Does the work of the stages: in threads, or in virtual time.
 pub trait Crew: fmt::Debug {
-    /// Gives a stage its work. Whoever had it before has been retired.
+    /// Gives a stage its work. The previous worker has been retired.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no thread.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system gives no thread.
     fn start(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()>;
 
-    /// Forgets whoever has the work of a stage.
+    /// Forgets the worker of a stage.
     fn leave_behind(&mut self, stage: Stage);
 
-    /// How the work of a stage ended, once, when it did.
+    /// How the work of a stage ended; returned once.
     fn exit(&mut self, stage: Stage) -> Option<Exit>;
 
-    /// How many that were left behind have not come back.
+    /// How many abandoned threads have not ended.
     fn left_behind(&mut self) -> usize;
 
-    /// Lets the stages work for about `time`; less when one of them ended or a stop was asked for.
+    /// Lets the stages work for about `time`; less if one of them ended or a stop was requested.
     fn work(&mut self, time: Duration);
 }
 
-/// A panic is no reason for the others to die.
+/// A panic must not end the other stages.
 pub(super) fn caught(work: &mut dyn Work, stage: Stage, patience: Duration) -> Step {
     catch_unwind(AssertUnwindSafe(|| work.step(patience))).unwrap_or_else(|panic| {
         Step::Broke(Error::internal(stage.name(), format!("panicked: {}", words_of(panic.as_ref()))))
@@ -73,7 +73,7 @@ struct Hand {
     exit: Arc<Mutex<Option<Exit>>>,
 }
 
-/// A thread a stage.
+/// One thread per stage.
 #[derive(Debug)]
 pub struct Threads {
     shared: Arc<Shared>,
@@ -82,7 +82,7 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Nobody works yet.
+    /// No threads yet.
     pub fn new(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared), hands: [const { None }; Stage::ALL.len()], lost: Vec::new() }
     }
@@ -105,7 +105,7 @@ impl Crew for Threads {
                         Step::Retired => return,
                     }
                 };
-                // What the stage holds goes before it is said to have ended: a camera can be opened again then.
+                // The stage's resources are dropped before it reports its end: then a camera can be reopened.
                 drop(work);
                 *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
                 supervisor.unpark();

@@ -1,4 +1,5 @@
-//! The stages one after the other in virtual time: months of a run are a test of seconds, and the same each time.
+//! Runs the stages one after the other in virtual time: months of a run take seconds in a test, and every repetition is
+//! identical.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,24 +14,24 @@ use bloodseg_clock::{Clock, VirtualClock};
 /// One stage's work.
 struct Hand {
     work: Box<dyn Work>,
-    /// It is not asked before this time.
+    /// It is not called before this time.
     due: Duration,
 }
 
-/// See the module.
+/// See the module documentation.
 pub struct Lockstep {
     clock: Arc<VirtualClock>,
     began: Duration,
     hands: [Option<Hand>; Stage::ALL.len()],
     exits: [Option<Exit>; Stage::ALL.len()],
-    /// Who hangs, and until when.
+    /// Which stage hangs, and until when.
     hangs: [Duration; Stage::ALL.len()],
-    /// Until when whoever was left behind hangs.
+    /// Until when an abandoned stage hangs.
     lost_until: Duration,
 }
 
 impl Lockstep {
-    /// Nobody works yet. The run has to begin now, by the same clock.
+    /// No workers yet. The run must start now, by the same clock.
     pub fn new(clock: &Arc<VirtualClock>) -> Self {
         Self {
             began: clock.elapsed(),
@@ -42,7 +43,8 @@ impl Lockstep {
         }
     }
 
-    /// Lets a stage hang, as in a driver, until so much time has passed since the run began, or until it is left behind.
+    /// Makes a stage hang, as in a driver, until this much time has passed since the start of the run, or until it is
+    /// abandoned.
     pub fn hang(&mut self, stage: Stage, until: Duration) {
         self.hangs[stage as usize] = until;
     }
@@ -89,7 +91,7 @@ impl Crew for Lockstep {
 
     fn leave_behind(&mut self, stage: Stage) {
         self.hands[stage as usize] = None;
-        // Whoever comes after it does not hang.
+        // Its replacement does not hang.
         self.lost_until = std::mem::take(&mut self.hangs[stage as usize]);
     }
 
@@ -101,7 +103,7 @@ impl Crew for Lockstep {
         usize::from(self.now() < self.lost_until)
     }
 
-    /// Lets virtual time pass, from one time at which a stage has something to do to the next.
+    /// Advances virtual time, from one time at which a stage has something to do to the next.
     fn work(&mut self, time: Duration) {
         let until = self.now() + time;
         loop {

@@ -1,8 +1,8 @@
 //! A run: source -> capture -> frames -> analysis -> records -> disk, for months.
 //!
-//! Three stages, each the loop of a thread, with bounded queues between them, and a supervisor that watches them
-//! ([`supervisor`]) and starts again what died or hangs. Every frame that the source delivers ends in one of three ways,
-//! so that `captured = analysed + dropped + failed` holds at the end of every run.
+//! Three stages, each the loop of a thread, with bounded queues between them, and a supervisor ([`supervisor`]) that
+//! watches them and restarts those that fail or hang. Every frame that the source delivers ends in one of three ways, so
+//! that `captured = analysed + dropped + failed` holds at the end of every run.
 
 pub mod analysis;
 pub mod capture;
@@ -42,13 +42,13 @@ pub struct Counts {
     pub captured: u64,
     /// Analysed.
     pub analysed: u64,
-    /// Dropped because newer ones had come, or because the run was stopped.
+    /// Dropped because newer ones had arrived, or because the run was stopped.
     pub dropped: u64,
-    /// Torn, too large, refused by the analysis, or lost when it broke.
+    /// Incomplete, too large, refused by the analysis, or lost when it failed.
     pub failed: u64,
-    /// Never became frames: the source could not read them. Not among the captured.
+    /// Unreadable for the source. Not counted as captured.
     pub unreadable: u64,
-    /// Analysed, but their records could not be written. Among the analysed.
+    /// Analysed, but their records could not be written. Also counted as analysed.
     pub not_kept: u64,
 }
 
@@ -57,16 +57,16 @@ pub struct Counts {
 pub enum Ended {
     /// The source has no more frames.
     SourceEnded,
-    /// As many frames were captured as were asked for.
+    /// The requested number of frames was captured.
     EnoughFrames,
-    /// A stop was asked for.
+    /// A stop was requested.
     Stopped,
-    /// The source was lost, or a stage could not be helped.
+    /// The source was lost, or a stage could not recover.
     Broke(Error),
 }
 
 impl Ended {
-    /// The words for it.
+    /// Its text.
     pub fn why(&self) -> &'static str {
         match self {
             Self::SourceEnded => "the source ended",
@@ -77,33 +77,33 @@ impl Ended {
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Frames, by how they ended.
     pub counts: Counts,
     /// Why it ended.
     pub ended: Ended,
-    /// Stages whose threads did not come back: they may still use what was lent to them.
+    /// Stages whose threads did not end: they may still use what was lent to them.
     pub hanging: usize,
 }
 
-/// What a run tells the service manager.
+/// What a run reports to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// The pipeline moved.
+    /// The pipeline made progress.
     Alive,
-    /// The state is another.
+    /// The state changed.
     Became(State),
 }
 
-/// How the stages are made, at first and whenever one has to be made again: on its own thread, since what opens a camera or
-/// a disk may hang. What cannot be made is tried again.
+/// Makes the stages, at the start and whenever one has to be remade. Each is made on its own thread, since opening a
+/// camera or a disk may hang. Failed attempts are repeated.
 pub trait Makers: fmt::Debug {
     /// Opens the source; its errors are those of the source.
     fn source(&mut self) -> Making<Box<dyn FrameSource>>;
 
-    /// Loads the models; its errors are those of the models. `why` is what the analyst before died of.
+    /// Loads the models; its errors are those of the models. `why` is the error of the previous analyst.
     fn analyst(&mut self, why: Option<&Error>) -> Making<Box<dyn Analyst>>;
 
     /// Opens the records; its errors are those of the folder.
@@ -120,16 +120,16 @@ pub struct Run<'a, C> {
     most_frames: Option<u64>,
     size_px: Option<(u32, u32)>,
     lives: [Life; Stage::ALL.len()],
-    /// What each stage last died of.
+    /// The last error of each stage.
     died_of: [Option<Error>; Stage::ALL.len()],
     ended: Option<Ended>,
     stopping_since: Option<Duration>,
-    /// Turns of the records, and since when there have been so many.
+    /// Loop count of the records, and since when it has not changed.
     waiting: Option<(Duration, u64)>,
 }
 
 impl<'a, C: Crew> Run<'a, C> {
-    /// Begins: `source` first, then others from `makers` if need be.
+    /// Starts the run with `source`; replacements come from `makers`.
     ///
     /// # Errors
     /// Those of the first analyst and recorder.
@@ -153,10 +153,10 @@ impl<'a, C: Crew> Run<'a, C> {
             stopping_since: None,
             waiting: None,
         };
-        // Those at the end of the data first: no frame comes before someone waits for it.
+        // The last stages first: a frame must not arrive before someone waits for it.
         for stage in [Stage::Records, Stage::Analysis] {
             let generation = shared.hand_over(stage);
-            // Here and now: who starts a run is told what is wrong with it.
+            // On this thread: whoever starts a run is told directly what is wrong.
             let work = run.making(stage, generation)()?;
             run.give(stage, work)?;
         }
@@ -180,7 +180,7 @@ impl<'a, C: Crew> Run<'a, C> {
         &mut self.crew
     }
 
-    /// Lets the stages work for about `time`, then looks at them; the outcome when the run is over.
+    /// Lets the stages work for about `time`, then checks them; returns the outcome when the run is over.
     pub fn turn(&mut self, time: Duration, tell: &mut impl FnMut(Signal)) -> Option<Outcome> {
         self.crew.work(time);
         self.tick(tell)
@@ -211,7 +211,7 @@ impl<'a, C: Crew> Run<'a, C> {
                     tell(Signal::Became(state));
                 }
                 Order::LeaveBehind(stage) => {
-                    log::warn!("{}: it hangs, and is left behind", stage.name());
+                    log::warn!("{}: hangs; abandoned", stage.name());
                     self.shared.happened("stalled", stage.name().to_owned());
                     // Whatever it still does is not counted.
                     self.shared.hand_over(stage);
@@ -225,7 +225,7 @@ impl<'a, C: Crew> Run<'a, C> {
         self.is_over(now).then(|| self.outcome())
     }
 
-    /// Notes who has ended, and how.
+    /// Notes which stages have ended, and how.
     fn bury(&mut self) {
         for stage in Stage::ALL {
             match self.crew.exit(stage).filter(|_| self.lives[stage as usize] == Life::Alive) {
@@ -260,12 +260,12 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     fn not_started(&mut self, stage: Stage, error: Error) {
-        log::warn!("{}: cannot be started again yet: {error}", stage.name());
+        log::warn!("{}: cannot be restarted yet: {error}", stage.name());
         self.lives[stage as usize] = Life::Dead;
         self.died_of[stage as usize] = Some(error);
     }
 
-    /// What a stage that died had in its hands is lost, and counted.
+    /// The frames held by a failed stage are lost, and counted.
     fn shared_loses(&self, stage: Stage) {
         match stage {
             Stage::Capture => {}
@@ -283,7 +283,7 @@ impl<'a, C: Crew> Run<'a, C> {
         }
     }
 
-    /// How the work of a stage is made, for the thread that has this number.
+    /// Builds the work of a stage, for the thread with this number.
     fn making(&mut self, stage: Stage, generation: u32) -> Making<Box<dyn Work>> {
         let shared = Arc::clone(&self.shared);
         match stage {
@@ -316,11 +316,11 @@ impl<'a, C: Crew> Run<'a, C> {
         }
         let Some(since) = self.stopping_since else { return self.waits_in_vain(now) };
         let ended = |stage: Stage| self.lives[stage as usize] != Life::Alive;
-        // After a stop nobody is started again: what is down stays down.
+        // After a stop nothing is restarted.
         Stage::ALL.into_iter().all(ended) || now.saturating_sub(since) >= MAX_STOP_TIME
     }
 
-    /// Whether all is analysed, and the disk does not take it.
+    /// Whether all frames are analysed and the disk does not accept the records.
     fn waits_in_vain(&mut self, now: Duration) -> bool {
         let is_last = self.lives == [Life::Finished, Life::Finished, Life::Alive];
         let turns = self.shared.turns(Stage::Records);
@@ -333,7 +333,7 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     fn give_up(&mut self, stage: Stage) -> Outcome {
-        let hangs = || Error::internal(stage.name(), "it does not move any more");
+        let hangs = || Error::internal(stage.name(), "no progress");
         let error = self.died_of[stage as usize].take().unwrap_or_else(hangs);
         log::error!("{}: given up: {error}", stage.name());
         self.shared.happened("given up", format!("{}: {error}", stage.name()));
@@ -341,7 +341,7 @@ impl<'a, C: Crew> Run<'a, C> {
         self.shared.stop.raise();
         self.shared.frames.abandon();
         self.shared_loses(stage);
-        // What was analysed is written, if the disk answers.
+        // What was analysed is written, if the disk responds.
         self.shared.records.close();
         let began = self.shared.now();
         while self.lives[Stage::Records as usize] == Life::Alive
@@ -356,7 +356,7 @@ impl<'a, C: Crew> Run<'a, C> {
 
     fn outcome(&mut self) -> Outcome {
         self.shared.set_state(State::Stopping);
-        // Whoever hangs with a frame in its hands does not come back in time.
+        // A stage that hangs with a frame will not return in time.
         self.shared.frames.abandon();
         self.shared.put_down(false);
         if self.lives[Stage::Records as usize] != Life::Finished {

@@ -7,7 +7,7 @@ use super::state::Stage;
 /// The sign of life of one stage.
 #[derive(Debug, Default)]
 struct Pulse {
-    /// Which of the threads that this stage had is the one that counts.
+    /// Number of the stage's current thread.
     generation: AtomicU32,
     turns: AtomicU64,
 }
@@ -17,12 +17,12 @@ struct Pulse {
 pub struct Pulses([Pulse; Stage::ALL.len()]);
 
 impl Pulses {
-    /// A new thread for `stage`: the number that it shows with each turn.
+    /// A new thread for `stage`: the number that it reports with each loop.
     pub fn hand_over(&self, stage: Stage) -> u32 {
         self.of(stage).generation.fetch_add(1, Relaxed) + 1
     }
 
-    /// Shows that thread `generation` of `stage` lives, and tells whether it is still the one that counts.
+    /// Records a sign of life of thread `generation` of `stage`, and tells whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         let counts = self.counts_on(stage, generation);
         if counts {
@@ -31,12 +31,12 @@ impl Pulses {
         counts
     }
 
-    /// Whether thread `generation` of `stage` is the one that counts.
+    /// Whether thread `generation` of `stage` is the current one.
     pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
         self.of(stage).generation.load(Relaxed) == generation
     }
 
-    /// Turns of a stage so far.
+    /// Loops of a stage so far.
     pub fn turns(&self, stage: Stage) -> u64 {
         self.of(stage).turns.load(Relaxed)
     }

@@ -1,5 +1,5 @@
-//! The bounded queues between the stages: memory for them is there from the start, and what comes too fast is dropped and
-//! counted, never piled up.
+//! The bounded queues between the stages: their memory is allocated at the start, and what arrives too fast is dropped
+//! and counted, never piled up.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -17,7 +17,7 @@ struct Inner<T, const N: usize> {
     closed: bool,
 }
 
-/// What a wait came to.
+/// The result of a wait.
 #[derive(Debug)]
 pub enum Popped<T> {
     /// The oldest item.
@@ -47,8 +47,8 @@ impl<T, const N: usize> Queue<T, N> {
         Self { inner: Mutex::new(Inner { items: Deque::new(), dropped: 0, closed: false }), changed: Condvar::new() }
     }
 
-    /// Adds an item. When the queue is full, [`Pacing::Live`] drops the oldest and [`Pacing::Lossless`] waits for room.
-    /// What comes to a closed queue is dropped and counted. Gives what was dropped.
+    /// Adds an item. If the queue is full, [`Pacing::Live`] drops the oldest and [`Pacing::Lossless`] waits for room.
+    /// Items added to a closed queue are dropped and counted. Returns what was dropped.
     pub fn push(&self, item: T, pacing: Pacing) -> Option<T> {
         let mut inner = self.lock();
         while pacing == Pacing::Lossless && inner.items.is_full() && !inner.closed {
@@ -66,7 +66,7 @@ impl<T, const N: usize> Queue<T, N> {
         dropped
     }
 
-    /// Adds an item where there is room, and tells whether there was. What finds none is not counted.
+    /// Adds an item if there is room, and tells whether there was. An item without room is not counted.
     pub fn offer(&self, item: T) -> bool {
         let mut inner = self.lock();
         let taken = !inner.closed && inner.items.push_back(item).is_ok();
@@ -84,7 +84,7 @@ impl<T, const N: usize> Queue<T, N> {
         }
     }
 
-    /// Takes the oldest item, waiting no longer than `patience` for one.
+    /// Takes the oldest item, waiting at most `patience` for one.
     pub fn pop_within(&self, patience: Duration) -> Popped<T> {
         let mut inner = self.lock();
         let mut until = None;
@@ -105,13 +105,13 @@ impl<T, const N: usize> Queue<T, N> {
         }
     }
 
-    /// Waits no longer than `patience` until an item can be added, and tells whether it can. A closed queue takes
-    /// everything, to drop it.
+    /// Waits at most `patience` until an item can be added, and tells whether it can. A closed queue accepts everything,
+    /// and drops it.
     pub fn room_within(&self, patience: Duration) -> bool {
         self.waits_no_more(patience, Deque::is_full)
     }
 
-    /// Waits no longer than `patience` until no item waits, and tells whether none does. So is a closed queue.
+    /// Waits at most `patience` until the queue is empty, and tells whether it is. A closed queue counts as empty.
     pub fn empty_within(&self, patience: Duration) -> bool {
         self.waits_no_more(patience, |items| !items.is_empty())
     }
@@ -150,7 +150,7 @@ impl<T, const N: usize> Queue<T, N> {
         self.lock().dropped
     }
 
-    // A thread that panicked while holding the lock left no half-done change: every change is one step.
+    // A thread that panicked while holding the lock left no partial change: every change is one step.
     fn lock(&self) -> MutexGuard<'_, Inner<T, N>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

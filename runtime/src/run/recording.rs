@@ -10,15 +10,15 @@ use super::{
 };
 use bloodseg_records::frame_record::FrameRecord;
 
-/// Who records a run.
+/// Records the frames of a run.
 pub trait Recorder: Send + fmt::Debug {
-    /// Records a frame, and tells whether it will be there after the power fails in the next moment.
+    /// Records a frame, and tells whether it would survive a power failure right now.
     fn keep(&mut self, record: &FrameRecord) -> bool;
 
     /// A frame was refused by the analysis.
     fn refused(&mut self, number: u64, name: &str, why: &str);
 
-    /// Something happened to the run.
+    /// An event of the run.
     fn happened(&mut self, kind: &str, words: &str);
 
     /// Nothing came for a while.
@@ -28,7 +28,7 @@ pub trait Recorder: Send + fmt::Debug {
     fn end(&mut self) {}
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Recording {
     shared: Arc<Shared>,
@@ -37,7 +37,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Takes over from the thread that recorded before, as the thread that has this number.
+    /// Takes over from the previous recording thread, as the thread with this number.
     pub fn new(shared: &Arc<Shared>, generation: u32, recorder: Box<dyn Recorder>) -> Self {
         Self { generation, shared: Arc::clone(shared), recorder }
     }
@@ -57,7 +57,7 @@ impl Work for Recording {
                 self.shared.take_to_write();
                 let kept = self.recorder.keep(&record);
                 self.shared.written(kept);
-                // There is room for every record that there is.
+                // There is room for every record that exists.
                 let _ = self.shared.spares.offer(record);
                 Step::Again
             }

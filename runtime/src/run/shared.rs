@@ -1,5 +1,4 @@
-//! What the stages of a run have in common: the queues between them, and what each tells of itself to the others (`tally`,
-//! `pulses`).
+//! What the stages of a run share: the queues between them, and what each reports to the others (`tally`, `pulses`).
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,7 +22,7 @@ use bloodseg_records::frame_record::FrameRecord;
 use bloodseg_vision::frame::Frame;
 
 /// What goes from the analysis to the records.
-// The room of the queue is taken once; a box would be an allocation a frame.
+// The memory of the queue is allocated once; a box would allocate for every frame.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Message {
@@ -33,27 +32,27 @@ pub enum Message {
     Refused(u64, String, String),
 }
 
-/// Something that happened to the run.
+/// An event of the run.
 #[derive(Debug)]
 pub struct Happening {
     /// Its kind, one word.
     pub kind: &'static str,
-    /// What it was.
+    /// What happened.
     pub words: String,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Shared {
     /// Frames between the capture and the analysis.
     pub frames: Queue<Frame, FRAME_QUEUE_LEN>,
     /// What is to be recorded.
     pub records: Queue<Message, RECORD_QUEUE_LEN>,
-    /// What happened, for the records.
+    /// Events to be recorded.
     pub happenings: Queue<Happening, EVENT_QUEUE_LEN>,
-    /// Old records, whose memory is used again.
+    /// Old records, whose memory is reused.
     pub spares: Queue<FrameRecord, RECORD_POOL_LEN>,
-    /// The user's wish to stop.
+    /// The user's stop request.
     pub stop: Arc<Stop>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -68,7 +67,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// For a run that begins now.
+    /// For a run that starts now.
     pub fn new(stop: Arc<Stop>, clock: Arc<dyn Clock>, pacing: Pacing) -> Self {
         Self {
             frames: Queue::new(),
@@ -87,27 +86,27 @@ impl Shared {
         }
     }
 
-    /// Time since the run began.
+    /// Time since the start of the run.
     pub fn now(&self) -> Duration {
         self.clock.elapsed().saturating_sub(self.began)
     }
 
-    /// A new thread for `stage`: the number that it shows with each turn.
+    /// A new thread for `stage`: the number that it reports with each loop.
     pub fn hand_over(&self, stage: Stage) -> u32 {
         self.pulses.hand_over(stage)
     }
 
-    /// Shows that thread `generation` of `stage` lives, and tells whether it is still the one that counts.
+    /// Records a sign of life of thread `generation` of `stage`, and tells whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         self.pulses.turn(stage, generation)
     }
 
-    /// Whether thread `generation` of `stage` is the one that counts.
+    /// Whether thread `generation` of `stage` is the current one.
     pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
         self.pulses.counts_on(stage, generation)
     }
 
-    /// Turns of a stage so far.
+    /// Loops of a stage so far.
     pub fn turns(&self, stage: Stage) -> u64 {
         self.pulses.turns(stage)
     }
@@ -117,12 +116,12 @@ impl Shared {
         self.tally.counts(self.frames.dropped())
     }
 
-    /// Frames whose records were kept, so far. Those that were analysed and wait for the disk are not among them.
+    /// Frames whose records were kept, so far. Those that were analysed and wait for the disk are not included.
     pub fn kept(&self) -> u64 {
         self.tally.kept()
     }
 
-    /// What the camera went through, as it last said.
+    /// The camera's counters as last reported.
     pub fn camera(&self) -> Option<CameraCounters> {
         *lock(&self.camera)
     }
@@ -132,17 +131,17 @@ impl Shared {
         *lock(&self.state)
     }
 
-    /// What the stages complain of, the weightiest of it.
+    /// The most serious problem reported by the stages.
     pub fn amiss(&self) -> Option<Reason> {
         self.tally.amiss()
     }
 
-    /// Tells the records what happened; what is not written yet and oldest makes room.
+    /// Passes an event to the records; if the queue is full, the oldest unwritten event is dropped.
     pub fn happened(&self, kind: &'static str, words: String) {
         self.happenings.push(Happening { kind, words }, Pacing::Live);
     }
 
-    /// Why it ends, once that is known; else that it broke off.
+    /// Why the run ends, once that is known; until then, that it broke off.
     pub fn why(&self) -> &'static str {
         *lock(&self.why)
     }
@@ -160,7 +159,7 @@ impl Shared {
         self.tally.set_camera_away(away);
     }
 
-    /// One more frame; its number.
+    /// Counts one more frame; returns its number.
     pub(super) fn captured_one(&self) -> u64 {
         self.tally.captured_one()
     }
@@ -173,19 +172,19 @@ impl Shared {
         self.tally.take_in_hand();
     }
 
-    /// The frame in hand was analysed, or not. Counts it once, whichever thread reports it.
+    /// The current frame was analysed, or not. Counts it once, whichever thread reports it.
     pub(super) fn put_down(&self, analysed: bool) {
         self.tally.put_down(analysed);
     }
 
-    /// Hands a record on. Where the queue is full and the source does not wait, the oldest makes room and is not kept.
+    /// Passes a record on. If the queue is full and the source does not wait, the oldest is dropped and not kept.
     pub(crate) fn record(&self, record: FrameRecord) {
         if let Some(Message::Frame(_)) = self.records.push(Message::Frame(record), self.pacing) {
             self.tally.not_kept_one();
         }
     }
 
-    /// What waits for records that do not come back is not kept.
+    /// What waits for a recorder that does not return is not kept.
     pub(super) fn give_up_records(&self) {
         self.records.close();
         while let Some(message) = self.records.take() {
@@ -200,13 +199,13 @@ impl Shared {
         self.tally.take_to_write();
     }
 
-    /// The record in hand was kept, or not. Counts it once, whichever thread reports it.
+    /// The current record was kept, or not. Counts it once, whichever thread reports it.
     pub(super) fn written(&self, kept: bool) {
         self.tally.written(kept);
     }
 }
 
-// A thread that panicked while holding a lock left no half-done change: every change is one step.
+// A thread that panicked while holding a lock left no partial change: every change is one step.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -235,7 +234,7 @@ mod tests {
     fn kept_frames_are_counted_once_they_are_and_never_less() {
         let shared = Shared::new(Arc::default(), Arc::new(SystemClock::start()), Pacing::Live);
         let mut seen = Vec::new();
-        // Whether each was kept; the last is told twice, as by a thread that comes back late.
+        // Whether each was kept; the last is reported twice, as by a thread that returns late.
         for kept in [true, false, true] {
             shared.take_in_hand();
             shared.put_down(true);

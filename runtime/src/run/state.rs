@@ -18,7 +18,7 @@ use std::fmt;
 /// The threads of a run, in the order of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Brings frames from the source.
+    /// Gets frames from the source.
     Capture,
     /// Frames to cells.
     Analysis,
@@ -30,7 +30,7 @@ impl Stage {
     /// All of them, in the order of the data.
     pub const ALL: [Self; 3] = [Self::Capture, Self::Analysis, Self::Records];
 
-    /// The word for it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Capture => "capture",
@@ -40,21 +40,21 @@ impl Stage {
     }
 }
 
-/// What is amiss although every stage moves; the one that weighs most is told.
+/// What is wrong although every stage makes progress; only the most serious is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// Frames cannot be analysed, several in a row.
     FramesRefused,
-    /// The camera is away or gives no usable frames; it is tried again and again.
+    /// The camera is missing or delivers no usable frames; the program keeps retrying.
     CameraAway,
     /// Records cannot be written; the frames are counted as not kept.
     RecordsNotKept,
-    /// The thread of the records does not come back from the disk.
+    /// The recording thread hangs on the disk.
     RecordsStand,
 }
 
 impl Reason {
-    /// The word for it.
+    /// Its text.
     pub fn name(self) -> &'static str {
         match self {
             Self::FramesRefused => "frames are refused",
@@ -68,20 +68,20 @@ impl Reason {
 /// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Not every stage has moved yet.
+    /// Not every stage has made progress yet.
     Starting,
-    /// All is well.
+    /// Everything is well.
     Running,
-    /// It goes on, but not as it should.
+    /// Running with a problem.
     Degraded(Reason),
-    /// A stage died or stalled, and is started again.
+    /// A stage failed or stalled, and is being restarted.
     Recovering(Stage),
-    /// It ends.
+    /// Ending.
     Stopping,
 }
 
 impl State {
-    /// The word for the kind of state, for metrics and records.
+    /// The name of the kind of state, for metrics and records.
     pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",

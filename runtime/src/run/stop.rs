@@ -1,4 +1,4 @@
-//! The wish to stop, which a signal handler raises and everything that waits hears.
+//! The stop request, which a signal handler raises and everything that waits notices.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -13,19 +13,19 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks everything to stop; tells whether it had been asked before.
+    /// Requests a stop; tells whether one had been requested before.
     pub fn raise(&self) -> bool {
         let before = std::mem::replace(&mut *self.lock(), true);
         self.changed.notify_all();
         before
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn is_raised(&self) -> bool {
         *self.lock()
     }
 
-    /// Sleeps for `pause`, or less when a stop is asked for.
+    /// Sleeps for `pause`, or less if a stop is requested.
     pub fn sleep(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut raised = self.lock();

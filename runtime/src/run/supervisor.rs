@@ -1,13 +1,14 @@
-//! Who watches the stages: told at each tick what they did, it says what is to be done. It knows no threads and no
-//! clock, so that years of it are a test.
+//! The supervisor of the stages: at each tick it is told what they did, and returns what is to be done. It knows no
+//! threads and no clock, so that a test can cover years.
 //!
-//! - A stage that died is started again, later and later while it keeps dying.
-//! - A capture that stalls is left behind (its thread may hang in a driver for ever) and another one begins beside it.
-//! - An analysis that stalls cannot be left behind, since its memory is in the budget once: the run is given up, and
-//!   whoever started it starts it again.
-//! - Records that stall wait for their disk: the run goes on without them.
-//! - The watchdog is fed only after the analysis moved, and the capture moved or is being started again. Where that one hangs
-//!   too, page and records go on, but after a while the watchdog starves: a service manager then starts the process again.
+//! - A stage that failed is restarted, with a longer delay each time it fails again.
+//! - A capture that stalls is abandoned (its thread may hang in a driver for ever), and another one starts beside it.
+//! - An analysis that stalls cannot be abandoned, since the budget holds its memory only once: the run is given up, and
+//!   whoever started it restarts it.
+//! - Records that stall wait for their disk: the run continues without them.
+//! - The watchdog is fed only after the analysis made progress, and the capture made progress or is being restarted. If
+//!   the restarted capture hangs too, page and records go on, but after a while the watchdog starves, and a service
+//!   manager restarts the process.
 
 use std::time::Duration;
 
@@ -20,44 +21,44 @@ use crate::run::limits::{
 };
 use bloodseg_clock::back_off::pause;
 
-/// Orders of one tick at most: a restart of each stage, a change of state, the watchdog.
+/// Maximum number of orders of one tick: a restart of each stage, a change of state, the watchdog.
 const MAX_ORDERS: usize = 2 * Stage::ALL.len() + 2;
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Start this stage again.
+    /// Restart this stage.
     Restart(Stage),
-    /// Take this stage's thread for lost: whatever it still does is ignored.
+    /// Abandon this stage's thread: whatever it still does is ignored.
     LeaveBehind(Stage),
     /// Tell the watchdog that all is well.
     FeedWatchdog,
-    /// The state is another.
+    /// The state changed.
     Became(State),
-    /// End the run with an error: this stage cannot be helped.
+    /// End the run with an error: this stage cannot recover.
     GiveUp(Stage),
 }
 
 /// Everything that is to be done at a tick.
 pub type Orders = BoundedVec<Order, MAX_ORDERS>;
 
-/// What a stage was seen to do.
+/// What was observed of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Times that its loop went round since the run began.
+    /// Loops since the start of the run.
     pub turns: u64,
-    /// How it is.
+    /// Its condition.
     pub life: Life,
 }
 
-/// How a stage is.
+/// The condition of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// At work.
+    /// Working.
     Alive,
-    /// It panicked, or cannot go on.
+    /// It panicked, or cannot continue.
     Dead,
-    /// It has done all there was to do.
+    /// All its work is done.
     Finished,
 }
 
@@ -67,11 +68,11 @@ struct Watched {
     turns: u64,
     moved_at: Duration,
     started_at: Duration,
-    /// Starts since it last went well for a while.
+    /// Restarts since it last ran well for a while.
     tries: u32,
-    /// When it is started again, of a stage that is down.
+    /// When a stopped stage is restarted.
     retry_at: Option<Duration>,
-    /// It was started again and has not moved yet.
+    /// It was restarted and has made no progress yet.
     unproven: bool,
     fed_turns: u64,
 }
@@ -85,7 +86,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Begins at `now`, with all stages just started.
+    /// Starts at `now`, with all stages just started.
     pub fn new(now: Duration) -> Self {
         let watched = Watched {
             turns: 0,
@@ -104,8 +105,8 @@ impl Supervisor {
         self.state
     }
 
-    /// Looks at the stages, in the order of [`Stage::ALL`]. `left_behind` is how many capture threads hang, `amiss` what
-    /// the stages themselves complain of.
+    /// Checks the stages, in the order of [`Stage::ALL`]. `left_behind` is the number of abandoned capture threads,
+    /// `amiss` the problem that the stages themselves report.
     pub fn tick(
         &mut self,
         now: Duration,
@@ -116,7 +117,7 @@ impl Supervisor {
     ) -> Orders {
         let mut orders = Orders::new();
         let mut order = |order| {
-            // There is room for all that one tick can order.
+            // There is room for everything that one tick can order.
             let _ = orders.push(order);
         };
         let mut stands = None;
@@ -130,7 +131,7 @@ impl Supervisor {
                     order(Order::Restart(stage));
                 }
                 (_, Some(_)) => {}
-                // Frames that nobody captures any more need no capture.
+                // If no more frames are to be captured, no capture is needed.
                 (Life::Dead, None) if stopping && stage == Stage::Capture => {}
                 (Life::Dead, None) if watched.is_hopeless(stage) => order(Order::GiveUp(stage)),
                 (Life::Dead, None) => watched.down(now),
@@ -167,7 +168,7 @@ impl Supervisor {
             watched.turns != watched.fed_turns || seen[stage as usize].life == Life::Finished
         };
         let capture = &self.stages[Stage::Capture as usize];
-        // One that hangs and cannot be replaced goes on hanging: whoever watches over the process may help it.
+        // A stage that hangs and cannot be replaced keeps hanging: the watchdog of the process may help it.
         let hopeful = now.saturating_sub(capture.moved_at) < CAPTURE_HOPELESS;
         let helped = capture.retry_at.is_some() || (capture.tries > 0 && hopeful);
         if !(moved(Stage::Analysis) && (moved(Stage::Capture) || helped)) {
@@ -180,7 +181,7 @@ impl Supervisor {
         true
     }
 
-    /// `stands` is what a stage that hangs, and cannot be replaced, makes of the run.
+    /// `stands` is the state of the run if a stage hangs and cannot be replaced.
     fn judge(&self, amiss: Option<Reason>, stands: Option<(Reason, Stage)>, ending: bool) -> State {
         if ending || self.state == State::Stopping {
             return State::Stopping;
@@ -223,7 +224,7 @@ impl Watched {
         (self.started_at, self.moved_at) = (now, now);
     }
 
-    /// A camera may come back after a year. What dies again and again without it is a fault of the software.
+    /// A camera may return after a year. If another stage keeps failing, that is a fault of the software.
     fn is_hopeless(&self, stage: Stage) -> bool {
         stage != Stage::Capture && self.tries >= MAX_RESTARTS_IN_VAIN
     }

@@ -1,11 +1,11 @@
-//! Frames by how they ended, and what the stages complain of.
+//! Frames by how they ended, and the problems that the stages report.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::{Counts, state::Reason};
 use crate::run::limits::REFUSED_IN_A_ROW;
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     captured: AtomicU64,
@@ -17,14 +17,14 @@ pub(super) struct Tally {
     refused_in_a_row: AtomicU64,
     camera_away: AtomicBool,
     records_fail: AtomicBool,
-    /// The analysis has taken a frame and not yet said what became of it.
+    /// The analysis has taken a frame and not yet reported its result.
     in_hand: AtomicBool,
-    /// The same of the records.
+    /// The same for the records.
     writing: AtomicBool,
 }
 
 impl Tally {
-    /// Frames so far; those that were `dropped` are counted by their queue.
+    /// Frames so far; the queue counts those that were `dropped`.
     pub(super) fn counts(&self, dropped: u64) -> Counts {
         Counts {
             captured: self.captured.load(Relaxed),
@@ -40,7 +40,7 @@ impl Tally {
         self.kept.load(Relaxed)
     }
 
-    /// What the stages complain of, the weightiest of it.
+    /// The most serious problem reported by the stages.
     pub(super) fn amiss(&self) -> Option<Reason> {
         let refused = self.refused_in_a_row.load(Relaxed) >= REFUSED_IN_A_ROW;
         [
@@ -56,7 +56,7 @@ impl Tally {
         self.camera_away.store(away, Relaxed);
     }
 
-    /// One more frame; its number.
+    /// Counts one more frame; returns its number.
     pub(super) fn captured_one(&self) -> u64 {
         self.captured.fetch_add(1, Relaxed) + 1
     }
@@ -73,7 +73,7 @@ impl Tally {
         self.in_hand.store(true, Relaxed);
     }
 
-    /// The frame in hand was analysed, or not. Counts it once, whichever thread reports it.
+    /// The current frame was analysed, or not. Counts it once, whichever thread reports it.
     pub(super) fn put_down(&self, analysed: bool) {
         if !self.in_hand.swap(false, Relaxed) {
             return;
@@ -91,7 +91,7 @@ impl Tally {
         self.writing.store(true, Relaxed);
     }
 
-    /// The record in hand was kept, or not. Counts it once, whichever thread reports it.
+    /// The current record was kept, or not. Counts it once, whichever thread reports it.
     pub(super) fn written(&self, kept: bool) {
         if self.writing.swap(false, Relaxed) {
             self.kept.fetch_add(u64::from(kept), Relaxed);

@@ -1,24 +1,24 @@
-//! The work of a stage: cut into steps, so that threads do it in earnest and tests in virtual time.
+//! The work of a stage, divided into steps, so that threads can run it in real time and tests in virtual time.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{Ended, shared::Shared, state::Stage};
 use crate::error::{Error, Result};
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Step {
-    /// There may be more to do at once.
+    /// There may be more to do immediately.
     Again,
     /// No neighbour had anything to do within the patience.
     Idle,
-    /// There is nothing to do before this time since the run began.
+    /// There is nothing to do before this time since the start of the run.
     Nap(Duration),
-    /// All is done; of a capture, with the reason.
+    /// All is done; for a capture, with the reason.
     Finished(Option<Ended>),
-    /// It cannot go on: it has to be made again.
+    /// It cannot continue: it has to be remade.
     Broke(Error),
-    /// It could not even be made; that is tried again.
+    /// It could not be made; that is tried again.
     Unmade(Error),
     /// Another thread has taken over.
     Retired,
@@ -26,14 +26,14 @@ pub enum Step {
 
 /// The work of a stage. A step takes a bounded amount of time, unless a driver or a disk hangs.
 pub trait Work: Send {
-    /// Does what there is to do, waiting no longer than `patience` for a neighbour.
+    /// Does what there is to do, waiting at most `patience` for a neighbour.
     fn step(&mut self, patience: Duration) -> Step;
 }
 
-/// How something is made, by whoever is to use it.
+/// How something is made, by its future user.
 pub type Making<T> = Box<dyn FnOnce() -> Result<T> + Send>;
 
-/// Work that has yet to be made: opening a camera or a disk may hang, and must hang nobody but its own stage.
+/// Work that has yet to be made: opening a camera or a disk may hang, and must block only its own stage.
 pub(super) struct ToBeMade {
     shared: Arc<Shared>,
     stage: Stage,
@@ -43,7 +43,7 @@ pub(super) struct ToBeMade {
 }
 
 impl ToBeMade {
-    /// By the thread that has this number.
+    /// By the thread with this number.
     pub(super) fn new(shared: &Arc<Shared>, stage: Stage, generation: u32, making: Making<Box<dyn Work>>) -> Self {
         Self { shared: Arc::clone(shared), stage, generation, making: Some(making), made: None }
     }
@@ -56,13 +56,13 @@ impl Work for ToBeMade {
         }
         let Some(making) = self.making.take() else { return Step::Retired };
         let made = making();
-        // It may have hung for minutes, while another took its place.
+        // It may have hung for minutes while another thread took its place.
         if !self.shared.counts_on(self.stage, self.generation) {
             return Step::Retired;
         }
         match made {
             Ok(work) => {
-                log::warn!("{}: started again", self.stage.name());
+                log::warn!("{}: restarted", self.stage.name());
                 self.shared.happened("restarted", self.stage.name().to_owned());
                 self.made = Some(work);
                 Step::Again

@@ -147,7 +147,7 @@ fn a_second_call_never_loses_a_table() {
     assert_eq!(bench.table().len(), 4, "the header and three cells");
 
     bench.picture("d.png", &smear(64, 64, &[]));
-    bench.segment_once(&["a.png", "d.png", "--append"]).refused(3, &["a.png is in the tables already"]);
+    bench.segment_once(&["a.png", "d.png", "--append"]).refused(3, &["a.png is already in the tables"]);
     assert_eq!(names(&bench.out()), ["a.png", "b.png", "c.png", "d.png"]);
     let told = bench.segment_once(&["a.png", "--append", "--um-per-px", "1"]);
     told.refused(5, &["other columns"]);
@@ -165,7 +165,7 @@ fn a_second_call_never_loses_a_table() {
     let run = ["run", ".", "--models", "models", "--out", "out2", "--http", "off", "--as-is"];
     bench.call(&run).done();
     let over = ["segment", "b.png", "--models", "models", "--as-is", "--force", "--out", "out2"];
-    bench.call(&over).refused(5, &["a run keeps its records there"]);
+    bench.call(&over).refused(5, &["it holds the records of a run"]);
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn two_calls_do_not_write_into_one_folder_at_a_time() {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let other = |flags: &[&str]| bench.call(&[&fixed[..], &["in/000.png"], flags].concat());
     for flags in [&[][..], &["--force"], &["--append"]] {
-        other(flags).refused(5, &["another call writes into it", "--append", "--out"]);
+        other(flags).refused(5, &["another call is writing to it", "--append", "--out"]);
     }
     // Shards are there to be done at a time.
     other(&["--shard", "0/1"]).done();

@@ -1,4 +1,4 @@
-//! The analyst of a run: the pipeline, and the pictures that it leaves.
+//! The analyst of a run: the pipeline, and the pictures it saves.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,15 +24,15 @@ use bloodseg_vision::{
     scale::{Note, Pooled, Scaler},
 };
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct CliAnalyst {
     pub(super) shared: Arc<Shared>,
     pub(super) pipeline: TriedPipeline,
     pub(super) any_quality: bool,
-    /// Brings frames to the scale of the models.
+    /// Resizes frames to the scale of the models.
     pub(super) scaler: Scaler,
-    /// Whether that is done at all.
+    /// Whether frames are resized at all.
     pub(super) needs_scale: bool,
     pub(super) pictures: KeptPictures,
     pub(super) tally: Arc<Mutex<Tally>>,
@@ -52,7 +52,7 @@ pub(super) struct Last {
 }
 
 impl CliAnalyst {
-    /// Others may run than the run began with.
+    /// The models in use can differ from those the run began with.
     pub(super) fn tell_models(&self) {
         lock(&self.tally).models = Some(info::models(self.pipeline.manifests()));
         if let Some(board) = &self.page {
@@ -60,28 +60,29 @@ impl CliAnalyst {
         }
     }
 
-    /// What a frame says of the scale is in the log; that all share one, or another, is an event of the run.
+    /// How a frame compares with the scale is only logged; a scale that all frames share, or a new one, is an event of
+    /// the run.
     fn tell_scale(&mut self, frame: &Frame, note: Note) {
         match note {
             Note::Outlier { own_px, pool_px } => log::warn!(
-                "frame {} ({}): red cells of {own_px:.1} px, others have {pool_px:.1} px; analysed at a scale of its own",
+                "frame {} ({}): red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale",
                 frame.number,
                 frame.name
             ),
             Note::Settled(Pooled { cell_px, agreeing: (agreeing, of) }) => {
-                let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} frames that were measured");
+                let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} measured frames");
                 log::info!("{words}");
                 self.shared.happened("scale", words);
             }
             Note::Moved { from_px, to_px } => {
-                let words = format!("red cells of {to_px:.1} px where there were cells of {from_px:.1} px");
-                log::warn!("{words}: the magnification was changed");
+                let words = format!("red cells of {to_px:.1} px after cells of {from_px:.1} px");
+                log::warn!("{words}: the magnification changed");
                 self.shared.happened("scale", words);
             }
         }
     }
 
-    /// Why models were left is an event of the run.
+    /// Why a model was rolled back is an event of the run.
     fn tell_left(&mut self) {
         let left = self.pipeline.take_left();
         if !left.is_empty() {
@@ -111,7 +112,8 @@ impl Analyst for CliAnalyst {
         if let Some(note) = note {
             self.tell_scale(frame, note);
         }
-        let analysis = self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "it is done and not there"))?;
+        let analysis =
+            self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "finished without a result"))?;
         let disk_answers = self.shared.state() != State::Degraded(Reason::RecordsStand);
         self.pictures.see(frame, analysis, disk_answers);
         let counted = analysis.quality.verdict.is_counted(self.any_quality);

@@ -1,4 +1,4 @@
-//! What the records of a run begin with.
+//! The run description at the start of its records.
 
 use std::time::SystemTime;
 
@@ -7,12 +7,12 @@ use crate::camera::FrameSource;
 use bloodseg_records::run_info::{ModelInfo, RunInfo};
 use bloodseg_vision::model::manifest::Manifest;
 
-/// The models of a run: the super-resolution, and the segmenter.
+/// The models of a run: super-resolution and segmenter.
 pub(super) fn models([ssr, unet]: &[Manifest; 2]) -> Vec<ModelInfo> {
     vec![ModelInfo::of("ssr", ssr), ModelInfo::of("unet", unet)]
 }
 
-/// Of a run that starts now, with these models.
+/// Description of a run that starts now with these models.
 pub(super) fn of(args: &RunArgs, source: &dyn FrameSource, models: Vec<ModelInfo>, started: SystemTime) -> RunInfo {
     let um_per_px = source.um_per_px();
     let pitch_from = match um_per_px {

@@ -16,23 +16,23 @@ use bloodseg_records::{
 };
 use bloodseg_vision::{cells, frame::quality::Verdict, pipeline::StageTimes};
 
-/// What the end of a run tells of its frames.
+/// Totals printed at the end of a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Frames whose cells were counted.
     pub(super) counted: u64,
     pub(super) cells: u64,
     pub(super) unsupported: u64,
-    /// Red cells, white cells and platelets, once a model told kinds.
+    /// Red cells, white cells and platelets, once a model has told the kinds apart.
     pub(super) kinds: Option<[u64; 3]>,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
     /// What the run was to reach, where it did.
     pub(super) reached: Option<String>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
-    /// The models that run, where they are others than those that the run began with.
+    /// The models in use, if they differ from those the run began with.
     pub(super) models: Option<Vec<ModelInfo>>,
-    /// How the records ended, once they did.
+    /// How the records ended, once they have.
     pub(super) end: Option<RunEnd>,
 }
 
@@ -52,7 +52,7 @@ impl Tally {
     }
 }
 
-/// One line a frame, printed when what becomes of its record is known. It takes no memory of its own.
+/// One line per frame, printed when it is known whether its record was stored. Formatting allocates nothing.
 #[derive(Debug)]
 pub(super) struct FrameLine<'a>(pub(super) &'a FrameRecord, pub(super) bool);
 
@@ -83,16 +83,16 @@ impl fmt::Display for FrameLine<'_> {
     }
 }
 
-/// How many frames were not good, by what they were; nothing when all were.
+/// How many frames had a quality problem, by verdict; none if all were good.
 pub(super) fn quality(tally: &Tally, any_quality: bool) -> Option<String> {
     let bad: Vec<(&Verdict, &u64)> = tally.verdicts.iter().filter(|(verdict, _)| !verdict.is_good()).collect();
     let count: u64 = bad.iter().map(|(_, count)| **count).sum();
     let each: Vec<String> = bad.iter().map(|(verdict, count)| format!("{count} {}", verdict.words())).collect();
-    let done = if any_quality { "not good, and counted all the same" } else { "not counted" };
+    let done = if any_quality { "counted despite poor quality" } else { "not counted" };
     (count > 0).then(|| format!("quality  {count} frames {done}: {}", each.join(", ")))
 }
 
-/// What the records came to.
+/// Totals of the records.
 pub(super) fn records(end: &RunEnd) -> String {
     let KeeperCounters { kept, lost, deleted, bytes, .. } = end.counters;
     let mut line = format!("{kept} frames kept, {:.1} MiB", bytes as f64 / 1_048_576.0);
@@ -112,23 +112,23 @@ pub(super) fn tables(end: &RunEnd, out: &Path) -> Option<String> {
             Some(format!("tables   {} and {}", cells.display(), frames.display()))
         }
         Tables::TooMany(frames) => Some(format!(
-            "tables   {frames} frames are many for a table: bloodseg export --from {} --format csv --out FILE",
+            "tables   {frames} frames are too many for a table: bloodseg export --from {} --format csv --out FILE",
             out.display()
         )),
         Tables::CutShort => Some(format!(
-            "tables   not written, since the run was stopped: bloodseg export --from {} --format csv --out FILE",
+            "tables   not written because the run was stopped: bloodseg export --from {} --format csv --out FILE",
             out.display()
         )),
         Tables::NotWanted | Tables::Failed(_) => None,
     }
 }
 
-/// What the run came to.
+/// Totals of the run.
 pub(super) fn summary(outcome: &Outcome, tally: &Tally, seconds: f64) -> String {
     let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = outcome.counts;
     let (cells, unsupported) = (tally.cells, tally.unsupported);
     let why = outcome.ended.why();
-    // Frames whose cells were not counted have no number of them.
+    // Frames whose cells were not counted have no cell count.
     let each = match tally.counted {
         0 => "none counted".to_owned(),
         counted => format!("{:.1} a counted frame", cells as f64 / counted as f64),

@@ -1,4 +1,4 @@
-//! How the stages of a run are made, at first and when one has to be made again.
+//! How the stages of a run are made, at the start and after a failure.
 
 use std::{
     path::Path,
@@ -23,7 +23,7 @@ use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::{count::Summary, kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
 use bloodseg_vision::scale::{Learning, Scaler};
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct CliMakers<'a> {
     shared: Arc<Shared>,
@@ -32,14 +32,14 @@ pub(super) struct CliMakers<'a> {
     out: &'a Path,
     info: RunInfo,
     target_um_per_px: f64,
-    /// The first one, which was loaded before anything else.
+    /// The first analyst, which was loaded before anything else.
     pipeline: Option<TriedPipeline>,
     tally: Arc<Mutex<Tally>>,
-    /// What the first analyst begins with.
+    /// What the first analyst starts with.
     pub(super) scaler: Option<Scaler>,
     /// Memory limits for frames; applied again to a source that is reopened.
     fit: Fit,
-    /// What says a line a frame.
+    /// Prints one line per frame.
     voice: Voice,
     /// Where each analysis is shown.
     pub(super) page: Option<Arc<Board>>,
@@ -79,7 +79,7 @@ impl<'a> CliMakers<'a> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).count().summary()
     }
 
-    /// What there is to tell at the end.
+    /// Collects the totals for the end of the run.
     pub(super) fn tally(&self) -> Tally {
         std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -120,7 +120,8 @@ impl Makers for CliMakers<'_> {
             let last = Last::default();
             let analyst =
                 CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page, seen, last };
-            // An installation may have come between; that a stage was made again is an event, with which they are recorded.
+            // A model may have been installed in between. A restarted stage is an event, and the record of it names the
+            // models.
             if is_anew {
                 analyst.tell_models();
             }

@@ -1,4 +1,4 @@
-//! `bloodseg run`: a source of frames, analysed as they come.
+//! `bloodseg run`: analyses the frames of a source as they arrive.
 
 mod analyst;
 mod info;
@@ -48,35 +48,35 @@ use makers::CliMakers;
 use page::Page;
 use seen::Goal;
 
-/// Frames of the demo when --frames is not given: a look, not a load.
+/// Frames of the demo when --frames is not given: enough for a first look, not a load test.
 const DEMO_FRAMES: u64 = 50;
 
 /// Arguments of `run`.
 ///
-/// Prints one line a frame, which ends in `ack N` when frame N and its cells are safe on the disk, in records.sqlite in the
-/// results folder; `bloodseg export` reads them, also while the run goes on. At the end cells.csv (a row a cell) and
-/// frames.csv (a row a frame) are written from all that the folder holds. Ends with the source, after --frames, or on
-/// Ctrl-C.
+/// Prints one line per frame. The line ends in `ack N` once frame N and its cells are safely on disk, in records.sqlite
+/// in the results folder; `bloodseg export` reads them, even while the run continues. At the end cells.csv (one row per
+/// cell) and frames.csv (one row per frame) are written from everything in the folder. A run ends with its source, after
+/// --frames, or on Ctrl-C.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// A source of the config, a folder of pictures, a camera (`camera0` is /dev/video0), or `demo`
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// Folder for the results, gone on with when it has some [default: results/SOURCE-TIME]
+    /// Results folder; continued if it already holds results [default: results/SOURCE-TIME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// End after this many frames [default: 50 for demo, no end for others]
+    /// End after this many frames [default: 50 for demo, unlimited for others]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
 
-    /// Frames a second; a folder then no longer waits for the analysis but drops what comes too fast
+    /// Frames per second; a folder then no longer waits for the analysis but drops frames that come too fast
     #[arg(long, value_name = "F", value_parser = above_zero)]
     fps: Option<f64>,
 
-    /// Edge of one pixel of the frames in the specimen, in micrometres. Frames are brought to the scale of the models by it;
-    /// without, by what their files say, or by the size of their red cells
+    /// Size of one pixel of the frames in the specimen, in micrometres. Frames are resized to the scale of the models
+    /// accordingly; without it, by what their files say, or by the size of their red cells
     #[arg(long, value_name = "UM", value_parser = above_zero)]
     um_per_px: Option<f64>,
 
@@ -84,32 +84,32 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
 
-    /// Save the pictures of every N-th frame; those of the last are always saved. Of a camera the oldest make room for new
-    /// ones beyond `[output] most_pictures_mib`
+    /// Save the pictures of every N-th frame; those of the last frame are always saved. With a camera the oldest pictures
+    /// are deleted beyond `[output] most_pictures_mib`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     save_every: Option<u64>,
 
-    /// Begin a folder again at its end
+    /// Start a folder again when it ends
     #[arg(long)]
     repeat: bool,
 
-    /// Shrink the pictures of a folder or camera first: the centre square to 64x64, for fields at full resolution
+    /// First shrink the pictures of a folder or camera: the centre square to 64x64, for fields at full resolution
     #[arg(long)]
     whole_field: bool,
 
-    /// Take the frames as they are: of a camera or folder at the scale of the models
+    /// Use the frames unchanged: the camera or folder is already at the scale of the models
     #[arg(long, conflicts_with = "whole_field")]
     as_is: bool,
 
-    /// Bits that samples of 16 bit use in a folder of pictures, for cameras of 10, 12 or 14 bit
+    /// Bits used in the 16-bit samples of a folder of pictures, for cameras with 10, 12 or 14 bits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
     bits: Option<u32>,
 
-    /// Serve the page at this address with its port, or `off` [default: as the config says, else 127.0.0.1:8571]
+    /// Serve the page at this address and port, or `off` [default: from the config, else 127.0.0.1:8571]
     #[arg(long, value_name = "ADDR")]
     http: Option<Address>,
 
-    /// Count cells also in frames that are out of focus, empty, or badly exposed
+    /// Also count cells in frames that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
 
@@ -139,7 +139,7 @@ impl RunArgs {
         Goal { cells: self.until_cells, half_width: self.until_interval }
     }
 
-    /// What they say about the source.
+    /// What the arguments say about the source.
     fn wish(&self) -> Wish {
         Wish {
             fps: self.fps,
@@ -156,9 +156,9 @@ impl RunArgs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the source, of the models and of the results; the frames before are kept.
+/// Those of the source, the models and the results; frames recorded before the error are kept.
 pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()> {
-    // Before the models are loaded: a start that is stopped meanwhile must not speak against models on trial.
+    // Before the models are loaded: a start that is stopped meanwhile must not count against models on trial.
     let stop = stop_on_signals()?;
     let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
@@ -249,18 +249,18 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
 }
 
-/// A run whose results are not whole is no success.
+/// A run with incomplete results is not a success.
 fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
     let fault = |found: Cause| Err(Error::output(&out.join(store::FILE), found));
     let Some(RunEnd { counters, tables }) = end else {
-        return fault("the records did not come to their end".into());
+        return fault("the records were not finished".into());
     };
     match tables {
         Tables::Failed(error) if error.is_output() => Err(error.into()),
         Tables::Failed(error) => fault(Cause::told(format!("no tables: {error}"), error)),
         _ if counts.not_kept > 0 => {
-            let found = format!("{} frames were not kept, as said above", counts.not_kept);
-            // Others came faster than the disk writes, or while it failed: space would not have helped them.
+            let found = format!("{} frames were not kept, see the warnings above", counts.not_kept);
+            // The others came faster than the disk writes, or while it failed: free space would not have helped.
             let full = counters.lost_for_space > 0;
             fault(if full { Cause::told(found, io::Error::from(io::ErrorKind::StorageFull)) } else { found.into() })
         }
@@ -268,11 +268,12 @@ fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
     }
 }
 
-/// A run of files is no success when one of them could not be read; one of a camera, when nothing at all could be.
+/// A run on files fails if one of them could not be read; a run on a camera, if no frame could be used.
 fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
     let Counts { captured, unreadable, .. } = counts;
     if unreadable > 0 && of_files {
-        let found = format!("{unreadable} of {} pictures could not be used, as said above", captured + unreadable);
+        let found =
+            format!("{unreadable} of {} pictures could not be used, see the warnings above", captured + unreadable);
         return Err(Error::input(Path::new(name), found, "only usable pictures", "The others were processed"));
     }
     if captured > 0 || unreadable == 0 {

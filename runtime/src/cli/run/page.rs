@@ -1,4 +1,4 @@
-//! The page of a run: opened before its first frame, gone with it.
+//! The page of a run: opened before the first frame, closed with the run.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
 use bloodseg_clock::utc;
 use bloodseg_records::{run_info::RunInfo, store};
 
-/// A page that is served, and the board that feeds it.
+/// A page being served, and the board that feeds it.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) board: Arc<Board>,
@@ -31,10 +31,10 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Opens the page where the config or `flag` says; none where there is to be none.
+    /// Opens the page where the config or `flag` says; none if it is off.
     ///
     /// # Errors
-    /// [`Error::Config`] where somebody said an address and it cannot be had, or needs a token, or the token cannot be read.
+    /// [`Error::Config`] if an address was given and cannot be used, or needs a token, or the token cannot be read.
     pub(super) fn open(
         session: &Session,
         flag: Option<Address>,
@@ -76,8 +76,8 @@ impl Page {
     }
 }
 
-/// What to open. Where the page is at every address of the machine, its name is told. The token is not: the line goes into
-/// journals.
+/// The address to open. If the page listens on every address of the machine, its host name is used. The token is left
+/// out: the line ends up in journals.
 fn url(at: SocketAddr, machine: Option<String>, has_token: bool) -> String {
     let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
     let place = match machine.filter(|name| at.ip().to_canonical().is_unspecified() && is_name(name)) {
@@ -88,7 +88,7 @@ fn url(at: SocketAddr, machine: Option<String>, has_token: bool) -> String {
     format!("http://{place}/{query}")
 }
 
-/// What cannot be read is not told: the run itself says what is wrong with its records.
+/// Errors while reading are not reported here: the run itself reports what is wrong with its records.
 fn earlier(out: &Path) -> Vec<RunTold> {
     if !out.join(store::FILE).is_file() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The recorder of a run: records, and a line a frame on stdout once they are safe.
+//! The recorder of a run: stores records, and prints a line per frame once its record is safe.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use bloodseg_records::{
     run_log::{RunEnd, RunLog, Tables},
 };
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct CliRecorder {
     pub(super) shared: Arc<Shared>,
@@ -60,7 +60,7 @@ impl Recorder for CliRecorder {
     fn end(&mut self) {
         let Some(mut log) = self.log.take() else { return };
         let counters = log.end(self.shared.why(), self.shared.counts().not_kept);
-        // Told before the tables are made: they may take longer than the run waits for its threads.
+        // Printed before the tables are made: they may take longer than the run waits for its threads.
         self.tally(|tally| tally.end = Some(RunEnd { counters, tables: Tables::CutShort }));
         let tables = log.tables(&|| self.shared.stop.is_raised());
         self.tally(|tally| tally.end = Some(RunEnd { counters, tables }));

@@ -1,4 +1,4 @@
-//! The scale that the frames of a run begin with.
+//! The scale that a run starts with.
 
 use crate::{
     camera::{FrameSource, Pacing},
@@ -11,14 +11,14 @@ use bloodseg_vision::{
     scale::{self, Learning, Pooled, Scaler},
 };
 
-/// Pictures read at most before the first frame, so that a folder without a scale does not delay the start.
+/// Maximum number of pictures read before the first frame, so that a folder without a scale does not delay the start.
 const MAX_PEEKS: usize = 3 * scale::MAX_PROBES;
 
-/// A scaler that has measured a few pictures, spread over all, where the source shows them before their turn: then the scale of
-/// a folder is that which `segment` finds. Of a camera, the first frames tell it.
+/// A scaler that has measured a few pictures spread over the whole source, if the source can show them in advance: a
+/// folder then gets the same scale as in `segment`. With a camera the first frames set it.
 ///
 /// # Errors
-/// Those of the models; pictures that cannot be read are passed over, and reported when their turn comes.
+/// Those of the models; unreadable pictures are skipped, and reported when their turn comes.
 pub(super) fn begin(
     pipeline: &mut Pipeline,
     source: &dyn FrameSource,
@@ -42,7 +42,7 @@ pub(super) fn begin(
         }
     }
     if let Some(Pooled { cell_px, agreeing: (agreeing, of) }) = scaler.settle() {
-        let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} pictures that were measured");
+        let words = format!("red cells of {cell_px:.1} px in {agreeing} of {of} measured pictures");
         log::info!("{words}");
         shared.happened("scale", words);
     }

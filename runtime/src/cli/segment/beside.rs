@@ -1,6 +1,7 @@
-//! Pictures read and written beside the analysis, by a thread each: the next one is decoded, and the results of the one
-//! before are encoded, while a picture is in the nets. There are three pictures at a time at most, one in each hand. A large
-//! one is alone: it is read once the one before is analysed, and what is written of it is bounded.
+//! Reads and writes pictures in parallel with the analysis, one thread each: while a picture is being analysed, the next
+//! one is decoded and the results of the previous one are encoded. At most three pictures are in memory at a time, one
+//! per thread. A large picture is alone: it is read only after the previous one is analysed, and what is written of it is
+//! bounded.
 
 use std::{
     path::Path,
@@ -15,35 +16,35 @@ use bloodseg_vision::error::Cause;
 use bloodseg_vision::overlay::Base;
 use bloodseg_vision::pipeline::{Analysis, Pipeline};
 
-/// What was read ahead: nothing of a large picture.
+/// A picture read ahead: nothing for a large one.
 type Ahead = Option<Result<Picture>>;
 
-/// An analysis to be written: the names of its pictures begin with the first.
+/// An analysis to be written; the names of its pictures start with the string.
 type ToWrite<'a> = (&'a str, Analysis, Base);
 
-/// Both threads; they end with this value.
+/// Both threads; they end when this value is dropped.
 pub(super) struct Beside<'a> {
     pictures: Receiver<Ahead>,
     to_write: SyncSender<ToWrite<'a>>,
     written: Receiver<(Result<()>, Analysis)>,
-    /// Whether the writer has an analysis, or its memory.
+    /// Whether the writer holds an analysis, or its memory.
     is_lent: bool,
-    /// What could not be written since it was asked for.
+    /// Write errors since they were last asked for.
     failed: Vec<Error>,
 }
 
 impl<'a> Beside<'a> {
-    /// Starts to read `inputs`, in their order.
+    /// Starts to read `inputs` in order.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the system gives no threads.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system gives no threads.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, 'a>,
         inputs: &'a [&'a Input],
         how: How,
         out: &'a Path,
     ) -> Result<Self> {
-        // Without a place to wait in: whoever is ahead waits with one picture in hand.
+        // No buffer: the reader waits with one picture in hand.
         let (read_to, pictures) = sync_channel(0);
         let (to_write, to_be_written) = sync_channel(0);
         let (written_to, written) = channel();
@@ -66,10 +67,10 @@ impl<'a> Beside<'a> {
         }
     }
 
-    /// Hands the latest analysis on to be written, its overlay over `base`, once the one before is.
+    /// Passes the latest analysis on to be written, its overlay drawn over `base`, once the previous one is written.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the thread is gone.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the thread is gone.
     pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline, base: Base) -> Result<()> {
         let memory = self.take_back()?;
         self.is_lent = true;
@@ -77,21 +78,21 @@ impl<'a> Beside<'a> {
         sent.map_err(|_| Error::internal("writing beside", "no thread"))
     }
 
-    /// What could not be written since this was asked last.
+    /// Write errors since they were last asked for.
     pub(super) fn failed(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.failed)
     }
 
-    /// Waits until all is written, and tells what could not be.
+    /// Waits until everything is written, and returns what could not be.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) when the thread is gone.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the thread is gone.
     pub(super) fn end(mut self) -> Result<Vec<Error>> {
         self.take_back()?;
         Ok(self.failed)
     }
 
-    /// The analysis that was lent; a new one before the first.
+    /// The analysis that was lent out; a new one the first time.
     fn take_back(&mut self) -> Result<Analysis> {
         if !std::mem::take(&mut self.is_lent) {
             return Ok(Analysis::default());
@@ -105,7 +106,7 @@ impl<'a> Beside<'a> {
 fn read_all(inputs: &[&Input], how: How, to: &SyncSender<Ahead>) {
     for input in inputs {
         let ahead = (!Picture::is_large(input)).then(|| Picture::read(input, how));
-        // Nobody waits any more where the command has failed.
+        // Nobody receives if the command has failed.
         if to.send(ahead).is_err() {
             break;
         }

@@ -1,16 +1,16 @@
-//! What is said about a picture.
+//! The lines printed for a picture.
 
 use bloodseg_vision::{cells::Counts, geometry::SCALE, model::manifest::Pitch, pipeline::Analysis};
 
-/// Pictures of more tiles than this are hardly what a low-resolution sensor saw.
+/// Pictures with more tiles than this are unlikely to come from a low-resolution sensor.
 const MANY_TILES: u32 = 64;
 
-/// What speaks against reading a picture at the models' magnification.
+/// What speaks against analysing a picture at the models' magnification.
 pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
     match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
         Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
-            "{um:.3} um a pixel; the models were made for {} to {} um, and hold to half and to twice that at \
-             most. Counts are not to be relied on: shrink the picture, or use --whole-field for a field at full resolution",
+            "{um:.3} um a pixel; the models were made for {} to {} um, and work at half to twice that at \
+             most. Counts are unreliable: shrink the picture, or use --whole-field for a field at full resolution",
             pitch.least_um_per_px, pitch.greatest_um_per_px
         )),
         None if analysis.tiles > MANY_TILES => Some(format!(
@@ -22,7 +22,7 @@ pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64
     }
 }
 
-/// What is said of the cells: `120 cells (2 unsupported)`, and their kinds where these are known.
+/// The cell counts: `120 cells (2 unsupported)`, and their kinds if known.
 fn cells(counts: &Counts) -> String {
     let Counts { cells, unsupported, .. } = counts;
     let unsupported = if *unsupported > 0 { format!(" ({unsupported} unsupported)") } else { String::new() };

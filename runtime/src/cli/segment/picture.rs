@@ -23,33 +23,33 @@ use bloodseg_vision::{
     placement::{PitchSource, Placement, Scaled},
 };
 
-/// What is done to a picture before it is analysed.
+/// How a picture is prepared for analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grid {
-    /// Nothing: it is at the scale of the nets.
+    /// Not at all: it is already at the scale of the models.
     AsIs,
     /// The reference preparation.
     WholeField,
-    /// It is brought to the scale of the nets, whatever that takes.
+    /// Resized to the scale of the models.
     Scaled,
 }
 
 /// How pictures are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct How {
-    /// What is done to them before they are analysed.
+    /// How they are prepared for analysis.
     pub(super) grid: Grid,
-    /// Bits that samples of 16 bit use.
+    /// Bits used in 16-bit samples.
     pub(super) bits: Option<u32>,
 }
 
-/// A picture that was read, and what is known of it.
+/// A picture that was read, and what is known about it.
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) rgb: RgbImage,
-    /// Whether that is the picture of the file, and not one made of it.
+    /// Whether this is the picture of the file itself, and not one derived from it.
     is_of_file: bool,
-    /// How it lies on the picture of the file.
+    /// Its position on the picture of the file.
     pub(super) placement: Placement,
     /// What the file says.
     pub(super) metadata: Metadata,
@@ -61,7 +61,7 @@ impl Picture {
     /// # Errors
     /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for one that cannot be used.
     pub(super) fn read(input: &Input, how: How) -> Result<Self> {
-        // No decoder should panic on a picture; if one does, the others are done all the same.
+        // No decoder should panic on a picture; if one does, the other pictures are still processed.
         let read = catch_unwind(AssertUnwindSafe(|| Self::decoded(input, how)));
         let broken = || Error::input(&input.path, "a picture that crashes its decoder", "an intact one", "");
         read.unwrap_or_else(|_| Err(broken()))
@@ -80,7 +80,7 @@ impl Picture {
         Ok(Self { rgb: field.lr, is_of_file: false, placement, metadata })
     }
 
-    /// Whether a picture is so large that no second one of its kind is held beside it.
+    /// Whether a picture is too large to hold a second one of its size beside it.
     pub(super) fn is_large(input: &Input) -> bool {
         let header = decode::read_header(&input.path, MAX_WHOLE_FIELD_PX);
         header
@@ -101,7 +101,7 @@ impl Picture {
     }
 }
 
-/// An error that says which page it is about.
+/// Adds the page to an error.
 fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
     let parts = error.parts();
     if input.page == 0 || error.kind() != ErrorKind::Input {
@@ -111,10 +111,10 @@ fn of_page(error: bloodseg_vision::error::Error, input: &Input) -> Error {
     Error::input(&input.path, found, parts.expected, parts.remedy)
 }
 
-/// Writes the pictures of an analysis, the overlay over `base`; the folders in their names are made.
+/// Writes the pictures of an analysis, with the overlay over `base`; creates the folders in their names.
 ///
 /// # Errors
-/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when one cannot be written.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if one cannot be written.
 pub(super) fn write(out: &Path, stem: &str, analysis: &Analysis, base: Base) -> Result<()> {
     if let Some(folder) = Path::new(stem).parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let folder = out.join(folder);

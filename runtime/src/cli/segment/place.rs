@@ -1,4 +1,4 @@
-//! Where the results go, and what is there already.
+//! Where the results go, and what is already there.
 
 use std::{
     collections::BTreeSet,
@@ -26,33 +26,33 @@ pub(super) struct Place {
     pub(super) tables: PathBuf,
     is_shard: bool,
     goes_on: bool,
-    /// Shards share their folder, and write tables of their own.
+    /// Shards share their folder, and write their own tables.
     _held: Option<FolderLock>,
 }
 
 impl Place {
-    /// Makes the folders, and refuses those whose tables would be lost.
+    /// Creates the folders, and refuses those whose tables would be lost.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be made, that another call writes into, that holds records of a run, or
-    /// that has tables which neither --force nor --append was given for.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be created, that another call is
+    /// writing to, that holds records of a run, or that has tables when neither --force nor --append was given.
     pub(super) fn begin(session: &Session, args: &SegmentArgs) -> Result<Self> {
-        // Before all that can fail: whoever looks for a mark after this call must not find that of an earlier one.
+        // Before anything that can fail: whoever looks for a mark after this call must not find one from an earlier call.
         if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
             Mark::remove(&folder_of(shard, out))?;
         }
         let out = session.out(args.out.as_ref())?;
         let has_records = out.join(store::FILE).exists();
         if has_records && !records::are_of_calls(&out)? {
-            return Err(Error::output(&out, "a run keeps its records there, and its tables have the same names"));
+            return Err(Error::output(&out, "it holds the records of a run, whose tables have the same names"));
         }
         let held = if args.shard.is_none() { Some(hold(&out)?) } else { None };
         let tables = args.shard.map_or_else(|| out.clone(), |shard| folder_of(shard, &out));
         let there = if args.shard.is_some() { Vec::new() } else { earlier::tables(&out) };
         match there.as_slice() {
-            // What is no file says so when it is written over.
+            // Something that is not a file causes an error when it is overwritten.
             [first, ..] if first.is_file() && !args.force && !args.append => {
-                let found = "a table of an earlier call is there. --append adds to it, --force writes over it";
+                let found = "it has a table of an earlier call. --append adds to it, --force overwrites it";
                 return Err(Error::output(first, found));
             }
             [one] if args.append => {
@@ -63,7 +63,7 @@ impl Place {
             }
             _ => {}
         }
-        // What a call that was killed left, or one that is to be written over: tables are there only from the end on.
+        // Left by a call that was killed, or about to be overwritten: tables exist only once a call has ended.
         if has_records && !args.append && args.shard.is_none() {
             records::remove(&out)?;
         }
@@ -73,7 +73,7 @@ impl Place {
         Ok(Self { out, tables, is_shard: args.shard.is_some(), goes_on: args.append && !there.is_empty(), _held: held })
     }
 
-    /// The names of the pictures that are in the tables which this call adds to.
+    /// The names of the pictures in the tables that this call adds to.
     ///
     /// # Errors
     /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for tables that cannot be read.
@@ -81,8 +81,8 @@ impl Place {
         if self.goes_on { Ok(earlier::names(&self.tables)?) } else { Ok(BTreeSet::new()) }
     }
 
-    /// Takes away what calls that were killed left half done. Shards share their folder with processes of other machines, of
-    /// which nobody knows here whether they live: there it stays.
+    /// Deletes unfinished files of calls that were killed. Shards share their folder with processes on other machines,
+    /// which may still be running: there nothing is deleted.
     pub(super) fn sweep(&self, inputs: &[&Input]) {
         if self.is_shard {
             return;
@@ -96,11 +96,11 @@ impl Place {
     }
 }
 
-/// Keeps other calls and runs out of a folder: the tables of one would be lost, whichever ends last.
+/// Keeps other calls and runs out of a folder: otherwise whichever ends last would replace the tables of the other.
 fn hold(out: &Path) -> Result<FolderLock> {
     FolderLock::take(out).map_err(|error| match error.kind() {
         ErrorKind::Taken => {
-            Error::output(out, "another call writes into it now. Wait until it ends, and add with --append")
+            Error::output(out, "another call is writing to it. Wait until it ends, then add with --append")
         }
         _ => error.into(),
     })

@@ -1,4 +1,4 @@
-//! The records of a call, beside its tables: what `export` and `report` read.
+//! The records of a call, beside its tables: `export` and `report` read them.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,13 +17,13 @@ use bloodseg_records::{
 };
 use bloodseg_vision::{frame::name::FrameName, pipeline::Analysis};
 
-/// What the source of such records is called.
+/// The source name in such records.
 const SOURCE: &str = "segment";
 
-/// Pictures of a call are kept, however many and however old.
+/// All pictures of a call are kept, however many and however old.
 const EVERYTHING: Retention = Retention { most_bytes: i64::MAX as u64, most_age_ms: None, oldest_make_room: false };
 
-/// The records of one call in the making.
+/// The records of a call in progress.
 pub(super) struct CallRecords {
     keeper: Keeper,
     clock: Arc<dyn Clock>,
@@ -36,7 +36,7 @@ pub(super) struct CallRecords {
 }
 
 impl CallRecords {
-    /// Begins a run in the records of `out`, which are made.
+    /// Starts a run in the records of `out`, which are created.
     ///
     /// # Errors
     /// Those of the models and of the records.
@@ -87,7 +87,7 @@ impl CallRecords {
     /// Ends the run with how it ended.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where pictures could not be recorded.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if pictures could not be recorded.
     pub(super) fn end(mut self, how: &str, out: &Path) -> Result<()> {
         self.keeper.end(how, self.lost);
         if self.lost > 0 {
@@ -98,7 +98,7 @@ impl CallRecords {
     }
 }
 
-/// Whether the records in a folder are of calls alone, and not of a run.
+/// Whether the records in a folder come only from calls of `segment`, and not from a run.
 ///
 /// # Errors
 /// Those of the records.
@@ -113,10 +113,10 @@ pub(super) fn are_of_calls(out: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes the records of a folder.
+/// Deletes the records of a folder.
 ///
 /// # Errors
-/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where one cannot be removed.
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if one cannot be deleted.
 pub(super) fn remove(out: &Path) -> Result<()> {
     for ending in ["", "-wal", "-shm", "-journal"] {
         let path = out.join(format!("{}{ending}", store::FILE));

@@ -15,15 +15,15 @@ use bloodseg_vision::{
 pub(super) struct Scales {
     given_um_per_px: Option<f64>,
     scaler: Scaler,
-    /// What was measured already, by the names of the pictures.
+    /// Measurements so far, by the names of the pictures.
     measured: BTreeMap<String, Outcome>,
 }
 
 impl Scales {
-    /// Measures a few of `inputs`, spread over all, until they agree. A pitch that was given needs no measurement.
+    /// Measures a few of `inputs`, spread over all, until they agree. A given pitch needs no measurement.
     ///
     /// # Errors
-    /// Those of the models; pictures that cannot be read are passed over, and reported when their turn comes.
+    /// Those of the models; unreadable pictures are skipped, and reported when their turn comes.
     pub(super) fn begin(
         pipeline: &mut Pipeline,
         inputs: &[Input],
@@ -46,12 +46,12 @@ impl Scales {
             measured.insert(input.name.clone(), outcome);
         }
         if let Some(Pooled { cell_px, agreeing: (agreeing, of) }) = scaler.settle() {
-            log::info!("red cells of {cell_px:.1} px in {agreeing} of {of} pictures that were measured");
+            log::info!("red cells of {cell_px:.1} px in {agreeing} of {of} measured pictures");
         }
         Ok(Self { given_um_per_px, scaler, measured })
     }
 
-    /// Analyses a picture at its scale; the analysis is the pipeline's latest.
+    /// Analyses a picture at its scale; the result is the pipeline's latest analysis.
     ///
     /// # Errors
     /// Those of the analysis.
@@ -61,7 +61,7 @@ impl Scales {
         let note = self.scaler.analyse(pipeline, &picture.rgb, &origin, measured).map_err(|e| e.at(&input.path))?;
         if let Some(Note::Outlier { own_px, pool_px }) = note {
             log::warn!(
-                "{}: red cells of {own_px:.1} px, others have {pool_px:.1} px; analysed at a scale of its own",
+                "{}: red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale",
                 input.name
             );
         }
@@ -69,7 +69,7 @@ impl Scales {
     }
 }
 
-/// What is known of a picture: a pitch that was given goes before that of its file.
+/// What is known about a picture: a given pitch takes precedence over that of its file.
 pub(super) fn origin(given_um_per_px: Option<f64>, picture: &Picture) -> Scaled {
     let source = if given_um_per_px.is_some() { PitchSource::Given } else { PitchSource::Metadata };
     let known = Scaled::as_it_is(given_um_per_px.or(picture.metadata.um_per_px), source);

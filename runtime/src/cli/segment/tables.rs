@@ -12,7 +12,7 @@ use bloodseg_records::{
 };
 use bloodseg_vision::{error::Cause, pipeline::Analysis};
 
-/// cells.csv and frames.csv in the making; dropped before the end, they leave no trace.
+/// cells.csv and frames.csv in progress; dropped before the end, they leave no trace.
 pub(super) struct Tables {
     cells: CellTable<Sealed<AtomicFile>>,
     frames: FrameTable<Sealed<AtomicFile>>,
@@ -21,10 +21,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Begins both in a folder that is there; with `goes_on`, they begin with the rows of those that are there.
+    /// Starts both in an existing folder; with `goes_on`, they start with the rows of the existing tables.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be written to, and for tables that have other columns.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be written to, and for tables with
+    /// other columns.
     pub(super) fn begin(folder: &Path, with_um: bool, goes_on: bool) -> Result<Self> {
         let (cells_path, frames_path) = (folder.join(table::TABLE), folder.join(frames::TABLE));
         let file = |path: &Path, columns: &[&str]| {
@@ -47,10 +48,10 @@ impl Tables {
         Ok(Self { cells, frames, cells_path, frames_path })
     }
 
-    /// Adds a picture and its cells, which were counted or not.
+    /// Adds a picture and its cells, counted or not.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) when a table cannot be written.
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if a table cannot be written.
     pub(super) fn add(&mut self, name: &str, analysis: &Analysis, counted: bool) -> Result<()> {
         let scaled = &analysis.scaled;
         let cells = self.cells.add(name, &analysis.cells, &scaled.placement, scaled.um_per_sr_px());
@@ -58,7 +59,7 @@ impl Tables {
         self.frames.add(name, analysis, counted).map_err(|e| Error::output(&self.frames_path, Cause::of(e)))
     }
 
-    /// Puts both in their places, and tells the SHA-256 of the cells and of the frames.
+    /// Moves both into place, and returns the SHA-256 of the cells and of the frames.
     pub(super) fn end(self) -> Result<[String; 2]> {
         let (cells, cells_sha256) = self.cells.end().map_err(|e| Error::output(&self.cells_path, Cause::of(e)))?.end();
         let (frames, frames_sha256) =

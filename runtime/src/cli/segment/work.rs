@@ -25,28 +25,28 @@ use bloodseg_vision::{
     scale::{self, Learning, Scaler},
 };
 
-/// A call at work, and what became of its pictures.
+/// A call in progress, and the results of its pictures.
 pub(super) struct Work {
     pipeline: Pipeline,
     how: How,
     any_quality: bool,
     um_per_px: Option<f64>,
-    /// Where pictures are brought to the scale of the nets.
+    /// Resizes pictures to the scale of the models.
     scales: Option<Scales>,
-    /// Whether pictures are read and written beside the analysis.
+    /// Whether pictures are read and written in parallel with the analysis.
     with_threads: bool,
-    /// What `export` and `report` read; shards have none.
+    /// Records that `export` and `report` read; shards have none.
     pub(super) records: Option<CallRecords>,
-    /// What the pictures come to.
+    /// The totals of the pictures.
     pub(super) totals: SampleCount,
     bar: ProgressBar,
-    /// A single picture that fails is reported once, by the end of the command.
+    /// If a single picture fails, it is reported only once, at the end of the command.
     is_single: bool,
-    /// Pictures that are in the tables now.
+    /// Pictures in the tables so far.
     pub(super) done: usize,
-    /// What was said of pictures that could not be used.
+    /// Errors of pictures that could not be used.
     pub(super) refused: Vec<Error>,
-    /// What was said of results that could not be written.
+    /// Errors of results that could not be written.
     unwritten: Vec<Error>,
 }
 
@@ -73,7 +73,7 @@ impl Work {
         })
     }
 
-    /// Finds the scale that `inputs` share, all those of the call: each shard of it finds the same.
+    /// Finds the scale that `inputs` share. These are all pictures of the call, so that each shard finds the same scale.
     ///
     /// # Errors
     /// Those of the models.
@@ -85,7 +85,7 @@ impl Work {
         Ok(())
     }
 
-    /// A picture that cannot be used.
+    /// Notes a picture that cannot be used.
     pub(super) fn left_out(&mut self, error: Error) {
         self.report(&error);
         self.refused.push(error);
@@ -105,12 +105,12 @@ impl Work {
         }
     }
 
-    /// Does all the pictures, or those that there is time for until `stop`.
+    /// Processes the pictures until all are done or `stop` is raised.
     ///
     /// # Errors
-    /// Those of the tables, and faults of the software; pictures and results only count.
+    /// Those of the tables, and internal errors; errors of pictures and results are only counted.
     pub(super) fn through(&mut self, inputs: &[&Input], out: &Path, tables: &mut Tables, stop: &Stop) -> Result<()> {
-        // A single picture has nothing that it could be read or written beside.
+        // A single picture has nothing to be read or written in parallel with.
         let is_beside = self.with_threads && inputs.len() > 1;
         let how = self.how;
         thread::scope(|scope| {
@@ -139,7 +139,7 @@ impl Work {
         Ok(())
     }
 
-    /// Analyses one, adds it to the tables, and says so; gives what its overlay is drawn on.
+    /// Analyses a picture, adds it to the tables, and prints its line; returns what its overlay is drawn on.
     fn analyse(&mut self, input: &Input, picture: Picture, tables: &mut Tables) -> Result<Base> {
         match &mut self.scales {
             Some(scales) => scales.analyse(&mut self.pipeline, input, &picture)?,
@@ -161,12 +161,12 @@ impl Work {
         };
         self.bar.suspend(|| print::line(line));
         if !verdict.is_good() && counted {
-            log::warn!("{}: {}; counted all the same", input.path.display(), analysis.quality.reason());
+            log::warn!("{}: {}; counted anyway", input.path.display(), analysis.quality.reason());
         }
         picture.into_base(&analysis.scaled)
     }
 
-    /// Analyses a picture that is at the scale of the nets, or was brought there while it was read.
+    /// Analyses a picture that is at the scale of the models, or was resized to it when it was read.
     fn as_it_is(&mut self, input: &Input, picture: &Picture) -> Result<()> {
         let pitch = self.pipeline.pitch().clone();
         let mut scaler = Scaler::new(self.any_quality, Learning::Probed);
@@ -179,7 +179,7 @@ impl Work {
         Ok(())
     }
 
-    /// Writes the pictures of the latest analysis, or hands them on.
+    /// Writes the pictures of the latest analysis, or passes them to the writer.
     fn keep<'a>(&mut self, input: &'a Input, out: &Path, base: Base, beside: Option<&mut Beside<'a>>) -> Result<()> {
         let failed = match beside {
             Some(beside) => {
@@ -195,11 +195,11 @@ impl Work {
         Ok(())
     }
 
-    /// Whether all of `count` pictures were done.
+    /// Whether all of `count` pictures were processed.
     ///
     /// # Errors
-    /// The one error of a single picture; else [`ErrorKind::Output`] where results are missing, or [`ErrorKind::Input`] where
-    /// pictures were left out.
+    /// The one error of a single picture; else [`ErrorKind::Output`] if results are missing, or [`ErrorKind::Input`] if
+    /// pictures were skipped.
     pub(super) fn outcome(mut self, out: &Path, count: usize) -> Result<()> {
         if self.is_single
             && let Some(error) = self.unwritten.pop().or_else(|| self.refused.pop())
@@ -208,17 +208,20 @@ impl Work {
         }
         if !self.unwritten.is_empty() {
             let missing = self.unwritten.len();
-            return Err(Error::output(out, format!("pictures of {missing} of {count} results, as said above")));
+            return Err(Error::output(
+                out,
+                format!("pictures of {missing} of {count} results, see the warnings above"),
+            ));
         }
         if !self.refused.is_empty() {
-            let found = format!("{} of {count} pictures could not be used, as said above", self.refused.len());
+            let found = format!("{} of {count} pictures could not be used, see the warnings above", self.refused.len());
             return Err(Error::input(out, found, "only usable pictures", "The others were processed"));
         }
         Ok(())
     }
 }
 
-/// A fault of the software.
+/// An internal error.
 fn no_analysis() -> Error {
     Error::internal("segment", "no analysis")
 }
