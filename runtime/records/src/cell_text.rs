@@ -1,18 +1,19 @@
-//! Text of others in tables that spreadsheets open: what begins like a formula gets an apostrophe, which makes it text there.
+//! User-supplied text in tables that spreadsheets open: text that looks like a formula gets an apostrophe in front, so
+//! that it is shown as text.
 //!
-//! Reversible: text that begins with an apostrophe gets one too, so that a reader takes exactly one away.
+//! Reversible: text that starts with an apostrophe gets another one, so a reader removes exactly one.
 
 use std::borrow::Cow;
 
 /// First characters that a spreadsheet takes for a formula, and the apostrophe itself.
 const GUARDED: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
 
-/// The text as it stands in a table.
+/// The text as it is written to a table.
 pub fn guarded(text: &str) -> Cow<'_, str> {
     if text.starts_with(GUARDED) { format!("'{text}").into() } else { text.into() }
 }
 
-/// The text of a field of a table.
+/// The text of a table field.
 pub fn unguarded(field: &str) -> &str {
     field.strip_prefix('\'').filter(|text| text.starts_with(GUARDED)).unwrap_or(field)
 }

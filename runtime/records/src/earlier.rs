@@ -10,7 +10,7 @@ use std::{
 use crate::{cell_text::unguarded, frames, table};
 use bloodseg_vision::error::{Error, Result};
 
-/// The tables of the folder that are there.
+/// The tables that exist in the folder.
 pub fn tables(folder: &Path) -> Vec<PathBuf> {
     [table::TABLE, frames::TABLE].map(|name| folder.join(name)).into_iter().filter(|path| path.exists()).collect()
 }
@@ -21,7 +21,7 @@ pub fn tables(folder: &Path) -> Vec<PathBuf> {
 /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for a table that cannot be read, or is none of `segment`.
 pub fn names(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(frames::TABLE);
-    let failed = |e: &dyn ToString| Error::output(&path, format!("the table that is there: {}", e.to_string()));
+    let failed = |e: &dyn ToString| Error::output(&path, format!("the existing table: {}", e.to_string()));
     let mut reader = csv::Reader::from_path(&path).map_err(|e| failed(&e))?;
     if reader.headers().map_err(|e| failed(&e))?.iter().ne(frames::columns()) {
         return Err(failed(&"it has other columns"));
@@ -40,7 +40,7 @@ pub fn copy(path: &Path, columns: &[&str], to: &mut impl Write) -> io::Result<()
     from.by_ref().take(4096).read_line(&mut header)?;
     let fault = |words: &str| io::Error::new(ErrorKind::InvalidData, words);
     if header.trim_end_matches(['\r', '\n']) != columns.join(",") {
-        return Err(fault("the table that is there has other columns; --um-per-px adds some"));
+        return Err(fault("the existing table has other columns; --um-per-px adds some"));
     }
     to.write_all(header.as_bytes())?;
     let mut last = header.as_bytes().last().copied();
@@ -52,7 +52,7 @@ pub fn copy(path: &Path, columns: &[&str], to: &mut impl Write) -> io::Result<()
         let length = bytes.len();
         from.consume(length);
     }
-    if last == Some(b'\n') { Ok(()) } else { Err(fault("the table that is there does not end with a whole row")) }
+    if last == Some(b'\n') { Ok(()) } else { Err(fault("the existing table does not end with a whole row")) }
 }
 
 #[cfg(test)]

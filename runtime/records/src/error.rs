@@ -8,22 +8,22 @@ use bloodseg_vision::error::{self, Cause, Parts, output_remedy};
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Who can mend it.
+/// Error categories, by who can fix them.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// Records that are to be read are missing, damaged, or of another program or version.
+    /// Records to be read are missing, damaged, or from another program or version.
     Unreadable,
     /// The database cannot be written.
     Unwritable,
-    /// Another run writes into the folder.
+    /// Another run writes to the folder.
     Taken,
-    /// What the crate `bloodseg-vision` says: a file that cannot be used, a file that cannot be written, a fault of the
-    /// software.
+    /// Error of the crate `bloodseg-vision`: a file that cannot be used, a file that cannot be written, an internal
+    /// error.
     Vision(error::ErrorKind),
 }
 
-/// What went wrong, by who can mend it ([`Error::kind`]).
+/// What went wrong, by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Records cannot be read.
@@ -48,14 +48,14 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
-    /// A file that cannot be used or written, or a fault of the software.
+    /// A file that cannot be used or written, or an internal error.
     #[error(transparent)]
     Vision(#[from] error::Error),
 }
 
 const READABLE: &str = "records that `bloodseg run --out DIR` wrote";
 
-const TAKEN: &str = "another run writes into it";
+const TAKEN: &str = "another run is writing to it";
 
 const END_THAT: &str = "end that one, or choose another folder with --out";
 
@@ -70,12 +70,12 @@ impl Error {
         error::Error::output(path, cause).into()
     }
 
-    /// A fault of the software.
+    /// An internal error.
     pub fn internal(place: &'static str, found: impl Into<Cause>) -> Self {
         error::Error::internal(place, found).into()
     }
 
-    /// Who can mend it.
+    /// Who can fix it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unreadable { .. } => ErrorKind::Unreadable,
@@ -102,7 +102,7 @@ impl Error {
         Parts { place: place.display().to_string(), found, expected, remedy }
     }
 
-    /// What to do about it; empty where the message says all there is.
+    /// What to do about it; empty if the message says it all.
     pub fn remedy(&self) -> &str {
         self.parts().remedy
     }

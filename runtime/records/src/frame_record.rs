@@ -1,4 +1,4 @@
-//! What is kept of one frame: all but its pictures.
+//! What is kept of one frame: everything but its pictures.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -16,21 +16,21 @@ use bloodseg_vision::{
 /// One analysed frame, ready to be recorded.
 #[derive(Debug, Clone)]
 pub struct FrameRecord {
-    /// Its number in the run: 1 for the first.
+    /// Its number in the run, starting at 1.
     pub number: u64,
     /// Its name.
     pub name: FrameName,
-    /// What its pictures are named by, where they are kept.
+    /// Base name of its pictures, if they are kept.
     pub stem: String,
-    /// When it was analysed, by the wall's clock.
+    /// When it was analysed, by the wall clock.
     pub at: SystemTime,
-    /// The judgement of its quality.
+    /// The quality assessment.
     pub quality: Quality,
-    /// Whether its cells were counted; without, there are none.
+    /// Whether its cells were counted; if not, there are none.
     pub counted: bool,
     /// Milliseconds of each stage.
     pub times: StageTimes,
-    /// Tiles that each net ran.
+    /// Tiles that each network ran.
     pub tiles: u32,
     /// Frames of the run dropped so far.
     pub dropped: u64,
@@ -40,7 +40,7 @@ pub struct FrameRecord {
     pub scaled: Scaled,
     /// Pixels of the analysed picture that are specimen.
     pub analysed_px: u64,
-    /// What is counted among `cells`; nothing where `counted` is false.
+    /// Totals of `cells`; zero if `counted` is false.
     pub counts: Counts,
     /// What it belongs to.
     pub sample: Option<Arc<Sample>>,
@@ -55,7 +55,7 @@ pub struct FrameRecord {
 }
 
 impl FrameRecord {
-    /// The record of `analysis`, of a frame of this number and name. `spare` is an old record whose memory is used again.
+    /// The record of `analysis` for a frame with this number and name. `spare` is an old record whose memory is reused.
     pub fn of(
         number: u64,
         name: &FrameName,

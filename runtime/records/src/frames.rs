@@ -1,4 +1,4 @@
-//! The table of frames: one row a picture, with what it was judged to be and what that rests on.
+//! The table of frames: one row per picture, with its quality verdict and the measures behind it.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use bloodseg_vision::{
 /// Name of the table in its folder.
 pub const TABLE: &str = "frames.csv";
 
-/// Columns of the judgement; see [`Quality`]. `sharpness` is empty where nothing is to be seen.
+/// Columns of the quality assessment; see [`Quality`]. `sharpness` is empty if nothing is visible.
 pub const QUALITY_COLUMNS: [&str; 6] =
     ["verdict", "sharpness", "contrast_levels", "clipped_share", "depth_levels", "brightness_levels"];
 
@@ -29,8 +29,8 @@ pub fn quality_fields(quality: &Quality) -> [String; 6] {
     ]
 }
 
-/// Columns of the scale: the size of an input pixel in the specimen in micrometres with the interval it lies in, how it is
-/// known, the input pixels a pixel analysed, what of the picture is specimen, and the cells on it. What nobody knows is empty.
+/// Columns of the scale: the size of an input pixel in the specimen in micrometres with its interval, how it is known,
+/// the input pixels per analysed pixel, the specimen area of the picture, and the cells on it. Unknown values are empty.
 pub const SCALE_COLUMNS: [&str; 8] = [
     "um_per_px",
     "um_per_px_low",
@@ -42,7 +42,7 @@ pub const SCALE_COLUMNS: [&str; 8] = [
     "cells_per_mm2",
 ];
 
-/// The fields of [`SCALE_COLUMNS`]; `cells` is none where they were not counted, `analysed_px` are pixels of the analysed
+/// The fields of [`SCALE_COLUMNS`]; `cells` is none if they were not counted, `analysed_px` are pixels of the analysed
 /// picture that are specimen.
 pub fn scale_fields(scaled: &Scaled, analysed_px: f64, cells: Option<f64>) -> [String; 8] {
     let number =
@@ -62,8 +62,8 @@ pub fn scale_fields(scaled: &Scaled, analysed_px: f64, cells: Option<f64>) -> [S
     ]
 }
 
-/// Columns of the kinds, which are empty where the cells were not counted or their kinds are unknown: red and white cells, which
-/// make up `cells`, and platelets, which are counted apart.
+/// Columns of the kinds, empty if the cells were not counted or their kinds are unknown: red and white cells, which add
+/// up to `cells`, and platelets, which are counted separately.
 pub const KIND_COLUMNS: [&str; 3] = ["red", "white", "platelets"];
 
 /// The fields of [`KIND_COLUMNS`].
@@ -77,7 +77,7 @@ pub fn kind_fields(counts: &Counts, counted: bool) -> [String; 3] {
 pub struct Area {
     /// In pixels of the input.
     pub px2: f64,
-    /// In the specimen, where the pitch is known.
+    /// In the specimen, if the pitch is known.
     pub um2: Option<f64>,
 }
 
@@ -94,18 +94,18 @@ pub fn columns() -> Vec<&'static str> {
     [["image", "cells"].as_slice(), &QUALITY_COLUMNS, &SCALE_COLUMNS, &KIND_COLUMNS].concat()
 }
 
-/// A table of pictures in the making: `image`, `cells` (empty where they were not counted), the columns of the judgement, those
-/// of the scale, and those of the kinds.
+/// A table of pictures being written: `image`, `cells` (empty if not counted), and the columns of quality, scale and
+/// kinds.
 #[derive(Debug)]
 pub struct FrameTable<W: Write>(csv::Writer<W>);
 
 impl<W: Write> FrameTable<W> {
-    /// Goes on with a table of the same columns, whose rows so far the writer has.
+    /// Continues a table of the same columns, whose rows so far are already in the writer.
     pub fn go_on(writer: W) -> Self {
         Self(csv::Writer::from_writer(writer))
     }
 
-    /// Begins a table with its header.
+    /// Starts a table with its header.
     ///
     /// # Errors
     /// Those of the writer.
@@ -115,7 +115,7 @@ impl<W: Write> FrameTable<W> {
         Ok(Self(writer))
     }
 
-    /// Adds one picture. The number of its cells stays empty where they were not counted.
+    /// Adds one picture. The number of its cells stays empty if they were not counted.
     ///
     /// # Errors
     /// Those of the writer.
@@ -130,7 +130,7 @@ impl<W: Write> FrameTable<W> {
         self.0.write_record(of_picture.iter().chain(&quality).chain(&scale).chain(&kinds))
     }
 
-    /// Ends the table and gives the writer back.
+    /// Ends the table and returns the writer.
     ///
     /// # Errors
     /// Those of the writer.

@@ -50,29 +50,29 @@ use crate::{
 use bloodseg_clock::{Clock, back_off::pause, utc};
 use bloodseg_durable::make_folder;
 
-/// What became of a frame.
+/// What happened to a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// It is on the disk, with all its cells: it outlasts a power cut.
+    /// It is on disk with all its cells, and survives a power cut.
     Durable,
-    /// It is not, or nobody knows.
+    /// It is not, or it is unknown.
     NotKept,
 }
 
-/// What the keeper did so far.
+/// Counters of the keeper so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeeperCounters {
-    /// Frames that are durable, or were until they were too old.
+    /// Frames that are on disk, or were until they were too old.
     pub kept: u64,
     /// Frames that could not be kept; after the end, all of the run.
     pub lost: u64,
-    /// Frames that found the disk full.
+    /// Frames lost because the disk was full.
     pub lost_for_space: u64,
     /// Frames of this and earlier runs that were deleted because of age or size.
     pub deleted: u64,
     /// Events that were written.
     pub events: u64,
-    /// Events that had to make way before they could be written.
+    /// Events that were dropped before they could be written.
     pub lost_events: u64,
     /// Bytes of the database and its log.
     pub bytes: u64,
@@ -88,33 +88,34 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     /// None while it is broken.
     connection: Option<Connection>,
-    /// The file that the connection is to: another may take its place.
+    /// The file of the connection: another may take its place.
     file: Option<u64>,
     run_id: Option<i64>,
-    /// The time that the box was running when `clock` stood at `began`.
+    /// Uptime of the box when `clock` was at `began`.
     box_ms: i64,
     began: Duration,
     retry_at: Duration,
-    /// Tries to open them in vain.
+    /// Failed attempts to open them.
     tries: u32,
     waiting: Deque<Event, EVENT_RING_LEN>,
     losses: Losses,
     scrub: Scrub,
     /// The sample of the frame before, where there was one.
     sample: Option<Arc<Sample>>,
-    /// Whether it was told that a single frame is more than is allowed.
+    /// Whether it was reported that a single frame exceeds the limit.
     told_too_large: bool,
     counters: KeeperCounters,
 }
 
 impl Keeper {
-    /// Opens or makes the records in `folder`, and begins a run in them; one of the same mark is gone on with.
+    /// Opens or creates the records in `folder`, and starts a run in them; a run with the same mark is continued.
     ///
-    /// A disk that is full, read-only or failing is no error: the run goes on without records until they can be written.
+    /// A disk that is full, read-only or failing is not an error: the run continues without records until they can be
+    /// written.
     ///
     /// # Errors
-    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for what a person has to mend: the folder cannot be made, may not be written to, or something that is
-    /// not ours is in the place of the records.
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for what a person has to fix: the folder cannot be
+    /// created or written to, or something else is in the place of the records.
     pub fn open(folder: &Path, run: &RunInfo, retention: &Retention, clock: Arc<dyn Clock>) -> Result<Self> {
         if let Err(error) = make_folder(folder)
             && !folder.is_dir()
@@ -151,7 +152,7 @@ impl Keeper {
                     return Err(Error::output(&path, error));
                 }
                 let path = keeper.path.display();
-                log::warn!("{path}: records cannot be written: {fault}; the run goes on without them, and tries again");
+                log::warn!("{path}: records cannot be written: {fault}; the run continues without them and retries");
                 keeper.trouble_mut().why = cut(&fault);
                 keeper.broken(&fault);
             }
@@ -164,17 +165,17 @@ impl Keeper {
         &self.path
     }
 
-    /// Number of the run in the records, once it stands there.
+    /// Number of the run in the records, once it has been written.
     pub fn run_id(&self) -> Option<i64> {
         self.run_id
     }
 
-    /// What was done so far.
+    /// Counters so far.
     pub fn counters(&self) -> KeeperCounters {
         self.counters
     }
 
-    /// Keeps one frame. When it is [`Kept::Durable`] it may be acknowledged.
+    /// Stores one frame. If it is [`Kept::Durable`] it may be acknowledged.
     pub fn keep(&mut self, record: &FrameRecord) -> Kept {
         match self.try_keep(record) {
             Ok(id) => {
@@ -193,8 +194,8 @@ impl Keeper {
         }
     }
 
-    /// Other models run from now on. The run's are replaced: the ones before were on trial and left within their first
-    /// frames, which an event says.
+    /// Other models are in use from now on. They replace those of the run: the previous models were on trial and were
+    /// rolled back within their first frames, which an event reports.
     pub fn models(&mut self, models: Vec<ModelInfo>) {
         self.run.models = models;
         if let (Some(connection), Some(run)) = (&self.connection, self.run_id)
@@ -204,11 +205,11 @@ impl Keeper {
         }
     }
 
-    /// Ends the run: says `how`, and how many of its frames were not kept, by the run's own count where that is more than what
-    /// the keeper knows of; then brings the log into the database.
+    /// Ends the run: notes `how`, and how many of its frames were not kept, by the run's own count if that is higher than
+    /// the keeper's; then merges the log into the database.
     pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
         self.lost_by_run(not_kept);
-        // There is no later try.
+        // This is the last attempt.
         self.retry_at = self.clock.elapsed();
         if self.reach().is_ok() {
             self.tell_last_losses();
@@ -228,13 +229,13 @@ impl Keeper {
         self.counters
     }
 
-    /// The time that the box was running, now.
+    /// The uptime of the box, now.
     fn box_ms_now(&self) -> i64 {
         let since = self.clock.elapsed().saturating_sub(self.began);
         self.box_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Opens the records, or new ones where they are damaged.
+    /// Opens the records, or new ones if they are damaged.
     fn connect(&mut self) -> std::result::Result<(), Fault> {
         match self.try_connect() {
             Err(Fault::Damaged(why, _)) => {
@@ -246,7 +247,7 @@ impl Keeper {
     }
 
     fn try_connect(&mut self) -> std::result::Result<(), Fault> {
-        // Before SQLite reads it: what it ignores is gone then.
+        // Before SQLite reads it, because it then discards what it ignores.
         let log_damage = log_damage(&self.log);
         let connection = store::open_to_write(&self.path)?;
         if let Some(what) = log_damage {
@@ -254,9 +255,9 @@ impl Keeper {
         }
         if !write::is_state_sound(&connection)? {
             write::restore_state(&connection)?;
-            self.wait_damaged(format_args!("the time of the box was damaged; it goes on from the newest frame"));
+            self.wait_damaged(format_args!("the uptime of the box was damaged; it continues from the newest frame"));
         }
-        // The time goes on from what is recorded, but never back: the records may have lost some of it.
+        // The time continues from what is recorded, but never goes back: the records may have lost some of it.
         let recorded = write::box_ms(&connection)?;
         if recorded > self.box_ms_now() {
             (self.box_ms, self.began) = (recorded, self.clock.elapsed());
@@ -276,10 +277,10 @@ impl Keeper {
         Ok(())
     }
 
-    /// The connection, opened again where it is broken and it is time to try.
+    /// The connection, reopened if it is broken and a retry is due.
     fn reach(&mut self) -> std::result::Result<(), Reason> {
         if self.connection.is_some() && file_number(&self.path) != self.file {
-            log::warn!("{}: the records were taken away; new ones are begun", self.path.display());
+            log::warn!("{}: the records were removed; new ones are started", self.path.display());
             self.connection = None;
             self.retry_at = self.clock.elapsed();
         }
@@ -299,7 +300,7 @@ impl Keeper {
     fn try_keep(&mut self, record: &FrameRecord) -> std::result::Result<i64, Reason> {
         self.reach()?;
         let mut done = self.write_frame(record);
-        // In the place of damaged ones, new ones take it.
+        // If damaged records were replaced, the new ones take it.
         if matches!(done, Err(Reason::Fault(Fault::Damaged(..)))) && self.reach().is_ok() {
             done = self.write_frame(record);
         }
@@ -316,7 +317,7 @@ impl Keeper {
                 Some(used) => used,
                 None => Bytes::of(connection, &self.log).map_or(0, |bytes| bytes.used),
             };
-            // The log can be written over once it is in the database; where not even that has room, nothing is lost by it.
+            // The log can be overwritten once it is in the database; if even that has no room, nothing is lost.
             let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             if self.retention.oldest_make_room {
                 let cells = record.cells.len() as u64;
@@ -331,7 +332,7 @@ impl Keeper {
         done.map_err(|error| Reason::Fault(self.failed(error)))
     }
 
-    /// The oldest frames go where there are too many.
+    /// Deletes the oldest frames if there are too many.
     fn retain(&mut self, newest: Newest) {
         let Some(connection) = &self.connection else { return };
         match retention::step(connection, &self.log, &self.retention, newest, self.box_ms_now()) {
@@ -342,7 +343,7 @@ impl Keeper {
                     self.told_too_large = true;
                     let most = self.retention.most_bytes;
                     let text: heapless::String<MAX_EVENT_BYTES> = cut(format_args!(
-                        "the newest frame alone takes {} bytes, and {most} are allowed: it is kept all the same",
+                        "the newest frame alone takes {} bytes, and {most} are allowed: it is kept anyway",
                         step.bytes.used
                     ));
                     log::warn!("{}: {text}", self.path.display());
@@ -367,18 +368,16 @@ impl Keeper {
         }
     }
 
-    /// A few old frames are checked.
+    /// Checks a few old frames.
     fn scrub(&mut self) {
         let (Some(connection), box_ms) = (&self.connection, self.box_ms_now()) else { return };
         match self.scrub.step(connection, box_ms) {
             Ok(step) => {
                 if let Some(frame) = step.first {
-                    self.wait_damaged(format_args!(
-                        "frame {frame} in the database is not what was written; exports leave it out"
-                    ));
+                    self.wait_damaged(format_args!("frame {frame} in the database is damaged; exports skip it"));
                 }
                 if let Some(frames) = step.all {
-                    self.wait_damaged(format_args!("{frames} frames are not what was written; exports leave them out"));
+                    self.wait_damaged(format_args!("{frames} frames are damaged; exports skip them"));
                 }
                 if step.first.is_some() || step.all.is_some() {
                     self.write_waiting();
@@ -400,14 +399,14 @@ impl Keeper {
         self.wait("damaged", &text);
     }
 
-    /// What follows from an error of the connection.
+    /// Handles an error of the connection.
     fn failed(&mut self, error: rusqlite::Error) -> Fault {
         let waits = is_full(&error) || error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
         let fault = Fault::from(error);
         match &fault {
             _ if waits => {}
             Fault::Damaged(why, _) => match self.put_aside(why) {
-                // New ones are begun at once.
+                // New ones are started immediately.
                 Ok(()) => self.retry_at = self.clock.elapsed(),
                 Err(in_the_way) => self.broken(&in_the_way),
             },
@@ -416,9 +415,9 @@ impl Keeper {
         fault
     }
 
-    /// Lets go of the connection: whatever state it was in, the next one starts from what is on the disk.
+    /// Drops the connection: whatever its state, the next one starts from what is on disk.
     fn broken(&mut self, why: &dyn Display) {
-        log::debug!("{}: opened again: {why}", self.path.display());
+        log::debug!("{}: reopened: {why}", self.path.display());
         self.connection = None;
         self.back_off();
     }
@@ -433,11 +432,11 @@ impl Keeper {
 #[derive(Debug)]
 enum Reason {
     Fault(Fault),
-    /// It is not yet time to try again.
+    /// The next retry is not due yet.
     StillBroken,
 }
 
-/// Tells one file from another that takes its place; none where the system has no such number.
+/// Distinguishes a file from another that takes its place; none if the system has no such number.
 pub fn file_number(path: &Path) -> Option<u64> {
     #[cfg(unix)]
     return std::fs::metadata(path).ok().map(|file| std::os::unix::fs::MetadataExt::ino(&file));

@@ -1,5 +1,5 @@
-//! The pictures of a run: of every so many frames, and of the last. Those of a camera, which goes on for ever, are bounded:
-//! the oldest make room, so that the records keep theirs.
+//! The pictures of a run: of every N-th frame, and of the last. Those of a camera, which never ends, are limited: the
+//! oldest are deleted to leave room for the records.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ pub struct KeptPictures {
     shelf: Option<Shelf>,
 }
 
-/// Frames whose pictures are there, the oldest first.
+/// Frames with pictures, the oldest first.
 #[derive(Debug)]
 struct Shelf {
     most_bytes: u64,
@@ -31,15 +31,15 @@ struct Shelf {
 }
 
 impl KeptPictures {
-    /// `every` = k writes those of every k-th frame into `folder`. With `most_bytes` the oldest pictures in the folder are
-    /// deleted where there are more, those of earlier runs first.
+    /// `every` = k writes those of every k-th frame to `folder`. With `most_bytes` the oldest pictures in the folder are
+    /// deleted beyond that, those of earlier runs first.
     pub fn new(folder: &Path, every: Option<u64>, most_bytes: Option<u64>) -> Self {
         let shelf = most_bytes.map(|most_bytes| Shelf::of(folder, most_bytes));
         Self { folder: folder.to_owned(), every, analysed: 0, latest_stem: String::new(), not_written: 0, shelf }
     }
 
-    /// A frame was analysed. Pictures that cannot be written are told, and no reason to end; while the disk does not answer,
-    /// none are written.
+    /// A frame was analysed. Pictures that cannot be written are reported, and do not end the run; while the disk does
+    /// not respond, none are written.
     pub fn see(&mut self, frame: &Frame, analysis: &Analysis, disk_answers: bool) {
         self.analysed += 1;
         frame.name.stem_into(&mut self.latest_stem);
@@ -48,7 +48,7 @@ impl KeptPictures {
         }
     }
 
-    /// Writes the pictures of the last frame that was seen, and tells where the overlay is.
+    /// Writes the pictures of the last frame seen, and returns the path of the overlay.
     pub fn end(&mut self, latest: &Analysis) -> Option<PathBuf> {
         (self.analysed > 0 && self.write(latest)).then(|| self.folder.join(format!("{}.overlay.png", self.latest_stem)))
     }
@@ -69,14 +69,14 @@ impl KeptPictures {
 }
 
 impl Shelf {
-    /// What is in a folder already.
+    /// What is already in a folder.
     fn of(folder: &Path, most_bytes: u64) -> Self {
         let mut there: Vec<(SystemTime, String)> = fs::read_dir(folder)
             .into_iter()
             .flatten()
             .flatten()
             .filter_map(|entry| {
-                // One of the four stands for all.
+                // One of the four pictures stands for all.
                 let name = entry.file_name().into_string().ok()?;
                 let stem = name.strip_suffix(pictures::SUFFIXES[0])?;
                 Some((entry.metadata().ok()?.modified().ok()?, stem.to_owned()))
@@ -90,10 +90,10 @@ impl Shelf {
         shelf
     }
 
-    /// The pictures of one more frame are there; the oldest make room.
+    /// The pictures of one more frame are written; the oldest are deleted.
     fn put(&mut self, folder: &Path, stem: &str) {
         let bytes = bytes_of(folder, stem);
-        // The same name again: those of an earlier run were written over.
+        // Same name again: the pictures of an earlier run were overwritten.
         self.frames.retain(|(known, bytes)| {
             let stays = known != stem;
             self.bytes -= if stays { 0 } else { *bytes };

@@ -1,4 +1,4 @@
-//! Records: what is written of an analysis, each file whole or not at all.
+//! Records: what is written about an analysis, each file complete or not at all.
 
 // The fixture of the tests is shared with the box, where this library has this name.
 #[cfg(test)]

@@ -2,28 +2,29 @@
 
 use std::time::Duration;
 
-/// Most frames of a camera's runs whose pictures are kept in a folder.
+/// Maximum number of frames of camera runs whose pictures are kept in a folder.
 pub const MAX_KEPT_PICTURES: usize = 4096;
 
-/// Bytes that the writers of the tables hold back.
+/// Buffer of the table writers, in bytes.
 pub const MAX_RECORD_BUFFER_BYTES: u64 = 64 * 1024;
 
-/// Records that cannot be opened are first tried again after this time; each try in vain doubles it.
+/// Delay before the first retry of records that cannot be opened; each failed attempt doubles it.
 pub const MIN_RECORDS_RETRY: Duration = Duration::from_millis(250);
 
-/// Longest time between two tries.
+/// Longest delay between two attempts.
 pub const MAX_RECORDS_RETRY: Duration = Duration::from_secs(30);
 
-/// Damaged databases that are put aside at most, each up to the size of the records: a disk that damages them all is not filled.
+/// Maximum number of damaged databases moved aside, each up to the size of the records, so that a disk that damages them
+/// all is not filled.
 pub const MAX_DAMAGED_DATABASES: u32 = 3;
 
-/// Events that wait until they can be written; the oldest are dropped.
+/// Events that wait to be written; the oldest are dropped.
 pub const EVENT_RING_LEN: usize = 16;
 
-/// Longest text of an event, in bytes; what is longer is cut.
+/// Longest text of an event, in bytes; longer text is cut.
 pub const MAX_EVENT_BYTES: usize = 240;
 
-/// Longest name of a frame or a source in the records, in bytes; what is longer is cut.
+/// Longest name of a frame or a source in the records, in bytes; longer names are cut.
 pub const MAX_RECORD_NAME_BYTES: usize = 255;
 
 /// Longest name of a sample, in bytes.
@@ -32,16 +33,17 @@ pub const MAX_SAMPLE_NAME_BYTES: usize = 64;
 /// Longest name of an operator or a stain, and longest note, in bytes.
 pub const MAX_SAMPLE_TEXT_BYTES: usize = 200;
 
-/// Longest file that names the sample under the lens.
+/// Longest file that names the current sample.
 pub const MAX_SAMPLE_FILE_BYTES: u64 = 4096;
 
-/// Most frames for which a run writes cells.csv and frames.csv at its end; of more, `bloodseg export` makes tables.
+/// Maximum number of frames for which a run writes cells.csv and frames.csv at its end; beyond it, `bloodseg export`
+/// makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
 
-/// The same where a run is stopped, and somebody waits for its end.
+/// The same for a run that was stopped, when somebody waits for its end.
 pub const MAX_TABLE_FRAMES_STOPPED: u64 = 2000;
 
-/// Longest time that tables may take after a run was stopped, up to their last rows.
+/// Longest time that tables may take after a run was stopped, including their last rows.
 pub const MAX_TABLES_TIME: Duration = Duration::from_secs(4);
 
 const _: () = {

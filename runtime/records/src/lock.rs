@@ -1,4 +1,4 @@
-//! One run a folder: two would replace each other's pictures and tables, and tell a broker everything twice.
+//! One run per folder: two would replace each other's pictures and tables, and send everything to a broker twice.
 
 use std::{
     fs::{File, TryLockError},
@@ -11,7 +11,7 @@ use crate::{
 };
 use bloodseg_durable::{is_odd, make_folder, open_plain_with};
 
-/// Name of the empty file in the folder of a run that is locked. It stays; the lock goes with the process, however it ends.
+/// Name of the empty lock file in a run's folder. It stays; the lock is released when the process ends, however it ends.
 pub const FILE: &str = "run.lock";
 
 /// Holds a folder for one run.
@@ -21,13 +21,13 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes `folder`, which is made where it is not there.
+    /// Locks `folder`, which is created if missing.
     ///
-    /// Where it cannot be made, there is no room for the file, or the file system has no locks, there is no lock: whether a run
-    /// can do without the folder is for its records to say.
+    /// If it cannot be created, there is no room for the file, or the file system has no locks, there is no lock: whether
+    /// a run can do without the folder is decided by its records.
     ///
     /// # Errors
-    /// [`Error::Taken`] when another run holds it, [`Error::Unwritable`] when a pipe, a device or a folder lies in its place.
+    /// [`Error::Taken`] if another run holds it, [`Error::Unwritable`] if a pipe, a device or a folder is in its place.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         if is_odd(&path) {

@@ -1,4 +1,4 @@
-//! What is kept of a run itself.
+//! What is kept about a run itself.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -7,42 +7,42 @@ use std::{
 
 use bloodseg_vision::model::manifest::Manifest;
 
-/// A run, as its records begin.
+/// A run, as described at the start of its records.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
-    /// Tells it from every other run; see [`RunInfo::new_mark`]. Whoever opens the records with the same mark again goes on
-    /// with the run.
+    /// Distinguishes it from every other run; see [`RunInfo::new_mark`]. Whoever reopens the records with the same mark
+    /// continues the run.
     pub mark: i64,
     /// Name of the source, as the user gave it.
     pub source: String,
     /// What the source is.
     pub description: String,
-    /// When it started, by the wall's clock.
+    /// When it started, by the wall clock.
     pub started: SystemTime,
-    /// Edge of a pixel of the frames in the specimen, in micrometres, where it is known.
+    /// Size of a pixel of the frames in the specimen, in micrometres, if known.
     pub um_per_px: Option<f64>,
     /// How the pitch is known, or empty.
     pub pitch_from: String,
     /// Version of this software.
     pub software: String,
-    /// The nets.
+    /// The networks.
     pub models: Vec<ModelInfo>,
-    /// What else was asked for, or empty.
+    /// Other options of the run, or empty.
     pub notes: String,
 }
 
 impl RunInfo {
-    /// A mark that no other run has: the clock cannot tell two runs apart on a box that wakes up in 1970 each time.
+    /// A mark that no other run has: the clock cannot distinguish two runs on a box that wakes up in 1970 each time.
     pub fn new_mark() -> i64 {
-        // The seed of a hash table is the one random number that the standard library gives.
+        // The seed of a hash table is the one random number in the standard library.
         RandomState::new().build_hasher().finish().cast_signed()
     }
 }
 
-/// A net, so that what it counted can be told from what another did.
+/// A network, so that its counts can be told from those of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {
-    /// `ssr` or `unet`: what it is for.
+    /// `ssr` or `unet`: its purpose.
     pub role: String,
     /// Its name.
     pub name: String,
@@ -53,7 +53,7 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    /// What a manifest says; `role` is what the net is for.
+    /// What a manifest says; `role` is the purpose of the network.
     pub fn of(role: &str, manifest: &Manifest) -> Self {
         Self {
             role: role.to_owned(),

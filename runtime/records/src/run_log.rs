@@ -1,4 +1,4 @@
-//! What a live run leaves in its folder: its records, and at its end tables of all that the folder holds.
+//! What a live run leaves in its folder: its records, and at its end tables of everything in the folder.
 
 use std::{
     io::{self, Read, Write},
@@ -43,14 +43,14 @@ pub struct RunLog {
     tables: bool,
 }
 
-/// What became of the tables.
+/// What happened to the tables.
 #[derive(Debug)]
 pub enum Tables {
     /// They hold all frames of the folder.
     Written,
     /// The folder has so many frames that tables are left to `bloodseg export`.
     TooMany(u64),
-    /// The run was stopped, and they took too long. What an earlier run wrote stays.
+    /// The run was stopped, and they took too long. The tables of an earlier run stay.
     CutShort,
     /// They are not wanted.
     NotWanted,
@@ -61,18 +61,19 @@ pub enum Tables {
 /// How a run's results ended.
 #[derive(Debug)]
 pub struct RunEnd {
-    /// What the keeper did.
+    /// Counters of the keeper.
     pub counters: KeeperCounters,
     /// The tables.
     pub tables: Tables,
 }
 
 impl RunLog {
-    /// Opens or goes on with the records in `folder`, which is made. `tables` says whether the tables are written at the
+    /// Opens or continues the records in `folder`, which is created. `tables` says whether the tables are written at the
     /// end.
     ///
     /// # Errors
-    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) when a person has something to mend: see [`Keeper::open`]; or when the folder has tables that are not ours.
+    /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) if a person has something to fix: see
+    /// [`Keeper::open`]; or if the folder has tables of another program.
     pub fn open(
         folder: &Path,
         run: &RunInfo,
@@ -85,12 +86,12 @@ impl RunLog {
         Ok(Self { folder: folder.to_owned(), keeper, clock, tables })
     }
 
-    /// Records one frame. What cannot be written is counted and told, and ends nothing.
+    /// Records one frame. What cannot be written is counted and reported, and does not end the run.
     pub fn record(&mut self, record: &FrameRecord) -> Kept {
         self.keeper.keep(record)
     }
 
-    /// Takes note of how many frames of the run were not kept so far; see [`Keeper::lost_by_run`].
+    /// Notes how many frames of the run were not kept so far; see [`Keeper::lost_by_run`].
     pub fn lost_by_run(&mut self, frames: u64) {
         self.keeper.lost_by_run(frames);
     }
@@ -100,31 +101,31 @@ impl RunLog {
         self.keeper.event(kind, text);
     }
 
-    /// Other models run from now on; see [`Keeper::models`].
+    /// Other models are in use from now on; see [`Keeper::models`].
     pub fn models(&mut self, models: Vec<ModelInfo>) {
         self.keeper.models(models);
     }
 
-    /// What the keeper did so far.
+    /// Counters of the keeper so far.
     pub fn counters(&self) -> KeeperCounters {
         self.keeper.counters()
     }
 
-    /// Ends the run: says `how`, and how many of its frames were not kept. This comes before the tables: they may take longer
-    /// than whoever stops a run waits, and can be made at any time.
+    /// Ends the run: notes `how`, and how many of its frames were not kept. This comes before the tables: they may take
+    /// longer than whoever stops a run waits, and can be made at any time.
     pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
         self.keeper.end(how, not_kept)
     }
 
-    /// Writes the tables, after the end. `stopped` tells whether somebody waits for the run to be over: tables of many frames
-    /// are then left out, and others broken off where they take long.
+    /// Writes the tables, after the end. `stopped` says whether somebody waits for the run to end: tables of many frames
+    /// are then omitted, and others are cut short if they take long.
     pub fn tables(self, stopped: &dyn Fn() -> bool) -> Tables {
-        // While the keeper has the records open: whoever closes them last clears their log away.
+        // While the keeper has the records open: whoever closes them last deletes their log.
         if self.tables { write_tables(&self.folder, self.clock.as_ref(), stopped) } else { Tables::NotWanted }
     }
 }
 
-/// Takes away what earlier runs that were killed left half done in a folder that this run holds.
+/// Deletes unfinished files of earlier runs that were killed, in a folder that this run holds.
 pub fn sweep(folder: &Path) {
     bloodseg_durable::sweep(folder, |name| {
         [CELLS_TABLE, frames::TABLE].contains(&name) || pictures::is_result(Path::new(name))
@@ -151,10 +152,10 @@ fn headers() -> [(&'static str, Vec<String>); 2] {
     ]
 }
 
-/// Refuses tables that others made. Tables of ours that no records are for, of an earlier version or of `segment`, are moved
-/// aside: those that are written at the end of a run hold what the records hold, and nothing else.
+/// Refuses tables of other programs. Our own tables without records, from an earlier version or from `segment`, are moved
+/// aside: the tables written at the end of a run hold what the records hold, and nothing else.
 ///
-/// Tells whether tables may be written. Where the disk is at fault they may not, and the run goes on without them.
+/// Returns whether tables may be written. If the disk is at fault they may not, and the run continues without them.
 fn check_tables(folder: &Path) -> Result<bool> {
     let at_fault = |path: &Path, error: io::Error| {
         if is_mistake(&error) {
@@ -169,12 +170,12 @@ fn check_tables(folder: &Path) -> Result<bool> {
         match first_line(&path) {
             Ok(first) if known.contains(&first) => ours.push(path),
             Ok(first) if first.is_empty() => {}
-            Ok(_) => return Err(Error::output(&path, "a table with other columns is there, and is left as it is")),
+            Ok(_) => return Err(Error::output(&path, "a table with other columns exists, and is left unchanged")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return at_fault(&path, error),
         }
     }
-    // What cannot be looked at is taken as there.
+    // If this cannot be determined, it counts as existing.
     if folder.join(store::FILE).try_exists().unwrap_or(true) {
         return Ok(true);
     }
@@ -183,18 +184,18 @@ fn check_tables(folder: &Path) -> Result<bool> {
         if aside.exists() {
             return Err(Error::output(
                 &path,
-                format!("a table without records is there, and so is {}", aside.display()),
+                format!("a table without records exists, and so does {}", aside.display()),
             ));
         }
         if let Err(error) = std::fs::rename(&path, &aside) {
             return at_fault(&path, error);
         }
-        log::warn!("{}: a table without records; it is {} now", path.display(), aside.display());
+        log::warn!("{}: a table without records; it is now {}", path.display(), aside.display());
     }
     Ok(true)
 }
 
-/// The first line of a file, as far as a header is long.
+/// The first line of a file, up to the length of a header.
 fn first_line(path: &Path) -> io::Result<String> {
     let mut start = Vec::new();
     open_plain(path)?.take(4096).read_to_end(&mut start)?;
@@ -212,14 +213,14 @@ fn write_tables(folder: &Path, clock: &dyn Clock, stopped: &dyn Fn() -> bool) ->
         }
         let records = Records::open_checked(folder)?;
         if records.damage().is_any() {
-            log::error!("{}: damaged, and left out of the tables: {}", records.path().display(), records.damage());
+            log::error!("{}: damaged, and missing from the tables: {}", records.path().display(), records.damage());
         }
         let (_, with_um) = records.count(&Filter::default())?;
         let cells =
             table_at(&folder.join(CELLS_TABLE), |out| cells_of_folder(&records, with_um, out, &mut || waits.go_on()))?;
         let frames =
             table_at(&folder.join(frames::TABLE), |out| frames_of_folder(&records, out, &mut || waits.go_on()))?;
-        // Both or none, as far as that goes: they are of the same frames.
+        // Both or none, as far as possible: they cover the same frames.
         cells.commit()?;
         frames.commit()?;
         Ok(Tables::Written)
@@ -248,7 +249,7 @@ impl Waits<'_> {
     }
 }
 
-/// A table that is written and not yet in its place.
+/// A table that is written but not yet in its place.
 fn table_at(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::result::Result<(), ExportError>,

@@ -1,7 +1,6 @@
-//! The sample that frames belong to, as a person names it, and the file in the folder of results that says which one is under
-//! the lens.
+//! The sample that frames belong to, as named by a person, and the file in the results folder that names the current one.
 //!
-//! A name is a pseudonym: the number of a tube or a slide. Nothing here looks for a person's name, and nothing removes one.
+//! A name is a pseudonym: the number of a tube or a slide. Nothing here detects or removes a person's name.
 
 use std::{
     fs,
@@ -18,14 +17,14 @@ use crate::{
 };
 use bloodseg_durable::{AtomicFile, open_plain};
 
-/// Name of the file in the folder of results.
+/// Name of the file in the results folder.
 pub const FILE: &str = "sample.toml";
 
 /// A sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// What it is called: 1 to [`MAX_SAMPLE_NAME_BYTES`] bytes.
+    /// Its name: 1 to [`MAX_SAMPLE_NAME_BYTES`] bytes.
     pub name: String,
     /// Who prepared or examined it, or empty; like the stain and the note at most [`MAX_SAMPLE_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -66,10 +65,10 @@ impl Sample {
     }
 }
 
-/// What tells one version of the file from the next.
+/// Distinguishes one version of the file from the next.
 type Stamp = (u64, Option<SystemTime>, Option<u64>);
 
-/// The file that says which sample is under the lens; a run looks at it before each frame.
+/// The file that names the current sample; a run checks it before each frame.
 #[derive(Debug)]
 pub struct SampleFile {
     path: PathBuf,
@@ -77,12 +76,12 @@ pub struct SampleFile {
 }
 
 impl SampleFile {
-    /// The one in this folder of results.
+    /// The file in this results folder.
     pub fn of(folder: &Path) -> Self {
         Self { path: folder.join(FILE), seen: None }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -92,7 +91,7 @@ impl SampleFile {
     /// # Errors
     /// [`crate::error::ErrorKind::Vision`] for a file that cannot be read or does not describe a sample.
     pub fn read(&self) -> Result<Option<Sample>> {
-        let expected = "a sample: name, and if you like operator, stain, note";
+        let expected = "a sample: name, and optionally operator, stain, note";
         let todo = "Write it with `bloodseg sample NAME`, or remove the file";
         let failed = |found: String| Error::input(&self.path, found, expected, todo);
         let mut text = String::new();
@@ -109,7 +108,7 @@ impl SampleFile {
         sample.checked().map(Some).map_err(failed)
     }
 
-    /// The sample where the file has changed since the last look; the first look finds it changed.
+    /// The sample if the file has changed since the last check; the first check always reports a change.
     ///
     /// # Errors
     /// As [`SampleFile::read`], once for each version of the file.
@@ -122,10 +121,10 @@ impl SampleFile {
         self.read().map(Some)
     }
 
-    /// Names the sample that is under the lens from now on; none removes the file.
+    /// Names the current sample; none removes the file.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, sample: Option<&Sample>) -> Result<()> {
         let Some(sample) = sample else {
             return match fs::remove_file(&self.path) {

@@ -76,7 +76,7 @@ fn kinds_are_told_in_tables_records_lines_and_outlines_and_platelets_are_counted
     let report = bench.call(&["report", "--from", "out", "--out", "report.html"]);
     report.done();
     let page = std::fs::read_to_string(bench.path("report.html")).unwrap();
-    for words in ["Red cells", "White cells", "Platelets, which are no part of the cells"] {
+    for words in ["Red cells", "White cells", "Platelets (not included in the cells)"] {
         assert!(page.contains(words), "{words}");
     }
 }

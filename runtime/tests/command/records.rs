@@ -220,7 +220,7 @@ fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
     let run = output(&args, folder.path());
     let (stdout, stderr) = (text(&run.stdout), text(&run.stderr));
     assert_eq!(run.status.code(), Some(5), "{stderr}");
-    assert!(stderr.contains("the run goes on without them"), "{stderr}");
+    assert!(stderr.contains("the run continues without them"), "{stderr}");
     assert!(stdout.contains("2 frames captured = 2 analysed"), "{stdout}");
     let not_kept = stdout.lines().filter(|line| line.starts_with("frame ") && line.ends_with("  not kept"));
     assert_eq!(not_kept.count(), 2, "{stdout}");

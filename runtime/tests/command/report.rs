@@ -126,10 +126,10 @@ fn a_page_tells_what_an_export_tells() {
     let count = cells["cell"].len();
     assert!(count > 10);
     assert_eq!(value(&page, "Cells"), count.to_string());
-    assert_eq!(value(&page, "Frames on record"), format!("{0}, numbers 1 to {0}", frames["frame"].len()));
+    assert_eq!(value(&page, "Frames recorded"), format!("{0}, numbers 1 to {0}", frames["frame"].len()));
     let mut a_frame = numbers(&frames["cells"]);
-    near(value(&page, "Cells a counted frame, mean").parse().unwrap(), count as f64 / a_frame.len() as f64, 0.005);
-    near(value(&page, "Cells a counted frame, median").parse().unwrap(), quantile(&mut a_frame, 0.5), 0.05);
+    near(value(&page, "Cells per counted frame, mean").parse().unwrap(), count as f64 / a_frame.len() as f64, 0.005);
+    near(value(&page, "Cells per counted frame, median").parse().unwrap(), quantile(&mut a_frame, 0.5), 0.05);
 
     let measured: Vec<bool> = cells["touches_border"]
         .iter()
@@ -153,7 +153,7 @@ fn a_page_tells_what_an_export_tells() {
         }
     }
     assert!(page.contains("the simulation") && page.contains("super-resolution") && page.contains("segmentation"));
-    assert!(page.contains("Typical: nearest") && page.contains("Odd: furthest") && page.contains(", median is "));
+    assert!(page.contains("Typical: closest") && page.contains("Unusual: furthest") && page.contains(", median is "));
     assert!(page.matches("data:image/png").count() > 12);
 }
 
@@ -294,8 +294,11 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
     let mut made = Made::begin("camera0", None);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
-    assert!(page.contains("No frame of this run is on record") && page.contains("the run goes on, or was cut off"));
-    assert!(page.contains("There is no frame on record") && page.contains("There is no such cell on record"));
+    assert!(
+        page.contains("No frame of this run was recorded")
+            && page.contains("the run is still going, or was interrupted")
+    );
+    assert!(page.contains("No frame was recorded") && page.contains("No such cell was recorded"));
     assert_eq!(value(&page, "Cells"), "0");
     // A frame without cells, and then some with, while the keeper has the records open.
     made.frame(1, "a", 0, false);
@@ -304,7 +307,7 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
     made.frame(2, "b", 12, false);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
-    assert_eq!((value(&page, "Cells"), value(&page, "Frames dropped before the analysis")), ("12", "3"));
+    assert_eq!((value(&page, "Cells"), value(&page, "Frames dropped before analysis")), ("12", "3"));
     assert_eq!(value(&page, "Frames whose cells were counted"), "1 (50.0 %)");
 }
 
@@ -315,9 +318,9 @@ fn without_calibration_lengths_are_in_pixels_and_without_pictures_it_says_so() {
     made.keeper.end("enough frames", 0);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
-    assert!(page.contains("The pitch is not known: lengths are in pixels") && !page.contains("µm</"), "said plainly");
+    assert!(page.contains("The pitch is unknown: lengths are in pixels") && !page.contains("µm</"), "said plainly");
     assert_eq!(measures(&page, "diameter in px")[..1], [11.0], "the one at the edge is not measured");
-    assert!(page.contains("No pictures of this run's 1 frame are kept"));
+    assert!(page.contains("No pictures of this run's 1 frame were kept"));
     assert!(!page.contains("data:image"));
     assert!(page.contains(": enough frames.</p>"));
 }

@@ -155,7 +155,7 @@ fn two_runs_do_not_share_a_folder() {
     lines.by_ref().find(|line| line.starts_with("frame ")).expect("a frame");
     let second = output(&args, folder.path());
     assert_eq!(second.status.code(), Some(5), "{}", text(&second.stdout));
-    assert!(text(&second.stderr).contains("another run writes into it; end that one"), "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains("another run is writing to it; end that one"), "{}", text(&second.stderr));
     // However the first one ends, the folder is free then.
     first.kill().unwrap();
     first.wait().unwrap();

@@ -116,7 +116,10 @@ fn exports_of_a_run_and_of_segment_lie_on_the_input() {
         assert_eq!((&coco["images"][0]["width"], &coco["images"][0]["height"]), (&width.into(), &height.into()));
         done(at, &["report", "last", "--from", results, "--out", "page.html"]);
         let page = fs::read_to_string(at.join("page.html")).unwrap();
-        assert!(page.contains("Micrometres are estimates") && page.contains("red cells taken as 7.5"), "{results}");
+        assert!(
+            page.contains("Micrometres are estimates") && page.contains("red cells assumed to be 7.5"),
+            "{results}"
+        );
         fs::remove_file(at.join("page.html")).unwrap();
     }
 }

@@ -1,6 +1,6 @@
-//! COCO's annotations: an image a frame, an annotation a cell or platelet, on the super-resolved grid in pixels.
+//! COCO annotations: one image per frame, one annotation per cell or platelet, in pixels of the super-resolved grid.
 //!
-//! Two passes over the same moment of the records: images first, then annotations.
+//! Two passes over the same snapshot of the records: images first, then annotations.
 
 use std::io::Write;
 
@@ -38,7 +38,7 @@ const CATEGORIES: [Category; 4] = [
     Category { id: 4, name: "platelet", supercategory: "platelet" },
 ];
 
-/// Its number among [`CATEGORIES`].
+/// Its index in [`CATEGORIES`].
 fn category(kind: Kind) -> u8 {
     match kind {
         Kind::Unknown => 1,
@@ -59,7 +59,7 @@ struct Image<'a> {
     frame: i64,
     source: &'a str,
     verdict: &'a str,
-    /// How `file_name` lies on the input: place = `input_start_px` + `scale` / 4 * place there.
+    /// How `file_name` lies on the input: position = `input_start_px` + `scale` / 4 * position in the file.
     #[serde(flatten)]
     scale: Scale,
 }

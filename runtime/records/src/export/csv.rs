@@ -1,4 +1,4 @@
-//! Tables: a row a cell, or a row a frame. Units are in the names of the columns.
+//! Tables: one row per cell, or one row per frame. Units are in the names of the columns.
 
 use std::{fmt::Display, io::Write};
 
@@ -13,15 +13,15 @@ use crate::{
 };
 use bloodseg_clock::utc;
 
-/// Columns of `frames.csv` in the folder of a run: the run by its start (UTC), the frame in it, milliseconds of each stage,
-/// and the frames dropped in the run so far. [`QUALITY_COLUMNS`], [`SCALE_COLUMNS`] and [`KIND_COLUMNS`] follow.
+/// Columns of `frames.csv` in a run's folder: the run by its start (UTC), the frame in it, milliseconds of each stage,
+/// and the frames dropped in the run so far. Followed by [`QUALITY_COLUMNS`], [`SCALE_COLUMNS`] and [`KIND_COLUMNS`].
 pub const FRAMES_COLUMNS: [&str; 10] =
     ["started_utc", "frame", "image", "cells", "ssr_ms", "unet_ms", "tiling_ms", "cells_ms", "total_ms", "dropped"];
 
-/// What stands before the columns of the folder's `cells.csv`.
+/// Columns before those of the folder's `cells.csv`.
 const CELLS_FIRST: [&str; 7] = ["run", "frame", "at_utc", "sample", "seen", "um_per_px", "um_per_sr_px"];
 
-/// What stands before the columns of the folder's `frames.csv`.
+/// Columns before those of the folder's `frames.csv`.
 const FRAMES_FIRST: [&str; 11] = [
     "run",
     "at_utc",
@@ -36,7 +36,7 @@ const FRAMES_FIRST: [&str; 11] = [
     "unsupported",
 ];
 
-/// A table of cells, each with its run, frame, time and pitch. Columns in micrometres are empty where it is not known.
+/// A table of cells, each with its run, frame, time and pitch. Columns in micrometres are empty if the pitch is unknown.
 pub(super) fn cells(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
     let mut row = Row::new(out);
     row.fields(CELLS_FIRST.into_iter().chain(table::columns(true)))?;
@@ -91,7 +91,7 @@ pub(super) fn frames(
     row.flush()
 }
 
-/// `cells.csv` of a run's folder; the columns in micrometres are there when `with_um`. `go_on` is asked before each frame.
+/// `cells.csv` of a run's folder, with the columns in micrometres if `with_um`. `go_on` is called before each frame.
 ///
 /// # Errors
 /// As [`super::export`], and what `go_on` says.
@@ -104,7 +104,7 @@ pub fn cells_of_folder(
     let mut row = Row::new(out);
     row.fields(table::columns(with_um))?;
     row.end()?;
-    // A cell at a time, straight into the file: the memory of a run is counted, and a disk does not stand still.
+    // One cell at a time, straight into the file: the memory of a run is limited, and a disk does not wait.
     records.frames::<ExportError>(&Filter::default(), |frame| {
         go_on()?;
         records.cells(frame.id, |cell| {
@@ -115,7 +115,7 @@ pub fn cells_of_folder(
     row.flush()
 }
 
-/// `frames.csv` of a run's folder. `go_on` is asked before each frame.
+/// `frames.csv` of a run's folder. `go_on` is called before each frame.
 ///
 /// # Errors
 /// As [`super::export`], and what `go_on` says.
@@ -131,7 +131,7 @@ pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn 
     row.flush()
 }
 
-/// A row in the making; the memory of its fields is used again.
+/// A row being built; the memory of its fields is reused.
 struct Row<'a> {
     writer: Writer<&'a mut dyn Write>,
     field: Vec<u8>,
@@ -207,7 +207,7 @@ impl<'a> Row<'a> {
         self.field(utc::stamp_ms(frame.started_utc_ms))?;
         self.field(frame.number)?;
         self.field(guarded(&frame.image))?;
-        // None were found, or none were looked for: the second is no number.
+        // “None found” and “not counted” differ: the latter leaves the field empty.
         self.known(frame.counted.then_some(frame.cells))?;
         for ms in frame.ms {
             self.field(format_args!("{ms:.3}"))?;

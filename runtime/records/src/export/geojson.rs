@@ -1,7 +1,7 @@
-//! GeoJSON: a polygon a cell, with the properties that QuPath reads.
+//! GeoJSON: one polygon per cell, with the properties that QuPath reads.
 //!
-//! Coordinates are what [`Coordinates`] says; each feature says which, and carries its pitch. Over an image that has no
-//! calibration, QuPath wants its pixels.
+//! [`Coordinates`] says what the coordinates are; each feature names them, and carries its pitch. Over an image without
+//! calibration, QuPath needs pixels of the image.
 
 use std::io::Write;
 
@@ -70,7 +70,7 @@ struct Classification {
 }
 
 impl Classification {
-    /// By the kind, in the colours of the overlays; a cell that the input does not support is `unsupported`, whatever its kind.
+    /// By kind, in the colours of the overlays; an unsupported cell is `unsupported`, whatever its kind.
     fn of(cell: &CellRow) -> Self {
         if !cell.supported {
             return Self { name: "unsupported", color: UNSUPPORTED.0 };
@@ -97,7 +97,7 @@ struct Origin<'a> {
     outline_is_box: bool,
 }
 
-/// Writes one collection of features.
+/// Writes one feature collection.
 pub(super) fn write(
     records: &Records,
     filter: &Filter,

@@ -1,7 +1,7 @@
-//! ImageJ's regions of interest: a polygon a cell, one file each, in a ZIP as its ROI manager opens it.
+//! ImageJ regions of interest: one polygon per cell, one file each, in a ZIP that its ROI manager opens.
 //!
-//! Coordinates are pixels of the input, in fractions, or of the super-resolved picture; the properties of each region say
-//! which, and its pitch. Numbers are written highest byte first. The format is that of ImageJ's own RoiDecoder, version 227.
+//! Coordinates are fractional pixels of the input, or pixels of the super-resolved picture; the properties of each region
+//! say which, and its pitch. Numbers are big-endian. The format is that of ImageJ's RoiDecoder, version 227.
 
 use std::{
     fmt::Write as _,
@@ -20,12 +20,12 @@ const VERSION: u16 = 227;
 const POLYGON: u8 = 0;
 const HEAD_BYTES: usize = 64;
 const HEAD_2_BYTES: usize = 64;
-/// The option that says that floats follow the whole numbers.
+/// The option that says that floats follow the integers.
 const SUB_PIXEL: u16 = 128;
-/// Coordinates have 16 bits, one of them for the sign.
+/// Coordinates have 16 bits, including the sign.
 const MAX_COORDINATE: u32 = i16::MAX as u32;
 
-/// Writes a ZIP, in two passes over the same moment of the records.
+/// Writes a ZIP, in two passes over the same snapshot of the records.
 pub(super) fn write(
     records: &Records,
     filter: &Filter,
@@ -64,7 +64,7 @@ fn each(
     })
 }
 
-/// A region in the making; its memory is used again.
+/// A region being built; its memory is reused.
 #[derive(Default)]
 struct Roi {
     polygon: Polygon,
@@ -76,7 +76,7 @@ struct Roi {
 }
 
 impl Roi {
-    /// Makes the file of a cell, or says what of it does not fit.
+    /// Makes the file of a cell, or says what does not fit.
     fn make(&mut self, frame: &FrameRow, cell: &CellRow, coordinates: Coordinates) -> std::result::Result<(), String> {
         json::outline(cell, &mut self.polygon);
         if u16::try_from(self.polygon.corners.len()).is_err() {
@@ -89,7 +89,7 @@ impl Roi {
         self.corners.extend(self.polygon.corners.iter().map(|corner| coordinates.of(frame, *corner)));
         let ends = |axis: usize| {
             let places = self.corners.iter().map(|corner| corner[axis].max(0.0));
-            // A float becomes the nearest number that there is.
+            // The cast of a float saturates.
             let least = places.clone().fold(f64::INFINITY, f64::min).floor() as u32;
             (least, places.fold(0.0, f64::max).ceil() as u32)
         };
@@ -150,7 +150,7 @@ impl Roi {
         // Writing to a string cannot fail.
         let _ = write!(name, "{}-{:06}-{:05}", frame.run, frame.number, cell.label);
         let _ = write!(file_name, "{name}.roi");
-        // A line a property: what stands in a name must not begin another.
+        // One property per line: a name must not start another line.
         let image: String = frame.image.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let known = |um: Option<f64>| um.map_or_else(|| "unknown".to_owned(), |um| um.to_string());
         let (of_input, of_sr) = (known(frame.um_per_px()), known(frame.um_per_sr_px()));

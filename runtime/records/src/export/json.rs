@@ -1,4 +1,4 @@
-//! What the formats in JSON have in common.
+//! What the JSON formats share.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ pub(super) fn open(out: &mut dyn Write, scratch: &mut Vec<u8>, object: &impl Ser
     Ok(out.write_all(scratch.strip_suffix(b"}").unwrap_or(scratch))?)
 }
 
-/// Writes what stands before an element of a list: nothing before the first.
+/// Writes the separator before an element of a list: nothing before the first.
 pub(super) fn comma(out: &mut dyn Write, first: &mut bool) -> Result<()> {
     if !std::mem::take(first) {
         out.write_all(b",\n")?;
@@ -23,11 +23,11 @@ pub(super) fn comma(out: &mut dyn Write, first: &mut bool) -> Result<()> {
     Ok(())
 }
 
-/// The outline of a cell; where there is none, the square of its size around its centroid, marked as a box.
+/// The outline of a cell; without one, the square of its area around its centroid, marked as a box.
 pub(super) fn outline(cell: &CellRow, polygon: &mut Polygon) {
     if !polygon.read(&cell.outline) {
         let half = cell.equivalent_diameter_px() / 2.0;
-        // A float becomes the nearest number that there is.
+        // The cast of a float saturates.
         let edge = |middle: f64, side: f64| (middle + side).round() as u32;
         let [left, top] = [edge(cell.x_px, -half), edge(cell.y_px, -half)];
         let [right, bottom] = [edge(cell.x_px, half).max(left + 1), edge(cell.y_px, half).max(top + 1)];

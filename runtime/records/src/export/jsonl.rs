@@ -1,4 +1,4 @@
-//! JSON lines: one object a frame, frames without cells too.
+//! JSON lines: one object per frame, including frames without cells.
 
 use std::io::Write;
 
@@ -36,7 +36,7 @@ struct Frame<'a> {
     box_ms: i64,
 }
 
-/// How a frame lies on its input, and what is known of its size.
+/// How a frame lies on its input, and what is known about its size.
 #[derive(Serialize)]
 pub(super) struct Scale {
     /// Of the input.
@@ -45,9 +45,9 @@ pub(super) struct Scale {
     um_per_px_high: Option<f64>,
     pitch_source: &'static str,
     um_per_sr_px: Option<f64>,
-    /// Pixels of the input a pixel analysed.
+    /// Pixels of the input per analysed pixel.
     scale: f64,
-    /// Where the analysed picture begins on the input.
+    /// Where the analysed picture starts on the input.
     input_start_px: [f64; 2],
     analysed_px2: f64,
     analysed_um2: Option<f64>,
@@ -106,12 +106,12 @@ impl Field {
 
 #[derive(Serialize)]
 struct Counts {
-    /// None of a frame whose cells were not counted.
+    /// None for a frame whose cells were not counted.
     cells: Option<i64>,
-    /// None where kinds are unknown.
+    /// None if kinds are unknown.
     red: Option<i64>,
     white: Option<i64>,
-    /// No part of `cells`.
+    /// Not part of `cells`.
     platelets: Option<i64>,
     unsupported: Option<i64>,
 }
@@ -149,8 +149,8 @@ struct Cell<'a> {
     outline_is_box: bool,
 }
 
-/// The measures of a cell that are numbers, by the names of the table's columns; `_px` are pixels of the super-resolved grid. What is in
-/// micrometres is left out where the pitch is not known; `input_` is on the input picture.
+/// The numeric measures of a cell, named like the table's columns; `_px` are pixels of the super-resolved grid. Values in
+/// micrometres are omitted if the pitch is unknown; `input_` is on the input picture.
 #[derive(Serialize)]
 pub(super) struct Measures {
     x_px: f64,
@@ -245,7 +245,7 @@ fn frame_of(frame: &FrameRow) -> Frame<'_> {
     }
 }
 
-/// Writes a line a frame.
+/// Writes one line per frame.
 pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<()> {
     let (mut scratch, mut polygon, mut on_input) = (Vec::new(), Polygon::default(), Vec::new());
     records.whole_frames::<ExportError>(filter, |frame, cells| {

@@ -1,4 +1,4 @@
-//! Records in the formats of other programs, streamed: a frame at a time, whatever their number.
+//! Records in the formats of other programs, streamed frame by frame, whatever their number.
 
 mod coco;
 mod csv;
@@ -18,31 +18,31 @@ use crate::error::Error;
 /// Formats of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Comma-separated values: a row a cell, or a row a frame.
+    /// Comma-separated values: one row per cell, or one row per frame.
     Csv(Table),
-    /// JSON lines: a line a frame, its cells in it.
+    /// JSON lines: one line per frame, with its cells.
     Jsonl,
-    /// The annotations of COCO: one JSON object.
+    /// COCO annotations: one JSON object.
     Coco,
     /// GeoJSON as QuPath reads it.
     GeoJson(Coordinates),
-    /// A ZIP of ImageJ's ROI files; micrometres are pixels of the input there.
+    /// A ZIP of ImageJ ROI files, in which micrometres become pixels of the input.
     ImagejRoi(Coordinates),
 }
 
-/// What coordinates of outlines are.
+/// What the coordinates of outlines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coordinates {
-    /// Pixels of the input, as viewers show it: to be laid over the picture that was analysed.
+    /// Pixels of the input, as viewers show it: to overlay the picture that was analysed.
     Input,
-    /// Pixels of the super-resolved picture: to be laid over `NAME.sr.png`.
+    /// Pixels of the super-resolved picture: to overlay `NAME.sr.png`.
     SuperResolved,
-    /// Micrometres from the corner of the input, where the pitch is known; else pixels of the input.
+    /// Micrometres from the corner of the input if the pitch is known; else pixels of the input.
     Micrometres,
 }
 
 impl Coordinates {
-    /// How they are named in an export.
+    /// Their name in an export.
     fn unit(self, frame: &FrameRow) -> &'static str {
         match self {
             Self::Micrometres if frame.um_per_px().is_some() => "um",
@@ -51,12 +51,12 @@ impl Coordinates {
         }
     }
 
-    /// A place of the super-resolved picture.
+    /// A position on the super-resolved picture.
     fn of(self, frame: &FrameRow, corner: [u32; 2]) -> [f64; 2] {
         let corner = corner.map(f64::from);
         match (self, frame.um_per_px()) {
             (Self::SuperResolved, _) => corner,
-            // To the nanometre, and to a thousandth of a pixel: what lies beyond is no measure.
+            // Rounded to a nanometre, and to a thousandth of a pixel: more digits carry no information.
             (Self::Micrometres, Some(um)) => frame.scaled.placement.on_input_px(corner).map(|px| rounded(px * um)),
             (Self::Input | Self::Micrometres, _) => frame.scaled.placement.on_input_px(corner).map(rounded),
         }
@@ -68,8 +68,8 @@ fn rounded(value: f64) -> f64 {
 }
 
 impl Format {
-    /// Whether it is made in two passes over one moment of the records, which are held still as long: not to be written to who
-    /// may stand still.
+    /// Whether the export makes two passes over one snapshot, which holds the records open meanwhile: not suitable for a
+    /// reader who may stall.
     pub fn holds_records(self) -> bool {
         matches!(self, Self::Coco | Self::ImagejRoi(_))
     }
@@ -84,7 +84,7 @@ pub enum Table {
     Frames,
 }
 
-/// Why an export broke off.
+/// Why an export stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The records cannot be read.
@@ -112,7 +112,7 @@ impl From<::csv::Error> for ExportError {
         if !error.is_io_error() {
             return Self::Write(error.into());
         }
-        // As it was: its kind tells who closed a pipe from who has no room.
+        // Unchanged: its kind distinguishes a closed pipe from a full disk.
         match error.into_kind() {
             ::csv::ErrorKind::Io(error) => Self::Write(error),
             other => Self::Write(io::Error::other(format!("{other:?}"))),
@@ -123,8 +123,8 @@ impl From<::csv::Error> for ExportError {
 /// Result of an export.
 pub type Result<T> = std::result::Result<T, ExportError>;
 
-/// Writes the frames that `filter` lets through to `out`; `progress` is called for each. Formats that need two passes
-/// call it in the last.
+/// Writes the frames that `filter` accepts to `out`; `progress` is called for each. Formats that need two passes call it
+/// in the last.
 ///
 /// # Errors
 /// [`ExportError::Records`] when the records cannot be read, [`ExportError::Write`] when `out` takes no more.

@@ -1,26 +1,26 @@
-//! A ZIP archive of small files, uncompressed, as it streams by.
+//! A streamed ZIP archive of small files, uncompressed.
 //!
-//! An archive ends with a directory of all its files. A library keeps that directory in memory until then, which would grow
-//! with the number of cells; here whoever has the files hands them over a second time, in the same order, and the directory
-//! is made as they pass. The second directory of 64 bits is there when the first one's numbers are too small.
+//! An archive ends with a directory of all its files. A library keeps that directory in memory until then, which would
+//! grow with the number of cells; here the caller passes the files a second time, in the same order, and the directory is
+//! written as they pass. The additional 64-bit directory is there for numbers too large for the first one.
 
 use std::io::{self, Write};
 
-/// Version 4.5 of the format: the one that knows numbers of 64 bits.
+/// Version 4.5 of the format: the one with 64-bit numbers.
 const VERSION: u16 = 45;
-/// The first of January 1980, the first day that the format knows.
+/// 1 January 1980, the first day that the format knows.
 const DATE: u16 = 0x0021;
 /// Names are UTF-8.
 const UTF8: u16 = 1 << 11;
 const NO_ROOM_U32: u32 = u32::MAX;
 const NO_ROOM_U16: u16 = u16::MAX;
 
-/// An archive in the making: every file once by [`Archive::file`], then every file again by [`Archive::list`].
+/// An archive being written: every file once by [`Archive::file`], then every file again by [`Archive::list`].
 pub(super) struct Archive<'a> {
     out: &'a mut dyn Write,
     /// Bytes of the files so far.
     files_end: u64,
-    /// Where the next file that is listed begins.
+    /// Where the next listed file starts.
     listed_end: u64,
     directory_bytes: u64,
     listed: u64,
@@ -66,7 +66,7 @@ impl<'a> Archive<'a> {
     /// Ends the archive.
     pub(super) fn end(self) -> io::Result<()> {
         if self.listed_end != self.files_end {
-            return Err(io::Error::other("the files that were listed are not those that were written"));
+            return Err(io::Error::other("the listed files differ from the written ones"));
         }
         let count = u16::try_from(self.listed).ok().filter(|count| *count < NO_ROOM_U16);
         let small = |number: u64| u32::try_from(number).ok().filter(|number| *number < NO_ROOM_U32);
@@ -84,7 +84,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Numbers in the order of the format: least byte first.
+/// Numbers in the order of the format: little-endian.
 #[derive(Default)]
 struct Head(Vec<u8>);
 
@@ -104,9 +104,9 @@ impl Head {
         self
     }
 
-    /// What both heads of a file say of it: stored as it is, its sum, its length twice, the length of its name.
+    /// What both headers of a file share: stored uncompressed, its checksum, its length twice, the length of its name.
     fn common(&mut self, name: &str, content: &[u8]) -> &mut Self {
-        // Names and contents are ours: both are short.
+        // Names and contents are our own: both are short.
         let bytes = content.len() as u32;
         self.u16(VERSION).u16(UTF8).u16(0).u16(0).u16(DATE);
         self.u32(crc32fast::hash(content)).u32(bytes).u32(bytes).u16(name.len() as u16)

@@ -1,7 +1,7 @@
-//! Records that cannot be read any more: they are put aside, whole, and new ones are begun in their place.
+//! Unreadable records are moved aside as they are, and new ones are started in their place.
 //!
-//! What was acknowledged stays in the file that is aside, as far as it can be read; docs/records.md says how. A disk that
-//! damages one database after the other is not filled up with them: of so many, no further one is begun.
+//! What was acknowledged stays in the moved file, as far as it can be read; docs/records.md explains how. A disk that
+//! damages one database after another is not filled with them: beyond a limit, no new one is started.
 
 use std::{
     fs, io,
@@ -16,35 +16,35 @@ use crate::{
 use bloodseg_durable::{folder_of, sync_folder};
 
 impl Keeper {
-    /// Lets go of records that are damaged and puts them aside.
+    /// Closes damaged records and moves them aside.
     pub(super) fn put_aside(&mut self, why: &str) -> Result<(), Fault> {
-        // Before its files are renamed: the connection may still bring its log into the database.
+        // Before its files are renamed: closing the connection may still merge its log into the database.
         self.connection = None;
         match put_aside(&self.path) {
             Ok(aside) => {
                 let name = aside.file_name().unwrap_or_default().to_string_lossy();
                 let text = cut::<MAX_EVENT_BYTES>(format_args!(
-                    "{why}; the records so far are {name} now, new ones are begun"
+                    "{why}; the records so far are now {name}, new ones are started"
                 ));
                 log::error!("{}: {text}", self.path.display());
                 self.wait("damaged", &text);
                 Ok(())
             }
-            Err(error) => Err(Fault::Damaged(format!("{why}; it cannot be put aside: {error}"), None)),
+            Err(error) => Err(Fault::Damaged(format!("{why}; it cannot be moved aside: {error}"), None)),
         }
     }
 }
 
-/// Renames a database, with what is beside it, to the first free `records.damaged-N.sqlite`.
+/// Renames a database and its companion files to the first free `records.damaged-N.sqlite`.
 fn put_aside(path: &Path) -> io::Result<PathBuf> {
     let aside =
         (1..=MAX_DAMAGED_DATABASES).map(|number| path.with_file_name(format!("records.damaged-{number}.sqlite")));
     let is_free = |aside: &PathBuf| ["", "-wal"].iter().all(|ending| is_absent(&beside(aside, ending)));
     let Some(aside) = aside.into_iter().find(is_free) else {
-        let found = format!("there are {MAX_DAMAGED_DATABASES} damaged ones already, which somebody has to look at");
+        let found = format!("there are already {MAX_DAMAGED_DATABASES} damaged ones, which somebody has to check");
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, found));
     };
-    // The database last: SQLite throws away a log that lies beside no database.
+    // The database last: SQLite deletes a log without a database.
     for ending in store::BESIDE.into_iter().chain([""]) {
         match fs::rename(beside(path, ending), beside(&aside, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,7 +1,7 @@
-//! Frames that were not kept: counted for the whole run, and told.
+//! Frames that were not kept: counted for the whole run, and reported.
 //!
-//! The keeper does not see all of them. Where it writes too slowly, frames find no room in the queue before it; and whoever
-//! kept the records before it, in a thread that died or hangs, lost frames of its own. The run counts them all.
+//! The keeper does not see all of them. If it writes too slowly, frames find no room in the queue before it; and a
+//! previous recorder, in a thread that failed or hangs, lost frames of its own. The run counts them all.
 
 use super::{Keeper, Reason};
 use crate::{
@@ -14,9 +14,9 @@ use crate::{
 pub(super) struct Losses {
     /// All of them, so far.
     pub(super) of_run: u64,
-    /// How many of them events have told.
+    /// How many of them events have reported.
     pub(super) told: u64,
-    /// Those in a row up to now that were not kept here.
+    /// The frames not kept here in a row until now.
     pub(super) trouble: Option<Trouble>,
 }
 
@@ -25,17 +25,17 @@ pub(super) struct Losses {
 pub(super) struct Trouble {
     pub(super) frames: u64,
     pub(super) why: heapless::String<MAX_EVENT_BYTES>,
-    /// Bytes that were in use when the disk was first full.
+    /// Bytes in use when the disk was first full.
     pub(super) used_bytes: Option<u64>,
 }
 
 impl Keeper {
-    /// Takes note of how many frames of the run were not kept so far, as the run counts them, whoever lost them.
+    /// Notes how many frames of the run were not kept so far, by the run's count, whoever lost them.
     pub fn lost_by_run(&mut self, frames: u64) {
         self.losses.of_run = self.losses.of_run.max(frames);
     }
 
-    /// A frame that was to be kept is not.
+    /// A frame could not be kept.
     pub(super) fn lost(&mut self, number: u64, why: &Reason) {
         self.counters.lost += 1;
         self.losses.of_run += 1;
@@ -49,23 +49,23 @@ impl Keeper {
         if let Reason::Fault(fault) = why {
             trouble.why = cut(fault);
         }
-        // Told at once, and then each time that their number has doubled.
+        // Reported immediately, and then each time that their number has doubled.
         if trouble.frames.is_power_of_two() {
             log::warn!("{}: frame {number} is not kept: {}; {all} so far", path.display(), trouble.why);
         }
     }
 
-    /// A frame was kept: those before it that were not are told.
+    /// A frame was kept: the lost frames before it are reported.
     pub(super) fn recovered(&mut self) {
         let trouble = self.losses.trouble.take().filter(|trouble| trouble.frames > 0);
         let Losses { of_run, told, .. } = self.losses;
-        // A disk that is a little too slow loses every other frame: an event each would make it slower still.
+        // A disk that is slightly too slow loses every other frame: one event each would make it slower still.
         if trouble.is_some() || of_run >= 2 * told {
             self.tell_losses(trouble);
         }
     }
 
-    /// At the end of the run, what was not told yet.
+    /// At the end of the run, reports the rest.
     pub(super) fn tell_last_losses(&mut self) {
         let trouble = self.losses.trouble.take().filter(|trouble| trouble.frames > 0);
         self.tell_losses(trouble);
@@ -77,21 +77,21 @@ impl Keeper {
         if frames == 0 {
             return;
         }
-        let slow = || cut("they came faster than the records were written, or while those were begun again");
+        let slow = || cut("they came faster than the records were written, or while those were restarted");
         let why = trouble.map_or_else(slow, |trouble| trouble.why);
         let text = cut::<MAX_EVENT_BYTES>(format_args!("{frames} frames were not kept: {why}"));
         log::warn!("{}: {text}", self.path.display());
         self.wait("not-kept", &text);
         self.losses.told = of_run;
-        // Whoever takes over, or reads of a run that has no end, is to know it too; the end says it once more.
+        // A successor, or a reader of a run that has no end, must know it too; the end reports it once more.
         if let (Some(connection), Some(run)) = (&self.connection, self.run_id)
             && let Err(error) = write::lost(connection, run, of_run)
         {
-            log::debug!("{}: {of_run} lost frames are not on record yet: {error}", self.path.display());
+            log::debug!("{}: {of_run} lost frames are not recorded yet: {error}", self.path.display());
         }
     }
 
     pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
-        self.losses.trouble.get_or_insert_with(|| Trouble { frames: 0, why: cut("not known"), used_bytes: None })
+        self.losses.trouble.get_or_insert_with(|| Trouble { frames: 0, why: cut("unknown"), used_bytes: None })
     }
 }

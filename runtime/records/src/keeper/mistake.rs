@@ -1,7 +1,7 @@
-//! Whether somebody has to mend something before records can be written, or the disk alone is at fault.
+//! Whether a person has to fix something before records can be written, or only the disk is at fault.
 //!
-//! A box that starts by itself must not wait for a person because its disk is full, failing or read-only: it goes on without
-//! records. A person who starts a run with a folder that cannot be written to is told at once.
+//! A box that starts by itself must not wait for a person because its disk is full, failing or read-only: it continues
+//! without records. A person who starts a run with a folder that cannot be written to is told immediately.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use rusqlite::ErrorCode;
 
 use crate::store::{BESIDE, Fault, beside};
 
-/// Whether a person has to mend it: no permission, or something else in the place. Everything else may pass.
+/// Whether a person has to fix it: no permission, or something else in its place. Everything else may pass.
 pub(crate) fn is_mistake(error: &io::Error) -> bool {
     use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, PermissionDenied};
     matches!(
@@ -22,12 +22,12 @@ pub(crate) fn is_mistake(error: &io::Error) -> bool {
     )
 }
 
-/// What a person has to mend before the database at `path` can be written, where it is that; `fault` is why it could not be
+/// What a person has to fix before the database at `path` can be written, if anything; `fault` is why it could not be
 /// opened.
 pub(super) fn behind(fault: &Fault, path: &Path) -> Option<(PathBuf, io::Error)> {
     let Fault::Sqlite(error) = fault else { return None };
-    // SQLite does not tell what the system said. It is asked once more, but only where it may have said this: opening and
-    // closing a database lets go of every lock that this process has on it.
+    // SQLite does not report the system's error. The system is asked again, but only for these codes: opening and closing
+    // a database releases every lock that this process has on it.
     use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
     if !matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly)) {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn behind(fault: &Fault, path: &Path) -> Option<(PathBuf, io::Error)>
     let files = [""].into_iter().chain(BESIDE).map(|ending| beside(path, ending));
     let denied = files.filter_map(|file| may_not_open(&file).map(|error| (file, error))).next();
     denied.or_else(|| {
-        // Beside it a log has to be made.
+        // A log has to be created beside it.
         let probe = beside(path, "-probe");
         let made = File::options().create(true).append(true).open(&probe).err().filter(is_mistake);
         let _ = fs::remove_file(&probe);
@@ -44,7 +44,7 @@ pub(super) fn behind(fault: &Fault, path: &Path) -> Option<(PathBuf, io::Error)>
 }
 
 fn may_not_open(file: &Path) -> Option<io::Error> {
-    // What is not there would be made.
+    // A missing file would be created.
     let opened = file.metadata().and_then(|_| File::options().read(true).write(true).open(file));
     opened.err().filter(is_mistake)
 }

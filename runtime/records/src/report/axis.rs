@@ -1,18 +1,18 @@
 //! An axis with round numbers on it.
 
-/// From where to where an axis reaches, and the distance of its numbers.
+/// The range of an axis, and the distance between its numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Axis {
-    /// The least number on it.
+    /// The lowest number on it.
     pub(super) from: f64,
-    /// The greatest.
+    /// The highest.
     pub(super) to: f64,
     /// From one to the next.
     pub(super) step: f64,
 }
 
 impl Axis {
-    /// An axis on which values from `least` to `greatest` have their place, with about so many steps.
+    /// An axis that covers values from `least` to `greatest`, with about this many steps.
     pub(super) fn around(least: f64, greatest: f64, steps: f64) -> Self {
         let (least, greatest) = if least.is_finite() && greatest.is_finite() { (least, greatest) } else { (0.0, 1.0) };
         let greatest = if greatest > least { greatest } else { least + if least == 0.0 { 1.0 } else { least.abs() } };
@@ -20,13 +20,13 @@ impl Axis {
         Self { from: (least / step).floor() * step, to: (greatest / step).ceil() * step, step }
     }
 
-    /// An axis that ends where the values do.
+    /// An axis that ends where the values end.
     pub(super) fn exact(from: f64, to: f64, steps: f64) -> Self {
         let axis = Self::around(from, to, steps);
         if to > from { Self { from, to, step: axis.step } } else { axis }
     }
 
-    /// Where a value lies: 0 at the beginning, 1 at the end.
+    /// Position of a value: 0 at the start, 1 at the end.
     pub(super) fn place(&self, value: f64) -> f64 {
         ((value - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
     }
@@ -34,7 +34,7 @@ impl Axis {
     /// The numbers on it.
     pub(super) fn numbers(&self) -> impl Iterator<Item = f64> + '_ {
         let first = (self.from / self.step - 1e-9).ceil();
-        // Never endless, whatever the values were.
+        // Bounded, whatever the values were.
         (0..32)
             .map(move |at| (first + f64::from(at)) * self.step)
             .take_while(|value| *value <= self.to + self.step * 1e-6)
@@ -46,7 +46,7 @@ impl Axis {
     }
 }
 
-/// The least of 1, 2 and 5 with any number of zeros that is not below `least`.
+/// The smallest of 1, 2 and 5 times a power of ten that is not below `least`.
 pub(super) fn round_step(least: f64) -> f64 {
     if !least.is_finite() || least <= 0.0 {
         return 1.0;

@@ -1,4 +1,4 @@
-//! Pictures of single cells: the most typical, and the oddest with the reason.
+//! Pictures of single cells: the most typical, and the most unusual with the reason.
 
 use std::io::{self, Write};
 
@@ -14,17 +14,17 @@ use super::{
 };
 use crate::{export::Result, store::read::Records};
 
-/// Writes them; tells how many there are.
+/// Writes them; returns how many there are.
 pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> Result<usize> {
     let Facts { run, figures, lengths, .. } = facts;
-    writeln!(out, "<section>\n<h2>Typical and odd cells</h2>")?;
+    writeln!(out, "<section>\n<h2>Typical and unusual cells</h2>")?;
     let medians = Medians::of(figures, *lengths);
     let choice = chosen::choose(records, run, medians.as_ref())?;
     let all = frames(figures.frames);
     if choice.pictured == 0 {
         writeln!(
             out,
-            "<p>No pictures of this run's {all} are kept beside its records, so no cell can be shown. A run keeps those of \
+            "<p>No pictures of this run's {all} were kept with its records, so no cell can be shown. A run keeps those of \
              its last frame, and of every N-th with --save-every N.</p>\n</section>"
         )?;
         return Ok(0);
@@ -34,7 +34,7 @@ pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> 
         let pictured = frames(choice.pictured);
         writeln!(
             out,
-            "<p>Pictures of {pictured} of {all} are kept, but there is no whole cell in them.</p>\n</section>"
+            "<p>Pictures of {pictured} of {all} were kept, but they contain no complete cell.</p>\n</section>"
         )?;
         return Ok(0);
     };
@@ -42,25 +42,25 @@ pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> 
     let shown = cut.iter().flatten().count();
     writeln!(
         out,
-        "<p>Chosen from the {} of {all} whose pictures are kept, by diameter and circularity; super-resolved, with the \
-         outline that was counted.</p>",
+        "<p>Chosen from the {} of {all} whose pictures were kept, by diameter and circularity; super-resolved, with the \
+         outline of the counted cell.</p>",
         frames(choice.pictured)
     )?;
     if choice.more {
-        writeln!(out, "<p class=\"soft\">Pictures of more frames are kept; these are the first.</p>")?;
+        writeln!(out, "<p class=\"soft\">Pictures of more frames were kept; these are the first.</p>")?;
     }
     if shown < chosen.len() {
         let missing = counted((chosen.len() - shown) as u64, "cell is", "cells are");
         writeln!(
             out,
-            "<p>{missing} not shown: the pictures that are kept cannot be read, or are not those of this run any more.</p>"
+            "<p>{missing} not shown: the kept pictures cannot be read, or no longer belong to this run.</p>"
         )?;
     }
     let (typical, odd) = cut.split_at(choice.typical.len().min(cut.len()));
-    list(out, "Typical: nearest to the medians", &choice.typical, typical, facts, |chosen| {
+    list(out, "Typical: closest to the medians", &choice.typical, typical, facts, |chosen| {
         medians.words(&chosen.cell)
     })?;
-    list(out, "Odd: furthest from the medians", &choice.odd, odd, facts, |chosen| medians.reason(&chosen.cell))?;
+    list(out, "Unusual: furthest from the medians", &choice.odd, odd, facts, |chosen| medians.reason(&chosen.cell))?;
     writeln!(out, "</section>")?;
     Ok(shown)
 }

@@ -1,4 +1,4 @@
-//! Charts as inline SVG: a frame with two axes, bars or a line in it. Colours are left to the page's style.
+//! Charts as inline SVG: a frame with two axes, and bars or a line in it. Colours come from the page's style.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 44.0;
 
-/// A line is broken where so many points in a row are empty: nothing was seen there.
+/// A line is interrupted after this many empty points in a row: nothing was observed there.
 const BROKEN_FROM: usize = 4;
 
 /// Where the two axes lie.
@@ -79,7 +79,7 @@ pub(super) fn bars(
     }
     let seen = marks.iter().filter(|(_, value)| (plot.x.from..=plot.x.to).contains(value));
     for (at, (name, value)) in seen.enumerate() {
-        // In two rows, so that neighbours do not run into each other.
+        // In two rows, so that neighbours do not overlap.
         let (x, y) = (plot.x(*value), if at % 2 == 0 { TOP - 3.0 } else { TOP - 16.0 });
         write!(out, "<path class=\"mark\" d=\"M{x:.1} {TOP}V{:.1}\"/>", HEIGHT - BOTTOM)?;
         writeln!(out, "<text class=\"at-x\" x=\"{x:.1}\" y=\"{y}\">{}</text>", text(name))?;
@@ -92,15 +92,15 @@ pub(super) fn bars(
 pub(super) struct Line<'a> {
     /// The measure.
     pub(super) over_time: &'a OverTime,
-    /// What it is, for those who hear the page.
+    /// Its name for screen readers.
     pub(super) name: &'a str,
-    /// What stands at its axis.
+    /// The label of its axis.
     pub(super) y_name: &'a str,
     /// A limit, and its name.
     pub(super) limit: Option<(&'a str, f64)>,
 }
 
-/// Draws the means as a line, with all between least and greatest shaded.
+/// Draws the means as a line, with the range from minimum to maximum shaded.
 pub(super) fn line(out: &mut dyn Write, line: Line<'_>) -> io::Result<()> {
     let Line { over_time, name, y_name, limit } = line;
     let (unit, ms) = unit_of_time(over_time.span_ms());
@@ -122,7 +122,7 @@ pub(super) fn line(out: &mut dyn Write, line: Line<'_>) -> io::Result<()> {
         for (step, (at, point)) in part.iter().enumerate() {
             write!(out, "{}{:.1} {:.1}", if step == 0 { 'M' } else { 'L' }, x(*at), plot.y(point.mean()))?;
         }
-        // One point alone is a dot: a line of no length with round ends.
+        // A single point is a dot: a line of zero length with round ends.
         writeln!(out, "{}\"/>", if part.len() == 1 { "h0" } else { "" })?;
     }
     if let Some((name, limit)) = limit {
@@ -133,7 +133,7 @@ pub(super) fn line(out: &mut dyn Write, line: Line<'_>) -> io::Result<()> {
     writeln!(out, "</svg>")
 }
 
-/// The unit in which a span of time is a handy number, and its milliseconds.
+/// A suitable unit for a span of time, and its milliseconds.
 fn unit_of_time(span_ms: f64) -> (&'static str, f64) {
     let units = [("days", 86_400_000.0), ("hours", 3_600_000.0), ("minutes", 60_000.0), ("seconds", 1000.0)];
     units.into_iter().find(|(_, ms)| span_ms >= 3.0 * ms).unwrap_or(("seconds", 1000.0))

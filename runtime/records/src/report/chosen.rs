@@ -1,4 +1,4 @@
-//! Which cells are shown: the most typical and the oddest of those whose frame left pictures.
+//! Which cells are shown: the most typical and the most unusual of those whose frame has pictures.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use bloodseg_vision::pictures;
 /// From the fifth percentile to the ninety-fifth of a normal distribution, in standard deviations.
 const NORMAL_WIDTH: f64 = 3.29;
 
-/// A measure so many deviations from the median is a reason to call a cell odd.
+/// A measure this many deviations from the median is a reason to call a cell unusual.
 const ODD_FROM: f64 = 2.0;
 
-/// The middle and the width of a measure.
+/// The median and the spread of a measure.
 #[derive(Debug, Clone, Copy)]
 struct Usual {
     median: f64,
@@ -33,7 +33,7 @@ struct Usual {
 impl Usual {
     fn of(at: impl Fn(f64) -> Option<f64>) -> Option<Self> {
         let (low, median, high) = (at(0.05)?, at(0.5)?, at(0.95)?);
-        // Where all are alike, the least difference counts, and nothing is divided by nought.
+        // If all are alike, a tiny spread avoids a division by zero.
         Some(Self { median, width: ((high - low) / NORMAL_WIDTH).max(median.abs() * 1e-3).max(1e-9) })
     }
 
@@ -59,20 +59,20 @@ pub(super) struct Chosen {
     pub(super) distance: f64,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
-    /// The nearest to both medians, the nearest first.
+    /// The closest to both medians, the closest first.
     pub(super) typical: Vec<Chosen>,
     /// The furthest, the furthest first.
     pub(super) odd: Vec<Chosen>,
-    /// Frames of the run that left pictures which are still theirs.
+    /// Frames of the run whose pictures still belong to them.
     pub(super) pictured: u64,
-    /// Whether there are more of them than are looked at.
+    /// Whether there are more of them than are examined.
     pub(super) more: bool,
 }
 
-/// Medians and widths of diameter and circularity.
+/// Medians and spreads of diameter and circularity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Medians {
     lengths: Lengths,
@@ -81,7 +81,7 @@ pub(super) struct Medians {
 }
 
 impl Medians {
-    /// Those of a run; none without a cell that is measured.
+    /// Those of a run; none without a measured cell.
     pub(super) fn of(figures: &Figures, lengths: Lengths) -> Option<Self> {
         let diameter = Usual::of(|share| figures.areas.quantile(share, |area| lengths.diameter(area)))?;
         let circularity = Usual::of(|share| figures.circularities.quantile(share, circularity))?;
@@ -98,13 +98,13 @@ impl Medians {
         [self.diameter.distance(diameter), self.circularity.distance(cell.circularity())]
     }
 
-    /// What a cell is like, in words.
+    /// The measures of a cell, as text.
     pub(super) fn words(&self, cell: &CellRow) -> String {
         let (diameter, unit) = (self.lengths.of_px(cell.equivalent_diameter_px()), self.lengths.unit());
         format!("diameter {diameter:.1} {unit}, circularity {:.2}", cell.circularity())
     }
 
-    /// Why a cell is where it is, in words: what is far from its median, or else what is furthest.
+    /// Why a cell is shown, as text: the measures far from their median, or else the furthest.
     pub(super) fn reason(&self, cell: &CellRow) -> String {
         let [by_diameter, by_circularity] = self.distances(cell);
         let diameter = (by_diameter >= ODD_FROM || by_diameter >= by_circularity).then(|| {
@@ -152,14 +152,14 @@ pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>)
         })
     })?;
     let Choice { typical, odd, .. } = &mut choice;
-    // Of few cells, the same ones are nearest and furthest.
+    // With few cells, the same ones are closest and furthest.
     odd.retain(|odd| !typical.iter().any(|typical| is_same(&typical.cell, &odd.cell)));
     Ok(choice)
 }
 
-/// Keeps a cell in a short list, behind those whose distance stays `before`. Of equal ones the typical are the earlier, the
-/// odd the later: where all are alike, the lists do not hold the same cells. What is there already under the name of another
-/// frame is not kept again.
+/// Inserts a cell into a short list, behind those whose distance stays `before`. Of equal ones the typical list takes the
+/// earlier, the unusual list the later, so that both do not hold the same cells if all are alike. A cell already listed
+/// under another frame name is not added again.
 fn keep(list: &mut Vec<Chosen>, cell: &CellRow, before: impl Fn(f64) -> bool, chosen: impl Fn() -> Chosen) {
     let at = list.partition_point(|kept| before(kept.distance));
     if at < MAX_REPORT_CELLS && !list.iter().any(|kept| is_same(&kept.cell, cell)) {
@@ -168,16 +168,16 @@ fn keep(list: &mut Vec<Chosen>, cell: &CellRow, before: impl Fn(f64) -> bool, ch
     }
 }
 
-/// Whether two rows are one cell seen twice: at the same place of its frame, with the same measures, as in two copies of a
-/// picture.
+/// Whether two rows are the same cell seen twice: at the same position in its frame, with the same measures, as in two
+/// copies of a picture.
 fn is_same(a: &CellRow, b: &CellRow) -> bool {
     let of = |cell: &CellRow| (cell.area_px, [cell.x_px, cell.y_px, cell.perimeter_px].map(f64::to_bits));
     of(a) == of(b)
 }
 
-/// The latest frame of each name that has pictures, by [`key`], and whether there are more than are looked at. A frame puts
-/// its pictures in the place of those of an earlier one of its name, as when a folder is replayed over and over: they are
-/// its own alone, and its cells are not to be chosen once for each time that it came.
+/// The latest frame of each name that has pictures, by [`key`], and whether there are more than are examined. A frame's
+/// pictures replace those of an earlier one with its name, as when a folder is replayed repeatedly: they belong to the
+/// latest only, and its cells must not be chosen once per replay.
 fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
     let (mut latest, mut more) = (HashMap::new(), false);
     let filter = Filter { run: Some(run.id), ..Filter::default() };
@@ -195,16 +195,16 @@ fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(Ha
     Ok((latest, more))
 }
 
-/// What stands for the name of a frame's pictures: the same in each process, so that a page has the same bytes each time.
+/// A hash of the name of a frame's pictures: the same in each process, so that a page has the same bytes each time.
 fn key(frame: &FrameRow) -> u64 {
     BuildHasherDefault::<DefaultHasher>::new().hash_one(frame.stem())
 }
 
-/// The super-resolved picture and the labels of a frame, where they were kept.
+/// The super-resolved picture and the labels of a frame, if they were kept.
 fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
-    // In records before version 4, the whole name where another file differs from it in its ending alone.
+    // In records before version 4, the whole name if another file differs from it only in its extension.
     [frame.stem(), frame.image.as_str()].into_iter().find_map(|stem| {
-        // A name in a database of others may be a way out of the folder.
+        // A name in a foreign database may point outside the folder.
         let plain = !stem.is_empty() && Path::new(stem).components().all(|part| matches!(part, Component::Normal(_)));
         let [sr, _, labels, _] = pictures::paths(folder, stem);
         (plain && sr.is_file() && labels.is_file()).then_some([sr, labels])

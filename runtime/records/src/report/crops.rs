@@ -1,4 +1,4 @@
-//! Pictures of single cells, cut from those that a run kept.
+//! Pictures of single cells, cut from the pictures that a run kept.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +18,25 @@ use bloodseg_vision::{
     frame::decode,
 };
 
-/// Side of what is shown around a cell, in median diameters.
+/// Side of the area shown around a cell, in median diameters.
 const WINDOW_DIAMETERS: f64 = 2.5;
 
-/// The same for a cell that is larger than that, in its longer sides.
+/// The same for a larger cell, in multiples of its longer side.
 const WINDOW_SIDES: f64 = 1.25;
 
-/// A cell cut out.
+/// A cropped cell.
 #[derive(Debug, Clone)]
 pub(super) struct Crop {
     /// The picture as PNG.
     pub(super) png: Vec<u8>,
-    /// What it shows of the super-resolved picture: left, top, width, height.
+    /// The part of the super-resolved picture that it shows: left, top, width, height.
     pub(super) window: [u32; 4],
-    /// The cell's outline in the super-resolved picture; empty where none is on record.
+    /// The cell's outline in the super-resolved picture; empty if none is recorded.
     pub(super) corners: Vec<[u32; 2]>,
 }
 
-/// Cuts out each cell, in the order given; none for a cell that is not in the picture any more. A picture is read once, and
-/// one at a time.
+/// Crops each cell, in the given order; none for a cell that is no longer in the picture. Each picture is read once, one
+/// at a time.
 pub(super) fn cut(chosen: &[&Chosen], median_px: f64) -> Vec<Option<Crop>> {
     let mut of_frame: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for (at, chosen) in chosen.iter().enumerate() {
@@ -74,7 +74,7 @@ fn read(chosen: &Chosen) -> Result<(RgbImage, Labels)> {
 
 fn crop_of(picture: &RgbImage, labels: &Labels, chosen: &Chosen, median_px: f64) -> Option<Crop> {
     let cell = &chosen.cell;
-    // A later run may have put its pictures in the place of these: then the labels are not those on record.
+    // A later run may have replaced these pictures: then the labels differ from the records.
     let pixels = labels.as_raw().iter().filter(|label| i64::from(**label) == cell.label).count();
     if i64::try_from(pixels) != Ok(cell.area_px) {
         return None;

@@ -16,7 +16,7 @@ use bloodseg_vision::{cells::limits::MAX_CELLS, frame::quality::Verdict};
 /// Steps in which circularities are counted, from 0 to 1.
 const CIRCULARITY_STEPS: u32 = 1000;
 
-/// Lengths in micrometres where the pitch is known, and in pixels of the super-resolved picture where it is not.
+/// Lengths in micrometres if the pitch is known, else in pixels of the super-resolved picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Lengths {
     um_per_sr_px: Option<f64>,
@@ -39,7 +39,7 @@ impl Lengths {
         px * self.um_per_sr_px.unwrap_or(1.0)
     }
 
-    /// The diameter of the disk of an area.
+    /// The diameter of a disk of this area.
     pub(super) fn diameter(self, area_px: u32) -> f64 {
         self.of_px((4.0 * f64::from(area_px) / PI).sqrt())
     }
@@ -50,12 +50,13 @@ impl Lengths {
     }
 }
 
-/// The circularity that a number of their tally means.
+/// The circularity for an index of its tally.
 pub(super) fn circularity(number: u32) -> f64 {
     f64::from(number) / f64::from(CIRCULARITY_STEPS)
 }
 
-/// Whether the sizes of a cell are its own: it is no platelet, is not cut by the edge of the frame, and stands in the input.
+/// Whether the size of a cell is meaningful: it is not a platelet, not cut by the edge of the frame, and supported by the
+/// input.
 pub(super) fn is_measured(cell: &CellRow) -> bool {
     cell.is_cell() && !cell.touches_border && cell.supported
 }
@@ -67,34 +68,34 @@ pub(super) struct Judged {
     pub(super) frames: u64,
     /// How many of them had their cells counted.
     pub(super) counted: u64,
-    /// Least and greatest of the measure that decides on it.
+    /// Minimum and maximum of the deciding measure.
     pub(super) range: Option<(f64, f64)>,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     /// Frames.
     pub(super) frames: u64,
     /// Frames whose cells were counted.
     pub(super) counted: u64,
-    /// By verdict, in the order of [`Verdict::ALL`]; at the end those of a verdict that this software does not know.
+    /// By verdict, in the order of [`Verdict::ALL`]; at the end those with a verdict unknown to this software.
     pub(super) judged: [Judged; Verdict::ALL.len() + 1],
-    /// Cells, platelets not among them.
+    /// Cells, without platelets.
     pub(super) cells: u64,
     /// Counted frames whose kinds are known.
     pub(super) with_kinds: u64,
-    /// Red cells, white cells, and platelets of these.
+    /// Red cells, white cells, and platelets in these.
     pub(super) kinds: [u64; 3],
-    /// Cells that the edge of a frame cuts.
+    /// Cells cut by the edge of a frame.
     pub(super) cut: u64,
-    /// Cells that the input does not support.
+    /// Unsupported cells.
     pub(super) unsupported: u64,
-    /// Cells a frame, of the frames that were counted.
+    /// Cells per frame, over the counted frames.
     pub(super) a_frame: Tally,
     /// The same.
     pub(super) a_frame_moments: Moments,
-    /// Areas of the cells that are measured, in pixels.
+    /// Areas of the measured cells, in pixels.
     pub(super) areas: Tally,
     /// Their diameters, in the unit of the report.
     pub(super) diameters: Moments,
@@ -102,11 +103,11 @@ pub(super) struct Figures {
     pub(super) circularities: Tally,
     /// The same.
     pub(super) circularity_moments: Moments,
-    /// Greatest size of a frame's super-resolved picture.
+    /// Maximum size of a frame's super-resolved picture.
     pub(super) size_px: [u32; 2],
     /// Cells of each counted frame over time.
     pub(super) cells_over_time: OverTime,
-    /// Share of the picture that cells cover, in percent.
+    /// Share of the picture covered by cells, in percent.
     pub(super) covered_over_time: OverTime,
     /// Sharpness over time.
     pub(super) sharpness_over_time: OverTime,
@@ -209,7 +210,7 @@ impl Figures {
             self.a_frame_moments.add(frame.cells as f64);
             self.cells_over_time.add(frame.box_ms, frame.cells as f64);
             let all_px = f64::from(width) * f64::from(height);
-            // Records of version 1 do not know the size: that is no number, and left out.
+            // Records of version 1 lack the size: the result is not a number and is skipped.
             self.covered_over_time.add(frame.box_ms, 100.0 * covered_px / all_px);
         }
         self.sharpness_over_time.add(frame.box_ms, frame.sharpness.unwrap_or(f64::NAN));

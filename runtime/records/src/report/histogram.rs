@@ -3,25 +3,25 @@
 use super::{axis::round_step, tally::Tally};
 use crate::report::limits::MAX_REPORT_BARS;
 
-/// Values above so many medians are counted beside the bars: one clump would press all others into the first.
+/// Values above this many medians are counted but not drawn: a single clump would squeeze all others into the first bar.
 const MOST_MEDIANS: f64 = 3.0;
 
 /// Bars of one width, side by side.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Histogram {
-    /// Where the first bar begins.
+    /// Where the first bar starts.
     pub(super) from: f64,
     /// Width of a bar.
     pub(super) width: f64,
-    /// Height of each.
+    /// Height of each bar.
     pub(super) bars: Vec<u64>,
     /// Values beyond the last bar.
     pub(super) beyond: u64,
 }
 
 impl Histogram {
-    /// The histogram of a tally whose numbers mean `value` of them, which must grow with the number. None where nothing
-    /// was counted.
+    /// The histogram of a tally, where a number stands for the value `value(number)`, which must be increasing. None if
+    /// nothing was counted.
     pub(super) fn of(tally: &Tally, value: impl Fn(u32) -> f64) -> Option<Self> {
         let at = |share| tally.quantile(share, &value);
         let (least, median, greatest) = (at(0.0)?, at(0.5)?, at(1.0)?);

@@ -1,9 +1,9 @@
-//! Text into HTML. Names and reasons come from files, cameras and databases of others: none of it is ever taken for markup.
+//! Text to HTML. Names and reasons come from foreign files, cameras and databases: none of it is ever treated as markup.
 
 use std::fmt::{self, Display, Write};
 
-/// A text with everything escaped that would mean something in HTML, inside and outside of attributes. What steers a
-/// terminal or turns the direction of writing is made visible as a sign that stands for none.
+/// Escapes everything that has a meaning in HTML, inside and outside of attributes. Terminal control characters and
+/// characters that change the writing direction are replaced by a visible sign.
 pub(super) fn text(text: impl Display) -> impl Display {
     fmt::from_fn(move |f| write!(Escape(f), "{text}"))
 }

@@ -5,29 +5,29 @@ use bloodseg_vision::{
     geometry::{MAX_FRAME_PX, SCALE, TILE_SR_PX},
 };
 
-/// Points that a line over time in a report has at most, however many frames there are.
+/// Maximum number of points of a line over time, however many frames there are.
 pub const MAX_REPORT_POINTS: usize = 240;
 
-/// Bars that a histogram in a report has at most.
+/// Maximum number of bars of a histogram.
 pub const MAX_REPORT_BARS: usize = 40;
 
-/// Sizes of cells up to this one, in pixels of the super-resolved picture, are counted each by itself in a report, so that
-/// medians are exact; larger ones are counted as this large. A whole tile.
+/// Cell sizes up to this one, in pixels of the super-resolved picture, are counted individually, so that medians are
+/// exact; larger ones are counted as this size. A whole tile.
 pub const MAX_REPORT_AREA_PX: u32 = TILE_SR_PX * TILE_SR_PX;
 
-/// Events that a report lists; of more, the latest.
+/// Events that a report lists; if there are more, the latest.
 pub const MAX_REPORT_EVENTS: usize = 200;
 
-/// Typical cells, and odd ones, that a report shows.
+/// Typical cells, and unusual ones, that a report shows.
 pub const MAX_REPORT_CELLS: usize = 12;
 
-/// Kept pictures whose cells a report chooses from; some forty bytes are held for each.
+/// Kept pictures whose cells a report chooses from; each takes about forty bytes of memory.
 pub const MAX_REPORT_PICTURED: usize = 16_384;
 
-/// Longest side of a cell's picture in a report, in pixels; what is larger is shrunk.
+/// Longest side of a cell's picture in a report, in pixels; larger ones are shrunk.
 pub const MAX_REPORT_CROP_PX: u32 = 256;
 
-/// Largest kept picture that a report cuts cells from, in pixels.
+/// Largest kept picture that cells are cut from, in pixels.
 pub const MAX_KEPT_PICTURE_PX: u64 = MAX_FRAME_PX * (SCALE * SCALE) as u64;
 
 const _: () = {

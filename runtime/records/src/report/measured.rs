@@ -1,4 +1,4 @@
-//! How large and how round the cells are, and how the run went over time.
+//! How large and how round the cells are, and the course of the run over time.
 
 use std::io::{self, Write};
 
@@ -22,21 +22,21 @@ pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     let unit = lengths.unit();
     writeln!(
         out,
-        "<p>The diameter is that of the disk of the same area. Cells that the edge of a frame cuts, and cells that the input \
+        "<p>The diameter is that of a disk of the same area. Cells cut by the edge of a frame, and cells that the input \
          does not support, are counted above but not measured here.</p>"
     )?;
     if !lengths.known() {
         writeln!(
             out,
-            "<p><strong>The pitch is not known: lengths are in pixels of the super-resolved picture</strong>, {SCALE} of which \
-             are one of the analysed picture.</p>"
+            "<p><strong>The pitch is unknown: lengths are in pixels of the super-resolved picture</strong>; {SCALE} of them \
+             correspond to one of the analysed picture.</p>"
         )?;
     }
     if pitches.first().is_some_and(|pitch| pitch.source == PitchSource::Measured) {
         writeln!(
             out,
-            "<p><strong>Micrometres are estimates</strong>: the pitch was measured by the red cells, taken as 7.5 µm. Red \
-             cells differ between people; sizes relative to each other hold.</p>"
+            "<p><strong>Micrometres are estimates</strong>: the pitch was measured from the red cells, assumed to be 7.5 µm. Red \
+             cells differ between people; relative sizes are still valid.</p>"
         )?;
     }
     let diameter = |area| lengths.diameter(area);
@@ -62,13 +62,13 @@ pub(super) fn sizes(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
             let (beyond, most) = (cells(figures.areas.beyond()), lengths.diameter(MAX_REPORT_AREA_PX));
             writeln!(
                 out,
-                "<p class=\"soft\">{beyond} larger than {most:.1} {unit} are counted as that large in medians, percentiles and \
-                 bars; mean and SD have their true size.</p>"
+                "<p class=\"soft\">{beyond} larger than {most:.1} {unit} count as that size in medians, percentiles and \
+                 bars; mean and SD use their true size.</p>"
             )?;
         }
         bars_in_numbers(out, &histogram, unit)?;
     } else {
-        writeln!(out, "<p>There is no such cell on record.</p>")?;
+        writeln!(out, "<p>No such cell was recorded.</p>")?;
     }
     writeln!(out, "</section>")
 }
@@ -89,7 +89,7 @@ fn row(
     writeln!(out, "</tr>")
 }
 
-/// The histogram for those who do not see it.
+/// The histogram as a table, for screen readers.
 fn bars_in_numbers(out: &mut dyn Write, histogram: &Histogram, unit: &str) -> io::Result<()> {
     writeln!(out, "<details>\n<summary>The histogram in numbers</summary>")?;
     begin(out, "Cells by diameter", &[&format!("from, {unit} "), &format!("below, {unit} "), "cells "])?;
@@ -110,23 +110,23 @@ pub(super) fn over_time(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     let figures = &facts.figures;
     writeln!(out, "<section>\n<h2>Over time</h2>")?;
     if figures.frames == 0 {
-        return writeln!(out, "<p>There is no frame on record.</p>\n</section>");
+        return writeln!(out, "<p>No frame was recorded.</p>\n</section>");
     }
     writeln!(
         out,
-        "<p>Time is that in which the box was running. A line is the mean of the frames near a moment, its shade all between \
-         the least and the greatest of them.</p>"
+        "<p>Time counts while the box was running. A line is the mean of the frames near a moment, its shade the range \
+         from their minimum to their maximum.</p>"
     )?;
     let line = |over_time, name, y_name| Line { over_time, name, y_name, limit: None };
     let sharpness_limit = Some(("out of focus below", LEAST_SHARPNESS));
     for line in [
-        line(&figures.cells_over_time, "Cells a frame over time", "cells a counted frame"),
-        line(&figures.covered_over_time, "Covered share over time", "% of the picture that cells cover"),
+        line(&figures.cells_over_time, "Cells per frame over time", "cells per counted frame"),
+        line(&figures.covered_over_time, "Covered share over time", "% of the picture covered by cells"),
         Line {
             limit: sharpness_limit,
             ..line(&figures.sharpness_over_time, "Sharpness over time", "sharpness in 1/px")
         },
-        line(&figures.brightness_over_time, "Brightness over time", "brightness of the background, 0 to 255"),
+        line(&figures.brightness_over_time, "Brightness over time", "background brightness, 0 to 255"),
     ] {
         match line.over_time.range() {
             Some((least, greatest)) => {
@@ -135,7 +135,7 @@ pub(super) fn over_time(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
                 let name = text(line.name);
                 writeln!(out, "<figcaption>{name}: {least:.2} to {greatest:.2}.</figcaption>\n</figure>")?;
             }
-            None => writeln!(out, "<p>{}: nothing on record.</p>", text(line.name))?,
+            None => writeln!(out, "<p>{}: nothing recorded.</p>", text(line.name))?,
         }
     }
     writeln!(out, "</section>")

@@ -1,8 +1,9 @@
-//! One HTML page about a run, to hand on: it needs no other file, no script and no network. docs/report.md says what is in it.
+//! A standalone HTML page about a run: it needs no other file, no script and no network. docs/report.md describes its
+//! contents.
 //!
-//! The records are read three times, a frame at a time: for the figures, for the frames that have pictures, and for the cells
-//! that are shown. What is held between is counts in bins, points and short lists, all of bounded size. The same records give
-//! the same bytes: nothing is said of when the page was written.
+//! The records are read three times, frame by frame: for the figures, for the frames that have pictures, and for the
+//! cells shown. Between passes only bins, points and short lists of bounded size are kept. The same records give the same
+//! bytes: the page does not say when it was written.
 
 mod axis;
 mod cells;
@@ -39,22 +40,22 @@ use crate::{
 
 const STYLE: &str = include_str!("page.css");
 
-/// What the page may load: what is in it, and nothing else. Should a foreign text ever pass for markup, it still loads nothing.
+/// What the page may load: only what is in it. If foreign text ever passed for markup, it could not load anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// What is known of a run before its page is written.
+/// What is known about a run before its page is written.
 struct Facts {
     run: RunRow,
     extent: Extent,
     models: Vec<ModelRow>,
-    /// The latest events, and how many there are in all.
+    /// The latest events, and their total number.
     events: (Vec<EventRow>, u64),
     figures: Figures,
     pitches: Vec<PitchRow>,
     lengths: Lengths,
 }
 
-/// What a page tells, in numbers.
+/// The numbers of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// Frames.
@@ -65,7 +66,7 @@ pub struct Told {
     pub shown: usize,
 }
 
-/// Writes the page about `run` to `out`; `progress` is called for each frame. Pictures are looked for beside the records.
+/// Writes the page about `run` to `out`; `progress` is called for each frame. Pictures are looked up beside the records.
 ///
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read,

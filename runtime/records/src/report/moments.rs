@@ -1,6 +1,6 @@
-//! Mean and standard deviation of values that pass by once (Welford).
+//! Mean and standard deviation of values in one pass (Welford).
 
-/// What is kept of the values so far.
+/// The state after the values so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Moments {
     count: u64,
@@ -9,7 +9,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// One more value; what is no number is left out.
+    /// Adds a value; non-numbers are skipped.
     pub(super) fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
@@ -25,7 +25,7 @@ impl Moments {
         (self.count > 0).then_some(self.mean)
     }
 
-    /// The standard deviation of what they are a sample of.
+    /// The standard deviation of the population that they sample.
     pub(super) fn deviation(&self) -> Option<f64> {
         (self.count > 1).then(|| (self.squares.max(0.0) / (self.count - 1) as f64).sqrt())
     }

@@ -1,15 +1,15 @@
-//! A measure of frames over time: so many points at most, each the mean, least and greatest of the frames near it.
+//! A measure of frames over time: a limited number of points, each the mean, minimum and maximum of the frames near it.
 
-/// What lies at one point.
+/// What is known at one point.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Point {
     /// Frames.
     pub(super) count: u64,
     /// Sum of their values.
     pub(super) sum: f64,
-    /// The least.
+    /// The minimum.
     pub(super) least: f64,
-    /// The greatest.
+    /// The maximum.
     pub(super) greatest: f64,
 }
 
@@ -29,12 +29,12 @@ pub(super) struct OverTime {
 }
 
 impl OverTime {
-    /// For times from `first_ms` to `last_ms`, in so many points.
+    /// For times from `first_ms` to `last_ms`, with this many points.
     pub(super) fn new((first_ms, last_ms): (i64, i64), points: usize) -> Self {
         Self { first_ms, last_ms: last_ms.max(first_ms), points: vec![Point::default(); points.max(1)] }
     }
 
-    /// The value of a frame; what is no number is left out.
+    /// Adds the value of a frame; non-numbers are skipped.
     pub(super) fn add(&mut self, at_ms: i64, value: f64) {
         let points = self.points.len();
         let share = (at_ms.saturating_sub(self.first_ms)) as f64 / self.span_ms();
@@ -53,17 +53,17 @@ impl OverTime {
         self.last_ms.saturating_sub(self.first_ms).max(1) as f64
     }
 
-    /// Each point at which something is: its index, and what.
+    /// Each point with data: its index and the data.
     pub(super) fn each(&self) -> impl Iterator<Item = (usize, &Point)> + '_ {
         self.points.iter().enumerate().filter(|(_, point)| point.count > 0)
     }
 
-    /// Where the middle of a point lies between the first time (0) and the last (1).
+    /// Position of the middle of a point between the first time (0) and the last (1).
     pub(super) fn place(&self, at: usize) -> f64 {
         (at as f64 + 0.5) / self.points.len() as f64
     }
 
-    /// The least and the greatest value of all.
+    /// The minimum and the maximum of all values.
     pub(super) fn range(&self) -> Option<(f64, f64)> {
         self.each().map(|(_, point)| (point.least, point.greatest)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }

@@ -1,4 +1,4 @@
-//! How the frames were judged, and why.
+//! The quality verdicts of the frames, and the reasons.
 
 use std::io::{self, Write};
 
@@ -11,20 +11,20 @@ use bloodseg_vision::frame::quality::{
     LEAST_BRIGHTNESS_LEVELS, LEAST_CONTRAST_LEVELS, LEAST_SHARPNESS, OVER_EXPOSED_SHARE, Verdict, WASHED_OUT_SHARE,
 };
 
-/// A row a verdict.
+/// One row per verdict.
 pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     let figures = &facts.figures;
     writeln!(out, "<section>\n<h2>Quality of frames</h2>")?;
     writeln!(
         out,
-        "<p>Every frame is judged before its cells are counted. One that is not good has no cells, unless the run was told \
-         to count all the same.</p>"
+        "<p>Every frame is assessed before its cells are counted. Cells are counted only in good frames, unless the run was told \
+         to count in all frames.</p>"
     )?;
     let columns = ["Verdict", "frames ", "share ", "counted ", "why", "found"];
     begin(out, "Frames by verdict", &columns)?;
     let verdicts = Verdict::ALL.into_iter().map(Some).chain([None]);
     for (verdict, judged) in verdicts.zip(&figures.judged) {
-        // Those of a verdict that is not known are rare enough not to be told as none.
+        // A row for unknown verdicts appears only if there are any.
         if verdict.is_none() && judged.frames == 0 {
             continue;
         }
@@ -39,7 +39,7 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(out, "</section>")
 }
 
-/// What a verdict rests on in this version of the software.
+/// What a verdict is based on in this version of the software.
 fn why(verdict: Option<Verdict>) -> String {
     let percent = |share: f64| 100.0 * share;
     match verdict {
@@ -52,9 +52,9 @@ fn why(verdict: Option<Verdict>) -> String {
             percent(WASHED_OUT_SHARE)
         ),
         Some(Verdict::UnderExposed) => format!("background darker than level {LEAST_BRIGHTNESS_LEVELS}"),
-        Some(Verdict::ScaleUnknown) => "no pitch, and no red cells to measure it by".into(),
-        Some(Verdict::ScaleDoubtful) => "red cells of less than 5 or more than 11 um at the pitch given".into(),
-        None => "not known to the software that wrote this page".into(),
+        Some(Verdict::ScaleUnknown) => "no pitch, and no red cells to measure it from".into(),
+        Some(Verdict::ScaleDoubtful) => "red cells of less than 5 or more than 11 um at the given pitch".into(),
+        None => "unknown to the software that wrote this page".into(),
     }
 }
 

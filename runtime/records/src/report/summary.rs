@@ -1,4 +1,4 @@
-//! What stands first on the page: what ran, when, how it ended, and the counts.
+//! The head of the page: what ran, when, how it ended, and the counts.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     match (&run.ended, run.ended_utc_ms) {
         (Some(how), Some(at_ms)) => writeln!(out, "Ended {}: {}.</p>", time(at_ms), text(how))?,
         (Some(how), None) => writeln!(out, "Ended: {}.</p>", text(how))?,
-        (None, _) => writeln!(out, "No end is on record: the run goes on, or was cut off.</p>")?,
+        (None, _) => writeln!(out, "No end was recorded: the run is still going, or was interrupted.</p>")?,
     }
     match extent.utc_ms {
         Some((first, last)) => {
@@ -28,13 +28,13 @@ pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
                 time(last)
             )?;
         }
-        None => writeln!(out, "<p>No frame of this run is on record.</p>")?,
+        None => writeln!(out, "<p>No frame of this run was recorded.</p>")?,
     }
     let median = figures.areas.quantile(0.5, |area| lengths.diameter(area));
     let mut key = vec![
         ("Frames", figures.frames.to_string()),
         ("Cells", figures.cells.to_string()),
-        ("Cells a frame, median", number(figures.a_frame.quantile(0.5, f64::from), 1).to_string()),
+        ("Cells per frame, median", number(figures.a_frame.quantile(0.5, f64::from), 1).to_string()),
         ("Diameter, median", format!("{} {}", number(median, 2), lengths.unit())),
     ];
     if figures.with_kinds > 0 {
@@ -58,29 +58,26 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         frames.push_str(&format!(", numbers {first} to {last}"));
     }
     let mut rows = vec![
-        ("Frames on record", frames),
+        ("Frames recorded", frames),
         (
             "Frames whose cells were counted",
             format!("{} ({})", figures.counted, percent(figures.counted, figures.frames)),
         ),
-        ("Frames dropped before the analysis", extent.dropped.to_string()),
+        ("Frames dropped before analysis", extent.dropped.to_string()),
         ("Cells", figures.cells.to_string()),
-        ("Cells that the edge of a frame cuts", format!("{} ({})", figures.cut, percent(figures.cut, figures.cells))),
-        (
-            "Cells that the input does not support",
-            format!("{} ({})", figures.unsupported, percent(figures.unsupported, figures.cells)),
-        ),
-        ("Cells a counted frame, mean", number(figures.a_frame_moments.mean(), 2).to_string()),
-        ("Cells a counted frame, standard deviation", number(figures.a_frame_moments.deviation(), 2).to_string()),
-        ("Cells a counted frame, median", number(at(0.5), 1).to_string()),
-        ("Cells a counted frame, least to greatest", format!("{} to {}", number(at(0.0), 0), number(at(1.0), 0))),
+        ("Cells cut by the edge of a frame", format!("{} ({})", figures.cut, percent(figures.cut, figures.cells))),
+        ("Unsupported cells", format!("{} ({})", figures.unsupported, percent(figures.unsupported, figures.cells))),
+        ("Cells per counted frame, mean", number(figures.a_frame_moments.mean(), 2).to_string()),
+        ("Cells per counted frame, standard deviation", number(figures.a_frame_moments.deviation(), 2).to_string()),
+        ("Cells per counted frame, median", number(at(0.5), 1).to_string()),
+        ("Cells per counted frame, minimum to maximum", format!("{} to {}", number(at(0.0), 0), number(at(1.0), 0))),
     ];
     if figures.with_kinds > 0 {
         let [red, white, platelets] = figures.kinds;
         let kinds = [
             ("Red cells", format!("{red} ({})", percent(red, red + white))),
             ("White cells", format!("{white} ({})", percent(white, red + white))),
-            ("Platelets, which are no part of the cells", platelets.to_string()),
+            ("Platelets (not included in the cells)", platelets.to_string()),
         ];
         let at = rows.iter().position(|(name, _)| *name == "Cells").map_or(rows.len(), |at| at + 1);
         rows.splice(at..at, kinds);
@@ -94,13 +91,12 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     }
     pairs(out, "Frames and cells", &rows)?;
     if extent.numbers.is_some_and(|(first, _)| first > 1) {
-        let found =
-            "The first frames of the run are not on record: they were dropped, or deleted because of age or size.";
+        let found = "The first frames of the run are missing: they were dropped, or deleted because of age or size.";
         writeln!(out, "<p class=\"soft\">{found}</p>")?;
     }
     if run.ended.is_none() {
-        let so_far = "Counts are those of the frames that were on record when this page was written; how many could not be \
-                      kept stands there at the end of a run.";
+        let so_far = "Counts cover the frames recorded when this page was written; the number that could not be kept \
+                      is known at the end of a run.";
         writeln!(out, "<p class=\"soft\">{so_far}</p>")?;
     }
     writeln!(out, "</section>")
@@ -116,7 +112,7 @@ pub(super) fn time(ms: i64) -> impl std::fmt::Display {
     })
 }
 
-/// The words for a number of frames.
+/// A number of frames, as text.
 pub(super) fn frames(count: u64) -> String {
     counted(count, "frame", "frames")
 }

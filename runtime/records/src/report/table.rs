@@ -1,4 +1,4 @@
-//! Tables of a page, and numbers as they stand in them.
+//! Tables of a page, and the format of their numbers.
 
 use std::{
     fmt::{self, Display},
@@ -7,7 +7,7 @@ use std::{
 
 use super::html::text;
 
-/// A table of names and values, one a row.
+/// A table of names and values, one per row.
 pub(super) fn pairs(out: &mut dyn Write, caption: &str, rows: &[(&str, String)]) -> io::Result<()> {
     writeln!(out, "<table>\n<caption>{}</caption>\n<tbody>", text(caption))?;
     for (name, value) in rows {
@@ -16,7 +16,7 @@ pub(super) fn pairs(out: &mut dyn Write, caption: &str, rows: &[(&str, String)])
     writeln!(out, "</tbody>\n</table>")
 }
 
-/// Opens a table with these columns; those whose name ends in a space hold numbers. It ends with [`end`].
+/// Opens a table with these columns; those whose name ends in a space hold numbers. [`end`] closes it.
 pub(super) fn begin(out: &mut dyn Write, caption: &str, columns: &[&str]) -> io::Result<()> {
     write!(out, "<div class=\"wide\">\n<table>\n<caption>{}</caption>\n<thead><tr>", text(caption))?;
     for column in columns {
@@ -26,12 +26,12 @@ pub(super) fn begin(out: &mut dyn Write, caption: &str, columns: &[&str]) -> io:
     writeln!(out, "</tr></thead>\n<tbody>")
 }
 
-/// Ends what [`begin`] began.
+/// Closes what [`begin`] opened.
 pub(super) fn end(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</tbody>\n</table>\n</div>")
 }
 
-/// A number with so many decimals, or a dash where there is none.
+/// A number with this many decimals, or a dash if there is none.
 pub(super) fn number(value: Option<f64>, decimals: usize) -> impl Display {
     fmt::from_fn(move |f| match value.filter(|value| value.is_finite()) {
         Some(value) => write!(f, "{value:.decimals$}"),
@@ -39,7 +39,7 @@ pub(super) fn number(value: Option<f64>, decimals: usize) -> impl Display {
     })
 }
 
-/// A part of a whole in percent; a dash of nothing.
+/// A part of a whole in percent; a dash if the whole is zero.
 pub(super) fn percent(part: u64, whole: u64) -> impl Display {
     fmt::from_fn(move |f| match whole {
         0 => f.write_str("–"),
@@ -47,7 +47,7 @@ pub(super) fn percent(part: u64, whole: u64) -> impl Display {
     })
 }
 
-/// A count with the word for what is counted.
+/// A count with the noun in the right form.
 pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -1,6 +1,6 @@
-//! How often each whole number came: exact medians in memory that does not grow with the number of what is counted.
+//! How often each integer occurred: exact medians in memory that does not grow with the number of values.
 
-/// Counts of whole numbers from 0 to a greatest one; what is greater is counted as that one.
+/// Counts of integers from 0 to a maximum; larger values are counted as the maximum.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
     most: u32,
@@ -10,12 +10,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// An empty one for numbers up to `most`. Its memory grows with the greatest number that comes.
+    /// An empty tally for numbers up to `most`. Its memory grows with the largest number seen.
     pub(super) fn new(most: u32) -> Self {
         Self { most, counts: Vec::new(), total: 0, beyond: 0 }
     }
 
-    /// One more of a number; what is below 0 is counted as 0.
+    /// Counts a number; negative ones are counted as 0.
     pub(super) fn add(&mut self, number: i64) {
         let wanted = u32::try_from(number.max(0)).unwrap_or(u32::MAX);
         self.beyond += u64::from(wanted > self.most);
@@ -34,18 +34,18 @@ impl Tally {
         self.total
     }
 
-    /// How many of them were greater than what is told apart.
+    /// How many exceeded the maximum.
     pub(super) fn beyond(&self) -> u64 {
         self.beyond
     }
 
-    /// Each number that came, in their order, with how often it did.
+    /// Each number that occurred, in order, with how often it did.
     pub(super) fn each(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         (0..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
-    /// The value below which `share` (0 to 1) of the values lie, where a number means `value` of it; between the two
-    /// nearest in rank where the place lies between them. None where nothing was counted.
+    /// The value below which `share` (0 to 1) of the values lie, where a number stands for `value(number)`; interpolated
+    /// between the two nearest ranks. None if nothing was counted.
     pub(super) fn quantile(&self, share: f64, value: impl Fn(u32) -> f64) -> Option<f64> {
         let place = share.clamp(0.0, 1.0) * self.total.checked_sub(1)? as f64;
         let (low, high) = (self.at_rank(place.floor() as u64)?, self.at_rank(place.ceil() as u64)?);
@@ -53,7 +53,7 @@ impl Tally {
         Some(low + (high - low) * place.fract())
     }
 
-    /// The number with this rank; the least has rank 0.
+    /// The number with this rank; the lowest has rank 0.
     fn at_rank(&self, rank: u64) -> Option<u32> {
         let mut before = 0;
         self.each().find_map(|(number, count)| {

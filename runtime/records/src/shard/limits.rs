@@ -1,4 +1,4 @@
 //! How many parts an archive may be divided into.
 
-/// Most parts that `segment --shard` cuts a list of pictures into: their marks are read at once.
+/// Maximum number of parts that `segment --shard` divides a list of pictures into: their marks are read together.
 pub const MAX_SHARDS: u32 = 10_000;

@@ -1,5 +1,5 @@
-//! `shard.json`: what a shard did, and all that its tables depend on. It is written last, so that a folder with one is a
-//! shard that was finished.
+//! `shard.json`: what a shard did, and everything that its tables depend on. It is written last, so that a folder with
+//! one holds a finished shard.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ pub struct Mark {
     pub shard: Shard,
     /// What must be the same in all shards.
     pub common: Common,
-    /// Pictures that fell to this shard.
+    /// Pictures of this shard.
     pub pictures: u64,
     /// Those of them that could not be used.
     pub refused: u64,
@@ -39,19 +39,19 @@ pub struct Mark {
     pub frames_sha256: String,
 }
 
-/// Everything that decides what stands in the tables.
+/// Everything that decides what the tables contain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Common {
-    /// Version of the software, and a hash of the sources that it was built from: builds of one version may differ.
+    /// Version of the software, and a hash of the sources it was built from: builds of one version may differ.
     pub version: String,
     /// The list of pictures that was divided.
     pub inputs: Inputs,
-    /// The super-resolution net.
+    /// The super-resolution network.
     pub ssr: ModelMark,
-    /// The segmentation net.
+    /// The segmentation network.
     pub unet: ModelMark,
-    /// `--um-per-px`, or the config's.
+    /// `--um-per-px`, or from the config.
     pub um_per_px: Option<f64>,
     /// `--whole-field`
     pub whole_field: bool,
@@ -65,13 +65,13 @@ pub struct Common {
     pub bits: Option<u32>,
 }
 
-/// A list of pictures, told from others.
+/// Identifies a list of pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
     /// How many.
     pub count: u64,
-    /// SHA-256 over the names and sizes in their order, without the folders, which two machines may call differently.
+    /// SHA-256 over the names and sizes in order, without the folders, which two machines may call differently.
     pub sha256: String,
 }
 
@@ -81,7 +81,7 @@ impl Inputs {
         let (mut hash, mut count) = (Sha256::new(), 0);
         for path in paths {
             hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-            // No name has a zero byte; what is not there has another mark than an empty file.
+            // No name has a zero byte; a missing file has another mark than an empty file.
             let size = fs::metadata(path).map_or_else(|_| "none".to_owned(), |known| known.len().to_string());
             hash.update(format!("\0{size}\0"));
             count += 1;
@@ -90,7 +90,7 @@ impl Inputs {
     }
 }
 
-/// A model, told from others.
+/// Identifies a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelMark {
@@ -98,7 +98,7 @@ pub struct ModelMark {
     pub version: String,
     /// SHA-256 of the ONNX file.
     pub onnx_sha256: String,
-    /// SHA-256 of its manifest, which holds the rule by which cells are read off.
+    /// SHA-256 of its manifest, which holds the rule for extracting cells.
     pub manifest_sha256: String,
 }
 
@@ -118,7 +118,7 @@ impl ModelMark {
 }
 
 impl Common {
-    /// The first thing in which `self` and `other` differ: its name, and both values.
+    /// The first difference between `self` and `other`: its name, and both values.
     pub fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
         let pitch = |um: Option<f64>| um.map_or_else(|| "not given".to_owned(), |um| um.to_string());
         let depth = |bits: Option<u32>| bits.map_or_else(|| "not given".to_owned(), |bits| bits.to_string());
@@ -156,7 +156,7 @@ impl Mark {
         Ok(file.commit()?)
     }
 
-    /// Takes the mark of an earlier call away, where there is one.
+    /// Deletes the mark of an earlier call, if there is one.
     ///
     /// # Errors
     /// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable)
@@ -171,7 +171,8 @@ impl Mark {
     /// Reads that of a shard's folder.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) where there is none, that is for a shard that was not finished, or one that means nothing.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) if there is none, that is for a shard that was not
+    /// finished, or if it makes no sense.
     pub fn read(folder: &Path) -> Result<Self> {
         const EXPECTED: &str = "what `bloodseg segment --shard` writes at its end";
         let path = folder.join(FILE);
@@ -182,7 +183,7 @@ impl Mark {
         let mut text = String::new();
         file.take(MAX_TEXT_BYTES).read_to_string(&mut text).map_err(|e| fault(e.to_string(), ""))?;
         let mark: Self = serde_json::from_str(&text).map_err(|e| fault(e.to_string(), "Run the shard again"))?;
-        // Marks come from other machines: what was checked at the command line is checked again.
+        // Marks come from other machines: what was checked on the command line is checked again.
         let Mark { shard, pictures, refused, .. } = &mark;
         let share = usize::try_from(mark.common.inputs.count).ok().map(|count| shard.range(count).len() as u64);
         if shard.to_string().parse() != Ok(*shard) || share != Some(*pictures) || refused > pictures {

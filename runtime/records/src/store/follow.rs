@@ -116,7 +116,7 @@ impl Follower {
             if is_frame_sound(&self.0, id)? == Some(true) {
                 found.push(self.followed(row)?);
             } else {
-                log::error!("frame {id} in the database is not what was written, and is left out");
+                log::error!("frame {id} in the database is damaged, and is skipped");
             }
         }
         Ok((found, last))

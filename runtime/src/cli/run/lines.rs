@@ -131,7 +131,7 @@ pub(super) fn summary(outcome: &Outcome, tally: &Tally, seconds: f64) -> String 
     // Frames whose cells were not counted have no cell count.
     let each = match tally.counted {
         0 => "none counted".to_owned(),
-        counted => format!("{:.1} a counted frame", cells as f64 / counted as f64),
+        counted => format!("{:.1} per counted frame", cells as f64 / counted as f64),
     };
     let rate = if seconds > 0.0 { analysed as f64 / seconds } else { 0.0 };
     let kinds = tally.kinds.map_or_else(String::new, |[red, white, platelets]| {

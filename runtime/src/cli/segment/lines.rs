@@ -9,7 +9,7 @@ const MANY_TILES: u32 = 64;
 pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
     match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
         Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
-            "{um:.3} um a pixel; the models were made for {} to {} um, and work at half to twice that at \
+            "{um:.3} um per pixel; the models were made for {} to {} um, and work at half to twice that at \
              most. Counts are unreliable: shrink the picture, or use --whole-field for a field at full resolution",
             pitch.least_um_per_px, pitch.greatest_um_per_px
         )),

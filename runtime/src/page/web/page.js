@@ -142,7 +142,7 @@ function showModels(models) {
       list.append(dt, dd);
     };
     row("Size", number(model.size_bytes / 1024) + " KiB, " + number(model.parameters) + " parameters");
-    row("Pitch", number(model.um_per_px, 3) + " µm a pixel");
+    row("Pitch", number(model.um_per_px, 3) + " µm per pixel");
     for (const [key, value] of Object.entries(model.figures)) row(key.replaceAll("_", " "), number(value, 3));
     const data = document.createElement("p"), licence = document.createElement("p");
     data.textContent = "Trained on: " + model.data;
@@ -279,7 +279,7 @@ const PITCH_SOURCES = { given: "given", metadata: "from the file", measured: "es
 // The pitch and its source.
 function scaleWords({ um_per_px: um, pitch_source: source, scale, counted }) {
   if (um == null) return counted ? "pitch not known, taken as it is" : "not known";
-  return `${number(um, 3)} µm a pixel, ${PITCH_SOURCES[source] ?? source}; ${number(scale, 2)} px for one`;
+  return `${number(um, 3)} µm per pixel, ${PITCH_SOURCES[source] ?? source}; ${number(scale, 2)} px for one`;
 }
 
 // A new run has started and has no frame yet.
