@@ -6,6 +6,7 @@
 
 pub mod agreement;
 pub mod density;
+pub mod drift;
 pub mod fields;
 pub mod share;
 pub mod single;
