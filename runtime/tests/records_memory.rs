@@ -180,7 +180,7 @@ fn a_page_about_many_frames_takes_no_more_memory() {
     }
     let records = Records::open(folder.path()).unwrap();
     let peak = |run: i64| {
-        let run = records.run(run).unwrap().unwrap();
+        let run = report::Scope::of_run(&records, records.run(run).unwrap().unwrap()).unwrap();
         let mut count = 0;
         let bytes = peak_bytes(|| {
             report::write(&records, &run, &mut io::sink(), &mut || count += 1).unwrap();

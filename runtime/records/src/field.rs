@@ -31,6 +31,16 @@ impl FieldState {
         }
     }
 
+    /// For people; before the number of an earlier frame, where there is one.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Same => "the same as frame",
+            Self::Overlaps => "overlaps frame",
+            Self::TooFew => "too few cells to compare",
+        }
+    }
+
     /// The state of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)

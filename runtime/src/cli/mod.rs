@@ -22,6 +22,7 @@ mod recorded;
 mod report;
 mod run;
 mod sample;
+mod seen;
 mod segment;
 mod session;
 mod signals;

@@ -9,11 +9,8 @@ use crate::error::{Error, Result};
 use bloodseg_durable::AtomicFile;
 use bloodseg_records::{
     export::ExportError,
-    report,
-    store::{
-        about::RunRow,
-        read::{Filter, Records},
-    },
+    report::{self, Scope},
+    store::{about::RunRow, read::Records},
 };
 
 /// Most runs listed in a message.
@@ -30,6 +27,10 @@ pub(super) struct ReportArgs {
     /// Number of the run in the records, or `latest`
     #[arg(value_name = "RUN", default_value = "latest", value_parser = which)]
     run: Which,
+
+    /// Report all frames of the sample of this name, from however many calls and runs
+    #[arg(long, value_name = "ID", conflicts_with = "run")]
+    sample: Option<String>,
 
     /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
     #[arg(long, value_name = "DIR")]
@@ -69,13 +70,16 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     let records = Records::open_checked(&recorded::folder(session, args.from.as_deref())?)?;
     recorded::warn_of_damage(&records);
-    let run = wanted(&records, args.run)?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("report-{}.html", run.id)));
+    let scope = match &args.sample {
+        Some(name) => of_sample(&records, name)?,
+        None => Scope::of_run(&records, wanted(&records, args.run)?)?,
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("report-{}.html", file_part(&scope))));
     refuse_what_is_there(&out, args.force)?;
-    let (frames, _) = records.count(&Filter { run: Some(run.id), ..Filter::default() })?;
+    let (frames, _) = records.count(&scope.filter)?;
     let bar = print::progress(usize::try_from(frames).unwrap_or(usize::MAX), "frames", session.quiet);
     let mut file = AtomicFile::create(&out)?;
-    let done = report::write(&records, &run, &mut file, &mut || bar.inc(1));
+    let done = report::write(&records, &scope, &mut file, &mut || bar.inc(1));
     bar.finish_and_clear();
     let told = done.map_err(|error| match error {
         ExportError::Records(error) => error.into(),
@@ -84,10 +88,36 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     file.commit()?;
     if !session.quiet {
         let report::Told { frames, cells, shown } = told;
-        let (path, run) = (out.display(), run.id);
-        print::line(format_args!("report   {path}: run {run}, {frames} frames, {cells} cells, {shown} of them shown"));
+        let path = out.display();
+        let what = match &args.sample {
+            Some(name) => format!("sample {name}"),
+            None => format!("run {}", scope.run.id),
+        };
+        print::line(format_args!("report   {path}: {what}, {frames} frames, {cells} cells, {shown} of them shown"));
     }
     Ok(())
+}
+
+/// What tells the file of one page from another's: the number of the run, or the sample with characters that every file system
+/// takes.
+fn file_part(scope: &Scope) -> String {
+    match &scope.filter.sample {
+        None => scope.run.id.to_string(),
+        Some(name) => name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect(),
+    }
+}
+
+/// All frames of a sample.
+fn of_sample(records: &Records, name: &str) -> Result<Scope> {
+    if let Some(scope) = Scope::of_sample(records, name)? {
+        return Ok(scope);
+    }
+    let names = records.sample_names(MAX_NAMED_RUNS)?;
+    let expected = match names.is_empty() {
+        true => "records of a run with --sample".to_owned(),
+        false => format!("one of {}", names.join(", ")),
+    };
+    Err(Error::input(records.path(), format!("no sample {name}"), expected, ""))
 }
 
 /// The selected run.

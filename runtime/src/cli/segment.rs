@@ -160,7 +160,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
 /// Prints and saves the totals of the call. With --append the pictures of earlier calls are missing from them, so they
 /// are not saved.
 fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
-    let summary = work.totals.summary();
+    let summary = work.seen.count().summary();
     if let Some(summary) = summary.as_ref().filter(|_| work.done > 1) {
         print::line(summary.text("picture"));
     }

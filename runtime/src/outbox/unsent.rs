@@ -10,6 +10,7 @@ use std::{
 use super::mark::Mark;
 use bloodseg_clock::back_off::pause;
 use bloodseg_records::{
+    field::Field,
     keeper::file_number,
     limits::{MAX_RECORDS_RETRY, MIN_RECORDS_RETRY},
     store::{
@@ -42,6 +43,10 @@ pub struct Entry {
     pub at_utc_ms: i64,
     /// Its name.
     pub image: String,
+    /// Name of its sample, or empty.
+    pub sample: String,
+    /// What it shows that earlier frames of its run did not; `None` if frames were not compared.
+    pub field: Option<Field>,
     /// Its quality verdict.
     pub verdict: String,
     /// Sharpness, if there is something to measure.
@@ -244,6 +249,8 @@ impl From<FollowedFrame> for Entry {
             number: frame.number,
             at_utc_ms: frame.at_utc_ms,
             image: frame.image,
+            sample: frame.sample,
+            field: frame.field,
             verdict: frame.verdict,
             sharpness: frame.sharpness,
             quality: frame.quality,

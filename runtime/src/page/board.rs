@@ -8,7 +8,7 @@ use std::{
     fmt::Write,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -173,6 +173,10 @@ pub struct Board {
     /// Cells of the latest frames.
     pub recent: Arc<RecentCells>,
     answer: Mutex<Answer>,
+    /// When the numbers were last requested, milliseconds of the run, plus one; 0 before the first time.
+    asked: AtomicU64,
+    /// Whether they were requested since the run came to its end.
+    asked_at_end: AtomicBool,
 }
 
 /// What the frames of the sample under the lens come to.
@@ -191,6 +195,19 @@ impl Default for Board {
 }
 
 impl Board {
+    /// Notes that the numbers are requested, and whether they are those of a run that has ended.
+    pub fn ask(&self, now: Duration, has_ended: bool) {
+        self.asked.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX).saturating_add(1), Relaxed);
+        self.asked_at_end.fetch_or(has_ended, Relaxed);
+    }
+
+    /// Whether somebody watches who has not seen the end: the numbers were requested within `recent` before `now`, and not
+    /// since the run ended.
+    pub fn is_watched(&self, now: Duration, recent: Duration) -> bool {
+        let asked = self.asked.load(Relaxed).checked_sub(1).map(Duration::from_millis);
+        !self.asked_at_end.load(Relaxed) && asked.is_some_and(|asked| now.saturating_sub(asked) <= recent)
+    }
+
     /// What was counted so far, and of which sample.
     pub fn set_answer(&self, sample: Option<&Sample>, summary: Option<Summary>) {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -236,6 +253,8 @@ impl Board {
             stages: StageHistograms::default(),
             recent: Arc::new(RecentCells::new()),
             answer: Mutex::default(),
+            asked: AtomicU64::new(0),
+            asked_at_end: AtomicBool::new(false),
         }
     }
 
@@ -465,6 +484,18 @@ pub(super) mod tests {
         board.copy(&mut pictures);
         assert_eq!((pictures.frame, pictures.lr.size_px, pictures.sr.size_px), (7, (64, 32), (256, 128)));
         assert_eq!((pictures.labels[0], pictures.labels[10], pictures.labels[16]), (1, 0, 2 | UNSUPPORTED_BIT));
+    }
+
+    #[test]
+    fn who_watches_is_waited_for_until_the_end_was_seen() {
+        let (board, recent, now) = (Board::new(), Duration::from_secs(5), Duration::from_secs(60));
+        assert!(!board.is_watched(now, recent), "nobody came");
+        board.ask(Duration::from_secs(10), false);
+        assert!(!board.is_watched(now, recent), "gone for long");
+        board.ask(Duration::from_secs(58), false);
+        assert!(board.is_watched(now, recent));
+        board.ask(Duration::from_secs(61), true);
+        assert!(!board.is_watched(Duration::from_secs(61), recent));
     }
 
     #[test]

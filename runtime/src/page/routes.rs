@@ -174,6 +174,7 @@ async fn latest(State(desk): State<Desk>, uri: Uri) -> Response {
         Some(Ok(viewer)) => gallery.hold(&site.board, viewer, site.run.now()),
         Some(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "hold: expected a number chosen by the client"),
     };
+    site.board.ask(site.run.now(), site.run.state() == RunState::Stopping);
     json(&Latest::of(site, reading))
 }
 

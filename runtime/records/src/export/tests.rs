@@ -360,6 +360,7 @@ fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
         assert_eq!(frames, 4);
     }
     let run = records.run(1).unwrap().unwrap();
+    let run = crate::report::Scope::of_run(&records, run).unwrap();
     crate::report::write(&records, &run, &mut io::sink(), &mut || assert!(!is_held_up(), "the report")).unwrap();
     // Where there are two passes, it is told.
     for format in [Format::Coco, Format::ImagejRoi(Coordinates::Input)] {

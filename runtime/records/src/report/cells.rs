@@ -16,10 +16,10 @@ use crate::{export::Result, store::read::Records};
 
 /// Writes them; returns how many there are.
 pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> Result<usize> {
-    let Facts { run, figures, lengths, .. } = facts;
+    let Facts { scope, figures, lengths, .. } = facts;
     writeln!(out, "<section>\n<h2>Typical and unusual cells</h2>")?;
     let medians = Medians::of(figures, *lengths);
-    let choice = chosen::choose(records, run, medians.as_ref())?;
+    let choice = chosen::choose(records, scope, medians.as_ref())?;
     let all = frames(figures.frames);
     if choice.pictured == 0 {
         writeln!(

@@ -10,10 +10,7 @@ use super::figures::{Figures, Lengths, circularity, is_measured};
 use crate::{
     export::Result,
     report::limits::{MAX_REPORT_CELLS, MAX_REPORT_PICTURED},
-    store::{
-        about::RunRow,
-        read::{CellRow, Filter, FrameRow, Records},
-    },
+    store::read::{CellRow, Filter, FrameRow, Records},
 };
 use bloodseg_vision::pictures;
 
@@ -121,12 +118,11 @@ impl Medians {
 ///
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read.
-pub(super) fn choose(records: &Records, run: &RunRow, medians: Option<&Medians>) -> Result<Choice> {
+pub(super) fn choose(records: &Records, scope: &Filter, medians: Option<&Medians>) -> Result<Choice> {
     let folder = records.path().parent().unwrap_or(Path::new("")).to_owned();
-    let (latest, more) = latest_of_names(records, run, &folder)?;
+    let (latest, more) = latest_of_names(records, scope, &folder)?;
     let mut choice = Choice { more, ..Choice::default() };
-    let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<crate::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(scope, |frame| {
         if latest.get(&key(frame)) != Some(&frame.id) {
             return Ok(());
         }
@@ -178,10 +174,9 @@ fn is_same(a: &CellRow, b: &CellRow) -> bool {
 /// The latest frame of each name that has pictures, by [`key`], and whether there are more than are examined. A frame's
 /// pictures replace those of an earlier one with its name, as when a folder is replayed repeatedly: they belong to the
 /// latest only, and its cells must not be chosen once per replay.
-fn latest_of_names(records: &Records, run: &RunRow, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
+fn latest_of_names(records: &Records, scope: &Filter, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
     let (mut latest, mut more) = (HashMap::new(), false);
-    let filter = Filter { run: Some(run.id), ..Filter::default() };
-    records.frames::<crate::error::Error>(&filter, |frame| {
+    records.frames::<crate::error::Error>(scope, |frame| {
         let key = key(frame);
         if latest.contains_key(&key) || pictures_of(folder, frame).is_some() {
             if latest.len() < MAX_REPORT_PICTURED || latest.contains_key(&key) {
@@ -201,7 +196,7 @@ fn key(frame: &FrameRow) -> u64 {
 }
 
 /// The super-resolved picture and the labels of a frame, if they were kept.
-fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
+pub(super) fn pictures_of(folder: &Path, frame: &FrameRow) -> Option<[PathBuf; 2]> {
     // In records before version 4, the whole name if another file differs from it only in its extension.
     [frame.stem(), frame.image.as_str()].into_iter().find_map(|stem| {
         // A name in a foreign database may point outside the folder.

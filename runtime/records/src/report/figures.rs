@@ -4,10 +4,11 @@ use std::f64::consts::PI;
 
 use super::{moments::Moments, over_time::OverTime, tally::Tally};
 use crate::{
+    count::{CountedFrame, SampleCount},
     export::Result,
     report::limits::{MAX_REPORT_AREA_PX, MAX_REPORT_POINTS},
     store::{
-        about::{Extent, PitchRow, RunRow},
+        about::{Extent, PitchRow},
         read::{CellRow, Filter, FrameRow, Records},
     },
 };
@@ -91,6 +92,8 @@ pub(super) struct Figures {
     pub(super) cut: u64,
     /// Unsupported cells.
     pub(super) unsupported: u64,
+    /// Counts with their intervals, each cell once.
+    pub(super) sample: SampleCount,
     /// Cells per frame, over the counted frames.
     pub(super) a_frame: Tally,
     /// The same.
@@ -128,6 +131,7 @@ impl Figures {
             kinds: [0; 3],
             cut: 0,
             unsupported: 0,
+            sample: SampleCount::default(),
             a_frame: Tally::new(MAX_CELLS as u32),
             a_frame_moments: Moments::default(),
             areas: Tally::new(MAX_REPORT_AREA_PX),
@@ -148,14 +152,13 @@ impl Figures {
     /// [`crate::export::ExportError::Records`] when the records cannot be read.
     pub(super) fn read(
         records: &Records,
-        run: &RunRow,
+        scope: &Filter,
         lengths: Lengths,
         extent: &Extent,
         progress: &mut dyn FnMut(),
     ) -> Result<Self> {
         let mut figures = Self::new(extent);
-        let filter = Filter { run: Some(run.id), ..Filter::default() };
-        records.whole_frames::<crate::error::Error>(&filter, |frame, cells| {
+        records.whole_frames::<crate::error::Error>(scope, |frame, cells| {
             let mut covered_px = 0.0;
             for cell in cells.iter().filter(|cell| cell.is_cell()) {
                 covered_px += cell.area_px as f64;
@@ -186,6 +189,7 @@ impl Figures {
 
     fn frame(&mut self, frame: &FrameRow, covered_px: f64) {
         self.frames += 1;
+        self.sample.add(&CountedFrame::of_row(frame));
         let verdict = Verdict::ALL.iter().position(|verdict| verdict.name() == frame.verdict);
         if let Some(judged) = self.judged.get_mut(verdict.unwrap_or(Verdict::ALL.len())) {
             judged.frames += 1;

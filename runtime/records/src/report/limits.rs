@@ -27,6 +27,15 @@ pub const MAX_REPORT_PICTURED: usize = 16_384;
 /// Longest side of a cell's picture in a report, in pixels; larger ones are shrunk.
 pub const MAX_REPORT_CROP_PX: u32 = 256;
 
+/// Maximum number of frames for which a report has a row each.
+pub const MAX_REPORT_ROWS: u64 = 200;
+
+/// Longest side of a picture in such a row, in pixels.
+pub const MAX_REPORT_THUMBNAIL_PX: u32 = 96;
+
+/// Shortest time of the box over which a report draws lines, in milliseconds.
+pub const MIN_REPORT_TIME_MS: i64 = 60_000;
+
 /// Largest kept picture that cells are cut from, in pixels.
 pub const MAX_KEPT_PICTURE_PX: u64 = MAX_FRAME_PX * (SCALE * SCALE) as u64;
 

@@ -5,6 +5,7 @@
 //! cells shown. Between passes only bins, points and short lists of bounded size are kept. The same records give the same
 //! bytes: the page does not say when it was written.
 
+mod answer;
 mod axis;
 mod cells;
 mod chart;
@@ -18,7 +19,9 @@ mod measured;
 mod moments;
 mod origin;
 mod over_time;
+mod pictures;
 mod quality;
+mod scope;
 mod summary;
 mod table;
 mod tally;
@@ -27,13 +30,14 @@ use std::io::Write;
 
 use figures::{Figures, Lengths};
 use html::text;
+pub use scope::Scope;
 
 use crate::{
     export::Result,
-    report::limits::MAX_REPORT_EVENTS,
+    report::limits::{MAX_REPORT_EVENTS, MIN_REPORT_TIME_MS},
     store::{
         about::{EventRow, Extent, ModelRow, PitchRow, RunRow},
-        read::Records,
+        read::{Filter, Records},
         schema,
     },
 };
@@ -45,6 +49,10 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 
 /// What is known about a run before its page is written.
 struct Facts {
+    /// The frames that it is about.
+    scope: Filter,
+    /// What it is about.
+    about: Scope,
     run: RunRow,
     extent: Extent,
     models: Vec<ModelRow>,
@@ -53,6 +61,15 @@ struct Facts {
     figures: Figures,
     pitches: Vec<PitchRow>,
     lengths: Lengths,
+}
+
+impl Facts {
+    /// Whether the run went on for long enough to have a course.
+    fn lasts(&self) -> bool {
+        self.figures.frames == 0
+            || !self.about.is_of_sample()
+                && self.extent.box_ms.is_some_and(|(first, last)| last.saturating_sub(first) >= MIN_REPORT_TIME_MS)
+    }
 }
 
 /// The numbers of a page.
@@ -66,25 +83,27 @@ pub struct Told {
     pub shown: usize,
 }
 
-/// Writes the page about `run` to `out`; `progress` is called for each frame. Pictures are looked up beside the records.
+/// Writes the page about a run or a sample to `out`; `progress` is called for each frame. Pictures are looked up beside the records.
 ///
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read,
 /// [`crate::export::ExportError::Write`] when `out` takes no more.
-pub fn write(records: &Records, run: &RunRow, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Told> {
-    let extent = records.extent(run.id)?;
-    let pitches = records.pitches(run.id)?;
+pub fn write(records: &Records, about: &Scope, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Told> {
+    let extent = records.extent(&about.filter)?;
+    let pitches = records.pitches(&about.filter)?;
     let lengths = Lengths::of(&pitches);
     let facts = Facts {
-        figures: Figures::read(records, run, lengths, &extent, progress)?,
-        models: records.models(run.id)?,
-        events: records.events(run.id, MAX_REPORT_EVENTS)?,
+        figures: Figures::read(records, &about.filter, lengths, &extent, progress)?,
+        models: about.models(records)?,
+        events: about.events(records, MAX_REPORT_EVENTS)?,
         pitches,
         lengths,
-        run: run.clone(),
+        scope: about.filter.clone(),
+        run: about.run.clone(),
+        about: about.clone(),
         extent,
     };
-    let title = format!("Run {} of {}", run.id, run.source);
+    let title = about.title();
     let title = text(&title);
     writeln!(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;
     writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
@@ -92,10 +111,14 @@ pub fn write(records: &Records, run: &RunRow, out: &mut dyn Write, progress: &mu
     writeln!(out, "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>")?;
     summary::head(out, &facts)?;
     writeln!(out, "</header>\n<main>")?;
-    summary::counts(out, &facts)?;
+    answer::section(out, &facts)?;
+    pictures::section(out, records, &facts)?;
     measured::sizes(out, &facts)?;
-    measured::over_time(out, &facts)?;
+    if facts.lasts() {
+        measured::over_time(out, &facts)?;
+    }
     let shown = cells::section(out, records, &facts)?;
+    summary::counts(out, &facts)?;
     quality::section(out, &facts)?;
     origin::how(out, &facts)?;
     origin::events(out, &facts)?;

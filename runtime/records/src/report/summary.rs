@@ -3,15 +3,20 @@
 use std::io::{self, Write};
 
 use super::{
-    Facts,
+    Facts, answer,
     html::text,
     table::{counted, number, pairs, percent},
 };
+use crate::sample::Sample;
 use bloodseg_clock::utc;
 
 /// The lines below the title, and the key figures.
 pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
-    let Facts { run, extent, figures, lengths, .. } = facts;
+    let Facts { run, extent, about, .. } = facts;
+    if about.is_of_sample() {
+        let runs: Vec<String> = about.runs.iter().map(i64::to_string).collect();
+        writeln!(out, "<p>{}: {}; the latest:</p>", counted(runs.len() as u64, "run", "runs"), runs.join(", "))?;
+    }
     writeln!(out, "<p>{}</p>", text(&run.description))?;
     write!(out, "<p>Started {}. ", time(run.started_utc_ms))?;
     match (&run.ended, run.ended_utc_ms) {
@@ -30,22 +35,14 @@ pub(super) fn head(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         }
         None => writeln!(out, "<p>No frame of this run was recorded.</p>")?,
     }
-    let median = figures.areas.quantile(0.5, |area| lengths.diameter(area));
-    let mut key = vec![
-        ("Frames", figures.frames.to_string()),
-        ("Cells", figures.cells.to_string()),
-        ("Cells per frame, median", number(figures.a_frame.quantile(0.5, f64::from), 1).to_string()),
-        ("Diameter, median", format!("{} {}", number(median, 2), lengths.unit())),
-    ];
-    if figures.with_kinds > 0 {
-        let [_, white, platelets] = figures.kinds;
-        key.extend([("White cells", white.to_string()), ("Platelets", platelets.to_string())]);
+    for sample in &facts.about.samples {
+        let Sample { name, operator, stain, note } = sample;
+        let more = [("operator", operator), ("stain", stain), ("note", note)];
+        let more = more.into_iter().filter(|(_, value)| !value.is_empty());
+        let words = more.fold(format!("Sample {name}"), |words, (what, value)| format!("{words}, {what} {value}"));
+        writeln!(out, "<p><strong>{}</strong></p>", text(&words))?;
     }
-    writeln!(out, "<dl class=\"key\">")?;
-    for (name, value) in key {
-        writeln!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>")?;
-    }
-    writeln!(out, "</dl>")
+    answer::key(out, facts)
 }
 
 /// The counts.

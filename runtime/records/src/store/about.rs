@@ -1,9 +1,9 @@
 //! What is read back of a run itself: how it began and ended, its models, its extent, its events.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::read::{Records, text};
-use crate::error::Result;
+use super::read::{Filter, Records, text};
+use crate::{error::Result, sample::Sample};
 use bloodseg_vision::{geometry::SCALE, placement::PitchSource};
 
 /// A run as it was recorded.
@@ -152,6 +152,68 @@ impl Records {
         Ok((frames, cells.map(i64::unsigned_abs)))
     }
 
+    /// The samples of a run's frames.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
+    pub fn samples_of_run(&self, run: i64) -> Result<Vec<Sample>> {
+        let sql = "SELECT name, operator, stain, note FROM samples
+                   WHERE id IN (SELECT DISTINCT sample FROM frames WHERE run = ?1) ORDER BY id LIMIT 16";
+        self.read_samples(sql, &run)
+    }
+
+    fn read_samples(&self, sql: &str, value: &dyn ToSql) -> Result<Vec<Sample>> {
+        let samples = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let read = |row: &Row<'_>| {
+                Ok(Sample {
+                    name: owned(row, 0)?,
+                    operator: owned(row, 1)?,
+                    stain: owned(row, 2)?,
+                    note: owned(row, 3)?,
+                })
+            };
+            let rows = statement.query_map([value], read)?;
+            rows.collect()
+        });
+        samples.map_err(|e| self.fault(e))
+    }
+
+    /// The samples of this name: several where operator, stain or note differ.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
+    pub fn samples(&self, name: &str) -> Result<Vec<Sample>> {
+        self.read_samples("SELECT name, operator, stain, note FROM samples WHERE name = ?1 ORDER BY id LIMIT 16", &name)
+    }
+
+    /// Names of the latest samples, at most so many.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
+    pub fn sample_names(&self, most: usize) -> Result<Vec<String>> {
+        let sql = "SELECT name FROM samples GROUP BY name ORDER BY max(id) DESC LIMIT ?1";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let names = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let rows = statement.query_map([most], |row| owned(row, 0))?;
+            rows.collect()
+        });
+        names.map_err(|e| self.fault(e))
+    }
+
+    /// Numbers of the runs with frames of a sample.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
+    pub fn runs_of_sample(&self, name: &str) -> Result<Vec<i64>> {
+        let sql =
+            "SELECT DISTINCT run FROM frames WHERE sample IN (SELECT id FROM samples WHERE name = ?1) ORDER BY run";
+        let runs = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let rows = statement.query_map([name], |row| row.get(0))?;
+            rows.collect()
+        });
+        runs.map_err(|e| self.fault(e))
+    }
+
     /// The nets of a run, in the order of their roles.
     ///
     /// # Errors
@@ -177,10 +239,11 @@ impl Records {
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
-    pub fn pitches(&self, run: i64) -> Result<Vec<PitchRow>> {
+    pub fn pitches(&self, of: &Filter) -> Result<Vec<PitchRow>> {
         let sql =
             "SELECT pitch_source, count(*), min(um_per_px), max(um_per_px), min(um_per_px_low), max(um_per_px_high),
-                   min(input_scale), max(input_scale), avg(um_per_px * input_scale) FROM frames WHERE run = ?1
+                   min(input_scale), max(input_scale), avg(um_per_px * input_scale) FROM frames
+                   WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR sample IN (SELECT id FROM samples WHERE name = ?2))
                    GROUP BY pitch_source ORDER BY count(*) DESC, pitch_source LIMIT 8";
         let pitches = self.connection.prepare_cached(sql).and_then(|mut statement| {
             let both = |row: &Row<'_>, first: usize| {
@@ -197,19 +260,20 @@ impl Records {
                     um_per_sr_px: row.get::<_, Option<f64>>(8)?.map(|um| um / f64::from(SCALE)),
                 })
             };
-            let rows = statement.query_map([run], read)?;
+            let rows = statement.query_map(params![of.run, of.sample], read)?;
             rows.collect()
         });
         pitches.map_err(|e| self.fault(e))
     }
 
-    /// How far the frames of a run reach.
+    /// How far the frames of a run or a sample reach.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
-    pub fn extent(&self, run: i64) -> Result<Extent> {
+    pub fn extent(&self, of: &Filter) -> Result<Extent> {
         let sql = "SELECT count(*), min(number), max(number), min(at_utc_ms), max(at_utc_ms), min(box_ms), max(box_ms),
-                   max(dropped) FROM frames WHERE run = ?1";
+                   max(dropped) FROM frames WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR sample IN
+                   (SELECT id FROM samples WHERE name = ?2))";
         let read = |row: &Row<'_>| {
             let pair = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(at)?.zip(row.get(at + 1)?));
             Ok(Extent {
@@ -220,7 +284,7 @@ impl Records {
                 dropped: row.get::<_, Option<i64>>(7)?.unwrap_or(0),
             })
         };
-        self.connection.query_row(sql, [run], read).map_err(|e| self.fault(e))
+        self.connection.query_row(sql, params![of.run, of.sample], read).map_err(|e| self.fault(e))
     }
 
     /// The latest events of a run, at most so many, in their order; and how many there are in all.

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{info, lines::Tally, seen::SeenFields};
+use super::{info, lines::Tally};
 use crate::{
+    cli::seen::SeenFields,
     error::{Error, Result},
     page::{board::Board, facts::cards},
     run::{

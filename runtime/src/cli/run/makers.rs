@@ -10,11 +10,10 @@ use super::{
     analyst::{CliAnalyst, Last},
     lines::Tally,
     recorder::CliRecorder,
-    seen::SeenFields,
 };
 use crate::{
     camera::{FrameSource, Pacing, open::open},
-    cli::{budget::fit::Fit, session::Session, voice::Voice},
+    cli::{budget::fit::Fit, seen::SeenFields, session::Session, voice::Voice},
     error::Error,
     page::board::Board,
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},

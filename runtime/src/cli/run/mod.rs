@@ -7,7 +7,6 @@ mod makers;
 mod page;
 mod recorder;
 mod scale;
-mod seen;
 
 use std::{
     io,
@@ -21,6 +20,7 @@ use clap::Args;
 use super::{
     budget::{self, Heap, fit},
     sample::SampleArgs,
+    seen::Goal,
     segment::above_zero,
     session::Session,
     signals::stop_on_signals,
@@ -46,7 +46,6 @@ use bloodseg_records::{
 use bloodseg_vision::error::Cause;
 use makers::CliMakers;
 use page::Page;
-use seen::Goal;
 
 /// Frames of the demo when --frames is not given: enough for a first look, not a load test.
 const DEMO_FRAMES: u64 = 50;
@@ -210,6 +209,9 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let outcome = run.to_the_end(supervise::tell);
     supervise::stopping();
     let sent = outbox.map(Outbox::end);
+    if let Some(page) = &page {
+        page.say_goodbye(&shared);
+    }
 
     let tally = makers.tally();
     voice.line(lines::summary(&outcome, &tally, start.elapsed().as_secs_f64()));

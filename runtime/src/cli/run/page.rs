@@ -1,6 +1,6 @@
 //! The page of a run: opened before the first frame, closed with the run.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, thread, time::Duration};
 
 use crate::{
     camera::FrameSource,
@@ -21,6 +21,12 @@ use crate::{
 use bloodseg_clock::utc;
 use bloodseg_records::{run_info::RunInfo, store};
 
+/// A page that asked within this time before the end is open.
+const WATCHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Longest time that a run waits at its end for an open page.
+const GOODBYE: Duration = Duration::from_secs(3);
+
 /// A page being served, and the board that feeds it.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -31,6 +37,14 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// Keeps serving for a moment after the run, so that a page that is open shows how it ended and not a lost connection.
+    pub(super) fn say_goodbye(&self, shared: &Shared) {
+        let since = shared.now();
+        while self.board.is_watched(shared.now(), WATCHED_WITHIN) && shared.now().saturating_sub(since) < GOODBYE {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Opens the page where the config or `flag` says; none if it is off.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::{
 };
 use bloodseg_clock::{Clock, SystemClock};
 use bloodseg_records::{
+    field::{Field, Seen},
     frame_record::FrameRecord,
     keeper::{Keeper, Kept},
     run_info::{ModelInfo, RunInfo},
@@ -73,13 +74,22 @@ impl CallRecords {
     }
 
     /// Records a picture and its cells.
-    pub(super) fn add(&mut self, input: &Input, analysis: &Analysis, counted: bool) {
+    pub(super) fn add(
+        &mut self,
+        input: &Input,
+        analysis: &Analysis,
+        counted: bool,
+        field: Option<Field>,
+        seen: &[Seen],
+    ) {
         self.number += 1;
         let name = FrameName::Whole(input.name.clone());
         let mut record =
             FrameRecord::of(self.number, &name, analysis, counted, 0, self.clock.wall(), self.spare.take());
         record.stem.clone_from(&input.stem);
         record.sample.clone_from(&self.sample);
+        record.field = field;
+        record.seen.extend_from_slice(seen);
         self.lost += u64::from(self.keeper.keep(&record) != Kept::Durable);
         self.spare = Some(record);
     }

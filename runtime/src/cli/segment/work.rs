@@ -15,10 +15,14 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::{
-    cli::{inputs::Input, print, session::Session},
+    cli::{
+        inputs::Input,
+        print,
+        seen::{Goal, SeenFields},
+        session::Session,
+    },
     run::stop::Stop,
 };
-use bloodseg_records::count::{CountedFrame, SampleCount};
 use bloodseg_vision::{
     overlay::Base,
     pipeline::Pipeline,
@@ -38,7 +42,7 @@ pub(super) struct Work {
     /// Records that `export` and `report` read; shards have none.
     pub(super) records: Option<CallRecords>,
     /// The totals of the pictures.
-    pub(super) totals: SampleCount,
+    pub(super) seen: SeenFields,
     bar: ProgressBar,
     /// If a single picture fails, it is reported only once, at the end of the command.
     is_single: bool,
@@ -64,7 +68,7 @@ impl Work {
             scales: None,
             with_threads: session.threads() > 1,
             records: None,
-            totals: SampleCount::default(),
+            seen: SeenFields::new(Path::new(""), Goal::default()),
             bar: print::progress(count, "pictures", session.quiet),
             is_single: count == 1,
             done: 0,
@@ -149,9 +153,9 @@ impl Work {
         let verdict = analysis.quality.verdict;
         let counted = verdict.is_counted(self.any_quality);
         tables.add(&input.name, analysis, counted)?;
-        self.totals.add(&CountedFrame::of(analysis, counted, None));
+        let field = self.seen.see(self.done as u64 + 1, analysis, counted);
         if let Some(records) = &mut self.records {
-            records.add(input, analysis, counted);
+            records.add(input, analysis, counted, field, self.seen.cells());
         }
         let name = &print::one_line(&input.name);
         let line = match scale::words(&analysis.scaled) {

@@ -72,16 +72,20 @@ function drawTrend(trend) {
 
 function drawDiameters({ unit, estimated, bin_width: width, counts }) {
   const left = 42, right = 412, top = 10, bottom = 140;
-  const most = ceiling(Math.max(4, ...counts)), step = (right - left) / counts.length;
+  // The axis fits the data: from the first to the last bin with cells, with some room, on whole eighths.
+  const first = counts.findIndex((count) => count > 0), last = counts.findLastIndex((count) => count > 0);
+  const from = first < 0 ? 0 : Math.max(0, 8 * Math.floor((first - 1) / 8));
+  const until = first < 0 ? counts.length : Math.min(counts.length, Math.max(from + 16, 8 * Math.ceil((last + 2) / 8)));
+  const most = ceiling(Math.max(4, ...counts)), step = (right - left) / (until - from);
   const y = (count) => bottom - (bottom - top) * count / most;
   const shapes = [];
   for (const value of [0, most / 2, most]) {
     shapes.push(["line", { class: "rule", x1: left, x2: right, y1: y(value), y2: y(value) }]);
     shapes.push(["text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, number(value, value % 1 ? 1 : 0)]);
   }
-  counts.forEach((count, i) => {
+  counts.slice(from, until).forEach((count, i) => {
     if (count) shapes.push(["rect", { class: "fill", x: left + i * step + .5, y: y(count), width: step - 1, height: bottom - y(count) }]);
-    if (i % 8 === 0) shapes.push(["text", { x: left + i * step, y: 155, "text-anchor": "middle" }, number(i * width, width * 8 % 1 ? 1 : 0)]);
+    if (i % 8 === 0) shapes.push(["text", { x: left + i * step, y: 155, "text-anchor": "middle" }, number((from + i) * width, width * 8 % 1 ? 1 : 0)]);
   });
   const words = unit === "um" ? "µm" + (estimated ? ", estimated" : "") : "px of the analysed picture";
   shapes.push(["text", { x: right, y: 168, "text-anchor": "end" }, "diameter, " + words]);
@@ -235,7 +239,27 @@ async function show(latest) {
   if (frame) showFrame(frame);
 }
 
-function showRun({ run, version, counts, camera, memory, trend, diameters }) {
+const between = (interval, digits) => `${number(interval.low, digits)} to ${number(interval.high, digits)}`;
+
+// The totals of the sample, with their 95 % intervals.
+function showAnswer(sample, answer) {
+  text("sample", sample == null ? "" : "for sample " + sample);
+  const { total = {}, cells, cells_per_mm2: density, white_of_cells: share } = answer ?? {};
+  text("total-cells", number(total.cells));
+  text("a-field", number(cells?.mean, 1));
+  text("a-field-interval", cells ? between(cells.interval, 1) : "");
+  text("per-mm2", number(density?.density));
+  text("per-mm2-interval", density ? between(density.interval, 0) : "");
+  text("total-white", number(total.white));
+  text("white-share", !share ? "" : share.part ? `${number(100 * share.share, 1)} % of the cells` : `below ${number(100 * share.interval.high, 1)} %`);
+  text("total-platelets", number(total.platelets));
+  text("fields", number(answer?.fields));
+  text("fields-words", !answer ? "" : answer.more_pictures_for_5_percent ? `${number(answer.more_pictures_for_5_percent)} more for ±5 %`
+    : answer.seen_again + answer.overlapping ? `of ${number(answer.pictures)} frames` : "");
+}
+
+function showRun({ run, version, sample, answer, counts, camera, memory, trend, diameters }) {
+  showAnswer(sample, answer);
   text("source", run.source_words);
   text("version", version);
   text("state-words", run.state_words);
@@ -305,11 +329,13 @@ function showHealth() {
   text("age", age == null ? "–" : duration(age / 1000) + " ago");
   // Screen readers read the words whenever they change, so the duration is separate and not read every second.
   let words = "", soFar = null, is = "warn";
-  if (lost) {
+  const ended = run && run.state === "stopping";
+  if (lost && ended) words = "The run has ended; these are its last values.";
+  else if (lost) {
     words = heard ? "The connection is lost; these values are old. Retrying." : "No connection to bloodseg. Retrying.";
     soFar = since;
     is = "bad";
-  } else if (run && run.state === "stopping") words = "The run has ended; these are its last values.";
+  } else if (ended) words = "The run has ended; these are its last values.";
   else if (run && run.state === "recovering") { words = `The run is recovering (${run.state_words}); these values may be old.`; is = "bad"; }
   else if (run && run.state === "degraded") words = `The run is degraded (${run.state_words}).`;
   else if (late) { words = "No new frame; these values are old."; soFar = age; }
@@ -322,8 +348,8 @@ function showHealth() {
   text("alarm-since", soFar == null ? "" : "For " + duration(soFar / 1000) + ".");
   document.body.dataset.stale = stale ? "yes" : "no";
   const badge = $("state");
-  text("state", lost ? "not connected" : run ? run.state : "connecting");
-  badge.dataset.is = lost ? "bad" : { running: "good", starting: "warn", degraded: "warn", recovering: "bad", stopping: "warn" }[run ? run.state : "starting"];
+  text("state", ended ? "ended" : lost ? "not connected" : run ? run.state : "connecting");
+  badge.dataset.is = lost && !ended ? "bad" : { running: "good", starting: "warn", degraded: "warn", recovering: "bad", stopping: "warn" }[run ? run.state : "starting"];
 }
 
 // At most one request at a time, and no more often than visible. A frozen page still polls the state of the run.

@@ -1,4 +1,4 @@
-//! What a run has seen so far: its sample, its distinct fields, and what they come to. It outlasts an analyst that is made again.
+//! What a run or a call has seen so far: its sample, its distinct fields, and their counts. Of a run it outlasts a restarted analyst.
 
 use std::{path::Path, sync::Arc};
 
