@@ -89,14 +89,14 @@ impl Constellation {
         self.anchors.clear();
         // Where there are too many, the largest: a cell is large in one frame and in the next.
         let mut room = census.largest(MAX_ANCHORS);
-        for (index, cell) in (0..).zip(cells) {
+        for (index, cell) in cells.enumerate() {
             let at = self.centre(&cell);
             let (ln_area, cut) = (ln_area(&cell), cell.touches_border);
             if cut && self.rim.len() < MAX_RIM {
                 self.rim.push(at);
             }
             if room.takes(ln_area) && self.holds(at) {
-                self.anchors.push(Anchor { at, ln_area, cut, stuck: false, index });
+                self.anchors.push(Anchor { at, ln_area, cut, stuck: false, index: index as u16 });
             }
         }
         self.sort();
@@ -189,6 +189,8 @@ mod tests {
     fn what_is_no_picture_and_no_cell_is_refused() {
         let nowhere = cell(f64::NAN, 0.0, 1.0, false);
         assert_eq!(read(&[cell(1.0, 1.0, 1.0, false), nowhere]).unwrap_err(), Error::Cell { index: 1 });
+        let most = vec![cell(1.0, 1.0, 1.0, false); MAX_CELLS];
+        assert_eq!(read(&most).unwrap().anchors.len(), MAX_ANCHORS);
         let too_many = vec![cell(1.0, 1.0, 1.0, false); MAX_CELLS + 1];
         assert_eq!(read(&too_many).unwrap_err(), Error::TooManyCells { most: MAX_CELLS });
         let flat = Frame { number: 0, width_px: 0.0, height_px: 1.0 };
