@@ -3,7 +3,7 @@
 /// Result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a frame cannot be compared; what is remembered stays as it was.
+/// Why a frame cannot be compared; the stored fields stay as they were.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The picture has no usable size.
@@ -16,7 +16,7 @@ pub enum Error {
         /// As it was passed.
         height_px: f64,
     },
-    /// A cell has no place or area.
+    /// A cell without a position or area.
     #[error("cell {index}: centroid or area is not a finite number; expected numbers; leave the cell out")]
     Cell {
         /// Its place among the cells, from 0.

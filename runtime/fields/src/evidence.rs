@@ -1,4 +1,4 @@
-//! How likely two fields are one specimen, shifted.
+//! How likely it is that two fields show one specimen, shifted.
 //!
 //! A shift is weighed by the logarithm of a likelihood ratio, as star fields are (Lang et al., "Astrometry.net: Blind astrometric
 //! calibration of arbitrary astronomical images", Astronomical Journal 139, 2010): the positions of the cells in the overlap under

@@ -1,4 +1,4 @@
-//! The fields that are remembered, and where a frame lies among them.
+//! The stored fields, and the position of a frame among them.
 
 use crate::{
     Cell, CellState, Frame, Sight, State,
@@ -36,18 +36,17 @@ const MIN_MATCHES: u32 = 3;
 /// A field is the same within this shift along both axes, in cell diameters.
 const SAME: f32 = 0.5;
 
-/// A field that is remembered.
+/// A stored field.
 #[derive(Debug)]
 struct Kept {
     field: Constellation,
-    /// Fields of one map lie in known places of it.
+    /// Fields of one map have known relative positions.
     map: u64,
-    /// Place of the picture's corner in the map.
+    /// Position of the picture's corner in the map.
     corner_px: [f64; 2],
 }
 
-/// The distinct fields of a smear so far, the latest [`MAX_FIELDS`] of them, in memory that is there from the start: no frame takes
-/// any more.
+/// The latest [`MAX_FIELDS`] distinct fields of a smear. All memory is allocated at the start; no frame allocates.
 #[derive(Debug)]
 pub struct Fields {
     kept: Vec<Kept>,
@@ -70,7 +69,7 @@ impl Default for Fields {
 }
 
 impl Fields {
-    /// None so far.
+    /// Without fields.
     pub fn new() -> Self {
         let kept = || Kept { field: Constellation::new(), map: 0, corner_px: [0.0; 2] };
         Self {
@@ -87,34 +86,35 @@ impl Fields {
         }
     }
 
-    /// Number of fields that are remembered.
+    /// Number of stored fields.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none is.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Forgets all, where another smear is put under the lens.
+    /// Removes all fields, for another smear.
     pub fn clear(&mut self) {
         self.len = 0;
         self.states.clear();
     }
 
-    /// States of the cells of the last frame that [`Self::see`] took, in their order.
+    /// States of the cells of the last frame that [`Self::see`] accepted, in their order.
     pub fn cells(&self) -> &[CellState] {
         &self.states
     }
 
-    /// Compares a frame with what is remembered, and remembers it unless it shows the same field as one of them. Frames that are not
-    /// to be counted (out of focus, badly exposed) stay away from here.
+    /// Compares a frame with the stored fields, and stores it unless it shows one of them again. Do not pass frames that are not
+    /// counted, such as those out of focus.
     ///
-    /// `cells` are all cells that the frame would count, those that the border cuts among them; it is read three times.
+    /// `cells` are all cells that the frame would count, including those cut by the border. The iterator is cloned and read three
+    /// times.
     ///
     /// # Errors
-    /// [`crate::error::Error`], for a size or a cell that is no number and for too many cells; nothing is remembered of the frame then.
+    /// [`crate::error::Error`], for a size or a cell that is not a number and for too many cells; the frame is not stored then.
     pub fn see(&mut self, frame: &Frame, cells: impl Iterator<Item = Cell> + Clone) -> Result<Sight> {
         self.now.read(frame, cells.clone(), &mut self.census)?;
         self.mark_stuck();

@@ -1,21 +1,21 @@
-//! A field is counted once: whether a frame shows what an earlier one showed, and which of its cells were counted then.
+//! Counts a field once: finds out whether a frame shows the field of an earlier frame, and which cells were counted there.
 //!
-//! A stage moves over a smear. A frame may show the same field as an earlier one, overlap it, or be new. Nobody says how the stage
-//! moves, so the cells say it: their places make a constellation that is found again in another frame, shifted.
+//! A stage moves over a smear. A frame may show the same field as an earlier one, overlap it, or be new. The position of the stage
+//! is unknown, so it is estimated from the cells: their positions form a constellation that reappears in another frame, shifted.
 //!
 //! ```text
 //! cells -> constellation -> votes for shifts -> evidence of each -> position among earlier fields -> state of each cell
 //! ```
 //!
-//! - All lengths are in pixels of one grid, whichever that is; the pitch (um a pixel) of all frames has to be the same within
-//!   1 %, and so has the rotation of the camera. Tolerances are parts of the median cell diameter.
+//! - All lengths are in pixels of one grid, of any pitch. The pitch of all frames must be the same within 1 %, and the camera must
+//!   not rotate. Tolerances are fractions of the median cell diameter.
 //! - A field that shares fewer than about eight cells with an earlier one cannot be told from a new one. Of fields of 100 cells
 //!   that is an overlap of a tenth; these cells are then counted twice.
-//! - Fields that are known to lie beside each other share a map, so a frame that is found beside one of them is known to
-//!   overlap the others too, however little.
-//! - The lamp does not matter; no pixel is looked at.
-//! - A frame of 100 cells takes about 1 ms against a full memory of unrelated fields, one of 250 and more 5 ms; of fields whose
-//!   places are known, a small part of it (`cargo bench -p bloodseg-fields`). It allocates nothing, and all takes
+//! - Fields with known relative positions share a map, so a frame matched with one of them is known to overlap the others too,
+//!   however little.
+//! - The lamp does not matter: pixels are not compared.
+//! - A frame of 100 cells takes about 1 ms against a full memory of unrelated fields, one of 250 and more 5 ms; fields in
+//!   known positions cost a small part of that (`cargo bench -p bloodseg-fields`). It allocates nothing, and all takes
 //!   [`limits::MAX_BYTES`] at most.
 //!
 //! ```
@@ -55,7 +55,7 @@ pub use fields::Fields;
 /// A picture that was analysed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Frame {
-    /// What the caller calls it: [`State`] names earlier frames by it.
+    /// The caller's number of the frame; [`State`] refers to earlier frames by it.
     pub number: u64,
     /// Width, above zero.
     pub width_px: f64,
@@ -66,11 +66,11 @@ pub struct Frame {
 /// A cell of a frame. The origin is the outer corner of the picture's first pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
-    /// Centroid of what is seen of it, from the left.
+    /// Centroid of its visible part, from the left.
     pub x_px: f64,
     /// The same from the top.
     pub y_px: f64,
-    /// Area of what is seen of it, in square pixels.
+    /// Area of its visible part, in square pixels.
     pub area_px: f64,
     /// Whether the picture's border cuts or touches it.
     pub touches_border: bool,
@@ -79,14 +79,14 @@ pub struct Cell {
 /// What a frame shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum State {
-    /// A field that overlaps none that is remembered, as far as can be told.
+    /// A field that overlaps none of the stored fields, as far as the cells show.
     New,
-    /// The field of an earlier frame, within half a cell diameter. Nothing of it is counted, and it is not remembered apart.
+    /// The field of an earlier frame, within half a cell diameter. No cell of it is counted again, and it is not stored again.
     Same {
         /// Its number.
         earlier: u64,
     },
-    /// A part of an earlier frame's field, and something else.
+    /// Part of an earlier frame's field, and an area outside of it.
     Overlaps {
         /// Number of the frame that shares the most.
         earlier: u64,
@@ -95,8 +95,8 @@ pub enum State {
         /// Part of this picture that both show, above 0, below 1.
         shared_part: f64,
     },
-    /// Fewer than two cells to compare: nothing is known. Its cells count as new; whether it is a field of its own is the
-    /// caller's choice, as a stage that stands still over an empty place looks the same.
+    /// Fewer than two cells to compare, so a new field cannot be told from a stage that stands still over an empty place. Its
+    /// cells are new; the caller decides whether it is another field.
     TooFew,
 }
 
@@ -105,11 +105,12 @@ pub enum State {
 pub enum CellState {
     /// Not seen before: count it.
     New,
-    /// Its centre lies in a field that was counted, whether or not it was found there, or just outside of one whose border cut
-    /// it, so that it was counted as a cut cell. Each cell is thereby counted in the first frame that shows it.
+    /// Already counted: its centre lies in an earlier field, whether or not the cell was found there, or just outside of one that
+    /// counted the part of the cell inside its border. So each cell is counted in the first frame that shows it.
     Seen,
-    /// It keeps its place in the picture while the specimen moves: no cell but dust. Known after six distinct fields, until which
-    /// it counts as a cell; of pictures with more than [`limits::MAX_ANCHORS`] cells, the largest alone are looked at.
+    /// Dust on the sensor or a lens: it keeps its position in the picture while the specimen moves. It is recognised after six
+    /// distinct fields and counts as a cell until then. In pictures with more than [`limits::MAX_ANCHORS`] cells, only the largest
+    /// are examined.
     Stuck,
 }
 
@@ -118,8 +119,8 @@ pub enum CellState {
 pub struct Sight {
     /// What the frame shows.
     pub state: State,
-    /// Part of the picture that no remembered field shows, 0 to 1 in steps of 1/4096: the area that its new cells were counted
-    /// in. 0 of [`State::Same`].
+    /// Part of the picture outside of all stored fields, 0 to 1 in steps of 1/4096: the area in which its new cells were counted.
+    /// 0 for [`State::Same`].
     pub new_part: f64,
     /// Cells in state [`CellState::New`].
     pub new_cells: u32,

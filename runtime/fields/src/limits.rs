@@ -1,16 +1,15 @@
-//! How much is kept of earlier fields, and how many cells are compared.
+//! How much of earlier fields is stored, and how many cells are compared.
 
 /// Most cells of one picture: labels are 16 bit and 0 is the background.
 pub const MAX_CELLS: usize = u16::MAX as usize;
 
-/// Most fields that are remembered; the oldest goes first. A scan in rows meets the row before again after two rows at
-/// most, so rows may have 32 fields.
+/// Most stored fields; the oldest is replaced. A scan in rows meets the row before within two rows, so rows may have 32 fields.
 pub const MAX_FIELDS: usize = 64;
 
 /// Most cells of a field that it is compared by, the largest: a field of more has enough of them in a tenth of its area.
 pub const MAX_ANCHORS: usize = 256;
 
-/// Most cells of a field that its border cuts and that are remembered as such.
+/// Most cells cut by the border that are stored of a field.
 pub const MAX_RIM: usize = 256;
 
 /// Most bins of the histogram of shifts along one side, 32 KiB of votes in all, which stay in a first-level cache. A multiple of two.

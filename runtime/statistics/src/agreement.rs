@@ -1,7 +1,7 @@
-//! How counts of the program agree with a person's counts of the same fields, and what the program's counts are corrected by.
+//! Agreement of the program's counts with a person's counts of the same fields, and the correction that follows from it.
 //!
-//! Both count the cells of one field, and both err: misses and false cells grow with the number of cells, so the variance of an error
-//! is proportional to the count. The line between the two comes from Deming's regression with weights of one over the count (Linnet,
+//! Both counts of a field have errors. Missed and false cells grow with the number of cells, so the variance of an error is
+//! proportional to the count. The line between the two comes from Deming's regression with weights of one over the count (Linnet,
 //! Statistics in Medicine 9, 1990, whose weights are one over its square, for errors in proportion), the covariance of offset and
 //! slope from the jackknife (Linnet, Clinical Chemistry 39, 1993). Bias and limits of agreement are those of Bland and Altman
 //! (Lancet 327, 1986), with intervals from the jackknife of the mean and of the logarithm of the deviation, as the differences of
@@ -12,7 +12,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL};
 
-/// Fewer fields give intervals that hold the truth too rarely.
+/// Fewest fields; intervals of fewer hold the truth too rarely.
 pub const MIN_PAIRS: usize = 40;
 
 /// Standard deviations of the differences between their mean and the limits of agreement.
@@ -54,16 +54,16 @@ pub struct Agreement {
     pub bias: Estimate,
     /// Bounds between which 95 of 100 differences lie, lower and upper, were they normal.
     pub limits: [Estimate; 2],
-    /// The program's counts that it was measured on, least and greatest: it says nothing of others.
+    /// Least and greatest count of the program among the pairs; other values are not corrected.
     pub validated: Interval,
 }
 
-/// A program's value as a person would have counted.
+/// A value of the program as a person would have counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Corrected {
     /// The value, 0 or more.
     pub value: f64,
-    /// Its interval: of the value that was corrected, and of the correction.
+    /// Its interval, from the interval of the program's value and the uncertainty of the correction.
     pub interval: Interval,
 }
 
@@ -76,20 +76,20 @@ pub enum Error {
         /// Fields there were.
         found: usize,
     },
-    /// A count that is none.
+    /// A count that is negative or not a number.
     #[error(
-        "agreement: field {index} has a count that is negative or no number; expected 0 or more; correct or remove it"
+        "agreement: field {index} has a count that is negative or not a number; expected 0 or more; correct or remove it"
     )]
     Count {
         /// Its place, from 0.
         index: usize,
     },
-    /// The counts have nothing to do with each other, or do not differ from field to field.
+    /// The counts are unrelated, or do not differ from field to field.
     #[error(
-        "agreement: counts of program and person do not rise together; expected fields of few and of many cells, in the same order"
+        "agreement: the counts of program and person do not rise together; expected fields with few and with many cells; check that both counted the same fields"
     )]
     NoRelation,
-    /// A value that the agreement was not measured on.
+    /// A value outside of the validated range.
     #[error(
         "correction: {found}; expected {low} to {high}, the counts that were validated; count fields of this kind by eye"
     )]

@@ -1,12 +1,12 @@
-//! Drift of a measured figure, noticed against its own history: a lamp that fades, a focus that wanders, red cells that seem to grow.
+//! Detects drift of a measured figure against its own history: a fading lamp, a wandering focus, a changing cell diameter.
 //!
-//! One rule on two scales. A moving average of the figure's values ([`chart`]) is held against a baseline that the first distinct
-//! fields give, once field by field, for what changes within minutes, and once on means of [`limits::FIELDS_A_BATCH`] fields, for
-//! what changes within days. The average has moved when it stays beyond its limits for several values. The baseline does not
-//! follow: it is learned once, and again when somebody says so, as on a control slide.
+//! One rule on two time scales. A moving average of the figure (`chart`) is compared with a baseline from the first distinct
+//! fields: once field by field, for changes within minutes, and once on means of [`limits::FIELDS_A_BATCH`] fields, for changes
+//! within days. The figure has drifted when the average stays beyond its limits for several values. The baseline does not follow
+//! the figure: it is learned once, and set by [`Drift::restart`] or [`Drift::pin`], for example after a control slide.
 //!
 //! At one field in 10 s the first baseline takes twelve hours to learn, the second two days. Values have to be those of distinct
-//! fields: a stage that stands still says nothing about the next field.
+//! fields: repeated values of one field would make the limits too narrow.
 //!
 //! Simulated (`cargo test -p bloodseg-statistics drift`), at one field in 10 s, with values that are independent, of heavy tails
 //! (Student's t of three degrees of freedom), or that keep 0.5, 0.9 or 0.99 of the one before:
@@ -34,7 +34,7 @@ pub const PARTS: usize = 2 * chart::PARTS + 4;
 /// Version of the state, its first number: states of another one are not read.
 const VERSION: f64 = 1.0;
 
-/// A change that is too small to matter, whatever the statistics say.
+/// The least change that matters, however significant it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Least {
     /// In the unit of the figure.
@@ -43,7 +43,7 @@ pub struct Least {
     pub relative: f64,
 }
 
-/// A figure that is watched.
+/// A measured figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
     /// Level of the empty background.
@@ -56,14 +56,14 @@ pub enum Figure {
     RedCellDiameter,
     /// Cells a field.
     CellsAField,
-    /// Share of cells that the input does not support.
+    /// Share of unsupported cells.
     UnsupportedShare,
     /// Size of red cells on the sensor over that of the models.
     Scale,
 }
 
 impl Figure {
-    /// All that a run measures of a frame.
+    /// All figures.
     pub const ALL: [Self; 7] = [
         Self::Light,
         Self::Sharpness,
@@ -74,7 +74,7 @@ impl Figure {
         Self::Scale,
     ];
 
-    /// Smaller changes do not matter: 1 % of most figures; of the share that is usually nearly none, one cell of a hundred.
+    /// The least change that matters: 1 % of most figures, and 0.01 of the unsupported share, which is usually close to 0.
     pub fn least(self) -> Least {
         match self {
             Self::UnsupportedShare => Least { absolute: 0.01, relative: 0.0 },
@@ -86,9 +86,9 @@ impl Figure {
 /// Where a figure stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Standing {
-    /// The baseline is being learned; the part of it that is, 0 to 1.
+    /// The baseline is being learned; the completed part, 0 to 1.
     Learning(f64),
-    /// Within the limits; on means of batches not before their baseline is learned.
+    /// Within the limits. Means of batches are included once their baseline is learned.
     Steady,
     /// Beyond them.
     Drifted {
@@ -96,12 +96,12 @@ pub enum Standing {
         from: f64,
         /// The moving average.
         to: f64,
-        /// Whether it was noticed field by field; else on means of batches.
+        /// Whether the chart of single fields found it; else that of batches.
         fast: bool,
     },
 }
 
-/// A figure's history, in a few numbers. Each value takes the same few operations, and no memory.
+/// The history of a figure, in a few numbers. A value takes constant time and allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drift {
     least: Least,
@@ -117,7 +117,7 @@ impl Drift {
         Self { least, fast: Chart::default(), slow: Chart::default(), batch: [0.0; 2] }
     }
 
-    /// Takes the value of one distinct field; what is no finite number is passed over.
+    /// Adds the value of one distinct field. Values that are not finite are ignored.
     pub fn see(&mut self, value: f64) -> Standing {
         if value.is_finite() {
             let value = self.fast.cut(value, &FAST, self.least_of(&self.fast));
@@ -132,7 +132,7 @@ impl Drift {
         self.standing()
     }
 
-    /// Where it stands after the last value.
+    /// The state after the last value.
     pub fn standing(&self) -> Standing {
         let of = |chart: &Chart, rule: &Rule, fast: bool| {
             chart.is_out(rule).then_some(Standing::Drifted { from: chart.mean, to: chart.average, fast })
@@ -144,13 +144,13 @@ impl Drift {
         of(&self.fast, &FAST, true).or_else(slow).unwrap_or(Standing::Steady)
     }
 
-    /// Learns from now on: after a lamp, a camera or a stain was changed on purpose.
+    /// Learns a new baseline from now on, after a lamp, a camera or a stain was changed on purpose.
     pub fn restart(&mut self) {
         *self = Self::new(self.least);
     }
 
-    /// Takes `mean`, such as that of a control slide, for the baseline from now on. How far values spread stays as it was learned,
-    /// or goes on being learned. What is no finite number is passed over.
+    /// Sets the mean of the baseline, for example to that of a control slide. The learned spread of the values stays, or learning
+    /// continues. A mean that is not finite is ignored.
     pub fn pin(&mut self, mean: f64) {
         if mean.is_finite() {
             self.fast.pin(mean, &FAST);
@@ -159,14 +159,14 @@ impl Drift {
         }
     }
 
-    /// The state as numbers, to be kept for the next start; none is infinite, those that are missing are NaN.
+    /// The state as numbers, to be stored. None is infinite; a mean that was not set is NaN.
     pub fn to_parts(&self) -> [f64; PARTS] {
         let head = [VERSION, f64::from(FIELDS_A_BATCH)].into_iter().chain(self.batch);
         let mut all = head.chain(self.fast.to_parts()).chain(self.slow.to_parts());
         std::array::from_fn(|_| all.next().unwrap_or(f64::NAN))
     }
 
-    /// From what [`Self::to_parts`] gave; none where it is of another version or damaged, and a new history has to be begun.
+    /// Restores the numbers of [`Self::to_parts`]; `None` if they are of another version or damaged.
     pub fn from_parts(least: Least, parts: &[f64]) -> Option<Self> {
         let parts: &[f64; PARTS] = parts.try_into().ok()?;
         let (head, charts) = parts.split_at(4);
