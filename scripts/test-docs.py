@@ -53,6 +53,7 @@ ONCE = {"bloodseg run demo", *(instead for _, instead in SHORTER)}
 # Parsed by the program, and not run.
 PARSED = [
     (r"^bloodseg .*\beval\b.* --robustness", "dozens of evaluations; `eval` runs, and the tests of the runtime disturb fields"),
+    (r"^bloodseg .*\beval\b.* --pans", "60 frames in a debug build; the tests of the runtime run it on fewer"),
 ]
 
 # Ends with exit code 7 where there is no camera, as docs/camera.md says; is parsed where there is one.

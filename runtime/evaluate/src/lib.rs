@@ -18,6 +18,7 @@ pub mod measures;
 pub mod method;
 pub mod objects;
 pub mod panel;
+pub mod pans;
 pub mod report;
 pub mod robustness;
 pub mod robustness_table;

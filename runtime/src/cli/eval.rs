@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use bloodseg_evaluate::{
     crops::CellCrops,
     method::Methods,
-    panel,
+    panel, pans,
     report::Report,
     robustness::{self, RobustnessRow},
     robustness_table,
     set::FieldSet,
     table, worst_cells,
 };
-use bloodseg_vision::{model::store::Models, pictures};
+use bloodseg_vision::{model::store::Models, pictures, pipeline::Pipeline};
 
 /// Arguments of `eval`.
 ///
@@ -59,6 +59,11 @@ pub(super) struct EvalArgs {
     /// in four strengths; takes as long as 33 evaluations
     #[arg(long)]
     robustness: bool,
+
+    /// Only measure whether cells are counted once: move a window over the fields, as a stage moves a specimen, and report
+    /// how many cells are counted twice or left out
+    #[arg(long, conflicts_with_all = ["out", "cells", "float_models", "any_quality", "robustness"])]
+    pans: bool,
 }
 
 /// The output of `--json`.
@@ -76,6 +81,9 @@ struct Printed<'a> {
 /// The first unusable field: a mean over the others would be a different figure.
 pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
     let set = FieldSet::open(&args.folder)?;
+    if args.pans {
+        return pan(session, &set, args.json);
+    }
     let float = match &args.float_models {
         Some(folder) => Some(Models::load(folder)?),
         None => match session.models_dir().map(|folder| folder.join("float")) {
@@ -115,6 +123,20 @@ pub(super) fn run(session: &Session, args: &EvalArgs) -> Result<()> {
         if let Some(rows) = &robustness {
             print::line(format_args!("\n{}", robustness_table::render(rows).trim_end()));
         }
+    }
+    Ok(())
+}
+
+/// The pans of a set, through the models as they count any frame.
+fn pan(session: &Session, set: &FieldSet, json: bool) -> Result<()> {
+    let mut pipeline = Pipeline::load(&session.models()?)?;
+    let bar = print::progress(pans::frames(set.pairs().len()), "frames", session.quiet);
+    let found = pans::pans(set, &mut pipeline, &mut || bar.inc(1));
+    bar.finish_and_clear();
+    let found = found?;
+    match json {
+        true => print::json("eval", &found)?,
+        false => print::line(pans::render(&found).trim_end()),
     }
     Ok(())
 }

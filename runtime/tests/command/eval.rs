@@ -402,6 +402,23 @@ fn robustness_has_its_table_and_its_rows_in_json() {
 }
 
 #[test]
+fn pans_have_a_table_and_figures_in_json_and_stand_alone() {
+    let set = small_set(&["a.png"]);
+    let text = String::from_utf8(eval(set.path(), &[&"--pans"]).stdout).unwrap();
+    for start in ["pans", "cells counted", "counted twice", "left out", "new frames taken for old", "wrongly placed"] {
+        assert_eq!(text.lines().filter(|line| line.starts_with(start)).count(), 1, "{start} in\n{text}");
+    }
+    // A window as large as the only field stands still.
+    let pans = report(&eval(set.path(), &[&"--json", &"--pans"]));
+    assert_eq!((&pans["fields"], &pans["frames"], &pans["new_frames"]), (&1.into(), &30.into(), &1.into()));
+    assert_eq!((&pans["counted_twice"], &pans["new_called_old"]), (&0.into(), &0.into()));
+    assert_eq!(pans["overlaps"][3]["found"], 29);
+    assert!(pans["counted"].as_u64() > Some(0) && pans["cells"].as_u64() > pans["counted"].as_u64());
+    let both = eval(set.path(), &[&"--pans", &"--robustness"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn a_missing_folder_of_float_models_is_a_model_error() {
     let set = small_set(&["a.png"]);
     let output = eval(set.path(), &[&"--float-models", &set.path().join("none")]);
