@@ -128,7 +128,9 @@ fn a_page_tells_what_an_export_tells() {
     let numbers = |values: &[String]| values.iter().map(|value| value.parse().unwrap()).collect::<Vec<f64>>();
     let count = cells["cell"].len();
     assert!(count > 10);
-    assert_eq!(value(&page, "Cells"), count.to_string());
+    assert_eq!(value(&page, "Cells in all frames"), count.to_string());
+    let new: f64 = numbers(&frames["new_cells"]).iter().sum();
+    assert_eq!(value(&page, "Cells"), new.to_string(), "each once");
     assert_eq!(value(&page, "Frames recorded"), format!("{0}, numbers 1 to {0}", frames["frame"].len()));
     let mut a_frame = numbers(&frames["cells"]);
     near(value(&page, "Cells per counted frame, mean").parse().unwrap(), count as f64 / a_frame.len() as f64, 0.005);
@@ -302,7 +304,7 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
             && page.contains("the run is still going, or was interrupted")
     );
     assert!(page.contains("No frame was recorded") && page.contains("No such cell was recorded"));
-    assert_eq!(value(&page, "Cells"), "0");
+    assert_eq!(value(&page, "Cells in all frames"), "0");
     // A frame without cells, and then some with, while the keeper has the records open.
     made.frame(1, "a", 0, false);
     let page = report(made.folder.path(), &[]);

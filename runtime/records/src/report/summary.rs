@@ -61,7 +61,7 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
             format!("{} ({})", figures.counted, percent(figures.counted, figures.frames)),
         ),
         ("Frames dropped before analysis", extent.dropped.to_string()),
-        ("Cells", figures.cells.to_string()),
+        ("Cells in all frames", figures.cells.to_string()),
         ("Cells cut by the edge of a frame", format!("{} ({})", figures.cut, percent(figures.cut, figures.cells))),
         ("Unsupported cells", format!("{} ({})", figures.unsupported, percent(figures.unsupported, figures.cells))),
         ("Cells per counted frame, mean", number(figures.a_frame_moments.mean(), 2).to_string()),
@@ -76,7 +76,7 @@ pub(super) fn counts(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
             ("White cells", format!("{white} ({})", percent(white, red + white))),
             ("Platelets (not included in the cells)", platelets.to_string()),
         ];
-        let at = rows.iter().position(|(name, _)| *name == "Cells").map_or(rows.len(), |at| at + 1);
+        let at = rows.iter().position(|(name, _)| *name == "Cells in all frames").map_or(rows.len(), |at| at + 1);
         rows.splice(at..at, kinds);
         if figures.with_kinds < figures.counted {
             let known = format!("{} of {}", figures.with_kinds, figures.counted);
