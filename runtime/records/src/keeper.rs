@@ -91,7 +91,7 @@ pub struct Keeper {
     /// The file of the connection: another may take its place.
     file: Option<u64>,
     run_id: Option<i64>,
-    /// Uptime of the box when `clock` was at `began`.
+    /// Running time of the box when `clock` was at `began`.
     box_ms: i64,
     began: Duration,
     retry_at: Duration,
@@ -229,7 +229,7 @@ impl Keeper {
         self.counters
     }
 
-    /// The uptime of the box, now.
+    /// The running time of the box, now.
     fn box_ms_now(&self) -> i64 {
         let since = self.clock.elapsed().saturating_sub(self.began);
         self.box_ms.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -255,7 +255,9 @@ impl Keeper {
         }
         if !write::is_state_sound(&connection)? {
             write::restore_state(&connection)?;
-            self.wait_damaged(format_args!("the uptime of the box was damaged; it continues from the newest frame"));
+            self.wait_damaged(format_args!(
+                "the running time of the box was damaged; it continues from the newest frame"
+            ));
         }
         // The time continues from what is recorded, but never goes back: the records may have lost some of it.
         let recorded = write::box_ms(&connection)?;

@@ -1,4 +1,4 @@
-//! The table of cells: one row a cell, CSV with a header, decimal points whatever the locale.
+//! The table of cells: one row per cell, CSV with a header, decimal points in every locale.
 
 use std::io::Write;
 
@@ -8,8 +8,8 @@ use bloodseg_vision::{cells::Cell, placement::Placement};
 /// Name of the table in its folder.
 pub const TABLE: &str = "cells.csv";
 
-/// Columns that are always there. `consistency_levels` is the mean difference over the cell between the super-resolved
-/// picture shrunk back and what was read; `supported` is false for a cell that what was read does not support.
+/// Columns that are always there. `consistency_levels` is the mean difference over the cell between the downscaled
+/// super-resolved picture and the input; `supported` is false for a cell that the input does not support.
 pub const COLUMNS: [&str; 13] = [
     "image",
     "cell",
@@ -26,14 +26,14 @@ pub const COLUMNS: [&str; 13] = [
     "supported",
 ];
 
-/// Columns that follow in the tables of `segment`: the cell in pixels of the input, as viewers show it.
+/// Columns added in the tables of `segment`: the cell in pixels of the input, as viewers show it.
 pub const COLUMNS_INPUT: [&str; 3] = ["input_x_px", "input_y_px", "input_diameter_px"];
 
-/// Columns that follow when the pitch is known.
+/// Columns added if the pitch is known.
 pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
 
-/// Columns that follow at the end: `red`, `white`, `platelet` or `unknown`, and how sure that is, 0.5 to 1; empty where it is
-/// unknown. A parasite is no kind.
+/// Columns at the end: `red`, `white`, `platelet` or `unknown`, and the confidence, 0.5 to 1; empty if unknown. A
+/// parasite is not a kind.
 pub const COLUMNS_KIND: [&str; 2] = ["kind", "kind_confidence"];
 
 /// The columns of a table of `segment`.
@@ -41,7 +41,7 @@ pub fn columns(with_um: bool) -> Vec<&'static str> {
     [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }, &COLUMNS_KIND].concat()
 }
 
-/// A table in the making. Lengths in `_px` are pixels of the super-resolved grid.
+/// A table being written. Lengths in `_px` are pixels of the super-resolved grid.
 #[derive(Debug)]
 pub struct CellTable<W: Write> {
     writer: csv::Writer<W>,
@@ -49,12 +49,12 @@ pub struct CellTable<W: Write> {
 }
 
 impl<W: Write> CellTable<W> {
-    /// Goes on with a table of the same columns, whose rows so far the writer has.
+    /// Continues a table of the same columns, whose rows so far are already in the writer.
     pub fn go_on(writer: W, with_um: bool) -> Self {
         Self { writer: csv::Writer::from_writer(writer), with_um }
     }
 
-    /// Begins a table with its header; `with_um` adds the columns in micrometres.
+    /// Starts a table with its header; `with_um` adds the columns in micrometres.
     ///
     /// # Errors
     /// Those of the writer.
@@ -64,8 +64,9 @@ impl<W: Write> CellTable<W> {
         Ok(this)
     }
 
-    /// Adds the cells and platelets of one picture, which lies on its input by `placement`. `um_per_sr_px` is the edge of a super-resolved pixel, a quarter of the
-    /// input's; it is used when the table has columns in micrometres, which stay empty without it.
+    /// Adds the cells and platelets of one picture, which lies on its input by `placement`. `um_per_sr_px` is the size of
+    /// a super-resolved pixel, a quarter of the input's; it is used if the table has columns in micrometres, which stay
+    /// empty without it.
     ///
     /// # Errors
     /// Those of the writer.
@@ -110,7 +111,7 @@ impl<W: Write> CellTable<W> {
         Ok(())
     }
 
-    /// Ends the table and gives the writer back.
+    /// Ends the table and returns the writer.
     ///
     /// # Errors
     /// Those of the writer.

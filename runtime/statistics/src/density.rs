@@ -6,7 +6,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL, single::poisson};
 
-/// Below so many cells in all, the interval is at least the exact Poisson one.
+/// Below this many cells in all, the interval is at least the exact Poisson one.
 const FEW_CELLS: u64 = 10;
 
 /// Cells per unit of area.

@@ -5,22 +5,22 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL, single::poisson};
 
-/// Up to so many fields the interval is taken on the square roots of the counts, whose spread hardly depends on their mean:
-/// Student's t covers clumped counts of few fields too rarely.
+/// Up to this many fields the interval is computed on the square roots of the counts, whose spread hardly depends on
+/// their mean: Student's t covers clumped counts of few fields too rarely.
 const FEW_FIELDS: u64 = 10;
 
-/// Below so many cells in all, the interval is at least the exact Poisson one, and so covers more often than [`LEVEL`]: fields
-/// that all show none, or one, have no spread to speak of.
+/// Below this many cells in all, the interval is at least the exact Poisson one, and so covers more often than [`LEVEL`]:
+/// fields that all show no cell, or one, have no meaningful spread.
 const FEW_CELLS: u64 = 10;
 
-/// What fields of one size say of the sample.
+/// What fields of one size say about the sample.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FieldCounts {
     /// Distinct fields.
     pub fields: u64,
     /// Cells in all of them.
     pub cells: u64,
-    /// Mean cells a field.
+    /// Mean number of cells per field.
     pub mean: f64,
     /// Interval of the mean.
     pub interval: Interval,
@@ -35,13 +35,13 @@ pub struct FieldCounts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Of a single field: exact, for cells that lie independently.
+    /// From a single field: exact, for independent cells.
     Poisson,
     /// Student's t on the counts.
     Student,
     /// Student's t on the square roots of the counts.
     StudentOfRoots,
-    /// The wider one of Student's and the exact one, as hardly any cells were counted.
+    /// The wider of Student's and the exact one, because very few cells were counted.
     FewCells,
 }
 
@@ -127,16 +127,16 @@ impl FieldCounts {
         tally.counts()
     }
 
-    /// Half the interval over the mean; none where nothing was counted.
+    /// Half the interval divided by the mean; none if nothing was counted.
     pub fn relative_half_width(&self) -> Option<f64> {
         (self.mean > 0.0).then(|| self.interval.half_width() / self.mean)
     }
 
-    /// How many more fields like these bring the half width of the interval to this part of the mean, such as 0.05; none where
-    /// that cannot be reckoned from one field or none with cells.
+    /// How many more fields like these would narrow the half width of the interval to this part of the mean, such as
+    /// 0.05; none if there is only one field or no cells.
     pub fn more_fields_for(&self, part: f64) -> Option<u64> {
         let dispersion = self.dispersion.filter(|_| part > 0.0)?;
-        // The interval shrinks with the root of the number; 1.96 in the place of t, which it becomes.
+        // The interval shrinks with the root of the number; 1.96 replaces t, which approaches it.
         let needed = (1.96 / part).powi(2) * dispersion / self.mean;
         Some((needed.ceil().min(1e9) as u64).saturating_sub(self.fields))
     }

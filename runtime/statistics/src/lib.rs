@@ -1,8 +1,9 @@
-//! What the counts of fields say of the sample that they were taken from.
+//! What the counts of fields say about the sample that they were taken from.
 //!
-//! Cells of a smear repel each other, or clump: counts of fields are not Poisson, and the interval of their mean comes from
-//! the spread between distinct fields ([`fields`]). A count without a spread has the exact Poisson interval ([`single`]), and a share of
-//! cells the exact binomial one ([`share`]). All intervals are two-sided, of [`LEVEL`].
+//! Cells of a smear repel each other, or clump: counts of fields are not Poisson, and the interval of their mean comes
+//! from the spread between distinct fields ([`fields`]). A count without a spread has the exact Poisson interval
+//! ([`single`]), and a share of cells the exact binomial one ([`share`]). All intervals are two-sided, with confidence
+//! level [`LEVEL`].
 
 pub mod agreement;
 pub mod density;
@@ -13,10 +14,10 @@ pub mod single;
 
 use serde::Serialize;
 
-/// Probability with which an interval holds the truth.
+/// Confidence level of the intervals.
 pub const LEVEL: f64 = 0.95;
 
-/// An interval, both ends within it.
+/// An interval, including both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// Lower end.

@@ -5,12 +5,12 @@ use statrs::distribution::{Beta, ContinuousCDF};
 
 use crate::{Interval, LEVEL};
 
-/// So many of so many.
+/// A part of a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
-    /// Those that are meant.
+    /// The part.
     pub part: u64,
-    /// All.
+    /// The whole.
     pub whole: u64,
     /// The share, 0 to 1.
     pub share: f64,

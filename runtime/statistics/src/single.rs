@@ -4,7 +4,7 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 
 use crate::{Interval, LEVEL};
 
-/// Interval of the mean of which `count` was counted once. It assumes that cells lie independently.
+/// Interval of the mean of a count of `count`. It assumes independent cells.
 pub fn poisson(count: u64) -> Interval {
     let tail = (1.0 - LEVEL) / 2.0;
     // Half the quantile of chi-squared with 2 k degrees of freedom is that of a gamma of shape k.

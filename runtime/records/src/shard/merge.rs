@@ -1,6 +1,6 @@
-//! From the tables of all shards to the tables that one call over all pictures would have written, byte for byte.
+//! Joins the tables of all shards into those that one call over all pictures would have written, byte for byte.
 //!
-//! Shards are neighbours in the list of pictures, so that their rows follow each other as they are; memory does not grow
+//! Each shard covers consecutive pictures of the list, so that its rows can be copied unchanged; memory does not grow
 //! with the tables.
 
 use std::{
@@ -25,10 +25,10 @@ use crate::{
 use bloodseg_durable::AtomicFile;
 use bloodseg_vision::model::limits::MAX_TEXT_BYTES;
 
-/// Most missing shards that are named one by one.
+/// Maximum number of missing shards that are named individually.
 const NAMED: usize = 10;
 
-/// A shard that was finished.
+/// A finished shard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
     /// Folder of its tables.
@@ -48,10 +48,10 @@ pub struct Total {
     pub refused: u64,
 }
 
-/// The shards in the named folders: folders of results that shards wrote into, or folders of single shards.
+/// The shards in the named folders: results folders of shards, or folders of single shards.
 ///
 /// # Errors
-/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a folder without shards, and a shard that was not finished.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a folder without shards, or with an unfinished one.
 pub fn find(named: &[PathBuf]) -> Result<Vec<Finished>> {
     let mut found = Vec::new();
     for folder in named {
@@ -75,7 +75,7 @@ pub fn find(named: &[PathBuf]) -> Result<Vec<Finished>> {
     Ok(found)
 }
 
-/// Folders in a folder that are named as those of shards are, sorted.
+/// Subfolders named like those of shards, sorted.
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |e: io::Error| Error::input(folder, e, "a folder that shards wrote into", "");
     let mut folders = Vec::new();
@@ -90,10 +90,11 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Puts shards in their order, and refuses what is not one whole division of one list.
+/// Sorts shards, and refuses those that are not one complete division of one list.
 ///
 /// # Errors
-/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) naming what is missing, double, or different, and where.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) naming what is missing, duplicate, or different, and
+/// where.
 pub fn whole(mut shards: Vec<Finished>) -> Result<Vec<Finished>> {
     shards.sort_by_key(|shard| shard.mark.shard.index);
     let Some(first) = shards.first() else {
@@ -136,11 +137,12 @@ pub fn whole(mut shards: Vec<Finished>) -> Result<Vec<Finished>> {
     Err(Error::input(&first.folder, found, "all shards", "Run them, and name their folders too"))
 }
 
-/// Joins the tables of a whole division into `out`. Where no picture at all could be used none are written, as one call
-/// would not have.
+/// Joins the tables of a complete division into `out`. If no picture at all could be used none are written, as with a
+/// single call.
 ///
 /// # Errors
-/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a table that is not what its shard wrote, [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable); no table is then written.
+/// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) for a table that differs from what its shard wrote,
+/// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable); no table is then written.
 pub fn join(shards: &[Finished], out: &Path) -> Result<Total> {
     let total = Total {
         shards: shards.len() as u32,

@@ -1,7 +1,7 @@
-//! A large archive, shared out: each call takes one part of the pictures ([`Shard`]) and leaves a mark of what it did
-//! ([`mark`]); [`merge`] joins the tables of all parts to those that one call over everything would have written.
+//! Divides a large archive: each call processes one part of the pictures ([`Shard`]) and leaves a mark of what it did
+//! ([`mark`]); [`merge`] joins the tables of all parts into those that one call over everything would have written.
 //!
-//! The parts are runs of neighbours, so that the tables of all, one after the other, are in the order of the pictures.
+//! Each part covers consecutive pictures, so that the concatenated tables are in the order of the pictures.
 
 pub mod limits;
 pub mod mark;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shard::limits::MAX_SHARDS;
 
-/// Folder of the shards' tables in the folder of the results.
+/// Folder of the shards' tables in the results folder.
 pub const FOLDER: &str = "shards";
 
 /// One part of several, counted from 0.
@@ -28,9 +28,9 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Its part of `count` things: neighbours, as many as any other shard's or one more.
+    /// Its part of `count` items: consecutive ones, as many as any other shard's or one more.
     pub fn range(self, count: usize) -> Range<usize> {
-        // In 128 bits: no product of the two overflows.
+        // In 128 bits: the products cannot overflow.
         let bound = |index: u64| (count as u128 * u128::from(index) / u128::from(self.of.max(1))) as usize;
         bound(self.index.into())..bound(u64::from(self.index) + 1)
     }

@@ -1,11 +1,11 @@
-//! A writer that takes the SHA-256 of what goes through it, so that a table that was cut off or changed on its way from
-//! another machine is told from a whole one.
+//! A writer that computes the SHA-256 of what passes through it, to detect a table that was truncated or changed on its
+//! way from another machine.
 
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-/// A writer, and the hash of what it was given so far.
+/// A writer, and the hash of what it has received so far.
 #[derive(Debug)]
 pub struct Sealed<W> {
     writer: W,
@@ -13,7 +13,7 @@ pub struct Sealed<W> {
 }
 
 impl<W> Sealed<W> {
-    /// Begins with nothing written.
+    /// Starts with nothing written.
     pub fn new(writer: W) -> Self {
         Self { writer, hash: Sha256::new() }
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use bloodseg_vision::model::golden::sha256;
 
-    /// Takes three bytes a call.
+    /// Accepts three bytes per call.
     struct Slow(Vec<u8>);
 
     impl Write for Slow {

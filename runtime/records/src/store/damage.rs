@@ -1,4 +1,4 @@
-//! What of the records is damaged, found row by row.
+//! Finds damage in the records, row by row.
 
 use std::fmt;
 
@@ -6,32 +6,32 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{limits::MAX_NAMED_DAMAGED, sum::Summed};
 
-/// What of the records is not what was written. Frames that are damaged are left out of everything that is read.
+/// The damaged parts of the records. Damaged frames are skipped by everything that reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Damage {
     /// Frames.
     pub frames: u64,
-    /// Numbers in the database of the first of them.
+    /// Database numbers of the first of them.
     pub named: Vec<i64>,
-    /// Runs: their frames are there, what they say of the run is not.
+    /// Runs: their frames are there, but the row of the run is damaged.
     pub runs: u64,
     /// Events.
     pub events: u64,
     /// Samples.
     pub samples: u64,
-    /// Whether an index, or the row that says which frames there are, was damaged: nothing is lost by that.
+    /// Whether an index, or the row that tracks the range of frames, was damaged: nothing is lost by that.
     pub index: bool,
-    /// What is wrong with the log that is written ahead.
+    /// What is wrong with the write-ahead log.
     pub log: Option<String>,
 }
 
 impl Damage {
-    /// Whether there is any.
+    /// Whether there is any damage.
     pub fn is_any(&self) -> bool {
         *self != Self::default()
     }
 
-    /// Whether rows are damaged, so that they have to be read around.
+    /// Whether rows are damaged, so that they have to be skipped.
     pub(super) fn is_of_rows(&self) -> bool {
         self.frames + self.runs + self.events + self.samples > 0 || self.index
     }
@@ -69,7 +69,7 @@ fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// First and last number of the frames that have to be there.
+/// First and last number of the frames that should be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) first: i64,
@@ -77,7 +77,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// By the row that says so; by the frames where that row is damaged.
+    /// From the row that tracks the range; from the frames if that row is damaged.
     ///
     /// # Errors
     /// Those of SQLite.
@@ -92,17 +92,17 @@ impl Span {
             return Ok(both("SELECT oldest, newest FROM state")?.map(|span| (span, true)));
         }
         let Some(span) = both("SELECT min(id), max(id) FROM frames")? else { return Ok(None) };
-        // A number may be damaged too: there are not more frames than have room.
+        // A number may be damaged too: there cannot be more frames than fit.
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         let last = span.last.min(span.first.saturating_add(pages.saturating_mul(MAX_FRAMES_A_PAGE)));
         Ok(Some((Self { last, ..span }, false)))
     }
 }
 
-/// More rows of frames than a page of 64 KiB holds.
+/// More frame rows than fit on a page of 64 KiB.
 const MAX_FRAMES_A_PAGE: i64 = 1024;
 
-/// Takes a damaged page for a damaged row.
+/// Treats a damaged page as a damaged row.
 ///
 /// # Errors
 /// All other errors of SQLite.
@@ -113,7 +113,7 @@ pub(super) fn without_damage(sound: rusqlite::Result<Option<bool>>) -> rusqlite:
     }
 }
 
-/// Whether SQLite says that a page is damaged, or that a value has another type than its column.
+/// Whether SQLite reports a damaged page, or a value of another type than its column.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
@@ -123,7 +123,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// Looks through the records, up to the frame of number `newest`.
+/// Examines the records, up to the frame with number `newest`.
 ///
 /// # Errors
 /// Those of SQLite, other than damage.
@@ -156,7 +156,7 @@ pub(super) fn find(connection: &Connection, newest: i64) -> rusqlite::Result<Dam
     Ok(damage)
 }
 
-/// Whether a frame, its cells and its run are there as they were written; none where there is no such frame.
+/// Whether a frame, its cells and its run are as they were written; none if there is no such frame.
 ///
 /// # Errors
 /// Those of SQLite, other than damage.
@@ -174,7 +174,7 @@ pub(super) fn ids(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<i6
             Ok(Some(row)) => ids.push(row.get(0)?),
             Ok(None) => return Ok(ids),
             Err(error) if is_damage(&error) => {
-                // What lies behind it cannot be found: it counts as one row that is damaged.
+                // What follows cannot be found: it counts as one damaged row.
                 ids.push(i64::MIN);
                 return Ok(ids);
             }
@@ -183,7 +183,7 @@ pub(super) fn ids(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<i6
     }
 }
 
-/// Whether the indices know a frame, and its run is there.
+/// Whether the indices contain a frame, and its run exists.
 fn is_indexed(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM frames INDEXED BY frames_of_run WHERE run = f.run AND id = f.id)
                AND EXISTS (SELECT 1 FROM frames INDEXED BY frames_of_sample WHERE sample IS f.sample AND id = f.id)
@@ -196,7 +196,7 @@ fn is_indexed(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
     }
 }
 
-/// Whether tables and their indices have equally many rows.
+/// Whether tables and their indices have the same number of rows.
 fn are_counts_equal(connection: &Connection) -> rusqlite::Result<bool> {
     let sql =
         "SELECT (SELECT count(*) FROM frames NOT INDEXED) = (SELECT count(*) FROM frames INDEXED BY frames_of_run)

@@ -1,9 +1,9 @@
-//! Records that are followed while a run adds to them: frames in the order in which they became durable, with what the run and
-//! the cells say of them.
+//! Follows records while a run adds to them: frames in the order in which they became durable, with the data of their run
+//! and cells that is published with them.
 //!
-//! A connection of its own that writes nothing. With the log that is written ahead, it and the keeper never wait for each
-//! other; a rollback journal would hold up the keeper, so such records are not followed at all. Reads are short, so that the
-//! log can be cleared between them.
+//! It uses its own read-only connection. With a write-ahead log, it and the keeper never wait for each other; a rollback
+//! journal would block the keeper, so such records are not followed at all. Reads are short, so that the log can be
+//! cleared between them.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use super::{
     read::{COLUMN_COUNT, COLUMNS, FrameRow},
 };
 
-/// Place of the run's mark, after [`COLUMNS`].
+/// Index of the run's mark, after [`COLUMNS`].
 const MARK: usize = COLUMN_COUNT;
 
 /// A frame, and what is published with it.
@@ -26,12 +26,12 @@ pub struct FollowedFrame {
     pub frame: FrameRow,
     /// The mark of its run.
     pub run_mark: i64,
-    /// Mean equivalent diameter of the cells, platelets not among them, that the input supports and the border does not cut, in pixels of the
-    /// super-resolved grid.
+    /// Mean equivalent diameter of the cells (without platelets) that are supported and not cut by the border, in pixels
+    /// of the super-resolved grid.
     pub mean_diameter_px: Option<f64>,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Follower(Connection);
 
@@ -39,7 +39,7 @@ impl Follower {
     /// Opens the database at `path`.
     ///
     /// # Errors
-    /// Those of [`open_to_read`], and [`Fault::Refused`] where a rollback journal is used.
+    /// Those of [`open_to_read`], and [`Fault::Refused`] if a rollback journal is used.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let connection = open_to_read(path)?;
         let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -53,15 +53,15 @@ impl Follower {
         ))
     }
 
-    /// Number of the oldest frame there is.
+    /// Number of the oldest frame.
     ///
     /// # Errors
-    /// [`Fault`] when it cannot be read, as for all that follows.
+    /// [`Fault`] if it cannot be read, as for everything below.
     pub fn oldest(&self) -> Result<Option<i64>, Fault> {
         Ok(self.0.query_row("SELECT min(id) FROM frames", [], |row| row.get(0))?)
     }
 
-    /// Number of the newest frame there is.
+    /// Number of the newest frame.
     ///
     /// # Errors
     /// [`Fault`].
@@ -69,7 +69,7 @@ impl Follower {
         Ok(self.0.prepare_cached("SELECT max(id) FROM frames")?.query_row([], |row| row.get(0))?)
     }
 
-    /// The mark of a run; none where there is no such run.
+    /// The mark of a run; none if there is no such run.
     ///
     /// # Errors
     /// [`Fault`].
@@ -77,7 +77,7 @@ impl Follower {
         Ok(self.0.query_row("SELECT mark FROM runs WHERE id = ?1", [run], |row| row.get(0)).optional()?)
     }
 
-    /// Whether there are runs, and all of them came after this one.
+    /// Whether there are runs, and all of them are newer than this one.
     ///
     /// # Errors
     /// [`Fault`].
@@ -86,8 +86,7 @@ impl Follower {
         Ok(self.0.query_row("SELECT min(id) > ?1 FROM runs", [run], later)? == Some(true))
     }
 
-    /// At most `most` frames after that of number `after`. Frames that are not what was written are left out, as if they were
-    /// not there any more.
+    /// At most `most` frames after number `after`. Damaged frames are skipped, as if they did not exist any more.
     ///
     /// # Errors
     /// [`Fault`].
@@ -112,7 +111,7 @@ impl Follower {
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             last = Some(id);
-            // Of the moment of this read: deleted meanwhile it is still there.
+            // All from one snapshot: a frame deleted meanwhile is still visible.
             if is_frame_sound(&self.0, id)? == Some(true) {
                 found.push(self.followed(row)?);
             } else {

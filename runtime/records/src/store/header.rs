@@ -1,5 +1,5 @@
-//! The first 100 bytes of the database, as its file has them: what SQLite reads from them decides how it reads everything else,
-//! and some of it without an error. The format is in SQLite's file format documentation, section 1.3.
+//! The first 100 bytes of the database file. They decide how SQLite reads everything else, and some damage in them causes
+//! no error. The format is in SQLite's file format documentation, section 1.3.
 
 use std::{io::Read, path::Path};
 
@@ -9,8 +9,8 @@ use bloodseg_durable::open_plain;
 const BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Refuses a database of ours whose header is not what was written. A file that is not there, too short, or not ours passes:
-/// SQLite says what it is.
+/// Refuses a database of ours with a damaged header. A file that is missing, too short, or not ours passes: SQLite says
+/// what it is.
 ///
 /// # Errors
 /// [`Fault::Damaged`].
@@ -23,8 +23,8 @@ pub(super) fn check(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Whether a file that SQLite takes for no database was one of ours: the number of our application stands in its place, or
-/// nothing at all is left of the header, as on a disk that lost its first block.
+/// Whether a file that SQLite does not accept as a database was one of ours: our application id is in its place, or
+/// nothing is left of the header, as on a disk that lost its first block.
 pub(super) fn was_ours(path: &Path) -> bool {
     read(path).is_some_and(|header| is_ours(&header) || header.iter().all(|byte| *byte == 0))
 }
@@ -44,7 +44,7 @@ fn is_ours(header: &[u8; BYTES]) -> bool {
     header[68..72] == APPLICATION_ID.to_be_bytes()
 }
 
-/// Whether all is as we write it. What changes with every write is SQLite's to judge.
+/// Whether everything is as we write it. Fields that change with every write are left to SQLite.
 fn is_sound(header: &[u8; BYTES]) -> bool {
     let word = |at: usize| {
         let [a, b, c, d] = [header[at], header[at + 1], header[at + 2], header[at + 3]];
@@ -59,7 +59,7 @@ fn is_sound(header: &[u8; BYTES]) -> bool {
         // Schema format and UTF-8.
         && word(44) == 4
         && word(56) == 1
-        // A file whose free pages can be given back says so in both places.
+        // A file whose free pages can be returned says so in both places.
         && (word(52) != 0) == (word(64) != 0)
         && word(64) <= 1
         // The list of free pages and its length.

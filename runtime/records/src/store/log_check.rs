@@ -1,7 +1,8 @@
-//! Whether the log that is written ahead is whole. SQLite reads it up to the first frame whose checksum is wrong and ignores
-//! the rest without an error: what a power cut leaves looks the same as a block that the disk lost.
+//! Checks whether the write-ahead log is complete. SQLite reads it up to the first frame with a wrong checksum and
+//! ignores the rest without an error: an interrupted write looks the same as a block that the disk lost.
 //!
-//! The format is in SQLite's file format documentation, section 4: a header of 32 bytes, then frames of 24 bytes and a page.
+//! The format is in SQLite's file format documentation, section 4: a header of 32 bytes, then frames of 24 bytes and a
+//! page.
 
 use std::{
     io::{self, BufReader, Read},
@@ -15,12 +16,11 @@ use bloodseg_durable::open_plain;
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 
-/// How often, and how far apart, a log is looked at: a run that is just writing leaves a frame unfinished for a moment.
+/// How often, and at which interval, a log is checked: a run that is writing leaves a frame unfinished for a moment.
 const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// What is wrong with the log at `path`; nothing where there is none, it is whole, or it ends in a frame that was never
-/// finished.
+/// What is wrong with the log at `path`; nothing if there is none, it is complete, or it ends in an unfinished frame.
 pub fn log_damage(path: &Path) -> Option<String> {
     let mut found = look(path).ok().flatten()?;
     for _ in 1..LOOKS {
@@ -40,7 +40,7 @@ pub fn log_damage(path: &Path) -> Option<String> {
     })
 }
 
-/// Where a log stops being whole.
+/// Where the valid part of a log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Header,
@@ -72,8 +72,8 @@ fn look(path: &Path) -> io::Result<Option<Found>> {
                 sum.add(&frame[..8]);
                 sum.add(&frame[FRAME_HEADER_BYTES..]);
                 if !same_salts {
-                    // The end: what follows was there before the log began from its start again, unless these bytes alone
-                    // are damaged.
+                    // The end: what follows is left from before the log was restarted, unless these bytes alone are
+                    // damaged.
                     broken = Some((number, 0));
                 } else if sum.bytes() != frame[16..24] {
                     broken = Some((number, 1));
@@ -85,7 +85,7 @@ fn look(path: &Path) -> io::Result<Option<Found>> {
     Ok(broken.filter(|(_, behind)| *behind > 0).map(|(at, behind)| Found::Frame { at, behind }))
 }
 
-/// Fills `into`, or says that there is no more.
+/// Fills `into`, or says that there is no more data.
 fn is_filled(log: &mut impl Read, into: &mut [u8]) -> io::Result<bool> {
     match log.read_exact(into) {
         Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! The database of a folder: how it is opened, and its one file's name. docs/records.md draws what is in it.
+//! The database of a folder: how it is opened, and the name of its file. docs/records.md describes its contents.
 
 pub mod about;
 pub mod damage;
@@ -34,13 +34,13 @@ pub const FILE: &str = "records.sqlite";
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It is not ours to touch; nothing was changed.
+    /// It does not belong to us; nothing was changed.
     #[error("{0}")]
     Refused(String),
-    /// SQLite takes it for no database; nothing was changed.
+    /// SQLite does not accept it as a database; nothing was changed.
     #[error("no database is in it; it is left as it is")]
     NoDatabase,
-    /// It was ours, and cannot be read any more: bytes of it are not what was written.
+    /// It was ours, and is damaged.
     #[error("damaged: {0}")]
     Damaged(String, #[source] Option<rusqlite::Error>),
     /// What SQLite said.
@@ -48,7 +48,7 @@ pub enum Fault {
     Sqlite(#[source] rusqlite::Error),
 }
 
-/// The number that tells one I/O error from another; nothing for errors that are no I/O errors.
+/// The extended code of an I/O error; zero for other errors.
 fn code_of(error: &rusqlite::Error) -> String {
     let io = |error: &&ffi::Error| error.code == ErrorCode::SystemIoFailure;
     error.sqlite_error().filter(io).map_or_else(String::new, |error| format!(" (SQLite {})", error.extended_code))
@@ -86,16 +86,15 @@ impl Fault {
     }
 }
 
-/// Opens the database at `path` for a run: made when it is not there, brought to the version of this software when it is older.
+/// Opens the database at `path` for a run: created if missing, migrated if older.
 ///
-/// Its log is written ahead and brought to the disk at every commit, so that readers never wait and what was committed
-/// stays. Where the file system cannot share memory between processes (9p, some network shares), a rollback journal does
-/// the same, and a reader may hold up the writer.
+/// It uses a write-ahead log that is flushed at every commit, so that readers never wait and committed data survives. If
+/// the file system cannot share memory between processes (9p, some network shares), a rollback journal does the same, and
+/// a reader may block the writer.
 ///
 /// # Errors
-/// [`Fault::NoDatabase`] or [`Fault::Refused`] for what is no database, of another program, or of a newer version: it is left
-/// as it is.
-/// [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
+/// [`Fault::NoDatabase`] or [`Fault::Refused`] if it is not a database, or of another program or a newer version: it is
+/// left unchanged. [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     refuse_odd(path)?;
     header::check(path)?;
@@ -117,8 +116,8 @@ pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     }
 }
 
-/// Refuses a pipe, a device or a folder in the place of the database or of what SQLite keeps beside it: SQLite would wait for
-/// a pipe's other end.
+/// Refuses a pipe, a device or a folder in the place of the database or its companion files: SQLite would wait for the
+/// other end of a pipe.
 fn refuse_odd(path: &Path) -> Result<(), Fault> {
     let files = [path.to_owned(), log_of(path), beside(path, "-journal"), beside(path, "-shm")];
     match files.iter().find(|file| is_odd(file)) {
@@ -130,7 +129,7 @@ fn refuse_odd(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// How a commit is made safe.
+/// How a commit is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Journal {
     Ahead,
@@ -141,13 +140,13 @@ fn prepared(path: &Path, journal: Journal) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     if journal == Journal::Rollback {
-        // Before anything is read: who is alone needs no shared memory to read a log that was written ahead.
+        // Before anything is read: an exclusive connection needs no shared memory to read a write-ahead log.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     }
     set_limits(&connection)?;
     let found = looked_at(&connection)?;
     if found == Found::Empty {
-        // Before the first table, or never: what is deleted later can then be given back to the disk.
+        // Before the first table, or never: only then can deleted space be returned to the disk.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     let wanted = if journal == Journal::Ahead { "WAL" } else { "TRUNCATE" };
@@ -180,23 +179,23 @@ fn looked_at(connection: &Connection) -> Result<Found, Fault> {
     }
 }
 
-/// Memory and time that a connection may take.
+/// Limits on memory and time of a connection.
 fn set_limits(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(MAX_RECORDS_BUSY)?;
     connection.set_prepared_statement_cache_capacity(32);
-    // Of the whole process: every connection gives the same.
+    // For the whole process: every connection sets the same.
     connection.query_row(&format!("PRAGMA hard_heap_limit = {MAX_RECORDS_HEAP_BYTES}"), [], |_| Ok(()))?;
     connection.execute_batch(&format!("PRAGMA cache_size = -{RECORDS_CACHE_KIB}; PRAGMA temp_store = MEMORY"))
 }
 
-/// Whether it failed for want of memory that processes share.
+/// Whether it failed because processes cannot share memory here.
 fn cannot_share_memory(error: &rusqlite::Error) -> bool {
-    // Not for want of room, which comes back.
+    // Not for lack of space, which may come back.
     let shared = [ffi::SQLITE_IOERR_SHMLOCK, ffi::SQLITE_IOERR_SHMMAP];
     error.sqlite_error().is_some_and(|error| shared.contains(&error.extended_code))
 }
 
-/// Opens the database at `path` to read it, also while a run writes it. Nothing is made, and nothing is migrated.
+/// Opens the database at `path` for reading, also while a run writes to it. Nothing is created or migrated.
 ///
 /// # Errors
 /// [`Fault::Refused`] for what is not ours or of another version, [`Fault::Sqlite`] for everything else.
@@ -209,7 +208,7 @@ pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
         schema::look(&connection)?;
         Ok(connection)
     }) {
-        // A folder that cannot be written to has no place for what readers share. Without a log there is no writer either.
+        // A read-only folder has no place for the readers' shared memory. Without a log there is no writer either.
         Err(error) if may_be_read_only(&error) && !log_of(path).exists() => still(path)?,
         other => other?,
     };
@@ -223,10 +222,10 @@ pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     }
 }
 
-/// A database that nobody writes.
+/// A database that nobody writes to.
 fn still(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    // What has a meaning in an address is written by its number.
+    // Characters with a meaning in a URI are percent-encoded.
     let escaped: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
     set_limits(&connection)?;
@@ -237,7 +236,7 @@ fn may_be_read_only(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) || cannot_share_memory(error)
 }
 
-/// Brings the log of a database into it and clears it away, where nobody else has it open: who only reads leaves it there.
+/// Merges the log of a database and deletes it, if nobody else has it open: a read-only connection would leave it.
 pub fn clear_log(path: &Path) {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let cleared = Connection::open_with_flags(path, flags)
@@ -252,10 +251,10 @@ pub fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
-/// What SQLite keeps beside a database.
+/// The companion files of a database.
 pub const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
 
-/// A file beside a database, by its ending: one of [`BESIDE`].
+/// A companion file, by its suffix: one of [`BESIDE`].
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
@@ -323,7 +322,7 @@ mod tests {
     fn without_shared_memory_a_rollback_journal_is_used_and_readers_still_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        // A log that was written ahead is read first.
+        // A write-ahead log is read first.
         let ahead = open_to_write(&path).unwrap();
         ahead.execute_batch("UPDATE state SET box_ms = 7").unwrap();
         drop(ahead);
@@ -397,7 +396,7 @@ mod tests {
             &|bytes| bytes[0] = b'X',
             &|bytes| bytes[16..18].fill(0xff),
             &|bytes| bytes[..512].fill(0),
-            // The table of tables.
+            // The schema table.
             &|bytes| bytes[100..200].fill(0xff),
         ];
         for (at, damage) in damages.into_iter().enumerate() {

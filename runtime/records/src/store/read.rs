@@ -1,7 +1,7 @@
-//! What is read back: frame by frame, in memory that does not grow with their number.
+//! Reads records frame by frame, in memory that does not grow with their number.
 //!
-//! Reads are short: whoever takes what is read may stand still (`| less`) for as long as it likes, and meanwhile no read is
-//! open that would keep the log from being brought into the database.
+//! Reads are short: the consumer may pause (`| less`) for as long as it likes, and meanwhile no read is open that would
+//! keep the log from being merged into the database.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ use bloodseg_vision::{
 /// Which frames are wanted; all without any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this run alone.
+    /// Only of this run.
     pub run: Option<i64>,
     /// With this number in its run.
     pub frame: Option<i64>,
@@ -40,7 +40,7 @@ pub struct Filter {
     pub sample: Option<String>,
 }
 
-/// A frame as it was recorded, with what its run says. Measures that were no numbers are NaN.
+/// A frame as it was recorded, with data of its run. Measures that were not numbers are NaN.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FrameRow {
     /// Number in the database.
@@ -53,33 +53,33 @@ pub struct FrameRow {
     pub source: String,
     /// How it is known.
     pub pitch_from: String,
-    /// Pixels of the super-resolved grid along one of the frame's.
+    /// Pixels of the super-resolved grid per pixel of the frame, along one axis.
     pub scale: u32,
     /// Number in its run.
     pub number: i64,
     /// When it was analysed, milliseconds since 1970.
     pub at_utc_ms: i64,
-    /// The same in the time that the box was running.
+    /// The same in running time.
     pub box_ms: i64,
     /// Its name.
     pub image: String,
-    /// What it was judged to be.
+    /// Its quality verdict.
     pub verdict: String,
-    /// Sharpness, where there is something to see.
+    /// Sharpness, if anything is visible.
     pub sharpness: Option<f64>,
     /// `contrast_levels`, `clipped_share`, `depth_levels`, `brightness_levels`.
     pub quality: [f64; 4],
     /// Whether its cells were counted.
     pub counted: bool,
-    /// Its cells, platelets not among them.
+    /// Its cells, without platelets.
     pub cells: i64,
-    /// Red cells; none where kinds are unknown, as the two below.
+    /// Red cells; none if kinds are unknown, like the two below.
     pub red: Option<i64>,
     /// White cells.
     pub white: Option<i64>,
-    /// Platelets, which are counted apart.
+    /// Platelets, counted separately.
     pub platelets: Option<i64>,
-    /// Cells that the input does not support.
+    /// Unsupported cells.
     pub unsupported: i64,
     /// Tiles.
     pub tiles: i64,
@@ -93,7 +93,7 @@ pub struct FrameRow {
     pub scaled: Scaled,
     /// Pixels of the analysed picture that are specimen.
     pub analysed_px: i64,
-    /// What its pictures are named by; empty in records before version 4.
+    /// Base name of its pictures; empty in records before version 4.
     pub stem: String,
     /// Name of its sample, or empty.
     pub sample: String,
@@ -102,22 +102,22 @@ pub struct FrameRow {
 }
 
 impl FrameRow {
-    /// Cells of each kind, where they were counted and the kinds are known: red, white, platelets.
+    /// Cells of each kind, if they were counted and the kinds are known: red, white, platelets.
     pub fn kinds(&self) -> [Option<i64>; 3] {
         [self.red, self.white, self.platelets].map(|count| count.filter(|_| self.counted))
     }
 
-    /// What its pictures are named by.
+    /// Base name of its pictures.
     pub fn stem(&self) -> &str {
         if self.stem.is_empty() { pictures::stem(&self.image) } else { &self.stem }
     }
 
-    /// Edge of a pixel of the input in the specimen, where it is known.
+    /// Size of a pixel of the input in the specimen, if known.
     pub fn um_per_px(&self) -> Option<f64> {
         self.scaled.um_per_px
     }
 
-    /// Edge of a pixel of the super-resolved grid in the specimen.
+    /// Size of a pixel of the super-resolved grid in the specimen.
     pub fn um_per_sr_px(&self) -> Option<f64> {
         self.scaled.um_per_sr_px()
     }
@@ -147,22 +147,22 @@ pub struct CellRow {
     pub touches_border: bool,
     /// Mean foreground probability.
     pub confidence: f64,
-    /// Mean difference to what was read, levels.
+    /// Mean difference from the input, in levels.
     pub consistency_levels: f64,
-    /// Whether what was read supports it.
+    /// Whether the input supports it.
     pub supported: bool,
     /// Its outline, as [`bloodseg_vision::cells::outline`] writes it.
     pub outline: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// How sure that is, 0.5 to 1; none where it is unknown.
+    /// Confidence of the kind, 0.5 to 1; none if unknown.
     pub kind_confidence: Option<f64>,
     /// Whether it was counted before.
     pub seen: Seen,
 }
 
 impl CellRow {
-    /// Diameter of the disk of the same area, `sqrt(4 A / pi)`.
+    /// Diameter of a disk of the same area, `sqrt(4 A / pi)`.
     pub fn equivalent_diameter_px(&self) -> f64 {
         (4.0 * self.area_px as f64 / std::f64::consts::PI).sqrt()
     }
@@ -178,8 +178,8 @@ impl CellRow {
     }
 }
 
-/// Records that are read: the frames that stood in them when they were opened, whatever a run adds meanwhile. What it deletes
-/// for want of room before its turn comes is not there.
+/// Records opened for reading: the frames that existed at that time, whatever a run adds meanwhile. Frames that it
+/// deletes for space before their turn are missing.
 #[derive(Debug)]
 pub struct Records {
     path: PathBuf,
@@ -200,7 +200,7 @@ pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_
 /// Number of [`COLUMNS`].
 pub(super) const COLUMN_COUNT: usize = 50;
 
-/// A cross join is one whose order the planner keeps: frames come by their numbers, from the one asked for on.
+/// The planner keeps the order of a cross join: frames come by number, starting at the requested one.
 const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id > ?5 AND f.id <= ?6 AND (?1 IS NULL OR \
                       f.run = ?1) AND (?2 IS NULL OR f.number = ?2) AND (?3 IS NULL OR f.at_utc_ms >= ?3) AND (?4 IS NULL OR \
                       f.at_utc_ms < ?4) AND (?7 IS NULL OR f.sample IN (SELECT id FROM samples WHERE name = ?7))";
@@ -209,10 +209,10 @@ const WANTED: &str = "FROM frames f CROSS JOIN runs r ON r.id = f.run WHERE f.id
 const FIRST: i64 = i64::MIN;
 
 impl Records {
-    /// Opens the records of a run's folder, or a database by its name.
+    /// Opens the records of a run's folder, or a database by name.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when there are none, or they cannot be read.
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) if there are none, or they cannot be read.
     pub fn open(from: &Path) -> Result<Self> {
         let path = if from.is_dir() { from.join(FILE) } else { from.to_owned() };
         if !path.is_file() {
@@ -230,11 +230,11 @@ impl Records {
         Ok(Self { path, connection, newest, damage: Damage::default() })
     }
 
-    /// The same, and looks through all of them: frames that are not what was written are left out of everything that is read,
-    /// and [`Records::damage`] says so.
+    /// The same, and checks all of them: damaged frames are skipped by everything that reads, and [`Records::damage`]
+    /// reports them.
     ///
     /// # Errors
-    /// As [`Records::open`]; damage is none, unless the database as a whole cannot be read.
+    /// As [`Records::open`]; damage is not an error unless the database as a whole cannot be read.
     pub fn open_checked(from: &Path) -> Result<Self> {
         let mut records = Self::open(from)?;
         let mut damage = damage::find(&records.connection, records.newest).map_err(|e| records.fault(e))?;
@@ -247,12 +247,12 @@ impl Records {
         Ok(records)
     }
 
-    /// What is damaged, and left out of what is read; nothing where they were not checked.
+    /// What is damaged and therefore skipped; nothing if they were not checked.
     pub fn damage(&self) -> &Damage {
         &self.damage
     }
 
-    /// Whether a frame is what was written, with its cells.
+    /// Whether a frame and its cells are as they were written.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
@@ -265,7 +265,7 @@ impl Records {
         &self.path
     }
 
-    /// The first and the last run that are recorded; none without any.
+    /// The first and the last recorded run; none if there are none.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -283,7 +283,7 @@ impl Records {
         self.connection.query_row(sql, [run], |row| row.get(0)).map_err(|e| self.fault(e))
     }
 
-    /// Number of frames that are wanted, and whether the pitch of any is known.
+    /// Number of frames wanted, and whether the pitch of any is known.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -296,7 +296,7 @@ impl Records {
         self.connection.query_row(&sql, values, both).map_err(|e| self.fault(e))
     }
 
-    /// Does several reads of one moment of the records. The log grows meanwhile: nothing that may stand still belongs in it.
+    /// Does several reads on one snapshot of the records. The log grows meanwhile: nothing that may stall belongs in it.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read, and whatever `reads` says.
@@ -304,12 +304,12 @@ impl Records {
         &self,
         reads: impl FnOnce() -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        // Taken back at its end: nothing was written.
+        // Rolled back at its end: nothing was written.
         let _moment = self.connection.unchecked_transaction().map_err(|e| E::from(self.fault(e)))?;
         reads()
     }
 
-    /// Hands over each frame that is wanted, in the order in which they were recorded. No read is open meanwhile.
+    /// Passes each wanted frame on, in the order in which they were recorded. No read is open meanwhile.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
@@ -331,8 +331,8 @@ impl Records {
         }
     }
 
-    /// Hands over each frame that is wanted with its cells, in the order of their labels: all of them, whatever a run deletes.
-    /// No read is open meanwhile.
+    /// Passes each wanted frame on with its cells, in the order of their labels: all of them, whatever a run deletes. No
+    /// read is open meanwhile.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
@@ -359,7 +359,7 @@ impl Records {
         frame: &mut [FrameRow; 1],
         cells: &mut Vec<CellRow>,
     ) -> Result<bool> {
-        // Both of one moment, unless that was chosen already.
+        // Both from one snapshot, unless one is already in use.
         let begun = self.connection.is_autocommit().then(|| self.connection.unchecked_transaction());
         let _moment = begun.transpose().map_err(|e| self.fault(e))?;
         cells.clear();
@@ -373,7 +373,7 @@ impl Records {
         Ok(true)
     }
 
-    /// The next frames, as many as there are rows for; how many they are.
+    /// Reads the next frames, as many as there are rows for; returns how many.
     fn read_frames(&self, filter: &Filter, after: i64, into: &mut [FrameRow]) -> rusqlite::Result<usize> {
         let sql = format!("SELECT {COLUMNS} {WANTED} ORDER BY f.id LIMIT ?8");
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -389,7 +389,8 @@ impl Records {
         Ok(read)
     }
 
-    /// Hands over each cell of a frame, in order of their labels, from a read that is open meanwhile: for what does not wait.
+    /// Passes each cell of a frame on, in the order of their labels, while the read is open: for consumers that do not
+    /// wait.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when one cannot be read, and whatever `each` says.
@@ -420,12 +421,12 @@ impl Records {
     }
 }
 
-/// SQLite knows no NaN: what was one is there as nothing.
+/// SQLite has no NaN: it is stored as null.
 fn real(row: &Row<'_>, at: usize) -> rusqlite::Result<f64> {
     Ok(row.get::<_, Option<f64>>(at)?.unwrap_or(f64::NAN))
 }
 
-/// A text into memory that is used again.
+/// Copies a text into reused memory.
 pub(super) fn text(row: &Row<'_>, at: usize, into: &mut String) -> rusqlite::Result<()> {
     into.clear();
     if let ValueRef::Text(bytes) = row.get_ref(at)? {

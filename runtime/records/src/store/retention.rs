@@ -1,7 +1,7 @@
-//! What goes when there is too much: the oldest frames, a few at a time, never the newest.
+//! Deletes the oldest frames when there is too much, a few at a time, never the newest.
 //!
-//! Age is counted in the time that the box was running (`box_ms`), which goes on from run to run and never jumps: a clock
-//! that is set by years deletes nothing, and keeps nothing for ever.
+//! Age is counted in running time of the box (`box_ms`), which continues from run to run and never jumps: a clock that is
+//! off by years deletes nothing, and keeps nothing for ever.
 
 use std::path::Path;
 
@@ -18,22 +18,22 @@ use crate::store::limits::{
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Most bytes of the database and its log together; of a log that a reader holds up, its ordinary length counts.
+    /// Maximum bytes of the database and its log together; a log that a reader holds up counts with its ordinary length.
     pub most_bytes: u64,
-    /// Greatest age of a frame, in milliseconds that the box was running; without it frames do not age.
+    /// Maximum age of a frame, in milliseconds of running time; without it frames do not age.
     pub most_age_ms: Option<i64>,
-    /// Whether frames that were acknowledged make room for new ones when the disk is full, down to half of them.
+    /// Whether acknowledged frames are deleted for new ones if the disk is full, down to half of them.
     pub oldest_make_room: bool,
 }
 
 /// Bytes of the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bytes {
-    /// Pages that hold something.
+    /// Pages in use.
     pub used: u64,
-    /// Pages that hold nothing any more: the next frames go there.
+    /// Free pages: the next frames go there.
     pub free: u64,
-    /// The log that is not yet in the database, or was and will be written over.
+    /// The log that is not yet merged into the database, or was and will be overwritten.
     pub log: u64,
 }
 
@@ -58,27 +58,27 @@ impl Bytes {
     }
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
     /// Frames that were deleted.
     pub deleted: u64,
     /// What is there now.
     pub bytes: Bytes,
-    /// Whether it is within bounds now, or a further step may bring it there.
+    /// Whether it is within its limits now, or another step may get it there.
     pub fits: bool,
 }
 
-/// The frame that was written last: it stays, whatever happens.
+/// The last frame written: it always stays.
 #[derive(Debug, Clone, Copy)]
 pub struct Newest {
     /// Its number in the database.
     pub id: i64,
-    /// Its cells and platelets: twice as many may be deleted at a stretch.
+    /// Its cells and platelets: twice as many may be deleted in one step.
     pub cells: u64,
 }
 
-/// One step towards what `retention` allows, of bounded work; called after every frame.
+/// One bounded step towards what `retention` allows; called after every frame.
 ///
 /// # Errors
 /// Those of SQLite; what was deleted before stays deleted.
@@ -90,14 +90,14 @@ pub fn step(
     box_ms: i64,
 ) -> rusqlite::Result<Step> {
     let before = Bytes::of(connection, log)?;
-    // The log counts up to its ordinary length. Where a reader holds it up it grows beyond, and what were deleted for that would
-    // make it longer still: frames that were acknowledged do not go for somebody who stands still.
+    // The log counts up to its ordinary length. If a reader holds it up it grows beyond that, and deleting frames would
+    // make it longer still: acknowledged frames are not deleted because of a stalled reader.
     let room = retention.most_bytes - before.log.min(RECORDS_LOG_BYTES).min(retention.most_bytes / 2);
     let aged = match retention.most_age_ms {
         Some(age) => oldest(connection, newest.id)?.is_some_and(|frame| frame.box_ms < box_ms.saturating_sub(age)),
         None => false,
     };
-    // A little under the bound, so that what the next frames need lies free already and the file keeps its length.
+    // A little under the limit, so that there is free space for the next frames and the file keeps its length.
     let full = room - room / 16;
     let deleted = if before.used > full {
         delete_oldest(connection, newest, i64::MAX)?
@@ -107,7 +107,7 @@ pub fn step(
         0
     };
     if before.used + before.free > room && before.free > 0 {
-        // One row a page that is given back.
+        // One row per returned page.
         let sql = cut::<48>(format_args!("PRAGMA incremental_vacuum({RETENTION_STEP_PAGES})"));
         let mut vacuum = connection.prepare_cached(&sql)?;
         let mut rows = vacuum.query([])?;
@@ -118,7 +118,7 @@ pub fn step(
     Ok(Step { deleted, bytes, fits: bytes.used <= room || !alone })
 }
 
-/// Deletes the oldest frames to make room on a full disk, so long as `least_bytes` are in use. Tells how many.
+/// Deletes the oldest frames to free space on a full disk, as long as `least_bytes` are in use. Returns how many.
 ///
 /// # Errors
 /// Those of SQLite.
@@ -151,8 +151,8 @@ fn oldest(connection: &Connection, newest: i64) -> rusqlite::Result<Option<Oldes
         .transpose()
 }
 
-/// Deletes frames before `newest` that are older than `before_box_ms`, the oldest first, as many as a step may. Runs go
-/// with the last of their frames.
+/// Deletes frames before `newest` that are older than `before_box_ms`, the oldest first, as many as a step may. A run is
+/// deleted with the last of its frames.
 fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) -> rusqlite::Result<u64> {
     within(connection, || {
         let most_cells = RETENTION_STEP_CELLS.max(2 * newest.cells);
@@ -168,7 +168,7 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
             ended_run = Some(frame.run);
         }
         if let Some(run) = ended_run {
-            // Runs before it that have frames no more; later ones may only have begun.
+            // Earlier runs have no frames any more; later ones may only have started.
             delete_empty_runs(connection, run)?;
             connection.prepare_cached("UPDATE state SET oldest = (SELECT min(id) FROM frames)")?.execute([])?;
             Summed::State.store(connection, 1)?;
@@ -178,7 +178,7 @@ fn delete_oldest(connection: &Connection, newest: Newest, before_box_ms: i64) ->
 }
 
 /// Deletes runs up to number `last` that have no frames, with their events, the oldest first, as many as a step may; the
-/// newest run of all stays, so that no number is used again. Those that are left go with a later step.
+/// newest run of all stays, so that no number is reused. A later step deletes the rest.
 ///
 /// # Errors
 /// Those of SQLite.

@@ -1,4 +1,4 @@
-//! Damaged records are read from a copy that holds what is sound: a private database of SQLite's, which goes when it is closed.
+//! Reads damaged records from a copy of their sound part: a private SQLite database that is deleted when it is closed.
 
 use rusqlite::{Connection, params, types::Value};
 
@@ -9,15 +9,15 @@ use super::{
 };
 use bloodseg_vision::geometry::SCALE;
 
-/// What a run is called whose own row is damaged.
+/// Name of a run whose own row is damaged.
 const DAMAGED: &str = "(damaged)";
 
-/// Copies what is sound, up to the frame of number `newest`.
+/// Copies what is sound, up to the frame with number `newest`.
 ///
 /// # Errors
-/// Those of SQLite, other than damage: among them that the disk of temporary files is full.
+/// Those of SQLite, other than damage; for example, that the disk for temporary files is full.
 pub(super) fn sound_rows(from: &Connection, newest: i64) -> rusqlite::Result<Connection> {
-    // A file without a name, which SQLite removes.
+    // A file without a name, which SQLite deletes.
     let mut to = Connection::open("")?;
     set_limits(&to)?;
     schema::migrate(&mut to)?;
@@ -76,7 +76,7 @@ fn copied(from: &Connection, to: &Connection, table: &str, key: &str, id: i64) -
         let row = match rows.next() {
             Ok(Some(row)) => row,
             Ok(None) => return Ok(()),
-            // Cells that lie beyond what was sound a moment ago.
+            // Cells that are beyond what was sound a moment ago.
             Err(error) if is_damage(&error) => return Ok(()),
             Err(error) => return Err(error),
         };

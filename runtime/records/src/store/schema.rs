@@ -1,4 +1,4 @@
-//! The tables, version by version; docs/records.md draws them.
+//! The tables, version by version; docs/records.md describes them.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -7,7 +7,7 @@ use super::sum::Summed;
 /// Marks a database as ours: "bseg".
 pub const APPLICATION_ID: i32 = 0x6273_6567;
 
-/// What brings a database from one version to the next; the first from none to 1.
+/// Migrates a database from one version to the next; the first from none to 1.
 const STEPS: [&str; 6] = [
     "CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -89,10 +89,10 @@ const STEPS: [&str; 6] = [
     "ALTER TABLE frames ADD COLUMN width_px INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE frames ADD COLUMN height_px INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE cells ADD COLUMN outline BLOB NOT NULL DEFAULT x'';",
-    // A run is deleted with its events: without it, all events are read for each.
+    // A run is deleted with its events: without this index, all events are read for each run.
     "CREATE INDEX events_of_run ON events (run);",
-    // How the analysed picture lies on the input, what is known of its size, and what the pictures are named by: before,
-    // frames were analysed as they came.
+    // How the analysed picture lies on the input, what is known about its size, and the base name of its pictures:
+    // before, frames were analysed without scaling.
     "ALTER TABLE frames ADD COLUMN um_per_px REAL;
     ALTER TABLE frames ADD COLUMN um_per_px_low REAL;
     ALTER TABLE frames ADD COLUMN um_per_px_high REAL;
@@ -104,13 +104,14 @@ const STEPS: [&str; 6] = [
     ALTER TABLE frames ADD COLUMN stem TEXT NOT NULL DEFAULT '';
     UPDATE frames SET um_per_px = r.um_per_px, pitch_source = iif(r.um_per_px IS NULL, 'none', 'given'),
         analysed_px = width_px / r.scale * (height_px / r.scale) FROM runs r WHERE r.id = run;",
-    // Kinds: before, there were cells alone. `cells` counts no platelets from now on.
+    // Kinds: before, there were only cells. From here on `cells` does not include platelets.
     "ALTER TABLE frames ADD COLUMN red INTEGER;
     ALTER TABLE frames ADD COLUMN white INTEGER;
     ALTER TABLE frames ADD COLUMN platelets INTEGER;
     ALTER TABLE cells ADD COLUMN kind TEXT;
     ALTER TABLE cells ADD COLUMN kind_confidence REAL;",
-    // Samples, distinct fields, and the sums that show damage (`sum`). Frames of earlier versions have no sum.
+    // Samples, distinct fields, and the checksums that reveal damage (`sum`). Frames of earlier versions have no
+    // checksum.
     "CREATE TABLE samples (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
@@ -143,7 +144,7 @@ const STEPS: [&str; 6] = [
         summed_from = 1 + ifnull((SELECT max(id) FROM frames), 0);",
 ];
 
-/// CRC-32 of the tables of each version ([`tables_sum`]): what a database of ours cannot lack.
+/// CRC-32 of the tables of each version ([`tables_sum`]): what every database of ours contains.
 const TABLES_SUMS: [u32; STEPS.len()] =
     [129_954_712, 1_702_695_768, 3_279_981_761, 4_220_579_130, 1_529_635_480, 2_549_816_478];
 
@@ -158,7 +159,7 @@ pub const VERSION: i32 = STEPS.len() as i32;
 /// What a file turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing in it yet.
+    /// Empty.
     Empty,
     /// Ours, of this version: 1 up to [`VERSION`].
     Ours(i32),
@@ -166,11 +167,11 @@ pub enum Found {
     Newer(i32),
     /// A database of another program.
     Foreign,
-    /// Ours, but its header or its tables are not what was written.
+    /// Ours, but its header or its tables are damaged.
     Damaged(&'static str),
 }
 
-/// Looks at what is there, and changes nothing.
+/// Examines the file without changing it.
 ///
 /// # Errors
 /// Those of SQLite; among them that the file is no database.
@@ -182,7 +183,7 @@ pub fn look(connection: &Connection) -> rusqlite::Result<Found> {
         return Ok(Found::Empty);
     }
     let sum = tables_sum(connection)?;
-    // Every version changed a table, so the tables say which version a database has.
+    // Every version changed a table, so the tables reveal the version of a database.
     let of_tables = (1..).zip(TABLES_SUMS).find(|(_, known)| *known == sum).map(|(version, _)| version);
     Ok(match (application, version, of_tables) {
         (APPLICATION_ID, _, Some(of_tables)) if version == of_tables => Found::Ours(version),
@@ -193,7 +194,7 @@ pub fn look(connection: &Connection) -> rusqlite::Result<Found> {
     })
 }
 
-/// CRC-32 of the definitions of our tables and indices, whatever else somebody has added.
+/// CRC-32 of the definitions of our tables and indices, ignoring anything else that was added.
 fn tables_sum(connection: &Connection) -> rusqlite::Result<u32> {
     let sql = format!("SELECT name, sql FROM sqlite_schema WHERE name IN ({NAMES}) ORDER BY name");
     let mut statement = connection.prepare(&sql)?;
@@ -208,7 +209,7 @@ fn tables_sum(connection: &Connection) -> rusqlite::Result<u32> {
     Ok(sum.finalize())
 }
 
-/// Brings a database that is empty or ours to [`VERSION`], all of it or nothing.
+/// Migrates a database that is empty or ours to [`VERSION`], all of it or nothing.
 ///
 /// # Errors
 /// Those of SQLite; the database is then what it was.
@@ -223,7 +224,7 @@ fn migrate_by(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<(
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Read again: somebody else may have been faster.
+    // Read again: another process may have been faster.
     let done = usize::try_from(version(&transaction)?).unwrap_or(0);
     for step in steps.iter().skip(done) {
         transaction.execute_batch(step)?;
@@ -238,7 +239,7 @@ fn migrate_by(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<(
 /// The first version with sums.
 const SUMMED_SINCE: usize = 6;
 
-/// Gives sums to all rows but those of frames, which are many: a migration has to end soon.
+/// Adds checksums to all rows except frames, which are many: a migration has to end soon.
 fn sum_what_is_there(connection: &Connection) -> rusqlite::Result<()> {
     for (summed, ids) in [(Summed::Run, "SELECT id FROM runs"), (Summed::Event, "SELECT id FROM events")] {
         let ids: Vec<i64> =

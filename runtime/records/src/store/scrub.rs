@@ -1,4 +1,4 @@
-//! Old frames are checked a few at a time while new ones are kept, so that damage is found before somebody needs them.
+//! Checks old frames a few at a time while new ones are kept, so that damage is found before somebody needs them.
 
 use rusqlite::Connection;
 
@@ -8,12 +8,12 @@ use super::{
     sum::Summed,
 };
 
-/// How far a pass over all frames is.
+/// Progress of a pass over all frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scrub {
-    /// The next frame of this pass; none between two.
+    /// The next frame of this pass; none between two passes.
     next: Option<i64>,
-    /// When the next pass is due, in the time of the box.
+    /// When the next pass is due, in running time of the box.
     due_box_ms: i64,
     /// Damaged frames of this pass.
     damaged: u64,
@@ -25,12 +25,12 @@ impl Default for Scrub {
     }
 }
 
-/// What a step found.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// The first damaged frame of this pass, where it is in this step.
+    /// The first damaged frame of this pass, if it is in this step.
     pub(crate) first: Option<i64>,
-    /// The number of damaged frames, where the pass ended with this step and there were more than one.
+    /// The number of damaged frames, if the pass ended with this step and there were more than one.
     pub(crate) all: Option<u64>,
 }
 

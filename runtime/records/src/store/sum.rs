@@ -1,14 +1,14 @@
-//! Checksums of what is recorded, so that a value that changes on the disk is found, also where SQLite reads it without an
+//! Checksums of what is recorded, so that a value that changes on disk is detected even if SQLite reads it without an
 //! error.
 //!
-//! A sum is the CRC-32 of the values of rows as SQLite stores them: one of each frame with all its cells, one of each run with
-//! its models, one of each event and sample, and one of the row that says which frames there are. It is computed from rows
-//! that are read back, so that writing and checking are the same code.
+//! A checksum is the CRC-32 of the values of rows as SQLite stores them: one for each frame with all its cells, one for
+//! each run with its models, one for each event and sample, and one for the row that tracks the range of frames. It is
+//! computed from rows that are read back, so that writing and checking use the same code.
 
 use crc32fast::Hasher;
 use rusqlite::{Connection, OptionalExtension, types::ValueRef};
 
-/// Columns of a frame that its sum covers.
+/// Columns of a frame covered by its checksum.
 const FRAME: &str = "SELECT id, run, number, at_utc_ms, box_ms, image, verdict, sharpness, contrast_levels, clipped_share,
     depth_levels, brightness_levels, counted, cells, unsupported, tiles, dropped, ssr_ms, unet_ms, tiling_ms, cells_ms,
     total_ms, width_px, height_px, um_per_px, um_per_px_low, um_per_px_high, pitch_source, input_scale, input_x_px,
@@ -30,7 +30,7 @@ const SAMPLE: &str = "SELECT id, name, operator, stain, note, first_utc_ms FROM 
 
 const STATE: &str = "SELECT id, box_ms, summed_from, oldest, newest FROM state WHERE id = ?1";
 
-/// What has a sum.
+/// What has a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Summed {
     /// A frame and its cells.
@@ -41,7 +41,7 @@ pub(super) enum Summed {
     Event,
     /// A sample.
     Sample,
-    /// The row that says which frames there are.
+    /// The row that tracks the range of frames.
     State,
 }
 
@@ -56,7 +56,7 @@ impl Summed {
         }
     }
 
-    /// The sum of what is stored under this number.
+    /// The checksum of what is stored under this number.
     fn compute(self, connection: &Connection, id: i64) -> rusqlite::Result<i64> {
         let mut sum = Hasher::new();
         for sql in self.rows() {
@@ -73,7 +73,7 @@ impl Summed {
         Ok(i64::from(sum.finalize()))
     }
 
-    /// Stores the sum of a row that was written or changed.
+    /// Stores the checksum of a row that was written or changed.
     ///
     /// # Errors
     /// Those of SQLite.
@@ -89,12 +89,12 @@ impl Summed {
         connection.prepare_cached(sql)?.execute([id, sum]).map(|_| ())
     }
 
-    /// Whether what is stored under this number is what was written; none where nothing is.
+    /// Whether what is stored under this number is as it was written; none if there is nothing.
     ///
     /// # Errors
     /// Those of SQLite, among them that the pages of a row are damaged.
     pub(super) fn is_sound(self, connection: &Connection, id: i64) -> rusqlite::Result<Option<bool>> {
-        // A row and its sum of one moment, whatever a run writes or deletes meanwhile.
+        // A row and its checksum from one snapshot, whatever a run writes or deletes meanwhile.
         let begun = connection.is_autocommit().then(|| connection.unchecked_transaction());
         let _moment = begun.transpose()?;
         let sql = match self {
@@ -105,7 +105,7 @@ impl Summed {
             Self::State => "SELECT sum FROM state WHERE id = ?1",
         };
         let stored = connection.prepare_cached(sql)?.query_row([id], |row| {
-            // A sum that is no number any more is damage too.
+            // A checksum that is no longer a number is damage too.
             Ok(row.get_ref(0)?.as_i64_or_null().unwrap_or(Some(-1)))
         });
         match stored.optional()? {
@@ -117,7 +117,7 @@ impl Summed {
     }
 }
 
-/// The first frame with a sum.
+/// The first frame with a checksum.
 fn summed_from(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT summed_from FROM state")?.query_row([], |row| row.get(0))
 }

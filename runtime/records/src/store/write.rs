@@ -1,4 +1,4 @@
-//! What a run writes: one transaction a frame, with all its cells, or nothing of it.
+//! What a run writes: one transaction per frame with all its cells, or nothing of it.
 
 use std::fmt::Write;
 
@@ -19,17 +19,17 @@ use bloodseg_vision::geometry::SCALE;
 /// An event: something that happened to a run, other than a frame.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When, by the wall's clock, milliseconds since 1970.
+    /// When, by the wall clock, milliseconds since 1970.
     pub at_utc_ms: i64,
-    /// When, in the time that the box was running.
+    /// When, in running time of the box.
     pub box_ms: i64,
-    /// What kind, in one word.
+    /// Its kind, in one word.
     pub kind: Text<32>,
     /// What happened.
     pub text: Text<MAX_EVENT_BYTES>,
 }
 
-/// A text in so many bytes, cut between characters where it is longer.
+/// A text of at most this many bytes, cut between characters if it is longer.
 pub fn cut<const N: usize>(text: impl std::fmt::Display) -> Text<N> {
     struct Cut<const N: usize>(Text<N>);
     impl<const N: usize> Write for Cut<N> {
@@ -38,12 +38,12 @@ pub fn cut<const N: usize>(text: impl std::fmt::Display) -> Text<N> {
         }
     }
     let mut whole = Cut(Text::new());
-    // An error says that the rest had no room.
+    // An error means that the rest did not fit.
     let _ = write!(whole, "{text}");
     whole.0
 }
 
-/// Whole milliseconds since the box first ran, as they stand in the database.
+/// Total running time of the box in whole milliseconds, as stored in the database.
 ///
 /// # Errors
 /// Those of SQLite.
@@ -51,7 +51,7 @@ pub fn box_ms(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT box_ms FROM state", [], |row| row.get(0))
 }
 
-/// Whether the row is sound that says how long the box was running and which frames there are.
+/// Whether the row with the running time and the range of frames is sound.
 ///
 /// # Errors
 /// Those of SQLite.
@@ -59,7 +59,7 @@ pub fn is_state_sound(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(without_damage(Summed::State.is_sound(connection, 1))? == Some(true))
 }
 
-/// Takes from the frames what that row says.
+/// Rebuilds that row from the frames.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then changed.
@@ -75,8 +75,8 @@ pub fn restore_state(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Begins a run, and gives its number. Of the runs before it, those without frames go but for the latest [`MAX_EMPTY_RUNS`]:
-/// a program that ends as soon as it starts, over and over, leaves no more than these and what they tell.
+/// Starts a run, and returns its number. Of earlier runs without frames only the latest [`MAX_EMPTY_RUNS`] are kept: a
+/// program that repeatedly ends right after its start leaves no more than these and their events.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -106,7 +106,7 @@ pub fn begin_run(connection: &Connection, run: &RunInfo, box_ms: i64) -> rusqlit
     })
 }
 
-/// Puts other models in the place of those of a run.
+/// Replaces the models of a run.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then changed.
@@ -128,8 +128,8 @@ fn insert_models(connection: &Connection, run: i64, models: &[ModelInfo]) -> rus
     Ok(())
 }
 
-/// The number of a run that was begun before, if it is there, and how many frames it is said to have lost: another file may
-/// have taken the place of the one that it began in.
+/// The number of a run that was started before, if it exists, and how many frames it is recorded to have lost: another
+/// file may have taken the place of the one it started in.
 ///
 /// # Errors
 /// Those of SQLite.
@@ -139,7 +139,7 @@ pub fn find_run(connection: &Connection, run: &RunInfo) -> rusqlite::Result<Opti
     connection.query_row(sql, [run.mark], both).optional()
 }
 
-/// Says of a run that goes on how many of its frames were not kept so far.
+/// Records how many frames of an ongoing run were not kept so far.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -174,7 +174,7 @@ fn sample(connection: &Connection, sample: &Sample, now_utc_ms: i64) -> rusqlite
 /// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
 ///
 /// # Errors
-/// Those of SQLite; nothing of the frame is then there, unless the disk failed while it was told to keep it.
+/// Those of SQLite; nothing of the frame is then stored, unless the disk failed during the commit.
 pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i64) -> rusqlite::Result<i64> {
     within(connection, || {
         let sample = record.sample.as_ref().map(|known| sample(connection, known, utc::ms(record.at))).transpose()?;
@@ -273,7 +273,7 @@ pub fn frame(connection: &Connection, run: i64, record: &FrameRecord, box_ms: i6
     })
 }
 
-/// Writes an event; of too many, the oldest go.
+/// Writes an event; if there are too many, the oldest are deleted.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -290,7 +290,7 @@ pub fn event(connection: &Connection, run: Option<i64>, event: &Event) -> rusqli
     })
 }
 
-/// Says of a run how it ended, and how many of its frames were not kept.
+/// Records how a run ended, and how many of its frames were not kept.
 ///
 /// # Errors
 /// Those of SQLite; nothing is then written.
@@ -302,14 +302,14 @@ pub fn end_run(connection: &Connection, run: i64, at_utc_ms: i64, how: &str, not
     })
 }
 
-/// Does something in one transaction: all of it or nothing.
+/// Runs a closure in one transaction: all of it or nothing.
 pub(super) fn within<T>(connection: &Connection, work: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let run = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(|_| ());
     run("BEGIN IMMEDIATE")?;
     let done = work().and_then(|done| run("COMMIT").map(|()| done));
-    // Some errors roll back by themselves.
+    // Some errors roll back automatically.
     if done.is_err() && !connection.is_autocommit() {
-        // Where this fails too, the connection is of no use, which the next one who tries is told.
+        // If this fails too, the connection is unusable, which the next user will notice.
         let _ = connection.execute_batch("ROLLBACK");
     }
     done
