@@ -53,6 +53,8 @@ ONCE = {"bloodseg run demo", *(instead for _, instead in SHORTER)}
 # Parsed by the program, and not run.
 PARSED = [
     (r"^bloodseg .*\beval\b.* --robustness", "dozens of evaluations; `eval` runs, and the tests of the runtime disturb fields"),
+    (r"^bloodseg validate\b", "a person's counts of 40 pictures; the tests of the records read such a table"),
+    (r"^bloodseg segment .* --correct\b", "a file of `validate`"),
     (r"^bloodseg .*\beval\b.* --pans", "60 frames in a debug build; the tests of the runtime run it on fewer"),
 ]
 

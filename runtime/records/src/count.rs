@@ -283,7 +283,7 @@ impl Summary {
             let each = if self.fields == self.pictures { what } else { "field" };
             let _ = write!(
                 text,
-                ": {:.1} a {each} ({percent} %: {:.1} to {:.1})",
+                ": {:.1} per {each} ({percent} %: {:.1} to {:.1})",
                 cells.mean, cells.interval.low, cells.interval.high
             );
         }
@@ -354,7 +354,7 @@ mod tests {
         frames.extend([CountedFrame { counted: false, ..frame(9, None, None) }; 2]);
         let summary = count(&frames).summary().unwrap();
         let text = summary.text("picture");
-        assert!(text.starts_with("4 pictures, 84 cells: 21.0 a picture (95 %: 17."), "{text}");
+        assert!(text.starts_with("4 pictures, 84 cells: 21.0 per picture (95 %: 17."), "{text}");
         assert!(
             text.contains(" per mm2 (") && text.contains("82 red, 2 white, 2.4 % (0.3 to 8.3 %); 12 platelets"),
             "{text}"
@@ -371,7 +371,7 @@ mod tests {
         let json = serde_json::to_value(summary).unwrap();
         assert!(json["red"].is_null() && json["cells_per_mm2"].is_null() && json["white_of_cells"].is_null());
         assert_eq!(json["cells"]["method"], "poisson");
-        assert_eq!(summary.text("picture"), "1 picture, 100 cells: 100.0 a picture (95 %: 81.4 to 121.6)");
+        assert_eq!(summary.text("picture"), "1 picture, 100 cells: 100.0 per picture (95 %: 81.4 to 121.6)");
         assert!(SampleCount::default().summary().is_none());
     }
 

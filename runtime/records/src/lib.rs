@@ -25,3 +25,4 @@ pub mod sample;
 pub mod shard;
 pub mod store;
 pub mod table;
+pub mod validation;

@@ -27,6 +27,9 @@ pub const MAX_EVENT_BYTES: usize = 240;
 /// Longest name of a frame or a source in the records, in bytes; longer names are cut.
 pub const MAX_RECORD_NAME_BYTES: usize = 255;
 
+/// Largest validation file, and largest table of a person's counts.
+pub const MAX_VALIDATION_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Longest name of a sample, in bytes.
 pub const MAX_SAMPLE_NAME_BYTES: usize = 64;
 

@@ -21,6 +21,7 @@ use super::{
     run::RunArgs,
     sample::SampleCommand,
     segment::SegmentArgs,
+    validate::ValidateArgs,
 };
 
 const AFTER_HELP: &str = "\
@@ -118,6 +119,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Name the sample under the lens of a run, also while it runs, or print its name
     Sample(SampleCommand),
+    /// Compare the program's counts with a person's counts of the same pictures, and make a correction of them
+    Validate(ValidateArgs),
     /// Evaluate the models on fields with masks: all measures beside their baselines
     Eval(EvalArgs),
     /// Measure speed and memory on this machine

@@ -27,6 +27,7 @@ mod segment;
 mod session;
 mod signals;
 mod supervise;
+mod validate;
 mod voice;
 
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ fn dispatch(args: &Args, voice: Option<&Voice>) -> Result<ExitCode> {
         Command::Export(args) => export::run(&session, args),
         Command::Report(args) => report::run(&session, args),
         Command::Sample(args) => sample::run(&session, args),
+        Command::Validate(args) => validate::run(&session, args),
         Command::Eval(args) => eval::run(&session, args),
         Command::Bench(args) => bench::run(&session, args),
         Command::Budget(args) => budget::run(&session, args),

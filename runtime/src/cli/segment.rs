@@ -25,14 +25,18 @@ use super::{
     signals::{self, STOPPED},
 };
 use crate::error::{Error, ErrorKind, Result};
-use bloodseg_records::shard::{
-    Shard,
-    mark::{Common, Inputs, Mark, ModelMark},
+use bloodseg_records::{
+    shard::{
+        Shard,
+        mark::{Common, Inputs, Mark, ModelMark},
+    },
+    validation::Validation,
 };
 use picture::{Grid, How};
 use place::Place;
 use records::CallRecords;
 use tables::Tables;
+use totals::Answer;
 use work::Work;
 
 /// Arguments of `segment`.
@@ -70,6 +74,10 @@ pub(super) struct SegmentArgs {
     #[command(flatten)]
     sample: SampleArgs,
 
+    /// A file of `bloodseg validate`: the count per field is also given as a person would have counted it
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    correct: Option<PathBuf>,
+
     /// Bits used in 16-bit samples, for cameras with 10, 12 or 14 bits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=16))]
     bits: Option<u32>,
@@ -100,6 +108,7 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
 /// # Errors
 /// At the end, that results are missing, or that pictures could not be used; errors about models or tables immediately.
 pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
+    let validation = args.correct.as_deref().map(Validation::read).transpose()?;
     let place = Place::begin(session, args)?;
     let taken = place.taken()?;
     let inputs = inputs::collect(&args.inputs, args.recursive, &taken)?;
@@ -145,7 +154,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     }
     worked.and(recorded)?;
     if args.shard.is_none() {
-        totals(&work, &place.out, args.append)?;
+        totals(session, &work, validation.as_ref(), &place.out, args.append)?;
     }
     if stop.is_raised() {
         let done = work.done;
@@ -159,13 +168,19 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
 
 /// Prints and saves the totals of the call. With --append the pictures of earlier calls are missing from them, so they
 /// are not saved.
-fn totals(work: &Work, out: &Path, appended: bool) -> Result<()> {
+fn totals(session: &Session, work: &Work, validation: Option<&Validation>, out: &Path, appended: bool) -> Result<()> {
     let summary = work.seen.count().summary();
-    if let Some(summary) = summary.as_ref().filter(|_| work.done > 1) {
+    let models = session.models()?;
+    let models = [&models.ssr, &models.unet].map(|model| model.manifest.sha256.clone());
+    let corrected = summary.and_then(|summary| Some(validation?.correct(&summary, &models)));
+    if let Some(summary) = summary.as_ref().filter(|_| work.done > 1 || corrected.is_some()) {
         print::line(summary.text("picture"));
+        if let Some(corrected) = &corrected {
+            print::line(corrected.text());
+        }
     }
     if let Some(summary) = summary.filter(|_| !appended) {
-        return totals::write(&summary, out);
+        return totals::write(&Answer { summary, corrected }, out);
     }
     // A summary left by an earlier call would be taken for this one's.
     match std::fs::remove_file(out.join(totals::FILE)) {

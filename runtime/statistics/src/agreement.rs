@@ -7,7 +7,7 @@
 //! (Lancet 327, 1986), with intervals from the jackknife of the mean and of the logarithm of the deviation, as the differences of
 //! large counts spread more than those of small ones, put together as by Zou (Statistical Methods in Medical Research 22, 2013).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL};
@@ -31,7 +31,7 @@ pub struct Pair {
 }
 
 /// A figure with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The figure.
     pub value: f64,
@@ -40,7 +40,7 @@ pub struct Estimate {
 }
 
 /// How a program's counts agree with a person's.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     /// Fields that both counted.
     pub pairs: usize,

@@ -12,13 +12,13 @@ pub mod fields;
 pub mod share;
 pub mod single;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Confidence level of the intervals.
 pub const LEVEL: f64 = 0.95;
 
 /// An interval, including both ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

@@ -441,7 +441,7 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
     let answer = bench.call(&["segment", "in", "--as-is", "--um-per-px", "1.4", "--models", "models", "--out", "out"]);
     answer.done();
     let line = answer.stdout.lines().last().unwrap();
-    assert!(answer.stdout.contains("2 pictures, 5 cells: 2.5 a picture (95 %: "), "{line}");
+    assert!(answer.stdout.contains("2 pictures, 5 cells: 2.5 per picture (95 %: "), "{line}");
     let read = || std::fs::read(bench.path("out/summary.json"));
     let summary: serde_json::Value = serde_json::from_slice(&read().unwrap()).unwrap();
     assert_eq!((&summary["pictures"], &summary["cells"]["cells"]), (&2.into(), &5.into()));

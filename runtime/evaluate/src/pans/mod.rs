@@ -1,7 +1,7 @@
 //! Measures whether a field is counted once: a window moves over the fields of a set, its frames go through the nets, and the
 //! result of [`bloodseg_fields`] is compared with the known position of the window.
 //!
-//! Fields are put side by side ([`montage`]). The window stands still, moves by a part of a field, or jumps ([`walk`]); every frame has
+//! Fields are put side by side (`montage`). The window stands still, moves by a part of a field, or jumps (`walk`); every frame has
 //! blur and noise of its own, and the lamp fades. Frames of different montages are unrelated, and are compared too, as far as
 //! earlier fields are stored.
 

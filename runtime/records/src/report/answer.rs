@@ -21,7 +21,7 @@ pub(super) fn key(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
             let Total { cells, white, platelets, .. } = summary.total;
             key.push(("Cells", cells.to_string()));
             if let Some(of_fields) = summary.cells {
-                key.push(("Cells a field", with_interval(of_fields.mean, of_fields.interval, 1)));
+                key.push(("Cells per field", with_interval(of_fields.mean, of_fields.interval, 1)));
             }
             if let Some(density) = summary.cells_per_mm2 {
                 key.push(("Cells per mm²", with_interval(density.density, density.interval, 0)));
@@ -51,12 +51,12 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     let percent = (100.0 * summary.level).round();
     pairs(out, &format!("Counts, each cell once; intervals hold the truth of the sample with {percent} %"), &rows)?;
     match summary.more_pictures_for_5_percent {
-        Some(0) => writeln!(out, "<p>The interval of cells a field is within 5 % of the mean.</p>")?,
+        Some(0) => writeln!(out, "<p>The interval of cells per field is within 5 % of the mean.</p>")?,
         Some(more) => {
             let more = counted(more, "more field", "more fields");
             writeln!(
                 out,
-                "<p>About {more} like these would narrow the interval of cells a field to 5 % of the mean.</p>"
+                "<p>About {more} like these would narrow the interval of cells per field to 5 % of the mean.</p>"
             )?;
         }
         None => {}
@@ -86,10 +86,10 @@ fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     rows.extend(summary.total.platelets.map(|count| ("Platelets, which are not cells", count.to_string())));
     let of_fields = |fields: FieldCounts| with_interval(fields.mean, fields.interval, 1);
     for (name, fields) in [
-        ("Cells a field", summary.cells),
-        ("Red cells a field", summary.red),
-        ("White cells a field", summary.white),
-        ("Platelets a field", summary.platelets),
+        ("Cells per field", summary.cells),
+        ("Red cells per field", summary.red),
+        ("White cells per field", summary.white),
+        ("Platelets per field", summary.platelets),
     ] {
         rows.extend(fields.map(|fields| (name, of_fields(fields))));
     }

@@ -2,7 +2,7 @@
 
 /// The range of an axis, and the distance between its numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// The lowest number on it.
     pub(super) from: f64,
     /// The highest.
@@ -13,7 +13,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// An axis that covers values from `least` to `greatest`, with about this many steps.
-    pub(super) fn around(least: f64, greatest: f64, steps: f64) -> Self {
+    pub(crate) fn around(least: f64, greatest: f64, steps: f64) -> Self {
         let (least, greatest) = if least.is_finite() && greatest.is_finite() { (least, greatest) } else { (0.0, 1.0) };
         let greatest = if greatest > least { greatest } else { least + if least == 0.0 { 1.0 } else { least.abs() } };
         let step = round_step((greatest - least) / steps);

@@ -87,6 +87,27 @@ pub(super) fn bars(
     writeln!(out, "</svg>")
 }
 
+/// Draws points, and lines from one place to another.
+pub(crate) fn points(
+    out: &mut dyn Write,
+    name: &str,
+    (x, x_name): (Axis, &str),
+    (y, y_name): (Axis, &str),
+    points: &[[f64; 2]],
+    lines: &[[[f64; 2]; 2]],
+) -> io::Result<()> {
+    let plot = Plot { x, y };
+    plot.open(out, name, x_name, y_name)?;
+    for [from, to] in lines {
+        let [x, y, to_x, to_y] = [plot.x(from[0]), plot.y(from[1]), plot.x(to[0]), plot.y(to[1])];
+        writeln!(out, "<path class=\"mark\" d=\"M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}\"/>")?;
+    }
+    for [x, y] in points {
+        writeln!(out, "<circle class=\"bar\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.5\"/>", plot.x(*x), plot.y(*y))?;
+    }
+    writeln!(out, "</svg>")
+}
+
 /// A measure over time, and how it is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {

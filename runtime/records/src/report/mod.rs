@@ -19,6 +19,7 @@ mod measured;
 mod moments;
 mod origin;
 mod over_time;
+pub(crate) mod page_parts;
 mod pictures;
 mod quality;
 mod scope;

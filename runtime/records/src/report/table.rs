@@ -8,7 +8,7 @@ use std::{
 use super::html::text;
 
 /// A table of names and values, one per row.
-pub(super) fn pairs(out: &mut dyn Write, caption: &str, rows: &[(&str, String)]) -> io::Result<()> {
+pub(crate) fn pairs(out: &mut dyn Write, caption: &str, rows: &[(&str, String)]) -> io::Result<()> {
     writeln!(out, "<table>\n<caption>{}</caption>\n<tbody>", text(caption))?;
     for (name, value) in rows {
         writeln!(out, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", text(name), text(value))?;
