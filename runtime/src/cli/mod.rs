@@ -58,6 +58,7 @@ pub fn run() -> ExitCode {
         logger.write_style(WriteStyle::Never).target(Target::Pipe(Box::new(voice)));
     }
     logger.init();
+    signals::survive_file_size_limit();
     let done = dispatch(&args, voice.as_ref());
     if let Some(voice) = voice {
         voice.end();

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGXFSZ.
 
 use std::sync::Arc;
 
@@ -23,4 +23,17 @@ pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
     })
     .map_err(|e| Error::internal("signal handler", Cause::of(e)))?;
     Ok(stop)
+}
+
+/// Turns a write beyond the limit of the size of a file (`ulimit -f`) into an error of that write: by default the system ends the
+/// process, and with it what is not yet recorded.
+pub(super) fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        // Nobody reads the flag: the write itself says that it failed.
+        let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag) {
+            log::debug!("SIGXFSZ ends the process: {error}");
+        }
+    }
 }

@@ -335,6 +335,31 @@ fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_limit_of_the_size_of_files_is_a_full_disk_and_ends_nothing() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = "ulimit -f \"$1\"; exec \"$0\" run demo --frames 6 --fps 20 --http off --out r";
+    for blocks in ["8", "200"] {
+        let _ = fs::remove_dir_all(folder.path().join("r"));
+        let program = env!("CARGO_BIN_EXE_bloodseg");
+        let done = std::process::Command::new("bash")
+            .args(["-c", run, program, blocks])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(5), "{blocks}: {}", text(&done.stderr));
+        let acked = acks(text(&done.stdout).lines().map(str::to_owned));
+        assert_eq!(acked.is_empty(), blocks == "8", "{blocks}");
+        if !acked.is_empty() {
+            assert_eq!(numbers_of(&frames_of(folder.path(), &[])), acked, "what was acknowledged is there");
+        }
+    }
+}
+
 #[test]
 fn other_programs_read_what_is_exported() {
     let Some(python) = std::env::var_os("BLOODSEG_REFEREE_PYTHON") else {
