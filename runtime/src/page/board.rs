@@ -186,6 +186,8 @@ pub struct Answer {
     pub sample: Option<String>,
     /// The counts; none before a frame was counted.
     pub summary: Option<Summary>,
+    /// Measured figures that have drifted.
+    pub drifted: Vec<&'static str>,
 }
 
 impl Default for Board {
@@ -215,6 +217,11 @@ impl Board {
         if answer.sample.as_deref() != sample.map(|sample| sample.name.as_str()) {
             answer.sample = sample.map(|sample| sample.name.clone());
         }
+    }
+
+    /// Which measured figures have drifted.
+    pub fn set_drifted(&self, drifted: Vec<&'static str>) {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).drifted = drifted;
     }
 
     /// The same, copied.

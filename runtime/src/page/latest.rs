@@ -23,6 +23,8 @@ pub struct Latest<'a> {
     sample: Option<String>,
     /// What its frames come to; none before a frame was counted.
     answer: Option<Summary>,
+    /// Measured figures that have drifted from their history.
+    drifted: Vec<&'static str>,
     frame: Option<FrameNow>,
     counts: CountsNow,
     camera: Option<CameraCounters>,
@@ -142,7 +144,7 @@ impl<'a> Latest<'a> {
         let state = run.state();
         let (cells, unsupported) = board.cells();
         let kinds = board.kinds();
-        let Answer { sample, summary: answer } = board.answer();
+        let Answer { sample, summary: answer, drifted } = board.answer();
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());
@@ -196,6 +198,7 @@ impl<'a> Latest<'a> {
             },
             sample,
             answer,
+            drifted,
             frame,
             counts: CountsNow {
                 captured,

@@ -70,6 +70,9 @@ pub const MAX_RECORDS_END: Duration = Duration::from_secs(120);
 /// Bytes of a thread's stack that are touched, as assumed by `budget`.
 pub const THREAD_STACK_BYTES: u64 = 128 * 1024;
 
+/// Distinct fields after which the history of drift is written.
+pub const DRIFT_SAVE_EVERY_FIELDS: u32 = 360;
+
 const _: () = {
     // One record is filled and one is written while the queue is full.
     assert!(RECORD_POOL_LEN >= RECORD_QUEUE_LEN + 2);

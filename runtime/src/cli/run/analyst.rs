@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{info, lines::Tally};
+use super::{drift::DriftWatch, info, lines::Tally};
 use crate::{
     cli::seen::SeenFields,
     error::{Error, Result},
@@ -15,7 +15,7 @@ use crate::{
 };
 use bloodseg_bundles::tried::TriedPipeline;
 use bloodseg_records::{
-    field::{Field, Seen},
+    field::{Field, FieldState, Seen},
     kept_pictures::KeptPictures,
     sample::Sample,
 };
@@ -40,6 +40,8 @@ pub(super) struct CliAnalyst {
     pub(super) page: Option<Arc<Board>>,
     /// What the run has seen so far.
     pub(super) seen: Arc<Mutex<SeenFields>>,
+    /// The history of its measured figures.
+    pub(super) drift: Arc<Mutex<DriftWatch>>,
     /// Of the frame that was analysed last.
     pub(super) last: Last,
 }
@@ -122,6 +124,16 @@ impl Analyst for CliAnalyst {
         self.last.field = seen.see(frame.number, analysis, counted);
         self.last.cells.clear();
         self.last.cells.extend_from_slice(seen.cells());
+        if self.last.field.is_some_and(|field| field.state == FieldState::New) {
+            let mut drift = lock(&self.drift);
+            drift.see(analysis, |words| {
+                log::warn!("drift: {words}");
+                self.shared.happened("drift", words);
+            });
+            if let Some(board) = &self.page {
+                board.set_drifted(drift.drifted());
+            }
+        }
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
             board.set_answer(sample.as_deref(), seen.count().summary());
@@ -146,6 +158,7 @@ impl Analyst for CliAnalyst {
     }
 
     fn end(&mut self) {
+        lock(&self.drift).save();
         self.pipeline.end();
         self.tell_left();
         let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));

@@ -8,6 +8,7 @@ use std::{
 use super::{
     RunArgs,
     analyst::{CliAnalyst, Last},
+    drift::DriftWatch,
     lines::Tally,
     recorder::CliRecorder,
 };
@@ -44,6 +45,8 @@ pub(super) struct CliMakers<'a> {
     pub(super) page: Option<Arc<Board>>,
     /// What the run has seen so far.
     pub(super) seen: Arc<Mutex<SeenFields>>,
+    /// The history of the run's measured figures.
+    drift: Arc<Mutex<DriftWatch>>,
 }
 
 impl<'a> CliMakers<'a> {
@@ -66,6 +69,7 @@ impl<'a> CliMakers<'a> {
             voice,
             page: None,
             seen: Arc::new(Mutex::new(SeenFields::new(out, args.goal()))),
+            drift: Arc::new(Mutex::new(DriftWatch::of(out))),
             session,
             args,
             out,
@@ -104,7 +108,7 @@ impl Makers for CliMakers<'_> {
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
         let (is_anew, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
-        let seen = Arc::clone(&self.seen);
+        let (seen, drift) = (Arc::clone(&self.seen), Arc::clone(&self.drift));
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -117,8 +121,19 @@ impl Makers for CliMakers<'_> {
             scaler.limit(fit.analysed_most_px);
             let needs_scale = fit.needs_scale;
             let last = Last::default();
-            let analyst =
-                CliAnalyst { shared, pipeline, any_quality, scaler, needs_scale, pictures, tally, page, seen, last };
+            let analyst = CliAnalyst {
+                shared,
+                pipeline,
+                any_quality,
+                scaler,
+                needs_scale,
+                pictures,
+                tally,
+                page,
+                seen,
+                drift,
+                last,
+            };
             // A model may have been installed in between. A restarted stage is an event, and the record of it names the
             // models.
             if is_anew {

@@ -1,6 +1,7 @@
 //! `bloodseg run`: analyses the frames of a source as they arrive.
 
 mod analyst;
+mod drift;
 mod info;
 mod lines;
 mod makers;

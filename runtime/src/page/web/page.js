@@ -258,11 +258,12 @@ function showAnswer(sample, answer) {
     : answer.seen_again + answer.overlapping ? `of ${number(answer.pictures)} frames` : "");
 }
 
-function showRun({ run, version, sample, answer, counts, camera, memory, trend, diameters }) {
+function showRun({ run, version, sample, answer, drifted, counts, camera, memory, trend, diameters }) {
   showAnswer(sample, answer);
   text("source", run.source_words);
   text("version", version);
   text("state-words", run.state_words);
+  text("drifted", drifted.length ? drifted.map((name) => name.replaceAll("_", " ")).join(", ") : "nothing");
   text("uptime", duration(run.uptime_s));
   text("analysed", number(counts.analysed) + " of " + number(counts.captured));
   text("dropped", number(counts.dropped));
