@@ -363,9 +363,13 @@ def stopping(browser):
                   " + ': ' + document.getElementById('alarm').innerText), 50)")
         run.process.terminate()
         run.process.wait(LONGEST_S)
-        tab.wait(f"{ALARM}.includes('lost')", "a run that has ended is gone")
+        tab.wait("document.getElementById('state').textContent === 'ended'", "a run that has ended says so")
+        # Longer than a page takes to notice that nobody answers.
+        time.sleep(STALE_S)
+        check(tab.value("document.getElementById('state').textContent") == "ended", "and still does when it is gone")
+        check("The run has ended" in tab.value(ALARM), "with its last values")
         said = tab.value("[...window.said].join('\\n')")
-        check("stopping: The run has ended" in said, "a run that ends says so before it is gone")
+        check("lost" not in said, "and never calls the connection lost")
         tab.close()
 
 
