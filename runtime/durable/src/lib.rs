@@ -132,7 +132,7 @@ pub fn folder_of(path: &Path) -> &Path {
 /// Removes temporary files that killed processes left in a folder, for files whose names `is_ours` accepts. Parts without
 /// a process id are removed, so nothing may be writing them; parts of another live process are kept.
 pub fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
-    // Whoever writes to the folder reports if it cannot be read.
+    // The next write to the folder reports if it cannot be read.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         if let Some((whole, process)) = name.to_str().and_then(parts_of)

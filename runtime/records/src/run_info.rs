@@ -10,7 +10,7 @@ use bloodseg_vision::model::manifest::Manifest;
 /// A run, as described at the start of its records.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
-    /// Distinguishes it from every other run; see [`RunInfo::new_mark`]. Whoever reopens the records with the same mark
+    /// Distinguishes it from every other run; see [`RunInfo::new_mark`]. Reopening the records with the same mark
     /// continues the run.
     pub mark: i64,
     /// Name of the source, as the user gave it.

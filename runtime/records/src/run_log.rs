@@ -112,7 +112,7 @@ impl RunLog {
     }
 
     /// Ends the run: notes `how`, and how many of its frames were not kept. This comes before the tables: they may take
-    /// longer than whoever stops a run waits, and can be made at any time.
+    /// longer than a user who stops a run waits, and can be made at any time.
     pub fn end(&mut self, how: &str, not_kept: u64) -> KeeperCounters {
         self.keeper.end(how, not_kept)
     }
@@ -120,7 +120,7 @@ impl RunLog {
     /// Writes the tables, after the end. `stopped` says whether somebody waits for the run to end: tables of many frames
     /// are then omitted, and others are cut short if they take long.
     pub fn tables(self, stopped: &dyn Fn() -> bool) -> Tables {
-        // While the keeper has the records open: whoever closes them last deletes their log.
+        // While the keeper has the records open: the last one to close them deletes their log.
         if self.tables { write_tables(&self.folder, self.clock.as_ref(), stopped) } else { Tables::NotWanted }
     }
 }

@@ -156,7 +156,7 @@ impl<'a, C: Crew> Run<'a, C> {
         // The last stages first: a frame must not arrive before someone waits for it.
         for stage in [Stage::Records, Stage::Analysis] {
             let generation = shared.hand_over(stage);
-            // On this thread: whoever starts a run is told directly what is wrong.
+            // On this thread: the caller gets the error directly.
             let work = run.making(stage, generation)()?;
             run.give(stage, work)?;
         }

@@ -4,7 +4,7 @@
 //! - A stage that failed is restarted, with a longer delay each time it fails again.
 //! - A capture that stalls is abandoned (its thread may hang in a driver for ever), and another one starts beside it.
 //! - An analysis that stalls cannot be abandoned, since the budget holds its memory only once: the run is given up, and
-//!   whoever started it restarts it.
+//!   the service manager restarts it.
 //! - Records that stall wait for their disk: the run continues without them.
 //! - The watchdog is fed only after the analysis made progress, and the capture made progress or is being restarted. If
 //!   the restarted capture hangs too, page and records go on, but after a while the watchdog starves, and a service

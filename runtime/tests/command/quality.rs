@@ -64,7 +64,7 @@ fn fields(folder: &Path) -> Vec<(String, f64, RgbImage)> {
     frames
 }
 
-/// Refused frames of a set with the least figures met, printed for whoever sets the limits.
+/// Refused frames of a set with the least figures met, printed for setting the limits.
 fn refused(frames: &[(String, f64, RgbImage)], faults: Faults) -> Vec<String> {
     let judged: Vec<(&String, f64, Quality)> =
         frames.iter().map(|(name, factor, lr)| (name, *factor, judge(&spoilt(lr, faults)))).collect();

@@ -1,4 +1,4 @@
-//! `bloodseg report`, as a user meets it, and as whoever is handed the page does.
+//! `bloodseg report`, as a user and as a reader of the page meet it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{

@@ -30,7 +30,7 @@ pub(super) struct Trouble {
 }
 
 impl Keeper {
-    /// Notes how many frames of the run were not kept so far, by the run's count, whoever lost them.
+    /// Notes how many frames of the run were not kept so far, by the run's count, whichever stage lost them.
     pub fn lost_by_run(&mut self, frames: u64) {
         self.losses.of_run = self.losses.of_run.max(frames);
     }

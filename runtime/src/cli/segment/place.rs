@@ -37,7 +37,7 @@ impl Place {
     /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a folder that cannot be created, that another call is
     /// writing to, that holds records of a run, or that has tables when neither --force nor --append was given.
     pub(super) fn begin(session: &Session, args: &SegmentArgs) -> Result<Self> {
-        // Before anything that can fail: whoever looks for a mark after this call must not find one from an earlier call.
+        // Before anything that can fail: a later search for a mark must not find one from an earlier call.
         if let (Some(shard), Some(out)) = (args.shard, args.out.as_ref().or(session.config.output.dir.as_ref())) {
             Mark::remove(&folder_of(shard, out))?;
         }

@@ -163,7 +163,7 @@ fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same
     let orders = it.run(CAPTURE_STALL * 10);
     assert_eq!(count(&orders, Order::LeaveBehind(Stage::Capture)), MAX_LEFT_BEHIND);
     assert_eq!(count(&orders, Order::Restart(Stage::Capture)), MAX_LEFT_BEHIND);
-    // No third one is begun. Page and records go on, and whoever watches over the process learns of it in the end.
+    // No third one is begun. Page and records go on, and the service manager learns of it in the end.
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     let longest = orders
         .iter()
