@@ -1,7 +1,7 @@
 //! Whether a person has to fix something before records can be written, or only the disk is at fault.
 //!
 //! A box that starts by itself must not wait for a person because its disk is full, failing or read-only: it continues
-//! without records. A person who starts a run with a folder that cannot be written to is told immediately.
+//! without records. A person who starts a run with a folder that cannot be written to gets the error immediately.
 
 use std::{
     fs::{self, File},

@@ -9,7 +9,7 @@ use bloodseg_durable::open_plain;
 const BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Refuses a database of ours with a damaged header. A file that is missing, too short, or not ours passes: SQLite says
+/// Refuses a bloodseg database with a damaged header. A file that is missing, too short, or of another program passes: SQLite says
 /// what it is.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub(super) fn check(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Whether a file that SQLite does not accept as a database was one of ours: our application id is in its place, or
+/// Whether a file that SQLite does not accept as a database was a bloodseg database: our application id is in its place, or
 /// nothing is left of the header, as on a disk that lost its first block.
 pub(super) fn was_ours(path: &Path) -> bool {
     read(path).is_some_and(|header| is_ours(&header) || header.iter().all(|byte| *byte == 0))

@@ -94,7 +94,7 @@ impl Fault {
 ///
 /// # Errors
 /// [`Fault::NoDatabase`] or [`Fault::Refused`] if it is not a database, or of another program or a newer version: it is
-/// left unchanged. [`Fault::Damaged`] for records of ours that cannot be read. [`Fault::Sqlite`] for everything else.
+/// left unchanged. [`Fault::Damaged`] for bloodseg records that cannot be read. [`Fault::Sqlite`] for everything else.
 pub fn open_to_write(path: &Path) -> Result<Connection, Fault> {
     refuse_odd(path)?;
     header::check(path)?;

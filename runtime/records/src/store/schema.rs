@@ -144,7 +144,7 @@ const STEPS: [&str; 6] = [
         summed_from = 1 + ifnull((SELECT max(id) FROM frames), 0);",
 ];
 
-/// CRC-32 of the tables of each version ([`tables_sum`]): what every database of ours contains.
+/// CRC-32 of the tables of each version ([`tables_sum`]): what every bloodseg database contains.
 const TABLES_SUMS: [u32; STEPS.len()] =
     [129_954_712, 1_702_695_768, 3_279_981_761, 4_220_579_130, 1_529_635_480, 2_549_816_478];
 
