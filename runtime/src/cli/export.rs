@@ -25,9 +25,10 @@ use bloodseg_records::{
 /// `um_per_sr_px` are the sizes of input and super-resolved pixels in micrometres. Values in micrometres are present if
 /// the pitch is known.
 ///
-/// csv has one row per cell (or, with --table frames, one row per frame); jsonl one object per frame with its cells,
-/// including frames without cells; coco one object with images, boxes and polygons; geojson polygons for QuPath;
-/// imagej-roi a ZIP of polygons for ImageJ's ROI manager.
+/// csv has one row per cell (or per frame or sample, with --table); xlsx is a workbook for Excel with all three tables;
+/// jsonl has one object per frame with its cells, including frames without cells; coco one object with images, boxes and
+/// polygons; geojson polygons for QuPath; imagej-roi is a ZIP of polygons for ImageJ's ROI manager; fhir an R4 bundle with
+/// one Observation per sample.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
@@ -42,7 +43,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "cells")]
     table: Rows,
 
-    /// Output file, written atomically; `-` is stdout [default: stdout, except for imagej-roi]
+    /// Output file, written atomically; `-` is stdout [default: stdout, except for imagej-roi and xlsx]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -93,12 +94,15 @@ enum Name {
     Coco,
     Geojson,
     ImagejRoi,
+    Fhir,
+    Xlsx,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Rows {
     Cells,
     Frames,
+    Samples,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,19 +141,25 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
         Places::Um => Coordinates::Micrometres,
     };
     let format = match args.format {
-        Name::Csv => Format::Csv(if args.table == Rows::Cells { Table::Cells } else { Table::Frames }),
+        Name::Csv => Format::Csv(match args.table {
+            Rows::Cells => Table::Cells,
+            Rows::Frames => Table::Frames,
+            Rows::Samples => Table::Samples,
+        }),
         Name::Jsonl => Format::Jsonl,
         Name::Coco => Format::Coco,
         Name::Geojson => Format::GeoJson(coordinates),
         Name::ImagejRoi => Format::ImagejRoi(coordinates),
+        Name::Fhir => Format::Fhir,
+        Name::Xlsx => Format::Xlsx,
     };
     let out = args.out.as_deref().filter(|out| *out != Path::new("-"));
-    if matches!(format, Format::ImagejRoi(_)) && args.out.is_none() {
-        return Err(Error::config(
-            "the command line",
-            "a ZIP for a terminal",
-            "Pass --out FILE.zip, or --out - for stdout",
-        ));
+    if matches!(format, Format::ImagejRoi(_) | Format::Xlsx) && args.out.is_none() {
+        let (found, todo) = match format {
+            Format::Xlsx => ("a workbook for a terminal", "Pass --out FILE.xlsx, or --out - for stdout"),
+            _ => ("a ZIP for a terminal", "Pass --out FILE.zip, or --out - for stdout"),
+        };
+        return Err(Error::config("the command line", found, todo));
     }
     let records = Records::open_checked(&from)?;
     recorded::warn_of_damage(&records);

@@ -19,9 +19,12 @@ use crate::{
     config::limits::{DEFAULT_PICTURES_MIB, MAX_SOURCE_NAME_BYTES},
     error::{Error, Result},
 };
-use bloodseg_records::store::{
-    limits::{DEFAULT_RECORDS_MIB, MAX_RECORDS_MIB, MIN_RECORDS_MIB},
-    retention::Retention,
+use bloodseg_records::{
+    sample::Sample,
+    store::{
+        limits::{DEFAULT_RECORDS_MIB, MAX_RECORDS_MIB, MIN_RECORDS_MIB},
+        retention::Retention,
+    },
 };
 use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES, pipeline::limits::MAX_WORKERS};
 use http::HttpSection;
@@ -47,6 +50,8 @@ pub struct Config {
     pub http: HttpSection,
     /// `[mqtt]`
     pub mqtt: MqttSection,
+    /// `[sample]`
+    pub sample: Option<Sample>,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -251,6 +256,9 @@ impl Config {
         if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
             return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
         }
+        if let Some(Err(found)) = self.sample.clone().map(Sample::checked) {
+            return Some(format!("sample: {found}"));
+        }
         let most_pictures_mib = self.output.most_pictures_mib;
         if !(0.0..=MAX_RECORDS_MIB).contains(&most_pictures_mib) {
             return Some(format!("output.most_pictures_mib = {most_pictures_mib}, expected 0 to {MAX_RECORDS_MIB}"));
@@ -363,6 +371,17 @@ mod tests {
     #[test]
     fn the_default_file_says_what_holds_without_it() {
         assert_eq!(Config::parse(DEFAULT, "default").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_sample_of_a_box_is_checked_like_any_other() {
+        let sample = Config::parse("[sample]\nname = \"S-17\"\nstain = \"Giemsa\"\n", "test").unwrap().sample.unwrap();
+        assert_eq!((sample.name.as_str(), sample.stain.as_str(), sample.note.as_str()), ("S-17", "Giemsa", ""));
+        for text in
+            ["[sample]\n", "[sample]\nname = ''\n", "[sample]\nname = \"a\\nb\"\n", "[sample]\nname = 'a'\nx = 1\n"]
+        {
+            assert!(refusal(text).contains("sample") || refusal(text).contains("name") || refusal(text).contains('x'));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ struct Sensor {
     diagnostic: bool,
 }
 
-const SENSORS: [Sensor; 8] = [
+const SENSORS: [Sensor; 10] = [
     Sensor { key: "cells", name: "Cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
     // Unknown there if the models report no kinds.
     Sensor { key: "red", name: "Red cells per frame", icon: "mdi:blood-bag", unit: Some("cells"), diagnostic: false },
@@ -41,6 +41,14 @@ const SENSORS: [Sensor; 8] = [
         unit: Some("\u{b5}m"),
         diagnostic: false,
     },
+    Sensor {
+        key: "cells_per_field",
+        name: "Cells per field of the sample",
+        icon: "mdi:counter",
+        unit: Some("cells"),
+        diagnostic: false,
+    },
+    Sensor { key: "drifted", name: "Figures that drifted", icon: "mdi:chart-line", unit: None, diagnostic: true },
     Sensor { key: "verdict", name: "Frame quality", icon: "mdi:image-check", unit: None, diagnostic: false },
     Sensor { key: "state", name: "Run state", icon: "mdi:state-machine", unit: None, diagnostic: true },
     Sensor {
@@ -122,7 +130,8 @@ mod tests {
             let template = config["value_template"].as_str().unwrap();
             let key = template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
             // Numbers that may be null.
-            let number = ["cells", "red", "white", "platelets", "mean_diameter_um", "unsent"].contains(&key);
+            let numbers = ["cells", "red", "white", "platelets", "mean_diameter_um", "cells_per_field", "unsent"];
+            let number = numbers.contains(&key);
             assert_eq!(
                 (config["unit_of_measurement"].is_string(), config["state_class"] == "measurement"),
                 (number, number)

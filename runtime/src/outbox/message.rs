@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::unsent::{Entry, Gap};
-use crate::{config::limits::MAX_MQTT_NAME_BYTES, run::state::State};
+use crate::{
+    config::limits::MAX_MQTT_NAME_BYTES,
+    run::{answer::Answer, state::State},
+};
 use bloodseg_clock::utc;
 use bloodseg_records::{frames::Area, limits::MAX_RECORD_NAME_BYTES, store::write::cut};
 
@@ -144,16 +147,51 @@ pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -
     json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
 }
 
-/// The state message; `newest` is the newest frame, `unsent` the number of queued frames, if known.
+/// What the frames of the sample come to; none before a frame was counted.
+#[derive(Serialize)]
+struct Count<'a> {
+    sample: Option<&'a str>,
+    fields: Option<u64>,
+    sample_cells: Option<u64>,
+    cells_per_field: Option<f64>,
+    cells_per_field_low: Option<f64>,
+    cells_per_field_high: Option<f64>,
+    cells_per_mm2: Option<f64>,
+    cells_per_mm2_low: Option<f64>,
+    cells_per_mm2_high: Option<f64>,
+}
+
+impl<'a> Count<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        let summary = answer.summary.as_ref();
+        let cells = summary.and_then(|summary| summary.cells);
+        let density = summary.and_then(|summary| summary.cells_per_mm2);
+        let (per_field, per_mm2) = (cells.map(|cells| cells.interval), density.map(|density| density.interval));
+        Self {
+            sample: answer.sample.as_deref(),
+            fields: summary.map(|summary| summary.fields),
+            sample_cells: summary.map(|summary| summary.total.cells),
+            cells_per_field: cells.map(|cells| rounded(cells.mean, 1e2)),
+            cells_per_field_low: per_field.map(|interval| rounded(interval.low, 1e2)),
+            cells_per_field_high: per_field.map(|interval| rounded(interval.high, 1e2)),
+            cells_per_mm2: density.map(|density| density.density.round()),
+            cells_per_mm2_low: per_mm2.map(|interval| interval.low.round()),
+            cells_per_mm2_high: per_mm2.map(|interval| interval.high.round()),
+        }
+    }
+}
+
+/// The state message; `newest` is the newest frame, `answer` the count so far, `unsent` the number of queued frames, if known.
 pub(super) fn state(
     box_name: &str,
     state: State,
     newest: Option<&Entry>,
+    answer: &Answer,
     unsent: Option<u64>,
     lost_in_all: u64,
 ) -> String {
     #[derive(Serialize)]
-    struct Told<'a> {
+    struct StateMessage<'a> {
         #[serde(rename = "box")]
         box_name: &'a str,
         state: &'a str,
@@ -166,11 +204,15 @@ pub(super) fn state(
         #[serde(flatten)]
         kinds: Kinds,
         mean_diameter_um: Option<f64>,
+        #[serde(flatten)]
+        count: Count<'a>,
+        /// Names of the figures that have drifted from their history.
+        drifted: Vec<&'static str>,
         unsent: Option<u64>,
         lost_in_all: u64,
     }
     let verdict = newest.map(|entry| cut::<32>(&entry.verdict));
-    json(&Told {
+    json(&StateMessage {
         box_name,
         state: state.name(),
         detail: state.to_string(),
@@ -182,6 +224,8 @@ pub(super) fn state(
         cells: newest.filter(|entry| entry.counted).map(|entry| entry.cells),
         kinds: Kinds::of(newest),
         mean_diameter_um: newest.and_then(Entry::mean_diameter_um).map(|um| rounded(um, 1e3)),
+        count: Count::of(answer),
+        drifted: answer.drifted_names(),
         unsent,
         lost_in_all,
     })
@@ -209,7 +253,11 @@ mod tests {
 
     use super::*;
     use crate::{outbox::limits::MAX_MQTT_MESSAGE_BYTES, run::state::Reason};
-    use bloodseg_vision::placement::{PitchSource, Scaled};
+    use bloodseg_records::count::{CountedFrame, SampleCount, Summary};
+    use bloodseg_vision::{
+        cells::Counts,
+        placement::{PitchSource, Scaled},
+    };
 
     fn entry() -> Entry {
         Entry {
@@ -228,6 +276,36 @@ mod tests {
             quality: [40.0, 0.25, 10.0, f64::NAN],
             ..Entry::default()
         }
+    }
+
+    fn summary() -> Option<Summary> {
+        let mut count = SampleCount::default();
+        for cells in [20, 24, 19, 21] {
+            let counts = Counts { cells, ..Counts::default() };
+            count.add(&CountedFrame { counted: true, counts, field: None, area_mm2: Some(0.002) });
+        }
+        count.summary()
+    }
+
+    #[test]
+    fn the_state_has_the_count_of_the_sample_with_its_interval_and_what_drifted() {
+        let mut drifted = [false; 7];
+        drifted[0] = true;
+        let answer = Answer { sample: Some("S-1".into()), summary: summary(), drifted };
+        let text = state("b", State::Running, Some(&entry()), &answer, None, 0);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&value["sample"], &value["fields"], &value["sample_cells"]),
+            (&"S-1".into(), &4.into(), &84.into())
+        );
+        assert_eq!((&value["cells_per_field"], &value["cells_per_mm2"]), (&21.0.into(), &10500.0.into()));
+        let ends = ["cells_per_field_low", "cells_per_field_high"].map(|key| value[key].as_f64().unwrap());
+        assert!(ends[0] > 16.0 && ends[0] < 21.0 && ends[1] > 21.0 && ends[1] < 26.0, "{ends:?}");
+        assert_eq!(value["drifted"], serde_json::json!(["light"]));
+        let none = state("b", State::Starting, None, &Answer::default(), None, 0);
+        let none: Value = serde_json::from_str(&none).unwrap();
+        assert!(["sample", "fields", "cells_per_field", "cells_per_mm2_low"].iter().all(|key| none[*key].is_null()));
+        assert_eq!(none["drifted"], serde_json::json!([]));
     }
 
     #[test]
@@ -249,11 +327,14 @@ mod tests {
     fn kinds_are_told_where_they_are_known() {
         let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
         let known = Entry { kinds: [Some(8), Some(1), Some(4)], ..entry() };
-        for value in [read(frame("b", &known)), read(state("b", State::Running, Some(&known), None, 0))] {
+        for value in
+            [read(frame("b", &known)), read(state("b", State::Running, Some(&known), &Answer::default(), None, 0))]
+        {
             let counts = ["cells", "red", "white", "platelets"].map(|key| value[key].as_i64());
             assert_eq!(counts, [Some(9), Some(8), Some(1), Some(4)]);
         }
-        for value in [read(frame("b", &entry())), read(state("b", State::Starting, None, None, 0))] {
+        for value in [read(frame("b", &entry())), read(state("b", State::Starting, None, &Answer::default(), None, 0))]
+        {
             assert!(["red", "white", "platelets"].iter().all(|key| value.get(key) == Some(&Value::Null)));
         }
     }
@@ -265,10 +346,11 @@ mod tests {
         let long = "a".repeat(MAX_MQTT_NAME_BYTES);
         let gap = Gap { frames: u64::MAX, last_id: i64::MAX };
         let worst = State::Degraded(Reason::RecordsStand);
+        let longest = Answer { sample: Some("\u{1}".repeat(64)), summary: summary(), drifted: [true; 7] };
         for text in [
             frame(&long, &entry),
             lost(&long, gap, &entry, u64::MAX),
-            state(&long, worst, Some(&entry), Some(u64::MAX), u64::MAX),
+            state(&long, worst, Some(&entry), &longest, Some(u64::MAX), u64::MAX),
         ] {
             assert!(text.len() <= MAX_MQTT_MESSAGE_BYTES, "{}", text.len());
             serde_json::from_str::<Value>(&text).unwrap();
@@ -277,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_state_without_a_frame_has_nulls() {
-        let value: Value = serde_json::from_str(&state("b", State::Starting, None, None, 0)).unwrap();
+        let value: Value =
+            serde_json::from_str(&state("b", State::Starting, None, &Answer::default(), None, 0)).unwrap();
         assert_eq!(
             (&value["state"], &value["cells"], &value["verdict"], &value["unsent"]),
             (&"starting".into(), &Value::Null, &Value::Null, &Value::Null)
@@ -287,7 +370,7 @@ mod tests {
     #[test]
     fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
         let told = |entry: &Entry| -> Value {
-            serde_json::from_str(&state("b", State::Running, Some(entry), Some(0), 0)).unwrap()
+            serde_json::from_str(&state("b", State::Running, Some(entry), &Answer::default(), Some(0), 0)).unwrap()
         };
         assert_eq!(told(&entry())["cells"], 9);
         let blurred =

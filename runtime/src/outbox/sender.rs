@@ -268,7 +268,14 @@ impl Sender {
     fn note_state(&mut self, now: Duration) {
         let (state, unsent) = (self.shared.state(), self.unsent());
         let newest: Option<Entry> = self.reader.newest(now);
-        let text = message::state(&self.topics.box_name, state, newest.as_ref(), unsent, self.lost_in_all);
+        let text = message::state(
+            &self.topics.box_name,
+            state,
+            newest.as_ref(),
+            &self.shared.answer(),
+            unsent,
+            self.lost_in_all,
+        );
         self.note(self.topics.state.clone(), text);
     }
 

@@ -20,7 +20,7 @@ use super::{
     stage_times::StageHistograms,
 };
 use crate::page::limits::{MAX_PAGE_PICTURE_SIDE_PX, MAX_PAGE_TREND_LEN};
-use bloodseg_records::{count::Summary, frames::Area, sample::Sample};
+use bloodseg_records::frames::Area;
 use bloodseg_vision::{
     cells::{Cell, Counts, Kind},
     frame::{
@@ -172,22 +172,10 @@ pub struct Board {
     pub stages: StageHistograms,
     /// Cells of the latest frames.
     pub recent: Arc<RecentCells>,
-    answer: Mutex<Answer>,
     /// When the numbers were last requested, milliseconds of the run, plus one; 0 before the first time.
     asked: AtomicU64,
     /// Whether they were requested since the run came to its end.
     asked_at_end: AtomicBool,
-}
-
-/// What the frames of the sample under the lens come to.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    /// Name of the sample, where one is named.
-    pub sample: Option<String>,
-    /// The counts; none before a frame was counted.
-    pub summary: Option<Summary>,
-    /// Measured figures that have drifted.
-    pub drifted: Vec<&'static str>,
 }
 
 impl Default for Board {
@@ -208,25 +196,6 @@ impl Board {
     pub fn is_watched(&self, now: Duration, recent: Duration) -> bool {
         let asked = self.asked.load(Relaxed).checked_sub(1).map(Duration::from_millis);
         !self.asked_at_end.load(Relaxed) && asked.is_some_and(|asked| now.saturating_sub(asked) <= recent)
-    }
-
-    /// What was counted so far, and of which sample.
-    pub fn set_answer(&self, sample: Option<&Sample>, summary: Option<Summary>) {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        answer.summary = summary;
-        if answer.sample.as_deref() != sample.map(|sample| sample.name.as_str()) {
-            answer.sample = sample.map(|sample| sample.name.clone());
-        }
-    }
-
-    /// Which measured figures have drifted.
-    pub fn set_drifted(&self, drifted: Vec<&'static str>) {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).drifted = drifted;
-    }
-
-    /// The same, copied.
-    pub fn answer(&self) -> Answer {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sets the running models.
@@ -259,7 +228,6 @@ impl Board {
             models: Mutex::default(),
             stages: StageHistograms::default(),
             recent: Arc::new(RecentCells::new()),
-            answer: Mutex::default(),
             asked: AtomicU64::new(0),
             asked_at_end: AtomicBool::new(false),
         }

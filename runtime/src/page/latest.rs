@@ -6,11 +6,15 @@ use serde::Serialize;
 
 use super::{
     Site,
-    board::{Answer, Reading, TrendPoint},
+    board::{Reading, TrendPoint},
     diameters,
     facts::ModelCard,
 };
-use crate::{camera::counters::CameraCounters, memory, run::Counts};
+use crate::{
+    camera::counters::CameraCounters,
+    memory,
+    run::{Counts, answer::Answer},
+};
 use bloodseg_clock::utc;
 use bloodseg_records::count::Summary;
 
@@ -144,7 +148,9 @@ impl<'a> Latest<'a> {
         let state = run.state();
         let (cells, unsupported) = board.cells();
         let kinds = board.kinds();
-        let Answer { sample, summary: answer, drifted } = board.answer();
+        let told = run.answer();
+        let drifted = told.drifted_names();
+        let Answer { sample, summary: answer, .. } = told;
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());

@@ -14,6 +14,7 @@ use crate::run::{
     Counts,
     state::{Reason, Stage, State},
 };
+use bloodseg_statistics::{Interval, drift::Figure};
 
 /// `Content-Type` of the response.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -116,6 +117,7 @@ fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Resu
             }
         }
     }
+    sample(to, site)?;
     let now = site.run.state();
     let states = [
         State::Starting,
@@ -128,6 +130,32 @@ fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Resu
     for state in states.map(|state| state.name()) {
         let labels = [("state", state)];
         ConstGauge::new(i64::from(state == now.name())).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// The count of the sample under the lens, and what has drifted.
+fn sample(to: &mut DescriptorEncoder<'_>, site: &Site) -> fmt::Result {
+    let answer = site.run.answer();
+    if let Some(summary) = &answer.summary {
+        gauge(to, "sample_fields", "Distinct fields of the sample", None, summary.fields as f64)?;
+        gauge(to, "sample_cells", "Cells of the sample, each counted once", None, summary.total.cells as f64)?;
+        if let Some(cells) = summary.cells {
+            let Interval { low, high } = cells.interval;
+            for (name, help, value) in [
+                ("sample_cells_per_field", "Mean number of cells per field of the sample", cells.mean),
+                ("sample_cells_per_field_low", "Lower end of its 95 % interval", low),
+                ("sample_cells_per_field_high", "Upper end of its 95 % interval", high),
+            ] {
+                gauge(to, name, help, None, value)?;
+            }
+        }
+    }
+    let help = "1 for a figure that has drifted from its history";
+    let mut metric = to.encode_descriptor("drifted", help, None, MetricType::Gauge)?;
+    for (figure, drifted) in Figure::ALL.into_iter().zip(answer.drifted) {
+        let labels = [("figure", figure.name())];
+        ConstGauge::new(i64::from(drifted)).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! that `captured = analysed + dropped + failed` holds at the end of every run.
 
 pub mod analysis;
+pub mod answer;
 pub mod capture;
 pub mod crew;
 pub mod limits;

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Counts,
+    answer::Answer,
     pulses::Pulses,
     queue::Queue,
     state::{Reason, Stage, State},
@@ -18,7 +19,8 @@ use crate::{
     run::limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN},
 };
 use bloodseg_clock::Clock;
-use bloodseg_records::frame_record::FrameRecord;
+use bloodseg_records::{count::Summary, frame_record::FrameRecord};
+use bloodseg_statistics::drift::Figure;
 use bloodseg_vision::frame::Frame;
 
 /// What goes from the analysis to the records.
@@ -64,6 +66,7 @@ pub struct Shared {
     camera: Mutex<Option<CameraCounters>>,
     state: Mutex<State>,
     why: Mutex<&'static str>,
+    answer: Mutex<Answer>,
 }
 
 impl Shared {
@@ -83,6 +86,7 @@ impl Shared {
             camera: Mutex::new(None),
             state: Mutex::new(State::Starting),
             why: Mutex::new("broke off"),
+            answer: Mutex::new(Answer::default()),
         }
     }
 
@@ -104,6 +108,25 @@ impl Shared {
     /// Whether thread `generation` of `stage` is the current one.
     pub fn counts_on(&self, stage: Stage, generation: u32) -> bool {
         self.pulses.counts_on(stage, generation)
+    }
+
+    /// What was counted so far, and of which sample.
+    pub fn answer(&self) -> Answer {
+        lock(&self.answer).clone()
+    }
+
+    /// Sets what was counted so far.
+    pub fn set_answer(&self, sample: Option<&str>, summary: Option<Summary>) {
+        let mut answer = lock(&self.answer);
+        answer.summary = summary;
+        if answer.sample.as_deref() != sample {
+            answer.sample = sample.map(str::to_owned);
+        }
+    }
+
+    /// Sets which of [`Figure::ALL`] have drifted.
+    pub fn set_drifted(&self, drifted: [bool; Figure::ALL.len()]) {
+        lock(&self.answer).drifted = drifted;
     }
 
     /// Loops of a stage so far.

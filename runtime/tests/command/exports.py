@@ -3,10 +3,14 @@
 import csv
 import json
 import math
+import pathlib
 import sqlite3
+import sys
 import zipfile
 
+import jsonschema
 import numpy
+import openpyxl
 import roifile
 import shapely.geometry
 from pycocotools import mask
@@ -77,5 +81,47 @@ for roi in roifile.roiread("x.zip"):
         corners.pop()
     assert numpy.allclose(corners, cell["outline_input_px"], atol=1e-3), (corners, cell["outline_input_px"])
     assert float(roi.properties["um_per_sr_px"]) == frame["um_per_sr_px"], roi.properties
+
+# Excel: the same rows as the tables, numbers as numbers, and text that is no formula.
+book = openpyxl.load_workbook("x.xlsx")
+assert book.sheetnames == ["samples", "frames", "cells"]
+for name in book.sheetnames:
+    header, *of_sheet = book[name].iter_rows(values_only=True)
+    of_table = list(csv.DictReader(open({"cells": "x.csv"}.get(name, f"x-{name}.csv"))))
+    assert len(of_sheet) == len(of_table) > 0, name
+    for row, expected in zip(of_sheet, of_table):
+        assert list(header) == list(expected)
+        for value, text in zip(row, expected.values()):
+            if isinstance(value, bool):
+                assert text == str(value).lower()
+            elif isinstance(value, (int, float)):
+                assert math.isclose(value, float(text), rel_tol=1e-12), (value, text)
+            else:
+                assert (value or "") == text.removeprefix("'"), (value, text)
+assert all(cell.data_type != "f" for sheet in book for row in sheet.iter_rows() for cell in row)
+
+# Samples: the intervals hold the means, and the counts are those of the frames.
+samples = {row["sample"]: row for row in csv.DictReader(open("x-samples.csv"))}
+sample = samples["=Müller 7"]  if "=Müller 7" in samples else samples["'=Müller 7"]
+assert sample["stain"] == "Grünwald" and int(sample["frames"]) == len(frames)
+assert int(sample["cells"]) == sum(frame["field"]["new_cells"] for frame in frames if frame["field"])
+assert float(sample["cells_per_field_low"]) <= float(sample["cells_per_field"]) <= float(sample["cells_per_field_high"])
+
+# FHIR: valid by the published schema, with the same figures.
+schema = json.loads((pathlib.Path(sys.prefix) / "fhir.schema.json").read_text())
+bundle = json.load(open("x.fhir.json"))
+rules = {"$schema": schema["$schema"], "$ref": "#/definitions/Bundle", "definitions": schema["definitions"]}
+jsonschema.Draft6Validator(rules).validate(bundle)
+[entry] = bundle["entry"]
+observation = entry["resource"]
+resource = {**rules, "$ref": "#/definitions/Observation"}
+jsonschema.Draft6Validator(resource).validate(observation)
+assert not jsonschema.Draft6Validator(resource).is_valid({**observation, "status": 1}), "the schema refuses something"
+assert observation["specimen"]["identifier"]["value"] == "=Müller 7"
+parts = {part["code"]["coding"][0]["code"]: part for part in observation["component"]}
+assert parts["cells"]["valueQuantity"]["value"] == int(sample["cells"])
+assert math.isclose(parts["cells_per_field"]["valueQuantity"]["value"], float(sample["cells_per_field"]), abs_tol=1e-3)
+low = parts["cells_per_field_interval_95"]["valueRange"]["low"]["value"]
+assert math.isclose(low, float(sample["cells_per_field_low"]), abs_tol=1e-3)
 
 print(f"{len(cells)} cells agree")

@@ -370,16 +370,45 @@ fn other_programs_read_what_is_exported() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    demo(folder.path(), "2", &[]);
-    for (format, file) in
-        [("jsonl", "x.jsonl"), ("coco", "x.json"), ("geojson", "x.geojson"), ("imagej-roi", "x.zip"), ("csv", "x.csv")]
-    {
+    demo(folder.path(), "3", &["--sample", "=Müller 7", "--stain", "Grünwald", "--operator", "A. B."]);
+    for (format, file) in [
+        ("jsonl", "x.jsonl"),
+        ("coco", "x.json"),
+        ("geojson", "x.geojson"),
+        ("imagej-roi", "x.zip"),
+        ("csv", "x.csv"),
+        ("xlsx", "x.xlsx"),
+        ("fhir", "x.fhir.json"),
+    ] {
         done(&["export", "--from", "r", "--format", format, "--out", file], folder.path());
     }
     let in_um = ["export", "--from", "r", "--format", "geojson", "--coordinates", "um", "--out", "x-um.geojson"];
     done(&in_um, folder.path());
+    for (table, file) in [("frames", "x-frames.csv"), ("samples", "x-samples.csv")] {
+        done(&["export", "--from", "r", "--format", "csv", "--table", table, "--out", file], folder.path());
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/command/exports.py");
     let read = Command::new(python).arg(script).current_dir(folder.path()).output().unwrap();
     assert!(read.status.success(), "{}{}", text(&read.stdout), text(&read.stderr));
     assert!(text(&read.stdout).contains("cells agree"), "{}", text(&read.stdout));
+}
+
+#[test]
+fn a_box_names_its_first_sample_in_the_config_and_keeps_a_later_one() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("c.toml"), "[sample]\nname = \"S-1\"\n").unwrap();
+    let run = || {
+        demo(folder.path(), "1", &["--config", "c.toml"]);
+        let table = ["export", "--from", "r", "--format", "csv", "--table", "samples"];
+        let table = done(&table, folder.path());
+        table.lines().skip(1).filter_map(|row| row.split(',').next()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), ["S-1"]);
+    done(&["sample", "S-2", "--in", "r"], folder.path());
+    assert_eq!(run(), ["S-1", "S-2"]);
+    done(&["sample", "--clear", "--in", "r"], folder.path());
+    assert_eq!(run(), ["S-1", "S-2"], "without one, it is that of the config");
 }

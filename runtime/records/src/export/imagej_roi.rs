@@ -8,7 +8,10 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Coordinates, ExportError, Result, json, zip::Archive};
+use super::{
+    Coordinates, ExportError, Result, json,
+    zip::{Archive, Measured},
+};
 use crate::{
     error::Error,
     store::read::{CellRow, Filter, FrameRow, Records},
@@ -38,7 +41,7 @@ pub(super) fn write(
     records.at_one_moment(|| {
         let mut archive = Archive::begin(out);
         each(records, filter, coordinates, &mut || (), &mut |name, roi| archive.file(name, roi))?;
-        each(records, filter, coordinates, progress, &mut |name, roi| archive.list(name, roi))?;
+        each(records, filter, coordinates, progress, &mut |name, roi| archive.list(name, Measured::of(roi)))?;
         Ok(archive.end()?)
     })
 }

@@ -2,12 +2,16 @@
 
 mod coco;
 mod csv;
+mod fhir;
 mod geojson;
 mod imagej_roi;
 mod json;
 mod jsonl;
+mod rows;
+mod samples;
 #[cfg(test)]
 mod tests;
+mod xlsx;
 mod zip;
 
 use std::io::{self, Write};
@@ -18,7 +22,7 @@ use crate::error::Error;
 /// Formats of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Comma-separated values: one row per cell, or one row per frame.
+    /// Comma-separated values: one row per cell, per frame, or per sample.
     Csv(Table),
     /// JSON lines: one line per frame, with its cells.
     Jsonl,
@@ -28,6 +32,10 @@ pub enum Format {
     GeoJson(Coordinates),
     /// A ZIP of ImageJ ROI files, in which micrometres become pixels of the input.
     ImagejRoi(Coordinates),
+    /// A FHIR R4 bundle: one Observation per sample.
+    Fhir,
+    /// A workbook of Excel with sheets of samples, frames and cells.
+    Xlsx,
 }
 
 /// What the coordinates of outlines are.
@@ -71,7 +79,7 @@ impl Format {
     /// Whether the export makes two passes over one snapshot, which holds the records open meanwhile: not suitable for a
     /// reader who may stall.
     pub fn holds_records(self) -> bool {
-        matches!(self, Self::Coco | Self::ImagejRoi(_))
+        matches!(self, Self::Coco | Self::ImagejRoi(_) | Self::Xlsx)
     }
 }
 
@@ -82,6 +90,8 @@ pub enum Table {
     Cells,
     /// A frame.
     Frames,
+    /// A sample, with its counts and their intervals.
+    Samples,
 }
 
 /// Why an export stopped.
@@ -136,17 +146,29 @@ pub fn export(
     progress: &mut dyn FnMut(),
 ) -> Result<()> {
     match format {
-        Format::Csv(Table::Cells) => csv::cells(records, filter, out, progress)?,
-        Format::Csv(Table::Frames) => csv::frames(records, filter, out, progress)?,
+        Format::Csv(table) => {
+            let mut csv = csv::Csv::new(&mut *out);
+            match table {
+                Table::Cells => rows::cells(records, filter, &mut csv, progress)?,
+                Table::Frames => rows::frames(records, filter, &mut csv, progress)?,
+                Table::Samples => rows::samples(records, filter, &mut csv, progress)?,
+            }
+            csv.flush()?;
+        }
         Format::Jsonl => jsonl::write(records, filter, out, progress)?,
         Format::Coco => coco::write(records, filter, out, progress)?,
         Format::GeoJson(coordinates) => geojson::write(records, filter, coordinates, out, progress)?,
         Format::ImagejRoi(coordinates) => imagej_roi::write(records, filter, coordinates, out, progress)?,
+        Format::Fhir => fhir::write(records, filter, out, progress)?,
+        Format::Xlsx => xlsx::write(records, filter, out, progress)?,
     }
     Ok(out.flush()?)
 }
 
 /// The two tables of a run's folder, from all of its records.
 pub mod tables {
-    pub use super::csv::{FRAMES_COLUMNS, cells_of_folder, frames_of_folder};
+    pub use super::{
+        csv::{cells_of_folder, frames_of_folder},
+        rows::FRAMES_COLUMNS,
+    };
 }

@@ -4,11 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
 
-use super::{zip::Archive, *};
+use super::{
+    zip::{Archive, Measured},
+    *,
+};
 use crate::frame_record::FrameRecord;
 use crate::{
     fixture::{noon, record, record_with_kinds, run},
     keeper::Keeper,
+    sample::Sample,
     store::{self, retention::Retention},
 };
 use bloodseg_clock::{VirtualClock, utc};
@@ -286,7 +290,7 @@ fn an_archive_of_very_many_files_has_the_larger_directory() {
         archive.file(&number.to_string(), b"x").unwrap();
     }
     for number in 0..count {
-        archive.list(&number.to_string(), b"x").unwrap();
+        archive.list(&number.to_string(), Measured::of(b"x")).unwrap();
     }
     archive.end().unwrap();
     let end = out.len() - 22;
@@ -461,4 +465,69 @@ fn every_format_tells_kinds_and_counts_platelets_apart() {
     let text: String = roi.chunks_exact(2).map(|pair| char::from(pair[1])).collect();
     let shifted: String = roi[1..].chunks_exact(2).map(|pair| char::from(pair[1])).collect();
     assert!(text.contains("kind: platelet\nkind_confidence: 0.731\n") || shifted.contains("kind: platelet"), "{text}");
+}
+
+/// Two samples in turn, and a frame of none.
+fn folder_of_samples() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(VirtualClock::at(noon()));
+    let mut keeper = Keeper::open(folder.path(), &run(Some(2.0)), &PLENTY, clock).unwrap();
+    let sample = |name: &str, note: &str| {
+        Some(Arc::new(Sample { name: name.into(), stain: "Giemsa".into(), note: note.into(), ..Sample::default() }))
+    };
+    for (number, (cells, sample)) in
+        (1..).zip([(10, sample("S-1", "a")), (12, sample("=S 2", "")), (14, sample("S-1", "b")), (5, None)])
+    {
+        let scaled = Scaled::as_it_is(Some(2.0), PitchSource::Given);
+        keeper.keep(&FrameRecord { scaled, sample, ..record(number, cells) });
+    }
+    keeper.end("stopped", 0);
+    folder
+}
+
+#[test]
+fn a_table_of_samples_has_a_row_a_sample_with_intervals() {
+    let folder = folder_of_samples();
+    let text = text_of(folder.path(), ALL, Format::Csv(Table::Samples));
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|column| *column == name).unwrap();
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{text}");
+    let of = |name: &str| rows[1..].iter().map(|row| row[column(name)]).collect::<Vec<_>>();
+    assert_eq!(of("sample"), ["S-1", "'=S 2", ""]);
+    assert_eq!(of("note"), ["a; b", "", ""]);
+    assert_eq!(of("cells"), ["24", "12", "5"]);
+    assert_eq!(of("cells_per_field"), ["12.0000", "12.0000", "5.0000"]);
+    for (low, high) in of("cells_per_field_low").iter().zip(of("cells_per_field_high")) {
+        assert!(low.parse::<f64>().unwrap() < 12.0 && high.parse::<f64>().unwrap() > 5.0, "{text}");
+    }
+    assert_eq!(of("white_share"), [""; 3], "kinds are unknown");
+    let one = text_of(folder.path(), Filter { sample: Some("S-1".into()), ..ALL }, Format::Csv(Table::Samples));
+    assert_eq!(one.lines().count(), 2);
+}
+
+#[test]
+fn a_bundle_has_an_observation_a_sample_the_same_each_time() {
+    let folder = folder_of_samples();
+    let text = text_of(folder.path(), ALL, Format::Fhir);
+    assert_eq!(text, text_of(folder.path(), ALL, Format::Fhir));
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    let entries = bundle["entry"].as_array().unwrap();
+    assert_eq!(entries.len(), 3);
+    let ids: std::collections::BTreeSet<&str> =
+        entries.iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(entries[1]["resource"]["specimen"]["identifier"]["value"], "=S 2");
+    assert!(entries[2]["resource"].get("specimen").is_none());
+    let absent = &entries[0]["resource"]["component"][1];
+    assert_eq!((&absent["code"]["text"], absent.get("valueQuantity")), (&"Red cells".into(), None));
+    assert!(absent.get("dataAbsentReason").is_some());
+    let none = text_of(folder.path(), Filter { run: Some(9), ..ALL }, Format::Fhir);
+    assert_eq!(serde_json::from_str::<Value>(&none).unwrap().get("entry"), None);
+}
+
+#[test]
+fn a_workbook_is_a_zip_whatever_the_text() {
+    let folder = folder_of_samples();
+    let bytes = bytes_of(folder.path(), ALL, Format::Xlsx);
+    assert!(bytes.starts_with(b"PK\x03\x04"));
 }

@@ -1,4 +1,4 @@
-//! A streamed ZIP archive of small files, uncompressed.
+//! A streamed ZIP archive, uncompressed.
 //!
 //! An archive ends with a directory of all its files. A library keeps that directory in memory until then, which would
 //! grow with the number of cells; here the caller passes the files a second time, in the same order, and the directory is
@@ -33,17 +33,21 @@ impl<'a> Archive<'a> {
 
     /// Writes a file.
     pub(super) fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.begin_file(name, Measured::of(content))?.write_all(content)
+    }
+
+    /// Begins a file whose content, as measured, is then written to the returned writer.
+    pub(super) fn begin_file(&mut self, name: &str, content: Measured) -> io::Result<&mut dyn Write> {
         let mut head = Head::default();
         head.u32(0x0403_4b50).common(name, content).u16(0);
         self.out.write_all(&head.0)?;
         self.out.write_all(name.as_bytes())?;
-        self.out.write_all(content)?;
-        self.files_end += (head.0.len() + name.len() + content.len()) as u64;
-        Ok(())
+        self.files_end += (head.0.len() + name.len()) as u64 + u64::from(content.bytes);
+        Ok(&mut *self.out)
     }
 
     /// Lists a file that was written, in the same order.
-    pub(super) fn list(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+    pub(super) fn list(&mut self, name: &str, content: Measured) -> io::Result<()> {
         const FILE_HEAD_BYTES: u64 = 30;
         let far = u32::try_from(self.listed_end).is_err();
         let mut head = Head::default();
@@ -58,7 +62,7 @@ impl<'a> Archive<'a> {
             self.out.write_all(part)?;
             self.directory_bytes += part.len() as u64;
         }
-        self.listed_end += FILE_HEAD_BYTES + (name.len() + content.len()) as u64;
+        self.listed_end += FILE_HEAD_BYTES + name.len() as u64 + u64::from(content.bytes);
         self.listed += 1;
         Ok(())
     }
@@ -84,6 +88,46 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// What an archive says about a file before its content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measured {
+    crc32: u32,
+    bytes: u32,
+}
+
+impl Measured {
+    /// Of a short content.
+    pub(super) fn of(content: &[u8]) -> Self {
+        Self { crc32: crc32fast::hash(content), bytes: content.len() as u32 }
+    }
+}
+
+/// Measures a content that is written twice: once to this, then to the archive.
+#[derive(Debug, Default)]
+pub(super) struct Measure {
+    crc32: crc32fast::Hasher,
+    bytes: u64,
+}
+
+impl Measure {
+    /// What was written; none beyond 4 GiB.
+    pub(super) fn end(self) -> Option<Measured> {
+        Some(Measured { crc32: self.crc32.finalize(), bytes: u32::try_from(self.bytes).ok()? })
+    }
+}
+
+impl Write for Measure {
+    fn write(&mut self, content: &[u8]) -> io::Result<usize> {
+        self.crc32.update(content);
+        self.bytes += content.len() as u64;
+        Ok(content.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Numbers in the order of the format: little-endian.
 #[derive(Default)]
 struct Head(Vec<u8>);
@@ -105,10 +149,9 @@ impl Head {
     }
 
     /// What both headers of a file share: stored uncompressed, its checksum, its length twice, the length of its name.
-    fn common(&mut self, name: &str, content: &[u8]) -> &mut Self {
-        // Names and contents are our own: both are short.
-        let bytes = content.len() as u32;
+    fn common(&mut self, name: &str, Measured { crc32, bytes }: Measured) -> &mut Self {
         self.u16(VERSION).u16(UTF8).u16(0).u16(0).u16(DATE);
-        self.u32(crc32fast::hash(content)).u32(bytes).u32(bytes).u16(name.len() as u16)
+        // Names are our own and short.
+        self.u32(crc32).u32(bytes).u32(bytes).u16(name.len() as u16)
     }
 }

@@ -200,6 +200,15 @@ impl Records {
         names.map_err(|e| self.fault(e))
     }
 
+    /// The mark of a run, which no run of another folder has; 0 if there is no such run.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
+    pub fn mark_of_run(&self, run: i64) -> Result<i64> {
+        let mark = self.connection.query_row("SELECT mark FROM runs WHERE id = ?1", [run], |row| row.get(0));
+        mark.optional().map(Option::unwrap_or_default).map_err(|e| self.fault(e))
+    }
+
     /// Numbers of the runs with frames of a sample.
     ///
     /// # Errors

@@ -130,14 +130,12 @@ impl Analyst for CliAnalyst {
                 log::warn!("drift: {words}");
                 self.shared.happened("drift", words);
             });
-            if let Some(board) = &self.page {
-                board.set_drifted(drift.drifted());
-            }
+            self.shared.set_drifted(drift.drifted());
         }
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
-            board.set_answer(sample.as_deref(), seen.count().summary());
         }
+        self.shared.set_answer(sample.as_deref().map(|sample| sample.name.as_str()), seen.count().summary());
         if let Some(words) = seen.reached()
             && !self.shared.stop.raise()
         {

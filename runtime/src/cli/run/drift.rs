@@ -64,7 +64,7 @@ impl DriftWatch {
             Figure::ALL.into_iter().zip(&mut self.figures).zip(&mut self.drifted).zip(values)
         {
             let standing = drift.see(value);
-            let name = name(figure);
+            let name = figure.name();
             match standing {
                 Standing::Drifted { from, to, .. } if !*drifted => {
                     *drifted = true;
@@ -83,14 +83,9 @@ impl DriftWatch {
         }
     }
 
-    /// Names of the figures that have drifted.
-    pub(super) fn drifted(&self) -> Vec<&'static str> {
-        Figure::ALL
-            .into_iter()
-            .zip(self.drifted)
-            .filter(|(_, drifted)| *drifted)
-            .map(|(figure, _)| name(figure))
-            .collect()
+    /// Which of [`Figure::ALL`] have drifted.
+    pub(super) fn drifted(&self) -> [bool; Figure::ALL.len()] {
+        self.drifted
     }
 
     /// Writes the history. A disk that fails costs the history and nothing else.
@@ -154,19 +149,6 @@ impl DriftWatch {
     }
 }
 
-/// For events and programs.
-fn name(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Light => "light",
-        Figure::Sharpness => "sharpness",
-        Figure::Contrast => "contrast",
-        Figure::RedCellDiameter => "red_cell_diameter_um",
-        Figure::CellsAField => "cells_per_field",
-        Figure::UnsupportedShare => "unsupported_share",
-        Figure::Scale => "scale",
-    }
-}
-
 /// What the file says; none without the file, or where it is not a history.
 fn read(path: &Path) -> Option<Vec<Vec<f64>>> {
     if fs::symlink_metadata(path).is_err() {
@@ -188,12 +170,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::run::answer::Answer;
 
     fn analysis(brightness_levels: f64) -> Analysis {
         let mut analysis = Analysis::default();
         analysis.quality.brightness_levels = brightness_levels;
         analysis.quality.sharpness = Some(0.5);
         analysis
+    }
+
+    fn names(watch: &DriftWatch) -> Vec<&'static str> {
+        Answer { drifted: watch.drifted(), ..Answer::default() }.drifted_names()
     }
 
     /// Light around 240 levels, the same in each test run.
@@ -215,10 +202,10 @@ mod tests {
         for field in 0..300 {
             watch.see(&analysis(light(field) * (1.0 - 0.0005 * f64::from(field))), |event| words.push(event));
         }
-        assert_eq!((words.len(), watch.drifted()), (1, vec!["light"]));
+        assert_eq!((words.len(), names(&watch)), (1, vec!["light"]));
         assert!(words[0].starts_with("light: ") && words[0].contains("where it was 240"), "{words:?}");
         watch.save();
-        assert_eq!(DriftWatch::of(folder.path()).drifted(), ["light"], "it is not reported again");
+        assert_eq!(names(&DriftWatch::of(folder.path())), ["light"], "it is not reported again");
     }
 
     #[test]
@@ -228,7 +215,7 @@ mod tests {
             fs::write(folder.path().join(FILE), text).unwrap();
             let mut watch = DriftWatch::of(folder.path());
             watch.see(&analysis(240.0), |_| {});
-            assert!(watch.drifted().is_empty(), "{text}");
+            assert!(names(&watch).is_empty(), "{text}");
         }
     }
 }

@@ -183,8 +183,12 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
         results.join(format!("{}-{}", source.name(), utc::stamp(info.started)))
     });
     let _held = FolderLock::take(&out)?;
-    if let Some(sample) = args.sample.sample()? {
-        SampleFile::of(&out).write(Some(&sample))?;
+    let sample_file = SampleFile::of(&out);
+    match (args.sample.sample()?, &session.config.sample) {
+        (Some(sample), _) => sample_file.write(Some(&sample))?,
+        // A sample that was set while an earlier run worked stays.
+        (None, Some(sample)) if !sample_file.path().exists() => sample_file.write(Some(&sample.clone()))?,
+        _ => {}
     }
     let (name, of_files) = (source.name().to_owned(), source.is_of_files());
     voice.line(format_args!("source   {name}: {}", source.describe()));

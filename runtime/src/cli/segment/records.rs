@@ -69,7 +69,7 @@ impl CallRecords {
             notes: notes.join(" "),
         };
         let keeper = Keeper::open(out, &run, &EVERYTHING, Arc::clone(&clock))?;
-        let sample = args.sample.sample()?.map(Arc::new);
+        let sample = args.sample.sample()?.or_else(|| session.config.sample.clone()).map(Arc::new);
         Ok(Self { keeper, clock, number: 0, spare: None, sample, lost: 0 })
     }
 

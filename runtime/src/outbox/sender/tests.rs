@@ -127,7 +127,7 @@ fn frames_arrive_in_order_and_the_box_is_told_of() {
     let state: Value = serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap();
     assert_eq!((&state["state"], &state["frame"], &state["cells"]), (&"starting".into(), &40.into(), &3.into()));
     assert_eq!(state["unsent"], 0);
-    assert_eq!(bench.broker().kept.keys().filter(|topic| topic.ends_with("/config")).count(), 8);
+    assert_eq!(bench.broker().kept.keys().filter(|topic| topic.ends_with("/config")).count(), 10);
     assert_eq!(sender.end(), Counters { acknowledged: 40, unsent: 0, lost: 0 });
     assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
     assert_eq!((bench.marked(), bench.broker().connections), (Some(40), 1));

@@ -74,6 +74,19 @@ impl Figure {
         Self::Scale,
     ];
 
+    /// For events and programs, with its unit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Sharpness => "sharpness",
+            Self::Contrast => "contrast",
+            Self::RedCellDiameter => "red_cell_diameter_um",
+            Self::CellsAField => "cells_per_field",
+            Self::UnsupportedShare => "unsupported_share",
+            Self::Scale => "scale",
+        }
+    }
+
     /// The least change that matters: 1 % of most figures, and 0.01 of the unsupported share, which is usually close to 0.
     pub fn least(self) -> Least {
         match self {
