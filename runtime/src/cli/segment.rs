@@ -6,6 +6,7 @@ mod picture;
 mod place;
 mod records;
 mod scales;
+mod stdin;
 mod tables;
 mod totals;
 mod work;
@@ -35,6 +36,7 @@ use bloodseg_records::{
 use picture::{Grid, How};
 use place::Place;
 use records::CallRecords;
+use stdin::WithStdin;
 use tables::Tables;
 use totals::Answer;
 use work::Work;
@@ -42,7 +44,8 @@ use work::Work;
 /// Arguments of `segment`.
 #[derive(Debug, Args)]
 pub(super) struct SegmentArgs {
-    /// Pictures (PNG, JPEG, TIFF, BMP; 8 or 16 bit) or folders of them; each page of a TIFF is a picture
+    /// Pictures (PNG, JPEG, TIFF, BMP; 8 or 16 bit) or folders of them; each page of a TIFF is a picture. `-` is a picture
+    /// on standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 
@@ -70,6 +73,14 @@ pub(super) struct SegmentArgs {
     /// Also count cells in pictures that are out of focus, empty, or badly exposed
     #[arg(long)]
     any_quality: bool,
+
+    /// Write tables and records only, no pictures
+    #[arg(long)]
+    no_pictures: bool,
+
+    /// Print one JSON object per picture instead of a line: the object of `export --format jsonl`, or `image` and `error`
+    #[arg(long, conflicts_with = "shard")]
+    json: bool,
 
     #[command(flatten)]
     sample: SampleArgs,
@@ -111,8 +122,11 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let validation = args.correct.as_deref().map(Validation::read).transpose()?;
     let place = Place::begin(session, args)?;
     let taken = place.taken()?;
-    let inputs = inputs::collect(&args.inputs, args.recursive, &taken)?;
-    inputs::check_apart(&inputs, &place.out)?;
+    let with_stdin = WithStdin::of(&args.inputs, std::io::stdin().lock())?;
+    let inputs = inputs::collect(&with_stdin.inputs, args.recursive, &taken)?;
+    if !args.no_pictures {
+        inputs::check_apart(&inputs, &place.out)?;
+    }
     let um_per_px = args.um_per_px.or(session.config.optics.um_per_px);
 
     // All pictures are listed and checked, so that every shard refuses what a single call would have refused.
@@ -130,7 +144,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
         work.records = Some(CallRecords::begin(session, args, um_per_px, &place.out)?);
     }
     work.find_scale(all, &stop)?;
-    there.iter().for_each(|input| work.left_out(in_the_tables(input)));
+    there.iter().for_each(|input| work.left_out(input, in_the_tables(input)));
     let worked = work.through(&new, &place.out, &mut tables, &stop);
 
     let (pictures, refused) = (inputs.len() as u64, work.refused.len() as u64);
@@ -173,7 +187,8 @@ fn totals(session: &Session, work: &Work, validation: Option<&Validation>, out: 
     let models = session.models()?;
     let models = [&models.ssr, &models.unet].map(|model| model.manifest.sha256.clone());
     let corrected = summary.and_then(|summary| Some(validation?.correct(&summary, &models)));
-    if let Some(summary) = summary.as_ref().filter(|_| work.done > 1 || corrected.is_some()) {
+    let is_printed = !work.json && (work.done > 1 || corrected.is_some());
+    if let Some(summary) = summary.as_ref().filter(|_| is_printed) {
         print::line(summary.text("picture"));
         if let Some(corrected) = &corrected {
             print::line(corrected.text());

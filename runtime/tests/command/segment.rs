@@ -475,3 +475,77 @@ fn names_forge_no_line_and_are_no_formula_in_a_table() {
     // Read back as it was: a call that goes on knows both.
     call(&["--append"]).refused(3, &["already in the tables"]);
 }
+
+/// Bytes of a PNG with a cell of the tiny models.
+fn png() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn json_is_an_object_a_picture_the_one_of_the_export() {
+    let bench = Bench::new();
+    bench.write("in/a.png", &png());
+    bench.write("in/b.png", b"no picture");
+    bench.write("in/c.png", &png());
+    let answer = bench.segment(&["in", "--json", "--any-quality"]);
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    let objects: Vec<serde_json::Value> =
+        answer.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = objects.iter().map(|object| object["image"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a.png", "b.png", "c.png"]);
+    assert!(objects[1]["error"].as_str().unwrap().contains("b.png") && objects[1].get("cells").is_none());
+    let exported = bench.call(&["export", "--from", "out", "--format", "jsonl"]);
+    let lines: Vec<&str> = answer.stdout.lines().collect();
+    assert_eq!(exported.stdout.lines().collect::<Vec<_>>(), [lines[0], lines[2]]);
+}
+
+#[test]
+fn a_dash_is_a_picture_on_standard_input() {
+    use std::io::Write;
+    let bench = Bench::new();
+    let through = |bytes: &[u8]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
+            .current_dir(bench.path(""))
+            .env("TMPDIR", bench.path(""))
+            .args(["segment", "--models", "models", "--out", "out", "--as-is", "--force", "--any-quality", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(bytes);
+        Answer::of(&child.wait_with_output().unwrap())
+    };
+    let answer = through(&png());
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(answer.stdout.starts_with("stdin: ") && bench.path("out/stdin.overlay.png").is_file(), "{}", answer.stdout);
+    bench.write("in/stdin.png", &png());
+    assert_eq!(bench.segment(&["in", "--any-quality"]).code, 0);
+    for bytes in [&b""[..], b"no picture"] {
+        let answer = through(bytes);
+        assert_eq!(answer.code, 3, "{}", answer.stderr);
+    }
+    let left =
+        std::fs::read_dir(bench.path("")).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    assert!(left.into_iter().all(|name| !name.starts_with("bloodseg-stdin")));
+}
+
+#[test]
+fn without_pictures_there_are_tables_and_records() {
+    let bench = Bench::new();
+    for name in ["in/a.png", "in/b.png"] {
+        bench.write(name, &png());
+    }
+    let answer = bench.segment(&["in", "--no-pictures", "--any-quality"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let mut files: Vec<String> = std::fs::read_dir(bench.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    files.retain(|name| !name.starts_with("records.sqlite-"));
+    assert_eq!(files, ["cells.csv", "frames.csv", "records.sqlite", "run.lock", "summary.json"]);
+    assert_eq!(bench.call(&["report", "--from", "out"]).code, 0, "a report has no thumbnails then");
+}

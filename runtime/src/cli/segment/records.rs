@@ -1,6 +1,9 @@
 //! The records of a call, beside its tables: `export` and `report` read them.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::SegmentArgs;
 use crate::{
@@ -9,14 +12,19 @@ use crate::{
 };
 use bloodseg_clock::{Clock, SystemClock};
 use bloodseg_records::{
+    export::{ExportError, Format, export},
     field::{Field, Seen},
     frame_record::FrameRecord,
     keeper::{Keeper, Kept},
     run_info::{ModelInfo, RunInfo},
     sample::Sample,
-    store::{self, read::Records, retention::Retention},
+    store::{
+        self,
+        read::{Filter, Records},
+        retention::Retention,
+    },
 };
-use bloodseg_vision::{frame::name::FrameName, pipeline::Analysis};
+use bloodseg_vision::{error::Cause, frame::name::FrameName, pipeline::Analysis};
 
 /// The source name in such records.
 const SOURCE: &str = "segment";
@@ -27,6 +35,7 @@ const EVERYTHING: Retention = Retention { most_bytes: i64::MAX as u64, most_age_
 /// The records of a call in progress.
 pub(super) struct CallRecords {
     keeper: Keeper,
+    out: PathBuf,
     clock: Arc<dyn Clock>,
     number: u64,
     spare: Option<FrameRecord>,
@@ -70,7 +79,7 @@ impl CallRecords {
         };
         let keeper = Keeper::open(out, &run, &EVERYTHING, Arc::clone(&clock))?;
         let sample = args.sample.sample()?.or_else(|| session.config.sample.clone()).map(Arc::new);
-        Ok(Self { keeper, clock, number: 0, spare: None, sample, lost: 0 })
+        Ok(Self { keeper, out: out.to_owned(), clock, number: 0, spare: None, sample, lost: 0 })
     }
 
     /// Records a picture and its cells.
@@ -92,6 +101,24 @@ impl CallRecords {
         record.seen.extend_from_slice(seen);
         self.lost += u64::from(self.keeper.keep(&record) != Kept::Durable);
         self.spare = Some(record);
+    }
+
+    /// The last picture as `export --format jsonl` gives it, without a line break; none if it could not be recorded.
+    ///
+    /// # Errors
+    /// Those of the records.
+    pub(super) fn latest_json(&self) -> Result<Option<String>> {
+        let records = Records::open(&self.out)?;
+        // The folder is held: the last run is this call.
+        let run = records.runs()?.map(|(_, last)| last);
+        let filter = Filter { run, frame: i64::try_from(self.number).ok(), ..Filter::default() };
+        let mut line = Vec::new();
+        export(&records, &filter, Format::Jsonl, &mut line, &mut || ()).map_err(|error| match error {
+            ExportError::Records(error) => error.into(),
+            ExportError::Write(error) => Error::internal("json", error),
+        })?;
+        let line = String::from_utf8(line).map_err(|error| Error::internal("json", Cause::of(error)))?;
+        Ok(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()))
     }
 
     /// Ends the run with how it ended.

@@ -34,6 +34,9 @@ pub(super) struct Work {
     pipeline: Pipeline,
     how: How,
     any_quality: bool,
+    no_pictures: bool,
+    /// Whether pictures are printed as JSON.
+    pub(super) json: bool,
     um_per_px: Option<f64>,
     /// Resizes pictures to the scale of the models.
     scales: Option<Scales>,
@@ -64,6 +67,8 @@ impl Work {
             pipeline: session.pipeline()?,
             how: args.how(),
             any_quality: args.any_quality,
+            no_pictures: args.no_pictures,
+            json: args.json,
             um_per_px,
             scales: None,
             with_threads: session.threads() > 1,
@@ -90,8 +95,12 @@ impl Work {
     }
 
     /// Notes a picture that cannot be used.
-    pub(super) fn left_out(&mut self, error: Error) {
+    pub(super) fn left_out(&mut self, input: &Input, error: Error) {
         self.report(&error);
+        if self.json {
+            let refused = serde_json::json!({ "image": input.name, "error": error.to_string() });
+            self.bar.suspend(|| print::line(refused));
+        }
         self.refused.push(error);
         self.bar.inc(1);
     }
@@ -127,7 +136,7 @@ impl Work {
                 match read.and_then(|picture| self.analyse(input, picture, tables)) {
                     Ok(base) => self.keep(input, out, base, beside.as_mut())?,
                     Err(error) if error.kind() == ErrorKind::Input => {
-                        self.left_out(error);
+                        self.left_out(input, error);
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -157,6 +166,12 @@ impl Work {
         if let Some(records) = &mut self.records {
             records.add(input, analysis, counted, field, self.seen.cells());
         }
+        if self.json {
+            let object = self.records.as_ref().map_or(Ok(None), CallRecords::latest_json)?;
+            let unrecorded = || serde_json::json!({ "image": input.name, "error": "not recorded" }).to_string();
+            self.bar.suspend(|| print::line(object.unwrap_or_else(unrecorded)));
+            return picture.into_base(&analysis.scaled);
+        }
         let name = &print::one_line(&input.name);
         let line = match scale::words(&analysis.scaled) {
             _ if !counted => format!("{name}: {}: no cells counted", analysis.quality.reason()),
@@ -185,6 +200,9 @@ impl Work {
 
     /// Writes the pictures of the latest analysis, or passes them to the writer.
     fn keep<'a>(&mut self, input: &'a Input, out: &Path, base: Base, beside: Option<&mut Beside<'a>>) -> Result<()> {
+        if self.no_pictures {
+            return Ok(());
+        }
         let failed = match beside {
             Some(beside) => {
                 beside.write(&input.stem, &mut self.pipeline, base)?;

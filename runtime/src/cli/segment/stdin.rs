@@ -1,0 +1,88 @@
+//! A picture from standard input, kept in a file for as long as the call lasts: decoders read a file more than once.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use crate::error::{Error, Result};
+use bloodseg_vision::frame::limits::MAX_PICTURE_FILE_BYTES;
+
+/// The argument that stands for standard input.
+const DASH: &str = "-";
+
+/// Name of the picture in tables and results.
+const NAME: &str = "stdin";
+
+/// The inputs of a call, with standard input as a file.
+#[derive(Debug)]
+pub(super) struct WithStdin {
+    pub(super) inputs: Vec<PathBuf>,
+    /// Removed at the end.
+    folder: Option<PathBuf>,
+}
+
+impl WithStdin {
+    /// Reads `from` to its end if `-` is among the inputs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for input that is empty, too long, or cannot be read, and
+    /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if it cannot be kept.
+    pub(super) fn of(inputs: &[PathBuf], from: impl Read) -> Result<Self> {
+        let mut this = Self { inputs: inputs.to_vec(), folder: None };
+        let mut dashes = this.inputs.iter_mut().filter(|input| *input == Path::new(DASH));
+        let Some(dash) = dashes.next() else { return Ok(this) };
+        if dashes.next().is_some() {
+            return Err(Error::config("the command line", "`-` twice", "Standard input is one picture"));
+        }
+        let folder = std::env::temp_dir().join(format!("bloodseg-stdin-{}", std::process::id()));
+        let failed = |error: io::Error| Error::output(&folder, error);
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        // Not one that somebody else has put there.
+        builder.create(&folder).map_err(failed)?;
+        *dash = folder.join(NAME);
+        let path = dash.clone();
+        this.folder = Some(folder.clone());
+        let mut file = File::create_new(&path).map_err(failed)?;
+        let mut from = from.take(MAX_PICTURE_FILE_BYTES + 1);
+        let bytes = io::copy(&mut from, &mut file).map_err(failed)?;
+        let found = match bytes {
+            0 => "no bytes".to_owned(),
+            1..=MAX_PICTURE_FILE_BYTES => return Ok(this),
+            _ => format!("more than {MAX_PICTURE_FILE_BYTES} bytes"),
+        };
+        Err(Error::input(Path::new("standard input"), found, "one picture", "Pipe a PNG, JPEG, TIFF or BMP file"))
+    }
+}
+
+impl Drop for WithStdin {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_dash_is_a_file_until_the_end_and_other_inputs_stay() {
+        let inputs = [PathBuf::from("a.png"), PathBuf::from("-")];
+        let with = WithStdin::of(&inputs, &b"bytes"[..]).unwrap();
+        let path = with.inputs[1].clone();
+        assert_eq!((with.inputs[0].as_path(), fs::read(&path).unwrap()), (Path::new("a.png"), b"bytes".to_vec()));
+        assert!(WithStdin::of(&inputs, &b"bytes"[..]).is_err(), "what is there is not used");
+        drop(with);
+        assert!(!path.exists() && !path.parent().unwrap().exists());
+        assert!(WithStdin::of(&[PathBuf::from("-"), PathBuf::from("-")], &b""[..]).is_err());
+        assert!(WithStdin::of(&inputs, &b""[..]).is_err());
+        assert!(!path.parent().unwrap().exists());
+    }
+}
