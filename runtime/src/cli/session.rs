@@ -93,6 +93,14 @@ impl Session {
         }
     }
 
+    /// The same without a start that counts against models on trial: to measure what a run will need.
+    ///
+    /// # Errors
+    /// Those of the models.
+    pub(super) fn untried_pipeline(&self) -> Result<TriedPipeline> {
+        Ok(TriedPipeline::fixed(&self.models()?, Box::new(self.clone()))?)
+    }
+
     /// The folder of the models; `None` for built-in models and slots.
     pub(super) fn models_dir(&self) -> Option<&Path> {
         match &self.models {

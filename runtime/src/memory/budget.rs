@@ -48,6 +48,8 @@ pub struct Line {
 pub struct Outside {
     /// Size of the program file.
     pub code_bytes: u64,
+    /// Heap bytes before the source and the models: arguments, config, signals, output.
+    pub process_bytes: u64,
     /// Heap bytes that the source already holds.
     pub source_bytes: u64,
     /// Bytes of a queued frame.
@@ -94,7 +96,8 @@ impl Budget {
         // A frame of one tile has set up only one worker, whatever is allowed; the first existed before the frame.
         let more = threads.min(Grid::over(width, height).tiles() as u64) - 1;
         let steps = kept.saturating_sub(loaded + more * (arena_bytes + edge_bytes));
-        let known = weight_bytes + arena_bytes + edge_bytes + analysed_bytes + outside.source_bytes;
+        let known =
+            weight_bytes + arena_bytes + edge_bytes + analysed_bytes + outside.source_bytes + outside.process_bytes;
         let rest = loaded.saturating_sub(known);
         let saved_bytes = analysed_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
         // A hanging capture is abandoned with its source, its pool and its current frame.
@@ -123,6 +126,7 @@ impl Budget {
             line("models that are reloaded", loading, "measured, above the memory freed by the old ones".into()),
             line("distinct fields", bloodseg_fields::limits::MAX_BYTES as u64, "an upper bound".into()),
             line("everything else that is kept", rest, "measured before the first frame".into()),
+            line("the process", process_bytes(outside.process_bytes), "an upper bound".into()),
             line("buffers of the tables", MAX_RECORD_BUFFER_BYTES, "an upper bound".into()),
             line("saved pictures", saved_bytes, "computed, for one frame".into()),
             Line { heap: false, ..line("records (SQLite)", MAX_RECORDS_HEAP_BYTES, "an upper bound".into()) },
@@ -164,12 +168,19 @@ impl Budget {
         Err(Error::config(
             origin,
             format!(
-                "budget.total_mib = {total_mib}, but the run needs {:.1} MiB:\n{self}\n",
+                "budget.total_mib = {total_mib}, but the run needs {:.1} MiB:\n{self}",
                 self.total_bytes() as f64 / MIB,
             ),
-            "Raise it, or choose smaller frames or fewer threads; nothing was started",
+            "Nothing was started. Raise it, or choose smaller frames or fewer threads",
         ))
     }
+}
+
+/// What a process holds before its models differs between commands by less than this; the needs that they report do not.
+const PROCESS_STEP_BYTES: u64 = 256 * 1024;
+
+fn process_bytes(measured_bytes: u64) -> u64 {
+    measured_bytes.max(1).next_multiple_of(PROCESS_STEP_BYTES)
 }
 
 /// The memory of a record of the latest analysis, of `picture`: noise has more cells than any smear.

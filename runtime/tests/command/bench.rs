@@ -116,3 +116,39 @@ fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
     let enough = with_config("[budget]\ntotal_mib = 900.0\nthreads = 1", &["run", "demo", "--frames", "1"]);
     assert!(enough.status.success(), "{}", String::from_utf8_lossy(&enough.stderr));
 }
+
+/// The lines of a budget, with their figures.
+fn lines_of(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    // The remedy follows the last one.
+    let line = |line: &str| line.split(". ").next().unwrap_or(line).to_owned();
+    text.lines().filter(|line| line.contains(" KiB  ")).map(line).collect()
+}
+
+#[test]
+fn budget_doctor_and_run_need_the_same() {
+    let pictures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/synth/img");
+    let sources =
+        [("plain", String::from("kind = \"demo\"")), ("folder", format!("kind = \"folder\"\npath = {pictures:?}"))];
+    for mib in ["2.5", "130.0"] {
+        for (name, source) in &sources {
+            let config = format!("[budget]\ntotal_mib = {mib}\n[source.{name}]\n{source}\n");
+            let budget = with_config(&config, &["budget", name]);
+            let of_budget = lines_of(&budget.stdout);
+            assert!(!of_budget.is_empty(), "{}", String::from_utf8_lossy(&budget.stderr));
+            let total = of_budget.last().unwrap().split_whitespace().rev().nth(1).unwrap().to_owned();
+            let doctor = with_config(&config, &["doctor"]);
+            let doctor = [doctor.stdout, doctor.stderr].concat();
+            let need = format!("{name}: a run needs {total} MiB");
+            let other = format!("a run needs {total} MiB, more than");
+            let doctor = String::from_utf8_lossy(&doctor);
+            assert!(doctor.contains(&need) || doctor.contains(&other), "{need}, {doctor}");
+            let run = with_config(&config, &["run", name, "--frames", "1"]);
+            if run.status.code() == Some(6) {
+                assert_eq!(lines_of(&run.stderr), of_budget, "{name} {mib}");
+            } else {
+                assert_eq!(budget.status.code(), Some(0), "{name} {mib}");
+            }
+        }
+    }
+}

@@ -2,16 +2,12 @@
 
 use crate::{
     camera::{
-        FrameSource, Need,
+        Need,
         open::{Wish, open},
     },
-    cli::{
-        budget::{self as needs, Heap, fit},
-        session::Session,
-    },
+    cli::{budget as needs, session::Session},
     doctor::{Finding, Machine, budget},
-    error::Result,
-    memory::{budget::Budget, counting},
+    memory::budget::Budget,
 };
 use bloodseg_vision::{geometry::TILE_PX, pipeline::Pipeline};
 
@@ -23,20 +19,20 @@ pub(super) fn check(
     frame_px: Option<[u32; 2]>,
     machine: &Machine,
 ) -> Finding {
-    let Some(mut pipeline) = pipeline else {
+    // Each need is measured with a fresh pipeline, because frames leave memory on the heap.
+    if pipeline.is_none() {
         return Finding::skipped("budget", "the memory need is unknown without models", "");
-    };
+    }
+    drop(pipeline);
     let finding = |budget: &Budget| budget::check(budget.total_bytes(), session.config.budget.total_mib, machine);
     let names: Vec<&str> = session.config.source.keys().map(String::as_str).collect();
     if frame_px.is_some() || names.is_empty() {
         let need = Need::of(frame_px.unwrap_or([TILE_PX; 2]));
-        return match needs::of_pipeline(session, &mut pipeline, need, Heap::default(), None) {
+        return match needs::of_frames(session, need) {
             Ok(budget) => finding(&budget),
             Err(error) => Finding::fault("budget", &error),
         };
     }
-    // Each source is measured with a fresh pipeline, because frames leave memory on the heap.
-    drop(pipeline);
     let (mut greatest, mut closed): (Option<(&str, Budget)>, Vec<&str>) = (None, Vec::new());
     for name in names {
         let before = needs::live_bytes();
@@ -44,7 +40,7 @@ pub(super) fn check(
             closed.push(name);
             continue;
         };
-        match of_source(session, source, before) {
+        match needs::of_source(session, source, before) {
             Err(error) => return Finding::fault("budget", &error),
             Ok(budget) if greatest.as_ref().is_none_or(|(_, most)| budget.total_bytes() > most.total_bytes()) => {
                 greatest = Some((name, budget));
@@ -63,19 +59,4 @@ pub(super) fn check(
             format!("{}; not included, because they cannot be opened: {}", finding.found, closed.join(", "));
     }
     finding
-}
-
-/// The need of a run on a source; `before` is the number of heap bytes before it was opened.
-fn of_source(session: &Session, mut source: Box<dyn FrameSource>, before: u64) -> Result<Budget> {
-    let opened = needs::live_bytes();
-    counting::restart_peak();
-    let mut pipeline = session.pipeline()?;
-    let loading_bytes = needs::peak_bytes().saturating_sub(opened);
-    let loaded = needs::live_bytes();
-    source.resample_to(pipeline.pitch().um_per_px)?;
-    let source_bytes = (opened + needs::live_bytes()).saturating_sub(before + loaded);
-    let heap = Heap { source_bytes, loading_bytes };
-    let (_, budget) = fit::of_source(session, &mut pipeline, source.as_mut(), heap, None)?;
-    let of_need = |pipeline: &mut Pipeline| needs::of_pipeline(session, pipeline, source.need(), heap, None);
-    budget.map_or_else(|| of_need(&mut pipeline), Ok)
 }

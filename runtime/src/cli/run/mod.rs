@@ -169,7 +169,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let loaded = budget::live_bytes();
     source.resample_to(pipeline.um_per_px())?;
     let source_bytes = (opened + budget::live_bytes()).saturating_sub(before + loaded);
-    let heap = Heap { source_bytes, loading_bytes };
+    let heap = Heap { process_bytes: before, source_bytes, loading_bytes };
     let (fit, budget) = fit::of_source(session, pipeline.pipeline()?, source.as_mut(), heap, args.http)?;
     if let Some(budget) = budget {
         budget::enforce(session, &budget)?;
