@@ -10,7 +10,9 @@ pub mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
+
+use signature::Keys;
 
 use sha2::{Digest, Sha256};
 
@@ -150,6 +152,31 @@ impl Bundle<'_> {
             ssr: model(ssr_text, ssr, Role::SuperResolution, "ssr")?,
             unet: model(unet_text, unet, Role::Segmentation, "unet")?,
         })
+    }
+}
+
+/// The models of a bundle file. One of `keys` must have signed it, in a file of the same name with `.minisig` appended;
+/// with `None` only damage is detected, and anyone may have made it.
+///
+/// ```
+/// use bloodseg_bundles::bundle::{file, load};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("new.bloodseg");
+/// std::fs::write(&path, file::pack_folder("../../models".as_ref())?.0)?;
+/// let models = load(&path, None)?;
+/// assert!(!models.are_built_in());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Vision`] for a file that cannot be read, [`Error::Bundle`] for one that is damaged, not signed, or whose
+/// models do not pass the gate.
+pub fn load(path: &Path, keys: Option<&Keys>) -> Result<Models> {
+    let (bytes, origin) = (file::read(path)?, path.display().to_string());
+    match keys {
+        Some(keys) => Ok(accept::accept(bytes, file::read_signature(path)?, keys, false, &origin)?.models),
+        None => parse(&bytes, &origin)?.models(&origin),
     }
 }
 
