@@ -61,6 +61,9 @@ PARSED = [
 # Ends with exit code 7 where there is no camera, as docs/camera.md says; is parsed where there is one.
 CAMERA = r"^bloodseg (run|calibrate|flatfield) camera\d"
 
+# An example of the library, which lies beside the program.
+EXAMPLE = r"^cargo run --release -p bloodseg-vision --example (\w+) -- (.*)$"
+
 # Checked against what the script says of itself, and not run.
 SCRIPT = r"^(scripts/[a-z0-9-]+|packaging/deb)(\s|$)"
 TRAINER = r"^(scripts/)?train-host\s"
@@ -73,6 +76,7 @@ NOT_HERE = [
     (r"^(scp|ssh)\s", "takes a device on the network"),
     (r"^(job=\$\()?sbatch\s", "takes a Slurm cluster; the test of the runtime runs the script of the array"),
     (r"^kubectl\s", "takes a Kubernetes cluster; the test of the runtime runs the command of the pod"),
+    (r"^pip install WHEEL$", "the reader's Python; scripts/test-python installs a wheel"),
     (r"^docker compose\s", "takes a container engine; scripts/test-fleet sets up the same files without one"),
     (r"^mosquitto_sub\s", "takes the broker of the fleet; scripts/test-fleet has it, and runs this line"),
 ]
@@ -349,7 +353,13 @@ def check_command(document, command, folder):
     if re.match(SCRIPT, line):
         note("scripts build, fetch or boot; their flags were looked up", document, command)
         return fault_of_script(line.split())
-    if not re.match(r"^bloodseg\s", line):
+    example = re.match(EXAMPLE, line)
+    if example:
+        program = pathlib.Path(args.binary).parent / "examples" / example[1]
+        if not program.is_file():
+            return note("examples of the library are built with its tests", document, command)
+        line = f"{program} {example[2]}"
+    elif not re.match(r"^bloodseg\s", line):
         return f"unknown command; expected one of bloodseg's, `cargo run --release -- ...`, a script, or one that test-docs.py " \
                "leaves to another machine (a block that is no commands names its language)"
     if re.search(r"[;&`$]|\|(?! head\b)", line):

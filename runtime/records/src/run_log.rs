@@ -21,7 +21,7 @@ use super::{
         read::{Filter, Records},
         retention::Retention,
     },
-    table::{self, COLUMNS, COLUMNS_INPUT, COLUMNS_UM},
+    table::{self, IMAGE},
 };
 use crate::{
     error::{Error, Result},
@@ -29,6 +29,7 @@ use crate::{
 };
 use bloodseg_clock::Clock;
 use bloodseg_durable::{AtomicFile, open_plain};
+use bloodseg_vision::cells::row::{COLUMNS, COLUMNS_INPUT, COLUMNS_UM};
 use bloodseg_vision::pictures;
 
 /// Name of the table of cells.
@@ -137,10 +138,10 @@ fn headers() -> [(&'static str, Vec<String>); 2] {
     let of_cells = [
         table::columns(false),
         table::columns(true),
-        [COLUMNS.as_slice(), &COLUMNS_INPUT].concat(),
-        [COLUMNS.as_slice(), &COLUMNS_INPUT, &COLUMNS_UM].concat(),
-        COLUMNS.to_vec(),
-        [COLUMNS.as_slice(), &COLUMNS_UM].concat(),
+        [&IMAGE, COLUMNS.as_slice(), &COLUMNS_INPUT].concat(),
+        [&IMAGE, COLUMNS.as_slice(), &COLUMNS_INPUT, &COLUMNS_UM].concat(),
+        [IMAGE.as_slice(), &COLUMNS].concat(),
+        [IMAGE.as_slice(), &COLUMNS, &COLUMNS_UM].concat(),
     ];
     let before = [FRAMES_COLUMNS.as_slice(), &frames::QUALITY_COLUMNS].concat();
     let with_scale = [before.as_slice(), &frames::SCALE_COLUMNS].concat();

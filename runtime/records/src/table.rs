@@ -3,42 +3,20 @@
 use std::io::Write;
 
 use crate::cell_text::guarded;
-use bloodseg_vision::{cells::Cell, placement::Placement};
+use bloodseg_vision::{
+    cells::{Cell, row},
+    placement::Placement,
+};
 
 /// Name of the table in its folder.
 pub const TABLE: &str = "cells.csv";
 
-/// Columns that are always there. `consistency_levels` is the mean difference over the cell between the downscaled
-/// super-resolved picture and the input; `supported` is false for a cell that the input does not support.
-pub const COLUMNS: [&str; 13] = [
-    "image",
-    "cell",
-    "x_px",
-    "y_px",
-    "area_px",
-    "equivalent_diameter_px",
-    "perimeter_px",
-    "circularity",
-    "eccentricity",
-    "touches_border",
-    "confidence",
-    "consistency_levels",
-    "supported",
-];
-
-/// Columns added in the tables of `segment`: the cell in pixels of the input, as viewers show it.
-pub const COLUMNS_INPUT: [&str; 3] = ["input_x_px", "input_y_px", "input_diameter_px"];
-
-/// Columns added if the pitch is known.
-pub const COLUMNS_UM: [&str; 5] = ["x_um", "y_um", "area_um2", "equivalent_diameter_um", "perimeter_um"];
-
-/// Columns at the end: `red`, `white`, `platelet` or `unknown`, and the confidence, 0.5 to 1; empty if unknown. A
-/// parasite is not a kind.
-pub const COLUMNS_KIND: [&str; 2] = ["kind", "kind_confidence"];
+/// The first column, the name of the picture. Those of [`row`] follow.
+pub const IMAGE: [&str; 1] = ["image"];
 
 /// The columns of a table of `segment`.
 pub fn columns(with_um: bool) -> Vec<&'static str> {
-    [COLUMNS.as_slice(), &COLUMNS_INPUT, if with_um { &COLUMNS_UM } else { &[] }, &COLUMNS_KIND].concat()
+    [IMAGE.as_slice(), &row::columns(with_um)].concat()
 }
 
 /// A table being written. Lengths in `_px` are pixels of the super-resolved grid.
@@ -78,34 +56,9 @@ impl<W: Write> CellTable<W> {
         um_per_sr_px: Option<f64>,
     ) -> csv::Result<()> {
         for cell in cells {
-            let mut row = vec![
-                guarded(image).into_owned(),
-                cell.label.to_string(),
-                format!("{:.2}", cell.x_px),
-                format!("{:.2}", cell.y_px),
-                cell.area_px.to_string(),
-                format!("{:.2}", cell.equivalent_diameter_px),
-                format!("{:.2}", cell.perimeter_px),
-                format!("{:.4}", cell.circularity),
-                format!("{:.4}", cell.eccentricity),
-                cell.touches_border.to_string(),
-                format!("{:.4}", cell.confidence),
-                format!("{:.2}", cell.consistency.levels),
-                cell.consistency.supported().to_string(),
-            ];
-            let at = placement.on_input_px([cell.x_px, cell.y_px]);
-            let diameter = cell.equivalent_diameter_px * placement.input_px_per_sr_px();
-            row.extend([at[0], at[1], diameter].map(|px| format!("{px:.2}")));
-            if self.with_um {
-                let lengths =
-                    [cell.x_px, cell.y_px, f64::from(cell.area_px), cell.equivalent_diameter_px, cell.perimeter_px];
-                row.extend(COLUMNS_UM.iter().zip(lengths).map(|(column, px)| {
-                    let power = if column.ends_with("um2") { 2 } else { 1 };
-                    um_per_sr_px.map_or_else(String::new, |um| format!("{:.3}", px * um.powi(power)))
-                }));
-            }
-            row.push(cell.kind.name().to_owned());
-            row.push(cell.kind_confidence().map_or_else(String::new, |sure| sure.to_string()));
+            let mut row = vec![guarded(image).into_owned()];
+            let values = row::values(cell, placement, um_per_sr_px, self.with_um);
+            row.extend(values.iter().map(ToString::to_string));
             self.writer.write_record(row)?;
         }
         Ok(())

@@ -1,4 +1,66 @@
-//! A picture in, blood cells out.
+//! A picture in, blood cells out: super-resolution, segmentation and measures by int8 nets in fixed memory.
+//!
+//! A picture of a stained thin smear is rescaled so that its red cells are 5.5 pixels wide, super-resolved to four times
+//! its size, and segmented there. The result is a label and a row of measures for every red cell, white cell and
+//! platelet. **Not a medical device.**
+//!
+//! ```
+//! use bloodseg_vision::{
+//!     analyser::{Analyser, Options},
+//!     model::store::Models,
+//! };
+//! use image::RgbImage;
+//!
+//! let mut analyser = Analyser::new(&Models::embedded()?, Options::default())?;
+//! // In place of a picture: no light.
+//! let found = analyser.analyse(&RgbImage::new(320, 240))?;
+//! match found.counts() {
+//!     Some(counts) => println!("{} cells", counts.cells),
+//!     None => println!("not counted: {}", found.reason()),
+//! }
+//! # Ok::<(), bloodseg_vision::error::Error>(())
+//! ```
+//!
+//! [`analyser`] is the front: it does what `bloodseg segment` does, and the program uses it. `examples/` has a program
+//! that prints the cells of a file, and one that stays within a budget of memory.
+//!
+//! # Models
+//!
+//! [`Models::embedded`](model::store::Models::embedded) are part of the library, if `models/` has the four files when it
+//! is compiled. [`Models::load`](model::store::Models::load) reads a folder; `bloodseg-bundles` reads signed bundles. A
+//! strict gate checks every model before it runs, and results are the same on every processor, to the last byte.
+//!
+//! # Scale
+//!
+//! The pitch is the edge of a pixel in the specimen. If [`Options::um_per_px`](analyser::Options::um_per_px) or the
+//! file gives none, the red cells of the picture are measured, and a picture whose scale cannot be determined is not
+//! counted. Pictures of one microscope should share their scale:
+//! [`Analyser::share_scale`](analyser::Analyser::share_scale).
+//!
+//! A count that is missing differs from 0: [`Found::counts`](analyser::Found::counts) is `None` for a picture that is out
+//! of focus, empty, badly exposed, or of unknown scale.
+//!
+//! # Memory
+//!
+//! [`Analyser::memory_bytes`](analyser::Analyser::memory_bytes) states what a picture takes before it is analysed, and
+//! [`Options::most_bytes`](analyser::Options::most_bytes) limits it. Memory is kept from picture to picture. Threads:
+//! an analyser is `Send`, and [`Analyser::another`](analyser::Analyser::another) shares the weights.
+//!
+//! # Errors
+//!
+//! Every [`error::Error`] says what was found, what was expected and what to do. [`error::Error::kind`] says who can fix
+//! it: the picture or an option, a model, or a bug. No picture, file or model makes the library panic.
+//!
+//! # Units
+//!
+//! Units end names: `_px`, `_um`, `_ms`, `_bytes`. Pixels are those of the super-resolved picture unless a name says
+//! otherwise, with the origin at the outer corner of the first; [`placement`] maps them to the input. Levels are 0 to 255.
+//!
+//! # Features
+//!
+//! There are no Cargo features: every build computes the same.
+//!
+//! # Modules
 //!
 //! The modules are the steps of processing, in order:
 //!
@@ -13,6 +75,7 @@
 //! 8. [`scale`] determines the size of the red cells and rescales pictures for the models; [`placement`] maps results to
 //!    the input; [`calibration`] measures the pitch of a camera.
 //! 9. [`pictures`] and [`overlay`] draw the results.
+//! 10. [`analyser`]: all of it, in front.
 //!
 //! Nothing here opens a network connection, a database or a camera, prints, or has global state.
 
@@ -20,6 +83,7 @@
 #[cfg(test)]
 extern crate self as bloodseg_vision;
 
+pub mod analyser;
 pub mod calibration;
 pub mod cells;
 pub mod consistency;
@@ -38,3 +102,8 @@ pub mod segmentation;
 pub mod super_resolution;
 pub mod support;
 pub mod tile;
+
+/// The example of the page for users of this library.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryPage;

@@ -188,7 +188,7 @@ pub(crate) fn resampled(picture: &RgbImage, scale: f64) -> Result<(RgbImage, Pla
     Ok((if scale == 1.0 { picture.clone() } else { rescaler.picture }, placement))
 }
 
-fn size_at((width, height): (u32, u32), scale: f64) -> (u32, u32) {
+pub(crate) fn size_at((width, height): (u32, u32), scale: f64) -> (u32, u32) {
     (side(width, scale).to_px, side(height, scale).to_px)
 }
 

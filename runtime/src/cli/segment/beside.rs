@@ -12,9 +12,7 @@ use std::{
 use super::picture::{How, Picture, write};
 use crate::cli::inputs::Input;
 use crate::error::{Error, Result};
-use bloodseg_vision::error::Cause;
-use bloodseg_vision::overlay::Base;
-use bloodseg_vision::pipeline::{Analysis, Pipeline};
+use bloodseg_vision::{analyser::Analyser, error::Cause, overlay::Base, pipeline::Analysis};
 
 /// A picture read ahead: nothing for a large one.
 type Ahead = Option<Result<Picture>>;
@@ -71,10 +69,10 @@ impl<'a> Beside<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the thread is gone.
-    pub(super) fn write(&mut self, stem: &'a str, pipeline: &mut Pipeline, base: Base) -> Result<()> {
+    pub(super) fn write(&mut self, stem: &'a str, analyser: &mut Analyser, base: Base) -> Result<()> {
         let memory = self.take_back()?;
         self.is_lent = true;
-        let sent = self.to_write.send((stem, pipeline.exchange(memory), base));
+        let sent = self.to_write.send((stem, analyser.exchange(memory), base));
         sent.map_err(|_| Error::internal("writing beside", "no thread"))
     }
 

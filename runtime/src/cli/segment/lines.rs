@@ -6,8 +6,8 @@ use bloodseg_vision::{cells::Counts, geometry::SCALE, model::manifest::Pitch, pi
 const MANY_TILES: u32 = 64;
 
 /// What speaks against analysing a picture at the models' magnification.
-pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis, um_per_sr_px: Option<f64>) -> Option<String> {
-    match um_per_sr_px.map(|um| um * f64::from(SCALE)) {
+pub(super) fn doubt(pitch: &Pitch, analysis: &Analysis) -> Option<String> {
+    match analysis.scaled.um_per_sr_px().map(|um| um * f64::from(SCALE)) {
         Some(um) if um < pitch.least_um_per_px / 2.0 || um > pitch.greatest_um_per_px * 2.0 => Some(format!(
             "{um:.3} um per pixel; the models were made for {} to {} um, and work at half to twice that at \
              most. Counts are unreliable: shrink the picture, or use --whole-field for a field at full resolution",

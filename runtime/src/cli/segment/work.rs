@@ -10,7 +10,7 @@ use super::{
     lines::{doubt, summary},
     picture::{Grid, How, Picture, write},
     records::CallRecords,
-    scales::{self, Scales},
+    scales::{self, Measured},
     tables::Tables,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -24,22 +24,20 @@ use crate::{
     run::stop::Stop,
 };
 use bloodseg_vision::{
+    analyser::{Analyser, Options},
     overlay::Base,
-    pipeline::Pipeline,
-    scale::{self, Learning, Scaler},
+    scale,
 };
 
 /// A call in progress, and the results of its pictures.
 pub(super) struct Work {
-    pipeline: Pipeline,
+    analyser: Analyser,
     how: How,
-    any_quality: bool,
     no_pictures: bool,
     /// Whether pictures are printed as JSON.
     pub(super) json: bool,
-    um_per_px: Option<f64>,
-    /// Resizes pictures to the scale of the models.
-    scales: Option<Scales>,
+    /// Measurements of pictures whose scale is shared.
+    measured: Measured,
     /// Whether pictures are read and written in parallel with the analysis.
     with_threads: bool,
     /// Records that `export` and `report` read; shards have none.
@@ -63,14 +61,15 @@ impl Work {
     /// # Errors
     /// Those of the models.
     pub(super) fn begin(session: &Session, args: &SegmentArgs, um_per_px: Option<f64>, count: usize) -> Result<Self> {
+        let how = args.how();
+        let (as_is, any_quality) = (how.grid != Grid::Scaled, args.any_quality);
+        let options = Options { um_per_px, as_is, any_quality, threads: session.threads(), ..Options::default() };
         Ok(Self {
-            pipeline: session.pipeline()?,
-            how: args.how(),
-            any_quality: args.any_quality,
             no_pictures: args.no_pictures,
             json: args.json,
-            um_per_px,
-            scales: None,
+            analyser: Analyser::over(session.pipeline()?, options)?,
+            how,
+            measured: Measured::new(),
             with_threads: session.threads() > 1,
             records: None,
             seen: SeenFields::new(Path::new(""), Goal::default()),
@@ -87,10 +86,7 @@ impl Work {
     /// # Errors
     /// Those of the models.
     pub(super) fn find_scale(&mut self, inputs: &[Input], stop: &Stop) -> Result<()> {
-        if self.how.grid == Grid::Scaled {
-            let Self { pipeline, how, any_quality, um_per_px, .. } = self;
-            self.scales = Some(Scales::begin(pipeline, inputs, *how, *um_per_px, *any_quality, stop)?);
-        }
+        self.measured = scales::share(&mut self.analyser, inputs, self.how, stop)?;
         Ok(())
     }
 
@@ -154,13 +150,13 @@ impl Work {
 
     /// Analyses a picture, adds it to the tables, and prints its line; returns what its overlay is drawn on.
     fn analyse(&mut self, input: &Input, picture: Picture, tables: &mut Tables) -> Result<Base> {
-        match &mut self.scales {
-            Some(scales) => scales.analyse(&mut self.pipeline, input, &picture)?,
-            None => self.as_it_is(input, &picture)?,
+        scales::analyse(&mut self.analyser, input, &picture, &self.measured)?;
+        let is_scaled = self.how.grid == Grid::Scaled;
+        let found = self.analyser.latest().ok_or_else(no_analysis)?;
+        let (analysis, verdict, counted) = (found.analysis(), found.verdict(), found.is_counted());
+        if !is_scaled && let Some(doubt) = doubt(self.analyser.pipeline().pitch(), analysis) {
+            log::warn!("{}: {doubt}", input.path.display());
         }
-        let analysis = self.pipeline.latest().ok_or_else(no_analysis)?;
-        let verdict = analysis.quality.verdict;
-        let counted = verdict.is_counted(self.any_quality);
         tables.add(&input.name, analysis, counted)?;
         let field = self.seen.see(self.done as u64 + 1, analysis, counted);
         if let Some(records) = &mut self.records {
@@ -175,7 +171,7 @@ impl Work {
         let name = &print::one_line(&input.name);
         let line = match scale::words(&analysis.scaled) {
             _ if !counted => format!("{name}: {}: no cells counted", analysis.quality.reason()),
-            scale if scale.is_empty() || self.scales.is_none() => summary(name, analysis),
+            scale if scale.is_empty() || !is_scaled => summary(name, analysis),
             scale => format!("{}, {scale}", summary(name, analysis)),
         };
         self.bar.suspend(|| print::line(line));
@@ -185,19 +181,6 @@ impl Work {
         picture.into_base(&analysis.scaled)
     }
 
-    /// Analyses a picture that is at the scale of the models, or was resized to it when it was read.
-    fn as_it_is(&mut self, input: &Input, picture: &Picture) -> Result<()> {
-        let pitch = self.pipeline.pitch().clone();
-        let mut scaler = Scaler::new(self.any_quality, Learning::Probed);
-        let origin = scales::origin(self.um_per_px, picture);
-        scaler.as_it_is(&mut self.pipeline, &picture.rgb, &origin).map_err(|e| e.at(&input.path))?;
-        let doubt = self.pipeline.latest().and_then(|analysis| doubt(&pitch, analysis, origin.um_per_sr_px()));
-        if let Some(doubt) = doubt {
-            log::warn!("{}: {doubt}", input.path.display());
-        }
-        Ok(())
-    }
-
     /// Writes the pictures of the latest analysis, or passes them to the writer.
     fn keep<'a>(&mut self, input: &'a Input, out: &Path, base: Base, beside: Option<&mut Beside<'a>>) -> Result<()> {
         if self.no_pictures {
@@ -205,12 +188,12 @@ impl Work {
         }
         let failed = match beside {
             Some(beside) => {
-                beside.write(&input.stem, &mut self.pipeline, base)?;
+                beside.write(&input.stem, &mut self.analyser, base)?;
                 beside.failed()
             }
             None => {
-                let latest = self.pipeline.latest().ok_or_else(no_analysis)?;
-                Vec::from_iter(write(out, &input.stem, latest, base).err())
+                let latest = self.analyser.latest().ok_or_else(no_analysis)?;
+                Vec::from_iter(write(out, &input.stem, latest.analysis(), base).err())
             }
         };
         self.not_written(failed);

@@ -143,6 +143,9 @@ pub(super) struct Kinds {
 }
 
 impl Kinds {
+    /// Bytes that it keeps per cell.
+    pub(super) const BYTES_PER_CELL: usize = size_of::<Sums>();
+
     /// Writes the kind of every cell of `labels`. Reserves memory for `most` cells at once, and for more on demand.
     ///
     /// # Errors

@@ -73,6 +73,9 @@ impl Default for Measurer {
 }
 
 impl Measurer {
+    /// Bytes that it keeps per cell.
+    pub(crate) const BYTES_PER_CELL: usize = size_of::<Sums>() + size_of::<CellSums>() + Kinds::BYTES_PER_CELL;
+
     /// As [`measure()`], to `cells`. Reserves memory for `most` cells at once, and for more on demand.
     ///
     /// # Errors

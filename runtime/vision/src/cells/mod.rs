@@ -14,6 +14,7 @@ pub mod outline;
 mod peaks;
 #[cfg(test)]
 mod properties;
+pub mod row;
 pub(crate) mod runs;
 #[cfg(test)]
 mod simple;

@@ -4,7 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tract_core::internal::*;
 
-use crate::{engine::limits::MAX_WORKERS, model::limits::MAX_NET_EDGES};
+use crate::{
+    engine::limits::{MAX_ARENAS, MAX_WORKERS},
+    model::limits::MAX_NET_EDGES,
+};
 use bloodseg_kernels::{arena::Arena, program::Program};
 
 /// Arenas for the programs of all models, one per concurrent run. A run takes one and returns it.
@@ -14,7 +17,7 @@ pub struct Arenas(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     bytes: usize,
-    free: heapless::Vec<Arena, MAX_WORKERS>,
+    free: heapless::Vec<Arena, MAX_ARENAS>,
 }
 
 impl Arenas {

@@ -3,6 +3,7 @@
 mod analysis;
 mod helper;
 pub mod limits;
+mod memory;
 mod outside;
 mod tiling;
 mod workers;
@@ -83,10 +84,15 @@ impl Pipeline {
     fn load_as(models: &Models, setup: &Setup, threads: usize, brief: bool) -> Result<Self> {
         let rule =
             models.unet.manifest.cells.ok_or_else(|| Error::internal("pipeline", "a segmenter without a rule"))?;
-        Ok(Self {
-            workers: Workers::load(models, setup, threads, brief)?,
+        let workers = Workers::load(models, setup, threads, brief)?;
+        Ok(Self::with(workers, rule, models.unet.manifest.pitch.clone()))
+    }
+
+    fn with(workers: Workers, rule: CellRule, pitch: Pitch) -> Self {
+        Self {
+            workers,
             rule,
-            pitch: models.unet.manifest.pitch.clone(),
+            pitch,
             specimen: Specimen::default(),
             judge: Judge::default(),
             tiling: Tiling::default(),
@@ -96,7 +102,15 @@ impl Pipeline {
             latest: Analysis::default(),
             steps: StepTimes::default(),
             has_latest: false,
-        })
+        }
+    }
+
+    /// The same models for another thread: weights are shared, buffers are not.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the engine cannot be set up again.
+    pub fn another(&self) -> Result<Self> {
+        Ok(Self::with(self.workers.another()?, self.rule, self.pitch.clone()))
     }
 
     /// The rule for extracting cells from the maps.
@@ -261,7 +275,11 @@ impl Lap {
 
 /// Most cells that a picture can have: as many of minimum area as cover it.
 fn most_cells(picture: &RgbImage, rule: &CellRule) -> usize {
-    let pixels = u64::from(picture.width() * SCALE) * u64::from(picture.height() * SCALE);
+    most_cells_of(picture.width(), picture.height(), rule)
+}
+
+fn most_cells_of(width: u32, height: u32, rule: &CellRule) -> usize {
+    let pixels = u64::from(width) * u64::from(height) * u64::from(SCALE * SCALE);
     usize::try_from(pixels / u64::from(rule.least_area_px.max(1))).map_or(MAX_CELLS, |most| most.min(MAX_CELLS))
 }
 

@@ -97,6 +97,16 @@ impl Workers {
         Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
     }
 
+    /// The same models for another thread: weights are shared, buffers are not.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the engine cannot be set up again.
+    pub(super) fn another(&self) -> Result<Self> {
+        let mut all = heapless::Vec::new();
+        let _ = all.push(Box::new(self.first().another()?));
+        Ok(Self { all, helper: None, ..*self })
+    }
+
     /// Properties of the super-resolution model and the segmenter.
     pub fn figures(&self) -> [&Figures; 2] {
         let worker = self.first();

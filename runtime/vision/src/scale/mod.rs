@@ -20,6 +20,7 @@ use image::RgbImage;
 
 pub use look::{CELL_PX, Size, size_in};
 pub use pool::{Fit, Pool, Pooled, groups, probes};
+pub(crate) use scaler::LOOK_PX;
 pub use scaler::{Learning, MAX_PROBES, Note, Scaler, words};
 
 use crate::{error::Result, pipeline::Pipeline};
@@ -29,6 +30,15 @@ pub const RED_CELL_UM: (f64, f64, f64) = (6.2, 7.5, 8.6);
 
 /// Relative variation of the cell size between pictures from one microscope: people, and places on a smear.
 const PICTURE_SPREAD: f64 = 0.08;
+
+/// Fewest picture pixels per analysed pixel of a picture whose red cells were measured.
+pub(crate) const LEAST_FACTOR: f64 = search::LEAST_MEASURED_PX / CELL_PX;
+
+/// Most heap bytes for measuring a picture, besides those of an analysis: the part that is looked at, the downscaled
+/// picture, and the weights for resizing.
+pub(crate) fn measuring_bytes(width: u32, height: u32) -> u64 {
+    3 * u64::from(width) * u64::from(height) + 256 * (u64::from(width) + u64::from(height)) + thumb::MAX_BYTES
+}
 
 /// The size of the red cells of a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,9 +1,11 @@
 //! Scales pictures of one microscope for the models and analyses them, using their known pitch or the shared size of
 //! their red cells.
 
+use std::{borrow::Borrow, collections::BTreeMap};
+
 use image::RgbImage;
 
-use super::{CELL_PX, Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, size_in, um_per_px};
+use super::{CELL_PX, Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, probes, size_in, um_per_px};
 use crate::{
     error::Result,
     frame::quality::Verdict,
@@ -23,7 +25,7 @@ const MAX_ESTIMATES: usize = 32;
 const NEAR_THE_POOL: f64 = 0.35;
 
 /// Longest side at which a picture of unknown scale is super-resolved for viewing, in pixels.
-const LOOK_PX: f64 = 128.0;
+pub(crate) const LOOK_PX: f64 = 128.0;
 
 /// Plausible median diameters of red cells, in micrometres; outside, the pitch is doubtful.
 const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
@@ -105,6 +107,14 @@ impl Scaler {
         }
     }
 
+    /// Another one with the same common scale, for another thread. Its memory is its own.
+    pub fn another(&self) -> Self {
+        let (strays, rescaler) = Default::default();
+        let Self { any_quality, learning, most_px, is_settled, probes, .. } = *self;
+        let pool = self.pool.clone();
+        Self { any_quality, learning, most_px, pool, is_settled, probes, strays, unknown_in_a_row: 0, rescaler }
+    }
+
     /// Sets a limit: pictures with more than `most_px` pixels at the scale of the models are rejected.
     pub fn limit(&mut self, most_px: u64) {
         self.most_px = most_px.min(MAX_TILED_PX);
@@ -137,6 +147,29 @@ impl Scaler {
         if let Some(estimate) = outcome.estimate().filter(|_| self.pool.len() < MAX_ESTIMATES) {
             self.pool.add(&estimate);
         }
+    }
+
+    /// Measures a few of `count` pictures, spread over all, until they agree, and fixes their common scale. `picture`
+    /// returns one by its number; `None` for one that cannot be read or has a pitch of its own. The measurements are of
+    /// use when these pictures are analysed.
+    ///
+    /// # Errors
+    /// Those of the models, and of `picture`.
+    pub fn share<P: Borrow<RgbImage>>(
+        &mut self,
+        pipeline: &mut Pipeline,
+        count: usize,
+        mut picture: impl FnMut(usize) -> Result<Option<P>>,
+    ) -> Result<(Option<Pooled>, BTreeMap<usize, Outcome>)> {
+        let mut measured = BTreeMap::new();
+        for at in probes(count) {
+            if self.is_settled() {
+                break;
+            }
+            let Some(picture) = picture(at)? else { continue };
+            measured.insert(at, self.probe(pipeline, picture.borrow())?);
+        }
+        Ok((self.settle(), measured))
     }
 
     /// Analyses a picture unscaled, and sets its placement.

@@ -61,7 +61,7 @@ const MOST_SPREAD_AND_FAR: f64 = 0.42;
 const FAR_WEIGHT: f64 = 0.3;
 const PATTERN_CELLS: usize = 7;
 const PATTERN_SPREAD: f64 = 0.027;
-const LEAST_MEASURED_PX: f64 = 3.0;
+pub(super) const LEAST_MEASURED_PX: f64 = 3.0;
 
 /// Both analyses at the scale found.
 struct Found {

@@ -10,6 +10,9 @@ use crate::{error::Result, frame::resize::shrink_area_rgb};
 /// Longer side of the downscaled picture in pixels.
 const SIDE_PX: u32 = 320;
 
+/// Most bytes per pixel of it while it is analysed: nine planes of numbers, with room to grow.
+const BYTES_PER_PX: u64 = 96;
+
 /// Black is darker than this share of the brightest 5 %.
 const BLACK_SHARE: f64 = 0.15;
 
@@ -50,6 +53,9 @@ pub(super) struct Thumb {
     edges: Vec<f64>,
     lit_sums: Vec<f64>,
 }
+
+/// Most heap bytes for downscaling and analysing any picture.
+pub(super) const MAX_BYTES: u64 = (SIDE_PX as u64 + 1) * (SIDE_PX as u64 + 1) * BYTES_PER_PX;
 
 impl Thumb {
     /// Downscales a picture and analyses it.

@@ -1,0 +1,337 @@
+//! The front of this library: pictures in, cells out, as `bloodseg segment` finds them.
+//!
+//! [`Options`] say how pictures are analysed, an [`Analyser`] analyses one after another in the same memory, and a
+//! [`Found`] is what it found in the latest one.
+
+mod found;
+mod options;
+
+use std::{borrow::Borrow, collections::BTreeMap};
+
+use image::RgbImage;
+
+use crate::{
+    engine::Setup,
+    error::{Error, Result},
+    frame::limits::{MAX_PICTURE_SIDE_PX, MAX_WHOLE_FIELD_PX},
+    geometry::MAX_TILED_PX,
+    model::store::Models,
+    pipeline::{Analysis, Pipeline},
+    placement::{PitchSource, Placement, Scaled, size_at},
+    scale::{LEAST_FACTOR, LOOK_PX, Learning, Note, Outcome, Pooled, Scaler, measuring_bytes},
+};
+pub use found::Found;
+pub use options::Options;
+
+/// Finds the cells of one picture after another, in the same memory.
+///
+/// It is [`Send`] and has no global state: a program may have several, on as many threads. [`Self::another`] makes one
+/// that shares the weights of the models.
+#[derive(Debug)]
+pub struct Analyser {
+    pipeline: Pipeline,
+    scaler: Scaler,
+    options: Options,
+    /// What the scaler reported about the latest picture.
+    note: Option<Note>,
+}
+
+/// What is known about a picture besides its pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Known {
+    /// Where the picture lies on the one that results refer to, if it was cut from another one.
+    pub placement: Placement,
+    /// The pitch that its file states, in micrometres per pixel; [`Options::um_per_px`] takes precedence.
+    pub um_per_px: Option<f64>,
+    /// Its measurement by [`Analyser::share_scale`].
+    pub measured: Option<Outcome>,
+}
+
+/// The result of [`Analyser::share_scale`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shared {
+    /// The common scale; `None` if the pictures do not agree on one, or none was needed.
+    pub pooled: Option<Pooled>,
+    /// Measurements of single pictures, by their number, for [`Known::measured`].
+    pub measured: BTreeMap<usize, Outcome>,
+}
+
+impl Analyser {
+    /// Loads models and checks them: built-in ones briefly, others by their golden outputs.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
+    ///
+    /// let analyser = Analyser::new(&Models::embedded()?, Options::default())?;
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a model cannot run or computes something else than it should; [`Error::Picture`] for options
+    /// that make no sense, or a memory limit that not even a small picture fits into.
+    pub fn new(models: &Models, options: Options) -> Result<Self> {
+        options.check()?;
+        Self::over(Pipeline::start_with(models, &Setup::default(), options.threads)?, options)
+    }
+
+    /// The same with a pipeline that was already loaded; the number of threads is the pipeline's.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] as for [`Self::new`].
+    pub fn over(pipeline: Pipeline, options: Options) -> Result<Self> {
+        options.check()?;
+        let scaler = Scaler::new(options.any_quality, Learning::Probed);
+        let this = Self { pipeline, scaler, options, note: None };
+        // A limit that is too low for any picture is an error of the options.
+        this.most_px((1, 1))?;
+        Ok(this)
+    }
+
+    /// An analyser with the same options and the same shared scale, for another thread. The weights of the models are
+    /// shared, buffers are not.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
+    /// use image::RgbImage;
+    ///
+    /// let mut one = Analyser::new(&Models::embedded()?, Options::default().as_is())?;
+    /// let mut other = one.another()?;
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| one.analyse(&RgbImage::new(64, 64)).map(|found| found.counts()));
+    ///     scope.spawn(|| other.analyse(&RgbImage::new(96, 64)).map(|found| found.counts()));
+    /// });
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the engine cannot be set up again.
+    pub fn another(&self) -> Result<Self> {
+        let (pipeline, scaler) = (self.pipeline.another()?, self.scaler.another());
+        Ok(Self { pipeline, scaler, note: None, ..*self })
+    }
+
+    /// Finds the scale that `count` pictures of one microscope share, as `bloodseg segment` does for a folder: up to nine
+    /// of them, spread over all, are measured until they agree. Later pictures are analysed at that scale if it fits them.
+    /// `picture` returns a picture by its number, or `None` for one that cannot be read or has a pitch of its own.
+    ///
+    /// With a given pitch, or for pictures that are analysed as they are, nothing is measured.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Known, Options}, model::store::Models};
+    /// use image::RgbImage;
+    ///
+    /// let pictures = [RgbImage::new(320, 240), RgbImage::new(320, 240)];
+    /// let mut analyser = Analyser::new(&Models::embedded()?, Options::default())?;
+    /// let shared = analyser.share_scale(pictures.len(), |at| Ok(pictures.get(at)))?;
+    /// for (at, picture) in pictures.iter().enumerate() {
+    ///     let known = Known { measured: shared.measured.get(&at).copied(), ..Known::default() };
+    ///     println!("{}", analyser.analyse_known(picture, &known)?.reason());
+    /// }
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the models, and of `picture`.
+    pub fn share_scale<P: Borrow<RgbImage>>(
+        &mut self,
+        count: usize,
+        picture: impl FnMut(usize) -> Result<Option<P>>,
+    ) -> Result<Shared> {
+        let is_known = self.options.as_is || self.options.um_per_px.is_some();
+        let (pooled, measured) = self.scaler.share(&mut self.pipeline, if is_known { 0 } else { count }, picture)?;
+        Ok(Shared { pooled, measured })
+    }
+
+    /// Analyses a picture of any magnification.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
+    /// use image::RgbImage;
+    ///
+    /// let mut analyser = Analyser::new(&Models::embedded()?, Options::default())?;
+    /// let found = analyser.analyse(&RgbImage::new(320, 240))?;
+    /// // A black picture: it is not counted, which differs from a count of 0.
+    /// assert!(found.counts().is_none() && found.reason().starts_with("under-exposed"));
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Picture`] for an empty picture, one that is too large at the scale of the models or for the limit on
+    /// memory, or one with too many cells.
+    pub fn analyse(&mut self, picture: &RgbImage) -> Result<Found<'_>> {
+        self.analyse_known(picture, &Known::default())
+    }
+
+    /// The same for rows of red, green and blue bytes from the top, without gaps.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
+    ///
+    /// let mut analyser = Analyser::new(&Models::embedded()?, Options::default().as_is())?;
+    /// let found = analyser.analyse_rgb(vec![255; 3 * 64 * 48], 64, 48)?;
+    /// assert_eq!(found.picture().dimensions(), (256, 192));
+    /// assert!(analyser.analyse_rgb(vec![255; 7], 64, 48).is_err());
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::analyse`], and [`Error::Picture`] for another number of bytes.
+    pub fn analyse_rgb(&mut self, rgb: Vec<u8>, width: u32, height: u32) -> Result<Found<'_>> {
+        let bytes = rgb.len();
+        // It also takes longer vectors.
+        let picture = RgbImage::from_raw(width, height, rgb);
+        let picture =
+            picture.filter(|picture| picture.as_raw().len() as u64 == 3 * u64::from(width) * u64::from(height));
+        let picture = picture.ok_or_else(|| {
+            let expected = format!("3 * {width} * {height} bytes, red, green and blue of each pixel in rows");
+            Error::picture(format!("{bytes} bytes"), expected, "Remove padding between rows and an alpha channel")
+        })?;
+        self.analyse(&picture)
+    }
+
+    /// The same for a picture about which more is known than its pixels.
+    ///
+    /// # Errors
+    /// As [`Self::analyse`].
+    pub fn analyse_known(&mut self, picture: &RgbImage, known: &Known) -> Result<Found<'_>> {
+        check_size(picture)?;
+        let origin = self.origin(known);
+        self.note = None;
+        self.scaler.limit(self.most_px(picture.dimensions())?);
+        if self.options.as_is {
+            self.scaler.as_it_is(&mut self.pipeline, picture, &origin)?;
+        } else {
+            self.note = self.scaler.analyse(&mut self.pipeline, picture, &origin, known.measured)?;
+        }
+        self.latest().ok_or_else(|| Error::internal("analyser", "no analysis"))
+    }
+
+    /// A given pitch takes precedence over that of the file.
+    fn origin(&self, known: &Known) -> Scaled {
+        let given = self.options.um_per_px;
+        let source = if given.is_some() { PitchSource::Given } else { PitchSource::Metadata };
+        let scaled = Scaled::as_it_is(given.or(known.um_per_px), source);
+        Scaled { placement: known.placement, ..scaled }
+    }
+
+    /// What was found in the latest picture; `None` before the first, after a failed one, and after [`Self::exchange`].
+    pub fn latest(&self) -> Option<Found<'_>> {
+        self.pipeline.latest().map(|analysis| Found::new(analysis, self.options.any_quality, self.note))
+    }
+
+    /// Takes the latest analysis for the memory of an earlier one, or of `Analysis::default()`: for results that are kept
+    /// while the next picture is analysed.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models, pipeline::Analysis};
+    /// use image::RgbImage;
+    ///
+    /// let mut analyser = Analyser::new(&Models::embedded()?, Options::default().as_is())?;
+    /// analyser.analyse(&RgbImage::new(64, 64))?;
+    /// let labels = analyser.exchange(Analysis::default()).labels.into_raw();
+    /// assert_eq!(labels.len(), 256 * 256);
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    pub fn exchange(&mut self, memory: Analysis) -> Analysis {
+        self.pipeline.exchange(memory)
+    }
+
+    /// The options.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The steps and the models behind it.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Most heap bytes that the analysis of a picture of `width` x `height` takes, including the models and the results,
+    /// without the picture itself. Pictures that are no larger need no more, however many there are.
+    ///
+    /// A picture whose scale is measured may be analysed enlarged, which the figure allows for; with a pitch, or as it is,
+    /// it is several times smaller.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
+    ///
+    /// let models = Models::embedded()?;
+    /// let bytes = |options| Ok::<_, bloodseg_vision::error::Error>(Analyser::new(&models, options)?.memory_bytes(320, 240));
+    /// assert!(bytes(Options::default().as_is())? < bytes(Options::default())?);
+    /// assert!(bytes(Options::default().um_per_px(0.1))? < bytes(Options::default().as_is())?);
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
+        let most_px = self.most_px((width, height)).unwrap_or(0);
+        let (to_width, to_height) = match (self.options.as_is, self.options.um_per_px) {
+            (true, _) => (width, height),
+            (false, Some(um)) => size_at((width, height), self.pipeline.pitch().um_per_px / um),
+            (false, None) => size_at((width, height), LEAST_FACTOR),
+        };
+        let shrink = (most_px as f64 / (f64::from(to_width) * f64::from(to_height))).sqrt().min(1.0);
+        let bytes = self.bytes_at((width, height), shape((to_width, to_height), shrink));
+        // The sides of the largest picture that is not refused are rounded up above.
+        bytes.min(self.options.most_bytes.unwrap_or(u64::MAX))
+    }
+
+    /// Most bytes for a picture that is analysed at this size.
+    fn bytes_at(&self, (width, height): (u32, u32), (to_width, to_height): (u32, u32)) -> u64 {
+        let Options { as_is, um_per_px, .. } = self.options;
+        let measuring = if as_is || um_per_px.is_some() { 0 } else { measuring_bytes(width, height) };
+        // A picture of unknown scale is shown at a size of its own.
+        let analysed = self.pipeline.frame_bytes(to_width, to_height).max(self.look_bytes());
+        let rescaled = 3 * u64::from(to_width) * u64::from(to_height)
+            + RESCALING_BYTES_PER_SIDE_PX * u64::from(width.max(to_width) + height.max(to_height));
+        self.pipeline.model_bytes() + measuring + if as_is { 0 } else { rescaled } + analysed
+    }
+
+    /// Bytes for showing a picture of unknown scale.
+    fn look_bytes(&self) -> u64 {
+        self.pipeline.frame_bytes(LOOK_PX as u32, LOOK_PX as u32)
+    }
+
+    /// Most pixels at which a picture of this shape is analysed, within the limit on memory.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] if the limit is too low for any.
+    fn most_px(&self, size: (u32, u32)) -> Result<u64> {
+        let Some(most_bytes) = self.options.most_bytes else { return Ok(MAX_TILED_PX) };
+        let longer = f64::from(size.0.max(size.1).max(1));
+        let of_side = |side: u32| shape(size, f64::from(side) / longer);
+        let fits = |side: u32| self.bytes_at(size, of_side(side)) <= most_bytes;
+        if !fits(1) {
+            let found = format!("a limit of {most_bytes} bytes for a picture of {}x{} pixels", size.0, size.1);
+            let expected = format!("at least {} bytes", self.bytes_at(size, of_side(1)));
+            return Err(Error::picture(found, expected, "Raise the limit, or pass a smaller picture"));
+        }
+        let (mut low, mut high) = (1, MAX_PICTURE_SIDE_PX + 1);
+        while high - low > 1 {
+            let middle = low.midpoint(high);
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        let (width, height) = of_side(low);
+        Ok((u64::from(width) * u64::from(height)).min(MAX_TILED_PX))
+    }
+}
+
+/// Refuses pictures that no decoder would return, before anything is computed from their size.
+fn check_size(picture: &RgbImage) -> Result<()> {
+    let (width, height) = picture.dimensions();
+    if width.max(height) <= MAX_PICTURE_SIDE_PX && u64::from(width) * u64::from(height) <= MAX_WHOLE_FIELD_PX {
+        return Ok(());
+    }
+    let expected = format!("at most {MAX_PICTURE_SIDE_PX} pixels a side, and {MAX_WHOLE_FIELD_PX} in total");
+    Err(Error::picture(format!("{width}x{height} pixels"), expected, "Crop the picture"))
+}
+
+/// Bytes per pixel of the longer sides for rescaling: weights, and rows that are kept.
+const RESCALING_BYTES_PER_SIDE_PX: u64 = 256;
+
+/// A size times a factor.
+fn shape((width, height): (u32, u32), factor: f64) -> (u32, u32) {
+    let side = |px: u32| ((f64::from(px) * factor).ceil() as u32).max(1);
+    (side(width), side(height))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! How pictures are analysed.
+
+use crate::error::{Error, Result};
+
+/// How pictures are analysed. The default determines the scale of every picture from its red cells.
+///
+/// ```
+/// use bloodseg_vision::analyser::Options;
+///
+/// let options = Options::default().um_per_px(0.17).most_bytes(64 << 20);
+/// assert_eq!(options.um_per_px, Some(0.17));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Edge of a pixel of the pictures in the specimen, in micrometres. It determines the scale, and takes precedence over
+    /// what files say.
+    pub um_per_px: Option<f64>,
+    /// Analyses pictures unchanged: they are at the scale of the models, with red cells of about 5.5 pixels.
+    pub as_is: bool,
+    /// Also counts cells in pictures that are out of focus, empty, or badly exposed, but never at an unknown scale.
+    pub any_quality: bool,
+    /// Threads for the tiles of a picture, 1 or 2. Results do not depend on it.
+    pub threads: usize,
+    /// Most heap bytes, as [`Analyser::memory_bytes`](super::Analyser::memory_bytes) counts them. Pictures that would take
+    /// more at their scale are refused.
+    pub most_bytes: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { um_per_px: None, as_is: false, any_quality: false, threads: 1, most_bytes: None }
+    }
+}
+
+impl Options {
+    /// With this pitch, in micrometres per pixel.
+    #[must_use]
+    pub fn um_per_px(self, um_per_px: f64) -> Self {
+        Self { um_per_px: Some(um_per_px), ..self }
+    }
+
+    /// For pictures at the scale of the models.
+    #[must_use]
+    pub fn as_is(self) -> Self {
+        Self { as_is: true, ..self }
+    }
+
+    /// For pictures of any quality.
+    #[must_use]
+    pub fn any_quality(self) -> Self {
+        Self { any_quality: true, ..self }
+    }
+
+    /// With this many threads for the tiles of a picture, 1 or 2.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// With a limit on memory, in bytes.
+    #[must_use]
+    pub fn most_bytes(self, most_bytes: u64) -> Self {
+        Self { most_bytes: Some(most_bytes), ..self }
+    }
+
+    /// Refuses values that make no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.um_per_px {
+            Some(um) if !(um.is_finite() && um > 0.0) => Err(Error::picture(
+                format!("a pitch of {um} um per pixel"),
+                "a number above 0",
+                "Pass the pitch in micrometres, or none to measure the red cells",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

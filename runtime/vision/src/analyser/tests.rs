@@ -1,0 +1,86 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use image::Rgb;
+
+use super::*;
+use crate::{engine::fixture, error::ErrorKind, frame::quality::Verdict, scale::Learning};
+use bloodseg_smear::SmearSpec;
+
+fn smear(seed: u64, scale: f64) -> RgbImage {
+    let spec = SmearSpec { scale, ..SmearSpec::varied(480, 360, seed) };
+    bloodseg_smear::render(&spec, seed).picture
+}
+
+fn analyser(options: Options) -> Analyser {
+    Analyser::new(&Models::embedded().unwrap(), options).unwrap()
+}
+
+#[test]
+fn an_analyser_can_move_to_another_thread() {
+    fn moves<T: Send>() {}
+    moves::<Analyser>();
+}
+
+#[test]
+fn it_finds_what_pipeline_and_scaler_find() {
+    let pictures: Vec<RgbImage> = (1..5).map(|seed| smear(seed, 0.5)).collect();
+    let mut analyser = analyser(Options::default());
+    let shared = analyser.share_scale(pictures.len(), |at| Ok(pictures.get(at))).unwrap();
+    assert!(shared.pooled.is_some() && !shared.measured.is_empty());
+    let mut pipeline = Pipeline::load(&Models::embedded().unwrap()).unwrap();
+    let mut scaler = Scaler::new(false, Learning::Probed);
+    for at in crate::scale::probes(pictures.len()) {
+        if !scaler.is_settled() {
+            scaler.probe(&mut pipeline, &pictures[at]).unwrap();
+        }
+    }
+    assert_eq!(scaler.settle(), shared.pooled);
+    let mut other = analyser.another().unwrap();
+    for (at, picture) in pictures.iter().enumerate() {
+        let known = Known { measured: shared.measured.get(&at).copied(), ..Known::default() };
+        let found = analyser.analyse_known(picture, &known).unwrap();
+        let again = other.analyse_known(picture, &known).unwrap();
+        scaler.analyse(&mut pipeline, picture, &Scaled::default(), known.measured).unwrap();
+        let wanted = pipeline.latest().unwrap();
+        assert!(found.counts().is_some_and(|counts| counts.cells > 0));
+        for found in [found, again] {
+            assert_eq!((found.cells(), found.labels()), (wanted.cells.as_slice(), &wanted.labels));
+            assert_eq!((found.picture(), found.scaled()), (&wanted.sr, &wanted.scaled));
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_not_counted_has_no_count() {
+    let black = RgbImage::new(200, 150);
+    let mut one = analyser(Options::default());
+    let found = one.analyse(&black).unwrap();
+    assert!(found.counts().is_none() && found.scale().is_none() && found.cells().is_empty());
+    // Nor at any quality, while the scale is unknown.
+    let mut any = analyser(Options::default().any_quality());
+    let found = any.analyse(&black).unwrap();
+    assert_eq!((found.verdict(), found.counts()), (Verdict::ScaleUnknown, None));
+}
+
+#[test]
+fn a_limit_on_memory_refuses_what_would_take_more() {
+    let models = fixture::models();
+    let unlimited = Analyser::new(&models, Options::default().as_is()).unwrap();
+    let [small, large] = [(128, 96), (512, 384)].map(|(width, height)| unlimited.memory_bytes(width, height));
+    assert!(small < large);
+    let mut limited = Analyser::new(&models, Options::default().as_is().most_bytes(small.midpoint(large))).unwrap();
+    limited.analyse(&RgbImage::from_pixel(128, 96, Rgb([255; 3]))).unwrap();
+    let error = limited.analyse(&RgbImage::new(512, 384)).unwrap_err();
+    assert!(error.kind() == ErrorKind::Input && error.to_string().contains("512x384"), "{error}");
+    let error = Analyser::new(&models, Options::default().most_bytes(1000)).unwrap_err();
+    assert!(error.to_string().contains("1000 bytes"), "{error}");
+    for um in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(Analyser::new(&models, Options::default().um_per_px(um)).is_err());
+    }
+    // With a limit, the figure never exceeds it.
+    let most_bytes = 2 * large;
+    let scaled = Analyser::new(&models, Options::default().um_per_px(2.0).most_bytes(most_bytes)).unwrap();
+    for (width, height) in [(64, 64), (2000, 1500), (9000, 10), (10, 9000)] {
+        assert!(scaled.memory_bytes(width, height) <= most_bytes, "{width}x{height}");
+    }
+}
