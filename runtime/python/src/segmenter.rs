@@ -1,0 +1,111 @@
+//! The segmenter of the package.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use bloodseg_vision::{
+    analyser::{Analyser, Options},
+    error::Error,
+};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyString},
+};
+
+use crate::{
+    errors::{Failure, guarded},
+    many, models, picture,
+    result::Taken,
+};
+
+/// Finds cells in pictures, with models that are loaded once. Several threads may use it at a time.
+#[pyclass(module = "bloodseg", frozen)]
+pub(crate) struct Segmenter {
+    /// Copied for each call: the copy shares the weights.
+    analyser: Mutex<Analyser>,
+    models: Option<PathBuf>,
+    key: Option<String>,
+}
+
+#[pymethods]
+impl Segmenter {
+    #[new]
+    #[pyo3(signature = (um_per_px=None, *, as_is=false, any_quality=false, models=None, key=None, most_bytes=None))]
+    fn new(
+        py: Python<'_>,
+        um_per_px: Option<f64>,
+        as_is: bool,
+        any_quality: bool,
+        models: Option<PathBuf>,
+        key: Option<String>,
+        most_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let options = Options { um_per_px, as_is, any_quality, most_bytes, threads: 1 };
+        let loaded = models::load(models.as_deref(), key.as_deref())?;
+        let analyser = py.detach(|| guarded(|| Ok(Analyser::new(&loaded, options)?)))?;
+        Ok(Self { analyser: Mutex::new(analyser), models, key })
+    }
+
+    /// Finds the cells of one picture.
+    fn segment(&self, py: Python<'_>, array: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let picture = picture::read(array)?;
+        let taken = py.detach(|| {
+            guarded(|| {
+                let mut analyser = self.another()?;
+                analyser.analyse(&picture)?;
+                Taken::of(&mut analyser)
+            })
+        })?;
+        taken.into_python(py)
+    }
+
+    /// Finds the cells of pictures of one microscope, which share their scale, on several threads.
+    #[pyo3(signature = (arrays, *, threads=None, return_exceptions=false))]
+    fn segment_many(
+        &self,
+        py: Python<'_>,
+        arrays: &Bound<'_, PyAny>,
+        threads: Option<usize>,
+        return_exceptions: bool,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let arrays = many::listed(arrays)?;
+        let threads = many::threads(threads, arrays.len())?;
+        let analyser = self.another().map_err(PyErr::from)?;
+        many::segment(py, analyser, &arrays, threads, return_exceptions)
+    }
+
+    /// Most bytes that the analysis of a picture takes, with the models and the result, without the picture itself.
+    fn memory_bytes(&self, width: u32, height: u32) -> u64 {
+        self.analyser().memory_bytes(width, height)
+    }
+
+    /// For pickle: Dask sends a segmenter to its workers, which load the models again.
+    fn __getnewargs_ex__<'py>(&self, py: Python<'py>) -> PyResult<((Option<f64>,), Bound<'py, PyDict>)> {
+        let Options { um_per_px, as_is, any_quality, most_bytes, .. } = *self.analyser().options();
+        let named = PyDict::new(py);
+        named.set_item("as_is", as_is)?;
+        named.set_item("any_quality", any_quality)?;
+        named.set_item("models", self.models.as_ref().map(|path| path.as_os_str()))?;
+        named.set_item("key", self.key.as_deref())?;
+        named.set_item("most_bytes", most_bytes)?;
+        Ok(((um_per_px,), named))
+    }
+
+    fn __repr__<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        let models = self.models.as_ref().map_or_else(|| "built-in".to_owned(), |path| path.display().to_string());
+        PyString::new(py, &format!("<bloodseg.Segmenter: models {models}>"))
+    }
+}
+
+impl Segmenter {
+    fn analyser(&self) -> std::sync::MutexGuard<'_, Analyser> {
+        // Nothing changes it.
+        self.analyser.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn another(&self) -> Result<Analyser, Failure> {
+        self.analyser().another().map_err(|e: Error| e.into())
+    }
+}

@@ -1,0 +1,240 @@
+"""Errors, threads, memory and types."""
+
+import ast
+import concurrent.futures
+import inspect
+import pathlib
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, program
+
+import bloodseg
+
+
+@pytest.mark.parametrize(
+    ("array", "found", "todo"),
+    [
+        (np.zeros((8, 8, 3), np.float32), "an array of float32", "(255 * array)"),
+        (np.zeros((8, 8, 3), np.uint16), "an array of uint16", ">> 8"),
+        (np.zeros((8, 8, 3), bool), "an array of bool", "not a mask"),
+        (np.zeros((8, 8, 3), np.int64), "an array of int64", "astype"),
+        (np.zeros((8, 8, 3), object), "an array of object", "astype"),
+        (np.zeros((8, 8, 4), np.uint8), "an array of shape (8, 8, 4)", "array[..., :3]"),
+        (np.zeros((8, 8, 1), np.uint8), "an array of shape (8, 8, 1)", "array[..., 0]"),
+        (np.zeros((3, 8, 8), np.uint8), "an array of shape (3, 8, 8)", "moveaxis"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "an array of shape (2, 8, 8, 3)", "segment_many"),
+        (np.zeros(8, np.uint8), "an array of shape (8,)", ""),
+        (np.zeros((), np.uint8), "an array of shape ()", ""),
+        (np.zeros((0, 8, 3), np.uint8), "an array of shape (0, 8, 3)", "Crop"),
+        (np.broadcast_to(np.uint8(0), (1, 20_000, 3)), "an array of shape (1, 20000, 3)", "Crop"),
+        (np.broadcast_to(np.uint8(0), (2**40, 2**20, 3)), "an array of shape", "Crop"),
+        ([[[0, 0, 0]]], "an object of type list", "numpy.asarray"),
+        (None, "an object of type NoneType", "numpy.asarray"),
+        ("picture.png", "an object of type str", "numpy.asarray"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(array, found, todo):
+    with pytest.raises(ValueError, match="expected") as caught:
+        bloodseg.segment(array)
+    error = caught.value
+    assert isinstance(error, bloodseg.InputError) and error.kind == "input" and error.index is None
+    assert error.found.startswith(found) and todo in error.remedy and found in str(error)
+    [again] = bloodseg.segment_many([array], return_exceptions=True)
+    assert (again.found, again.index) == (error.found, 0) and "arrays[0]" in str(again)
+
+
+@pytest.mark.parametrize("um_per_px", [0, -1, float("nan"), float("inf")])
+def test_a_pitch_that_makes_no_sense_is_refused(um_per_px):
+    with pytest.raises(bloodseg.InputError, match="pitch"):
+        bloodseg.segment(np.zeros((8, 8, 3), np.uint8), um_per_px)
+
+
+def test_a_wrong_number_is_worse_than_none():
+    flat = np.full((120, 160, 3), 200, np.uint8)
+    for any_quality in (False, True):
+        result = bloodseg.segment(flat, any_quality=any_quality)
+        assert result.count is None and result.red is None and result.supported is None and result.scale is None
+        assert not result.is_counted and not result.labels.any() and len(result.cells["cell"]) == 0
+        assert "--" not in result.reason
+    counted = bloodseg.segment(flat, as_is=True, any_quality=True)
+    assert counted.verdict == "empty" and counted.count == 0
+
+
+def test_extreme_sizes_have_a_result_or_an_exception():
+    for shape in [(1, 1), (1, 700), (700, 1), (64, 64), (65, 3)]:
+        for options in [{}, {"um_per_px": 1.4}, {"um_per_px": 1e-6}, {"um_per_px": 1e6}, {"as_is": True}]:
+            array = np.arange(shape[0] * shape[1] * 3, dtype=np.uint64).astype(np.uint8).reshape(*shape, 3)
+            try:
+                result = bloodseg.segment(array, any_quality=True, **options)
+                assert result.labels.shape == result.picture.shape[:2]
+            except bloodseg.InputError:
+                pass
+
+
+def test_models_come_from_a_folder_a_bundle_or_a_signed_bundle(frame, tmp_path):
+    wanted = bloodseg.segment(frame, as_is=True)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in ("ssr.onnx", "ssr.toml", "unet.onnx", "unet.toml"):
+        shutil.copy(ROOT / "models" / name, folder)
+    program("models", "keygen", "--out", tmp_path / "maker")
+    program("models", "pack", folder, "--out", tmp_path / "new.bloodseg", "--key", tmp_path / "maker.key")
+    program("models", "keygen", "--out", tmp_path / "other")
+    key = (tmp_path / "maker.pub").read_text()
+    for models, options in [(folder, {}), (str(folder), {}), (tmp_path / "new.bloodseg", {}), (tmp_path / "new.bloodseg", {"key": key})]:
+        assert np.array_equal(bloodseg.segment(frame, as_is=True, models=models, **options).labels, wanted.labels)
+    refused = [
+        (tmp_path / "nothing", {}, bloodseg.ModelError, "model"),
+        (tmp_path / "new.bloodseg", {"key": (tmp_path / "other.pub").read_text()}, bloodseg.ModelError, "model"),
+        (tmp_path / "new.bloodseg", {"key": "no key"}, bloodseg.InputError, "input"),
+        (folder, {"key": key}, bloodseg.InputError, "input"),
+        (None, {"key": key}, bloodseg.InputError, "input"),
+        (tmp_path / "maker.pub", {}, bloodseg.ModelError, "model"),
+    ]
+    damaged = bytearray((folder / "unet.onnx").read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (folder / "unet.onnx").write_bytes(damaged)
+    refused.append((folder, {}, bloodseg.ModelError, "model"))
+    for models, options, error, kind in refused:
+        with pytest.raises(error) as caught:
+            bloodseg.Segmenter(models=models, **options)
+        assert caught.value.kind == kind and str(caught.value)
+
+
+def test_a_list_keeps_its_order_and_names_the_first_picture_that_cannot_be_used(small):
+    arrays = [small[0], np.zeros((4, 4), np.float64), small[1], np.zeros((4, 4, 7), np.uint8)]
+    for threads in (1, 2, 4):
+        with pytest.raises(bloodseg.InputError, match=r"arrays\[1\]") as caught:
+            bloodseg.segment_many(arrays, threads=threads)
+        assert caught.value.index == 1
+    results = bloodseg.segment_many(iter(arrays), threads=2, return_exceptions=True)
+    assert [type(result).__name__ for result in results] == ["Result", "InputError", "Result", "InputError"]
+    assert bloodseg.segment_many([]) == []
+    for wrong, found in [(small[0], "a single array"), (7, "an object of type int")]:
+        with pytest.raises(bloodseg.InputError, match=found):
+            bloodseg.segment_many(wrong)
+    for threads in (0, 1000):
+        with pytest.raises(bloodseg.InputError, match="threads"):
+            bloodseg.segment_many(small, threads=threads)
+    with pytest.raises(OverflowError):
+        bloodseg.segment_many(small, threads=-1)
+
+
+def test_an_error_of_an_iterator_passes_through():
+    def arrays():
+        yield np.zeros((8, 8, 3), np.uint8)
+        raise RuntimeError("the reader failed")
+
+    with pytest.raises(RuntimeError, match="the reader failed"):
+        bloodseg.segment_many(arrays())
+
+
+def test_threads_of_python_share_a_segmenter_and_run_beside_an_analysis(small):
+    segmenter = bloodseg.Segmenter(um_per_px=0.2)
+    wanted = [segmenter.segment(array) for array in small]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(segmenter.segment, small * 2))
+    for result, other in zip(results, wanted * 2):
+        assert np.array_equal(result.labels, other.labels) and np.array_equal(result.picture, other.picture)
+    ticks, done = 0, threading.Event()
+    worker = threading.Thread(target=lambda: (segmenter.segment_many(small * 2, threads=1), done.set()))
+    worker.start()
+    while not done.wait(0.01):
+        ticks += 1
+    worker.join()
+    assert ticks > 3
+
+
+def test_ctrl_c_ends_a_long_call():
+    code = """
+import numpy, bloodseg, sys
+array = numpy.random.default_rng(1).integers(0, 255, (700, 700, 3), numpy.uint8)
+print("ready", flush=True)
+try:
+    bloodseg.segment_many([array] * 500, um_per_px=1.4, any_quality=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    try:
+        assert child.communicate(timeout=60)[0] == "interrupted\n"
+    finally:
+        child.kill()
+
+
+def test_a_limit_on_memory_refuses_what_does_not_fit(frame):
+    fits = bloodseg.memory_bytes(64, 64, as_is=True)
+    assert 0 < fits < bloodseg.memory_bytes(640, 480, as_is=True) < bloodseg.memory_bytes(640, 480)
+    result = bloodseg.segment(frame, as_is=True, most_bytes=2 * fits)
+    assert result.labels.shape == (256, 256)
+    with pytest.raises(bloodseg.InputError, match="1000x1000"):
+        bloodseg.segment(np.zeros((1000, 1000, 3), np.uint8), as_is=True, most_bytes=2 * fits)
+    with pytest.raises(bloodseg.InputError, match="limit of 1000 bytes"):
+        bloodseg.Segmenter(most_bytes=1000)
+
+
+def test_results_and_segmenters_and_errors_cross_processes(frame):
+    segmenter = bloodseg.Segmenter(1.4, as_is=True, models=str(ROOT / "models"))
+    again = pickle.loads(pickle.dumps(segmenter))
+    result = pickle.loads(pickle.dumps(segmenter.segment(frame)))
+    assert np.array_equal(result.labels, again.segment(frame).labels) and "1 cell" in repr(result) or "cells" in repr(result)
+    with pytest.raises(bloodseg.InputError) as caught:
+        segmenter.segment(None)
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (type(error), str(error), error.remedy) == (bloodseg.InputError, str(caught.value), caught.value.remedy)
+
+
+def test_points_of_the_picture_lie_on_the_input(small):
+    result = bloodseg.segment(small[0])
+    x, y = result.on_input_px(result.cells["x_px"], result.cells["y_px"])
+    assert np.abs(x - result.cells["input_x_px"]).max() < 0.1 and np.abs(y - result.cells["input_y_px"]).max() < 0.1
+    low, high = result.um_per_px_range
+    assert low < result.um_per_px < high and result.pitch_source == "measured"
+
+
+def test_the_version_is_that_of_the_program():
+    assert program("--version").split()[1].startswith(bloodseg.__version__)
+
+
+def names_of(body):
+    """Names that a stub or a class in it has, with the arguments of functions."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef):
+            arguments = node.args
+            yield node.name, [at.arg for at in arguments.args + arguments.kwonlyargs if at.arg != "self"]
+        elif isinstance(node, ast.ClassDef):
+            yield node.name, dict(names_of(node.body))
+        elif isinstance(node, ast.AnnAssign):
+            yield node.target.id, None
+
+
+def test_the_stubs_are_those_of_the_module():
+    stub = pathlib.Path(bloodseg.__file__).with_name("__init__.pyi")
+    assert stub.with_name("py.typed").exists()
+    names = dict(names_of(ast.parse(stub.read_text()).body))
+    assert set(bloodseg.__all__) == set(names)
+    for name, members in names.items():
+        thing = getattr(bloodseg, name)
+        if isinstance(members, list):
+            assert list(inspect.signature(thing).parameters) == members, name
+        for member, arguments in (members or {}).items() if isinstance(members, dict) else []:
+            if arguments is None:
+                continue
+            found = thing if member == "__init__" else getattr(thing, member)
+            wanted = [at for at in inspect.signature(found).parameters if at != "self"]
+            assert wanted == arguments, f"{name}.{member}"
+    fields = [name for name, arguments in names["Result"].items() if arguments is None]
+    assert fields == list(bloodseg.Result.__dataclass_fields__)
+    public = [name for name in vars(bloodseg.Segmenter) if not name.startswith("_")]
+    assert set(public) == {name for name in names["Segmenter"] if not name.startswith("_")}

@@ -1,0 +1,47 @@
+"""The examples of docs/python.md run: in the order of the page, in one folder with the files that it takes for granted."""
+
+import io
+import re
+
+import napari
+import napari.components
+from conftest import ROOT, SMEARS
+from PIL import Image
+
+PAGE = ROOT / "docs/python.md"
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "folder").mkdir()
+    with Image.open(SMEARS[0]) as smear:
+        smear.save(tmp_path / "field.png")
+        width, height = smear.width // 2, smear.height // 2
+        for at, (x, y) in enumerate([(0, 0), (width, 0), (0, height)]):
+            smear.crop((x, y, x + width, y + height)).save(tmp_path / f"folder/{at}.png")
+    monkeypatch.chdir(tmp_path)
+    # Headless: the viewer without its window.
+    monkeypatch.setattr(napari, "Viewer", napari.components.ViewerModel, raising=False)
+    monkeypatch.setattr(napari, "run", lambda: None, raising=False)
+    names = {"__name__": "__main__"}
+    found = blocks("python")
+    assert len(found) > 5
+    for block in found:
+        exec(compile(block, str(PAGE), "exec"), names)
+    output = capsys.readouterr().out
+    assert re.search(r"\d+ cells", output)
+    # What the page took for granted or set up lies where it said.
+    assert names["result"].count == len([kind for kind in names["table"]["kind"] if kind != "platelet"])
+    assert (names["viewer"].layers["cells"].data == names["result"].labels).all()
+    assert len(names["regions"]) == len(names["table"])
+    assert list(names["tables"]["image"].unique()) == ["folder/0.png", "folder/1.png", "folder/2.png"]
+    assert list(names["dask_counts"]) == [result.count for result in names["results"]]
+
+
+def test_the_readme_runs():
+    text = (ROOT / "runtime/python/README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(block, {"print": lambda *words: print(*words, file=io.StringIO())})
