@@ -276,13 +276,14 @@ impl Analyser {
 
     /// Most bytes for a picture that is analysed at this size.
     fn bytes_at(&self, (width, height): (u32, u32), (to_width, to_height): (u32, u32)) -> u64 {
-        let Options { as_is, um_per_px, .. } = self.options;
-        let measuring = if as_is || um_per_px.is_some() { 0 } else { measuring_bytes(width, height) };
+        let is_measured = !self.options.as_is && self.options.um_per_px.is_none();
         // A picture of unknown scale is shown at a size of its own.
-        let analysed = self.pipeline.frame_bytes(to_width, to_height).max(self.look_bytes());
+        let (measuring, looking) =
+            if is_measured { (measuring_bytes(width, height), self.look_bytes()) } else { (0, 0) };
+        let analysed = self.pipeline.frame_bytes(to_width, to_height).max(looking);
         let rescaled = 3 * u64::from(to_width) * u64::from(to_height)
             + RESCALING_BYTES_PER_SIDE_PX * u64::from(width.max(to_width) + height.max(to_height));
-        self.pipeline.model_bytes() + measuring + if as_is { 0 } else { rescaled } + analysed
+        self.pipeline.model_bytes() + measuring + if self.options.as_is { 0 } else { rescaled } + analysed
     }
 
     /// Bytes for showing a picture of unknown scale.

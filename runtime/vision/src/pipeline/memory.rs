@@ -44,8 +44,9 @@ impl Pipeline {
         let sr_px = px(width, height) * u64::from(SCALE * SCALE);
         let is_padded = (width, height) != (grid.width, grid.height);
         let padded = if is_padded { px(grid.width, grid.height) * BYTES_PER_PADDED_PX } else { 0 };
-        // The picture and each map are stitched in a strip as high as a tile.
-        let strips = u64::from(grid.width * SCALE) * u64::from(TILE_SR_PX) * (3 + maps);
+        // The picture and each map are stitched in a strip as high as a tile; a single tile is a strip itself.
+        let strip_px = u64::from(grid.width * SCALE) * u64::from(TILE_SR_PX);
+        let strips = if grid.xs.len() > 1 { strip_px * (3 + maps) } else { 0 };
         let cells = most_cells_of(width, height, &self.rule()) as u64;
         px(width, height) * BYTES_PER_PX
             + sr_px * (BYTES_PER_SR_PX + maps)
