@@ -50,7 +50,7 @@ impl Segmenter {
 
     /// Finds the cells of one picture.
     fn segment(&self, py: Python<'_>, array: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let picture = picture::read(array)?;
+        let picture = guarded(|| picture::read(array))?;
         let taken = py.detach(|| {
             guarded(|| {
                 let mut analyser = self.another()?;
