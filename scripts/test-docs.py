@@ -357,7 +357,7 @@ def check_command(document, command, folder):
     if example:
         program = pathlib.Path(args.binary).parent / "examples" / example[1]
         if not program.is_file():
-            return note("examples of the library are built with its tests", document, command)
+            return note("examples of the library lie beside the program after `cargo test`", document, command)
         line = f"{program} {example[2]}"
     elif not re.match(r"^bloodseg\s", line):
         return f"unknown command; expected one of bloodseg's, `cargo run --release -- ...`, a script, or one that test-docs.py " \

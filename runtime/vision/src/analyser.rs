@@ -301,8 +301,9 @@ impl Analyser {
         let of_side = |side: u32| shape(size, f64::from(side) / longer);
         let fits = |side: u32| self.bytes_at(size, of_side(side)) <= most_bytes;
         if !fits(1) {
-            let found = format!("a limit of {most_bytes} bytes for a picture of {}x{} pixels", size.0, size.1);
-            let expected = format!("at least {} bytes", self.bytes_at(size, of_side(1)));
+            let found = format!("a limit of {most_bytes} bytes of memory");
+            let least = self.bytes_at(size, of_side(1));
+            let expected = format!("at least {least} bytes for a picture of {}x{} pixels", size.0, size.1);
             return Err(Error::picture(found, expected, "Raise the limit, or pass a smaller picture"));
         }
         let (mut low, mut high) = (1, MAX_PICTURE_SIDE_PX + 1);
