@@ -65,7 +65,7 @@ fn a_jpeg_frame_takes_no_more_than_is_reckoned() {
     }
 }
 
-// What a header tells is what a folder's frames are reckoned with, before a run has its limit.
+// A header's size is what a folder's frames are reckoned with, before a run has its limit.
 fn reading_a_picture_takes_no_more_than_its_header_tells() {
     let folder = tempfile::tempdir().unwrap();
     let picture = DynamicImage::from(RgbImage::from_fn(700, 500, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8])));

@@ -105,7 +105,7 @@ fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
 }
 
 #[test]
-fn a_run_lives_within_the_budget_that_it_was_told() {
+fn a_run_lives_within_the_budget_that_it_was_reported() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;
@@ -119,7 +119,7 @@ fn a_run_lives_within_the_budget_that_it_was_told() {
     };
     let refusal = String::from_utf8_lossy(&run(1.0).stderr).into_owned();
     let needed = refusal.split("the run needs ").nth(1).and_then(|rest| rest.split(' ').next()).expect("the need");
-    // Told to a tenth of a MiB.
+    // Reported to a tenth of a MiB.
     let done = run(needed.parse::<f64>().unwrap() + 0.1);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(String::from_utf8_lossy(&done.stdout).contains("12 frames captured"));

@@ -178,15 +178,15 @@ impl TriedPipeline {
                 done
             }
             Next::GoBack(reason) => {
-                self.go_back(&reason)?;
+                self.fall_back(&reason)?;
                 analyse(self.pipeline()?)
             }
         }
     }
 
-    fn go_back(&mut self, reason: &str) -> Result<()> {
+    fn fall_back(&mut self, reason: &str) -> Result<()> {
         let Some(Watched { slots, running, .. }) = self.watched.take() else { return Ok(()) };
-        let active = slots.go_back(&running, reason)?;
+        let active = slots.fall_back(&running, reason)?;
         leave(self.loader.as_ref(), &mut self.left, &active.running, reason);
         // The budget does not cover two pipelines at a time.
         self.pipeline = None;
@@ -233,7 +233,7 @@ fn load(
             Err(error) if active.running.place == Place::BuiltIn => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
-                active = slots.go_back(&active.running, &reason)?;
+                active = slots.fall_back(&active.running, &reason)?;
                 leave(loader, left, &active.running, &reason);
             }
         }

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_cells_are_told_by_field_and_number() {
+    fn the_worst_cells_are_reported_by_field_and_number() {
         let text = render(&report());
         assert_eq!(lines_from(&text, "worst cells", 2)[1], ["01", "b", "7", "0.125", "160", "20"]);
         assert!(!render(&Report { worst_cells: vec![], ..report() }).contains("worst cells"));

@@ -9,7 +9,7 @@
 //!
 //! - All lengths are in pixels of one grid, of any pitch. The pitch of all frames must be the same within 1 %, and the camera must
 //!   not rotate. Tolerances are fractions of the median cell diameter.
-//! - A field that shares fewer than about eight cells with an earlier one cannot be told from a new one. Of fields of 100 cells
+//! - A field that shares fewer than about eight cells with an earlier one cannot be distinguished from a new one. Of fields of 100 cells
 //!   that is an overlap of a tenth; these cells are then counted twice.
 //! - Fields with known relative positions share a map, so a frame matched with one of them is known to overlap the others too,
 //!   however little.
@@ -95,7 +95,7 @@ pub enum State {
         /// Part of this picture that both show, above 0, below 1.
         shared_part: f64,
     },
-    /// Fewer than two cells to compare, so a new field cannot be told from a stage that stands still over an empty place. Its
+    /// Fewer than two cells to compare, so a new field cannot be distinguished from a stage that stands still over an empty place. Its
     /// cells are new; the caller decides whether it is another field.
     TooFew,
 }

@@ -153,7 +153,7 @@ mod tests {
     };
 
     #[test]
-    fn a_picture_is_a_row_and_what_cannot_be_told_is_empty() {
+    fn a_picture_is_a_row_and_what_cannot_be_reported_is_empty() {
         let sr = RgbImage::from_pixel(8, 8, image::Rgb([200; 3]));
         let analysis = Analysis {
             quality: quality::judge(&sr),
@@ -189,7 +189,7 @@ mod tests {
             table.add("a.png", analysis, counted).unwrap();
             String::from_utf8(table.end().unwrap()).unwrap().lines().nth(1).unwrap().to_owned()
         };
-        // Where a model tells no kinds, there are none.
+        // Where a model reports no kinds, there are none.
         let row_without = row(&analysis, true);
         assert!(row_without.starts_with("a.png,3,") && row_without.ends_with(",,,"), "{row_without}");
         analysis.maps.kinds = Some(Default::default());

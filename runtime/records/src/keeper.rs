@@ -212,7 +212,7 @@ impl Keeper {
         // This is the last attempt.
         self.retry_at = self.clock.elapsed();
         if self.reach().is_ok() {
-            self.tell_last_losses();
+            self.report_last_losses();
             self.write_waiting();
         }
         self.counters.lost = self.losses.of_run;

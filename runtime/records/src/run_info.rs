@@ -39,7 +39,7 @@ impl RunInfo {
     }
 }
 
-/// A network, so that its counts can be told from those of another.
+/// A network, so that its counts can be distinguished from those of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {
     /// `ssr` or `unet`: its purpose.

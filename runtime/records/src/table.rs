@@ -129,7 +129,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cell_without_support_is_told() {
+    fn a_cell_without_support_is_reported() {
         let mut cell = cell();
         cell.consistency = CellConsistency { levels: 61.0, offset_levels: 80.0, input_px: 6.25 };
         let mut table = CellTable::begin(Vec::new(), false).unwrap();

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_by_name_and_bad_ones_are_told() {
+    fn frames_come_by_name_and_bad_ones_are_reported() {
         let folder = folder();
         let mut source = Folder::open("x", folder.path(), Replay::default()).unwrap();
         assert_eq!(source.pacing(), Pacing::Lossless);

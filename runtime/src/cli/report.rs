@@ -87,7 +87,7 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     })?;
     file.commit()?;
     if !session.quiet {
-        let report::Told { frames, cells, shown } = told;
+        let report::Written { frames, cells, shown } = told;
         let path = out.display();
         let what = match &args.sample {
             Some(name) => format!("sample {name}"),
@@ -98,7 +98,7 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     Ok(())
 }
 
-/// What tells the file of one page from another's: the number of the run, or the sample with characters that every file system
+/// What distinguishes the file of one page from another's: the number of the run, or the sample with characters that every file system
 /// takes.
 fn file_part(scope: &Scope) -> String {
     match &scope.filter.sample {

@@ -56,7 +56,7 @@ impl Address {
             Self::At(address) => open(address).map(|(at, listener)| Some((listener, at))).map_err(|e| {
                 Error::config(
                     "http",
-                    Cause::told(format!("cannot serve the page at {address}: {e}"), e),
+                    Cause::with_source(format!("cannot serve the page at {address}: {e}"), e),
                     "Choose another address, or `--http off`",
                 )
             }),

@@ -232,7 +232,7 @@ impl Config {
             let line = e.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
             Error::config(
                 format!("{origin}, line {line}"),
-                Cause::told(e.message().trim(), e.clone()),
+                Cause::with_source(e.message().trim(), e.clone()),
                 suggest::likely(e.message()).map_or_else(
                     || "See `bloodseg config print`".to_owned(),
                     |word| format!("Did you mean `{word}`? See `bloodseg config print`"),
@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_told_in_bytes_and_milliseconds() {
+    fn what_is_kept_is_reported_in_bytes_and_milliseconds() {
         let config = Config::parse("[records]\nmost_mib = 8.5\nmost_days = 0.5\ntables = false", "test").unwrap();
         let wanted = Retention { most_bytes: 8_912_896, most_age_ms: Some(43_200_000), oldest_make_room: false };
         assert_eq!((config.records.retention(), config.records.tables), (wanted, false));

@@ -23,7 +23,7 @@ pub fn read(path: &Path, key: &str, what: &str, most_bytes: u64) -> Result<Strin
     if bytes.len() as u64 > most_bytes {
         return Err(wrong(format!("more than {most_bytes} bytes").into()));
     }
-    let text = String::from_utf8(bytes).map_err(|e| wrong(Cause::told("not UTF-8", e)))?;
+    let text = String::from_utf8(bytes).map_err(|e| wrong(Cause::with_source("not UTF-8", e)))?;
     let line = text.trim_end_matches(['\r', '\n']);
     if line.is_empty() || line.contains('\n') {
         return Err(wrong(if line.is_empty() { format!("no {what}").into() } else { "more than one line".into() }));

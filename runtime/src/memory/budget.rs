@@ -14,7 +14,7 @@ use crate::{
     outbox::limits::MQTT_HEAP_BYTES,
     page::need as page,
     run::{
-        limits::{MAX_LEFT_BEHIND, RECORD_POOL_LEN, THREAD_STACK_BYTES},
+        limits::{MAX_ABANDONED, RECORD_POOL_LEN, THREAD_STACK_BYTES},
         state::Stage,
     },
 };
@@ -101,7 +101,7 @@ impl Budget {
         let rest = loaded.saturating_sub(known);
         let saved_bytes = analysed_bytes / 3 * u64::from(SCALE * SCALE) * MAX_SAVED_PICTURE_BYTES_PER_PX;
         // A hanging capture is abandoned with its source, its pool and its current frame.
-        let captures = 1 + MAX_LEFT_BEHIND as u64;
+        let captures = 1 + MAX_ABANDONED as u64;
         let waiting = WAITING_FRAMES;
         let record_bytes = record_bytes(pipeline, frame)?;
         let records = RECORD_POOL_LEN as u64;
@@ -199,7 +199,7 @@ const CODE: &str = "the file; unused pages are not loaded";
 /// Bytes of a MiB.
 pub const MIB: f64 = 1_048_576.0;
 /// Most frames of a source at a time: the pool of each capture.
-pub const WAITING_FRAMES: u64 = FRAME_POOL_LEN as u64 * (1 + MAX_LEFT_BEHIND as u64);
+pub const WAITING_FRAMES: u64 = FRAME_POOL_LEN as u64 * (1 + MAX_ABANDONED as u64);
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

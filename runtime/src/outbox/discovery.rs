@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn without_discovery_nothing_is_told_and_the_longest_names_have_room() {
+    fn without_discovery_nothing_is_reported_and_the_longest_names_have_room() {
         assert!(messages(&Topics::new("bloodseg", "b", None)).is_empty());
         let long = "a".repeat(MAX_MQTT_NAME_BYTES);
         for (_, text) in messages(&Topics::new(&long, &long, Some(&long))) {

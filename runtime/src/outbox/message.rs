@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_where_they_are_known() {
+    fn kinds_are_reported_where_they_are_known() {
         let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
         let known = Entry { kinds: [Some(8), Some(1), Some(4)], ..entry() };
         for value in

@@ -67,7 +67,7 @@ pub struct Sender {
     /// Failed attempts since the last stable connection.
     tries: u32,
     /// Whether the outage was recorded as an event.
-    told_away: bool,
+    noted_away: bool,
     window: Window,
     sweep: Sweep,
     notes: Notes,
@@ -88,7 +88,7 @@ pub struct Sender {
     /// When something was last acknowledged, or started to be waited for.
     moved_at: Duration,
     state_at: Option<Duration>,
-    told_state: Option<(State, i64, Option<u64>)>,
+    sent_state: Option<(State, i64, Option<u64>)>,
 }
 
 impl Sender {
@@ -107,7 +107,7 @@ impl Sender {
             clock,
             line: Line::Away(now),
             tries: 0,
-            told_away: false,
+            noted_away: false,
             window: Window::default(),
             sweep: Sweep::default(),
             notes: Notes::new(),
@@ -121,7 +121,7 @@ impl Sender {
             heard: 0,
             moved_at: now,
             state_at: None,
-            told_state: None,
+            sent_state: None,
         }
     }
 
@@ -176,7 +176,7 @@ impl Sender {
             let start = if self.window.is_empty() { self.reader.open(self.mark.get(), now) } else { None };
             let Some(Start { after, is_marked }) = start else {
                 // The state is published anyway, because the broker has an older one.
-                self.tell_state(now);
+                self.publish_state(now);
                 return;
             };
             (self.reached, self.read, self.newest) = (after, after, after);
@@ -194,7 +194,7 @@ impl Sender {
                 }
             }
         }
-        self.tell_state(now);
+        self.publish_state(now);
     }
 
     /// Frees the ids of the window if the broker may have other messages under them than those that will be sent.
@@ -232,7 +232,7 @@ impl Sender {
             if !self.window.push(Item { mark: mark_of(&entry, gap.last_id, lost_in_all), is_lost: true, payload }) {
                 return false;
             }
-            self.tell_lost(gap, lost_in_all);
+            self.report_lost(gap, lost_in_all);
             self.read = gap.last_id;
         }
         let payload = message::frame(&self.topics.box_name, &entry);
@@ -244,7 +244,7 @@ impl Sender {
         taken
     }
 
-    fn tell_lost(&mut self, gap: Gap, lost_in_all: u64) {
+    fn report_lost(&mut self, gap: Gap, lost_in_all: u64) {
         self.lost_in_all = lost_in_all;
         self.counters.lost += gap.frames;
         let words = format!("{} frames were deleted before they could be sent", gap.frames);
@@ -253,16 +253,16 @@ impl Sender {
     }
 
     /// Queues the state if it changed.
-    fn tell_state(&mut self, now: Duration) {
+    fn publish_state(&mut self, now: Duration) {
         if self.state_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_STATE) {
             return;
         }
         let told = (self.shared.state(), self.newest, self.unsent());
-        if self.told_state == Some(told) || self.notes.has(&self.topics.state) {
+        if self.sent_state == Some(told) || self.notes.has(&self.topics.state) {
             return;
         }
         self.note_state(now);
-        (self.state_at, self.told_state) = (Some(now), Some(told));
+        (self.state_at, self.sent_state) = (Some(now), Some(told));
     }
 
     fn note_state(&mut self, now: Duration) {
@@ -333,7 +333,7 @@ impl Sender {
 
     fn connected(&mut self, resumed: bool, now: Duration) {
         log::info!("mqtt: connected");
-        if std::mem::take(&mut self.told_away) {
+        if std::mem::take(&mut self.noted_away) {
             self.shared.happened("mqtt", "connected".to_owned());
         }
         self.line = Line::Up(now);
@@ -347,7 +347,7 @@ impl Sender {
         for (topic, payload) in discovery::messages(&self.topics) {
             self.note(topic, payload);
         }
-        (self.state_at, self.told_state) = (None, None);
+        (self.state_at, self.sent_state) = (None, None);
     }
 
     fn give_up(&mut self, why: &str) {
@@ -367,8 +367,8 @@ impl Sender {
         if self.tries.is_power_of_two() {
             log::warn!("mqtt: broker unreachable: {why}; retrying, frames are pending in the records");
         }
-        if self.tries == 1 && !self.told_away {
-            self.told_away = true;
+        if self.tries == 1 && !self.noted_away {
+            self.noted_away = true;
             self.shared.happened("mqtt", format!("away: {why}"));
         }
     }

@@ -150,7 +150,7 @@ pub struct Reading {
     /// The latest frames, oldest first.
     pub trend: Vec<TrendPoint>,
     /// Diameters of the latest counted frames.
-    pub diameters: diameters::Told,
+    pub diameters: diameters::Histogram,
 }
 
 /// See the module.
@@ -361,7 +361,7 @@ impl Shown {
         Reading {
             numbers: self.numbers.clone(),
             trend: self.trend.iter().copied().collect(),
-            diameters: self.diameters.told(),
+            diameters: self.diameters.histogram(),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Diameters {
 
 /// The current histogram.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct Histogram {
     /// `um`, or `px` of the analysed picture if the pitch is unknown.
     pub unit: &'static str,
     /// Whether they are estimates, from a pitch measured on red cells.
@@ -88,9 +88,9 @@ impl Diameters {
     }
 
     /// The sum over the frames.
-    pub fn told(&self) -> Told {
+    pub fn histogram(&self) -> Histogram {
         let unit = if self.is_in_um() { "um" } else { "px" };
-        Told { unit, estimated: self.is_estimated, bin_width: self.bin_width(), counts: self.sum.to_vec() }
+        Histogram { unit, estimated: self.is_estimated, bin_width: self.bin_width(), counts: self.sum.to_vec() }
     }
 }
 
@@ -112,34 +112,34 @@ mod tests {
         let mut invented = cell(4, 16.0, false);
         invented.consistency.offset_levels = 200.0;
         diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false), invented], &scaled);
-        let told = diameters.told();
+        let histogram = diameters.histogram();
         assert_eq!(
-            (told.unit, told.bin_width, told.counts[16], told.counts[PAGE_DIAMETER_BINS - 1]),
+            (histogram.unit, histogram.bin_width, histogram.counts[16], histogram.counts[PAGE_DIAMETER_BINS - 1]),
             ("um", 0.5, 1, 1)
         );
         for _ in 0..MAX_PAGE_DIAMETER_FRAMES {
             diameters.add(&[cell(1, 1.0, false)], &scaled);
         }
-        let counts = diameters.told().counts;
+        let counts = diameters.histogram().counts;
         assert_eq!(
             (counts[1], counts.iter().sum::<u32>()),
             (MAX_PAGE_DIAMETER_FRAMES as u32, MAX_PAGE_DIAMETER_FRAMES as u32)
         );
         // Without a pitch there is nothing to add to micrometres.
         diameters.add(&[cell(1, 1.0, false)], &Scaled::default());
-        assert_eq!(diameters.told().counts, counts);
+        assert_eq!(diameters.histogram().counts, counts);
     }
 
     #[test]
     fn the_first_frame_decides_on_the_unit() {
         let mut diameters = Diameters::new();
-        assert_eq!(diameters.told().unit, "px");
+        assert_eq!(diameters.histogram().unit, "px");
         diameters.add(&[cell(1, 16.0, false)], &Scaled::default());
         diameters.add(&[cell(1, 16.0, false)], &Scaled::as_it_is(Some(2.0), PitchSource::Given));
-        let told = diameters.told();
-        assert_eq!((told.unit, told.estimated, told.counts[10]), ("px", false, 2));
+        let histogram = diameters.histogram();
+        assert_eq!((histogram.unit, histogram.estimated, histogram.counts[10]), ("px", false, 2));
         let mut measured = Diameters::new();
         measured.add(&[], &Scaled::as_it_is(Some(2.0), PitchSource::Measured));
-        assert!(measured.told().unit == "um" && measured.told().estimated);
+        assert!(measured.histogram().unit == "um" && measured.histogram().estimated);
     }
 }

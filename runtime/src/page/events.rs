@@ -43,7 +43,7 @@ pub struct Events {
     _seat: Seat,
     look: Interval,
     told_frame: Option<u64>,
-    told_state: &'static str,
+    sent_state: &'static str,
     told_at: Instant,
 }
 
@@ -51,16 +51,16 @@ impl Events {
     /// A stream that first sends the current status.
     pub fn new(site: Arc<Site>, seat: Seat) -> Self {
         let told_at = Instant::now();
-        Self { site, _seat: seat, look: interval(PAGE_LOOK), told_frame: None, told_state: "", told_at }
+        Self { site, _seat: seat, look: interval(PAGE_LOOK), told_frame: None, sent_state: "", told_at }
     }
 
     fn news(&mut self) -> Option<String> {
         let (frame, state) = (self.site.board.published(), self.site.run.state().name());
-        let is_new = self.told_frame != Some(frame) || self.told_state != state;
+        let is_new = self.told_frame != Some(frame) || self.sent_state != state;
         if !is_new && self.told_at.elapsed() < PAGE_HEARTBEAT {
             return None;
         }
-        (self.told_frame, self.told_state, self.told_at) = (Some(frame), state, Instant::now());
+        (self.told_frame, self.sent_state, self.told_at) = (Some(frame), state, Instant::now());
         Some(format!("data: {{\"frame\":{frame},\"state\":\"{state}\"}}\n\n"))
     }
 }

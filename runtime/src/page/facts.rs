@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
 
-use super::{guard::Token, history::RunTold};
+use super::{guard::Token, history::RunSummary};
 use bloodseg_vision::model::manifest::Manifest;
 
 /// The description of a model.
@@ -61,7 +61,7 @@ pub struct Facts {
     /// Edge of a pixel of the frames in the specimen, if known.
     pub um_per_px: Option<f64>,
     /// Earlier runs in the same folder.
-    pub earlier_runs: Vec<RunTold>,
+    pub earlier_runs: Vec<RunSummary>,
     /// Memory allowed by the config.
     pub budget_bytes: Option<u64>,
     /// Address of the page.

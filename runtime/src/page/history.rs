@@ -24,7 +24,7 @@ use bloodseg_vision::{
 
 /// One cell or platelet, in pixels of the sensor's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CellTold {
+pub struct CellDetails {
     /// Number of its frame.
     pub frame: u64,
     /// Its number in that frame.
@@ -56,7 +56,7 @@ fn confidence<S: Serializer>(thousandths: &u16, to: S) -> Result<S::Ok, S::Error
     Some(f64::from(*thousandths) / 1000.0).filter(|sure| *sure > 0.0).serialize(to)
 }
 
-impl CellTold {
+impl CellDetails {
     fn place(&self) -> Since {
         Since::cell(self.frame, self.label)
     }
@@ -67,7 +67,7 @@ impl CellTold {
 pub struct Cells {
     /// Ordered by frame and label. The frame that exceeds [`MAX_PAGE_CELLS_SENT`] cells is the last, and continues in the
     /// next response if there would be more than twice as many.
-    pub cells: Vec<CellTold>,
+    pub cells: Vec<CellDetails>,
     /// The value of `since` for the next request.
     pub next_since: Since,
     /// Whether the last frame continues in the next response.
@@ -78,7 +78,7 @@ pub struct Cells {
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunTold {
+pub struct RunSummary {
     /// Start, UTC.
     pub started_utc: String,
     /// Its source.
@@ -95,14 +95,14 @@ pub struct RunTold {
 ///
 /// # Errors
 /// Those of [`Records`].
-pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunTold>> {
+pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunSummary>> {
     let records = Records::open(folder)?;
     let (numbers, _) = records.latest_runs(MAX_PAGE_RUNS)?;
     let told = numbers.into_iter().filter_map(|number| {
         let run = records.run(number).transpose()?;
         Some(run.and_then(|run| {
             let (frames, cells) = records.counted(number, MAX_PAGE_RUN_FRAMES)?;
-            Ok(RunTold {
+            Ok(RunSummary {
                 started_utc: utc::stamp_ms(run.started_utc_ms),
                 source: run.source,
                 frames,
@@ -125,7 +125,7 @@ pub trait History: Send + Sync + fmt::Debug {
 
 #[derive(Debug)]
 struct Ring {
-    cells: Box<[Option<CellTold>]>,
+    cells: Box<[Option<CellDetails>]>,
     next: usize,
     latest: u64,
 }
@@ -160,7 +160,7 @@ impl RecentCells {
         for cell in cells {
             let [x_px, y_px] = placement.on_input_px([cell.x_px, cell.y_px]);
             let diameter_px = cell.equivalent_diameter_px * placement.input_px_per_sr_px();
-            let told = CellTold {
+            let told = CellDetails {
                 frame,
                 label: cell.label,
                 x_px: x_px as f32,
@@ -188,7 +188,7 @@ impl RecentCells {
 
     /// Its size in bytes.
     pub fn bytes() -> u64 {
-        (MAX_PAGE_CELLS_KEPT * size_of::<Option<CellTold>>()) as u64
+        (MAX_PAGE_CELLS_KEPT * size_of::<Option<CellDetails>>()) as u64
     }
 }
 
@@ -203,8 +203,8 @@ impl History for RecentCells {
         let is_full = ring.cells[ring.next].is_some();
         let oldest =
             if is_full { in_order().map(|cell| cell.frame).find(|frame| Some(*frame) != first) } else { first };
-        let wanted = |cell: &&CellTold| oldest.is_some_and(|oldest| cell.frame >= oldest) && cell.place() > since;
-        let mut cells: Vec<CellTold> = Vec::new();
+        let wanted = |cell: &&CellDetails| oldest.is_some_and(|oldest| cell.frame >= oldest) && cell.place() > since;
+        let mut cells: Vec<CellDetails> = Vec::new();
         let (mut next_since, mut cut) = (Since::frame(ring.latest).max(since), false);
         for cell in in_order().filter(wanted) {
             if let Some(last) = cells.last() {
@@ -271,7 +271,7 @@ pub(super) mod tests {
         assert!(answers.iter().all(|told| told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1)));
         assert!(answers.iter().all(|told| !told.cut));
         assert_eq!(answers.last().unwrap().next_since, Since::frame(10));
-        let seen: Vec<CellTold> = answers.into_iter().flat_map(|told| told.cells).collect();
+        let seen: Vec<CellDetails> = answers.into_iter().flat_map(|told| told.cells).collect();
         assert_eq!(seen.len(), 1000);
         assert!(seen.is_sorted_by_key(|cell| (cell.frame, cell.label)));
         assert_eq!((seen[0].diameter_px, seen[0].diameter_um, seen[0].x_px), (4.0, Some(8.0), 2.0));

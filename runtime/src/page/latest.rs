@@ -34,7 +34,7 @@ pub struct Latest<'a> {
     camera: Option<CameraCounters>,
     memory: MemoryNow,
     trend: Vec<TrendPoint>,
-    diameters: diameters::Told,
+    diameters: diameters::Histogram,
     models: Vec<ModelCard>,
 }
 

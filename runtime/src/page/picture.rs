@@ -1,7 +1,7 @@
 //! The pictures of the page as PNG: encoded on request, once per frame, all three from the same frame.
 //!
 //! One frame is held together with its numbers. A client that shows both requests the numbers first ([`Gallery::hold`]),
-//! and then has some time to request the pictures of the same frame, whatever is analysed meanwhile and whoever else is
+//! and then has some time to request the pictures of the same frame, whatever is analysed meanwhile and who else is
 //! connected.
 
 use std::{

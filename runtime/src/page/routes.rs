@@ -23,7 +23,7 @@ use super::{
     Site,
     events::{Events, Seat},
     guard::{self, Answer, Asked},
-    history::RunTold,
+    history::RunSummary,
     latest::Latest,
     metrics,
     picture::{Gallery, Missing, Which},
@@ -181,13 +181,13 @@ async fn latest(State(desk): State<Desk>, uri: Uri) -> Response {
 /// The answer of `/api/runs`.
 #[derive(Debug, Serialize)]
 struct Runs {
-    runs: Vec<RunTold>,
+    runs: Vec<RunSummary>,
 }
 
 async fn runs(State(desk): State<Desk>) -> Response {
     let Desk { site, .. } = &desk;
     let mut runs = site.facts.earlier_runs.clone();
-    runs.push(RunTold {
+    runs.push(RunSummary {
         started_utc: site.facts.started_utc.clone(),
         source: site.facts.source.clone(),
         frames: site.run.counts().analysed,

@@ -21,7 +21,7 @@ use bloodseg_vision::{frame::Frame, pipeline::Analysis};
 
 /// Analyses the frames of a run.
 pub trait Analyst: Send + fmt::Debug {
-    /// Analyses a frame, and tells whether its cells were counted.
+    /// Analyses a frame, and returns whether its cells were counted.
     ///
     /// # Errors
     /// One of [`ErrorKind::Input`] refuses only this frame. After any other error the analyst is unusable and a new one

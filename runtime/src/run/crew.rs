@@ -46,7 +46,7 @@ pub trait Crew: fmt::Debug {
     fn exit(&mut self, stage: Stage) -> Option<Exit>;
 
     /// How many abandoned threads have not ended.
-    fn left_behind(&mut self) -> usize;
+    fn abandoned(&mut self) -> usize;
 
     /// Lets the stages work for about `time`; less if one of them ended or a stop was requested.
     fn work(&mut self, time: Duration);
@@ -128,7 +128,7 @@ impl Crew for Threads {
         })
     }
 
-    fn left_behind(&mut self) -> usize {
+    fn abandoned(&mut self) -> usize {
         self.lost.retain(|thread| !thread.is_finished());
         self.lost.len()
     }

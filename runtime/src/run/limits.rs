@@ -34,7 +34,7 @@ pub const ANALYSIS_STALL: Duration = Duration::from_secs(45);
 pub const RECORDS_STALL: Duration = Duration::from_secs(10);
 
 /// Maximum number of abandoned capture threads, which hang in a driver: each holds its pool of pictures.
-pub const MAX_LEFT_BEHIND: usize = 1;
+pub const MAX_ABANDONED: usize = 1;
 
 /// Delay before a failed stage is restarted; each further failure doubles it.
 pub const MIN_RESTART: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ pub const MIN_WATCHDOG: Duration = Duration::from_millis(500);
 /// `WatchdogSec` of the service, for the assertions below.
 pub const WATCHDOG: Duration = Duration::from_secs(60);
 
-/// Longest time that a run waits for its threads when it was told to stop.
+/// Longest time that a run waits for its threads after a stop request.
 pub const MAX_STOP_TIME: Duration = Duration::from_secs(10);
 
 /// Longest time that records may make no progress, once all frames are analysed, before a run ends without them: the

@@ -99,7 +99,7 @@ impl Crew for Lockstep {
         self.exits[stage as usize].take()
     }
 
-    fn left_behind(&mut self) -> usize {
+    fn abandoned(&mut self) -> usize {
         usize::from(self.now() < self.lost_until)
     }
 

@@ -200,8 +200,8 @@ impl<'a, C: Crew> Run<'a, C> {
             self.shared.records.close();
         }
         let seen = Stage::ALL.map(|stage| Seen { turns: self.shared.turns(stage), life: self.lives[stage as usize] });
-        let left_behind = self.crew.left_behind();
-        let orders = self.supervisor.tick(now, seen, left_behind, self.shared.amiss(), stopped);
+        let abandoned = self.crew.abandoned();
+        let orders = self.supervisor.tick(now, seen, abandoned, self.shared.problem(), stopped);
         for order in orders {
             match order {
                 Order::FeedWatchdog => tell(Signal::Alive),
@@ -363,7 +363,7 @@ impl<'a, C: Crew> Run<'a, C> {
         if self.lives[Stage::Records as usize] != Life::Finished {
             self.shared.give_up_records();
         }
-        let hanging = self.lives.iter().filter(|life| **life == Life::Alive).count() + self.crew.left_behind();
+        let hanging = self.lives.iter().filter(|life| **life == Life::Alive).count() + self.crew.abandoned();
         let ended = self.ended.take().unwrap_or(Ended::Stopped);
         Outcome { counts: self.shared.counts(), ended, hanging }
     }

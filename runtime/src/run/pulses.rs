@@ -22,7 +22,7 @@ impl Pulses {
         self.of(stage).generation.fetch_add(1, Relaxed) + 1
     }
 
-    /// Records a sign of life of thread `generation` of `stage`, and tells whether it is still the current one.
+    /// Records a sign of life of thread `generation` of `stage`, and returns whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         let counts = self.counts_on(stage, generation);
         if counts {

@@ -66,7 +66,7 @@ impl<T, const N: usize> Queue<T, N> {
         dropped
     }
 
-    /// Adds an item if there is room, and tells whether there was. An item without room is not counted.
+    /// Adds an item if there is room, and returns whether there was. An item without room is not counted.
     pub fn offer(&self, item: T) -> bool {
         let mut inner = self.lock();
         let taken = !inner.closed && inner.items.push_back(item).is_ok();
@@ -105,13 +105,13 @@ impl<T, const N: usize> Queue<T, N> {
         }
     }
 
-    /// Waits at most `patience` until an item can be added, and tells whether it can. A closed queue accepts everything,
+    /// Waits at most `patience` until an item can be added, and returns whether it can. A closed queue accepts everything,
     /// and drops it.
     pub fn room_within(&self, patience: Duration) -> bool {
         self.waits_no_more(patience, Deque::is_full)
     }
 
-    /// Waits at most `patience` until the queue is empty, and tells whether it is. A closed queue counts as empty.
+    /// Waits at most `patience` until the queue is empty, and returns whether it is. A closed queue counts as empty.
     pub fn empty_within(&self, patience: Duration) -> bool {
         self.waits_no_more(patience, |items| !items.is_empty())
     }

@@ -12,7 +12,7 @@ use bloodseg_records::frame_record::FrameRecord;
 
 /// Records the frames of a run.
 pub trait Recorder: Send + fmt::Debug {
-    /// Records a frame, and tells whether it would survive a power failure right now.
+    /// Records a frame, and returns whether it would survive a power failure right now.
     fn keep(&mut self, record: &FrameRecord) -> bool;
 
     /// A frame was refused by the analysis.

@@ -100,7 +100,7 @@ impl Shared {
         self.pulses.hand_over(stage)
     }
 
-    /// Records a sign of life of thread `generation` of `stage`, and tells whether it is still the current one.
+    /// Records a sign of life of thread `generation` of `stage`, and returns whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         self.pulses.turn(stage, generation)
     }
@@ -155,8 +155,8 @@ impl Shared {
     }
 
     /// The most serious problem reported by the stages.
-    pub fn amiss(&self) -> Option<Reason> {
-        self.tally.amiss()
+    pub fn problem(&self) -> Option<Reason> {
+        self.tally.problem()
     }
 
     /// Passes an event to the records; if the queue is full, the oldest unwritten event is dropped.

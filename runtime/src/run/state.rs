@@ -4,8 +4,8 @@
 //!              every stage has moved
 //!   Starting ─────────────────────────▶ Running ◀───────────────┐
 //!      │                                 │    ▲                 │ the restarted stage
-//!      │              something is amiss │    │ nothing is      │ moved, and nothing
-//!      │                                 ▼    │ any more        │ is amiss
+//!      │              something is wrong │    │ nothing is      │ moved, and nothing
+//!      │                                 ▼    │ any more        │ is wrong
 //!      │                               Degraded(reason) ◀───────┤
 //!      │                                 │                      │
 //!      └──────────── a stage died or stalled, in any of them ──▶ Recovering(stage)

@@ -13,7 +13,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Requests a stop; tells whether one had been requested before.
+    /// Requests a stop; returns whether one had been requested before.
     pub fn raise(&self) -> bool {
         let before = std::mem::replace(&mut *self.lock(), true);
         self.changed.notify_all();

@@ -1,4 +1,4 @@
-//! The supervisor of the stages: at each tick it is told what they did, and returns what is to be done. It knows no
+//! The supervisor of the stages: at each tick it gets what they did, and returns what is to be done. It knows no
 //! threads and no clock, so that a test can cover years.
 //!
 //! - A stage that failed is restarted, with a longer delay each time it fails again.
@@ -6,7 +6,7 @@
 //! - An analysis that stalls cannot be abandoned, since the budget holds its memory only once: the run is given up, and
 //!   the service manager restarts it.
 //! - Records that stall wait for their disk: the run continues without them.
-//! - The watchdog is fed only after the analysis made progress, and the capture made progress or is being restarted. If
+//! - The watchdog is notified only after the analysis made progress, and the capture made progress or is being restarted. If
 //!   the restarted capture hangs too, page and records go on, but after a while the watchdog starves, and a service
 //!   manager restarts the process.
 
@@ -16,7 +16,7 @@ use heapless::Vec as BoundedVec;
 
 use super::state::{Reason, Stage, State};
 use crate::run::limits::{
-    ANALYSIS_STALL, CAPTURE_HOPELESS, CAPTURE_STALL, MAX_LEFT_BEHIND, MAX_RESTART, MAX_RESTARTS_IN_VAIN, MIN_RESTART,
+    ANALYSIS_STALL, CAPTURE_HOPELESS, CAPTURE_STALL, MAX_ABANDONED, MAX_RESTART, MAX_RESTARTS_IN_VAIN, MIN_RESTART,
     MIN_WATCHDOG, RECORDS_STALL, RESTART_FORGIVEN,
 };
 use bloodseg_clock::back_off::pause;
@@ -105,14 +105,14 @@ impl Supervisor {
         self.state
     }
 
-    /// Checks the stages, in the order of [`Stage::ALL`]. `left_behind` is the number of abandoned capture threads,
-    /// `amiss` the problem that the stages themselves report.
+    /// Checks the stages, in the order of [`Stage::ALL`]. `abandoned` is the number of abandoned capture threads,
+    /// `problem` the problem that the stages themselves report.
     pub fn tick(
         &mut self,
         now: Duration,
         seen: [Seen; Stage::ALL.len()],
-        left_behind: usize,
-        amiss: Option<Reason>,
+        abandoned: usize,
+        problem: Option<Reason>,
         stopping: bool,
     ) -> Orders {
         let mut orders = Orders::new();
@@ -136,7 +136,7 @@ impl Supervisor {
                 (Life::Dead, None) if watched.is_hopeless(stage) => order(Order::GiveUp(stage)),
                 (Life::Dead, None) => watched.down(now),
                 (Life::Alive, None) if now.saturating_sub(watched.moved_at) >= stall_of(stage) => match stage {
-                    Stage::Capture if left_behind < MAX_LEFT_BEHIND => {
+                    Stage::Capture if abandoned < MAX_ABANDONED => {
                         order(Order::LeaveBehind(stage));
                         watched.down(now);
                     }
@@ -151,7 +151,7 @@ impl Supervisor {
             order(Order::FeedWatchdog);
         }
         let ending = stopping || seen[Stage::Capture as usize].life == Life::Finished;
-        let state = self.judge(amiss, stands, ending);
+        let state = self.judge(problem, stands, ending);
         if state != self.state {
             self.state = state;
             order(Order::Became(state));
@@ -182,7 +182,7 @@ impl Supervisor {
     }
 
     /// `stands` is the state of the run if a stage hangs and cannot be replaced.
-    fn judge(&self, amiss: Option<Reason>, stands: Option<(Reason, Stage)>, ending: bool) -> State {
+    fn judge(&self, problem: Option<Reason>, stands: Option<(Reason, Stage)>, ending: bool) -> State {
         if ending || self.state == State::Stopping {
             return State::Stopping;
         }
@@ -192,7 +192,7 @@ impl Supervisor {
             let hangs = stands.is_some_and(|(_, hanging)| hanging == *stage);
             watched.retry_at.is_some() || (watched.unproven && watched.tries > 0 && !hangs)
         });
-        match (recovering, amiss.max(stands.map(|(reason, _)| reason))) {
+        match (recovering, problem.max(stands.map(|(reason, _)| reason))) {
             (Some(stage), _) => State::Recovering(stage),
             (None, _) if starting => State::Starting,
             (None, Some(reason)) => State::Degraded(reason),

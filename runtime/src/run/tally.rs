@@ -41,7 +41,7 @@ impl Tally {
     }
 
     /// The most serious problem reported by the stages.
-    pub(super) fn amiss(&self) -> Option<Reason> {
+    pub(super) fn problem(&self) -> Option<Reason> {
         let refused = self.refused_in_a_row.load(Relaxed) >= REFUSED_IN_A_ROW;
         [
             (self.records_fail.load(Relaxed), Reason::RecordsNotKept),
@@ -106,17 +106,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_counts_once_and_many_refused_in_a_row_are_told() {
+    fn a_frame_counts_once_and_many_refused_in_a_row_are_reported() {
         let tally = Tally::default();
         for _ in 0..REFUSED_IN_A_ROW {
-            assert_eq!(tally.amiss(), None);
+            assert_eq!(tally.problem(), None);
             tally.take_in_hand();
             tally.put_down(false);
             tally.put_down(false);
         }
-        assert_eq!((tally.counts(0).failed, tally.amiss()), (REFUSED_IN_A_ROW, Some(Reason::FramesRefused)));
+        assert_eq!((tally.counts(0).failed, tally.problem()), (REFUSED_IN_A_ROW, Some(Reason::FramesRefused)));
         tally.take_in_hand();
         tally.put_down(true);
-        assert_eq!(tally.amiss(), None);
+        assert_eq!(tally.problem(), None);
     }
 }

@@ -57,7 +57,7 @@ fn a_flat_field_is_measured_on_an_empty_field_alone() {
 }
 
 #[test]
-fn a_flat_field_that_is_damaged_is_told_before_anything_else() {
+fn a_flat_field_that_is_damaged_is_reported_before_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.flat"), "bloodseg flat field 1\nsha256 00\nsize_px 1 1\n").unwrap();
     fs::write(folder.path().join("c.toml"), "[source.camera0]\nkind = \"camera\"\nflatfield = \"x.flat\"").unwrap();

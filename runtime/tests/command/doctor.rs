@@ -41,7 +41,7 @@ fn json(folder: &Path, args: &[&str]) -> (i32, serde_json::Value) {
 }
 
 #[test]
-fn models_and_results_that_are_in_order_are_told_so() {
+fn models_and_results_that_are_in_order_are_reported_so() {
     let folder = tempfile::tempdir().unwrap();
     let (_, json) = json(folder.path(), &["--models", "models", "--out", "results"]);
     assert_eq!(of_check(&json, "config"), ("ok".into(), 0));

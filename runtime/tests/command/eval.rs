@@ -260,7 +260,7 @@ fn sets_that_cannot_be_used_are_refused_with_their_reason() {
 }
 
 #[test]
-fn the_folder_above_the_splits_is_told_apart() {
+fn the_folder_above_the_splits_is_reported_apart() {
     let above = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(above.path().join("val_tmp/img")).unwrap();
     assert!(refusal(above.path()).contains("val_tmp"));

@@ -1,4 +1,4 @@
-//! Kinds of cells from the segmenter to the tables, the records and the pictures, and models that tell none.
+//! Kinds of cells from the segmenter to the tables, the records and the pictures, and models that report none.
 //! The tiny segmenter takes green for white cells and blue for platelets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -40,7 +40,7 @@ fn column(bench: &Bench, file: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn kinds_are_told_in_tables_records_lines_and_outlines_and_platelets_are_counted_apart() {
+fn kinds_are_reported_in_tables_records_lines_and_outlines_and_platelets_are_counted_apart() {
     let bench = Bench::new();
     segment_by(&bench, 4);
     bench.picture("a.png", &picture());

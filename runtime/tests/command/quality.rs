@@ -126,7 +126,7 @@ fn rendered_fields_out_of_focus_are_refused() {
 }
 
 #[test]
-fn fields_of_a_named_folder_are_told_apart_too() {
+fn fields_of_a_named_folder_are_reported_apart_too() {
     let Some(folder) = std::env::var_os("BLOODSEG_FIELDS").map(PathBuf::from) else {
         println!("skipped: BLOODSEG_FIELDS names no folder");
         return;

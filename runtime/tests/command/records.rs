@@ -98,7 +98,7 @@ fn a_run_acknowledges_its_frames_and_every_format_has_them() {
 }
 
 #[test]
-fn runs_of_a_folder_are_told_apart() {
+fn runs_of_a_folder_are_reported_apart() {
     if no_models() {
         return;
     }

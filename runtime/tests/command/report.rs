@@ -392,7 +392,7 @@ fn events_are_capped_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_told_with_those_that_are() {
+fn a_run_that_is_not_there_is_reported_with_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |args: &[&str], code: i32, wanted: &str| {
         let output = output(&[&["report"], args].concat(), folder.path());

@@ -1,4 +1,4 @@
-//! A cell that is painted into the super-resolved picture alone is told from the cells that the camera saw, on the
+//! A cell that is painted into the super-resolved picture alone is distinguished from the cells that the camera saw, on the
 //! rendered fields of `data/`: with the high-resolution picture as a faultless super-resolution, and with the models.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 

@@ -71,7 +71,7 @@ pub fn looks(analysis: &Analysis) -> Looks {
 }
 
 /// Colour of the outline and hatching of an unsupported cell. The hatching distinguishes it where colours are hard to
-/// tell apart.
+/// distinguish.
 pub const UNSUPPORTED: Rgb<u8> = Rgb([255, 140, 0]);
 
 /// Colour of the lines over excluded areas.

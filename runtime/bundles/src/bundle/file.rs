@@ -54,7 +54,8 @@ pub fn read_signature(bundle: &Path) -> Result<Option<String>> {
 /// [`Error::Vision`] if it is missing, too large, or not UTF-8.
 pub fn read_text(path: &Path, what: &str) -> Result<String> {
     let bytes = bounded(path, MAX_KEY_BYTES, what)?;
-    String::from_utf8(bytes).map_err(|e| Error::input(path, Cause::told("bytes that are not UTF-8", e), what, ""))
+    String::from_utf8(bytes)
+        .map_err(|e| Error::input(path, Cause::with_source("bytes that are not UTF-8", e), what, ""))
 }
 
 /// Packs the four files of a folder, which must pass the gate.
@@ -99,7 +100,7 @@ pub fn make_keys(prefix: &Path) -> Result<(PathBuf, PathBuf, SecretKey)> {
 fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let failed = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Error::output(path, Cause::told("the file exists; keys are never overwritten", e))
+            Error::output(path, Cause::with_source("the file exists; keys are never overwritten", e))
         }
         _ => Error::output(path, e),
     };

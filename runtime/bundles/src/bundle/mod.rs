@@ -144,8 +144,9 @@ impl Bundle<'_> {
         let [ssr_text, ssr, unet_text, unet] = self.members;
         let model = |text: &[u8], onnx: &[u8], role, name: &str| {
             let origin = format!("{origin}, {name}");
-            let text = std::str::from_utf8(text)
-                .map_err(|e| Error::bundle(&origin, Cause::told("a manifest that is not UTF-8", e), "UTF-8", TODO))?;
+            let text = std::str::from_utf8(text).map_err(|e| {
+                Error::bundle(&origin, Cause::with_source("a manifest that is not UTF-8", e), "UTF-8", TODO)
+            })?;
             Ok::<_, Error>(Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)?)
         };
         Ok(Models {

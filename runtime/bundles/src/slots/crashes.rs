@@ -248,7 +248,7 @@ fn counting_confirming_and_going_back_leave_a_state_whatever_happens() {
     let acts: [(&str, Act); 4] = [
         ("start", |files| slots(files).begin_run().is_ok()),
         ("confirm", |files| slots(files).confirm(&slots(files).load().unwrap().running).is_ok()),
-        ("go back", |files| slots(files).go_back(&slots(files).load().unwrap().running, "test").is_ok()),
+        ("go back", |files| slots(files).fall_back(&slots(files).load().unwrap().running, "test").is_ok()),
         ("roll back", |files| slots(files).roll_back().is_ok()),
     ];
     for (name, act) in acts {

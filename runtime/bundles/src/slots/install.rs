@@ -78,7 +78,9 @@ impl Slots {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(State::default()),
             // Larger than a state can be.
             Err(e) if e.kind() == ErrorKind::InvalidData => Ok(damaged(e.to_string())),
-            Err(e) => Err(Error::output(&path, Cause::told(format!("the installed models cannot be read: {e}"), e))),
+            Err(e) => {
+                Err(Error::output(&path, Cause::with_source(format!("the installed models cannot be read: {e}"), e)))
+            }
         }
     }
 }

@@ -186,7 +186,7 @@ impl Slots {
     ///
     /// # Errors
     /// [`Error::Bundle`] if the built-in models failed, or cannot be used either.
-    pub fn go_back(&self, from: &Running, reason: &str) -> Result<Active> {
+    pub fn fall_back(&self, from: &Running, reason: &str) -> Result<Active> {
         if from.place == Place::BuiltIn {
             return Err(Error::bundle("built-in", reason, "models that run", "There are no previous models"));
         }

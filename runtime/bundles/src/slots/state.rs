@@ -106,8 +106,8 @@ impl State {
     pub fn parse(text: &str) -> Result<Self> {
         let fault =
             |found: Cause| Error::bundle("slots", found, "a state.toml of this version", "Install the models again");
-        let state: Self =
-            toml::from_str(text).map_err(|e| fault(Cause::told(format!("state.toml: {}", e.message()), e.clone())))?;
+        let state: Self = toml::from_str(text)
+            .map_err(|e| fault(Cause::with_source(format!("state.toml: {}", e.message()), e.clone())))?;
         let named = |place: Place| place == Place::BuiltIn || state.origin(place).is_some();
         match state.format == FORMAT && named(state.active) && named(state.previous) {
             true => Ok(state),

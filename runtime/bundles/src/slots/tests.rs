@@ -78,7 +78,7 @@ fn slots_that_were_never_used_give_the_built_in_models_and_write_nothing() {
     );
     assert_eq!(active.running.fell_back, None);
     assert!(!bench.file("").exists());
-    assert!(bench.slots.roll_back().is_err() && bench.slots.go_back(&active.running, "x").is_err());
+    assert!(bench.slots.roll_back().is_err() && bench.slots.fall_back(&active.running, "x").is_err());
 }
 
 #[test]
@@ -133,19 +133,19 @@ fn a_run_that_ends_well_does_not_speak_against_the_models() {
 }
 
 #[test]
-fn models_that_fail_go_back_with_the_reason_and_the_way_back_never_leads_to_them() {
+fn models_that_fail_fall_back_with_the_reason_and_the_way_back_never_leads_to_them() {
     let bench = bench();
     bench.settle("1");
     bench.install("2");
     let failed = bench.slots.begin_run().unwrap();
-    let active = bench.slots.go_back(&failed.running, "the engine failed").unwrap();
+    let active = bench.slots.fall_back(&failed.running, "the engine failed").unwrap();
     assert_eq!(
         (version(&active), active.running.on_trial, active.running.fell_back.as_deref()),
         ("1", false, Some("the engine failed"))
     );
     // Rolling back twice has no further effect.
-    assert_eq!(version(&bench.slots.go_back(&failed.running, "again").unwrap()), "1");
-    let last = bench.slots.go_back(&active.running, "this one too").unwrap();
+    assert_eq!(version(&bench.slots.fall_back(&failed.running, "again").unwrap()), "1");
+    let last = bench.slots.fall_back(&active.running, "this one too").unwrap();
     assert_eq!((version(&last), last.running.place), (built_in().as_str(), Place::BuiltIn));
     assert_eq!(bench.slots.state().unwrap().went_back.unwrap().reason, "this one too");
 }
@@ -159,12 +159,12 @@ fn what_runs_says_nothing_about_what_was_installed_meanwhile() {
     bench.slots.confirm(&running.running).unwrap();
     bench.slots.ended_well(&running.running).unwrap();
     assert_eq!(bench.slots.state().unwrap().trial_starts, Some(0));
-    assert_eq!(version(&bench.slots.go_back(&running.running, "old").unwrap()), "2");
+    assert_eq!(version(&bench.slots.fall_back(&running.running, "old").unwrap()), "2");
     assert_eq!(bench.slots.state().unwrap().went_back, None);
 }
 
 #[test]
-fn models_on_trial_are_replaced_and_confirmed_ones_stay_to_go_back_to() {
+fn models_on_trial_are_replaced_and_confirmed_ones_stay_to_roll_back_to() {
     let bench = bench();
     bench.settle("1");
     for new in ["2", "3", "4"] {
@@ -288,12 +288,12 @@ impl Files for ReadOnly {
 
 /// The real file system, except that one file cannot be read now, or another process holds the lock.
 #[derive(Debug)]
-enum Amiss {
+enum FaultyFiles {
     Unreadable(&'static str),
     Held,
 }
 
-impl Files for Amiss {
+impl Files for FaultyFiles {
     fn read(&self, path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
         match self {
             // EIO.
@@ -328,8 +328,8 @@ impl Files for Amiss {
 }
 
 impl Bench {
-    fn amiss(&self, amiss: Amiss) -> Slots {
-        Slots::with(self.slots.folder(), Box::new(amiss), Arc::new(SystemClock::start()))
+    fn with_fault(&self, files: FaultyFiles) -> Slots {
+        Slots::with(self.slots.folder(), Box::new(files), Arc::new(SystemClock::start()))
     }
 }
 
@@ -341,7 +341,7 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
     }
     let files = || ["state.toml", "a.bloodseg", "b.bloodseg"].map(|name| std::fs::read(bench.file(name)).unwrap());
     let before = files();
-    let failing = bench.amiss(Amiss::Unreadable("state.toml"));
+    let failing = bench.with_fault(FaultyFiles::Unreadable("state.toml"));
     let error = failing.install(&accepted("3", None)).unwrap_err();
     assert!(
         error.kind() == ErrorKind::Vision(error::ErrorKind::Output) && error.to_string().contains("cannot be read"),
@@ -350,7 +350,7 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
     assert!(files() == before, "something was overwritten");
     // A damaged state names nothing, and must not remain while a slot is overwritten.
     std::fs::write(bench.file("state.toml"), "damaged").unwrap();
-    let failing = bench.amiss(Amiss::Unreadable("a.bloodseg"));
+    let failing = bench.with_fault(FaultyFiles::Unreadable("a.bloodseg"));
     failing.install(&accepted("3", None)).unwrap_err();
     let state = bench.slots.state().unwrap();
     assert_eq!((state.active, state.a), (Place::BuiltIn, None));
@@ -363,7 +363,7 @@ fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_sam
     bench.install("2");
     let state = || std::fs::read(bench.file("state.toml")).unwrap();
     let before = state();
-    let held = bench.amiss(Amiss::Held);
+    let held = bench.with_fault(FaultyFiles::Held);
     let active = held.begin_run().unwrap();
     assert_eq!((version(&active), active.running.on_trial), ("1", false), "an uncounted trial could continue forever");
     assert!(active.running.fell_back.unwrap().contains("models install"));
@@ -377,7 +377,7 @@ fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_sam
     for error in refusals {
         assert!(error.kind() == ErrorKind::Held && error.to_string().contains("models install"), "{error}");
     }
-    assert_eq!(version(&held.go_back(&on_trial, "it failed").unwrap()), "1");
+    assert_eq!(version(&held.fall_back(&on_trial, "it failed").unwrap()), "1");
     assert!(state() == before, "something was recorded");
     bench.slots.confirm(&bench.slots.begin_run().unwrap().running).unwrap();
     assert_eq!(version(&held.begin_run().unwrap()), "2", "confirmed models run");

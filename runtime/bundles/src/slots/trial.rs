@@ -22,7 +22,7 @@ pub enum Next {
     GoOn,
     /// Confirm the models: [`super::Slots::confirm`].
     Confirm,
-    /// Roll back, for this reason: [`super::Slots::go_back`].
+    /// Roll back, for this reason: [`super::Slots::fall_back`].
     GoBack(String),
 }
 

@@ -320,7 +320,7 @@ impl Write for Narrow {
 }
 
 #[test]
-fn a_disk_that_fills_up_anywhere_in_an_export_is_told() {
+fn a_disk_that_fills_up_anywhere_in_an_export_is_reported() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let formats = [
@@ -366,7 +366,7 @@ fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
     let run = records.run(1).unwrap().unwrap();
     let run = crate::report::Scope::of_run(&records, run).unwrap();
     crate::report::write(&records, &run, &mut io::sink(), &mut || assert!(!is_held_up(), "the report")).unwrap();
-    // Where there are two passes, it is told.
+    // Where there are two passes, it is reported.
     for format in [Format::Coco, Format::ImagejRoi(Coordinates::Input)] {
         assert!(format.holds_records());
         writer.execute_batch("PRAGMA busy_timeout = 0").unwrap();

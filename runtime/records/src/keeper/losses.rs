@@ -61,17 +61,17 @@ impl Keeper {
         let Losses { of_run, told, .. } = self.losses;
         // A disk that is slightly too slow loses every other frame: one event each would make it slower still.
         if trouble.is_some() || of_run >= 2 * told {
-            self.tell_losses(trouble);
+            self.report_losses(trouble);
         }
     }
 
     /// At the end of the run, reports the rest.
-    pub(super) fn tell_last_losses(&mut self) {
+    pub(super) fn report_last_losses(&mut self) {
         let trouble = self.losses.trouble.take().filter(|trouble| trouble.frames > 0);
-        self.tell_losses(trouble);
+        self.report_losses(trouble);
     }
 
-    fn tell_losses(&mut self, trouble: Option<Trouble>) {
+    fn report_losses(&mut self, trouble: Option<Trouble>) {
         let Losses { of_run, told, .. } = self.losses;
         let frames = of_run.saturating_sub(told);
         if frames == 0 {

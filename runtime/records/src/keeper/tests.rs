@@ -280,7 +280,7 @@ proptest! {
 }
 
 #[test]
-fn a_frame_larger_than_all_that_is_allowed_is_kept_and_told_once() {
+fn a_frame_larger_than_all_that_is_allowed_is_kept_and_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) =
         open(folder.path(), Retention { most_bytes: 200_000, most_age_ms: None, oldest_make_room: false });

@@ -75,7 +75,7 @@ impl Facts {
 
 /// The numbers of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct Written {
     /// Frames.
     pub frames: u64,
     /// Cells.
@@ -89,7 +89,7 @@ pub struct Told {
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read,
 /// [`crate::export::ExportError::Write`] when `out` takes no more.
-pub fn write(records: &Records, about: &Scope, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Told> {
+pub fn write(records: &Records, about: &Scope, out: &mut dyn Write, progress: &mut dyn FnMut()) -> Result<Written> {
     let extent = records.extent(&about.filter)?;
     let pitches = records.pitches(&about.filter)?;
     let lengths = Lengths::of(&pitches);
@@ -128,5 +128,5 @@ pub fn write(records: &Records, about: &Scope, out: &mut dyn Write, progress: &m
     writeln!(out, "<p>Written by bloodseg {version} from records of version {schema}. Not a medical device.</p>")?;
     writeln!(out, "</footer>\n</body>\n</html>")?;
     out.flush()?;
-    Ok(Told { frames: facts.figures.frames, cells: facts.figures.cells, shown })
+    Ok(Written { frames: facts.figures.frames, cells: facts.figures.cells, shown })
 }

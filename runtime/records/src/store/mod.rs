@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_ours_that_cannot_be_read_are_told_from_what_others_put_there() {
+    fn records_of_ours_that_cannot_be_read_are_reported_from_what_others_put_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         drop(open_to_write(&path).unwrap());

@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_told_apart() {
+    fn what_is_not_ours_is_reported_apart() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE theirs (a)").unwrap();
         assert_eq!(look(&connection).unwrap(), Found::Foreign);

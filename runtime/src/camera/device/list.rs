@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_told_with_their_sizes() {
+    fn formats_are_reported_with_their_sizes() {
         let between = SizeOffer::Between { least: (2, 2), most: (64, 48), step: (2, 2) };
         let format = listed_format(&Offer { fourcc: *b"YUYV", sizes: vec![SizeOffer::Exact(640, 480), between] });
         assert_eq!((format.fourcc.as_str(), format.readable), ("YUYV", true));

@@ -122,7 +122,7 @@ fn fault(doing: &str, error: &io::Error) -> Fault {
     }
 }
 
-/// The range of levels, as V4L2 defines it if the driver leaves it open. `told` is the format as the crate prints it.
+/// The range of levels, as V4L2 defines it if the driver leaves it open. `printed` is the format as the crate prints it.
 fn range_of(layout: Layout, told: &str) -> Range {
     if told.contains("quantization: FULL_RANGE") || layout == Layout::Mjpeg {
         Range::Full

@@ -244,7 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_size_and_other_kinds_are_told_apart() {
+    fn another_size_and_other_kinds_are_reported_apart() {
         assert_eq!(read(&encode(&RgbImage::new(64, 40))), Err(JpegFault::WrongSize(64, 40)));
         let mut progressive = encode(&picture());
         let frame_header = progressive.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

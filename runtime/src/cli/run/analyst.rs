@@ -56,7 +56,7 @@ pub(super) struct Last {
 
 impl CliAnalyst {
     /// The models in use can differ from those the run began with.
-    pub(super) fn tell_models(&self) {
+    pub(super) fn report_models(&self) {
         lock(&self.tally).models = Some(info::models(self.pipeline.manifests()));
         if let Some(board) = &self.page {
             board.set_models(cards(self.pipeline.manifests()));
@@ -65,7 +65,7 @@ impl CliAnalyst {
 
     /// How a frame compares with the scale is only logged; a scale that all frames share, or a new one, is an event of
     /// the run.
-    fn tell_scale(&mut self, frame: &Frame, note: Note) {
+    fn report_scale(&mut self, frame: &Frame, note: Note) {
         match note {
             Note::Outlier { own_px, pool_px } => log::warn!(
                 "frame {} ({}): red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale",
@@ -86,10 +86,10 @@ impl CliAnalyst {
     }
 
     /// Why a model was rolled back is an event of the run.
-    fn tell_left(&mut self) {
+    fn report_left(&mut self) {
         let left = self.pipeline.take_left();
         if !left.is_empty() {
-            self.tell_models();
+            self.report_models();
         }
         for words in left {
             self.shared.happened("models left", words);
@@ -110,10 +110,10 @@ impl Analyst for CliAnalyst {
             scaler.as_it_is(pipeline, &frame.picture, &frame.origin)
         });
         let done = done.map(|_| ());
-        self.tell_left();
+        self.report_left();
         done?;
         if let Some(note) = note {
-            self.tell_scale(frame, note);
+            self.report_scale(frame, note);
         }
         let analysis =
             self.pipeline.latest().ok_or_else(|| Error::internal("analysis", "finished without a result"))?;
@@ -158,7 +158,7 @@ impl Analyst for CliAnalyst {
     fn end(&mut self) {
         lock(&self.drift).save();
         self.pipeline.end();
-        self.tell_left();
+        self.report_left();
         let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));
         lock(&self.tally).overlay = overlay;
     }

@@ -21,7 +21,7 @@ pub(super) const FILE: &str = "drift.json";
 /// Most bytes of the file that are read.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Diameters are told apart by this much, in pixels of the super-resolved picture, a hundredth of a red cell.
+/// Diameters are distinguished by this much, in pixels of the super-resolved picture, a hundredth of a red cell.
 const BIN_PX: f64 = 0.25;
 
 /// Up to three red cells.

@@ -23,7 +23,7 @@ pub(super) struct Tally {
     pub(super) counted: u64,
     pub(super) cells: u64,
     pub(super) unsupported: u64,
-    /// Red cells, white cells and platelets, once a model has told the kinds apart.
+    /// Red cells, white cells and platelets, once a model has distinguished the kinds.
     pub(super) kinds: Option<[u64; 3]>,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
     /// What the run was to reach, where it did.

@@ -137,7 +137,7 @@ impl Makers for CliMakers<'_> {
             // A model may have been installed in between. A restarted stage is an event, and the record of it names the
             // models.
             if is_anew {
-                analyst.tell_models();
+                analyst.report_models();
             }
             Ok(Box::new(analyst))
         })

@@ -264,12 +264,16 @@ fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
     };
     match tables {
         Tables::Failed(error) if error.is_output() => Err(error.into()),
-        Tables::Failed(error) => fault(Cause::told(format!("no tables: {error}"), error)),
+        Tables::Failed(error) => fault(Cause::with_source(format!("no tables: {error}"), error)),
         _ if counts.not_kept > 0 => {
             let found = format!("{} frames were not kept, see the warnings above", counts.not_kept);
             // The others came faster than the disk writes, or while it failed: free space would not have helped.
             let full = counters.lost_for_space > 0;
-            fault(if full { Cause::told(found, io::Error::from(io::ErrorKind::StorageFull)) } else { found.into() })
+            fault(if full {
+                Cause::with_source(found, io::Error::from(io::ErrorKind::StorageFull))
+            } else {
+                found.into()
+            })
         }
         _ => Ok(()),
     }

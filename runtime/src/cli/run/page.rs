@@ -13,7 +13,7 @@ use crate::{
         board::Board,
         facts::{Facts, ModelCard},
         guard::Token,
-        history::{RunTold, earlier_runs},
+        history::{RunSummary, earlier_runs},
         server::Server,
     },
     run::shared::Shared,
@@ -103,7 +103,7 @@ fn url(at: SocketAddr, machine: Option<String>, has_token: bool) -> String {
 }
 
 /// Errors while reading are not reported here: the run itself reports what is wrong with its records.
-fn earlier(out: &Path) -> Vec<RunTold> {
+fn earlier(out: &Path) -> Vec<RunSummary> {
     if !out.join(store::FILE).is_file() {
         return Vec::new();
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_can_be_opened() {
+    fn what_is_reported_can_be_opened() {
         for (at, machine, has_token, wanted) in [
             ("127.0.0.1:8571", Some("bench-2"), false, "http://127.0.0.1:8571/"),
             ("127.0.0.1:8571", None, true, "http://127.0.0.1:8571/?token=TOKEN"),

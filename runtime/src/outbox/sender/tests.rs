@@ -117,7 +117,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn frames_arrive_in_order_and_the_box_is_told_of() {
+fn frames_arrive_in_order_and_the_box_is_reported_of() {
     let mut bench = Bench::new();
     bench.record(40);
     let mut sender = bench.sender();
@@ -214,7 +214,7 @@ fn a_process_may_die_at_any_packet() {
 }
 
 #[test]
-fn a_broker_that_forgot_is_told_all_that_it_did_not_acknowledge() {
+fn a_broker_that_forgot_is_reported_all_that_it_did_not_acknowledge() {
     for cut_after in 0..60 {
         let mut bench = Bench::new();
         bench.record(20);
@@ -234,7 +234,7 @@ fn a_broker_that_forgot_is_told_all_that_it_did_not_acknowledge() {
 }
 
 #[test]
-fn what_retention_took_is_counted_and_told() {
+fn what_retention_took_is_counted_and_reported() {
     let mut bench = Bench::new();
     let mut sender = bench.sender();
     bench.record(10);

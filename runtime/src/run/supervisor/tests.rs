@@ -11,8 +11,8 @@ struct Box_ {
     supervisor: Supervisor,
     now: Duration,
     seen: [Seen; 3],
-    left_behind: usize,
-    amiss: Option<Reason>,
+    abandoned: usize,
+    problem: Option<Reason>,
     stopping: bool,
     /// Stages that do not move.
     still: Vec<Stage>,
@@ -22,7 +22,7 @@ impl Box_ {
     fn new() -> Self {
         let seen = [Seen { turns: 0, life: Life::Alive }; 3];
         let supervisor = Supervisor::new(Duration::ZERO);
-        Self { supervisor, now: Duration::ZERO, seen, left_behind: 0, amiss: None, stopping: false, still: Vec::new() }
+        Self { supervisor, now: Duration::ZERO, seen, abandoned: 0, problem: None, stopping: false, still: Vec::new() }
     }
 
     fn tick(&mut self) -> Orders {
@@ -33,13 +33,13 @@ impl Box_ {
                 seen.turns += 1;
             }
         }
-        let orders = self.supervisor.tick(self.now, self.seen, self.left_behind, self.amiss, self.stopping);
+        let orders = self.supervisor.tick(self.now, self.seen, self.abandoned, self.problem, self.stopping);
         for order in &orders {
             match order {
                 Order::Restart(stage) => self.seen[*stage as usize].life = Life::Alive,
                 Order::LeaveBehind(stage) => {
                     self.seen[*stage as usize].life = Life::Dead;
-                    self.left_behind += 1;
+                    self.abandoned += 1;
                 }
                 Order::FeedWatchdog | Order::Became(_) | Order::GiveUp(_) => {}
             }
@@ -156,13 +156,13 @@ fn deaths_are_forgiven_after_a_while() {
 }
 
 #[test]
-fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same() {
+fn a_capture_that_hangs_is_abandoned_once_and_the_watchdog_is_fed_all_the_same() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(5));
     it.still = vec![Stage::Capture];
     let orders = it.run(CAPTURE_STALL * 10);
-    assert_eq!(count(&orders, Order::LeaveBehind(Stage::Capture)), MAX_LEFT_BEHIND);
-    assert_eq!(count(&orders, Order::Restart(Stage::Capture)), MAX_LEFT_BEHIND);
+    assert_eq!(count(&orders, Order::LeaveBehind(Stage::Capture)), MAX_ABANDONED);
+    assert_eq!(count(&orders, Order::Restart(Stage::Capture)), MAX_ABANDONED);
     // No third one is begun. Page and records go on, and the service manager learns of it in the end.
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     let longest = orders
@@ -179,7 +179,7 @@ fn a_capture_that_hangs_is_left_behind_once_and_the_watchdog_is_fed_all_the_same
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     // It comes back.
     it.still.clear();
-    it.left_behind = 0;
+    it.abandoned = 0;
     assert_eq!(states(&it.run(Duration::from_secs(5))), [State::Running]);
 }
 
@@ -207,14 +207,14 @@ fn records_that_stand_are_a_state_and_no_reason_to_end() {
 }
 
 #[test]
-fn what_is_amiss_is_told_and_taken_back() {
+fn a_problem_is_reported_and_taken_back() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(1));
     for reason in [Reason::CameraAway, Reason::RecordsNotKept, Reason::FramesRefused] {
-        it.amiss = Some(reason);
+        it.problem = Some(reason);
         assert_eq!(states(&it.run(TICK)), [State::Degraded(reason)]);
     }
-    it.amiss = None;
+    it.problem = None;
     assert_eq!(states(&it.run(TICK)), [State::Running]);
 }
 
@@ -248,9 +248,9 @@ proptest! {
                 1 => it.still.push(stage),
                 2 => it.still.clear(),
                 3 => it.now += Duration::from_secs(20),
-                4 => it.left_behind = 0,
-                5 => it.amiss = Some(Reason::CameraAway),
-                6 => it.amiss = None,
+                4 => it.abandoned = 0,
+                5 => it.problem = Some(Reason::CameraAway),
+                6 => it.problem = None,
                 _ => {}
             }
             let down = it.seen.map(|seen| seen.life == Life::Dead);

@@ -67,7 +67,7 @@ fn every_address_answers_with_what_it_says() {
 }
 
 #[test]
-fn runs_of_the_same_folder_are_told() {
+fn runs_of_the_same_folder_are_reported() {
     if no_models() {
         return;
     }

@@ -150,7 +150,7 @@ impl Kinds {
     ///
     /// # Errors
     /// [`Error::Internal`] if maps and labels differ in size.
-    pub(super) fn tell(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
+    pub(super) fn assign(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
         let count = cells.last().map_or(0, |cell| usize::from(cell.label));
         self.sums.clear();
         self.sums.reserve_exact(most.max(count));

@@ -99,7 +99,7 @@ impl Measurer {
         let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
         cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
         match &maps.kinds {
-            Some(kinds) => self.kinds.tell(labels, kinds, most, cells),
+            Some(kinds) => self.kinds.assign(labels, kinds, most, cells),
             None => Ok(()),
         }
     }

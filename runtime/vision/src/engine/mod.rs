@@ -254,5 +254,5 @@ fn figures(plan: &TypedRunnableModel, programs: &[Arc<Program>], setup: &Setup) 
 }
 
 fn fault(name: &str, error: TractError) -> Error {
-    Error::model(name, Cause::told(format!("{error:#}"), error), "a graph that the engine can run", "")
+    Error::model(name, Cause::with_source(format!("{error:#}"), error), "a graph that the engine can run", "")
 }

@@ -20,7 +20,7 @@ impl Cause {
     }
 
     /// An error with another description.
-    pub fn told(words: impl Into<String>, error: impl Into<Source>) -> Self {
+    pub fn with_source(words: impl Into<String>, error: impl Into<Source>) -> Self {
         Self { words: words.into(), source: Some(error.into()) }
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(Cause::from(full()).lacks_space());
         assert!(Cause::from(image::ImageError::IoError(full())).lacks_space());
-        assert!(Cause::told("nothing was written", full()).lacks_space());
+        assert!(Cause::with_source("nothing was written", full()).lacks_space());
         assert!(!Cause::from("No space left on device (os error 28)").lacks_space());
     }
 }

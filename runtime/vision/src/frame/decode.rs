@@ -279,8 +279,10 @@ fn lies(turned: Orientation) -> bool {
 /// Opens a regular file of plausible size, and returns its size. A pipe or device could block or never end.
 fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |e: std::io::Error| match e.kind() {
-        ErrorKind::NotFound => Error::input(path, Cause::told("no such file", e), EXPECTED, "Check the name"),
-        ErrorKind::PermissionDenied => Error::input(path, Cause::told("no permission to read it", e), EXPECTED, ""),
+        ErrorKind::NotFound => Error::input(path, Cause::with_source("no such file", e), EXPECTED, "Check the name"),
+        ErrorKind::PermissionDenied => {
+            Error::input(path, Cause::with_source("no permission to read it", e), EXPECTED, "")
+        }
         _ => Error::input(path, e, EXPECTED, ""),
     };
     // Check the path first: opening a pipe would already wait for its other end.
@@ -338,5 +340,5 @@ fn broken(path: &Path, error: ImageError) -> Error {
         }
         other => (format!("a damaged picture ({other})"), EXPECTED.into(), again),
     };
-    Error::input(path, Cause::told(found, error), expected, todo)
+    Error::input(path, Cause::with_source(found, error), expected, todo)
 }

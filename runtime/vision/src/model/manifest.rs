@@ -159,7 +159,7 @@ impl Manifest {
     /// Reads the text of a manifest; `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let manifest: Self = toml::from_str(text).map_err(|e| {
-            Error::model(origin, Cause::told(e.message(), e.clone()), "a manifest as train-host writes it", "")
+            Error::model(origin, Cause::with_source(e.message(), e.clone()), "a manifest as train-host writes it", "")
         })?;
         if manifest.format != FORMAT {
             return Err(Error::model(

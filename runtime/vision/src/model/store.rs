@@ -52,7 +52,7 @@ impl Model {
     pub fn load(folder: &Path, name: &str, role: Role) -> Result<Self> {
         let text_path = folder.join(name).with_extension("toml");
         let text = String::from_utf8(read(&text_path, MAX_TEXT_BYTES)?).map_err(|e| {
-            Error::model(text_path.display(), Cause::told("bytes that are not UTF-8", e), "a manifest", "")
+            Error::model(text_path.display(), Cause::with_source("bytes that are not UTF-8", e), "a manifest", "")
         })?;
         let path = folder.join(name).with_extension("onnx");
         let onnx = read(&path, MAX_MODEL_BYTES)?;
@@ -124,7 +124,7 @@ pub fn read(path: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     let failed = |e: std::io::Error| match e.kind() {
         ErrorKind::NotFound => {
             let todo = "Check --models, or omit it to use the built-in ones";
-            fault(Cause::told("no such file", e), todo)
+            fault(Cause::with_source("no such file", e), todo)
         }
         _ => fault(e.into(), ""),
     };

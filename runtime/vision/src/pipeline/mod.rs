@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_a_net_of_four_maps_across_the_seams_of_tiles() {
+    fn kinds_are_reported_by_a_net_of_four_maps_across_the_seams_of_tiles() {
         let kinds_of = |picture: &RgbImage, threads| {
             let mut pipeline = Pipeline::load_with(&fixture::models_with_kinds(), &Setup::default(), threads).unwrap();
             assert!(pipeline.has_kinds());

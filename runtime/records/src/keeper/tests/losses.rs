@@ -8,7 +8,7 @@ fn on_record(folder: &Path) -> u64 {
 }
 
 #[test]
-fn frames_that_never_came_are_told_when_one_does_and_stand_in_the_run() {
+fn frames_that_never_came_are_reported_when_one_does_and_stand_in_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     assert_eq!(keeper.keep(&record(1, 3)), Kept::Durable);
@@ -17,7 +17,7 @@ fn frames_that_never_came_are_told_when_one_does_and_stand_in_the_run() {
     keeper.lost_by_run(7);
     assert_eq!(keeper.keep(&record(9, 3)), Kept::Durable);
     assert_eq!(on_record(folder.path()), 7);
-    // Of a few more it is not told at once, only that their number has doubled, and at the end.
+    // A few more are not reported at once, only that their number has doubled, and at the end.
     for lost in 8..=13 {
         keeper.lost_by_run(lost);
         assert_eq!(keeper.keep(&record(2 * lost, 3)), Kept::Durable);

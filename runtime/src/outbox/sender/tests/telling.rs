@@ -7,7 +7,7 @@ fn told(bench: &Bench) -> Value {
 }
 
 #[test]
-fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
+fn the_last_state_is_reported_even_where_an_earlier_one_is_still_under_way() {
     let mut bench = Bench::new();
     bench.record(3);
     let mut sender = bench.sender();
@@ -30,7 +30,7 @@ fn the_last_state_is_told_even_where_an_earlier_one_is_still_under_way() {
 }
 
 #[test]
-fn the_state_is_told_while_the_records_cannot_be_read() {
+fn the_state_is_reported_while_the_records_cannot_be_read() {
     let mut bench = Bench::new();
     bench.record(3);
     // Left behind by an earlier run.
@@ -47,7 +47,7 @@ fn the_state_is_told_while_the_records_cannot_be_read() {
 }
 
 #[test]
-fn the_state_is_told_while_frames_of_records_that_broke_are_under_way() {
+fn the_state_is_reported_while_frames_of_records_that_broke_are_under_way() {
     let mut bench = Bench::new();
     bench.record(3);
     bench.broker().completes_after = MAX_MQTT_ACK_WAIT / 2;

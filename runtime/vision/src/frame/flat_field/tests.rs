@@ -52,7 +52,7 @@ fn a_lamp_is_taken_out_up_to_its_noise() {
 }
 
 #[test]
-fn a_file_is_read_as_it_was_written_and_damage_is_told() {
+fn a_file_is_read_as_it_was_written_and_damage_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flat");
     let field = measured(100, 70);

@@ -89,7 +89,7 @@ fn a_cut_with_an_end_marker_after_it_is_found() {
 }
 
 #[test]
-fn a_missing_end_marker_alone_is_told_and_passes() {
+fn a_missing_end_marker_alone_is_reported_and_passes() {
     for (name, bytes) in all() {
         for left_out in [1, 2] {
             let found = Walk::through(&bytes[..bytes.len() - left_out]);

@@ -53,7 +53,7 @@ fn smears_are_good_also_when_mildly_disturbed() {
 }
 
 #[test]
-fn defocus_is_told_at_any_stain_and_with_noise() {
+fn defocus_is_reported_at_any_stain_and_with_noise() {
     for seed in 1..6 {
         let frame = frame(64, seed);
         for (stain, noise) in [(1.0, 1.0), (0.5, 1.0), (1.0, 5.0)] {
