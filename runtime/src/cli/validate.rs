@@ -1,5 +1,7 @@
 //! `bloodseg validate`: the program's counts against a person's counts of the same pictures.
 
+mod marked;
+
 use std::{io::BufWriter, path::PathBuf};
 
 use clap::Args;
@@ -18,12 +20,13 @@ const MAX_NAMED: usize = 3;
 
 /// Arguments of `validate`.
 ///
-/// The table has the columns `image` and `cells`: names as in the records, and the person's number of red and white cells. At least
-/// 40 pictures that both counted are needed. Writes the agreement (slope and offset with their covariance, bias and limits of
+/// COUNTS is a table with the columns `image` and `cells`: names as in the records, and the person's number of red and white cells;
+/// or a folder with labels, a file named like each picture: a mask (each connected area is a cell), a label picture (each value
+/// is a cell), or a CSV of boxes and points (kind,shape,x0,y0,x1,y1). At least 40 pictures that both counted are needed. Writes the agreement (slope and offset with their covariance, bias and limits of
 /// agreement) to a JSON file, which `segment --correct` takes, and as a page.
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// The person's counts, a CSV
+    /// The person's counts: a CSV, or a folder with labels
     #[arg(value_name = "COUNTS")]
     counts: PathBuf,
 
@@ -42,9 +45,9 @@ pub(super) struct ValidateArgs {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for counts that cannot be used or are too few,
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for files that cannot be written.
 pub(super) fn run(session: &Session, args: &ValidateArgs) -> Result<()> {
-    let counts = read_counts(&args.counts)?;
     let records = Records::open_checked(&recorded::folder(session, args.from.as_deref())?)?;
     recorded::warn_of_damage(&records);
+    let counts = if args.counts.is_dir() { marked::read(&args.counts, &records)? } else { read_counts(&args.counts)? };
     let (found, missing) = matched(&counts, &records)?;
     if !missing.is_empty() {
         let named: Vec<&str> = missing.iter().take(MAX_NAMED).map(String::as_str).collect();
