@@ -8,6 +8,12 @@ pub const MAX_CAMERA_OFFERS: usize = 64;
 /// Most controls that are read from a camera.
 pub const MAX_CAMERA_CONTROLS: usize = 256;
 
+/// Buffers that a driver is asked for: it fills one while the other is read.
+pub const CAMERA_BUFFERS: u32 = 2;
+
+/// Most buffers that are accepted from a driver that needs more; the kernel's own limit.
+pub const MAX_CAMERA_BUFFERS: u32 = 32;
+
 /// Longest single wait for a camera.
 pub const CAMERA_POLL: Duration = Duration::from_millis(100);
 
@@ -24,6 +30,7 @@ pub const MAX_CAMERA_RETRY: Duration = Duration::from_secs(5);
 pub const CAMERA_FORMAT_PATIENCE: u32 = 3;
 
 const _: () = {
+    assert!(CAMERA_BUFFERS <= MAX_CAMERA_BUFFERS);
     assert!(CAMERA_POLL.as_millis() * 10 <= CAMERA_STALL.as_millis());
     assert!(MIN_CAMERA_RETRY.as_millis() < MAX_CAMERA_RETRY.as_millis());
 };

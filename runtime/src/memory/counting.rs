@@ -12,8 +12,8 @@
 //! allocating; Rust then ends the process (SIGABRT), and its supervisor restarts it. This way the process that takes too
 //! much ends itself with a message, before the kernel selects one to kill.
 
-// The only unsafe code of the crate: `GlobalAlloc` is an unsafe trait. Every method passes its arguments unchanged to
-// `System`, so callers that keep our contract keep its contract, or refuses, which the trait allows.
+// `GlobalAlloc` is an unsafe trait. Every method passes its arguments unchanged to `System`, so callers that keep our
+// contract keep its contract, or refuses, which the trait allows.
 #![allow(unsafe_code)]
 
 use std::{

@@ -70,6 +70,19 @@ impl Layout {
     }
 }
 
+impl Range {
+    /// The range of a stream: what its driver states, otherwise what V4L2 defines for its colours.
+    pub fn of(layout: Layout, stated: Option<Self>, jpeg_colours: bool) -> Self {
+        match stated {
+            _ if layout == Layout::Mjpeg => Self::Full,
+            Some(stated) => stated,
+            // Sensors without colour pass their levels on unchanged.
+            None if jpeg_colours || layout == Layout::Grey => Self::Full,
+            None => Self::Limited,
+        }
+    }
+}
+
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -109,5 +122,17 @@ mod tests {
         assert_eq!((Layout::Nv12.row_bytes(5), Layout::Nv12.frame_bytes(3, 6)), (Some(6), Some(30)));
         assert_eq!(Layout::Grey.frame_bytes(u32::MAX, usize::MAX), None);
         assert_eq!(fourcc_text([b'Y', 0, 200, b'8']), "Y..8");
+    }
+
+    #[test]
+    fn the_range_is_what_the_driver_states_else_what_v4l2_defines() {
+        let (full, limited) = (Some(Range::Full), Some(Range::Limited));
+        assert_eq!(Range::of(Layout::Yuyv, None, false), Range::Limited);
+        assert_eq!(Range::of(Layout::Yuyv, None, true), Range::Full);
+        assert_eq!(Range::of(Layout::Yuyv, full, false), Range::Full);
+        assert_eq!(Range::of(Layout::Yuyv, limited, true), Range::Limited);
+        assert_eq!(Range::of(Layout::Grey, None, false), Range::Full);
+        assert_eq!(Range::of(Layout::Grey, limited, false), Range::Limited);
+        assert_eq!(Range::of(Layout::Mjpeg, limited, false), Range::Full);
     }
 }

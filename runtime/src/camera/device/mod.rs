@@ -6,6 +6,8 @@
 
 pub mod layout;
 pub mod list;
+#[cfg(target_os = "linux")]
+mod multi_planar;
 pub mod names;
 pub mod negotiate;
 #[cfg(test)]
