@@ -77,6 +77,7 @@ NOT_HERE = [
     (r"^(job=\$\()?sbatch\s", "takes a Slurm cluster; the test of the runtime runs the script of the array"),
     (r"^kubectl\s", "takes a Kubernetes cluster; the test of the runtime runs the command of the pod"),
     (r"^pip install WHEEL$", "the reader's Python; scripts/test-python installs a wheel"),
+    (r"^(minisign -V|sha256sum|install -m 755) ", "takes the files of a release; scripts/test-release checks them"),
     (r"^docker compose\s", "takes a container engine; scripts/test-fleet sets up the same files without one"),
     (r"^mosquitto_sub\s", "takes the broker of the fleet; scripts/test-fleet has it, and runs this line"),
 ]

@@ -2,7 +2,7 @@
 //!
 //! Frames are read from buffers that are mapped into memory once per stream. The file is non-blocking, and only read after
 //! `poll` with a timeout. The crate has no method for the range of levels, so that is parsed from its debug output; its
-//! version is pinned for that. It does not read frames of multi-planar devices: [`multi_planar`] does.
+//! version is pinned for that. It does not read frames of multi-planar devices: `multi_planar` does.
 
 use std::{
     fmt, io,
