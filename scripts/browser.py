@@ -129,7 +129,7 @@ class Tab:
         path.write_bytes(base64.b64decode(picture["data"]))
 
     def happened(self, method):
-        """What this tab told of one kind of event."""
+        """The events of one kind that this tab reported."""
         return [event["params"] for event in self.browser.events
                 if event.get("sessionId") == self.session and event.get("method") == method]
 
@@ -137,7 +137,7 @@ class Tab:
         """What the console said, and what was thrown. That a frame is held no more (409) is part of the play."""
         said = [thrown["exceptionDetails"] for thrown in self.happened("Runtime.exceptionThrown")]
         said += [call["args"] for call in self.happened("Runtime.consoleAPICalled") if call["type"] in ("error", "warning")]
-        entries = [told["entry"] for told in self.happened("Log.entryAdded")]
+        entries = [event["entry"] for event in self.happened("Log.entryAdded")]
         gone = lambda entry: "/picture/latest." in entry.get("url", "") and " 409 " in entry["text"]
         return said + [entry for entry in entries if entry["level"] in ("error", "warning") and not gone(entry)]
 

@@ -257,7 +257,7 @@ def wedge():
             latest = json.load(urllib.request.urlopen(page + "api/latest", timeout=5))
             asked += 1
             if health["state"] == "stopping" or latest["frame"]["number"] != FRAMES - 1:
-                complain(where, f"the page tells of {health} and frame {latest['frame']['number']}")
+                complain(where, f"the page shows {health} and frame {latest['frame']['number']}")
                 break
             time.sleep(0.1)
         rows, errors = exported(work / "r", work)

@@ -365,7 +365,7 @@ def own_names(example, broker):
 
 
 def metrics(box):
-    """What a page tells Prometheus, and to nobody else."""
+    """What a page reports to Prometheus, and to nobody else."""
     for token in (None, TOKEN[:-1], TOKEN + "x", password_of(READER)):
         check(box.ask("/metrics", token)[0] == 401, f"{box.name}: /metrics with token {token}: {box.ask('/metrics', token)}")
     check(box.ask("/healthz", None)[0] == 200, f"{box.name}: /healthz: {box.ask('/healthz', None)}")
@@ -441,7 +441,7 @@ def fleet(example, broker):
     boxes = [Box(example, name, 3) for name in example.boxes]
     acknowledged += [frame for box in boxes for frame in box.end()]
 
-    def told(got):
+    def numbers(got):
         frames = []
         for topic, message in got:
             frame = json.loads(message)
@@ -450,7 +450,7 @@ def fleet(example, broker):
         return collections.Counter(frames)
 
     # Each acknowledged frame arrived, once, and nothing else did.
-    expected, got = collections.Counter(acknowledged), told(reader.read(lambda got: len(got) >= len(acknowledged)))
+    expected, got = collections.Counter(acknowledged), numbers(reader.read(lambda got: len(got) >= len(acknowledged)))
     check(not expected - got, f"did not arrive: {expected - got}")
     check(not got - expected, f"arrived more than once, or acknowledged by nobody: {got - expected}")
     return f"{len(acknowledged)} frames of {len(boxes)} boxes, {scrapes} scrapes"

@@ -94,7 +94,7 @@ class Broker:
         return done.stdout.splitlines()
 
     def got(self):
-        """All that was kept for the subscriber so far: frames as (mark of the run, number), and frames told as lost."""
+        """All that was kept for the subscriber so far: frames as (mark of the run, number), and frames reported as lost."""
         frames, lost = [], 0
         for line in self.client("mosquitto_sub", "-i", "reader", "-c", "-q", "2", "-t", FRAMES, "-t", LOST, "-W", "3", "-F", "%t %p"):
             topic, payload = line.split(" ", 1)
@@ -201,7 +201,7 @@ def comes_and_goes():
     acknowledged += Run("comes-and-goes", broker.port, 3).end()
     frames, lost = broker.got()
     once("comes-and-goes", frames, acknowledged)
-    check(lost == 0, f"{lost} frames are told as lost")
+    check(lost == 0, f"{lost} frames are reported as lost")
     left = sorted(path.name for path in (work / "comes-and-goes" / "out").glob("records.sqlite*"))
     check(left == ["records.sqlite"], f"left behind: {left}")
     broker.stop()
@@ -259,9 +259,9 @@ def away():
     wrong = Run("away", broker.port, 3, "another password")
     wrong.end()
     check(any("refused" in line for line in wrong.problems), f"wrong password: {wrong.problems}")
-    check(PASSWORD not in " ".join(run.lines + run.problems + wrong.problems), "a password is told")
+    check(PASSWORD not in " ".join(run.lines + run.problems + wrong.problems), "a password is printed")
     broker.stop()
-    return "told, and sent by the next run"
+    return "reported, and sent by the next run"
 
 
 def hostile():

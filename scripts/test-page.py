@@ -58,21 +58,21 @@ class Run:
         command = [args.binary, "--config", "c.toml", "run", str(source), "--out", out, "--http", address, *more]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
         self.url, self.frames = None, 0
-        self.told = threading.Condition()
+        self.printed = threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()
-        self.wait(lambda: self.url, "the run tells the address of its page")
+        self.wait(lambda: self.url, "the run prints the address of its page")
 
     def read(self):
         for line in self.process.stdout:
-            with self.told:
+            with self.printed:
                 if line.startswith("page "):
                     self.url = line.split()[1]
                 self.frames += line.startswith("frame ")
-                self.told.notify_all()
+                self.printed.notify_all()
 
     def wait(self, is_so, what):
-        with self.told:
-            if not self.told.wait_for(is_so, LONGEST_S):
+        with self.printed:
+            if not self.printed.wait_for(is_so, LONGEST_S):
                 sys.exit(f"page: waited in vain until {what}")
 
     def wait_frames(self, frames):
@@ -150,7 +150,7 @@ def looks(tab):
     check(sorted(bars) == sorted(keyed) and len(bars) == 2, "each bar of the memory has its key")
     for chart, words in (("memory", ["Resident", "heap", "budget", "MiB"]), ("times", ["Segmentation", "in total", " ms"])):
         label = tab.value(f"document.getElementById('{chart}').getAttribute('aria-label')")
-        check(all(word in label for word in words), f"who does not see the bars of {chart} is told their values")
+        check(all(word in label for word in words), f"who does not see the bars of {chart} hears their values")
 
 
 def keys(tab):
@@ -185,13 +185,13 @@ def frozen(tab, run):
              "what is not seen is not loaded")
     tab.key(" ")
     tab.wait("settled() && !view.busy", "Space freezes")
-    told = tab.value("({frame: view.frame, shown: document.getElementById('count').textContent,"
+    shown_frame = tab.value("({frame: view.frame, shown: document.getElementById('count').textContent,"
                      " counted: view.latest.frame.counted, cells: view.latest.frame.cells})")
-    cells = json.loads(run.ask(f"api/cells?since={told['frame'] - 1}"))["cells"]
+    cells = json.loads(run.ask(f"api/cells?since={shown_frame['frame'] - 1}"))["cells"]
     # Platelets are among them, and counted apart.
-    cells = [cell for cell in cells if cell["frame"] == told["frame"] and cell["kind"] != "platelet"]
-    shown = int(told["shown"]) if told["counted"] else 0
-    check(shown == told["cells"] == len(cells), f"the count that is shown ({shown}) is that of /api/latest and /api/cells")
+    cells = [cell for cell in cells if cell["frame"] == shown_frame["frame"] and cell["kind"] != "platelet"]
+    shown = int(shown_frame["shown"]) if shown_frame["counted"] else 0
+    check(shown == shown_frame["cells"] == len(cells), f"the count that is shown ({shown}) is that of /api/latest and /api/cells")
     # However long ago that is.
     until = time.monotonic() + STALE_S + 2
     while time.monotonic() < until:
@@ -200,12 +200,12 @@ def frozen(tab, run):
             sys.exit(f"page: a frozen page that says {words!r}, stale: {tab.value(STALE)}")
         time.sleep(0.25)
     check(True, "a page that is frozen for long says that it is, and is not called old")
-    check(tab.value("view.frame") == told["frame"], "and stays")
-    check(tab.value("view.heard.frame.number") > told["frame"], "but hears how the run is")
+    check(tab.value("view.frame") == shown_frame["frame"], "and stays")
+    check(tab.value("view.heard.frame.number") > shown_frame["frame"], "but hears how the run is")
     tab.key("0")
-    check(tab.value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {told['frame']}"), "all three pictures of the frozen frame are there")
+    check(tab.value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {shown_frame['frame']}"), "all three pictures of the frozen frame are there")
     tab.key(" ")
-    tab.wait(f"view.frame > {told['frame']}", "Space goes on")
+    tab.wait(f"view.frame > {shown_frame['frame']}", "Space goes on")
 
 
 def shot(tab, run):

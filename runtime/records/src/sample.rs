@@ -38,6 +38,15 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let sample: Self = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        sample.checked()
+    }
+
     /// The same, without spaces at the ends of its texts.
     ///
     /// # Errors
@@ -104,8 +113,7 @@ impl SampleFile {
         if text.len() as u64 > MAX_SAMPLE_FILE_BYTES {
             return Err(failed(format!("more than {MAX_SAMPLE_FILE_BYTES} bytes")));
         }
-        let sample: Sample = toml::from_str(&text).map_err(|error| failed(error.message().to_owned()))?;
-        sample.checked().map(Some).map_err(failed)
+        Sample::parse(&text).map(Some).map_err(failed)
     }
 
     /// The sample if the file has changed since the last check; the first check always reports a change.

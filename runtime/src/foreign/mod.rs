@@ -9,6 +9,7 @@
 
 pub mod bundle;
 pub mod config;
+pub mod drift;
 pub mod flat_field;
 mod front;
 pub mod http;
@@ -17,6 +18,8 @@ pub mod manifest;
 pub mod onnx;
 pub mod onnx_gate;
 pub mod picture;
+pub mod sample;
+pub mod validation;
 pub mod yuyv_frame;
 
 /// A parser, and the function that passes bytes to it.
@@ -29,9 +32,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "bundle", meet: bundle::meet },
     Target { name: "config", meet: config::meet },
+    Target { name: "drift", meet: drift::meet },
     Target { name: "flat_field", meet: flat_field::meet },
     Target { name: "http", meet: http::meet },
     Target { name: "jpeg_frame", meet: jpeg_frame::meet },
@@ -39,5 +43,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "onnx", meet: onnx::meet },
     Target { name: "onnx_gate", meet: onnx_gate::meet },
     Target { name: "picture", meet: picture::meet },
+    Target { name: "sample", meet: sample::meet },
+    Target { name: "validation", meet: validation::meet },
     Target { name: "yuyv_frame", meet: yuyv_frame::meet },
 ];

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod answer;
 pub mod capture;
 pub mod crew;
+pub mod drift_history;
 pub mod limits;
 pub mod lockstep;
 pub mod pulses;

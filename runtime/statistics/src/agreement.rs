@@ -58,6 +58,9 @@ pub struct Agreement {
     pub validated: Interval,
 }
 
+/// Figures of counts beyond this are no counts.
+const MAX_PLAUSIBLE: f64 = 1e9;
+
 /// A value of the program as a person would have counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Corrected {
@@ -180,6 +183,33 @@ impl Agreement {
             high: (corrected + side(own.high - value)).max(0.0),
         };
         Ok(Corrected { value: corrected.max(0.0), interval })
+    }
+}
+
+impl Agreement {
+    /// What no agreement of counts can have, in one that was read from a file; none if it is plausible.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_finite = |estimate: &Estimate| {
+            [estimate.value, estimate.interval.low, estimate.interval.high].iter().all(|value| value.is_finite())
+        };
+        let [of_offset, both, of_slope] = self.covariance;
+        let is_variance = |variance: f64| (0.0..=MAX_PLAUSIBLE).contains(&variance);
+        let [lower, upper] = &self.limits;
+        let Interval { low, high } = self.validated;
+        if self.pairs < MIN_PAIRS {
+            Some("too few pairs")
+        } else if ![&self.offset, &self.slope, &self.bias, lower, upper].into_iter().all(is_finite) {
+            Some("figures that are not finite")
+        } else if self.slope.value <= 0.0 || self.slope.value > MAX_PLAUSIBLE || self.offset.value.abs() > MAX_PLAUSIBLE
+        {
+            Some("an implausible slope or offset")
+        } else if !is_variance(of_offset) || !is_variance(of_slope) || both.abs() > MAX_PLAUSIBLE || both.is_nan() {
+            Some("an implausible covariance")
+        } else if !(0.0 <= low && low <= high && high <= MAX_PLAUSIBLE) {
+            Some("an implausible validated range")
+        } else {
+            None
+        }
     }
 }
 

@@ -53,3 +53,29 @@ fn what_once_broke_a_parser_breaks_it_no_more() {
         meet_all(&fuzz().join("crashes").join(target.name), target.meet);
     }
 }
+
+/// Targets whose inputs are small and quick to parse.
+const QUICK: [&str; 4] = ["config", "drift", "sample", "validation"];
+
+/// Bytes after which most texts can still be parsed.
+const LIKELY: &[u8] = b"0123456789-.e,[]\" \n";
+
+proptest::proptest! {
+    #[test]
+    fn changed_bytes_of_the_corpora_break_no_promise(
+        target in proptest::sample::select(&QUICK), file: proptest::sample::Index,
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::sample::select(LIKELY)), 1..4),
+    ) {
+        let folder = fuzz().join("corpus").join(target);
+        let names: Vec<String> = names(&folder).into_iter().collect();
+        let mut bytes = std::fs::read(folder.join(file.get(&names))).unwrap();
+        for (at, byte) in changes {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+        }
+        let meet = TARGETS.iter().find(|known| known.name == target).unwrap().meet;
+        meet(&bytes);
+    }
+}

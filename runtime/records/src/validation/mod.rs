@@ -74,10 +74,19 @@ impl Validation {
         if text.len() as u64 > MAX_VALIDATION_BYTES {
             return Err(failed(format!("more than {MAX_VALIDATION_BYTES} bytes")));
         }
-        let validation: Self = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
-        match validation.version {
-            VERSION => Ok(validation),
-            other => Err(failed(format!("version {other}"))),
+        Self::parse(&text).map_err(failed)
+    }
+
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let validation: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match (validation.version, validation.agreement.fault()) {
+            (VERSION, None) => Ok(validation),
+            (VERSION, Some(fault)) => Err(fault.to_owned()),
+            (other, _) => Err(format!("version {other}")),
         }
     }
 

@@ -6,9 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{error::Result, run::limits::DRIFT_SAVE_EVERY_FIELDS};
+use crate::{
+    error::Result,
+    run::{
+        drift_history::{self, History},
+        limits::DRIFT_SAVE_EVERY_FIELDS,
+    },
+};
 use bloodseg_durable::{AtomicFile, open_plain};
-use bloodseg_statistics::drift::{Drift, Figure, Standing};
+use bloodseg_statistics::drift::{Figure, Standing};
 use bloodseg_vision::{
     cells::Kind,
     pipeline::Analysis,
@@ -31,7 +37,7 @@ const DIAMETER_BINS: usize = 256;
 #[derive(Debug)]
 pub(super) struct DriftWatch {
     path: PathBuf,
-    figures: [Drift; Figure::ALL.len()],
+    figures: History,
     /// Which of them have drifted, as was last reported.
     drifted: [bool; Figure::ALL.len()],
     unsaved: u32,
@@ -43,16 +49,7 @@ impl DriftWatch {
     /// With the history in `folder`, where there is one.
     pub(super) fn of(folder: &Path) -> Self {
         let path = folder.join(FILE);
-        let history = read(&path);
-        let figure = |at: usize, figure: Figure| {
-            let parts = history.as_ref().and_then(|history| history.get(at));
-            parts.and_then(|parts| Drift::from_parts(figure.least(), parts)).unwrap_or(Drift::new(figure.least()))
-        };
-        let mut at = 0;
-        let figures = Figure::ALL.map(|each| {
-            at += 1;
-            figure(at - 1, each)
-        });
+        let figures = read(&path).unwrap_or_else(drift_history::empty);
         let drifted = figures.map(|figure| matches!(figure.standing(), Standing::Drifted { .. }));
         Self { path, figures, drifted, unsaved: 0, diameters: [0; DIAMETER_BINS] }
     }
@@ -100,10 +97,8 @@ impl DriftWatch {
 
     fn write(&self) -> Result<()> {
         let failed = |error: std::io::Error| crate::error::Error::output(&self.path, error);
-        let parts: Vec<Vec<f64>> = self.figures.iter().map(|figure| figure.to_parts().to_vec()).collect();
         let mut file = AtomicFile::create_alone(&self.path)?;
-        serde_json::to_writer(&mut file, &parts).map_err(|error| failed(error.into()))?;
-        file.write_all(b"\n").map_err(failed)?;
+        file.write_all(drift_history::text(&self.figures).as_bytes()).map_err(failed)?;
         Ok(file.commit()?)
     }
 
@@ -149,20 +144,18 @@ impl DriftWatch {
     }
 }
 
-/// What the file says; none without the file, or where it is not a history.
-fn read(path: &Path) -> Option<Vec<Vec<f64>>> {
+/// The history in the file; none without the file, or if it holds no history.
+fn read(path: &Path) -> Option<History> {
     if fs::symlink_metadata(path).is_err() {
         return None;
     }
     let mut text = String::new();
     let read = open_plain(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text));
-    // NaN is null in JSON.
-    let parsed: Option<Vec<Vec<Option<f64>>>> = read.ok().and_then(|_| serde_json::from_str(&text).ok());
-    if parsed.is_none() {
+    let history = read.ok().and_then(|_| drift_history::parse(&text));
+    if history.is_none() {
         log::warn!("{}: not a history of drift; the baselines are learned again", path.display());
     }
-    let number = |part: Option<f64>| part.unwrap_or(f64::NAN);
-    Some(parsed?.into_iter().map(|parts| parts.into_iter().map(number).collect()).collect())
+    history
 }
 
 #[cfg(test)]

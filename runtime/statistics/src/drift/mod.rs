@@ -96,6 +96,13 @@ impl Figure {
     }
 }
 
+/// A state beyond this is damage, and would grow to infinity.
+const MAX_PLAUSIBLE: f64 = 1e15;
+
+fn is_plausible(part: f64) -> bool {
+    part.abs() <= MAX_PLAUSIBLE
+}
+
 /// Where a figure stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Standing {
@@ -186,14 +193,14 @@ impl Drift {
         let (fast, slow) = charts.split_at(chart::PARTS);
         let chart = |parts: &[f64]| {
             let (pinned, others) = parts.split_last()?;
-            let is_sound = others.iter().all(|part| part.is_finite()) && (pinned.is_finite() || pinned.is_nan());
+            let is_sound = others.iter().all(|part| is_plausible(*part)) && (is_plausible(*pinned) || pinned.is_nan());
             // Counts and deviations are not negative.
             let counts = [parts[0], parts[2], parts[4], parts[6], parts[7]];
             (is_sound && counts.iter().all(|part| *part >= 0.0))
                 .then(|| parts.try_into().ok().map(Chart::from_parts))?
         };
         let is_head = head[0] == VERSION && head[1] == f64::from(FIELDS_A_BATCH);
-        let is_batch = (0.0..head[1]).contains(&head[2]) && head[3].is_finite();
+        let is_batch = (0.0..head[1]).contains(&head[2]) && is_plausible(head[3]);
         (is_head && is_batch).then_some(())?;
         Some(Self { least, fast: chart(fast)?, slow: chart(slow)?, batch: [head[2], head[3]] })
     }
