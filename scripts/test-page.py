@@ -1,12 +1,14 @@
 """The checks of scripts/test-page: what a browser shows of runs that go well, and of others."""
 
 import argparse
+import base64
 import contextlib
 import functools
 import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sqlite3
@@ -402,7 +404,35 @@ def a_link_elsewhere(browser):
     server.shutdown()
 
 
-STATES = [all_is_well, two_look_on, a_slow_source, without_calibration, degraded, stopping, a_link_elsewhere]
+def a_report_on_paper(browser):
+    """The report about a sample, as a person prints and signs it."""
+    pictures = pathlib.Path(__file__).resolve().parent.parent / "data/synth/img"
+    segment = [args.binary, "-q", "segment", str(pictures), "--out", "counted", "--sample", "S-17", "--operator", "A. B."]
+    for command in (segment, [args.binary, "report", "--sample", "S-17", "--from", "counted", "--out", "report.html"]):
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"page: {' '.join(command)}: {done.stderr}")
+    tab = Tab(browser, (work / "report.html").as_uri())
+    tab.wait("document.readyState === 'complete'", "the report is there")
+    check(tab.value("document.querySelectorAll('[href^=\"data:image\"]').length") > 10, "its pictures are in it")
+    check(tab.value("['S-17', 'A. B.', 'Cells per field'].every(word => document.body.innerText.includes(word))"),
+          "it names the sample, the operator and the count")
+    # A4, in inches.
+    printed = tab.order("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
+    pdf = base64.b64decode(printed["data"])
+    if args.shots:
+        (args.shots / "report.pdf").write_bytes(pdf)
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
+    check(pdf.startswith(b"%PDF-") and 1 <= pages <= 8, f"it prints to a PDF of {pages} pages")
+    tab.size(794, 1123)
+    tab.order("Emulation.setEmulatedMedia", media="print")
+    check("Signature" in tab.value("document.body.innerText"), "there is a line to sign on")
+    check(tab.value("document.documentElement.scrollWidth <= innerWidth"), "nothing of it is cut off at the edge of the paper")
+    check(not [url for url in tab.asked() if not url.startswith(("file:", "data:"))], "and it asks for nothing elsewhere")
+    tab.close()
+
+
+STATES = [all_is_well, two_look_on, a_slow_source, without_calibration, degraded, stopping, a_link_elsewhere, a_report_on_paper]
 chosen = [state for state in STATES if args.only in (None, state.__name__)]
 if not chosen:
     sys.exit(f"page: no state `{args.only}`; expected one of {', '.join(state.__name__ for state in STATES)}")

@@ -75,6 +75,10 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     if !facts.lengths.known() {
         writeln!(out, "<p>The pitch is not known, so there is no count per area.</p>")?;
     }
+    if facts.about.is_of_sample() {
+        // On paper only.
+        writeln!(out, "<p class=\"sign\"><span>Reviewed by</span><span>Signature</span><span>Date</span></p>")?;
+    }
     writeln!(out, "</section>")
 }
 
