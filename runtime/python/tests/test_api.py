@@ -155,7 +155,9 @@ def test_threads_of_python_share_a_segmenter_and_run_beside_an_analysis(small):
 
 def test_ctrl_c_ends_a_long_call():
     code = """
-import numpy, bloodseg, sys
+import numpy, bloodseg, signal
+# A process in the background of a shell ignores it from the start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 array = numpy.random.default_rng(1).integers(0, 255, (700, 700, 3), numpy.uint8)
 print("ready", flush=True)
 try:

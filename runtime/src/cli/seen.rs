@@ -7,6 +7,7 @@ use bloodseg_records::{
     count::{CountedFrame, SampleCount},
     field::{Field, FieldState, Seen},
     sample::{Sample, SampleFile},
+    validation::{Correction, Validation},
 };
 use bloodseg_vision::pipeline::Analysis;
 
@@ -50,6 +51,8 @@ pub(super) struct SeenFields {
     seen: Vec<Seen>,
     count: SampleCount,
     goal: Goal,
+    /// A person's counts to correct by.
+    validation: Option<Validation>,
 }
 
 impl SeenFields {
@@ -63,7 +66,19 @@ impl SeenFields {
             seen: Vec::new(),
             count: SampleCount::default(),
             goal,
+            validation: None,
         }
+    }
+
+    /// Sets the counts of a person to correct by.
+    pub(super) fn correct_by(&mut self, validation: Option<Validation>) {
+        self.validation = validation;
+    }
+
+    /// The mean per field as a person would have counted it, by these models, super-resolution first; none without a
+    /// validation, or before a frame was counted.
+    pub(super) fn corrected(&self, models_sha256: &[String]) -> Option<Correction> {
+        Some(self.validation.as_ref()?.correct(&self.count.summary()?, models_sha256))
     }
 
     /// The sample that is under the lens; looked up before each frame. Of another sample nothing was seen.

@@ -291,7 +291,7 @@ mod tests {
     fn the_state_has_the_count_of_the_sample_with_its_interval_and_what_drifted() {
         let mut drifted = [false; 7];
         drifted[0] = true;
-        let answer = Answer { sample: Some("S-1".into()), summary: summary(), drifted };
+        let answer = Answer { sample: Some("S-1".into()), summary: summary(), drifted, ..Answer::default() };
         let text = state("b", State::Running, Some(&entry()), &answer, None, 0);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
@@ -346,7 +346,8 @@ mod tests {
         let long = "a".repeat(MAX_MQTT_NAME_BYTES);
         let gap = Gap { frames: u64::MAX, last_id: i64::MAX };
         let worst = State::Degraded(Reason::RecordsStand);
-        let longest = Answer { sample: Some("\u{1}".repeat(64)), summary: summary(), drifted: [true; 7] };
+        let longest =
+            Answer { sample: Some("\u{1}".repeat(64)), summary: summary(), drifted: [true; 7], ..Answer::default() };
         for text in [
             frame(&long, &entry),
             lost(&long, gap, &entry, u64::MAX),

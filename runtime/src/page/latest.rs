@@ -16,7 +16,7 @@ use crate::{
     run::{Counts, answer::Answer},
 };
 use bloodseg_clock::utc;
-use bloodseg_records::count::Summary;
+use bloodseg_records::{count::Summary, validation::Correction};
 
 /// See the module. Names and units are part of the public interface (docs/page.md).
 #[derive(Debug, Serialize)]
@@ -27,6 +27,8 @@ pub struct Latest<'a> {
     sample: Option<String>,
     /// What its frames come to; none before a frame was counted.
     answer: Option<Summary>,
+    /// The mean per field as a person would have counted it; none without a validation.
+    corrected: Option<Correction>,
     /// Measured figures that have drifted from their history.
     drifted: Vec<&'static str>,
     frame: Option<FrameNow>,
@@ -150,7 +152,7 @@ impl<'a> Latest<'a> {
         let kinds = board.kinds();
         let told = run.answer();
         let drifted = told.drifted_names();
-        let Answer { sample, summary: answer, .. } = told;
+        let Answer { sample, summary: answer, corrected, .. } = told;
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());
@@ -204,6 +206,7 @@ impl<'a> Latest<'a> {
             },
             sample,
             answer,
+            corrected,
             drifted,
             frame,
             counts: CountsNow {

@@ -1,6 +1,6 @@
 //! What the frames of a run come to so far, for everything that publishes it.
 
-use bloodseg_records::count::Summary;
+use bloodseg_records::{count::Summary, validation::Correction};
 use bloodseg_statistics::drift::Figure;
 
 /// What the frames of the sample under the lens come to.
@@ -10,6 +10,8 @@ pub struct Answer {
     pub sample: Option<String>,
     /// The counts; none before a frame was counted.
     pub summary: Option<Summary>,
+    /// The mean per field as a person would have counted it; none without a validation.
+    pub corrected: Option<Correction>,
     /// Which of [`Figure::ALL`] have drifted from their history.
     pub drifted: [bool; Figure::ALL.len()],
 }

@@ -19,7 +19,7 @@ use crate::{
     run::limits::{EVENT_QUEUE_LEN, FRAME_QUEUE_LEN, RECORD_POOL_LEN, RECORD_QUEUE_LEN},
 };
 use bloodseg_clock::Clock;
-use bloodseg_records::{count::Summary, frame_record::FrameRecord};
+use bloodseg_records::{count::Summary, frame_record::FrameRecord, validation::Correction};
 use bloodseg_statistics::drift::Figure;
 use bloodseg_vision::frame::Frame;
 
@@ -116,9 +116,9 @@ impl Shared {
     }
 
     /// Sets what was counted so far.
-    pub fn set_answer(&self, sample: Option<&str>, summary: Option<Summary>) {
+    pub fn set_answer(&self, sample: Option<&str>, summary: Option<Summary>, corrected: Option<Correction>) {
         let mut answer = lock(&self.answer);
-        answer.summary = summary;
+        (answer.summary, answer.corrected) = (summary, corrected);
         if answer.sample.as_deref() != sample {
             answer.sample = sample.map(str::to_owned);
         }

@@ -412,3 +412,28 @@ fn a_box_names_its_first_sample_in_the_config_and_keeps_a_later_one() {
     done(&["sample", "--clear", "--in", "r"], folder.path());
     assert_eq!(run(), ["S-1", "S-2"], "without one, it is that of the config");
 }
+
+#[test]
+fn a_run_corrects_by_a_validation_of_its_models_alone() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/validation/whole.json");
+    let of_its_models = std::fs::read_to_string(corpus).unwrap();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let mut validation: Value = serde_json::from_str(&of_its_models).unwrap();
+    let sha256 = |name: &str| bloodseg_vision::digest::sha256(&std::fs::read(models.join(name)).unwrap());
+    validation["models_sha256"] = [sha256("ssr.onnx"), sha256("unet.onnx")].to_vec().into();
+    validation["agreement"]["validated"] = serde_json::json!({ "low": 0.0, "high": 1000.0 });
+    std::fs::write(folder.path().join("own.json"), validation.to_string()).unwrap();
+    validation["models_sha256"] = vec!["0"; 2].into();
+    std::fs::write(folder.path().join("other.json"), validation.to_string()).unwrap();
+    let own = demo(folder.path(), "2", &["--correct", "own.json"]);
+    assert!(own.lines().any(|line| line.starts_with("count    corrected: ") && line.contains(" per field (")), "{own}");
+    let other = demo(folder.path(), "2", &["--correct", "other.json"]);
+    assert!(other.contains("count    not corrected: the validation is for other models"), "{other}");
+    std::fs::write(folder.path().join("none.json"), "{}").unwrap();
+    let refused = output(&["run", "demo", "--frames", "1", "--out", "r", "--correct", "none.json"], folder.path());
+    assert_eq!(refused.status.code(), Some(3));
+}

@@ -135,7 +135,12 @@ impl Analyst for CliAnalyst {
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
         }
-        self.shared.set_answer(sample.as_deref().map(|sample| sample.name.as_str()), seen.count().summary());
+        let models = self.pipeline.manifests().each_ref().map(|model| model.sha256.clone());
+        self.shared.set_answer(
+            sample.as_deref().map(|sample| sample.name.as_str()),
+            seen.count().summary(),
+            seen.corrected(&models),
+        );
         if let Some(words) = seen.reached()
             && !self.shared.stop.raise()
         {

@@ -20,7 +20,9 @@ use crate::{
     run::{Makers, analysis::Analyst, recording::Recorder, shared::Shared, work::Making},
 };
 use bloodseg_bundles::tried::TriedPipeline;
-use bloodseg_records::{count::Summary, kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog};
+use bloodseg_records::{
+    count::Summary, kept_pictures::KeptPictures, run_info::RunInfo, run_log::RunLog, validation::Validation,
+};
 use bloodseg_vision::scale::{Learning, Scaler};
 
 /// See the module documentation.
@@ -75,6 +77,11 @@ impl<'a> CliMakers<'a> {
             out,
             info,
         }
+    }
+
+    /// Sets the counts of a person to correct by.
+    pub(super) fn correct_by(&self, validation: Option<Validation>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).correct_by(validation);
     }
 
     /// What the frames of the sample under the lens come to.

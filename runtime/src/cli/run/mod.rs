@@ -43,6 +43,7 @@ use bloodseg_records::{
     run_log::{self, RunEnd, Tables},
     sample::SampleFile,
     store,
+    validation::Validation,
 };
 use bloodseg_vision::error::Cause;
 use makers::CliMakers;
@@ -116,6 +117,10 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     sample: SampleArgs,
 
+    /// A file of `bloodseg validate`: the count per field is also given as a person would have counted it
+    #[arg(long, value_name = "FILE")]
+    correct: Option<PathBuf>,
+
     /// End when this many cells were counted, each once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     until_cells: Option<u64>,
@@ -160,6 +165,7 @@ impl RunArgs {
 pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()> {
     // Before the models are loaded: a start that is stopped meanwhile must not count against models on trial.
     let stop = stop_on_signals()?;
+    let validation = args.correct.as_deref().map(Validation::read).transpose()?;
     let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
     let opened = budget::live_bytes();
@@ -204,6 +210,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
     let scaler = scale::begin(pipeline.pipeline()?, source.as_ref(), args.any_quality, &shared, fit)?;
     let mut makers = CliMakers::new(&shared, session, args, &out, info, (pipeline, fit), voice.clone());
+    makers.correct_by(validation);
     makers.scaler = Some(scaler);
     makers.page = page.as_ref().map(|page| Arc::clone(&page.board));
     let most_frames = args.frames.or((args.source == "demo").then_some(DEMO_FRAMES));
@@ -227,6 +234,9 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
         for line in summary.text("frame").lines() {
             voice.line(format_args!("count    {line}"));
         }
+    }
+    if let Some(corrected) = shared.answer().corrected {
+        voice.line(format_args!("count    {}", corrected.text()));
     }
     if let Some(counters) = shared.camera() {
         voice.line(format_args!("camera   {counters}"));

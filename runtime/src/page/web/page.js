@@ -242,12 +242,14 @@ async function show(latest) {
 const between = (interval, digits) => `${number(interval.low, digits)} to ${number(interval.high, digits)}`;
 
 // The totals of the sample, with their 95 % intervals.
-function showAnswer(sample, answer) {
+function showAnswer(sample, answer, corrected) {
   text("sample", sample == null ? "" : "for sample " + sample);
   const { total = {}, cells, cells_per_mm2: density, white_of_cells: share } = answer ?? {};
   text("total-cells", number(total.cells));
   text("a-field", number(cells?.mean, 1));
-  text("a-field-interval", cells ? between(cells.interval, 1) : "");
+  const by = !corrected ? "" : corrected.refused ? `; not corrected: ${corrected.refused}`
+    : `; corrected ${number(corrected.cells, 1)} (${between(corrected.interval, 1)})`;
+  text("a-field-interval", cells ? between(cells.interval, 1) + by : "");
   text("per-mm2", number(density?.density));
   text("per-mm2-interval", density ? between(density.interval, 0) : "");
   text("total-white", number(total.white));
@@ -258,8 +260,8 @@ function showAnswer(sample, answer) {
     : answer.seen_again + answer.overlapping ? `of ${number(answer.pictures)} frames` : "");
 }
 
-function showRun({ run, version, sample, answer, drifted, counts, camera, memory, trend, diameters }) {
-  showAnswer(sample, answer);
+function showRun({ run, version, sample, answer, corrected, drifted, counts, camera, memory, trend, diameters }) {
+  showAnswer(sample, answer, corrected);
   text("source", run.source_words);
   text("version", version);
   text("state-words", run.state_words);
