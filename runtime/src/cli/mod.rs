@@ -59,6 +59,7 @@ pub fn run() -> ExitCode {
     }
     logger.init();
     signals::survive_file_size_limit();
+    signals::end_on_a_cut_file();
     let done = dispatch(&args, voice.as_ref());
     if let Some(voice) = voice {
         voice.end();

@@ -1,8 +1,8 @@
-//! Ctrl-C, SIGTERM and SIGXFSZ.
+//! Ctrl-C, SIGTERM, SIGXFSZ and SIGBUS.
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::run::stop::Stop;
 use bloodseg_vision::error::Cause;
 
@@ -34,6 +34,20 @@ pub(super) fn survive_file_size_limit() {
         let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
         if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag) {
             log::debug!("SIGXFSZ ends the process: {error}");
+        }
+    }
+}
+
+/// Ends the process as for results that cannot be written if a file that is mapped into memory is cut: SQLite maps the index of its
+/// log. A service is then restarted, and continues with every acknowledged frame.
+pub(super) fn end_on_a_cut_file() {
+    #[cfg(unix)]
+    {
+        let always = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let status = ErrorKind::Output.exit_code().into();
+        let signal = signal_hook::consts::SIGBUS;
+        if let Err(error) = signal_hook::flag::register_conditional_shutdown(signal, status, always) {
+            log::debug!("SIGBUS kills the process: {error}");
         }
     }
 }

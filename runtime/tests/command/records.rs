@@ -437,3 +437,29 @@ fn a_run_corrects_by_a_validation_of_its_models_alone() {
     let refused = output(&["run", "demo", "--frames", "1", "--out", "r", "--correct", "none.json"], folder.path());
     assert_eq!(refused.status.code(), Some(3));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_cut_index_of_the_log_ends_a_run_with_a_code_and_loses_nothing() {
+    use std::time::{Duration, Instant};
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("r/records.sqlite-shm");
+    let args = ["run", "demo", "--frames", "2000", "--fps", "20", "--http", "off", "--out", "r"];
+    let mut child = bloodseg(&args, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut printed: Vec<String> = Vec::new();
+    while acks(printed.iter().cloned()).len() < 3 && began.elapsed() < Duration::from_secs(60) {
+        printed.extend(lines.next().map(Result::unwrap));
+    }
+    fs::File::options().write(true).open(&index).unwrap().set_len(0).unwrap();
+    printed.extend(lines.map(Result::unwrap));
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let kept = numbers_of(&frames_of(folder.path(), &[]));
+    assert!(acks(printed).iter().all(|frame| kept.contains(frame)), "{kept:?}");
+    demo(folder.path(), "2", &[]);
+    assert!(numbers_of(&frames_of(folder.path(), &[])).len() >= kept.len() + 2, "the next run continues");
+}
