@@ -73,7 +73,7 @@ fn what_has_no_cells_has_no_scale() {
 }
 
 #[test]
-fn the_analysis_at_the_scale_bears_it_out() {
+fn the_analysis_at_the_scale_confirms_it() {
     let mut pipeline = pipeline();
     let (picture, _) = smear(640, 480, 0.4, 5);
     let found = measure(&mut pipeline, &picture).unwrap().estimate().unwrap();
