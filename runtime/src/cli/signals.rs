@@ -12,7 +12,7 @@ pub(super) const STOPPED: u8 = 130;
 /// Both request a clean end; the second one ends the process immediately.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the handler cannot be installed.
+/// [`ErrorKind::Internal`] if the handler cannot be installed.
 pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
     let stop = Arc::new(Stop::default());
     let raised = Arc::clone(&stop);
