@@ -34,7 +34,8 @@ pub(crate) fn scatter(draw: &mut Draw, spec: &SmearSpec) -> Vec<Place> {
     let radius_px = spec.cell_diameter_px / 2.0 * spec.scale;
     let mut cells: Vec<Place> = Vec::new();
     for _ in 0..draw.count(spec.white_cells_per_mpx * area_mpx) {
-        let radius_px = radius_px * draw.between(1.25, 1.75);
+        let radius_px =
+            radius_px * if spec.any_white_cells { draw.between(1.05, 2.0) } else { draw.between(1.25, 1.75) };
         add(draw, spec, &mut cells, Kind::White, radius_px, false);
     }
     for _ in 0..draw.count(spec.red_cells_per_mpx * area_mpx) {

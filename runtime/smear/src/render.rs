@@ -44,7 +44,8 @@ fn lay(canvas: &mut Canvas, spec: &SmearSpec, seed: u64) -> Vec<Kind> {
                 canvas.lay(&cell.outline, Some(number), |at| cell.density(at, &spec.stain));
             }
             Kind::White => {
-                let cell = WhiteCell::draw(&mut draw, spec.scale, x, y, radius);
+                let any = if spec.any_white_cells { WhiteCell::any } else { WhiteCell::draw };
+                let cell = any(&mut draw, spec.scale, x, y, radius);
                 canvas.lay(&cell.outline, Some(number), |at| cell.density(at, &spec.stain));
             }
             Kind::Platelet => {

@@ -47,6 +47,8 @@ pub struct SmearSpec {
     pub pallor: f64,
     /// Kinds of red cells.
     pub shares: Shares,
+    /// Whether white cells vary over all kinds and nuclei, not only the most common ones.
+    pub any_white_cells: bool,
     /// Whether the truth includes platelets, for segmenters with kinds.
     pub labels_platelets: bool,
     /// The stain.
@@ -77,6 +79,7 @@ impl SmearSpec {
                 folded: 0.06,
                 parasitised: 0.02,
             },
+            any_white_cells: false,
             labels_platelets: false,
             stain: Stain::VIOLET,
             optics: Optics::CLEAR,
@@ -113,17 +116,21 @@ impl SmearSpec {
         spec
     }
     /// A variant of [`Self::varied`] that is hard to count: crowded, with deeper overlaps and wide pallor, more white
-    /// cells and platelets, and platelets in the truth.
+    /// cells and platelets of any look, in any stain, and platelets in the truth.
     pub fn crowded(width_px: u32, height_px: u32, seed: u64) -> Self {
         let mut spec = Self::varied(width_px, height_px, seed);
         let mut draw = Draw::new(seed, 4);
         spec.red_cells_per_mpx *= draw.between(0.8, 1.7);
-        spec.white_cells_per_mpx = draw.between(0.3, 2.5);
+        spec.white_cells_per_mpx = draw.between(0.5, 6.0);
         spec.platelets_per_mpx = draw.between(2.0, 14.0);
         spec.heaping = draw.between(0.4, 0.9);
         spec.heap_distance.0 = draw.between(0.5, 0.75);
         spec.pallor = draw.between(0.3, 1.0);
+        spec.any_white_cells = true;
         spec.labels_platelets = true;
+        if draw.chance(0.7) {
+            spec.stain = Stain::any(&mut draw);
+        }
         spec
     }
 }

@@ -37,6 +37,23 @@ impl Stain {
         Self { red_cell, nucleus: [0.95, 1.75, 0.55], cytoplasm: [0.38, 0.62, 0.18], platelet: [0.40, 0.75, 0.22] }
     }
 
+    /// Any stain with eosin and methylene blue: red cells from orange to violet, nuclei from blue to purple and denser than
+    /// red cells, cytoplasm from clear to blue.
+    pub(crate) fn any(draw: &mut Draw) -> Self {
+        let of = |draw: &mut Draw, green: (f64, f64), red: (f64, f64), blue: (f64, f64)| {
+            let strength = draw.between(green.0.ln(), green.1.ln()).exp();
+            [strength * draw.between(red.0, red.1), strength, strength * draw.between(blue.0, blue.1)]
+        };
+        let red_cell = of(draw, (0.25, 1.1), (0.1, 0.95), (0.2, 0.8));
+        let above = of(draw, (0.5, 1.4), (0.6, 1.4), (0.1, 0.6));
+        Self {
+            red_cell,
+            nucleus: plus(times(red_cell, draw.between(0.3, 0.9)), above),
+            cytoplasm: of(draw, (0.06, 0.6), (0.4, 1.3), (0.1, 0.7)),
+            platelet: of(draw, (0.25, 0.9), (0.4, 1.0), (0.15, 0.6)),
+        }
+    }
+
     /// The same stain, more or less dense and slightly different in colour.
     pub(crate) fn varied(mut self, draw: &mut Draw) -> Self {
         let uptake = draw.between(0.85, 1.15);

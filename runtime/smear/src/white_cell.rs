@@ -18,7 +18,7 @@ pub(crate) struct WhiteCell {
 }
 
 impl WhiteCell {
-    /// Draws a cell around a centre; the radius is in pixels of the picture.
+    /// Draws one of the common kinds around a centre; the radius is in pixels of the picture.
     pub(crate) fn draw(draw: &mut Draw, scale: f64, x_px: f64, y_px: f64, radius_px: f64) -> Self {
         let granulocyte = draw.chance(0.65);
         let lobes = if granulocyte { lobed(draw) } else { vec![(0.08, -0.05, draw.between(0.68, 0.85))] };
@@ -27,6 +27,22 @@ impl WhiteCell {
             outline: Outline::draw(draw, x_px, y_px, radius_px, form, draw_softness(scale)),
             lobes,
             cytoplasm: draw.between(0.45, 0.8),
+            texture: Texture(draw.seed()),
+        }
+    }
+
+    /// Draws any kind: from a lymphocyte that is nearly all nucleus to a granulocyte with five lobes in clear cytoplasm.
+    pub(crate) fn any(draw: &mut Draw, scale: f64, x_px: f64, y_px: f64, radius_px: f64) -> Self {
+        let lobes = match draw.whole(0, 9) {
+            0..=4 => scattered(draw),
+            5..=6 => kidney(draw),
+            _ => vec![(draw.between(-0.15, 0.15), draw.between(-0.15, 0.15), draw.between(0.6, 0.95))],
+        };
+        let form = Form { aspect: draw.between(0.75, 1.0), waves: draw.between(0.02, 0.14), ..Form::default() };
+        Self {
+            outline: Outline::draw(draw, x_px, y_px, radius_px, form, draw_softness(scale)),
+            lobes,
+            cytoplasm: draw.between(0.3, 1.0),
             texture: Texture(draw.seed()),
         }
     }
@@ -60,6 +76,32 @@ fn lobed(draw: &mut Draw) -> Vec<(f64, f64, f64)> {
             let (sin, cos) = (start + f64::from(n) * draw.between(1.0, 1.5)).sin_cos();
             let out = draw.between(0.36, 0.52);
             (out * cos, out * sin, draw.between(0.26, 0.38))
+        })
+        .collect()
+}
+
+/// Two to five lobes anywhere, connected or not.
+fn scattered(draw: &mut Draw) -> Vec<(f64, f64, f64)> {
+    let count = draw.whole(2, 5);
+    let start = draw.angle();
+    let step = std::f64::consts::TAU / f64::from(count) * draw.between(0.6, 1.0);
+    (0..count)
+        .map(|n| {
+            let (sin, cos) = (start + f64::from(n) * step + draw.between(-0.2, 0.2)).sin_cos();
+            let out = draw.between(0.3, 0.6);
+            (out * cos, out * sin, draw.between(0.2, 0.36))
+        })
+        .collect()
+}
+
+/// A bent band.
+fn kidney(draw: &mut Draw) -> Vec<(f64, f64, f64)> {
+    let (start, out, width) = (draw.angle(), draw.between(0.25, 0.45), draw.between(0.26, 0.4));
+    let span = draw.between(1.5, 4.0);
+    (0..6)
+        .map(|n| {
+            let (sin, cos) = (start + span * f64::from(n) / 5.0).sin_cos();
+            (out * cos, out * sin, width)
         })
         .collect()
 }

@@ -30,6 +30,9 @@ pub const MAX_MQTT_KEEP_ALIVE_S: u16 = 3600;
 /// Longest name of a source, in bytes: it becomes the name of a folder and of MQTT topics.
 pub const MAX_SOURCE_NAME_BYTES: usize = 64;
 
+/// Most control slides of a box.
+pub const MAX_CONTROL_SLIDES: usize = 32;
+
 const _: () = {
     assert!(MIN_PAGE_TOKEN_LEN < MAX_PAGE_TOKEN_LEN);
     assert!(DEFAULT_MQTT_KEEP_ALIVE_S <= MAX_MQTT_KEEP_ALIVE_S);

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use self::mqtt::MqttSection;
 use crate::{
-    config::limits::{DEFAULT_PICTURES_MIB, MAX_SOURCE_NAME_BYTES},
+    config::limits::{DEFAULT_PICTURES_MIB, MAX_CONTROL_SLIDES, MAX_SOURCE_NAME_BYTES},
     error::{Error, Result},
 };
 use bloodseg_records::{
@@ -52,6 +52,8 @@ pub struct Config {
     pub mqtt: MqttSection,
     /// `[sample]`
     pub sample: Option<Sample>,
+    /// `[quality]`
+    pub quality: QualitySection,
     /// `[source.NAME]`
     pub source: BTreeMap<String, Source>,
 }
@@ -153,6 +155,16 @@ pub enum SourceKind {
     Demo,
 }
 
+/// What results are held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QualitySection {
+    /// A file of `bloodseg validate`; `--correct` overrides it.
+    pub correct: Option<PathBuf>,
+    /// Names of samples that are control slides.
+    pub control_slides: Vec<String>,
+}
+
 /// One source of frames.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -217,7 +229,8 @@ impl Config {
         let models = &mut config.models;
         let of_models = [&mut models.dir, &mut models.slots, &mut models.key_file];
         let secrets = [&mut config.mqtt.password_file, &mut config.http.token_file];
-        for path in paths.chain(of_models).chain(secrets).chain([&mut config.output.dir]).flatten() {
+        let others = [&mut config.output.dir, &mut config.quality.correct];
+        for path in paths.chain(of_models).chain(secrets).chain(others).flatten() {
             *path = folder.join(&*path);
         }
         Ok(config)
@@ -255,6 +268,10 @@ impl Config {
         }
         if let Some(threads) = self.budget.threads.filter(|threads| !(1..=MAX_WORKERS).contains(threads)) {
             return Some(format!("budget.threads = {threads}, expected 1 to {MAX_WORKERS}"));
+        }
+        if self.quality.control_slides.len() > MAX_CONTROL_SLIDES {
+            let found = self.quality.control_slides.len();
+            return Some(format!("quality.control_slides has {found} names, expected at most {MAX_CONTROL_SLIDES}"));
         }
         if let Some(Err(found)) = self.sample.clone().map(Sample::checked) {
             return Some(format!("sample: {found}"));
@@ -410,6 +427,7 @@ mod tests {
         assert!(config.http.token.is_some());
         assert!(config.models.dir.is_some() && config.output.dir.is_some() && config.optics.um_per_px.is_some());
         assert!(config.records.most_days.is_some());
+        assert!(config.quality.correct.is_some() && config.quality.control_slides == ["K1"]);
         assert!(
             config.mqtt.address().is_some() && config.mqtt.password_file.is_some() && config.mqtt.box_name.is_some()
         );
@@ -503,12 +521,13 @@ mod tests {
     fn paths_start_at_the_folder_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
-        std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[http]\ntoken_file = \"t\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
+        std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[http]\ntoken_file = \"t\"\n[quality]\ncorrect = \"v.json\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();
         let config = Config::load(&path).unwrap();
         assert_eq!(config.models.dir, Some(folder.path().join("m")));
         assert_eq!(config.models.slots, Some(folder.path().join("s")));
         assert_eq!(config.models.key_file, Some(folder.path().join("k.pub")));
         assert_eq!(config.http.token_file, Some(folder.path().join("t")));
+        assert_eq!(config.quality.correct, Some(folder.path().join("v.json")));
         assert_eq!(config.source["a"].path, Some(PathBuf::from("/abs")));
         assert_eq!(Config::load(folder.path()).unwrap_err().exit_code(), 6);
         assert_eq!(Config::load(&folder.path().join("none")).unwrap_err().exit_code(), 6);

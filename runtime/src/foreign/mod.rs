@@ -9,6 +9,7 @@
 
 pub mod bundle;
 pub mod config;
+pub mod control;
 pub mod drift;
 pub mod flat_field;
 mod front;
@@ -32,9 +33,10 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "bundle", meet: bundle::meet },
     Target { name: "config", meet: config::meet },
+    Target { name: "control", meet: control::meet },
     Target { name: "drift", meet: drift::meet },
     Target { name: "flat_field", meet: flat_field::meet },
     Target { name: "http", meet: http::meet },

@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod answer;
 pub mod capture;
+pub mod control_history;
 pub mod crew;
 pub mod drift_history;
 pub mod limits;

@@ -6,9 +6,11 @@
 //! level [`LEVEL`].
 
 pub mod agreement;
+pub mod control;
 pub mod density;
 pub mod drift;
 pub mod fields;
+pub mod moments;
 pub mod share;
 pub mod single;
 

@@ -20,15 +20,33 @@ pub struct Mixture {
     pub fall_off_share: f64,
     /// Share of the inputs without faults of optics and sensor.
     pub clean_share: f64,
+    /// Share of the windows over which white cells of another field are laid.
+    pub pasted_share: f64,
+    /// Share of the windows whose white cells have another dye.
+    pub recoloured_share: f64,
 }
 
 impl Mixture {
     /// For super-resolution, which must be faithful to the camera, and sees more typical samples.
-    pub const PICTURES: Self =
-        Self { quarters_share: 0.5, usual_share: 0.7, stain_share: 0.4, fall_off_share: 0.15, clean_share: 0.75 };
+    pub const PICTURES: Self = Self {
+        quarters_share: 0.5,
+        usual_share: 0.7,
+        stain_share: 0.4,
+        fall_off_share: 0.15,
+        clean_share: 0.75,
+        pasted_share: 0.0,
+        recoloured_share: 0.0,
+    };
     /// For the segmenter, which must work under all conditions.
-    pub const CELLS: Self =
-        Self { quarters_share: 0.6, usual_share: 0.7, stain_share: 0.5, fall_off_share: 0.25, clean_share: 0.5 };
+    pub const CELLS: Self = Self {
+        quarters_share: 0.6,
+        usual_share: 0.7,
+        stain_share: 0.5,
+        fall_off_share: 0.25,
+        clean_share: 0.5,
+        pasted_share: 0.15,
+        recoloured_share: 0.5,
+    };
 }
 
 /// Greatest loss of light.
@@ -100,41 +118,70 @@ impl FallOff {
 /// strength, dye colour and lamp change them.
 #[derive(Debug, Clone)]
 struct Stain {
-    mix: [[f64; 3]; 3],
+    dye: Dye,
     shift: [f64; 3],
 }
 
 impl Stain {
     fn draw(rng: &mut impl Rng) -> Self {
         // From pale to deep.
-        let strength = rng.random_range(0.4f64.ln()..=1.5f64.ln()).exp();
-        let mut mix = [[0.0; 3]; 3];
-        for (row, line) in mix.iter_mut().enumerate() {
-            for (column, weight) in line.iter_mut().enumerate() {
-                *weight = if row == column {
-                    strength * rng.random_range(0.8..=1.25)
-                } else {
-                    strength * rng.random_range(-0.15..=0.15)
-                };
-            }
-        }
+        let dye = Dye::between(rng, (0.4, 1.5), (0.8, 1.25), 0.15);
         // A density of -0.2 is clipping light, 0.6 half the light.
         let lamp = rng.random_range(-0.15..=0.6);
         let shift = std::array::from_fn(|_| lamp + rng.random_range(-0.12..=0.12));
-        Self { mix, shift }
+        Self { dye, shift }
     }
 
     fn apply(&self, picture: &mut RgbImage) {
-        let density: Vec<f64> = (0..256).map(|level| -((f64::from(level) + 1.0) / 256.0).ln()).collect();
+        self.dye.map(picture, [0.0; 3], self.shift);
+    }
+}
+
+/// A linear change of the optical densities.
+#[derive(Debug, Clone)]
+pub(super) struct Dye {
+    mix: [[f64; 3]; 3],
+}
+
+impl Dye {
+    /// Another dye for one kind of cell, with larger changes than between two stains of the same smear.
+    pub(super) fn draw(rng: &mut impl Rng) -> Self {
+        Self::between(rng, (0.5, 1.6), (0.6, 1.5), 0.3)
+    }
+
+    fn between(rng: &mut impl Rng, strength: (f64, f64), own: (f64, f64), other: f64) -> Self {
+        let strength = rng.random_range(strength.0.ln()..=strength.1.ln()).exp();
+        let mut mix = [[0.0; 3]; 3];
+        for (row, line) in mix.iter_mut().enumerate() {
+            for (column, weight) in line.iter_mut().enumerate() {
+                *weight = strength
+                    * if row == column { rng.random_range(own.0..=own.1) } else { rng.random_range(-other..=other) };
+            }
+        }
+        Self { mix }
+    }
+
+    /// Changes the densities above those of the glass, given as levels.
+    pub(super) fn apply(&self, picture: &mut RgbImage, glass: [u8; 3]) {
+        let glass = glass.map(density);
+        self.map(picture, glass, glass);
+    }
+
+    fn map(&self, picture: &mut RgbImage, less: [f64; 3], plus: [f64; 3]) {
+        let densities: Vec<f64> = (0..=255).map(density).collect();
         for pixel in picture.pixels_mut() {
-            let from = pixel.0.map(|level| density[usize::from(level)]);
+            let from: [f64; 3] = std::array::from_fn(|at| densities[usize::from(pixel.0[at])] - less[at]);
             pixel.0 = std::array::from_fn(|channel| {
                 let row = self.mix[channel];
-                let to = row[0] * from[0] + row[1] * from[1] + row[2] * from[2] + self.shift[channel];
+                let to = row[0] * from[0] + row[1] * from[1] + row[2] * from[2] + plus[channel];
                 ((-to).exp() * 256.0 - 1.0).round().clamp(0.0, 255.0) as u8
             });
         }
     }
+}
+
+fn density(level: u8) -> f64 {
+    -((f64::from(level) + 1.0) / 256.0).ln()
 }
 
 /// Gaussian noise by the sum of twelve uniform draws.

@@ -15,4 +15,5 @@ pub mod set;
 pub mod sources;
 pub mod stains;
 pub mod turns;
+pub mod white_cells;
 pub mod window;

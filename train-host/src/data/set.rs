@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use image::{GrayImage, RgbImage};
 use indicatif::ParallelProgressIterator;
+use rand::RngExt as _;
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng};
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
@@ -14,6 +15,7 @@ use super::{
     field::Field,
     quarters::Quarters,
     sources::Sources,
+    white_cells::{has_white_cells, paste, recolour},
     window::{Sample, Window},
 };
 use crate::progress;
@@ -37,7 +39,7 @@ pub struct SampleSet {
 }
 
 /// Version of this file's output: part of the cache key.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 
 impl SampleSet {
     /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` if present.
@@ -53,7 +55,7 @@ impl SampleSet {
                 Err(e) => log::warn!("{}: {e:#}, regenerating", file.display()),
             }
         }
-        let sources = Sources::of(fields);
+        let (sources, donors) = (Sources::of(fields), Sources::with(fields, has_white_cells));
         let bar = progress::bar(count as u64, "windows");
         let samples: Vec<Quarters> = (0..count)
             .into_par_iter()
@@ -62,9 +64,18 @@ impl SampleSet {
                 // One generator per sample, so that the set does not depend on the number of threads.
                 let mut rng = Pcg64Mcg::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
                 let mut draw = |lr_px: u32| {
-                    let field = sources.draw(fields, &mut rng);
-                    let mut sample = Window::draw(field, lr_px, mixture.usual_share, &mut rng).cut_to(field, lr_px)?;
-                    sample.turn(&mut rng);
+                    let window = |field: &Field, rng: &mut Pcg64Mcg| {
+                        let mut sample = Window::draw(field, lr_px, mixture.usual_share, rng).cut_to(field, lr_px)?;
+                        sample.turn(rng);
+                        anyhow::Ok(sample)
+                    };
+                    let mut sample = window(sources.draw(fields, &mut rng), &mut rng)?;
+                    if !donors.is_empty() && rng.random_bool(mixture.pasted_share) {
+                        paste(&mut sample, &window(donors.draw(fields, &mut rng), &mut rng)?)?;
+                    }
+                    if rng.random_bool(mixture.recoloured_share) {
+                        recolour(&mut sample, &mut rng)?;
+                    }
                     degrade(&mut sample, mixture, &mut rng)?;
                     Ok(sample)
                 };

@@ -16,8 +16,13 @@ pub struct Sources {
 impl Sources {
     /// Groups fields.
     pub fn of(fields: &[Field]) -> Self {
+        Self::with(fields, |_| true)
+    }
+
+    /// Groups those fields that `keep` accepts.
+    pub fn with(fields: &[Field], keep: impl Fn(&Field) -> bool) -> Self {
         let mut by_name: BTreeMap<&str, (f64, Vec<usize>)> = BTreeMap::new();
-        for (index, field) in fields.iter().enumerate() {
+        for (index, field) in fields.iter().enumerate().filter(|(_, field)| keep(field)) {
             let group = by_name.entry(&field.source).or_insert((field.share, Vec::new()));
             group.1.push(index);
         }
@@ -27,6 +32,11 @@ impl Sources {
             (sum, members)
         };
         Self { groups: by_name.into_values().map(up_to).collect() }
+    }
+
+    /// Whether no field was kept.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
     }
 
     /// Draws a field; `fields` are those that were grouped, at least one.
@@ -59,5 +69,8 @@ mod tests {
         let (sources, mut rng) = (Sources::of(&fields), Pcg64Mcg::seed_from_u64(1));
         let drawn = (0..4000).filter(|_| sources.draw(&fields, &mut rng).source == "one").count();
         assert!((2850..3150).contains(&drawn), "{drawn}");
+        let kept = Sources::with(&fields, |field| field.source == "one");
+        assert!((0..20).all(|_| kept.draw(&fields, &mut rng).source == "one") && !kept.is_empty());
+        assert!(Sources::with(&fields, |_| false).is_empty());
     }
 }

@@ -121,8 +121,15 @@ fn the_segmenter_learns_disks() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
-    let calm =
-        Mixture { quarters_share: 0.0, usual_share: 1.0, stain_share: 0.0, fall_off_share: 0.0, clean_share: 1.0 };
+    let calm = Mixture {
+        quarters_share: 0.0,
+        usual_share: 1.0,
+        stain_share: 0.0,
+        fall_off_share: 0.0,
+        clean_share: 1.0,
+        pasted_share: 0.0,
+        recoloured_share: 0.0,
+    };
     let windows = SampleSet::windows(&[field(0), field(7)], &calm, 96, 1, root.path()).unwrap();
     let task = Unet::new(crate::net::unet::net(), windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);
     let settings = Settings { windows: 96, ..settings(8) };

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::{moments::Moments, over_time::OverTime, tally::Tally};
+use super::{over_time::OverTime, tally::Tally};
 use crate::{
     count::{CountedFrame, SampleCount},
     export::Result,
@@ -12,6 +12,7 @@ use crate::{
         read::{CellRow, Filter, FrameRow, Records},
     },
 };
+use bloodseg_statistics::moments::Moments;
 use bloodseg_vision::{cells::limits::MAX_CELLS, frame::quality::Verdict};
 
 /// Steps in which circularities are counted, from 0 to 1.

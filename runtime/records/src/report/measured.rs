@@ -8,11 +8,11 @@ use super::{
     figures::circularity,
     histogram::Histogram,
     html::text,
-    moments::Moments,
     table::{begin, counted, end, number},
     tally::Tally,
 };
 use crate::report::limits::MAX_REPORT_AREA_PX;
+use bloodseg_statistics::moments::Moments;
 use bloodseg_vision::{frame::quality::LEAST_SHARPNESS, geometry::SCALE, placement::PitchSource};
 
 /// Diameters and circularities.

@@ -16,7 +16,6 @@ mod histogram;
 mod html;
 pub mod limits;
 mod measured;
-mod moments;
 mod origin;
 mod over_time;
 pub(crate) mod page_parts;

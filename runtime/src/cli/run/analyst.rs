@@ -2,7 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{drift::DriftWatch, info, lines::Tally};
+use super::{
+    control::ControlWatch,
+    drift::DriftWatch,
+    info,
+    lines::Tally,
+    measured::{Measuring, Values},
+};
 use crate::{
     cli::seen::SeenFields,
     error::{Error, Result},
@@ -42,6 +48,10 @@ pub(super) struct CliAnalyst {
     pub(super) seen: Arc<Mutex<SeenFields>>,
     /// The history of its measured figures.
     pub(super) drift: Arc<Mutex<DriftWatch>>,
+    /// Its control slides.
+    pub(super) control: Arc<Mutex<ControlWatch>>,
+    /// Measures fields for both.
+    pub(super) measuring: Measuring,
     /// Of the frame that was analysed last.
     pub(super) last: Last,
 }
@@ -125,12 +135,9 @@ impl Analyst for CliAnalyst {
         self.last.cells.clear();
         self.last.cells.extend_from_slice(seen.cells());
         if self.last.field.is_some_and(|field| field.state == FieldState::New) {
-            let mut drift = lock(&self.drift);
-            drift.see(analysis, |words| {
-                log::warn!("drift: {words}");
-                self.shared.happened("drift", words);
-            });
-            self.shared.set_drifted(drift.drifted());
+            let values = self.measuring.values(analysis);
+            let name = sample.as_deref().map(|sample| sample.name.as_str());
+            compare(&self.shared, &self.control, &self.drift, name, values);
         }
         if let Some(board) = &self.page {
             board.publish(frame, analysis, counted, self.shared.clock.wall(), self.shared.clock.elapsed());
@@ -162,10 +169,41 @@ impl Analyst for CliAnalyst {
 
     fn end(&mut self) {
         lock(&self.drift).save();
+        lock(&self.control).end(|words| {
+            log::info!("control: {words}");
+            self.shared.happened("control", words);
+        });
         self.pipeline.end();
         self.report_left();
         let overlay = self.pipeline.latest().and_then(|latest| self.pictures.end(latest));
         lock(&self.tally).overlay = overlay;
+    }
+}
+
+/// Compares the values of a distinct field with the history of the run, or of the control slide under the lens.
+fn compare(
+    shared: &Shared,
+    control: &Mutex<ControlWatch>,
+    drift: &Mutex<DriftWatch>,
+    sample: Option<&str>,
+    values: Values,
+) {
+    let mut control = lock(control);
+    let happened = |kind: &'static str, words: String| {
+        log::warn!("{kind}: {words}");
+        shared.happened(kind, words);
+    };
+    match sample.filter(|_| control.is_control(sample)) {
+        Some(slide) => {
+            control.see(slide, &values, |words| happened("control", words));
+            shared.set_drifted(control.differing());
+        }
+        None => {
+            control.end(|words| happened("control", words));
+            let mut drift = lock(drift);
+            drift.see(values, |words| happened("drift", words));
+            shared.set_drifted(drift.drifted());
+        }
     }
 }
 

@@ -1,37 +1,19 @@
 //! Drift of a run's measured figures against their own history, which outlasts runs in a file beside the records.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{
-    error::Result,
-    run::{
-        drift_history::{self, History},
-        limits::DRIFT_SAVE_EVERY_FIELDS,
-    },
+use super::{
+    measured::Values,
+    small_file::{read_text, write_text},
 };
-use bloodseg_durable::{AtomicFile, open_plain};
+use crate::run::{
+    drift_history::{self, History},
+    limits::DRIFT_SAVE_EVERY_FIELDS,
+};
 use bloodseg_statistics::drift::{Figure, Standing};
-use bloodseg_vision::{
-    cells::Kind,
-    pipeline::Analysis,
-    placement::{PitchSource, Scaled},
-};
 
 /// Name of the file in the folder of results. Without it, the baselines are learned again.
 pub(super) const FILE: &str = "drift.json";
-
-/// Most bytes of the file that are read.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
-
-/// Diameters are distinguished by this much, in pixels of the super-resolved picture, a hundredth of a red cell.
-const BIN_PX: f64 = 0.25;
-
-/// Up to three red cells.
-const DIAMETER_BINS: usize = 256;
 
 /// The figures of a run.
 #[derive(Debug)]
@@ -41,8 +23,6 @@ pub(super) struct DriftWatch {
     /// Which of them have drifted, as was last reported.
     drifted: [bool; Figure::ALL.len()],
     unsaved: u32,
-    /// Cells of a frame by their diameter; its memory is used again.
-    diameters: [u32; DIAMETER_BINS],
 }
 
 impl DriftWatch {
@@ -51,12 +31,11 @@ impl DriftWatch {
         let path = folder.join(FILE);
         let figures = read(&path).unwrap_or_else(drift_history::empty);
         let drifted = figures.map(|figure| matches!(figure.standing(), Standing::Drifted { .. }));
-        Self { path, figures, drifted, unsaved: 0, diameters: [0; DIAMETER_BINS] }
+        Self { path, figures, drifted, unsaved: 0 }
     }
 
-    /// Adds a distinct field; reports each figure that has drifted since the field before, or is back.
-    pub(super) fn see(&mut self, analysis: &Analysis, mut report: impl FnMut(String)) {
-        let values = self.values(analysis);
+    /// Adds the values of a distinct field; reports each figure that has drifted since the field before, or is back.
+    pub(super) fn see(&mut self, values: Values, mut report: impl FnMut(String)) {
         for (((figure, drift), drifted), value) in
             Figure::ALL.into_iter().zip(&mut self.figures).zip(&mut self.drifted).zip(values)
         {
@@ -90,68 +69,15 @@ impl DriftWatch {
         if std::mem::take(&mut self.unsaved) == 0 {
             return;
         }
-        if let Err(error) = self.write() {
+        if let Err(error) = write_text(&self.path, &drift_history::text(&self.figures)) {
             log::warn!("the history of drift is not kept: {error}");
         }
-    }
-
-    fn write(&self) -> Result<()> {
-        let failed = |error: std::io::Error| crate::error::Error::output(&self.path, error);
-        let mut file = AtomicFile::create_alone(&self.path)?;
-        file.write_all(drift_history::text(&self.figures).as_bytes()).map_err(failed)?;
-        Ok(file.commit()?)
-    }
-
-    /// The figures of a field, in the order of [`Figure::ALL`]; NaN where there is none.
-    fn values(&mut self, analysis: &Analysis) -> [f64; Figure::ALL.len()] {
-        let (quality, counts) = (&analysis.quality, analysis.counts());
-        let diameter = self.median_diameter_um(analysis);
-        Figure::ALL.map(|figure| match figure {
-            Figure::Light => quality.brightness_levels,
-            Figure::Sharpness => quality.sharpness.unwrap_or(f64::NAN),
-            Figure::Contrast => quality.contrast_levels,
-            Figure::RedCellDiameter => diameter.unwrap_or(f64::NAN),
-            Figure::CellsAField => counts.cells.into(),
-            // None of none is 0 / 0: no value.
-            Figure::UnsupportedShare => f64::from(counts.unsupported) / f64::from(counts.cells),
-            Figure::Scale => analysis.scaled.placement.scale,
-        })
-    }
-
-    /// The median diameter of whole red cells. A pitch that was measured by red cells says nothing about their size.
-    fn median_diameter_um(&mut self, analysis: &Analysis) -> Option<f64> {
-        let Scaled { source, .. } = &analysis.scaled;
-        let um_per_sr_px = analysis.scaled.um_per_sr_px()?;
-        if *source == PitchSource::Measured {
-            return None;
-        }
-        self.diameters.fill(0);
-        let whole = analysis.cells.iter().filter(|cell| {
-            matches!(cell.kind, Kind::Red | Kind::Unknown) && !cell.touches_border && cell.consistency.supported()
-        });
-        let mut cells = 0;
-        for cell in whole {
-            let bin = (cell.equivalent_diameter_px / BIN_PX) as usize;
-            self.diameters[bin.min(DIAMETER_BINS - 1)] += 1;
-            cells += 1;
-        }
-        let mut below = 0;
-        let middle = self.diameters.iter().position(|count| {
-            below += count;
-            2 * below > cells
-        });
-        middle.map(|bin| (bin as f64 + 0.5) * BIN_PX * um_per_sr_px)
     }
 }
 
 /// The history in the file; none without the file, or if it holds no history.
 fn read(path: &Path) -> Option<History> {
-    if fs::symlink_metadata(path).is_err() {
-        return None;
-    }
-    let mut text = String::new();
-    let read = open_plain(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text));
-    let history = read.ok().and_then(|_| drift_history::parse(&text));
+    let history = drift_history::parse(&read_text(path)?);
     if history.is_none() {
         log::warn!("{}: not a history of drift; the baselines are learned again", path.display());
     }
@@ -159,17 +85,21 @@ fn read(path: &Path) -> Option<History> {
 }
 
 #[cfg(test)]
+mod virtual_days;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::fs;
 
     use super::*;
     use crate::run::answer::Answer;
 
-    fn analysis(brightness_levels: f64) -> Analysis {
-        let mut analysis = Analysis::default();
-        analysis.quality.brightness_levels = brightness_levels;
-        analysis.quality.sharpness = Some(0.5);
-        analysis
+    fn lit(light: f64) -> Values {
+        let mut values = [f64::NAN; Figure::ALL.len()];
+        values[0] = light;
+        values
     }
 
     fn names(watch: &DriftWatch) -> Vec<&'static str> {
@@ -187,13 +117,13 @@ mod tests {
         let mut watch = DriftWatch::of(folder.path());
         let mut words = Vec::new();
         for field in 0..6000 {
-            watch.see(&analysis(light(field)), |event| words.push(event));
+            watch.see(lit(light(field)), |event| words.push(event));
         }
         assert!(words.is_empty(), "{words:?}");
         watch.save();
         let mut watch = DriftWatch::of(folder.path());
         for field in 0..300 {
-            watch.see(&analysis(light(field) * (1.0 - 0.0005 * f64::from(field))), |event| words.push(event));
+            watch.see(lit(light(field) * (1.0 - 0.0005 * f64::from(field))), |event| words.push(event));
         }
         assert_eq!((words.len(), names(&watch)), (1, vec!["light"]));
         assert!(words[0].starts_with("light: ") && words[0].contains("where it was 240"), "{words:?}");
@@ -207,7 +137,7 @@ mod tests {
         for text in ["", "[]", "[[1.0]]", "{}", "[[null]]", &"[".repeat(1000)] {
             fs::write(folder.path().join(FILE), text).unwrap();
             let mut watch = DriftWatch::of(folder.path());
-            watch.see(&analysis(240.0), |_| {});
+            watch.see(lit(240.0), |_| {});
             assert!(names(&watch).is_empty(), "{text}");
         }
     }

@@ -8,8 +8,10 @@ use std::{
 use super::{
     RunArgs,
     analyst::{CliAnalyst, Last},
+    control::ControlWatch,
     drift::DriftWatch,
     lines::Tally,
+    measured::Measuring,
     recorder::CliRecorder,
 };
 use crate::{
@@ -49,6 +51,8 @@ pub(super) struct CliMakers<'a> {
     pub(super) seen: Arc<Mutex<SeenFields>>,
     /// The history of the run's measured figures.
     drift: Arc<Mutex<DriftWatch>>,
+    /// Its control slides.
+    control: Arc<Mutex<ControlWatch>>,
 }
 
 impl<'a> CliMakers<'a> {
@@ -72,6 +76,7 @@ impl<'a> CliMakers<'a> {
             page: None,
             seen: Arc::new(Mutex::new(SeenFields::new(out, args.goal()))),
             drift: Arc::new(Mutex::new(DriftWatch::of(out))),
+            control: Arc::new(Mutex::new(ControlWatch::of(out, control_slides(session, args)))),
             session,
             args,
             out,
@@ -95,6 +100,11 @@ impl<'a> CliMakers<'a> {
     }
 }
 
+/// Those of the command line and of the config.
+fn control_slides(session: &Session, args: &RunArgs) -> Vec<String> {
+    args.control_slides.iter().chain(&session.config.quality.control_slides).cloned().collect()
+}
+
 impl Makers for CliMakers<'_> {
     fn source(&mut self) -> Making<Box<dyn FrameSource>> {
         let (name, config, wish) = (self.args.source.clone(), self.session.config.clone(), self.args.wish());
@@ -115,7 +125,7 @@ impl Makers for CliMakers<'_> {
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
         let (is_anew, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
-        let (seen, drift) = (Arc::clone(&self.seen), Arc::clone(&self.drift));
+        let (seen, drift, control) = (Arc::clone(&self.seen), Arc::clone(&self.drift), Arc::clone(&self.control));
         Box::new(move || {
             let pipeline = match first {
                 Some(pipeline) => pipeline,
@@ -139,6 +149,8 @@ impl Makers for CliMakers<'_> {
                 page,
                 seen,
                 drift,
+                control,
+                measuring: Measuring::default(),
                 last,
             };
             // A model may have been installed in between. A restarted stage is an event, and the record of it names the

@@ -1,13 +1,16 @@
 //! `bloodseg run`: analyses the frames of a source as they arrive.
 
 mod analyst;
+mod control;
 mod drift;
 mod info;
 mod lines;
 mod makers;
+mod measured;
 mod page;
 mod recorder;
 mod scale;
+mod small_file;
 
 use std::{
     io,
@@ -121,6 +124,11 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     correct: Option<PathBuf>,
 
+    /// A sample that is a control slide, may be repeated: its figures are compared with those of its first session, and do
+    /// not count as drift
+    #[arg(long = "control-slide", value_name = "ID")]
+    control_slides: Vec<String>,
+
     /// End when this many cells were counted, each once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     until_cells: Option<u64>,
@@ -165,7 +173,8 @@ impl RunArgs {
 pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()> {
     // Before the models are loaded: a start that is stopped meanwhile must not count against models on trial.
     let stop = stop_on_signals()?;
-    let validation = args.correct.as_deref().map(Validation::read).transpose()?;
+    let correct = args.correct.as_deref().or(session.config.quality.correct.as_deref());
+    let validation = correct.map(Validation::read).transpose()?;
     let before = budget::live_bytes();
     let mut source = open(&args.source, &session.config, args.wish())?;
     let opened = budget::live_bytes();

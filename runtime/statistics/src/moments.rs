@@ -1,8 +1,11 @@
 //! Mean and standard deviation of values in one pass (Welford).
 
+use serde::{Deserialize, Serialize};
+
 /// The state after the values so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Moments {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moments {
     count: u64,
     mean: f64,
     squares: f64,
@@ -10,7 +13,7 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Adds a value; non-numbers are skipped.
-    pub(super) fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -20,13 +23,23 @@ impl Moments {
         self.squares += before * (value - self.mean);
     }
 
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether values lead to this state; a stored one can be damaged.
+    pub fn is_sound(&self) -> bool {
+        self.mean.is_finite() && self.squares.is_finite() && self.squares >= 0.0
+    }
+
     /// Their mean.
-    pub(super) fn mean(&self) -> Option<f64> {
+    pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then_some(self.mean)
     }
 
     /// The standard deviation of the population that they sample.
-    pub(super) fn deviation(&self) -> Option<f64> {
+    pub fn deviation(&self) -> Option<f64> {
         (self.count > 1).then(|| (self.squares.max(0.0) / (self.count - 1) as f64).sqrt())
     }
 }
