@@ -2,6 +2,7 @@
 
 mod bench;
 mod camera;
+mod control;
 mod corpora;
 mod doctor;
 mod eval;
