@@ -1,6 +1,6 @@
 //! `bloodseg segment`: pictures in, cells out.
 
-mod beside;
+mod lanes;
 mod lines;
 mod picture;
 mod place;

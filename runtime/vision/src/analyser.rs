@@ -106,8 +106,18 @@ impl Analyser {
     /// # Errors
     /// [`Error::Model`] if the engine cannot be set up again.
     pub fn another(&self) -> Result<Self> {
-        let (pipeline, scaler) = (self.pipeline.another()?, self.scaler.another());
-        Ok(Self { pipeline, scaler, note: None, ..*self })
+        self.another_with(self.options.threads)
+    }
+
+    /// The same with another number of threads for the tiles of a picture: one, where several analysers share the cores.
+    ///
+    /// # Errors
+    /// As [`Self::another`], and [`Error::Picture`] for a number of threads that makes no sense.
+    pub fn another_with(&self, threads: usize) -> Result<Self> {
+        let options = Options { threads, ..self.options };
+        options.check()?;
+        let (pipeline, scaler) = (self.pipeline.another(threads)?, self.scaler.another());
+        Ok(Self { pipeline, scaler, options, note: None })
     }
 
     /// Finds the scale that `count` pictures of one microscope share, as `bloodseg segment` does for a folder: up to nine

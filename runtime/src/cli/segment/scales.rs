@@ -35,19 +35,20 @@ pub(super) fn share(analyser: &mut Analyser, inputs: &[Input], how: How, stop: &
     Ok(shared.measured.into_iter().filter_map(named).collect())
 }
 
-/// Analyses a picture; the result is the analyser's latest one.
+/// Analyses a picture; the result is the analyser's latest one. Returns how its own scale compares with the shared one.
 ///
 /// # Errors
 /// Those of the analysis.
-pub(super) fn analyse(analyser: &mut Analyser, input: &Input, picture: &Picture, measured: &Measured) -> Result<()> {
+pub(super) fn analyse(
+    analyser: &mut Analyser,
+    input: &Input,
+    picture: &Picture,
+    measured: &Measured,
+) -> Result<Option<Note>> {
     let known = Known {
         placement: picture.placement,
         um_per_px: picture.metadata.um_per_px,
         measured: measured.get(&input.name).copied(),
     };
-    let found = analyser.analyse_known(&picture.rgb, &known).map_err(|e| e.at(&input.path))?;
-    if let Some(Note::Outlier { own_px, pool_px }) = found.note() {
-        log::warn!("{}: red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale", input.name);
-    }
-    Ok(())
+    Ok(analyser.analyse_known(&picture.rgb, &known).map_err(|e| e.at(&input.path))?.note())
 }

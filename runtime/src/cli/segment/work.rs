@@ -1,4 +1,4 @@
-//! The pictures of a call, one after the other.
+//! The pictures of a call: their results in order, however many are analysed at once.
 
 use std::{path::Path, thread};
 
@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::{
     SegmentArgs,
-    beside::Beside,
+    lanes::{Ahead, Lanes, Task},
     lines::{doubt, summary},
     picture::{Grid, How, Picture, write},
     records::CallRecords,
@@ -24,9 +24,10 @@ use crate::{
     run::stop::Stop,
 };
 use bloodseg_vision::{
-    analyser::{Analyser, Options},
+    analyser::{Analyser, Found, Options},
     overlay::Base,
-    scale,
+    pipeline::Analysis,
+    scale::{self, Note},
 };
 
 /// A call in progress, and the results of its pictures.
@@ -38,8 +39,8 @@ pub(super) struct Work {
     pub(super) json: bool,
     /// Measurements of pictures whose scale is shared.
     measured: Measured,
-    /// Whether pictures are read and written in parallel with the analysis.
-    with_threads: bool,
+    /// Pictures analysed at once.
+    lanes: usize,
     /// Records that `export` and `report` read; shards have none.
     pub(super) records: Option<CallRecords>,
     /// The totals of the pictures.
@@ -70,7 +71,7 @@ impl Work {
             analyser: Analyser::over(session.pipeline()?, options)?,
             how,
             measured: Measured::new(),
-            with_threads: session.threads() > 1,
+            lanes: session.threads(),
             records: None,
             seen: SeenFields::new(Path::new(""), Goal::default()),
             bar: print::progress(count, "pictures", session.quiet),
@@ -119,40 +120,78 @@ impl Work {
     /// # Errors
     /// Those of the tables, and internal errors; errors of pictures and results are only counted.
     pub(super) fn through(&mut self, inputs: &[&Input], out: &Path, tables: &mut Tables, stop: &Stop) -> Result<()> {
-        // A single picture has nothing to be read or written in parallel with.
-        let is_beside = self.with_threads && inputs.len() > 1;
-        let how = self.how;
+        let measured = std::mem::take(&mut self.measured);
+        let task = Task { inputs, how: self.how, measured: &measured, out };
+        // A single picture is analysed tile by tile on all threads.
+        let count = self.lanes.min(inputs.len());
         thread::scope(|scope| {
-            let mut beside = is_beside.then(|| Beside::start(scope, inputs, how, out)).transpose()?;
+            let mut lanes = (count > 1).then(|| Lanes::start(scope, count, &self.analyser, task)).transpose()?;
             for input in inputs {
                 if stop.is_raised() {
                     break;
                 }
-                let read = beside.as_ref().map_or_else(|| Picture::read(input, how), |beside| beside.next(input, how));
-                match read.and_then(|picture| self.analyse(input, picture, tables)) {
-                    Ok(base) => self.keep(input, out, base, beside.as_mut())?,
+                let ahead = lanes.as_mut().map_or(Ok(Ahead::Left), Lanes::next);
+                let done = match ahead {
+                    Ok(Ahead::Analysed(picture, analysis, note)) => {
+                        let found = Found::new(&analysis, self.any_quality(), note);
+                        let (base, taken) = match self.take_in(input, picture, found, tables) {
+                            Ok(base) => (Some(base), Ok(())),
+                            Err(error) => (None, Err(error)),
+                        };
+                        let base = base.filter(|_| !self.no_pictures);
+                        // In any case: the lane waits for it.
+                        lanes.as_ref().map_or(Ok(()), |lanes| lanes.write(analysis, base))?;
+                        taken
+                    }
+                    Ok(Ahead::Left) => self.alone(input, task, tables),
+                    Err(error) => Err(error),
+                };
+                match done {
+                    Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::Input => {
                         self.left_out(input, error);
                         continue;
                     }
                     Err(error) => return Err(error),
                 }
+                self.not_written(lanes.as_ref().map_or(Vec::new(), Lanes::failed));
                 self.done += 1;
                 self.bar.inc(1);
             }
-            let failed = beside.map(Beside::end).transpose()?;
-            self.not_written(failed.unwrap_or_default());
+            self.not_written(lanes.map_or(Vec::new(), Lanes::end));
             Ok(())
         })?;
         self.bar.finish_and_clear();
         Ok(())
     }
 
-    /// Analyses a picture, adds it to the tables, and prints its line; returns what its overlay is drawn on.
-    fn analyse(&mut self, input: &Input, picture: Picture, tables: &mut Tables) -> Result<Base> {
-        scales::analyse(&mut self.analyser, input, &picture, &self.measured)?;
+    fn any_quality(&self) -> bool {
+        self.analyser.options().any_quality
+    }
+
+    /// Reads, analyses and writes a picture that is the only one, or large.
+    fn alone(&mut self, input: &Input, task: Task<'_>, tables: &mut Tables) -> Result<()> {
+        let picture = Picture::read(input, self.how)?;
+        let note = scales::analyse(&mut self.analyser, input, &picture, task.measured)?;
+        let analysis = self.analyser.exchange(Analysis::default());
+        let base = self.take_in(input, picture, Found::new(&analysis, self.any_quality(), note), tables)?;
+        if !self.no_pictures {
+            self.not_written(write(task.out, &input.stem, &analysis, base).err());
+        }
+        // Its memory is used again.
+        self.analyser.exchange(analysis);
+        Ok(())
+    }
+
+    /// Takes what was found in a picture into the tables, and prints its line; returns what its overlay is drawn on.
+    fn take_in(&mut self, input: &Input, picture: Picture, found: Found<'_>, tables: &mut Tables) -> Result<Base> {
+        if let Some(Note::Outlier { own_px, pool_px }) = found.note() {
+            log::warn!(
+                "{}: red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale",
+                input.name
+            );
+        }
         let is_scaled = self.how.grid == Grid::Scaled;
-        let found = self.analyser.latest().ok_or_else(no_analysis)?;
         let (analysis, verdict, counted) = (found.analysis(), found.verdict(), found.is_counted());
         if !is_scaled && let Some(doubt) = doubt(self.analyser.pipeline().pitch(), analysis) {
             log::warn!("{}: {doubt}", input.path.display());
@@ -181,25 +220,6 @@ impl Work {
         picture.into_base(&analysis.scaled)
     }
 
-    /// Writes the pictures of the latest analysis, or passes them to the writer.
-    fn keep<'a>(&mut self, input: &'a Input, out: &Path, base: Base, beside: Option<&mut Beside<'a>>) -> Result<()> {
-        if self.no_pictures {
-            return Ok(());
-        }
-        let failed = match beside {
-            Some(beside) => {
-                beside.write(&input.stem, &mut self.analyser, base)?;
-                beside.failed()
-            }
-            None => {
-                let latest = self.analyser.latest().ok_or_else(no_analysis)?;
-                Vec::from_iter(write(out, &input.stem, latest.analysis(), base).err())
-            }
-        };
-        self.not_written(failed);
-        Ok(())
-    }
-
     /// Whether all of `count` pictures were processed.
     ///
     /// # Errors
@@ -224,9 +244,4 @@ impl Work {
         }
         Ok(())
     }
-}
-
-/// An internal error.
-fn no_analysis() -> Error {
-    Error::internal("segment", "no analysis")
 }

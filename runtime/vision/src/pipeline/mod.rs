@@ -105,12 +105,13 @@ impl Pipeline {
         }
     }
 
-    /// The same models for another thread: weights are shared, buffers are not.
+    /// The same models for another thread, which uses `threads` (1 to [`crate::pipeline::limits::MAX_WORKERS`]) for the tiles
+    /// of a picture: weights are shared, buffers are not.
     ///
     /// # Errors
     /// [`Error::Model`] if the engine cannot be set up again.
-    pub fn another(&self) -> Result<Self> {
-        Ok(Self::with(self.workers.another()?, self.rule, self.pitch.clone()))
+    pub fn another(&self, threads: usize) -> Result<Self> {
+        Ok(Self::with(self.workers.another(threads)?, self.rule, self.pitch.clone()))
     }
 
     /// The rule for extracting cells from the maps.

@@ -101,10 +101,10 @@ impl Workers {
     ///
     /// # Errors
     /// [`Error::Model`] if the engine cannot be set up again.
-    pub(super) fn another(&self) -> Result<Self> {
+    pub(super) fn another(&self, threads: usize) -> Result<Self> {
         let mut all = heapless::Vec::new();
         let _ = all.push(Box::new(self.first().another()?));
-        Ok(Self { all, helper: None, ..*self })
+        Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), ..*self })
     }
 
     /// Properties of the super-resolution model and the segmenter.
