@@ -58,7 +58,11 @@
 //!
 //! # Features
 //!
-//! There are no Cargo features: every build computes the same.
+//! Both are on by default. Every build computes the same.
+//!
+//! - `built-in-models`: the weights of [`model::store::Models::embedded`]. Without it, that is an error: load a folder or a
+//!   bundle.
+//! - `drawing`: [`pictures`] and [`overlay`].
 //!
 //! # Modules
 //!
@@ -93,7 +97,9 @@ pub mod error;
 pub mod frame;
 pub mod geometry;
 pub mod model;
+#[cfg(feature = "drawing")]
 pub mod overlay;
+#[cfg(feature = "drawing")]
 pub mod pictures;
 pub mod pipeline;
 pub mod placement;

@@ -19,6 +19,8 @@ use crate::{
 };
 use bloodseg_durable::AtomicFile;
 
+pub use crate::frame::name::stem;
+
 /// Bytes per pixel of the super-resolved grid that writing the pictures takes: labels as bytes, the overlay, and a whole
 /// compressed picture.
 pub const MAX_SAVED_PICTURE_BYTES_PER_PX: u64 = 12;
@@ -82,14 +84,6 @@ pub(crate) const SHADE_PX: usize = 8;
 
 /// Distance of the hatching lines in pixels.
 pub const HATCH_PX: u32 = 6;
-
-/// The stem of the names of a frame's pictures: its name up to the last dot.
-pub fn stem(name: &str) -> &str {
-    match name.rfind('.') {
-        Some(dot) if dot > 0 => &name[..dot],
-        _ => name,
-    }
-}
 
 /// Paths of the four pictures for `stem` in `folder`, in the order of [`SUFFIXES`].
 pub fn paths(folder: &Path, stem: &str) -> [PathBuf; 4] {

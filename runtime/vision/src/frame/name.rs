@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use crate::pictures;
-
 /// The name of a file, or of a source and a frame number. It is only formatted when written, so naming a camera frame
 /// allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +25,11 @@ impl FrameName {
         stem.clear();
         // Writing to a string cannot fail.
         let _ = match self {
-            Self::Page(name, page) => write!(stem, "{}#{page}", pictures::stem(name)),
+            Self::Page(name, page) => write!(stem, "{}#{page}", self::stem(name)),
             other => write!(stem, "{other}"),
         };
         if matches!(self, Self::Own(_) | Self::Numbered(..)) {
-            stem.truncate(pictures::stem(stem).len());
+            stem.truncate(self::stem(stem).len());
         }
     }
 }
@@ -49,6 +47,14 @@ impl fmt::Display for FrameName {
 impl From<String> for FrameName {
     fn from(name: String) -> Self {
         Self::Own(name)
+    }
+}
+
+/// The stem of the names of a frame's pictures: its name up to the last dot.
+pub fn stem(name: &str) -> &str {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => &name[..dot],
+        _ => name,
     }
 }
 
