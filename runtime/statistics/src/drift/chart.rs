@@ -5,7 +5,7 @@
 //! `sqrt(weight / (2 - weight))`. Values of a microscope are not independent, so that formula gives limits which are far too
 //! narrow; the deviation that `z` itself had while the baseline was learned is taken instead where it is wider.
 
-use super::limits::{MAX_DEVIATIONS, MIN_LEARNED};
+use super::limits::{BACK_WITHIN, MAX_DEVIATIONS, MIN_LEARNED};
 
 /// What a chart is set to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,7 +88,9 @@ impl Chart {
         let value = self.cut(value, rule, least);
         if self.is_learned(rule) {
             self.average += rule.weight * (value - self.average);
-            let is_beyond = (self.average - self.mean).abs() > self.limit(rule, least);
+            // An average that lies at its limit would leave it and return again and again.
+            let part = if self.is_out(rule) { BACK_WITHIN } else { 1.0 };
+            let is_beyond = (self.average - self.mean).abs() > part * self.limit(rule, least);
             self.beyond = if is_beyond { self.beyond + 1.0 } else { 0.0 };
             return;
         }

@@ -14,6 +14,9 @@ pub const FIELDS_A_BATCH: u32 = 360;
 /// Values further from the baseline count as if they were so many standard deviations from it.
 pub(super) const MAX_DEVIATIONS: f64 = 4.0;
 
+/// A figure that has drifted is back when its average is within this part of the limits.
+pub(super) const BACK_WITHIN: f64 = 0.5;
+
 /// Values that the first standard deviation is taken from, before any is too far from the baseline.
 pub(super) const MIN_LEARNED: u64 = 30;
 

@@ -2,8 +2,8 @@
 //!
 //! One rule on two time scales. A moving average of the figure (`chart`) is compared with a baseline from the first distinct
 //! fields: once field by field, for changes within minutes, and once on means of [`limits::FIELDS_A_BATCH`] fields, for changes
-//! within days. The figure has drifted when the average stays beyond its limits for several values. The baseline does not follow
-//! the figure: it is learned once, and set by [`Drift::restart`] or [`Drift::pin`], for example after a control slide.
+//! within days. The figure has drifted when the average stays beyond its limits for several values, until it is back within half
+//! of them. The baseline does not follow the figure: it is learned once, and set by [`Drift::restart`] or [`Drift::pin`].
 //!
 //! At one field in 10 s the first baseline takes twelve hours to learn, the second two days. Values have to be those of distinct
 //! fields: repeated values of one field would make the limits too narrow.
