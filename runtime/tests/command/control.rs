@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use bloodseg_smear::{SmearSpec, render_picture};
+
 fn done(args: &[&str], folder: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));
     let output = command.args(args).current_dir(folder).env_remove("RUST_LOG").output().unwrap();
@@ -15,16 +17,15 @@ fn done(args: &[&str], folder: &Path) -> String {
     text(&output.stderr)
 }
 
-/// The rendered fields, with all levels times `light`.
+/// Ten fields of one slide, with all levels times `light`.
 fn slide(folder: &Path, name: &str, light: f32) -> PathBuf {
-    let fields = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/synth/img");
     let to = folder.join(name);
     fs::create_dir(&to).unwrap();
-    for field in fs::read_dir(fields).unwrap() {
-        let field = field.unwrap();
-        let mut picture = image::open(field.path()).unwrap().to_rgb8();
+    for field in 0..10 {
+        let spec = SmearSpec { scale: 0.25, ..SmearSpec::field(300, 300) };
+        let mut picture = render_picture(&spec, field);
         picture.iter_mut().for_each(|level| *level = (f32::from(*level) * light).round() as u8);
-        picture.save(to.join(field.file_name()).with_extension("png")).unwrap();
+        picture.save(to.join(format!("{field}.png"))).unwrap();
     }
     to
 }
