@@ -459,14 +459,14 @@ def fleet(example, broker):
 def main():
     began = time.monotonic()
 
-    def tell(test, words):
+    def report(test, words):
         print(f"fleet: {test.__name__}: {words}; {time.monotonic() - began:.0f} s", flush=True)
 
     example = Example()
-    tell(checked, checked(example))
+    report(checked, checked(example))
     broker = Broker(example)
-    tell(own_names, own_names(example, broker))
-    tell(fleet, fleet(example, broker))
+    report(own_names, own_names(example, broker))
+    report(fleet, fleet(example, broker))
     stop(broker.process)
 
 

@@ -170,7 +170,7 @@ def keys(tab):
     tab.key("d")
     check(tab.value(theme) == "dark", "d makes it dark")
     check(tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)", "and dark is dark")
-    # Told after the page, which listened before.
+    # Sent after the page, which listened before.
     tab.value("window.systems = 0; window.system = matchMedia('(prefers-color-scheme: dark)');"
               " system.addEventListener('change', () => window.systems++)")
     for times, dark in enumerate((True, False), 1):

@@ -37,12 +37,12 @@ fn an_overrun_ends_the_process_with_a_message() {
         let beyond = black_box(vec![1_u8; 2 << 20]);
         panic!("{} bytes were given", within.len() + beyond.len());
     };
-    let told = String::from_utf8_lossy(&done.stderr);
-    assert!(told.contains("within the limit"), "{told}");
-    let line = told.lines().find(|line| line.starts_with("bloodseg: out of memory: ")).expect(&told);
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(stderr.contains("within the limit"), "{stderr}");
+    let line = stderr.lines().find(|line| line.starts_with("bloodseg: out of memory: ")).expect(&stderr);
     assert!(line.contains("2097152 bytes wanted") && line.contains("budget.total_mib"), "{line}");
     #[cfg(unix)]
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&done.status), Some(6), "SIGABRT: {told}");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&done.status), Some(6), "SIGABRT: {stderr}");
 }
 
 #[test]
@@ -50,8 +50,12 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
     let name = "what_the_budget_reckons_for_the_heap_is_what_a_run_takes";
     // In a process of its own: the heap is that of the process.
     if let Some(done) = child(name) {
-        let told = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success() && told.contains("reckoned"), "{told}{}", String::from_utf8_lossy(&done.stdout));
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            done.status.success() && stderr.contains("reckoned"),
+            "{stderr}{}",
+            String::from_utf8_lossy(&done.stdout)
+        );
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -93,10 +97,10 @@ fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
         Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap()
     };
     let refused = run(9);
-    let told = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(6), "{told}");
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(6), "{stderr}");
     for line in ["budget.total_mib = 9", "packed weights", "source of frames", "records (SQLite)", "total "] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(stderr.contains(line), "{line}: {stderr}");
     }
     assert!(refused.stdout.is_empty() && !folder.path().join("r").exists(), "something was started");
     // A debug binary is large; the limit holds all the same, and the run keeps to it.

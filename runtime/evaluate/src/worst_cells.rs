@@ -149,9 +149,9 @@ mod tests {
             worst.add(&field, &answer).unwrap();
             assert!(worst.cells.len() <= 4);
         }
-        let told: Vec<_> = worst.into_cells().into_iter().map(|c| (c.field, c.cell, c.iou, c.matched)).collect();
+        let listed: Vec<_> = worst.into_cells().into_iter().map(|c| (c.field, c.cell, c.iou, c.matched)).collect();
         let expected = [("b", 1, 0.0, false), ("c", 2, 0.0, false), ("b", 2, 0.25, false), ("a", 2, 0.75, true)];
-        assert_eq!(told, expected.map(|(field, cell, iou, matched)| (field.to_owned(), cell, iou, matched)));
+        assert_eq!(listed, expected.map(|(field, cell, iou, matched)| (field.to_owned(), cell, iou, matched)));
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         }
         let mut worst = WorstCells::new(9);
         worst.add(&field, &answer).unwrap();
-        let told: Vec<_> = worst.into_cells().into_iter().map(|cell| (cell.cell, cell.true_area_px)).collect();
-        assert_eq!(told, [(2, 200), (1, 100)]);
+        let listed: Vec<_> = worst.into_cells().into_iter().map(|cell| (cell.cell, cell.true_area_px)).collect();
+        assert_eq!(listed, [(2, 200), (1, 100)]);
     }
 }

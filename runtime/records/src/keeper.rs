@@ -265,9 +265,9 @@ impl Keeper {
             (self.box_ms, self.began) = (recorded, self.clock.elapsed());
         }
         let run_id = match write::find_run(&connection, &self.run)? {
-            Some((id, told)) => {
-                self.losses.told = self.losses.told.max(told);
-                self.lost_by_run(told);
+            Some((id, announced)) => {
+                self.losses.announced = self.losses.announced.max(announced);
+                self.lost_by_run(announced);
                 id
             }
             None => write::begin_run(&connection, &self.run, self.box_ms_now())?,

@@ -277,7 +277,7 @@ mod tests {
         folder
     }
 
-    fn told(next: Next) -> String {
+    fn described(next: Next) -> String {
         match next {
             Next::Frame(frame) => format!("{} {} {}", frame.number, frame.name, frame.picture.get_pixel(0, 0).0[0]),
             Next::Unreadable(error) => format!("unreadable {}", error.exit_code()),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn take(source: &mut Folder, count: usize) -> Vec<String> {
-        (0..count).map(|_| told(source.next_frame(Duration::ZERO).unwrap())).collect()
+        (0..count).map(|_| described(source.next_frame(Duration::ZERO).unwrap())).collect()
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Camera {
             Ok(()) => {
                 self.counters.reopened += 1;
                 self.link.opened();
-                log::warn!("{}: reopened ({})", self.name, told(self.intake.format()));
+                log::warn!("{}: reopened ({})", self.name, described(self.intake.format()));
             }
             Err(fault) => {
                 self.counters.refused += 1;
@@ -227,7 +227,7 @@ fn intake(wanted: &Wanted, target_um_per_px: Option<f64>, most_px: u64, format: 
         .map_err(|e| Fault::Refused { found: e.to_string(), todo: String::new() })
 }
 
-fn told(format: &Format) -> String {
+fn described(format: &Format) -> String {
     let Format { layout, width_px, height_px, range, .. } = format;
     format!("{layout} {width_px}x{height_px}, {range}")
 }
@@ -252,7 +252,7 @@ impl FrameSource for Camera {
             ),
         };
         let flat = if self.wanted.flat_field.is_some() { ", flat-field corrected" } else { "" };
-        format!("camera {}, {}{flat}; {becomes}", self.path.display(), told(self.intake.format()))
+        format!("camera {}, {}{flat}; {becomes}", self.path.display(), described(self.intake.format()))
     }
 
     fn pacing(&self) -> Pacing {

@@ -174,9 +174,11 @@ mod tests {
     #[test]
     fn the_command_line_goes_before_the_config() {
         let config = Config::parse("[source.x]\nkind = \"demo\"\nfps = 3.0\nseed = 5", "test").unwrap();
-        let told = |wish| open("x", &config, wish).unwrap().describe();
-        assert!(told(Wish::default()).contains("3 frames/s, seed 5"));
-        assert!(told(Wish { fps: Some(7.5), seed: Some(6), ..Wish::default() }).contains("7.5 frames/s, seed 6"));
+        let description = |wish| open("x", &config, wish).unwrap().describe();
+        assert!(description(Wish::default()).contains("3 frames/s, seed 5"));
+        assert!(
+            description(Wish { fps: Some(7.5), seed: Some(6), ..Wish::default() }).contains("7.5 frames/s, seed 6")
+        );
     }
 
     #[test]

@@ -32,12 +32,12 @@ pub(super) fn run(args: &CamerasArgs) -> Result<()> {
     } else if found.is_empty() {
         print::line(NONE);
     } else {
-        found.iter().for_each(tell);
+        found.iter().for_each(print_one);
     }
     Ok(())
 }
 
-fn tell(camera: &ListedCamera) {
+fn print_one(camera: &ListedCamera) {
     let name = camera.name.as_deref().unwrap_or("unnamed");
     print::line(format_args!("{}  {name}", camera.device.display()));
     if let Some(fault) = &camera.fault {

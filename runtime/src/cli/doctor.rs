@@ -57,7 +57,7 @@ pub(super) fn run(all: &AllArgs, args: &DoctorArgs) -> Result<ExitCode> {
         let report = Report { exit_code, findings: &findings };
         print::json("doctor", &report)?;
     } else {
-        findings.iter().for_each(tell);
+        findings.iter().for_each(print_one);
         print::line(summary(&findings));
     }
     Ok(ExitCode::from(exit_code))
@@ -113,7 +113,7 @@ fn disk(_: &Config, _: &DoctorArgs) -> Finding {
     Finding::skipped("disk", "free space is only checked on Linux", "")
 }
 
-fn tell(finding: &Finding) {
+fn print_one(finding: &Finding) {
     let Finding { check, outcome, found, expected, todo, .. } = finding;
     let mark = match outcome {
         Outcome::Ok => "ok",

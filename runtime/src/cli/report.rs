@@ -81,13 +81,13 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     let mut file = AtomicFile::create(&out)?;
     let done = report::write(&records, &scope, &mut file, &mut || bar.inc(1));
     bar.finish_and_clear();
-    let told = done.map_err(|error| match error {
+    let written = done.map_err(|error| match error {
         ExportError::Records(error) => error.into(),
         ExportError::Write(error) => Error::output(&out, error),
     })?;
     file.commit()?;
     if !session.quiet {
-        let report::Written { frames, cells, shown } = told;
+        let report::Written { frames, cells, shown } = written;
         let path = out.display();
         let what = match &args.sample {
             Some(name) => format!("sample {name}"),

@@ -11,7 +11,7 @@ pub(super) fn ready() {
 }
 
 /// The pipeline made progress, or its state changed.
-pub(super) fn tell(signal: Signal) {
+pub(super) fn signal(signal: Signal) {
     match signal {
         Signal::Alive => notify(NotifyState::Watchdog),
         Signal::Became(state) => notify(NotifyState::Status(&state.to_string())),

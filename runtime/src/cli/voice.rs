@@ -105,7 +105,7 @@ impl Write for Voice {
 }
 
 fn speak(said: &Said) {
-    let mut told = 0;
+    let mut reported = 0;
     loop {
         let (to, text) = match said.waiting.pop_within(MAX_NAP) {
             Popped::Item(line) => line,
@@ -118,9 +118,9 @@ fn speak(said: &Said) {
             To::Err => writeln!(stderr().lock(), "{text}"),
         };
         let dropped = said.waiting.dropped();
-        if dropped > told {
-            let _ = writeln!(stderr().lock(), "{} lines are left out: nobody read them", dropped - told);
-            told = dropped;
+        if dropped > reported {
+            let _ = writeln!(stderr().lock(), "{} lines are left out: nobody read them", dropped - reported);
+            reported = dropped;
         }
         said.done.fetch_add(1, Relaxed);
     }

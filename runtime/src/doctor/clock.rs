@@ -14,21 +14,21 @@ const FIRST: Duration = Duration::from_secs(1_735_689_600);
 
 /// Checks the wall time. `run` is the folder `/run`, where systemd's time service records whether it has set the clock.
 pub fn check(now: SystemTime, run: &Path) -> Finding {
-    let told = utc::stamp(now);
+    let time = utc::stamp(now);
     let todo = "Connect the box to a network once (check with timedatectl), add a battery-backed clock, or set it: sudo date --set";
     if now < UNIX_EPOCH + FIRST {
-        let found = format!("{told}: the times in the records will be wrong, until it is set");
+        let found = format!("{time}: the times in the records will be wrong, until it is set");
         let fault = Error::config("clock", found, todo);
         return Finding { expected: "a time after 2025".into(), ..Finding::fault("clock", &fault) };
     }
     let service = run.join("systemd/timesync");
     if service.join("synchronized").exists() {
-        Finding::ok("clock", format!("{told}, synchronised"))
+        Finding::ok("clock", format!("{time}, synchronised"))
     } else if service.is_dir() {
-        let found = format!("{told}, not synchronised since boot: it may lag by the time the box was off");
+        let found = format!("{time}, not synchronised since boot: it may lag by the time the box was off");
         Finding::look("clock", found, "a synchronised clock", todo)
     } else {
-        Finding::ok("clock", format!("{told}; unknown whether it is synchronised"))
+        Finding::ok("clock", format!("{time}; unknown whether it is synchronised"))
     }
 }
 

@@ -40,7 +40,7 @@ pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&P
     let there = fs::metadata(folder.join(store::FILE)).map_or(0, |file| file.len());
     let growth = most_bytes.saturating_sub(there) as f64;
     let has_room = |hours: f64| known.free_bytes as f64 >= PICTURES_BYTES as f64 + growth.min(hours * hour_bytes);
-    let told = format!(
+    let space = format!(
         "{}: {:.1} GB free, room for {days:.1} days at {fps} frames per second and {} bytes per frame; up to {:.0} MiB of records are \
          kept (records.most_mib)",
         folder.display(),
@@ -50,22 +50,22 @@ pub fn check(folder: Option<&Path>, fps: f64, most_bytes: u64, space: &dyn Fn(&P
     );
     if !has_room(1.0) {
         let todo = "Free space, move old results away, or choose another folder with --out";
-        let fault = Error::output(folder, format!("{told}; room for less than an hour"));
+        let fault = Error::output(folder, format!("{space}; room for less than an hour"));
         return Finding { todo: todo.into(), expected: "room for a day".into(), ..Finding::fault("disk", &fault) };
     }
     if !has_room(24.0) {
         let todo = "Free space, move old results away, or keep less: records.most_mib in the config file";
-        return Finding::look("disk", told, "room for a day", todo);
+        return Finding::look("disk", space, "room for a day", todo);
     }
     if known.in_memory {
-        let found = format!("{told}; it lies in memory: a restart empties it");
+        let found = format!("{space}; it lies in memory: a restart empties it");
         return Finding::look("disk", found, "a folder on a card or disk", "Choose another folder with --out");
     }
     if known.is_share {
-        let found = format!("{told}; it is another machine's, where `export` has to wait until a run has ended");
+        let found = format!("{space}; it is another machine's, where `export` has to wait until a run has ended");
         return Finding::look("disk", found, "a folder of this machine", "Choose another folder with --out");
     }
-    Finding::ok("disk", told)
+    Finding::ok("disk", space)
 }
 
 /// The folder itself, or the nearest existing parent.

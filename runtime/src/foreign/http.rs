@@ -57,7 +57,7 @@ pub fn meet(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(&answer);
     assert!(text.is_empty() || text.starts_with("HTTP/1."), "{text}");
     let knows = bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
-    assert!(knows || !text.contains(SECRET), "told without the token: {text}");
+    assert!(knows || !text.contains(SECRET), "sent without the token: {text}");
     text.split("HTTP/1.").any(|answer| answer.get(1..).is_some_and(|rest| rest.starts_with(" 200 ")))
 }
 

@@ -69,7 +69,7 @@ fn grow(bytes: usize) -> bool {
     let live = before.saturating_add(bytes);
     if live > limit {
         LIVE_BYTES.fetch_sub(bytes, Relaxed);
-        tell(limit, before, bytes);
+        report(limit, before, bytes);
         return false;
     }
     ALLOCATIONS.fetch_add(1, Relaxed);
@@ -87,7 +87,7 @@ fn given(at: *mut u8, bytes: usize) -> *mut u8 {
 
 /// Writes one line to stderr without an allocation or a lock: the caller may hold any lock.
 #[cfg(unix)]
-fn tell(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
+fn report(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
     use std::{fs::File, io::Write, mem::ManuallyDrop, os::fd::FromRawFd};
 
     let mut line = [0_u8; 200];
@@ -107,7 +107,7 @@ fn tell(limit_bytes: usize, live_bytes: usize, wanted_bytes: usize) {
 }
 
 #[cfg(not(unix))]
-fn tell(_: usize, _: usize, _: usize) {}
+fn report(_: usize, _: usize, _: usize) {}
 
 // SAFETY: all memory comes from `System` with the caller's own layout; counting only touches atomics.
 unsafe impl GlobalAlloc for Counting {

@@ -370,14 +370,14 @@ mod tests {
 
     #[test]
     fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
-        let told = |entry: &Entry| -> Value {
+        let message = |entry: &Entry| -> Value {
             serde_json::from_str(&state("b", State::Running, Some(entry), &Answer::default(), Some(0), 0)).unwrap()
         };
-        assert_eq!(told(&entry())["cells"], 9);
+        assert_eq!(message(&entry())["cells"], 9);
         let blurred =
             Entry { verdict: "out of focus".into(), counted: false, cells: 0, mean_diameter_px: None, ..entry() };
-        assert_eq!((&told(&blurred)["cells"], &told(&blurred)["mean_diameter_um"]), (&Value::Null, &Value::Null));
-        assert_eq!(told(&blurred)["verdict"], "out of focus");
-        assert_eq!(told(&Entry { counted: true, ..blurred })["cells"], 0, "counted, and there are none");
+        assert_eq!((&message(&blurred)["cells"], &message(&blurred)["mean_diameter_um"]), (&Value::Null, &Value::Null));
+        assert_eq!(message(&blurred)["verdict"], "out of focus");
+        assert_eq!(message(&Entry { counted: true, ..blurred })["cells"], 0, "counted, and there are none");
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct ScriptedLink {
     is_open: bool,
     out: VecDeque<Out>,
     /// Packets in transit to the box, and when they arrive.
-    told: VecDeque<(Duration, Heard)>,
+    queued: VecDeque<(Duration, Heard)>,
 }
 
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl ScriptedLink {
             clock: Arc::clone(clock),
             is_open: false,
             out: VecDeque::new(),
-            told: VecDeque::new(),
+            queued: VecDeque::new(),
         }
     }
 
@@ -86,7 +86,7 @@ impl ScriptedLink {
     /// What has arrived by now.
     fn arrived(&mut self) -> Option<Heard> {
         let now = self.clock.elapsed();
-        let heard = self.told.pop_front_if(|(at, _)| *at <= now)?.1;
+        let heard = self.queued.pop_front_if(|(at, _)| *at <= now)?.1;
         // The broker disconnects after the disconnect packet.
         self.is_open &= !matches!(heard, Heard::Lost(_));
         Some(heard)
@@ -115,8 +115,8 @@ impl ScriptedLink {
                 Heard::Acknowledged(id)
             }
             Out::Leave => {
-                let at = self.told.back().map_or(self.clock.elapsed(), |(at, _)| *at);
-                self.told.push_back((at, Heard::Lost("it was asked to".into())));
+                let at = self.queued.back().map_or(self.clock.elapsed(), |(at, _)| *at);
+                self.queued.push_back((at, Heard::Lost("it was asked to".into())));
                 return None;
             }
         };
@@ -133,7 +133,7 @@ impl ScriptedLink {
             // As MQTT requires, the connection answers this one by itself.
             Heard::Received(id) => self.out.push_back(Out::Release(id)),
             Heard::Completed(_) if !broker.completes_after.is_zero() => {
-                self.told.push_back((self.clock.elapsed() + broker.completes_after, answer));
+                self.queued.push_back((self.clock.elapsed() + broker.completes_after, answer));
                 return None;
             }
             _ => {}
@@ -165,7 +165,7 @@ impl Link for ScriptedLink {
                 return heard;
             }
             let Some(out) = self.out.pop_front().filter(|_| !broker.hangs) else {
-                let arrives = self.told.front().map(|(at, _)| at.saturating_sub(self.clock.elapsed()));
+                let arrives = self.queued.front().map(|(at, _)| at.saturating_sub(self.clock.elapsed()));
                 self.clock.pass(arrives.map_or(patience, |arrives| arrives.min(patience)));
                 return self.arrived().unwrap_or(Heard::Nothing);
             };
@@ -187,6 +187,6 @@ impl Link for ScriptedLink {
     fn hang_up(&mut self) {
         self.is_open = false;
         self.out.clear();
-        self.told.clear();
+        self.queued.clear();
     }
 }

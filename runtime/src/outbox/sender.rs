@@ -257,12 +257,12 @@ impl Sender {
         if self.state_at.is_some_and(|at| now.saturating_sub(at) < MIN_MQTT_STATE) {
             return;
         }
-        let told = (self.shared.state(), self.newest, self.unsent());
-        if self.sent_state == Some(told) || self.notes.has(&self.topics.state) {
+        let reported = (self.shared.state(), self.newest, self.unsent());
+        if self.sent_state == Some(reported) || self.notes.has(&self.topics.state) {
             return;
         }
         self.note_state(now);
-        (self.state_at, self.sent_state) = (Some(now), Some(told));
+        (self.state_at, self.sent_state) = (Some(now), Some(reported));
     }
 
     fn note_state(&mut self, now: Duration) {

@@ -113,7 +113,7 @@ pub struct Reader {
     retry_at: Duration,
     tries: u32,
     /// The last message, so that it is logged once.
-    told: String,
+    reported: String,
 }
 
 impl Reader {
@@ -125,7 +125,7 @@ impl Reader {
             file: None,
             retry_at: Duration::ZERO,
             tries: 0,
-            told: String::new(),
+            reported: String::new(),
         }
     }
 
@@ -160,7 +160,7 @@ impl Reader {
         match Follower::open(&self.path).and_then(|records| Ok((start(&records, mark)?, records))) {
             Ok((start, records)) => {
                 (self.records, self.file, self.tries) = (Some(records), file, 0);
-                self.told.clear();
+                self.reported.clear();
                 Some(start)
             }
             Err(fault) => {
@@ -197,9 +197,9 @@ impl Reader {
         self.tries = self.tries.saturating_add(1);
         let words = fault.to_string();
         // A writer that is busy for a moment is not worth reporting.
-        if self.tries > 1 && words != self.told {
+        if self.tries > 1 && words != self.reported {
             log::warn!("mqtt: {}: cannot read frames: {words}; retrying", self.path.display());
-            self.told = words;
+            self.reported = words;
         }
     }
 }

@@ -98,7 +98,7 @@ pub struct RunSummary {
 pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunSummary>> {
     let records = Records::open(folder)?;
     let (numbers, _) = records.latest_runs(MAX_PAGE_RUNS)?;
-    let told = numbers.into_iter().filter_map(|number| {
+    let sent = numbers.into_iter().filter_map(|number| {
         let run = records.run(number).transpose()?;
         Some(run.and_then(|run| {
             let (frames, cells) = records.counted(number, MAX_PAGE_RUN_FRAMES)?;
@@ -111,7 +111,7 @@ pub fn earlier_runs(folder: &Path) -> crate::error::Result<Vec<RunSummary>> {
             })
         }))
     });
-    Ok(told.collect::<bloodseg_records::error::Result<_>>()?)
+    Ok(sent.collect::<bloodseg_records::error::Result<_>>()?)
 }
 
 /// A source of earlier cells.
@@ -160,7 +160,7 @@ impl RecentCells {
         for cell in cells {
             let [x_px, y_px] = placement.on_input_px([cell.x_px, cell.y_px]);
             let diameter_px = cell.equivalent_diameter_px * placement.input_px_per_sr_px();
-            let told = CellDetails {
+            let sent = CellDetails {
                 frame,
                 label: cell.label,
                 x_px: x_px as f32,
@@ -175,7 +175,7 @@ impl RecentCells {
                 kind_thousandths: cell.kind_thousandths,
             };
             let at = ring.next;
-            ring.cells[at] = Some(told);
+            ring.cells[at] = Some(sent);
             ring.next = (at + 1) % MAX_PAGE_CELLS_KEPT;
         }
         ring.latest = frame;
@@ -254,9 +254,9 @@ pub(super) mod tests {
     fn polled(recent: &RecentCells) -> Vec<Cells> {
         let mut since = Since::frame(0);
         let next = || {
-            let told = recent.cells_since(since).unwrap();
-            since = told.next_since;
-            (!told.cells.is_empty()).then_some(told)
+            let sent = recent.cells_since(since).unwrap();
+            since = sent.next_since;
+            (!sent.cells.is_empty()).then_some(sent)
         };
         std::iter::from_fn(next).collect()
     }
@@ -268,10 +268,10 @@ pub(super) mod tests {
             recent.note(frame, &many(100), &Scaled::as_it_is(Some(2.0), PitchSource::Given));
         }
         let answers = polled(&recent);
-        assert!(answers.iter().all(|told| told.cells.len() < MAX_PAGE_CELLS_SENT + 100 && told.oldest == Some(1)));
-        assert!(answers.iter().all(|told| !told.cut));
+        assert!(answers.iter().all(|sent| sent.cells.len() < MAX_PAGE_CELLS_SENT + 100 && sent.oldest == Some(1)));
+        assert!(answers.iter().all(|sent| !sent.cut));
         assert_eq!(answers.last().unwrap().next_since, Since::frame(10));
-        let seen: Vec<CellDetails> = answers.into_iter().flat_map(|told| told.cells).collect();
+        let seen: Vec<CellDetails> = answers.into_iter().flat_map(|sent| sent.cells).collect();
         assert_eq!(seen.len(), 1000);
         assert!(seen.is_sorted_by_key(|cell| (cell.frame, cell.label)));
         assert_eq!((seen[0].diameter_px, seen[0].diameter_um, seen[0].x_px), (4.0, Some(8.0), 2.0));
@@ -290,13 +290,13 @@ pub(super) mod tests {
                 .flat_map(|(frame, cells)| (1..=*cells as u16).map(move |label| (frame, label)))
                 .collect();
             let answers = polled(&recent);
-            for told in &answers {
-                assert!(told.cells.len() <= 2 * MAX_PAGE_CELLS_SENT);
-                let text = serde_json::to_vec(&told).unwrap();
+            for sent in &answers {
+                assert!(sent.cells.len() <= 2 * MAX_PAGE_CELLS_SENT);
+                let text = serde_json::to_vec(&sent).unwrap();
                 assert!((text.len() as u64) < crate::page::limits::MAX_PAGE_TEXT_BYTES, "{}", text.len());
             }
             let seen: Vec<(u64, u16)> =
-                answers.iter().flat_map(|told| &told.cells).map(|cell| (cell.frame, cell.label)).collect();
+                answers.iter().flat_map(|sent| &sent.cells).map(|cell| (cell.frame, cell.label)).collect();
             assert!(seen == wanted, "{frames:?}: {} of {} cells", seen.len(), wanted.len());
         }
     }
@@ -306,10 +306,10 @@ pub(super) mod tests {
         let recent = RecentCells::new();
         recent.note(1, &many(500), &Scaled::default());
         recent.note(2, &many(600), &Scaled::default());
-        let told = recent.cells_since(Since::frame(0)).unwrap();
-        assert_eq!((told.cells.len(), told.cut, told.next_since), (1024, true, Since::cell(2, 524)));
-        let told = recent.cells_since(told.next_since).unwrap();
-        assert_eq!((told.cells.len(), told.cut, told.next_since), (76, false, Since::frame(2)));
+        let sent = recent.cells_since(Since::frame(0)).unwrap();
+        assert_eq!((sent.cells.len(), sent.cut, sent.next_since), (1024, true, Since::cell(2, 524)));
+        let sent = recent.cells_since(sent.next_since).unwrap();
+        assert_eq!((sent.cells.len(), sent.cut, sent.next_since), (76, false, Since::frame(2)));
     }
 
     #[test]
@@ -319,10 +319,10 @@ pub(super) mod tests {
         for frame in 1..=frames {
             recent.note(frame, &many(100), &Scaled::default());
         }
-        let told = recent.cells_since(Since::frame(0)).unwrap();
-        let oldest = told.oldest.unwrap();
-        assert!(oldest > 1 && told.cells.iter().filter(|cell| cell.frame == oldest).count() == 100);
-        assert_eq!(told.cells[0].frame, oldest);
+        let sent = recent.cells_since(Since::frame(0)).unwrap();
+        let oldest = sent.oldest.unwrap();
+        assert!(oldest > 1 && sent.cells.iter().filter(|cell| cell.frame == oldest).count() == 100);
+        assert_eq!(sent.cells[0].frame, oldest);
         assert_eq!(recent.cells_since(Since::frame(u64::MAX)).unwrap().cells, []);
     }
 

@@ -150,9 +150,9 @@ impl<'a> Latest<'a> {
         let state = run.state();
         let (cells, unsupported) = board.cells();
         let kinds = board.kinds();
-        let told = run.answer();
-        let drifted = told.drifted_names();
-        let Answer { sample, summary: answer, corrected, .. } = told;
+        let answered = run.answer();
+        let drifted = answered.drifted_names();
+        let Answer { sample, summary: answer, corrected, .. } = answered;
         let Counts { captured, analysed, dropped, failed, unreadable, not_kept } = run.counts();
         let frame = reading.numbers.map(|numbers| {
             let (area, cells_per_mm2) = (numbers.area(), numbers.cells_per_mm2());

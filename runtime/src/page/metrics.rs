@@ -241,7 +241,7 @@ mod tests {
         assert!(publish(1, true).contains("\nbloodseg_frame_cells 2.0\n"));
         let not_counted = publish(2, false);
         assert!(not_counted.contains("bloodseg_frame_age_seconds") && !not_counted.contains("frame_cells"));
-        assert!(!not_counted.contains("platelets") && !not_counted.contains("kind="), "no model tells kinds");
+        assert!(!not_counted.contains("platelets") && !not_counted.contains("kind="), "no model has kinds");
     }
 
     #[test]

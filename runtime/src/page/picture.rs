@@ -263,7 +263,7 @@ mod tests {
         publish(&board, 4, 8, 8);
         assert_eq!(gallery.png(&board, Which::Lr, Some(3)).unwrap().1, 3, "still held");
         assert_eq!(gallery.png(&board, Which::Lr, Some(4)).unwrap().1, 4);
-        assert_eq!(gallery.png(&board, Which::Sr, Some(3)), Err(Missing::Gone), "held no more");
+        assert_eq!(gallery.png(&board, Which::Sr, Some(3)), Err(Missing::Gone), "no longer held");
     }
 
     #[test]

@@ -52,9 +52,9 @@ mod tests {
 
     #[test]
     fn what_is_reported_is_what_is_asked_for_next() {
-        for (since, told) in [(Since::frame(7), "7"), (Since::cell(7, 512), "\"7.512\"")] {
-            assert_eq!(serde_json::to_string(&since).unwrap(), told);
-            assert_eq!(told.trim_matches('"').parse::<Since>().unwrap(), since);
+        for (since, text) in [(Since::frame(7), "7"), (Since::cell(7, 512), "\"7.512\"")] {
+            assert_eq!(serde_json::to_string(&since).unwrap(), text);
+            assert_eq!(text.trim_matches('"').parse::<Since>().unwrap(), since);
         }
         assert!(Since::frame(6) < Since::cell(7, 0) && Since::cell(7, 9) < Since::frame(7));
         for wrong in ["", "x", "-1", "7.", ".7", "7.8.9", "7.65536"] {

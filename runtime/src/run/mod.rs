@@ -169,10 +169,10 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     /// Runs to the end.
-    pub fn to_the_end(mut self, mut tell: impl FnMut(Signal)) -> Outcome {
+    pub fn to_the_end(mut self, mut signal: impl FnMut(Signal)) -> Outcome {
         loop {
             self.crew.work(SUPERVISOR_TICK);
-            if let Some(outcome) = self.tick(&mut tell) {
+            if let Some(outcome) = self.tick(&mut signal) {
                 return outcome;
             }
         }
@@ -184,12 +184,12 @@ impl<'a, C: Crew> Run<'a, C> {
     }
 
     /// Lets the stages work for about `time`, then checks them; returns the outcome when the run is over.
-    pub fn turn(&mut self, time: Duration, tell: &mut impl FnMut(Signal)) -> Option<Outcome> {
+    pub fn turn(&mut self, time: Duration, signal: &mut impl FnMut(Signal)) -> Option<Outcome> {
         self.crew.work(time);
-        self.tick(tell)
+        self.tick(signal)
     }
 
-    fn tick(&mut self, tell: &mut impl FnMut(Signal)) -> Option<Outcome> {
+    fn tick(&mut self, signal: &mut impl FnMut(Signal)) -> Option<Outcome> {
         self.bury();
         let now = self.shared.now();
         let stopped = self.shared.stop.is_raised();
@@ -206,12 +206,12 @@ impl<'a, C: Crew> Run<'a, C> {
         let orders = self.supervisor.tick(now, seen, abandoned, self.shared.problem(), stopped);
         for order in orders {
             match order {
-                Order::FeedWatchdog => tell(Signal::Alive),
+                Order::FeedWatchdog => signal(Signal::Alive),
                 Order::Became(state) => {
                     self.shared.set_state(state);
                     log::info!("{state}");
                     self.shared.happened("state", state.to_string());
-                    tell(Signal::Became(state));
+                    signal(Signal::Became(state));
                 }
                 Order::LeaveBehind(stage) => {
                     log::warn!("{}: hangs; abandoned", stage.name());

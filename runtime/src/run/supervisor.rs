@@ -31,7 +31,7 @@ pub enum Order {
     Restart(Stage),
     /// Abandon this stage's thread: whatever it still does is ignored.
     LeaveBehind(Stage),
-    /// Tell the watchdog that all is well.
+    /// Notify the watchdog that all is well.
     FeedWatchdog,
     /// The state changed.
     Became(State),

@@ -35,8 +35,8 @@ fn without_a_camera_cameras_says_what_to_do() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(text(&done.stdout).contains("/dev/video"), "{}", text(&done.stdout));
     let done = output(&["cameras", "--json"], folder.path());
-    let told: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert!(told.is_array());
+    let printed: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(printed.is_array());
 }
 
 #[test]
@@ -75,12 +75,12 @@ fn the_pitch_of_the_demo_is_measured_and_that_of_an_empty_field_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let done = output(&["calibrate", "demo", "--fps", "100"], folder.path());
     assert!(done.status.success(), "{}", text(&done.stderr));
-    let told = text(&done.stdout);
-    let line = told.lines().find(|line| line.starts_with("um_per_px = ")).expect("a line for the config");
+    let printed = text(&done.stdout);
+    let line = printed.lines().find(|line| line.starts_with("um_per_px = ")).expect("a line for the config");
     let found: f64 = line.trim_start_matches("um_per_px = ").parse().unwrap();
     let wanted = Demo::new("demo", 1, 10.0).um_per_px().unwrap();
     assert!((found / wanted - 1.0).abs() < 0.08, "{found}, the demo has {wanted}");
-    assert!(told.contains("95 % confidence") && told.contains("[optics]"), "{told}");
+    assert!(printed.contains("95 % confidence") && printed.contains("[optics]"), "{printed}");
 
     empty_fields(folder.path());
     let done = output(&["calibrate", "empty"], folder.path());

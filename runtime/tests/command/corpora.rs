@@ -48,7 +48,7 @@ fn the_corpora_break_no_promise_and_hold_what_is_taken_and_what_is_refused() {
 }
 
 #[test]
-fn what_once_broke_a_parser_breaks_it_no_more() {
+fn what_once_broke_a_parser_no_longer_does() {
     for target in TARGETS {
         meet_all(&fuzz().join("crashes").join(target.name), target.meet);
     }

@@ -101,8 +101,8 @@ fn the_budget_is_that_of_the_frames_that_the_sources_have() {
     };
     let (little, much) = (need_mib(&of("small.toml", &[])), need_mib(&of("both.toml", &[])));
     assert!(much > little + 10.0, "{little} MiB, {much} MiB");
-    let told = of("both.toml", &[]).to_string();
-    assert!(told.contains("large: a run needs") && told.contains("cannot be opened: gone"), "{told}");
+    let printed = of("both.toml", &[]).to_string();
+    assert!(printed.contains("large: a run needs") && printed.contains("cannot be opened: gone"), "{printed}");
     assert!(need_mib(&of("both.toml", &["--frame", "64x64"])) < much);
     // What the frames need is what is compared. Three quarters of the difference are enough: at the scale of the models, frames may then
     // be no larger than there is room for.

@@ -164,13 +164,17 @@ fn fields_and_cells_tell_what_the_input_does_not_bear_out_and_how_areas_drift() 
     let mut table = csv::Reader::from_path(out.path().join("cells.csv")).unwrap();
     assert_eq!(table.headers().unwrap().iter().collect::<Vec<_>>(), crops::COLUMNS);
     let rows: Vec<csv::StringRecord> = table.records().map(|row| row.unwrap()).collect();
-    let told = |at: usize| (&rows[at][1], &rows[at][9], &rows[at][10], rows[at][8].parse::<f64>().ok());
+    let listed = |at: usize| (&rows[at][1], &rows[at][9], &rows[at][10], rows[at][8].parse::<f64>().ok());
     // Columns 8 to 10: consistency_levels, supported, area_drift_px; 64 px are two columns of 32.
     for field in [0, 4] {
-        assert!(matches!(told(field), ("1", "false", "64", Some(levels)) if levels > 50.0), "{:?}", told(field));
-        assert!(matches!(told(field + 1), ("2", "true", "64", Some(levels)) if levels < 10.0), "{:?}", told(field + 1));
-        assert!(matches!(told(field + 2), ("3", "true", "", Some(_))), "the twin does not find it");
-        assert!(matches!(told(field + 3), ("4", "", "", None)), "nobody finds it");
+        assert!(matches!(listed(field), ("1", "false", "64", Some(levels)) if levels > 50.0), "{:?}", listed(field));
+        assert!(
+            matches!(listed(field + 1), ("2", "true", "64", Some(levels)) if levels < 10.0),
+            "{:?}",
+            listed(field + 1)
+        );
+        assert!(matches!(listed(field + 2), ("3", "true", "", Some(_))), "the twin does not find it");
+        assert!(matches!(listed(field + 3), ("4", "", "", None)), "nobody finds it");
     }
 }
 
@@ -180,9 +184,9 @@ fn the_worst_cells_are_those_that_nobody_found_and_they_can_be_drawn_by_any_meth
     let set = FieldSet::open(folder.path()).unwrap();
     let mut methods = fakes(3, None);
     let report = evaluate(&set, &mut methods, &mut |_, _| Ok(())).unwrap();
-    let told: Vec<_> = report.worst_cells.iter().map(|cell| (cell.field.as_str(), cell.cell, cell.iou)).collect();
-    assert_eq!(told[..3], [("a", 4, 0.0), ("b", 4, 0.0), ("a", 1, 1.0)]);
-    assert_eq!(told.len(), 8, "there are no more");
+    let listed: Vec<_> = report.worst_cells.iter().map(|cell| (cell.field.as_str(), cell.cell, cell.iou)).collect();
+    assert_eq!(listed[..3], [("a", 4, 0.0), ("b", 4, 0.0), ("a", 1, 1.0)]);
+    assert_eq!(listed.len(), 8, "there are no more");
 
     let folder = out.path().join("made");
     worst_cells::write(&set, methods.model.as_mut(), &report.worst_cells[..2], &folder).unwrap();

@@ -149,8 +149,8 @@ fn a_second_call_never_loses_a_table() {
     bench.picture("d.png", &smear(64, 64, &[]));
     bench.segment_once(&["a.png", "d.png", "--append"]).refused(3, &["a.png is already in the tables"]);
     assert_eq!(names(&bench.out()), ["a.png", "b.png", "c.png", "d.png"]);
-    let told = bench.segment_once(&["a.png", "--append", "--um-per-px", "1"]);
-    told.refused(5, &["other columns"]);
+    let printed = bench.segment_once(&["a.png", "--append", "--um-per-px", "1"]);
+    printed.refused(5, &["other columns"]);
     assert_eq!(names(&bench.out()).len(), 4);
     // Its results have a name of their own, since a.png has the short one.
     bench.picture("a.bmp", &smear(64, 64, &[]));
@@ -238,13 +238,13 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = BufReader::new(child.stdout.take().unwrap());
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
-    told.read_line(&mut line).unwrap();
+    printed.read_line(&mut line).unwrap();
     assert!(line.starts_with("000.png"), "{line}");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     // A line a picture; what they come to follows.
-    let lines = 1 + told.lines().map_while(Result::ok).filter(|line| line.contains(".png: ")).count();
+    let lines = 1 + printed.lines().map_while(Result::ok).filter(|line| line.contains(".png: ")).count();
     Answer::of(&child.wait_with_output().unwrap()).refused(130, &["stopped", "--append"]);
     assert_eq!(names(&bench.out()).len(), lines);
     assert!(lines < 200, "it was over before");

@@ -282,9 +282,9 @@ fn whoever_closes_the_pipe_gets_no_error() {
             .spawn()
             .unwrap();
         drop(child.stdout.take());
-        let mut told = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        assert!(child.wait().unwrap().success() && told.is_empty(), "{format}: {told}");
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(child.wait().unwrap().success() && stderr.is_empty(), "{format}: {stderr}");
     }
 }
 
@@ -302,9 +302,9 @@ fn records_are_not_written_over() {
         &["segment", "r/demo_1_000002.sr.png", "--out", "r"],
     ] {
         let refused = bloodseg(args, folder.path()).output().unwrap();
-        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(5), "{args:?}: {told}");
-        assert!(told.contains("records"), "{told}");
+        let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(5), "{args:?}: {stderr}");
+        assert!(stderr.contains("records"), "{stderr}");
     }
     assert_eq!(frames_of(folder.path(), &[]), before);
 }

@@ -169,8 +169,8 @@ fn the_same_records_give_the_same_bytes_and_a_file_is_not_overwritten() {
     }
     let folder = tempfile::tempdir().unwrap();
     done(&["run", "demo", "--frames", "2", "--fps", "4", "--out", "r", "--quiet"], folder.path());
-    let told = done(&["report", "1", "--from", "r"], folder.path());
-    assert!(told.contains("report-1.html: run 1, 2 frames"), "{told}");
+    let printed = done(&["report", "1", "--from", "r"], folder.path());
+    assert!(printed.contains("report-1.html: run 1, 2 frames"), "{printed}");
     let first = fs::read(folder.path().join("report-1.html")).unwrap();
     let again = output(&["report", "--from", "r"], folder.path());
     assert_eq!(again.status.code(), Some(5));

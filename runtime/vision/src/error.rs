@@ -209,12 +209,12 @@ mod tests {
 
     #[test]
     fn space_is_asked_for_where_it_lacks() {
-        let told = |cause: Cause| Error::output(Path::new("x"), cause).to_string();
+        let text = |cause: Cause| Error::output(Path::new("x"), cause).to_string();
         for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
-            assert!(told(io::Error::from(kind).into()).ends_with("; free space, or choose another folder with --out"));
+            assert!(text(io::Error::from(kind).into()).ends_with("; free space, or choose another folder with --out"));
         }
-        assert!(!told(io::Error::from(io::ErrorKind::PermissionDenied).into()).contains("free space"));
-        assert!(!told("a folder that is full of files".into()).contains("free space"), "words alone say nothing");
+        assert!(!text(io::Error::from(io::ErrorKind::PermissionDenied).into()).contains("free space"));
+        assert!(!text("a folder that is full of files".into()).contains("free space"), "words alone say nothing");
     }
 
     #[test]

@@ -118,7 +118,7 @@ mod tests {
         assert!(image::open(root.path().join("curves.png")).unwrap().width() > 100);
         assert!(root.path().join("curves.svg").is_file());
         let read = events::tests::read_folder(&root.path().join(EVENTS));
-        let told: Vec<_> = read.iter().map(|(step, tag, value)| (*step, tag.as_str(), *value)).collect();
+        let points: Vec<_> = read.iter().map(|(step, tag, value)| (*step, tag.as_str(), *value)).collect();
         let wanted = [
             (1, "loss/train", 0.5),
             (1, "dice/val", 0.9),
@@ -126,6 +126,6 @@ mod tests {
             (2, "loss/train", 0.25),
             (2, "dice/val", 0.9),
         ];
-        assert_eq!(told, wanted);
+        assert_eq!(points, wanted);
     }
 }

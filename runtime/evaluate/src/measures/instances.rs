@@ -245,8 +245,8 @@ mod tests {
         let truth = labels(&[(0, 0, 10, 10), (20, 20, 3, 3), (30, 0, 5, 5)]);
         let predicted = labels(&[(0, 0, 10, 3), (0, 3, 10, 5), (20, 20, 3, 3)]);
         let found = nearest(&truth, &predicted).unwrap();
-        let told: Vec<_> = found.iter().map(|n| (n.truth, n.predicted, n.iou, n.matched)).collect();
-        assert_eq!(told, [(1, Some(2), 0.5, false), (2, Some(3), 1.0, false), (3, None, 0.0, false)]);
+        let listed: Vec<_> = found.iter().map(|n| (n.truth, n.predicted, n.iou, n.matched)).collect();
+        assert_eq!(listed, [(1, Some(2), 0.5, false), (2, Some(3), 1.0, false), (3, None, 0.0, false)]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) struct Losses {
     /// All of them, so far.
     pub(super) of_run: u64,
     /// How many of them events have reported.
-    pub(super) told: u64,
+    pub(super) announced: u64,
     /// The frames not kept here in a row until now.
     pub(super) trouble: Option<Trouble>,
 }
@@ -58,9 +58,9 @@ impl Keeper {
     /// A frame was kept: the lost frames before it are reported.
     pub(super) fn recovered(&mut self) {
         let trouble = self.losses.trouble.take().filter(|trouble| trouble.frames > 0);
-        let Losses { of_run, told, .. } = self.losses;
+        let Losses { of_run, announced, .. } = self.losses;
         // A disk that is slightly too slow loses every other frame: one event each would make it slower still.
-        if trouble.is_some() || of_run >= 2 * told {
+        if trouble.is_some() || of_run >= 2 * announced {
             self.report_losses(trouble);
         }
     }
@@ -72,8 +72,8 @@ impl Keeper {
     }
 
     fn report_losses(&mut self, trouble: Option<Trouble>) {
-        let Losses { of_run, told, .. } = self.losses;
-        let frames = of_run.saturating_sub(told);
+        let Losses { of_run, announced, .. } = self.losses;
+        let frames = of_run.saturating_sub(announced);
         if frames == 0 {
             return;
         }
@@ -82,7 +82,7 @@ impl Keeper {
         let text = cut::<MAX_EVENT_BYTES>(format_args!("{frames} frames were not kept: {why}"));
         log::warn!("{}: {text}", self.path.display());
         self.wait("not-kept", &text);
-        self.losses.told = of_run;
+        self.losses.announced = of_run;
         // A successor, or a reader of a run that has no end, must know it too; the end reports it once more.
         if let (Some(connection), Some(run)) = (&self.connection, self.run_id)
             && let Err(error) = write::lost(connection, run, of_run)

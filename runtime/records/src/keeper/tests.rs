@@ -176,10 +176,10 @@ fn records_that_cannot_be_opened_are_tried_again_with_patience() {
     clock.pass(MIN_RECORDS_RETRY);
     assert_eq!(keeper.keep(&record(3, 5)), Kept::Durable);
     assert_eq!((keeper.counters().lost, keeper.counters().lost_events), (2, 5));
-    let told: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(told.len(), EVENT_RING_LEN);
-    assert_eq!(told[0], "5", "the oldest events made way");
-    assert!(told[EVENT_RING_LEN - 1].starts_with("2 frames were not kept"), "{told:?}");
+    let texts: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts.len(), EVENT_RING_LEN);
+    assert_eq!(texts[0], "5", "the oldest events made way");
+    assert!(texts[EVENT_RING_LEN - 1].starts_with("2 frames were not kept"), "{texts:?}");
 }
 
 #[test]
@@ -288,8 +288,8 @@ fn a_frame_larger_than_all_that_is_allowed_is_kept_and_reported_once() {
         assert_eq!(keeper.keep(&record(number, 8000)), Kept::Durable);
         assert_eq!(numbers(folder.path()), [number]);
     }
-    let told = events(folder.path());
-    assert!(matches!(&told[..], [(kind, _)] if kind == "too-large"), "{told:?}");
+    let texts = events(folder.path());
+    assert!(matches!(&texts[..], [(kind, _)] if kind == "too-large"), "{texts:?}");
     for number in 4..=40 {
         assert_eq!(keeper.keep(&record(number, 10)), Kept::Durable);
     }

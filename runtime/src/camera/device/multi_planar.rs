@@ -346,7 +346,7 @@ impl Stream {
     ///
     /// # Errors
     /// `WouldBlock` without a frame, if the file is non-blocking. What the driver reports, and `InvalidData` if that is
-    /// impossible: the stream is then of no more use.
+    /// impossible: the stream is then of no use.
     pub(super) fn dequeue(&mut self, take: impl FnOnce(RawFrame<'_>)) -> io::Result<()> {
         let file = self.device.as_fd();
         let report = exchange::<DQBUF>(file, 0)?;

@@ -227,7 +227,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let run = Run::begin(&shared, source, most_frames, &mut makers, crew)?;
     let outbox = broker.map(|broker| Outbox::begin(broker, &out, &shared)).transpose()?;
     supervise::ready();
-    let outcome = run.to_the_end(supervise::tell);
+    let outcome = run.to_the_end(supervise::signal);
     supervise::stopping();
     let sent = outbox.map(Outbox::end);
     if let Some(page) = &page {
@@ -321,16 +321,16 @@ mod tests {
 
     #[test]
     fn space_is_asked_for_where_frames_found_the_disk_full_and_not_elsewhere() {
-        let told = |lost_for_space, not_kept| {
+        let outcome = |lost_for_space, not_kept| {
             let counters = KeeperCounters { lost_for_space, ..KeeperCounters::default() };
             let end = RunEnd { counters, tables: Tables::CutShort };
             all_kept(Some(end), Counts { not_kept, ..Counts::default() }, Path::new("out"))
         };
-        let (full, slow) = (told(1, 3).unwrap_err(), told(0, 3).unwrap_err());
+        let (full, slow) = (outcome(1, 3).unwrap_err(), outcome(0, 3).unwrap_err());
         assert_eq!((full.exit_code(), slow.exit_code()), (5, 5));
         assert!(full.to_string().contains("3 frames were not kept") && full.remedy().contains("free space"), "{full}");
         assert!(slow.to_string().contains("3 frames were not kept") && !slow.remedy().contains("space"), "{slow}");
-        told(0, 0).unwrap();
+        outcome(0, 0).unwrap();
         assert!(!all_kept(None, Counts::default(), Path::new("out")).unwrap_err().remedy().contains("space"));
     }
 }

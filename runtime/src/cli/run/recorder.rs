@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(records.run(1).unwrap().unwrap().not_kept, 3);
         let (events, _) = records.events(1, 9).unwrap();
         assert!(
-            matches!(&events[..], [told] if told.kind == "not-kept" && told.text.starts_with("3 frames")),
+            matches!(&events[..], [event] if event.kind == "not-kept" && event.text.starts_with("3 frames")),
             "{events:?}"
         );
     }

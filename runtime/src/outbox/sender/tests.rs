@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod sessions;
-mod telling;
+mod state;
 
 use std::sync::Mutex;
 
@@ -150,7 +150,7 @@ fn a_day_without_the_broker_loses_nothing_and_sends_nothing_twice() {
     assert_eq!(bench.got(), (up_to(5 + 24 * 60), 0));
     assert_eq!(sender.counters().unsent, 0);
     let happenings = std::iter::from_fn(|| bench.shared.happenings.take()).count();
-    assert_eq!(happenings, 2, "away and back, told once each");
+    assert_eq!(happenings, 2, "away and back, reported once each");
 }
 
 #[test]

@@ -205,9 +205,9 @@ fn the_same_run_twice_is_the_same() {
         let stop = Arc::clone(&parts.stop);
         let mut it = Virtual::begin(every_second(), &mut parts, &stop);
         it.pass(HOUR);
-        let told = (it.states.clone(), it.fed_at.clone(), it.shared.counts());
+        let reported = (it.states.clone(), it.fed_at.clone(), it.shared.counts());
         drop(it);
-        (told, parts.kept(), parts.happened())
+        (reported, parts.kept(), parts.happened())
     };
     assert_eq!(once(), once());
 }

@@ -56,8 +56,8 @@ fn every_address_answers_with_what_it_says() {
     assert!(number(&run.ask("/picture/latest.lr.png")).is_some_and(|now| now >= shown));
 
     let cells: Value = serde_json::from_slice(&run.ask("/api/cells?since=0").body).unwrap();
-    let told = cells["cells"].as_array().unwrap();
-    assert!(told.len() > 5 && told[0]["diameter_um"].as_f64().unwrap() > 1.0, "{cells}");
+    let answered = cells["cells"].as_array().unwrap();
+    assert!(answered.len() > 5 && answered[0]["diameter_um"].as_f64().unwrap() > 1.0, "{cells}");
     let next = cells["next_since"].as_u64().unwrap();
     let after: Value = serde_json::from_slice(&run.ask(&format!("/api/cells?since={next}")).body).unwrap();
     assert!(after["cells"].as_array().unwrap().iter().all(|cell| cell["frame"].as_u64().unwrap() > next));
@@ -248,9 +248,9 @@ fn other_machines_are_served_with_a_token_alone() {
     assert_eq!(refused.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("http.token_file"));
     fs::write(folder.path().join("c.toml"), "[http]\ntoken = \"correct-horse-battery\"\n").unwrap();
-    let told = String::from_utf8(run(&["--config", "c.toml", "--http", "0.0.0.0:0"]).stdout).unwrap();
-    let page = told.lines().find(|line| line.starts_with("page ")).unwrap();
-    assert!(!page.contains("0.0.0.0") && page.ends_with("/?token=TOKEN") && !told.contains("horse"), "{told}");
+    let answered = String::from_utf8(run(&["--config", "c.toml", "--http", "0.0.0.0:0"]).stdout).unwrap();
+    let page = answered.lines().find(|line| line.starts_with("page ")).unwrap();
+    assert!(!page.contains("0.0.0.0") && page.ends_with("/?token=TOKEN") && !answered.contains("horse"), "{answered}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = run(&["--http", &taken.local_addr().unwrap().to_string()]);
     assert_eq!(refused.status.code(), Some(6));

@@ -221,14 +221,14 @@ mod tests {
         let maps = CellMaps { kinds: Some(kinds), ..CellMaps::without_kinds(map.clone(), map) };
         let picture = image::RgbImage::new(6, 2);
         let consistency = Consistency::new(&picture, &picture).unwrap();
-        let told = |maps: &CellMaps| -> Vec<_> {
+        let kinds_of = |maps: &CellMaps| -> Vec<_> {
             let cells = measure(&labels, maps, &consistency).unwrap();
             cells.iter().map(|cell| (cell.label, cell.kind, cell.kind_confidence())).collect()
         };
         let expected = [(1, Kind::Red, Some(0.852)), (3, Kind::White, Some(0.989)), (4, Kind::Platelet, Some(0.953))];
-        assert_eq!(told(&maps), expected);
+        assert_eq!(kinds_of(&maps), expected);
         let unknown = CellMaps { kinds: None, ..maps.clone() };
-        assert!(told(&unknown).iter().all(|(_, kind, sure)| (*kind, *sure) == (Kind::Unknown, None)));
+        assert!(kinds_of(&unknown).iter().all(|(_, kind, sure)| (*kind, *sure) == (Kind::Unknown, None)));
         let odd = KindMaps { white: GrayImage::new(6, 2), platelet: GrayImage::new(2, 6) };
         assert!(measure(&labels, &CellMaps { kinds: Some(odd), ..maps }, &consistency).is_err());
     }

@@ -288,9 +288,9 @@ mod tests {
         let sr = RgbImage::from_fn(24, 16, |x, _| Rgb([if x < 8 { 200 } else { 140 }; 3]));
         let consistency = Consistency::new(&read, &sr).unwrap();
         let cells = measure(&labels, &maps(&labels, 200), &consistency).unwrap();
-        let told: Vec<_> =
+        let listed: Vec<_> =
             cells.iter().map(|cell| (cell.label, cell.consistency.levels, cell.consistency.supported())).collect();
-        assert_eq!(told, [(1, 0.0, true), (3, 60.0, false)]);
+        assert_eq!(listed, [(1, 0.0, true), (3, 60.0, false)]);
         let other = Labels::new(23, 16);
         assert_eq!(
             measure(&other, &maps(&other, 200), &consistency).unwrap_err().kind(),

@@ -124,7 +124,7 @@ mod tests {
         let resized = |picture: &GrayImage, width, height| resize_gray(picture, width, height).unwrap();
         let at_once = resized(&picture, 11, 13);
         assert_eq!(at_once, resized(&resized(&picture, 11, 7), 11, 13));
-        assert_ne!(at_once, resized(&resized(&picture, 5, 13), 11, 13), "the case does not tell the orders apart");
+        assert_ne!(at_once, resized(&resized(&picture, 5, 13), 11, 13), "the case does not distinguish the orders");
     }
 
     #[test]

@@ -91,10 +91,10 @@ fn records_that_are_damaged_at_the_start_go_aside_whole_and_new_ones_are_begun()
         let (mut keeper, _) = open(folder.path(), PLENTY);
         assert_eq!((keeper.keep(&record(1, 3)), keeper.run_id()), (Kept::Durable, Some(1)));
         assert_eq!(numbers(folder.path()), [1]);
-        let told = events(folder.path());
+        let texts = events(folder.path());
         assert!(
-            matches!(&told[..], [(kind, text)] if kind == "damaged" && text.contains("records.damaged-1.sqlite")),
-            "{told:?}"
+            matches!(&texts[..], [(kind, text)] if kind == "damaged" && text.contains("records.damaged-1.sqlite")),
+            "{texts:?}"
         );
         keeper.end("stopped", 0);
         drop(keeper);

@@ -27,10 +27,10 @@ fn frames_that_never_came_are_reported_when_one_does_and_stand_in_the_run() {
     assert_eq!(keeper.keep(&record(30, 3)), Kept::Durable);
     assert_eq!(keeper.end("stopped", 16).lost, 16);
     assert_eq!(on_record(folder.path()), 16);
-    let told: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(told.len(), 3);
-    for (text, frames) in told.iter().zip([7, 7, 2]) {
-        assert!(text.starts_with(&format!("{frames} frames were not kept: they came faster")), "{told:?}");
+    let texts: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts.len(), 3);
+    for (text, frames) in texts.iter().zip([7, 7, 2]) {
+        assert!(text.starts_with(&format!("{frames} frames were not kept: they came faster")), "{texts:?}");
     }
 }
 
@@ -56,9 +56,9 @@ fn whoever_takes_over_neither_forgets_what_was_lost_nor_tells_it_twice() {
     assert_eq!(second.keep(&record(6, 1)), Kept::Durable);
     assert_eq!(second.end("stopped", 4).lost, 4);
     assert_eq!(on_record(folder.path()), 4);
-    let told: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
+    let texts: Vec<String> = events(folder.path()).into_iter().map(|(_, text)| text).collect();
     assert!(
-        matches!(&told[..], [one, three] if one.starts_with("1 frames") && three.starts_with("3 frames")),
-        "{told:?}"
+        matches!(&texts[..], [one, three] if one.starts_with("1 frames") && three.starts_with("3 frames")),
+        "{texts:?}"
     );
 }

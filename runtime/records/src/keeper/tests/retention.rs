@@ -24,7 +24,7 @@ fn a_program_that_ends_as_soon_as_it_starts_leaves_a_few_runs() {
     // The one with a frame, the latest without, and the one that goes on.
     let wanted: Vec<i64> = [1].into_iter().chain(starts - MAX_EMPTY_RUNS + 1..=starts).collect();
     assert_eq!(runs(folder.path()), wanted);
-    assert_eq!(events(folder.path()).len() as i64, MAX_EMPTY_RUNS, "with what they tell");
+    assert_eq!(events(folder.path()).len() as i64, MAX_EMPTY_RUNS, "with their events");
 }
 
 #[test]

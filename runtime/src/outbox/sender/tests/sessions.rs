@@ -113,7 +113,7 @@ fn what_retention_took_of_the_frames_under_way_takes_no_others_place() {
     let (mut frames, lost) = bench.got();
     frames.sort_unstable();
     frames.dedup();
-    assert_eq!((frames, lost), (up_to(40), 10), "those that the broker had are told as lost too");
+    assert_eq!((frames, lost), (up_to(40), 10), "those that the broker had are reported as lost too");
 }
 
 #[test]

@@ -34,9 +34,9 @@ impl<R: BufRead + Seek> Pixels<R> {
         limits.ifd_value_size = MAX_TIFF_VALUE_BYTES;
         // A strip can be the whole picture.
         limits.intermediate_buffer_size = MAX_DECODE_BYTES as usize;
-        let mut decoder = Decoder::new(file).map_err(told)?.with_limits(limits);
-        let size_px = decoder.dimensions().map_err(told)?;
-        let found = decoder.colortype().map_err(told)?;
+        let mut decoder = Decoder::new(file).map_err(as_image_error)?.with_limits(limits);
+        let size_px = decoder.dimensions().map_err(as_image_error)?;
+        let found = decoder.colortype().map_err(as_image_error)?;
         let colour = match found {
             tiff::ColorType::Gray(8) => ColorType::L8,
             tiff::ColorType::Gray(16) => ColorType::L16,
@@ -66,7 +66,7 @@ impl<R: BufRead + Seek> ImageDecoder for Pixels<R> {
     }
 
     fn orientation(&mut self) -> ImageResult<Orientation> {
-        let value = self.decoder.find_tag_unsigned::<u8>(Tag::Orientation).map_err(told)?;
+        let value = self.decoder.find_tag_unsigned::<u8>(Tag::Orientation).map_err(as_image_error)?;
         Ok(value.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms))
     }
 
@@ -76,7 +76,7 @@ impl<R: BufRead + Seek> ImageDecoder for Pixels<R> {
     }
 
     fn read_image(mut self, samples: &mut [u8]) -> ImageResult<()> {
-        self.decoder.read_image_bytes(samples).map_err(told)?;
+        self.decoder.read_image_bytes(samples).map_err(as_image_error)?;
         if self.is_ycbcr {
             samples.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| *pixel = rgb(*pixel));
         }
@@ -100,7 +100,7 @@ fn unsupported(kind: UnsupportedErrorKind) -> ImageError {
     ImageError::Unsupported(UnsupportedError::from_format_and_kind(ImageFormat::Tiff.into(), kind))
 }
 
-fn told(error: TiffError) -> ImageError {
+fn as_image_error(error: TiffError) -> ImageError {
     match error {
         TiffError::IoError(error) => ImageError::IoError(error),
         TiffError::UnsupportedError(what) => unsupported(UnsupportedErrorKind::GenericFeature(what.to_string())),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn told(bench: &Bench) -> Value {
+fn state_of(bench: &Bench) -> Value {
     serde_json::from_str(&bench.kept("bloodseg/b/state")).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn the_last_state_is_reported_even_where_an_earlier_one_is_still_under_way() {
     assert!(under_way(&sender));
     bench.record(1);
     sender.leave();
-    assert_eq!(told(&bench)["frame"], 5);
+    assert_eq!(state_of(&bench)["frame"], 5);
     assert_eq!(bench.kept("bloodseg/b/availability"), "offline");
 }
 
@@ -39,11 +39,11 @@ fn the_state_is_reported_while_the_records_cannot_be_read() {
     let mut sender = bench.sender();
     bench.pass(&mut sender, MINUTE);
     assert_eq!(bench.got(), (vec![], 0));
-    let state = told(&bench);
+    let state = state_of(&bench);
     assert_eq!((&state["state"], &state["frame"], &state["unsent"]), (&"starting".into(), &Value::Null, &Value::Null));
     bench.records.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
     bench.pass(&mut sender, MINUTE);
-    assert_eq!((&told(&bench)["frame"], &told(&bench)["unsent"]), (&3.into(), &0.into()));
+    assert_eq!((&state_of(&bench)["frame"], &state_of(&bench)["unsent"]), (&3.into(), &0.into()));
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn the_state_is_reported_while_frames_of_records_that_broke_are_under_way() {
     bench.record(1);
     bench.pass(&mut sender, 2 * MQTT_LOOK);
     // Just now: it is too early to report that the reader finds them broken.
-    assert_eq!(told(&bench)["unsent"], 4);
+    assert_eq!(state_of(&bench)["unsent"], 4);
     bench.records.execute_batch("ALTER TABLE frames RENAME TO away").unwrap();
     bench.pass(&mut sender, MIN_MQTT_STATE + 2 * MQTT_LOOK);
     assert!(!sender.window.is_empty() && !sender.reader.is_open());
-    assert_eq!((&told(&bench)["frame"], &told(&bench)["unsent"]), (&Value::Null, &Value::Null));
+    assert_eq!((&state_of(&bench)["frame"], &state_of(&bench)["unsent"]), (&Value::Null, &Value::Null));
 }
