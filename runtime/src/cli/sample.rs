@@ -15,6 +15,23 @@ pub(super) struct SampleArgs {
     #[arg(long = "sample", value_name = "ID")]
     name: Option<String>,
 
+    #[command(flatten)]
+    about: About,
+}
+
+impl SampleArgs {
+    /// The sample that they name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) for a text that is too long or has control characters.
+    pub(super) fn sample(&self) -> Result<Option<Sample>> {
+        self.about.sample(self.name.as_deref())
+    }
+}
+
+/// What is said about a sample beside its name.
+#[derive(Debug, Clone, Args)]
+struct About {
     /// Who prepared or examined the sample
     #[arg(long, value_name = "NAME", requires = "name")]
     operator: Option<String>,
@@ -28,14 +45,11 @@ pub(super) struct SampleArgs {
     note: Option<String>,
 }
 
-impl SampleArgs {
-    /// The sample that they name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) for a text that is too long or has control characters.
-    pub(super) fn sample(&self) -> Result<Option<Sample>> {
+impl About {
+    /// The sample of this name.
+    fn sample(&self, name: Option<&str>) -> Result<Option<Sample>> {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let Some(name) = self.name.clone() else { return Ok(None) };
+        let Some(name) = name.map(str::to_owned) else { return Ok(None) };
         let sample = Sample { name, operator: text(&self.operator), stain: text(&self.stain), note: text(&self.note) };
         sample.checked().map(Some).map_err(|found| Error::config("the command line", found, ""))
     }
@@ -51,17 +65,8 @@ pub(super) struct SampleCommand {
     #[arg(value_name = "NAME", conflicts_with = "clear")]
     name: Option<String>,
 
-    /// Who prepared or examined it
-    #[arg(long, value_name = "NAME", requires = "name")]
-    operator: Option<String>,
-
-    /// How it is stained
-    #[arg(long, value_name = "STAIN", requires = "name")]
-    stain: Option<String>,
-
-    /// A note
-    #[arg(long, value_name = "TEXT", requires = "name")]
-    note: Option<String>,
+    #[command(flatten)]
+    about: About,
 
     /// Frames belong to no sample from now on
     #[arg(long)]
@@ -83,13 +88,7 @@ pub(super) fn run(session: &Session, args: &SampleCommand) -> Result<()> {
         return Err(Error::input(&folder, "no folder", "the folder of results of a run", ""));
     }
     let file = SampleFile::of(&folder);
-    let named = SampleArgs {
-        name: args.name.clone(),
-        operator: args.operator.clone(),
-        stain: args.stain.clone(),
-        note: args.note.clone(),
-    };
-    let sample = named.sample()?;
+    let sample = args.about.sample(args.name.as_deref())?;
     if sample.is_some() || args.clear {
         file.write(sample.as_ref())?;
     }

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from os import PathLike
-from typing import Iterable, Literal, Optional, Union, overload
+from typing import Iterable, Literal, Optional, Union, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ __all__ = [
 
 __version__: str
 
-Picture = NDArray[np.uint8]
-Path = Union[str, PathLike[str]]
-Verdict = Literal[
+_Picture = NDArray[np.uint8]
+_Path = Union[str, PathLike[str]]
+_Verdict = Literal[
     "good", "out_of_focus", "empty", "over_exposed", "under_exposed", "scale_unknown", "scale_doubtful"
 ]
-PitchSource = Literal["given", "metadata", "measured", "none"]
+_PitchSource = Literal["given", "metadata", "measured", "none"]
 
 class Error(Exception):
     kind: Literal["input", "model", "internal"]
@@ -45,7 +45,7 @@ class InternalError(Error): ...
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     labels: NDArray[np.uint16]
-    picture: Picture
+    picture: _Picture
     cells: dict[str, Union[NDArray[np.generic], list[str]]]
     count: Optional[int]
     red: Optional[int]
@@ -54,71 +54,73 @@ class Result:
     supported: Optional[int]
     unsupported: Optional[int]
     is_counted: bool
-    verdict: Verdict
+    verdict: _Verdict
     reason: str
     scale: Optional[float]
     um_per_px: Optional[float]
     um_per_px_range: Optional[tuple[float, float]]
-    pitch_source: PitchSource
+    pitch_source: _PitchSource
     is_outlier: bool
     start_px: tuple[float, float]
     input_px_per_sr_px: float
     def on_input_px(self, x_px: float, y_px: float) -> tuple[float, float]: ...
 
+@final
 class Segmenter:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         um_per_px: Optional[float] = None,
         *,
         as_is: bool = False,
         any_quality: bool = False,
-        models: Optional[Path] = None,
+        models: Optional[_Path] = None,
         key: Optional[str] = None,
         most_bytes: Optional[int] = None,
-    ) -> None: ...
-    def segment(self, array: Picture) -> Result: ...
+    ) -> Segmenter: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[Optional[float]], dict[str, object]]: ...
+    def segment(self, array: _Picture) -> Result: ...
     @overload
     def segment_many(
-        self, arrays: Iterable[Picture], *, threads: Optional[int] = None, return_exceptions: Literal[False] = False
+        self, arrays: Iterable[_Picture], *, threads: Optional[int] = None, return_exceptions: Literal[False] = False
     ) -> list[Result]: ...
     @overload
     def segment_many(
-        self, arrays: Iterable[Picture], *, threads: Optional[int] = None, return_exceptions: bool
+        self, arrays: Iterable[_Picture], *, threads: Optional[int] = None, return_exceptions: bool
     ) -> list[Union[Result, Error]]: ...
     def memory_bytes(self, width: int, height: int) -> int: ...
 
 def segment(
-    array: Picture,
+    array: _Picture,
     um_per_px: Optional[float] = None,
     *,
     as_is: bool = False,
     any_quality: bool = False,
-    models: Optional[Path] = None,
+    models: Optional[_Path] = None,
     key: Optional[str] = None,
     most_bytes: Optional[int] = None,
 ) -> Result: ...
 @overload
 def segment_many(
-    arrays: Iterable[Picture],
+    arrays: Iterable[_Picture],
     um_per_px: Optional[float] = None,
     *,
     threads: Optional[int] = None,
     as_is: bool = False,
     any_quality: bool = False,
-    models: Optional[Path] = None,
+    models: Optional[_Path] = None,
     key: Optional[str] = None,
     most_bytes: Optional[int] = None,
     return_exceptions: Literal[False] = False,
 ) -> list[Result]: ...
 @overload
 def segment_many(
-    arrays: Iterable[Picture],
+    arrays: Iterable[_Picture],
     um_per_px: Optional[float] = None,
     *,
     threads: Optional[int] = None,
     as_is: bool = False,
     any_quality: bool = False,
-    models: Optional[Path] = None,
+    models: Optional[_Path] = None,
     key: Optional[str] = None,
     most_bytes: Optional[int] = None,
     return_exceptions: bool,
@@ -129,6 +131,6 @@ def memory_bytes(
     um_per_px: Optional[float] = None,
     *,
     as_is: bool = False,
-    models: Optional[Path] = None,
+    models: Optional[_Path] = None,
     key: Optional[str] = None,
 ) -> int: ...

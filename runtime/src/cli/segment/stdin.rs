@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, DirBuilder, File},
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
 use crate::error::{Error, Result};
-use bloodseg_vision::frame::limits::MAX_PICTURE_FILE_BYTES;
+use bloodseg_vision::{error::Cause, frame::limits::MAX_PICTURE_FILE_BYTES};
 
 /// The argument that stands for standard input.
 const DASH: &str = "-";
@@ -36,6 +36,8 @@ impl WithStdin {
         if dashes.next().is_some() {
             return Err(Error::config("the command line", "`-` twice", "Standard input is one picture"));
         }
+        // Before anything is there that a reader who gives up would leave behind.
+        let bytes = read(from)?;
         let folder = std::env::temp_dir().join(format!("bloodseg-stdin-{}", std::process::id()));
         let failed = |error: io::Error| Error::output(&folder, error);
         let mut builder = DirBuilder::new();
@@ -47,14 +49,22 @@ impl WithStdin {
         let path = dash.clone();
         this.folder = Some(folder.clone());
         let mut file = File::create_new(&path).map_err(failed)?;
-        let mut from = from.take(MAX_PICTURE_FILE_BYTES + 1);
-        let bytes = io::copy(&mut from, &mut file).map_err(failed)?;
-        let found = match bytes {
-            0 => "no bytes".to_owned(),
-            1..=MAX_PICTURE_FILE_BYTES => return Ok(this),
-            _ => format!("more than {MAX_PICTURE_FILE_BYTES} bytes"),
-        };
-        Err(Error::input(Path::new("standard input"), found, "one picture", "Pipe a PNG, JPEG, TIFF or BMP file"))
+        file.write_all(&bytes).map_err(failed)?;
+        Ok(this)
+    }
+}
+
+/// The bytes of one picture.
+fn read(from: impl Read) -> Result<Vec<u8>> {
+    let refused = |found: Cause| {
+        Error::input(Path::new("standard input"), found, "one picture", "Pipe a PNG, JPEG, TIFF or BMP file")
+    };
+    let mut bytes = Vec::new();
+    from.take(MAX_PICTURE_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| refused(error.into()))?;
+    match bytes.len() as u64 {
+        0 => Err(refused("no bytes".into())),
+        1..=MAX_PICTURE_FILE_BYTES => Ok(bytes),
+        _ => Err(refused(format!("more than {MAX_PICTURE_FILE_BYTES} bytes").into())),
     }
 }
 
@@ -71,6 +81,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::error::ErrorKind;
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
 
     #[test]
     fn a_dash_is_a_file_until_the_end_and_other_inputs_stay() {
@@ -83,6 +103,7 @@ mod tests {
         assert!(!path.exists() && !path.parent().unwrap().exists());
         assert!(WithStdin::of(&[PathBuf::from("-"), PathBuf::from("-")], &b""[..]).is_err());
         assert!(WithStdin::of(&inputs, &b""[..]).is_err());
+        assert_eq!(WithStdin::of(&inputs, Broken).unwrap_err().kind(), ErrorKind::Input);
         assert!(!path.parent().unwrap().exists());
     }
 }
