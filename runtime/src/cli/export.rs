@@ -31,9 +31,10 @@ use bloodseg_records::{
 /// one Observation per sample.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
+    /// Folder of a run, or its records.sqlite; may be repeated to read several as one [default: the only folder with records
+    /// in the results folder]
     #[arg(long, value_name = "DIR")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
 
     /// Output format
     #[arg(long, value_enum)]
@@ -133,7 +134,6 @@ fn time(text: &str) -> std::result::Result<i64, String> {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read,
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written.
 pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
-    let from = recorded::folder(session, args.from.as_deref())?;
     let coordinates = match args.coordinates {
         _ if args.in_px => Coordinates::SuperResolved,
         Places::Input => Coordinates::Input,
@@ -161,7 +161,7 @@ pub(super) fn run(session: &Session, args: &ExportArgs) -> Result<()> {
         };
         return Err(Error::config("the command line", found, todo));
     }
-    let records = Records::open_checked(&from)?;
+    let records = Records::open_pooled(&recorded::folders(session, &args.from)?)?;
     recorded::warn_of_damage(&records);
     let run = run_number(&records, args.run)?;
     let filter =

@@ -32,6 +32,17 @@ pub(super) fn folder(session: &Session, named: Option<&Path>) -> Result<PathBuf>
     }
 }
 
+/// The same for several; one if none is named.
+///
+/// # Errors
+/// As [`folder`].
+pub(super) fn folders(session: &Session, named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    if named.is_empty() {
+        return Ok(vec![folder(session, None)?]);
+    }
+    named.iter().map(|named| folder(session, Some(named))).collect()
+}
+
 /// Warns of damaged records, which are skipped.
 pub(super) fn warn_of_damage(records: &Records) {
     if records.damage().is_any() {

@@ -32,9 +32,10 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "ID", conflicts_with = "run")]
     sample: Option<String>,
 
-    /// Folder of a run, or its records.sqlite [default: the only folder with records in the results folder]
+    /// Folder of a run, or its records.sqlite; may be repeated to read several as one [default: the only folder with records
+    /// in the results folder]
     #[arg(long, value_name = "DIR")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
 
     /// Output file, written atomically [default: report-RUN.html]
     #[arg(long, value_name = "FILE")]
@@ -68,7 +69,7 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read,
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or exists.
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
-    let records = Records::open_checked(&recorded::folder(session, args.from.as_deref())?)?;
+    let records = Records::open_pooled(&recorded::folders(session, &args.from)?)?;
     recorded::warn_of_damage(&records);
     let scope = match &args.sample {
         Some(name) => of_sample(&records, name)?,

@@ -414,6 +414,29 @@ fn a_box_names_its_first_sample_in_the_config_and_keeps_a_later_one() {
 }
 
 #[test]
+fn a_sample_in_two_folders_is_exported_and_reported_as_one() {
+    if no_models() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (out, seed) in [("a", "1"), ("b", "2")] {
+        let run =
+            ["-q", "run", "demo", "--frames", "2", "--seed", seed, "--out", out, "--http", "off", "--sample", "S-1"];
+        done(&run, folder.path());
+    }
+    let export = |more: &[&str]| {
+        let args = [&["export", "--format", "csv", "--table", "frames", "--sample", "S-1"], more].concat();
+        done(&args, folder.path()).lines().count() - 1
+    };
+    assert_eq!((export(&["--from", "a"]), export(&["--from", "a", "--from", "b"])), (2, 4));
+    let report = ["report", "--sample", "S-1", "--from", "a", "--from", "b", "--out", "s.html"];
+    assert!(done(&report, folder.path()).contains("4 frames"));
+    let twice = output(&["report", "--sample", "S-1", "--from", "a", "--from", "a", "--out", "t.html"], folder.path());
+    assert_eq!(twice.status.code(), Some(3));
+    assert!(text(&twice.stderr).contains("each run once"), "{}", text(&twice.stderr));
+}
+
+#[test]
 fn a_run_corrects_by_a_validation_of_its_models_alone() {
     if no_models() {
         return;

@@ -119,14 +119,14 @@ impl Medians {
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read.
 pub(super) fn choose(records: &Records, scope: &Filter, medians: Option<&Medians>) -> Result<Choice> {
-    let folder = records.path().parent().unwrap_or(Path::new("")).to_owned();
-    let (latest, more) = latest_of_names(records, scope, &folder)?;
+    let (latest, more) = latest_of_names(records, scope)?;
     let mut choice = Choice { more, ..Choice::default() };
     records.frames::<crate::error::Error>(scope, |frame| {
-        if latest.get(&key(frame)) != Some(&frame.id) {
+        let folder = records.folder_of(frame.run);
+        if latest.get(&key(folder, frame)) != Some(&frame.id) {
             return Ok(());
         }
-        let Some(pictures) = pictures_of(&folder, frame) else { return Ok(()) };
+        let Some(pictures) = pictures_of(folder, frame) else { return Ok(()) };
         choice.pictured += 1;
         let Some(medians) = medians else { return Ok(()) };
         records.cells::<crate::error::Error>(frame.id, |cell| {
@@ -174,10 +174,11 @@ fn is_same(a: &CellRow, b: &CellRow) -> bool {
 /// The latest frame of each name that has pictures, by [`key`], and whether there are more than are examined. A frame's
 /// pictures replace those of an earlier one with its name, as when a folder is replayed repeatedly: they belong to the
 /// latest only, and its cells must not be chosen once per replay.
-fn latest_of_names(records: &Records, scope: &Filter, folder: &Path) -> Result<(HashMap<u64, i64>, bool)> {
+fn latest_of_names(records: &Records, scope: &Filter) -> Result<(HashMap<u64, i64>, bool)> {
     let (mut latest, mut more) = (HashMap::new(), false);
     records.frames::<crate::error::Error>(scope, |frame| {
-        let key = key(frame);
+        let folder = records.folder_of(frame.run);
+        let key = key(folder, frame);
         if latest.contains_key(&key) || pictures_of(folder, frame).is_some() {
             if latest.len() < MAX_REPORT_PICTURED || latest.contains_key(&key) {
                 latest.insert(key, frame.id);
@@ -191,8 +192,8 @@ fn latest_of_names(records: &Records, scope: &Filter, folder: &Path) -> Result<(
 }
 
 /// A hash of the name of a frame's pictures: the same in each process, so that a page has the same bytes each time.
-fn key(frame: &FrameRow) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::new().hash_one(frame.stem())
+fn key(folder: &Path, frame: &FrameRow) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::new().hash_one((folder, frame.stem()))
 }
 
 /// The super-resolved picture and the labels of a frame, if they were kept.

@@ -33,11 +33,10 @@ pub(super) fn section(out: &mut dyn Write, records: &Records, facts: &Facts) -> 
     let kinds: &[&str] = if has_kinds { &["white ", "platelets "] } else { &[] };
     let columns = [&["", "picture", "cells "], kinds, &["per mm² ", "unsupported ", "verdict", "field"]].concat();
     begin(out, "Each frame as it was counted; an empty count means that it was not", &columns)?;
-    let folder = records.path().parent().unwrap_or(Path::new("")).to_owned();
     let mut wrote = Ok(());
     records.whole_frames::<Error>(&facts.scope, |frame, cells| {
         if wrote.is_ok() {
-            wrote = row(out, frame, thumbnail(frame, cells, &folder), has_kinds);
+            wrote = row(out, frame, thumbnail(frame, cells, records.folder_of(frame.run)), has_kinds);
         }
         Ok(())
     })?;

@@ -31,6 +31,19 @@ impl Damage {
         *self != Self::default()
     }
 
+    /// Adds the damage of other records; which frames it concerns is then unknown.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { frames, named: _, runs, events, samples, index, log } = other;
+        self.frames += frames;
+        self.runs += runs;
+        self.events += events;
+        self.samples += samples;
+        self.index |= index;
+        self.log = self.log.take().or(log);
+        // Numbers of several databases.
+        self.named.clear();
+    }
+
     /// Whether rows are damaged, so that they have to be skipped.
     pub(super) fn is_of_rows(&self) -> bool {
         self.frames + self.runs + self.events + self.samples > 0 || self.index
@@ -50,7 +63,9 @@ impl fmt::Display for Damage {
         if self.frames > 0 {
             let named: Vec<String> = self.named.iter().map(i64::to_string).collect();
             let more = if self.frames > self.named.len() as u64 { ", ..." } else { "" };
-            parts.push(format!("{} (number {}{more})", counted(self.frames, "frame"), named.join(", ")));
+            let numbers =
+                if named.is_empty() { String::new() } else { format!(" (number {}{more})", named.join(", ")) };
+            parts.push(format!("{}{numbers}", counted(self.frames, "frame")));
         }
         for (count, what) in [(self.runs, "run"), (self.events, "event"), (self.samples, "sample")] {
             if count > 0 {

@@ -6,6 +6,7 @@ pub mod follow;
 pub mod header;
 pub mod limits;
 pub mod log_check;
+mod pool;
 pub mod read;
 pub mod retention;
 pub(crate) mod salvage;

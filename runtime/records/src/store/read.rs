@@ -187,6 +187,8 @@ pub struct Records {
     /// Number of the newest frame when they were opened.
     newest: i64,
     damage: Damage,
+    /// Of pooled records, the folder of the runs up to a number.
+    folders: Vec<(i64, PathBuf)>,
 }
 
 pub(super) const COLUMNS: &str = "f.id, f.run, r.started_utc_ms, r.source, f.um_per_px, r.pitch_from, r.scale, f.number, f.at_utc_ms, \
@@ -227,7 +229,7 @@ impl Records {
         let connection = open_to_read(&path).map_err(|fault| fault.to_read(&path))?;
         let newest = connection.query_row("SELECT max(id) FROM frames", [], |row| row.get::<_, Option<i64>>(0));
         let newest = newest.map_err(|e| Fault::from(e).to_read(&path))?.unwrap_or(FIRST);
-        Ok(Self { path, connection, newest, damage: Damage::default() })
+        Ok(Self { path, connection, newest, damage: Damage::default(), folders: Vec::new() })
     }
 
     /// The same, and checks all of them: damaged frames are skipped by everything that reads, and [`Records::damage`]
@@ -245,6 +247,35 @@ impl Records {
         damage.log = log_damage(&log_of(&records.path));
         records.damage = damage;
         Ok(records)
+    }
+
+    /// Pooled records: those of `sources`, copied to `connection`.
+    pub(super) fn of_parts(
+        sources: Vec<Self>,
+        connection: Connection,
+        newest: i64,
+        folders: Vec<(i64, PathBuf)>,
+    ) -> Self {
+        let mut sources = sources.into_iter();
+        let (path, mut damage) = sources.next().map_or_else(Default::default, |first| (first.path, first.damage));
+        sources.for_each(|source| damage.add(source.damage));
+        Self { path, connection, newest, damage, folders }
+    }
+
+    /// Number of the newest frame that is read.
+    pub(super) fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The folder of the database.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The folder with the pictures of a run.
+    pub fn folder_of(&self, run: i64) -> &Path {
+        let folder = self.folders.iter().find(|(last, _)| run <= *last);
+        folder.map_or(self.folder(), |(_, folder)| folder)
     }
 
     /// What is damaged and therefore skipped; nothing if they were not checked.

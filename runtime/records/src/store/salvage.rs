@@ -67,9 +67,20 @@ pub(super) fn sound_rows(from: &Connection, newest: i64) -> rusqlite::Result<Con
 
 /// Copies all rows whose `key` is `id`. Both databases have the same tables.
 fn copied(from: &Connection, to: &Connection, table: &str, key: &str, id: i64) -> rusqlite::Result<()> {
+    copied_as(from, to, (table, key), id, &mut |_, value| value)
+}
+
+/// The same, with each value changed by `as_new`, which gets the name of its column.
+pub(super) fn copied_as(
+    from: &Connection,
+    to: &Connection,
+    (table, key): (&str, &str),
+    id: i64,
+    as_new: &mut dyn FnMut(&str, Value) -> Value,
+) -> rusqlite::Result<()> {
     let mut select = from.prepare_cached(&format!("SELECT * FROM {table} WHERE {key} = ?1"))?;
-    let columns = select.column_count();
-    let places = vec!["?"; columns].join(", ");
+    let columns: Vec<String> = select.column_names().map(str::to_owned).collect();
+    let places = vec!["?"; columns.len()].join(", ");
     let mut insert = to.prepare_cached(&format!("INSERT OR IGNORE INTO {table} VALUES ({places})"))?;
     let mut rows = select.query([id])?;
     loop {
@@ -80,7 +91,8 @@ fn copied(from: &Connection, to: &Connection, table: &str, key: &str, id: i64) -
             Err(error) if is_damage(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let values = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let value = |(at, name): (usize, &String)| Ok(as_new(name, row.get::<_, Value>(at)?));
+        let values = columns.iter().enumerate().map(value).collect::<rusqlite::Result<Vec<_>>>()?;
         insert.execute(rusqlite::params_from_iter(values))?;
     }
 }
