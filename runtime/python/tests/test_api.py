@@ -1,9 +1,6 @@
 """Errors, threads, memory and types."""
 
-import ast
 import concurrent.futures
-import inspect
-import pathlib
 import pickle
 import shutil
 import signal
@@ -207,36 +204,3 @@ def test_points_of_the_picture_lie_on_the_input(small):
 
 def test_the_version_is_that_of_the_program():
     assert program("--version").split()[1].startswith(bloodseg.__version__)
-
-
-def names_of(body):
-    """Names that a stub or a class in it has, with the arguments of functions."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef):
-            arguments = node.args
-            yield node.name, [at.arg for at in arguments.args + arguments.kwonlyargs if at.arg != "self"]
-        elif isinstance(node, ast.ClassDef):
-            yield node.name, dict(names_of(node.body))
-        elif isinstance(node, ast.AnnAssign):
-            yield node.target.id, None
-
-
-def test_the_stubs_are_those_of_the_module():
-    stub = pathlib.Path(bloodseg.__file__).with_name("__init__.pyi")
-    assert stub.with_name("py.typed").exists()
-    names = dict(names_of(ast.parse(stub.read_text()).body))
-    assert set(bloodseg.__all__) == set(names)
-    for name, members in names.items():
-        thing = getattr(bloodseg, name)
-        if isinstance(members, list):
-            assert list(inspect.signature(thing).parameters) == members, name
-        for member, arguments in (members or {}).items() if isinstance(members, dict) else []:
-            if arguments is None:
-                continue
-            found = thing if member == "__init__" else getattr(thing, member)
-            wanted = [at for at in inspect.signature(found).parameters if at != "self"]
-            assert wanted == arguments, f"{name}.{member}"
-    fields = [name for name, arguments in names["Result"].items() if arguments is None]
-    assert fields == list(bloodseg.Result.__dataclass_fields__)
-    public = [name for name in vars(bloodseg.Segmenter) if not name.startswith("_")]
-    assert set(public) == {name for name in names["Segmenter"] if not name.startswith("_")}
