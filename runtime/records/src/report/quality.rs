@@ -17,8 +17,8 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(out, "<section>\n<h2>Quality of frames</h2>")?;
     writeln!(
         out,
-        "<p>Every frame is assessed before its cells are counted. Cells are counted only in good frames, unless the run was started \
-         to count in all frames.</p>"
+        "<p>Every frame is assessed before its cells are counted. Cells are counted only in good frames, or with \
+         <code>--any-quality</code> in all frames.</p>"
     )?;
     let columns = ["Verdict", "frames ", "share ", "counted ", "why", "found"];
     begin(out, "Frames by verdict", &columns)?;

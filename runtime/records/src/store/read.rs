@@ -256,9 +256,11 @@ impl Records {
         newest: i64,
         folders: Vec<(i64, PathBuf)>,
     ) -> Self {
-        let mut sources = sources.into_iter();
-        let (path, mut damage) = sources.next().map_or_else(Default::default, |first| (first.path, first.damage));
-        sources.for_each(|source| damage.add(source.damage));
+        // Messages about damage name a folder that has some.
+        let named = sources.iter().find(|source| source.damage.is_any()).or(sources.first());
+        let path = named.map_or_else(PathBuf::new, |source| source.path.clone());
+        let mut damage = Damage::default();
+        sources.into_iter().for_each(|source| damage.add(source.damage));
         Self { path, connection, newest, damage, folders }
     }
 
