@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-/// Largest bundle that is read, in bytes: both models, their manifests and the container.
-pub const MAX_BUNDLE_BYTES: u64 =
-    2 * (bloodseg_vision::model::limits::MAX_MODEL_BYTES + bloodseg_vision::model::limits::MAX_TEXT_BYTES) + 1024;
+use bloodseg_vision::model::limits::{MAX_MODEL_BYTES, MAX_TEXT_BYTES};
+
+/// Largest bundle that is read, in bytes: both models, their manifests, a validation and the container.
+pub const MAX_BUNDLE_BYTES: u64 = 2 * MAX_MODEL_BYTES + 3 * MAX_TEXT_BYTES + 1024;
 
 /// Largest key or signature file that is read, in bytes.
 pub const MAX_KEY_BYTES: u64 = 4096;
@@ -22,6 +23,6 @@ pub const MAX_SLOTS_WAIT: Duration = Duration::from_secs(5);
 pub const SLOTS_LOOK: Duration = Duration::from_millis(100);
 
 const _: () = {
-    assert!(crate::bundle::FRAME_BYTES <= 1024);
+    assert!(crate::bundle::MAX_FRAME_BYTES <= 1024);
     assert!(SLOTS_LOOK.as_millis() * 10 <= MAX_SLOTS_WAIT.as_millis());
 };

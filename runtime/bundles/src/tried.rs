@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    bundle::Contents,
     error::{Error, ErrorKind, Result},
     slots::{
         Active, Running, Slots,
@@ -41,6 +42,8 @@ pub struct TriedPipeline {
     watched: Option<Watched>,
     /// Of the running super-resolution and segmentation models.
     manifests: [Manifest; 2],
+    /// What their bundle brings to correct their counts.
+    validation: Option<String>,
     pitch_um_per_px: f64,
     /// Reasons of rollbacks, for the records.
     left: Vec<String>,
@@ -60,7 +63,7 @@ impl TriedPipeline {
     /// Those of the loader.
     pub fn fixed(models: &Models, loader: Box<dyn Loader>) -> Result<Self> {
         let pipeline = loader.load(models)?;
-        Ok(Self::of(pipeline, manifests(models), None, Vec::new(), loader))
+        Ok(Self::of(pipeline, (manifests(models), None), None, Vec::new(), loader))
     }
 
     /// A pipeline of the active models of `slots`; rolls back from models that cannot be loaded.
@@ -73,25 +76,30 @@ impl TriedPipeline {
         if let Some(reason) = &active.running.fell_back {
             leave(loader.as_ref(), &mut left, &active.running, reason);
         }
-        let (pipeline, running, manifests) = load(loader.as_ref(), &slots, active, &mut left)?;
+        let (pipeline, running, of_models) = load(loader.as_ref(), &slots, active, &mut left)?;
         let watched = running.on_trial.then(|| Watched { slots, running, trial: Trial::default() });
-        Ok(Self::of(pipeline, manifests, watched, left, loader))
+        Ok(Self::of(pipeline, of_models, watched, left, loader))
     }
 
     fn of(
         pipeline: Pipeline,
-        manifests: [Manifest; 2],
+        (manifests, validation): OfModels,
         watched: Option<Watched>,
         left: Vec<String>,
         loader: Box<dyn Loader>,
     ) -> Self {
         let pitch_um_per_px = pipeline.pitch().um_per_px;
-        Self { loader, pipeline: Some(pipeline), watched, manifests, pitch_um_per_px, left }
+        Self { loader, pipeline: Some(pipeline), watched, manifests, validation, pitch_um_per_px, left }
     }
 
     /// The manifests of the running models: super-resolution, segmentation.
     pub fn manifests(&self) -> &[Manifest; 2] {
         &self.manifests
+    }
+
+    /// The text of the validation in the bundle of the running models.
+    pub fn validation(&self) -> Option<&str> {
+        self.validation.as_deref()
     }
 
     /// Reasons of rollbacks since the last call.
@@ -190,9 +198,10 @@ impl TriedPipeline {
         leave(self.loader.as_ref(), &mut self.left, &active.running, reason);
         // The budget does not cover two pipelines at a time.
         self.pipeline = None;
-        let (pipeline, _, manifests) = load(self.loader.as_ref(), &slots, active, &mut self.left)?;
+        let (pipeline, _, of_models) = load(self.loader.as_ref(), &slots, active, &mut self.left)?;
         let before = self.um_per_px();
-        (self.pitch_um_per_px, self.manifests) = (pipeline.pitch().um_per_px, manifests);
+        self.pitch_um_per_px = pipeline.pitch().um_per_px;
+        (self.manifests, self.validation) = of_models;
         self.pipeline = Some(pipeline);
         self.check_pitch(before)
     }
@@ -217,19 +226,25 @@ impl Drop for TriedPipeline {
     }
 }
 
+/// The manifests of models, and the validation of their counts.
+type OfModels = ([Manifest; 2], Option<String>);
+
 /// Loads models and runs their golden inputs; rolls back from those that fail.
 fn load(
     loader: &dyn Loader,
     slots: &Slots,
     mut active: Active,
     left: &mut Vec<String>,
-) -> Result<(Pipeline, Running, [Manifest; 2])> {
+) -> Result<(Pipeline, Running, OfModels)> {
     loop {
         log::info!("models {}", active.running);
-        let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&active.models)))
+        let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&active.contents.models)))
             .unwrap_or_else(|_| Err(Error::internal("models", "a panic while they were loaded")));
         match loaded {
-            Ok(pipeline) => return Ok((pipeline, active.running, manifests(&active.models))),
+            Ok(pipeline) => {
+                let Contents { models, validation } = active.contents;
+                return Ok((pipeline, active.running, (manifests(&models), validation)));
+            }
             Err(error) if active.running.place == Place::BuiltIn => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
@@ -359,6 +374,7 @@ mod tests {
             let (folder, slots) = bench();
             let mut tried = begin(slots);
             tried.analyse(true, any).unwrap();
+            let validation = tried.validation().map(str::to_owned);
             let mut calls = 0;
             let done = tried.analyse_by(true, |pipeline| {
                 calls += 1;
@@ -370,6 +386,7 @@ mod tests {
             let (version, trial, reason) = active(&folder);
             assert_eq!((version.as_str(), trial), ("1", None));
             assert_eq!(tried.manifests()[1].version.as_str(), "1");
+            assert_eq!((validation.as_deref(), tried.validation()), (Some("2"), Some("1")));
             assert!(reason.unwrap().contains(wanted));
             // Confirmed models are not on trial: their errors are those of the run.
             assert!(tried.analyse_by(true, |_| Err(Error::internal("test", "later"))).is_err());

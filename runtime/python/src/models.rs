@@ -21,7 +21,7 @@ pub(crate) fn load(path: Option<&Path>, key: Option<&str>) -> PyResult<Models> {
                 keys.add(text, "key").map(|()| keys)
             });
             let loaded = keys.transpose().and_then(|keys| bundle::load(bundle, keys.as_ref()));
-            loaded.map_err(|e| of_bundle(&e))
+            loaded.map(|contents| contents.models).map_err(|e| of_bundle(&e))
         }
         (path, None) if key.is_some() => {
             let place = path.map_or_else(|| "the built-in models".to_owned(), |path| path.display().to_string());

@@ -8,6 +8,7 @@ mod budget;
 mod calibrate;
 mod cameras;
 mod config;
+mod corrections;
 mod doctor;
 mod eval;
 mod export;

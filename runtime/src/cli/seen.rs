@@ -51,8 +51,10 @@ pub(super) struct SeenFields {
     seen: Vec<Seen>,
     count: SampleCount,
     goal: Goal,
-    /// A person's counts to correct by.
-    validation: Option<Validation>,
+    /// A person's counts to correct by, as the user named them.
+    given: Option<Validation>,
+    /// The same of the running models.
+    of_models: Option<Validation>,
 }
 
 impl SeenFields {
@@ -66,19 +68,25 @@ impl SeenFields {
             seen: Vec::new(),
             count: SampleCount::default(),
             goal,
-            validation: None,
+            given: None,
+            of_models: None,
         }
     }
 
-    /// Sets the counts of a person to correct by.
+    /// Sets the counts of a person to correct by, whatever the models bring.
     pub(super) fn correct_by(&mut self, validation: Option<Validation>) {
-        self.validation = validation;
+        self.given = validation;
+    }
+
+    /// The running models bring these.
+    pub(super) fn models_correct_by(&mut self, validation: Option<Validation>) {
+        self.of_models = validation;
     }
 
     /// The mean per field as a person would have counted it, by these models, super-resolution first; none without a
     /// validation, or before a frame was counted.
     pub(super) fn corrected(&self, models_sha256: &[String]) -> Option<Correction> {
-        Some(self.validation.as_ref()?.correct(&self.count.summary()?, models_sha256))
+        Some(self.given.as_ref().or(self.of_models.as_ref())?.correct(&self.count.summary()?, models_sha256))
     }
 
     /// The sample that is under the lens; looked up before each frame. Of another sample nothing was seen.

@@ -19,6 +19,7 @@ use std::{
 use clap::Args;
 
 use super::{
+    corrections,
     inputs::{self, Input},
     print,
     sample::SampleArgs,
@@ -33,6 +34,7 @@ use bloodseg_records::{
     },
     validation::Validation,
 };
+use bloodseg_vision::model::store::Models;
 use picture::{Grid, How};
 use place::Place;
 use records::CallRecords;
@@ -119,8 +121,11 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
 /// # Errors
 /// At the end, that results are missing, or that pictures could not be used; errors about models or tables immediately.
 pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
-    let validation = args.correct.as_deref().map(Validation::read).transpose()?;
+    let given = args.correct.as_deref().map(Validation::read).transpose()?;
     let place = Place::begin(session, args)?;
+    let contents = session.contents()?;
+    let validation = given.or_else(|| corrections::of_running(contents.validation.as_deref()));
+    let models = &contents.models;
     let taken = place.taken()?;
     let with_stdin = WithStdin::of(&args.inputs, std::io::stdin().lock())?;
     let inputs = inputs::collect(&with_stdin.inputs, args.recursive, &taken)?;
@@ -132,16 +137,16 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     // All pictures are listed and checked, so that every shard refuses what a single call would have refused.
     let (all, with_um) = (inputs.as_slice(), um_per_px.is_some() || args.how().grid == Grid::Scaled);
     let part = args.shard.map_or(0..inputs.len(), |shard| shard.range(inputs.len()));
-    let common = args.shard.map(|_| common(session, args, &inputs, um_per_px)).transpose()?;
+    let common = args.shard.map(|_| common(models, args, &inputs, um_per_px)).transpose()?;
     let inputs = all.get(part).unwrap_or_default();
     let (there, new): (Vec<&Input>, Vec<&Input>) = inputs.iter().partition(|input| taken.contains(&input.name));
     place.sweep(&new);
     let mut tables = Tables::begin(&place.tables, with_um, !taken.is_empty())?;
     let stop = signals::stop_on_signals()?;
-    let mut work = Work::begin(session, args, um_per_px, inputs.len())?;
+    let mut work = Work::begin(session, models, args, um_per_px, inputs.len())?;
     // Shards may run on machines that share only a network folder, where SQLite is unreliable.
     if args.shard.is_none() {
-        work.records = Some(CallRecords::begin(session, args, um_per_px, &place.out)?);
+        work.records = Some(CallRecords::begin(session, models, args, um_per_px, &place.out)?);
     }
     work.find_scale(all, &stop)?;
     there.iter().for_each(|input| work.left_out(input, in_the_tables(input)));
@@ -168,7 +173,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     }
     worked.and(recorded)?;
     if args.shard.is_none() {
-        totals(session, &work, validation.as_ref(), &place.out, args.append)?;
+        totals(models, &work, validation.as_ref(), &place.out, args.append)?;
     }
     if stop.is_raised() {
         let done = work.done;
@@ -182,11 +187,9 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
 
 /// Prints and saves the totals of the call. With --append the pictures of earlier calls are missing from them, so they
 /// are not saved.
-fn totals(session: &Session, work: &Work, validation: Option<&Validation>, out: &Path, appended: bool) -> Result<()> {
+fn totals(models: &Models, work: &Work, validation: Option<&Validation>, out: &Path, appended: bool) -> Result<()> {
     let summary = work.seen.count().summary();
-    let models = session.models()?;
-    let models = [&models.ssr, &models.unet].map(|model| model.manifest.sha256.clone());
-    let corrected = summary.and_then(|summary| Some(validation?.correct(&summary, &models)));
+    let corrected = summary.and_then(|summary| Some(validation?.correct(&summary, &corrections::sha256(models))));
     let is_printed = !work.json && (work.done > 1 || corrected.is_some());
     if let Some(summary) = summary.as_ref().filter(|_| is_printed) {
         print::line(summary.text("picture"));
@@ -210,8 +213,7 @@ fn in_the_tables(input: &Input) -> Error {
 }
 
 /// What the tables of a shard depend on.
-fn common(session: &Session, args: &SegmentArgs, inputs: &[Input], um_per_px: Option<f64>) -> Result<Common> {
-    let models = session.models()?;
+fn common(models: &Models, args: &SegmentArgs, inputs: &[Input], um_per_px: Option<f64>) -> Result<Common> {
     Ok(Common {
         version: concat!(env!("CARGO_PKG_VERSION"), "+", env!("BLOODSEG_SOURCES")).to_owned(),
         inputs: Inputs::of(inputs.iter().map(|input| input.path.as_path())),

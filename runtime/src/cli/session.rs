@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
 };
 use bloodseg_bundles::{
+    bundle::Contents,
     slots::{Active, Slots},
     tried::{Loader, TriedPipeline},
 };
@@ -71,17 +72,23 @@ impl Session {
 
     /// The models: `--models`, else the active ones of `--slots`, else the config's, else the built-in ones.
     pub(super) fn models(&self) -> Result<Models> {
-        match &self.models {
-            ModelsAt::Folder(folder) => Ok(Models::load(folder)?),
+        Ok(self.contents()?.models)
+    }
+
+    /// The same, with the validation in their bundle.
+    pub(super) fn contents(&self) -> Result<Contents> {
+        let models = match &self.models {
+            ModelsAt::Folder(folder) => Models::load(folder)?,
             ModelsAt::Slots(folder) => {
-                let Active { models, running } = Slots::open(folder).load()?;
+                let Active { contents, running } = Slots::open(folder).load()?;
                 if let Some(reason) = &running.fell_back {
                     log::warn!("using models {running} instead of the installed ones: {reason}");
                 }
-                Ok(models)
+                return Ok(contents);
             }
-            ModelsAt::BuiltIn => Ok(Models::embedded()?),
-        }
+            ModelsAt::BuiltIn => Models::embedded()?,
+        };
+        Ok(Contents { models, validation: None })
     }
 
     /// The pipeline of a run: its models may be on trial.

@@ -14,8 +14,8 @@ pub fn meet(bytes: &[u8]) -> bool {
     assert!(bundle::parse(bytes, "foreign").is_err() || bytes.len() >= 32);
     match bundle::parse(&whole, "foreign") {
         Ok(parts) => {
-            let contents: usize = parts.members.iter().map(|member| member.len()).sum();
-            assert_eq!(contents as u64 + bundle::FRAME_BYTES, whole.len() as u64);
+            let again = bundle::pack(parts.members, parts.validation);
+            assert_eq!(again.ok().as_deref(), Some(whole.as_slice()));
             true
         }
         Err(error) => {

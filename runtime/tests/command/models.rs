@@ -255,6 +255,50 @@ fn models_that_no_longer_answer_as_they_should_are_left_when_a_run_begins() {
 }
 
 #[test]
+fn a_bundle_brings_the_validation_of_its_models_and_takes_no_other() {
+    let bench = Bench::new();
+    bench.frames(22);
+    bench.put_models("models", "1", &fixture::unet());
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/validation/whole.json");
+    let mut validation: serde_json::Value = serde_json::from_slice(&fs::read(corpus).unwrap()).unwrap();
+    let sha256 = |name: &str| bloodseg_vision::digest::sha256(&fs::read(bench.path("models").join(name)).unwrap());
+    validation["agreement"]["validated"] = serde_json::json!({ "low": 0.0, "high": 1000.0 });
+    let write =
+        |name: &str, validation: &serde_json::Value| fs::write(bench.path(name), validation.to_string()).unwrap();
+    validation["models_sha256"] = vec!["0"; 2].into();
+    write("other.json", &validation);
+    validation["models_sha256"] = [sha256("ssr.onnx"), sha256("unet.onnx")].to_vec().into();
+    write("own.json", &validation);
+    write("none.json", &serde_json::json!({}));
+
+    let pack = ["models", "pack", "models", "--key", "a.key", "--out", "1.bloodseg"];
+    let pack_with = |file| [pack.as_slice(), &["--validation", file]].concat();
+    assert!(bench.refuse(4, &pack_with("other.json")).contains("a validation of other models"));
+    bench.refuse(4, &pack_with("none.json"));
+    bench.refuse(3, &pack_with("missing.json"));
+    assert!(!bench.path("1.bloodseg").exists());
+    // Past the command, which would have refused it.
+    let forged = file::pack_folder(&bench.path("models"), Some(&fs::read_to_string(bench.path("other.json")).unwrap()));
+    fs::write(bench.path("forged.bloodseg"), forged.unwrap().0).unwrap();
+    let install = ["models", "install", "--slots", "slots", "--key", "a.pub"];
+    let message = bench.refuse(4, &[install.as_slice(), &["forged.bloodseg", "--unsigned"]].concat());
+    assert!(message.contains("a validation of other models"), "{message}");
+
+    bench.succeed(&pack_with("own.json"));
+    let installed = bench.succeed(&[install.as_slice(), &["1.bloodseg"]].concat());
+    assert!(installed.contains("counts   corrected by a validation on "), "{installed}");
+    let ran = text(&bench.run().stdout);
+    assert!(ran.contains("count    corrected: "), "{ran}");
+    let segment = ["segment", "frames", "--slots", "slots", "--as-is", "--no-pictures", "--force", "--out", "s"];
+    assert!(bench.succeed(&segment).contains("\ncorrected: "));
+    // What the user names takes precedence.
+    let named = bench.succeed(&[segment.as_slice(), &["--correct", "other.json"]].concat());
+    assert!(named.contains("not corrected: the validation is for other models"), "{named}");
+    let summary: serde_json::Value = serde_json::from_slice(&fs::read(bench.path("s/summary.json")).unwrap()).unwrap();
+    assert!(summary["corrected"]["refused"].is_string(), "{summary}");
+}
+
+#[test]
 fn runs_that_are_killed_on_trial_end_the_trial() {
     let bench = Bench::new();
     bench.frames(2);

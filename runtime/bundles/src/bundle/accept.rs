@@ -1,7 +1,7 @@
 //! From the bytes of a bundle to models that can be tested: container, signature, manifests, gate, in this order.
 
 use super::{
-    parse,
+    Contents, parse,
     signature::{KeyId, Keys},
 };
 use crate::{
@@ -20,7 +20,7 @@ pub struct Accepted {
     /// The key that signed it.
     pub key_id: Option<KeyId>,
     /// Its contents.
-    pub models: Models,
+    pub contents: Contents,
 }
 
 /// Validates a bundle. With `unsigned`, a missing signature or one by an untrusted key is accepted, and `key_id` is
@@ -47,10 +47,10 @@ pub fn accept(
         Err(_) if unsigned && signature.as_ref().is_none_or(|text| !keys.know(text)) => None,
         verified => verified?,
     };
-    let models = bundle.models(origin)?;
+    let contents = bundle.contents(origin)?;
     // An unverified signature is not stored, because it would look verified.
     let signature = signature.filter(|_| key_id.is_some());
-    Ok(Accepted { bytes, signature, key_id, models })
+    Ok(Accepted { bytes, signature, key_id, contents })
 }
 
 impl Accepted {
@@ -60,7 +60,7 @@ impl Accepted {
     /// # Errors
     /// [`Error::Bundle`] with both sizes.
     pub fn check_memory(&self, total_mib: f64, origin: &str) -> Result<()> {
-        let Models { ssr, unet } = &self.models;
+        let Models { ssr, unet } = &self.contents.models;
         let (mut weight_bytes, mut map_bytes) = (0, 0);
         for model in [ssr, unet] {
             let need = onnx_gate::check(&model.onnx)
@@ -89,8 +89,8 @@ impl Accepted {
             bundle_sha256: golden::sha256(&self.bytes),
             installed_utc,
             key_id: self.key_id.map(|id| id.to_string()),
-            ssr_version: self.models.ssr.manifest.version.clone(),
-            unet_version: self.models.unet.manifest.version.clone(),
+            ssr_version: self.contents.models.ssr.manifest.version.clone(),
+            unet_version: self.contents.models.unet.manifest.version.clone(),
         }
     }
 }

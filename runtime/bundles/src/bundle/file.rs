@@ -58,18 +58,18 @@ pub fn read_text(path: &Path, what: &str) -> Result<String> {
         .map_err(|e| Error::input(path, Cause::with_source("bytes that are not UTF-8", e), what, ""))
 }
 
-/// Packs the four files of a folder, which must pass the gate.
+/// Packs the four files of a folder, which must pass the gate, and the text of a validation.
 ///
 /// # Errors
 /// [`Error::Bundle`] if one is missing or does not fit.
-pub fn pack_folder(folder: &Path) -> Result<(Vec<u8>, Models)> {
+pub fn pack_folder(folder: &Path, validation: Option<&str>) -> Result<(Vec<u8>, Models)> {
     let models = Models::load(folder)?;
     let text = |name: &str| store::read(&folder.join(name), MAX_TEXT_BYTES);
     let onnx = |name: &str| store::read(&folder.join(name), MAX_MODEL_BYTES);
     let members = [text("ssr.toml")?, onnx("ssr.onnx")?, text("unet.toml")?, onnx("unet.onnx")?];
-    let bytes = pack(members.each_ref().map(Vec::as_slice))?;
+    let bytes = pack(members.each_ref().map(Vec::as_slice), validation.map(str::as_bytes))?;
     // Check the packed bytes: a file may have changed since it was loaded.
-    super::parse(&bytes, "the bundle")?.models("the bundle")?;
+    super::parse(&bytes, "the bundle")?.contents("the bundle")?;
     Ok((bytes, models))
 }
 

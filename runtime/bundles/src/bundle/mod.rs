@@ -1,7 +1,8 @@
-//! A bundle: both models with their manifests in one signed file. `docs/bundle.md` defines the format.
+//! A bundle: both models with their manifests in one signed file, and the validation of their counts if there is one.
+//! `docs/bundle.md` defines the format.
 //!
-//! Everything except the sizes is fixed: four members with these names in this order. Nothing is ambiguous, and there are
-//! no paths or counts that could do harm.
+//! Everything except the sizes is fixed: the version determines the members, their names and their order. Nothing is
+//! ambiguous, and there are no paths or counts that could do harm.
 
 pub mod accept;
 pub mod file;
@@ -32,11 +33,14 @@ use bloodseg_vision::{
 /// The first bytes of every bundle.
 pub const MAGIC: [u8; 8] = *b"bloodseg";
 
-/// Version of the format that this software writes and reads.
-pub const VERSION: u32 = 1;
-
-/// Names of the members, in their order.
+/// Names of the models' members, in their order: those of version 1 of the format.
 pub const MEMBERS: [&str; 4] = ["ssr.toml", "ssr.onnx", "unet.toml", "unet.onnx"];
+
+/// Name of the member that follows them in version 2: a file of `bloodseg validate`.
+pub const VALIDATION: &str = "validation.json";
+
+/// Most members of a bundle.
+const MAX_MEMBERS: usize = MEMBERS.len() + 1;
 
 /// Bytes of a name in the table, padded with zeros.
 const NAME_BYTES: usize = 16;
@@ -44,14 +48,14 @@ const NAME_BYTES: usize = 16;
 /// Bytes of an entry of the table: name and size.
 const ENTRY_BYTES: usize = NAME_BYTES + 8;
 
-/// Bytes before the contents: magic, version, number of members, table.
-const HEAD_BYTES: usize = 16 + MEMBERS.len() * ENTRY_BYTES;
+/// Bytes before the table: magic, version, number of members.
+const START_BYTES: usize = 16;
 
 /// Bytes of the SHA-256 at the end.
 const HASH_BYTES: usize = 32;
 
-/// Bytes of a bundle besides its contents.
-pub const FRAME_BYTES: u64 = (HEAD_BYTES + HASH_BYTES) as u64;
+/// Most bytes of a bundle besides its contents.
+pub const MAX_FRAME_BYTES: u64 = (START_BYTES + MAX_MEMBERS * ENTRY_BYTES + HASH_BYTES) as u64;
 
 const TODO: &str = "Fetch the bundle again, or pack it again with `bloodseg models pack`";
 
@@ -60,6 +64,17 @@ const TODO: &str = "Fetch the bundle again, or pack it again with `bloodseg mode
 pub struct Bundle<'a> {
     /// Contents in the order of [`MEMBERS`].
     pub members: [&'a [u8]; 4],
+    /// Contents of [`VALIDATION`]; `None` in version 1.
+    pub validation: Option<&'a [u8]>,
+}
+
+/// What a bundle holds.
+#[derive(Debug, Clone)]
+pub struct Contents {
+    /// Both models, validated by the gate.
+    pub models: Models,
+    /// The text of the validation. It is not checked here, because only the records know what it means.
+    pub validation: Option<String>,
 }
 
 /// Splits a bundle into its members, without reading their contents; `origin` names it in errors.
@@ -78,19 +93,23 @@ pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
             format!("a file that begins with {:?}", MAGIC.escape_ascii().to_string()),
         ));
     }
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES).ok_or_else(cut_off)?;
+    let (start, rest) = bytes.split_at_checked(START_BYTES).ok_or_else(cut_off)?;
+    let number = |at: usize| start.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let has_validation = match number(8) {
+        1 => false,
+        2 => true,
+        other => return Err(fault(format!("a bundle of version {other}"), "version 1 or 2".into())),
+    };
+    let count = MEMBERS.len() + usize::from(has_validation);
+    if number(12) as usize != count {
+        return Err(fault(format!("{} members", number(12)), format!("{count}")));
+    }
+    let (table, rest) = rest.split_at_checked(count * ENTRY_BYTES).ok_or_else(cut_off)?;
     let (body, hash) = rest.len().checked_sub(HASH_BYTES).map(|at| rest.split_at(at)).ok_or_else(cut_off)?;
-    let number = |at: usize| head.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes);
-    if number(8) != VERSION {
-        return Err(fault(format!("a bundle of version {}", number(8)), format!("version {VERSION}")));
-    }
-    if number(12) as usize != MEMBERS.len() {
-        return Err(fault(format!("{} members", number(12)), format!("{}", MEMBERS.len())));
-    }
-    let mut members = [[].as_slice(); 4];
+    let mut members = [[].as_slice(); MAX_MEMBERS];
     let mut rest = body;
-    let entries = head.get(16..).unwrap_or_default().as_chunks::<ENTRY_BYTES>().0;
-    for ((member, entry), name) in members.iter_mut().zip(entries).zip(MEMBERS) {
+    let entries = table.as_chunks::<ENTRY_BYTES>().0;
+    for ((member, entry), name) in members.iter_mut().zip(entries).zip(MEMBERS.into_iter().chain([VALIDATION])) {
         let (found, size) = entry.split_at(NAME_BYTES);
         if found != padded(name) {
             return Err(fault(format!("a member named {:?}", found.escape_ascii().to_string()), name.into()));
@@ -109,18 +128,22 @@ pub fn parse<'a>(bytes: &'a [u8], origin: &str) -> Result<Bundle<'a>> {
     if *Sha256::digest(bytes.get(..whole).unwrap_or_default()) != *hash {
         return Err(fault("a SHA-256 that does not match the contents".into(), "an undamaged bundle".into()));
     }
-    Ok(Bundle { members })
+    let [models @ .., validation] = members;
+    Ok(Bundle { members: models, validation: has_validation.then_some(validation) })
 }
 
-/// Builds a bundle from `members` in the order of [`MEMBERS`]. The same members produce the same bytes.
+/// Builds a bundle from `members` in the order of [`MEMBERS`], and the validation of their counts. The same members produce
+/// the same bytes.
 ///
 /// # Errors
 /// [`Error::Bundle`] if one is too large.
-pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
+pub fn pack(members: [&[u8]; 4], validation: Option<&[u8]>) -> Result<Vec<u8>> {
+    let named = || MEMBERS.into_iter().zip(members).chain(validation.map(|text| (VALIDATION, text)));
+    let version: u32 = if validation.is_some() { 2 } else { 1 };
     let mut bytes = Vec::from(MAGIC);
-    bytes.extend(VERSION.to_le_bytes());
-    bytes.extend((MEMBERS.len() as u32).to_le_bytes());
-    for (name, member) in MEMBERS.into_iter().zip(members) {
+    bytes.extend(version.to_le_bytes());
+    bytes.extend((named().count() as u32).to_le_bytes());
+    for (name, member) in named() {
         let size_bytes = member.len() as u64;
         if size_bytes > most_bytes(name) {
             let found = format!("{size_bytes} bytes");
@@ -129,34 +152,40 @@ pub fn pack(members: [&[u8]; 4]) -> Result<Vec<u8>> {
         bytes.extend(padded(name));
         bytes.extend(size_bytes.to_le_bytes());
     }
-    members.into_iter().for_each(|member| bytes.extend(member));
+    named().for_each(|(_, member)| bytes.extend(member));
     let hash = Sha256::digest(&bytes);
     bytes.extend(hash);
     Ok(bytes)
 }
 
 impl Bundle<'_> {
-    /// Both models, validated by the gate; `origin` names the bundle in errors.
+    /// Both models, validated by the gate, and the validation; `origin` names the bundle in errors.
     ///
     /// # Errors
-    /// [`Error::Bundle`] if a manifest cannot be read, or a model does not match its manifest.
-    pub fn models(&self, origin: &str) -> Result<Models> {
+    /// [`Error::Bundle`] if a manifest cannot be read, a model does not match its manifest, or the validation is not UTF-8.
+    pub fn contents(&self, origin: &str) -> Result<Contents> {
         let [ssr_text, ssr, unet_text, unet] = self.members;
-        let model = |text: &[u8], onnx: &[u8], role, name: &str| {
+        let model = |toml: &[u8], onnx: &[u8], role, name: &str| {
             let origin = format!("{origin}, {name}");
-            let text = std::str::from_utf8(text).map_err(|e| {
-                Error::bundle(&origin, Cause::with_source("a manifest that is not UTF-8", e), "UTF-8", TODO)
-            })?;
-            Ok::<_, Error>(Model::new(text, Cow::Owned(onnx.to_vec()), role, &origin)?)
+            Ok::<_, Error>(Model::new(text(toml, "a manifest", &origin)?, Cow::Owned(onnx.to_vec()), role, &origin)?)
         };
-        Ok(Models {
-            ssr: model(ssr_text, ssr, Role::SuperResolution, "ssr")?,
-            unet: model(unet_text, unet, Role::Segmentation, "unet")?,
+        let validation = self.validation.map(|json| text(json, "a validation", origin)).transpose()?;
+        Ok(Contents {
+            models: Models {
+                ssr: model(ssr_text, ssr, Role::SuperResolution, "ssr")?,
+                unet: model(unet_text, unet, Role::Segmentation, "unet")?,
+            },
+            validation: validation.map(str::to_owned),
         })
     }
 }
 
-/// The models of a bundle file. One of `keys` must have signed it, in a file of the same name with `.minisig` appended;
+fn text<'a>(bytes: &'a [u8], what: &str, origin: &str) -> Result<&'a str> {
+    std::str::from_utf8(bytes)
+        .map_err(|e| Error::bundle(origin, Cause::with_source(format!("{what} that is not UTF-8"), e), "UTF-8", TODO))
+}
+
+/// The contents of a bundle file. One of `keys` must have signed it, in a file of the same name with `.minisig` appended;
 /// with `None` only damage is detected, and anyone may have made it.
 ///
 /// ```
@@ -164,20 +193,20 @@ impl Bundle<'_> {
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("new.bloodseg");
-/// std::fs::write(&path, file::pack_folder("../../models".as_ref())?.0)?;
-/// let models = load(&path, None)?;
-/// assert!(!models.are_built_in());
+/// std::fs::write(&path, file::pack_folder("../../models".as_ref(), None)?.0)?;
+/// let contents = load(&path, None)?;
+/// assert!(!contents.models.are_built_in() && contents.validation.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Vision`] for a file that cannot be read, [`Error::Bundle`] for one that is damaged, not signed, or whose
 /// models do not pass the gate.
-pub fn load(path: &Path, keys: Option<&Keys>) -> Result<Models> {
+pub fn load(path: &Path, keys: Option<&Keys>) -> Result<Contents> {
     let (bytes, origin) = (file::read(path)?, path.display().to_string());
     match keys {
-        Some(keys) => Ok(accept::accept(bytes, file::read_signature(path)?, keys, false, &origin)?.models),
-        None => parse(&bytes, &origin)?.models(&origin),
+        Some(keys) => Ok(accept::accept(bytes, file::read_signature(path)?, keys, false, &origin)?.contents),
+        None => parse(&bytes, &origin)?.contents(&origin),
     }
 }
 

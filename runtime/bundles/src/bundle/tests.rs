@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use super::{accept::accept, key::SecretKey, signature::Keys, *};
 use bloodseg_tiny_models as fixture;
 
-pub(crate) fn bundle() -> Vec<u8> {
+fn bundle(validation: Option<&str>) -> Vec<u8> {
     let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|draft| fixture::files(&draft));
-    pack([ssr_text.as_bytes(), &ssr, unet_text.as_bytes(), &unet]).unwrap()
+    pack([ssr_text.as_bytes(), &ssr, unet_text.as_bytes(), &unet], validation.map(str::as_bytes)).unwrap()
 }
 
 fn trusted(key: &SecretKey) -> Keys {
@@ -29,41 +29,56 @@ fn refusal(bytes: &[u8]) -> String {
 #[test]
 fn what_is_packed_is_what_is_parsed() {
     let members = [b"a".as_slice(), b"", b"cde", b"f"];
-    let bytes = pack(members).unwrap();
-    assert_eq!(bytes.len() as u64, FRAME_BYTES + 5);
-    assert_eq!(parse(&bytes, "test").unwrap().members, members);
-    assert_eq!(bytes, pack(members).unwrap());
-    let models = parse(&bundle(), "test").unwrap().models("test").unwrap();
-    assert_eq!((models.ssr.manifest.name.as_str(), models.unet.manifest.name.as_str()), ("ssr", "unet"));
+    for (validation, version, table_bytes) in [(None, 1, 4 * 24), (Some(b"gh".as_slice()), 2, 5 * 24)] {
+        let bytes = pack(members, validation).unwrap();
+        assert_eq!(bytes.len(), 16 + table_bytes + 5 + validation.map_or(0, <[u8]>::len) + 32);
+        assert_eq!(bytes[8..12], [version, 0, 0, 0]);
+        assert_eq!(parse(&bytes, "test").unwrap(), Bundle { members, validation });
+        assert_eq!(bytes, pack(members, validation).unwrap());
+    }
+    for validation in [None, Some("{}")] {
+        let contents = parse(&bundle(validation), "test").unwrap().contents("test").unwrap();
+        let Models { ssr, unet } = &contents.models;
+        assert_eq!((ssr.manifest.name.as_str(), unet.manifest.name.as_str()), ("ssr", "unet"));
+        assert_eq!(contents.validation.as_deref(), validation);
+    }
 }
 
 #[test]
 fn every_byte_flipped_and_every_length_is_refused_even_without_a_signature() {
-    let mut bytes = bundle();
-    for at in 0..bytes.len() {
-        bytes[at] ^= 1 << (at % 8);
-        parse(&bytes, "test").unwrap_err();
-        bytes[at] ^= 1 << (at % 8);
-        parse(&bytes[..at], "test").unwrap_err();
+    for mut bytes in [bundle(None), bundle(Some("{}"))] {
+        for at in 0..bytes.len() {
+            bytes[at] ^= 1 << (at % 8);
+            parse(&bytes, "test").unwrap_err();
+            bytes[at] ^= 1 << (at % 8);
+            parse(&bytes[..at], "test").unwrap_err();
+        }
+        refusal(&[bytes.clone(), vec![0]].concat());
+        refusal(&[bytes.clone(), bytes.clone()].concat());
+        parse(&bytes, "test").unwrap();
     }
-    refusal(&[bytes.clone(), vec![0]].concat());
-    refusal(&[bytes.clone(), bytes.clone()].concat());
-    parse(&bytes, "test").unwrap();
 }
 
 #[test]
 fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
     // Fix the hash at the end, so that the test reaches the rule itself.
-    let with = |at: usize, new: &[u8]| {
-        let mut bytes = pack([b"a", b"b", b"c", b"d"]).unwrap();
+    let changed = |validation: Option<&[u8]>, at: usize, new: &[u8]| {
+        let mut bytes = pack([b"a", b"b", b"c", b"d"], validation).unwrap();
         bytes[at..at + new.len()].copy_from_slice(new);
         let whole = bytes.len() - HASH_BYTES;
         let hash = Sha256::digest(&bytes[..whole]);
         bytes[whole..].copy_from_slice(&hash);
         refusal(&bytes)
     };
+    let with = |at: usize, new: &[u8]| changed(None, at, new);
     assert!(with(0, b"B").contains("not a bundle"));
-    assert!(with(8, &[2]).contains("version 2"));
+    assert!(with(8, &[3]).contains("version 3"));
+    // Each version has its members.
+    assert!(with(8, &[2]).contains("4 members; expected 5"));
+    let with_validation = |at: usize, new: &[u8]| changed(Some(b"e"), at, new);
+    assert!(with_validation(8, &[1]).contains("5 members; expected 4"));
+    assert!(with_validation(16 + 4 * ENTRY_BYTES, b"validations.jso").contains("expected validation.json"));
+    assert!(with_validation(32 + 4 * ENTRY_BYTES, &[0]).contains("after the last"));
     assert!(with(12, &[3]).contains("3 members"));
     assert!(with(16, b"../etc/passwd").contains("passwd"));
     assert!(with(16 + ENTRY_BYTES, b"ssr.toml").contains("expected ssr.onnx"));
@@ -73,7 +88,8 @@ fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
     assert!(with(32, &u64::MAX.to_le_bytes()).contains("at most"));
     assert!(with(32, &(MAX_TEXT_BYTES + 1).to_le_bytes()).contains("at most"));
     let large = vec![0; MAX_TEXT_BYTES as usize + 1];
-    assert!(pack([&large, b"", b"", b""]).unwrap_err().to_string().contains("ssr.toml"));
+    assert!(pack([&large, b"", b"", b""], None).unwrap_err().to_string().contains("ssr.toml"));
+    assert!(pack([b"", b"", b"", b""], Some(&large)).unwrap_err().to_string().contains("validation.json"));
 }
 
 #[test]
@@ -87,14 +103,16 @@ fn members_that_do_not_belong_together_are_refused() {
         [b"\xff", &ssr, unet_text, &unet],
         [b"", &[], b"", &[]],
     ] {
-        parse(&pack(members).unwrap(), "test").unwrap().models("test").unwrap_err();
+        parse(&pack(members, None).unwrap(), "test").unwrap().contents("test").unwrap_err();
     }
+    let members = [ssr_text, &ssr, unet_text, &unet];
+    parse(&pack(members, Some(b"\xff")).unwrap(), "test").unwrap().contents("test").unwrap_err();
 }
 
 #[test]
 fn a_signature_holds_for_its_bundle_and_its_key_alone() {
     let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
-    let bytes = bundle();
+    let bytes = bundle(None);
     let text = key.sign(&bytes, "a\n.bloodseg");
     assert_eq!(trusted(&key).verify(&bytes, &text, "test").unwrap(), key.id());
     assert!(text.contains("file:a.bloodseg"));
@@ -117,7 +135,7 @@ fn a_signature_holds_for_its_bundle_and_its_key_alone() {
 #[test]
 fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
     let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
-    let bytes = bundle();
+    let bytes = bundle(None);
     let take = |signature: Option<String>, unsigned| accept(bytes.clone(), signature, &trusted(&key), unsigned, "test");
     let good = key.sign(&bytes, "x");
     assert_eq!(take(Some(good.clone()), true).unwrap().key_id, Some(key.id()));
@@ -134,7 +152,7 @@ fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
 fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
     let key = SecretKey::generate().unwrap();
     let keys = trusted(&key);
-    let bytes = bundle();
+    let bytes = bundle(None);
     let text = key.sign(&bytes, "x");
     // Only the signature, without the hash at the end of the bundle: one byte in each part of it.
     for at in (0..bytes.len()).step_by(97).chain(bytes.len() - HASH_BYTES..bytes.len()) {

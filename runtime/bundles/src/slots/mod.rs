@@ -33,7 +33,7 @@ use std::{
 use files::{Files, RealFiles};
 use state::{Place, State};
 
-use super::bundle::{self, file::signature_path};
+use super::bundle::{self, Contents, file::signature_path};
 use crate::{
     error::{Error, Result},
     limits::{MAX_BUNDLE_BYTES, MAX_KEY_BYTES, MAX_TRIAL_STARTS, MIN_TRIAL_FRAMES},
@@ -58,8 +58,8 @@ pub struct Slots {
 /// Models loaded from the slots.
 #[derive(Debug, Clone)]
 pub struct Active {
-    /// The models, validated by the gate.
-    pub models: Models,
+    /// The contents of their bundle.
+    pub contents: Contents,
     /// Their identity, kept while they run.
     pub running: Running,
 }
@@ -225,7 +225,7 @@ impl Slots {
     /// # Errors
     /// [`Error::Bundle`] if they are missing or damaged.
     pub fn models_at(&self, state: &State, place: Place) -> Result<Models> {
-        self.try_models_at(state, place).map_err(|fault| *fault.error)
+        self.contents_at(state, place).map(|contents| contents.models).map_err(|fault| *fault.error)
     }
 
     /// The bundle in a slot and its signature.
@@ -242,10 +242,11 @@ impl Slots {
         Ok((bytes, signature.and_then(|text| String::from_utf8(text).ok())))
     }
 
-    fn try_models_at(&self, state: &State, place: Place) -> std::result::Result<Models, Unusable> {
+    fn contents_at(&self, state: &State, place: Place) -> std::result::Result<Contents, Unusable> {
         let lasting = |error: Error| Unusable { error: error.into(), lasts: true };
         let Some(origin) = state.origin(place) else {
-            return Models::embedded().map_err(|error| lasting(error.into()));
+            let models = Models::embedded().map_err(|error| lasting(error.into()))?;
+            return Ok(Contents { models, validation: None });
         };
         let path = self.file(place);
         let name = format!("slot {}", place.name());
@@ -259,17 +260,17 @@ impl Slots {
         if sha256 != origin.bundle_sha256 {
             return Err(lasting(fault(format!("a damaged file, sha256 {sha256}").into())));
         }
-        bundle::parse(&bytes, &name).and_then(|bundle| bundle.models(&name)).map_err(lasting)
+        bundle::parse(&bytes, &name).and_then(|bundle| bundle.contents(&name)).map_err(lasting)
     }
 
     /// Loads the active models. Rolls back from unusable ones, and records it if `keep` is set and the fault is
     /// permanent.
     fn load_of(&self, mut state: State, mut fell_back: Option<String>, keep: bool) -> Result<Active> {
         loop {
-            let unusable = match self.try_models_at(&state, state.active) {
-                Ok(models) => {
-                    let running = Running::of(&models, &state, fell_back);
-                    return Ok(Active { models, running });
+            let unusable = match self.contents_at(&state, state.active) {
+                Ok(contents) => {
+                    let running = Running::of(&contents.models, &state, fell_back);
+                    return Ok(Active { contents, running });
                 }
                 // Each iteration goes from a slot to the previous one, and finally to the built-in models.
                 Err(unusable) if state.active == Place::BuiltIn => return Err(*unusable.error),

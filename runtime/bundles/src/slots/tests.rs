@@ -22,7 +22,7 @@ pub(crate) fn accepted(version: &str, key: Option<&SecretKey>) -> Accepted {
         draft.manifest.version = version.into();
         fixture::files(&draft)
     });
-    let bytes = pack([ssr_text.as_bytes(), &ssr, unet_text.as_bytes(), &unet]).unwrap();
+    let bytes = pack([ssr_text.as_bytes(), &ssr, unet_text.as_bytes(), &unet], Some(version.as_bytes())).unwrap();
     let mut keys = Keys::default();
     let signature = key.map(|key| {
         keys.add(&key.public_line(), "test").unwrap();
@@ -61,7 +61,7 @@ impl Bench {
 
 /// The version of the running models.
 pub(super) fn version(active: &Active) -> &str {
-    &active.models.unet.manifest.version
+    &active.contents.models.unet.manifest.version
 }
 
 fn built_in() -> String {

@@ -28,6 +28,8 @@ pub use page::write_page;
 /// The version of the file.
 const VERSION: u32 = 1;
 
+const EXPECTED: &str = "a file of `bloodseg validate`";
+
 /// An agreement, and the models that it holds for. Names are part of the file format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +68,15 @@ impl Validation {
     /// # Errors
     /// [`crate::error::ErrorKind::Vision`] for a file that cannot be read or is no validation.
     pub fn read(path: &Path) -> Result<Self> {
-        let failed = |found: String| Error::input(path, found, "a file of `bloodseg validate`", "");
+        Self::parse(&Self::read_text(path)?).map_err(|found| Error::input(path, found, EXPECTED, ""))
+    }
+
+    /// Reads the text of such a file without parsing it.
+    ///
+    /// # Errors
+    /// [`crate::error::ErrorKind::Vision`] for a file that cannot be read or is too large.
+    pub fn read_text(path: &Path) -> Result<String> {
+        let failed = |found: String| Error::input(path, found, EXPECTED, "");
         let mut text = String::new();
         open_plain(path)
             .and_then(|file| file.take(MAX_VALIDATION_BYTES + 1).read_to_string(&mut text))
@@ -74,10 +84,10 @@ impl Validation {
         if text.len() as u64 > MAX_VALIDATION_BYTES {
             return Err(failed(format!("more than {MAX_VALIDATION_BYTES} bytes")));
         }
-        Self::parse(&text).map_err(failed)
+        Ok(text)
     }
 
-    /// Reads the text of such a file.
+    /// Parses the text of such a file.
     ///
     /// # Errors
     /// What is wrong with it.

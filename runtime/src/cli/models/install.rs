@@ -7,7 +7,7 @@ use clap::Args;
 use super::{keys, slots};
 use crate::{
     camera::Need,
-    cli::{budget, print, session::Session},
+    cli::{budget, corrections, print, session::Session},
     error::Result,
 };
 use bloodseg_bundles::{
@@ -22,7 +22,7 @@ use bloodseg_bundles::{
 /// Arguments of `models install`.
 ///
 /// Checks in this order: size, container, signature, manifests, the gate in front of the engine, memory, golden inputs,
-/// slot. Stops at the first failure and leaves the active models unchanged. An active run keeps its models until its next
+/// validation, slot. Stops at the first failure and leaves the active models unchanged. An active run keeps its models until its next
 /// start.
 #[derive(Debug, Args)]
 pub(super) struct InstallArgs {
@@ -71,14 +71,15 @@ pub(super) fn try_out(
     let total_mib = session.config.budget.total_mib;
     total_mib.map_or(Ok(()), |total_mib| accepted.check_memory(total_mib, &origin))?;
     // From here on the engine reads it. Loading runs the golden inputs.
-    let mut pipeline = session.load(&accepted.models)?;
+    let mut pipeline = session.load(&accepted.contents.models)?;
     if total_mib.is_some() {
         budget::check(
             session,
             &budget::of_pipeline(session, &mut pipeline, Need::of(frame), budget::Heap::default(), None)?,
         )?;
     }
-    let models = &accepted.models;
+    let validation = corrections::check(&accepted.contents, &origin)?;
+    let models = &accepted.contents.models;
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
     print::line(format_args!("bundle   {origin}: {versions}"));
     match &accepted.key_id {
@@ -86,6 +87,10 @@ pub(super) fn try_out(
         None => print::line("signed   not by a trusted key"),
     }
     print::line("golden   the outputs of both models match their manifests");
+    if let Some(validation) = validation {
+        let pictures = validation.agreement.pairs;
+        print::line(format_args!("counts   corrected by a validation on {pictures} pictures"));
+    }
     Ok(accepted)
 }
 

@@ -8,11 +8,12 @@ use std::{
 use clap::Args;
 
 use crate::{
-    cli::print,
+    cli::{corrections, print},
     error::{Error, Result},
 };
-use bloodseg_bundles::bundle::{file, key::SecretKey};
+use bloodseg_bundles::bundle::{Contents, file, key::SecretKey};
 use bloodseg_durable::AtomicFile;
+use bloodseg_records::validation::Validation;
 use bloodseg_vision::model::golden;
 
 /// Arguments of `models keygen`.
@@ -40,6 +41,10 @@ pub(super) struct PackArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
+    /// A file of `bloodseg validate`, of these models: devices then also give counts as that person would have counted
+    #[arg(long, value_name = "FILE")]
+    validation: Option<PathBuf>,
+
     /// Secret key to sign it with
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -61,13 +66,18 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
         }
         None => None,
     };
-    let (bytes, models) = file::pack_folder(&args.folder)?;
+    let validation = args.validation.as_deref().map(Validation::read_text).transpose()?;
+    let (bytes, models) = file::pack_folder(&args.folder, validation.as_deref())?;
+    let contents = Contents { models, validation };
+    let origin = args.validation.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    corrections::check(&contents, &origin)?;
     // A stale signature must not lie beside a new bundle, not even for a moment.
     let signature_path = file::signature_path(&args.out);
     match std::fs::remove_file(&signature_path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::output(&signature_path, e)),
         _ => write(&args.out, &bytes)?,
     }
+    let models = &contents.models;
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
     print::line(format_args!("bundle   {}: {versions}, {} bytes", args.out.display(), bytes.len()));
     print::line(format_args!("sha256   {}", golden::sha256(&bytes)));

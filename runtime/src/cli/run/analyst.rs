@@ -10,7 +10,7 @@ use super::{
     measured::{Measuring, Values},
 };
 use crate::{
-    cli::seen::SeenFields,
+    cli::{corrections, seen::SeenFields},
     error::{Error, Result},
     page::{board::Board, facts::cards},
     run::{
@@ -65,6 +65,11 @@ pub(super) struct Last {
 }
 
 impl CliAnalyst {
+    /// Counts are corrected by what the bundle of the running models brings.
+    pub(super) fn correct_by_models(&self) {
+        lock(&self.seen).models_correct_by(corrections::of_running(self.pipeline.validation()));
+    }
+
     /// The models in use can differ from those the run began with.
     pub(super) fn report_models(&self) {
         lock(&self.tally).models = Some(info::models(self.pipeline.manifests()));
@@ -100,6 +105,7 @@ impl CliAnalyst {
         let left = self.pipeline.take_left();
         if !left.is_empty() {
             self.report_models();
+            self.correct_by_models();
         }
         for words in left {
             self.shared.happened("models left", words);

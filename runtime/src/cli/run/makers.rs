@@ -153,6 +153,7 @@ impl Makers for CliMakers<'_> {
                 measuring: Measuring::default(),
                 last,
             };
+            analyst.correct_by_models();
             // A model may have been installed in between. A restarted stage is an event, and the record of it names the
             // models.
             if is_anew {

@@ -24,7 +24,7 @@ use bloodseg_records::{
         retention::Retention,
     },
 };
-use bloodseg_vision::{error::Cause, frame::name::FrameName, pipeline::Analysis};
+use bloodseg_vision::{error::Cause, frame::name::FrameName, model::store::Models, pipeline::Analysis};
 
 /// The source name in such records.
 const SOURCE: &str = "segment";
@@ -50,9 +50,14 @@ impl CallRecords {
     ///
     /// # Errors
     /// Those of the models and of the records.
-    pub(super) fn begin(session: &Session, args: &SegmentArgs, um_per_px: Option<f64>, out: &Path) -> Result<Self> {
+    pub(super) fn begin(
+        session: &Session,
+        models: &Models,
+        args: &SegmentArgs,
+        um_per_px: Option<f64>,
+        out: &Path,
+    ) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let models = session.models()?;
         let names: Vec<String> = args.inputs.iter().map(|input| input.display().to_string()).collect();
         let flags = [
             (args.any_quality, "--any-quality"),

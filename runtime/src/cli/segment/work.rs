@@ -25,6 +25,7 @@ use crate::{
 };
 use bloodseg_vision::{
     analyser::{Analyser, Found, Options},
+    model::store::Models,
     overlay::Base,
     pipeline::Analysis,
     scale::{self, Note},
@@ -61,14 +62,20 @@ impl Work {
     ///
     /// # Errors
     /// Those of the models.
-    pub(super) fn begin(session: &Session, args: &SegmentArgs, um_per_px: Option<f64>, count: usize) -> Result<Self> {
+    pub(super) fn begin(
+        session: &Session,
+        models: &Models,
+        args: &SegmentArgs,
+        um_per_px: Option<f64>,
+        count: usize,
+    ) -> Result<Self> {
         let how = args.how();
         let (as_is, any_quality) = (how.grid != Grid::Scaled, args.any_quality);
         let options = Options { um_per_px, as_is, any_quality, threads: session.threads(), ..Options::default() };
         Ok(Self {
             no_pictures: args.no_pictures,
             json: args.json,
-            analyser: Analyser::over(session.pipeline()?, options)?,
+            analyser: Analyser::over(session.load(models)?, options)?,
             how,
             measured: Measured::new(),
             lanes: session.threads(),
