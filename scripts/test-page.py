@@ -318,7 +318,7 @@ def without_calibration(browser):
 
 
 def degraded(browser):
-    """Somebody else writes into the records and does not stop."""
+    """Another process writes into the records and does not stop."""
     with demo() as run:
         run.wait_frames(2)
         tab = Tab(browser, run.url)

@@ -46,7 +46,7 @@ pub const MAX_SAMPLE_FILE_BYTES: u64 = 4096;
 /// makes tables.
 pub const MAX_TABLE_FRAMES: u64 = 20_000;
 
-/// The same for a run that was stopped, when somebody waits for its end.
+/// The same for a run that was stopped, where a person waits for its end.
 pub const MAX_TABLE_FRAMES_STOPPED: u64 = 2000;
 
 /// Longest time that tables may take after a run was stopped, including their last rows.

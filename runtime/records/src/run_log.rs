@@ -118,7 +118,7 @@ impl RunLog {
         self.keeper.end(how, not_kept)
     }
 
-    /// Writes the tables, after the end. `stopped` says whether somebody waits for the run to end: tables of many frames
+    /// Writes the tables, after the end. `stopped` says whether the run was stopped: tables of many frames
     /// are then omitted, and others are cut short if they take long.
     pub fn tables(self, stopped: &dyn Fn() -> bool) -> Tables {
         // While the keeper has the records open: the last one to close them deletes their log.
@@ -232,7 +232,7 @@ fn write_tables(folder: &Path, clock: &dyn Clock, stopped: &dyn Fn() -> bool) ->
     }
 }
 
-/// How long tables may take while somebody waits.
+/// How long tables may take after a stop.
 struct Waits<'a> {
     clock: &'a dyn Clock,
     stopped: &'a dyn Fn() -> bool,
@@ -318,7 +318,7 @@ mod tests {
             "the earlier ones"
         );
         assert_eq!(parts(folder.path()), 0);
-        // Where nobody waits, they may take their time; and where somebody does, they may be quick.
+        // Without a stop, tables have no time limit.
         let (mut log, clock) = open(folder.path(), 10);
         log.end("the source ended", 0);
         let slow = || {

@@ -77,7 +77,7 @@ impl Voice {
         let _ = self.said.waiting.push((to, cut(text)), Pacing::Live);
     }
 
-    /// Waits until everything is printed, while somebody reads.
+    /// Waits until everything is printed, as long as the output is read.
     pub(super) fn end(self) {
         self.said.waiting.close();
         let Some(thread) = self.thread else { return };

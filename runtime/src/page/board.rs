@@ -191,7 +191,7 @@ impl Board {
         self.asked_at_end.fetch_or(has_ended, Relaxed);
     }
 
-    /// Whether somebody watches who has not seen the end: the numbers were requested within `recent` before `now`, and not
+    /// Whether a browser that has not seen the end is watching: the numbers were requested within `recent` before `now`, and not
     /// since the run ended.
     pub fn is_watched(&self, now: Duration, recent: Duration) -> bool {
         let asked = self.asked.load(Relaxed).checked_sub(1).map(Duration::from_millis);

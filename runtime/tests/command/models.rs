@@ -233,7 +233,7 @@ fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
 }
 
 #[test]
-fn models_that_no_longer_answer_as_they_should_are_left_when_a_run_begins() {
+fn models_with_wrong_golden_outputs_are_rolled_back_when_a_run_begins() {
     let bench = Bench::new();
     bench.frames(1);
     bench.install("1");

@@ -269,7 +269,7 @@ fn a_picture_that_cannot_be_written_ends_no_run() {
 }
 
 #[test]
-fn whoever_closes_the_pipe_gets_no_error() {
+fn a_closed_pipe_is_no_error() {
     if no_models() {
         return;
     }
@@ -309,9 +309,9 @@ fn records_are_not_written_over() {
     assert_eq!(frames_of(folder.path(), &[]), before);
 }
 
-/// A format of two passes holds the records still while it is made, but not until somebody has read it.
+/// A format of two passes holds the records still while it is made, but not until it has been read.
 #[test]
-fn whoever_reads_a_pipe_slowly_holds_nothing_up() {
+fn a_slow_pipe_reader_blocks_no_writer() {
     if no_models() {
         return;
     }

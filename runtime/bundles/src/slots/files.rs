@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_who_holds_the_slots_is_waited_for_and_not_for_ever() {
+    fn waiting_for_locked_slots_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let first = locked(folder.path(), SLOTS_LOOK).unwrap();
         let error = locked(folder.path(), 3 * SLOTS_LOOK).unwrap_err();

@@ -357,7 +357,7 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
 }
 
 #[test]
-fn while_somebody_holds_the_slots_nothing_is_recorded_and_models_run_all_the_same() {
+fn locked_slots_record_nothing_and_models_still_run() {
     let bench = bench();
     bench.settle("1");
     bench.install("2");

@@ -345,7 +345,7 @@ const ONE_PASS: [Format; 4] =
     [Format::Csv(Table::Cells), Format::Csv(Table::Frames), Format::Jsonl, Format::GeoJson(Coordinates::Input)];
 
 #[test]
-fn whoever_takes_an_export_may_stand_still_and_holds_nothing_up() {
+fn a_stalled_export_reader_blocks_no_writer() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let writer = store::open_to_write(&folder.path().join(store::FILE)).unwrap();

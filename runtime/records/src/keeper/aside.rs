@@ -41,7 +41,7 @@ fn put_aside(path: &Path) -> io::Result<PathBuf> {
         (1..=MAX_DAMAGED_DATABASES).map(|number| path.with_file_name(format!("records.damaged-{number}.sqlite")));
     let is_free = |aside: &PathBuf| ["", "-wal"].iter().all(|ending| is_absent(&beside(aside, ending)));
     let Some(aside) = aside.into_iter().find(is_free) else {
-        let found = format!("there are already {MAX_DAMAGED_DATABASES} damaged ones, which somebody has to check");
+        let found = format!("there are already {MAX_DAMAGED_DATABASES} damaged ones, which a person has to check");
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, found));
     };
     // The database last: SQLite deletes a log without a database.

@@ -203,7 +203,7 @@ fn what_is_not_ours_is_refused_at_the_start_and_left_as_it_is() {
 }
 
 #[test]
-fn whoever_takes_over_goes_on_with_the_run() {
+fn the_next_keeper_continues_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let run = run(None);

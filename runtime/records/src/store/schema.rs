@@ -353,7 +353,7 @@ mod tests {
         connection
             .execute_batch("CREATE VIEW mine AS SELECT * FROM frames; CREATE INDEX m ON frames (number)")
             .unwrap();
-        assert_eq!(look(&connection).unwrap(), Found::Ours(VERSION), "what somebody adds is no damage");
+        assert_eq!(look(&connection).unwrap(), Found::Ours(VERSION), "an added table is no damage");
     }
 
     #[test]

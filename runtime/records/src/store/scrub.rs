@@ -1,4 +1,4 @@
-//! Checks old frames a few at a time while new ones are kept, so that damage is found before somebody needs them.
+//! Checks old frames a few at a time while new ones are kept, so that damage is found before anyone needs them.
 
 use rusqlite::Connection;
 

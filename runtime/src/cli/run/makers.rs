@@ -124,7 +124,7 @@ impl Makers for CliMakers<'_> {
         let (any_quality, every, out) = (self.args.any_quality, self.args.save_every, self.out.to_owned());
         // A folder ends, a camera does not.
         let most_bytes = (self.shared.pacing == Pacing::Live).then(|| self.session.config.output.most_picture_bytes());
-        let (is_anew, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
+        let (is_restart, fit, measured) = (first.is_none(), self.fit, self.scaler.take());
         let (seen, drift, control) = (Arc::clone(&self.seen), Arc::clone(&self.drift), Arc::clone(&self.control));
         Box::new(move || {
             let pipeline = match first {
@@ -156,7 +156,7 @@ impl Makers for CliMakers<'_> {
             analyst.correct_by_models();
             // A model may have been installed in between. A restarted stage is an event, and the record of it names the
             // models.
-            if is_anew {
+            if is_restart {
                 analyst.report_models();
             }
             Ok(Box::new(analyst))

@@ -43,7 +43,7 @@ impl WithStdin {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // Not one that somebody else has put there.
+        // Not one that another user has put there.
         builder.create(&folder).map_err(failed)?;
         *dash = folder.join(NAME);
         let path = dash.clone();

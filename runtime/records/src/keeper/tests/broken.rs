@@ -27,7 +27,7 @@ fn a_start_goes_on_without_records_that_cannot_be_opened_and_keeps_frames_when_t
 }
 
 #[test]
-fn a_start_goes_on_beside_somebody_who_writes_for_long() {
+fn a_start_continues_beside_a_long_write() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), PLENTY));
     let other = Connection::open(folder.path().join(store::FILE)).unwrap();
@@ -137,7 +137,7 @@ fn a_disk_that_damages_everything_is_not_filled_with_it() {
     }
     assert_eq!(keeper.end("stopped", 0).lost, 5);
     assert_eq!(names(folder.path()), before);
-    // Somebody has looked at one.
+    // One was looked at and removed.
     fs::remove_file(folder.path().join("records.damaged-2.sqlite")).unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     assert_eq!(keeper.keep(&record(6, 3)), Kept::Durable);

@@ -35,7 +35,7 @@ fn frames_that_never_came_are_reported_when_one_does_and_stand_in_the_run() {
 }
 
 #[test]
-fn whoever_takes_over_neither_forgets_what_was_lost_nor_tells_it_twice() {
+fn the_next_keeper_reports_each_loss_once() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let run = run(None);
