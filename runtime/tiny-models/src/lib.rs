@@ -157,6 +157,7 @@ fn draft(role: Role, graph: GraphProto, answer: impl Fn(&[u8], usize) -> u8) -> 
             foreground_level: 128,
             peak_level: 140,
             saddle_depth: 16,
+            white_saddle_depth: None,
             least_area_px: 12,
         }),
         training: Training {

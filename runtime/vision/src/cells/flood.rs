@@ -37,6 +37,12 @@ impl Framed {
         begin..begin + self.width
     }
 
+    /// The position of a pixel in a picture without the frame.
+    pub(super) fn in_picture(self, at: usize) -> usize {
+        let from_first_row = at - self.stride();
+        from_first_row / self.stride() * self.width + from_first_row % self.stride() - 1
+    }
+
     /// The neighbours of a pixel of the picture: above, left, right, below.
     #[inline]
     pub(super) fn neighbours(self, at: usize) -> [usize; 4] {

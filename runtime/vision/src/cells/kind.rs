@@ -59,7 +59,7 @@ impl Kind {
 }
 
 /// Level of the kind maps where a kind is as likely as red.
-const EVEN_LEVEL: i64 = 128;
+pub(super) const EVEN_LEVEL: u8 = 128;
 
 /// `1000 / (1 + exp(-m / 16))`, rounded, for a margin of `m` levels. A margin is at most 128: red is one of the three,
 /// and its level is constant.
@@ -79,7 +79,7 @@ const THOUSANDTHS: [u16; 129] = [
 /// wins against platelet. The confidence is the logistic function of the margin between the greatest and the second.
 fn decide(sums: Sums, area_px: u32) -> (Kind, u16) {
     let area = i64::from(area_px.max(1));
-    let logit = |sum: u64| (2 * i64::try_from(sum).unwrap_or(i64::MAX / 4) + area) / (2 * area) - EVEN_LEVEL;
+    let logit = |sum: u64| (2 * i64::try_from(sum).unwrap_or(i64::MAX / 4) + area) / (2 * area) - i64::from(EVEN_LEVEL);
     let (white, platelet) = (logit(sums.white), logit(sums.platelet));
     let (kind, best, second) = if white.max(platelet) <= 0 {
         (Kind::Red, 0, white.max(platelet))

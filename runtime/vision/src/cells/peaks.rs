@@ -9,31 +9,53 @@ use image::GrayImage;
 
 use super::{
     flood::{Framed, Ground, NONE},
+    kind::EVEN_LEVEL,
     runs::runs,
 };
-use crate::model::manifest::CellRule;
+use crate::{model::manifest::CellRule, segmentation::KindMaps};
+
+/// What a peak needs to be a cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standard<'a> {
+    rule: &'a CellRule,
+    framed: Framed,
+    /// The map of white cells, if its saddles are different.
+    white: Option<(&'a [u8], u8)>,
+}
+
+impl<'a> Standard<'a> {
+    /// That of a rule.
+    pub(super) fn new(rule: &'a CellRule, framed: Framed, kinds: Option<&'a KindMaps>) -> Self {
+        Self { rule, framed, white: kinds.map(|kinds| kinds.white.as_raw().as_slice()).zip(rule.white_saddle_depth) }
+    }
+
+    /// Whether the lower of two peaks that meet at a saddle stands out enough. The lobes of a white cell are no cells: where
+    /// the peak and the saddle are white, another depth counts.
+    fn is_met(&self, core: &[u8], low: usize, saddle: usize) -> bool {
+        let is_white =
+            |map: &[u8], at: usize| map.get(self.framed.in_picture(at)).is_some_and(|level| *level > EVEN_LEVEL);
+        let depth = match self.white {
+            Some((map, depth)) if is_white(map, low) && is_white(map, saddle) => depth,
+            _ => self.rule.saddle_depth,
+        };
+        core[low] >= self.rule.peak_level && core[low] - core[saddle] >= depth.max(1)
+    }
+}
 
 /// Marks the peaks that become cells in `ground`, which distinguishes foreground from background.
 ///
-/// `core` is the core map; both have the layout `framed`. `order` and `parent` have the same length and are scratch
+/// `core` is the core map; both have the layout of `standard`. `order` and `parent` have the same length and are scratch
 /// memory. The neighbourhood is 4, here and in flooding, so every foreground component has its own peak.
 ///
 /// The highest peak of each component needs neither level nor dynamics: foreground without a peak is a doubtful cell, and
 /// missing a cell is worse than reporting a doubtful one.
-pub(super) fn mark(
-    core: &[u8],
-    ground: &mut [Ground],
-    framed: Framed,
-    rule: &CellRule,
-    order: &mut [u32],
-    parent: &mut [u32],
-) {
+pub(super) fn mark(core: &[u8], ground: &mut [Ground], standard: &Standard<'_>, order: &mut [u32], parent: &mut [u32]) {
     let order = by_level_descending(core, ground, order);
     // Parent of each visited pixel: a peak of its region, and finally the highest one, which represents the region.
     parent.fill(NONE);
     for &pixel in order {
         let at = pixel as usize;
-        let near = framed.neighbours(at).map(|neighbour| parent[neighbour]);
+        let near = standard.framed.neighbours(at).map(|neighbour| parent[neighbour]);
         let first = near.into_iter().fold(NONE, u32::min);
         if first == NONE {
             parent[at] = pixel;
@@ -46,15 +68,21 @@ pub(super) fn mark(
         let last = near.into_iter().fold(0, |last, near| last.max(near.wrapping_add(1)));
         let is_one = last == first + 1;
         if !is_one {
-            join(core, ground, rule, core[at], near, parent);
+            join(core, ground, standard, at, near, parent);
         }
     }
 }
 
-/// Joins the regions that meet at a pixel of level `saddle`, whose neighbours have the parents `near`. The lower of two
-/// peaks is kept if it stands out enough.
-fn join(core: &[u8], ground: &mut [Ground], rule: &CellRule, saddle: u8, near: [u32; 4], parent: &mut [u32]) {
-    let depth = rule.saddle_depth.max(1);
+/// Joins the regions that meet at the pixel `saddle`, whose neighbours have the parents `near`. The lower of two peaks is
+/// kept if it stands out enough.
+fn join(
+    core: &[u8],
+    ground: &mut [Ground],
+    standard: &Standard<'_>,
+    saddle: usize,
+    near: [u32; 4],
+    parent: &mut [u32],
+) {
     let mut here = NONE;
     for near in near.into_iter().filter(|near| *near != NONE) {
         let there = root(parent, near);
@@ -63,8 +91,7 @@ fn join(core: &[u8], ground: &mut [Ground], rule: &CellRule, saddle: u8, near: [
             continue;
         }
         let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
-        let level = core[low as usize];
-        if level < rule.peak_level || level - saddle < depth {
+        if !standard.is_met(core, low as usize, saddle) {
             ground[low as usize] = Ground::Inside;
         }
         parent[low as usize] = high;
@@ -133,11 +160,15 @@ mod tests {
     use super::*;
 
     fn rule(peak_level: u8, saddle_depth: u8) -> CellRule {
-        CellRule { foreground_level: 128, peak_level, saddle_depth, least_area_px: 1 }
+        CellRule { foreground_level: 128, peak_level, saddle_depth, white_saddle_depth: None, least_area_px: 1 }
     }
 
     /// The peaks as indices, found in reused memory.
     fn find(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<usize> {
+        find_in(core, inside, width, rule, None)
+    }
+
+    fn find_in(core: &[u8], inside: &[bool], width: usize, rule: &CellRule, kinds: Option<&KindMaps>) -> Vec<usize> {
         let framed = Framed::new(width, core.len() / width);
         let (mut levels, mut ground) = (vec![9; framed.len()], vec![Ground::Outside; framed.len()]);
         let place = |at: usize| framed.row(at / width).start + at % width;
@@ -145,7 +176,8 @@ mod tests {
             levels[place(at)] = core[at];
             ground[place(at)] = if inside[at] { Ground::Inside } else { Ground::Outside };
         }
-        mark(&levels, &mut ground, framed, rule, &mut vec![9; framed.len()], &mut vec![1; framed.len()]);
+        let standard = Standard::new(rule, framed, kinds);
+        mark(&levels, &mut ground, &standard, &mut vec![9; framed.len()], &mut vec![1; framed.len()]);
         (0..core.len()).filter(|&at| ground[place(at)] == Ground::Peak).collect()
     }
 
@@ -165,6 +197,20 @@ mod tests {
         let row = [10, 200, 150, 180, 10];
         assert_eq!(count(&row, 100, 30), 2);
         assert_eq!(count(&row, 100, 31), 1);
+    }
+
+    #[test]
+    fn the_lobes_of_a_white_cell_are_one_where_red_cells_are_two() {
+        let core = [10, 200, 150, 180, 10];
+        let rule = CellRule { white_saddle_depth: Some(31), ..rule(100, 30) };
+        let count = |white: [u8; 5]| {
+            let white = GrayImage::from_raw(5, 1, white.to_vec()).unwrap_or_default();
+            let kinds = KindMaps { white, platelet: GrayImage::new(5, 1) };
+            find_in(&core, &[true; 5], 5, &rule, Some(&kinds)).len()
+        };
+        assert_eq!((count([128; 5]), count([129; 5])), (2, 1));
+        // A red cell beside a white one: the lower peak, or the saddle, is not white.
+        assert_eq!((count([129, 129, 129, 128, 128]), count([129, 129, 128, 129, 129])), (2, 2));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use image::GrayImage;
 use proptest::prelude::*;
 
 use super::{Labels, split};
-use crate::{model::manifest::CellRule, segmentation::CellMaps};
+use crate::{
+    model::manifest::CellRule,
+    segmentation::{CellMaps, KindMaps},
+};
 
 /// Neighbours of a pixel: above, left, right, below.
 fn neighbours(at: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
@@ -30,7 +33,7 @@ fn smoothed(map: &GrayImage) -> Vec<u8> {
 }
 
 /// The pixels from which cells grow.
-fn peaks(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<bool> {
+fn peaks(core: &[u8], inside: &[bool], white: Option<&[u8]>, width: usize, rule: &CellRule) -> Vec<bool> {
     let mut order: Vec<usize> = (0..core.len()).filter(|at| inside[*at]).collect();
     order.sort_by_key(|at| std::cmp::Reverse(core[*at]));
     let mut parent: Vec<Option<usize>> = vec![None; core.len()];
@@ -45,7 +48,9 @@ fn peaks(core: &[u8], inside: &[bool], width: usize, rule: &CellRule) -> Vec<boo
             }
             if there != here {
                 let (high, low) = if core[there] >= core[here] { (there, here) } else { (here, there) };
-                is_peak[low] |= core[low] >= rule.peak_level && core[low] - core[at] >= rule.saddle_depth.max(1);
+                let is_white = white.is_some_and(|white| white[low] > 128 && white[at] > 128);
+                let depth = rule.white_saddle_depth.filter(|_| is_white).unwrap_or(rule.saddle_depth);
+                is_peak[low] |= core[low] >= rule.peak_level && core[low] - core[at] >= depth.max(1);
                 parent[low] = Some(high);
                 here = high;
             }
@@ -79,7 +84,8 @@ fn labels(maps: &CellMaps, rule: &CellRule) -> Vec<u16> {
     let width = maps.core.width() as usize;
     let core = smoothed(&maps.core);
     let inside: Vec<bool> = maps.foreground.iter().map(|level| *level > rule.foreground_level).collect();
-    let grown = grown(&core, &inside, &peaks(&core, &inside, width, rule), width);
+    let white = maps.kinds.as_ref().map(|kinds| kinds.white.as_raw().as_slice());
+    let grown = grown(&core, &inside, &peaks(&core, &inside, white, width, rule), width);
     let mut numbers = vec![0; grown.len() + 1];
     let mut count = 0;
     for &peak in grown.iter().filter(|peak| **peak > 0) {
@@ -110,13 +116,17 @@ prop_compose! {
     fn rough()(width in 1_u32..40, height in 1_u32..40, shift in 0_u32..7)(
         foreground in prop::collection::vec(60_u8..255, (width * height) as usize),
         core in prop::collection::vec(any::<u8>(), (width * height) as usize),
+        white in prop::option::of(prop::collection::vec(120_u8..136, (width * height) as usize)),
         width in Just(width), height in Just(height), shift in Just(shift),
     ) -> CellMaps {
         let core = core.into_iter().map(|level| level >> shift << shift).collect();
         CellMaps {
             foreground: GrayImage::from_raw(width, height, foreground).unwrap(),
             core: GrayImage::from_raw(width, height, core).unwrap(),
-            kinds: None,
+            kinds: white.map(|white| KindMaps {
+                white: GrayImage::from_raw(width, height, white).unwrap(),
+                platelet: GrayImage::new(width, height),
+            }),
         }
     }
 }
@@ -125,8 +135,9 @@ proptest! {
     #[test]
     fn the_labels_are_those_of_the_definition(
         maps in rough(), foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
+        white_saddle_depth in prop::option::of(0_u8..60),
     ) {
-        let rule = CellRule { foreground_level, peak_level, saddle_depth, least_area_px };
+        let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, least_area_px };
         // In memory that a picture of another shape used.
         let (mut splitter, mut found) = (super::Splitter::default(), Labels::default());
         let turned = image::imageops::rotate90(&maps.core);

@@ -5,7 +5,7 @@ use image::GrayImage;
 use super::{
     Labels,
     flood::{self, Framed, Ground, NONE},
-    peaks,
+    peaks::{self, Standard},
     runs::runs,
 };
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
 
 /// Finds the cells of a picture.
 ///
-/// A pixel is foreground above `rule.foreground_level`. Every peak of the smoothed core map that `rule` accepts is grown
-/// within the foreground; a foreground component without one is a single cell. Cells are 4-connected, those under
+/// A pixel is foreground above `rule.foreground_level`. Every peak of the smoothed core map that `rule` accepts, with another
+/// depth where the map of white cells says so, is grown within the foreground; a foreground component without one is a single cell. Cells are 4-connected, those under
 /// `rule.least_area_px` are discarded.
 ///
 /// # Errors
@@ -52,6 +52,9 @@ impl Splitter {
         if maps.core.dimensions() != (width, height) {
             return Err(Error::internal("cells::split", "the two maps differ in size"));
         }
+        if maps.kinds.as_ref().is_some_and(|kinds| kinds.white.dimensions() != (width, height)) {
+            return Err(Error::internal("cells::split", "the kind maps have another size"));
+        }
         refit(labels, width, height);
         let pixels = labels.len();
         if pixels == 0 {
@@ -73,7 +76,7 @@ impl Splitter {
         let (core, ground, grown) = (&mut self.core, &mut self.ground, &mut self.second);
         let queue = &mut self.first[..framed.len()];
         peaks::smooth(&maps.core, framed, core);
-        peaks::mark(core, ground, framed, rule, queue, grown);
+        peaks::mark(core, ground, &Standard::new(rule, framed, maps.kinds.as_ref()), queue, grown);
         let peaks = flood::grow(core, ground, framed, grown, queue);
         let (areas, numbers) = self.first.split_at_mut(peaks + 1);
         let numbers = numbers.get_mut(..=peaks).ok_or_else(|| Error::internal("cells::split", "too many peaks"))?;

@@ -73,6 +73,9 @@ pub struct CellRule {
     pub peak_level: u8,
     /// Two peaks are two cells only if the saddle between them is at least this far below the lower one.
     pub saddle_depth: u8,
+    /// The same within a white cell, whose lobes are no cells; `saddle_depth` without it, or without kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_saddle_depth: Option<u8>,
     /// Smaller cells are specks, in pixels of the 256x256 grid.
     pub least_area_px: u32,
 }
