@@ -36,7 +36,7 @@ use crate::{
 };
 use bloodseg_evaluate::{method::Methods, set::FieldSet, worst_cells};
 use bloodseg_vision::model::{
-    manifest::{Role, Training},
+    manifest::{CellRule, Role, Training},
     store::Models,
 };
 
@@ -117,7 +117,7 @@ fn train_ssr(arguments: &TrainArguments) -> Result<()> {
         device,
     );
     let meaning = "RGB picture of four times the edge, sRGB levels";
-    finish(&task, arguments, &settings, &places, &fields, device, (Role::SuperResolution, meaning))
+    finish(&task, arguments, &settings, &places, &fields, device, (Role::SuperResolution, meaning)).map(drop)
 }
 
 const MEANING: &str =
@@ -134,28 +134,30 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
         true => (net::unet::net(), MEANING.into()),
         false => (net::unet::net_with_kinds(), format!("{MEANING}, {MEANING_OF_KINDS}")),
     };
-    let task = Unet::new(
+    let mut task = Unet::new(
         net,
         enlarged.replace(windows, &places)?,
         measured(&at_all_magnifications(&fields.held_back), &enlarged, &places)?,
         measured(&fields.reported, &enlarged, &places)?,
         device,
     );
-    finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, &meaning))?;
+    if !fields.is_of_masks() {
+        task = task.choosing_on(measured(&labelled(&fields), &enlarged, &places)?);
+    }
+    let rule = finish(&task, arguments, &settings, &places, &fields, device, (Role::Segmentation, &meaning))?;
     if fields.is_of_masks() {
         return match arguments.leave_out_stain {
             None => show_worst_cells(&places),
             Some(_) => Ok(()),
         };
     }
-    write_laboratories(&task, &places, device)
+    write_laboratories(&task, rule.context("a segmenter has a rule")?, &places, device)
 }
 
 /// Writes the figures of each reported laboratory beside the checkpoints.
-fn write_laboratories(task: &Unet, places: &Places, device: Device) -> Result<()> {
+fn write_laboratories(task: &Unet, rule: CellRule, places: &Places, device: Device) -> Result<()> {
     let state = State::read(&best_file(&places.checkpoints), task.net(), device)?;
     let grids = state.grids.as_ref().context("the best checkpoint is not quantized")?;
-    let rule = task.cell_rule(&state.average, grids)?.context("a segmenter has a rule")?;
     let table = task.table(&state.average, grids, &rule)?;
     let file = places.checkpoints.join("laboratories.md");
     std::fs::write(&file, &table).with_context(|| format!("{}: cannot write", file.display()))?;
@@ -199,12 +201,19 @@ fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
     pairs.into_par_iter().map(|(field, m)| Window::magnified(field, m).field(field)).collect()
 }
 
+/// The pictures of laboratories that the rule is chosen on: also those trained on. A few dozen that are held back hold too few
+/// cells that overlap to distinguish its depths, and five numbers do not overfit.
+fn labelled(division: &Division) -> Vec<Field> {
+    let has_labels = |field: &&Field| !field.marks.is_empty();
+    division.trained.iter().filter(has_labels).chain(&division.held_back).cloned().collect()
+}
+
 /// Frames of fields as the segmenter sees them, with their true cells.
 fn measured(fields: &[Field], enlarged: &Enlarged, places: &Places) -> Result<Measured> {
     Measured::new(enlarged.replace(SampleSet::frames(fields)?, places)?, fields)
 }
 
-/// Trains (or reuses the best checkpoint), validates and exports.
+/// Trains (or reuses the best checkpoint), validates and exports; returns the rule of a segmenter.
 fn finish(
     task: &dyn Task,
     arguments: &TrainArguments,
@@ -213,7 +222,7 @@ fn finish(
     fields: &Division,
     device: Device,
     (role, meaning): (Role, &str),
-) -> Result<()> {
+) -> Result<Option<CellRule>> {
     fields.keep(&places.checkpoints, arguments.resume || arguments.export_only)?;
     let state = if arguments.export_only {
         State::read(&best_file(&places.checkpoints), task.net(), device)?
@@ -277,5 +286,5 @@ fn finish(
         manifest.training.macs,
         figures
     );
-    Ok(())
+    Ok(about.cells)
 }

@@ -4,7 +4,10 @@ use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
 
 use super::scenes::{Scene, SceneFigures};
-use crate::data::{field::Field, set::to_gray};
+use crate::{
+    data::{field::Field, set::to_gray},
+    net::unet::MAPS_WITH_KINDS,
+};
 use bloodseg_evaluate::measures::truth;
 use bloodseg_vision::{
     cells::Labels,
@@ -16,7 +19,10 @@ use bloodseg_vision::{
 
 /// The rule for figures until one is chosen.
 pub const FIRST_RULE: CellRule =
-    CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, least_area_px: 12 };
+    CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, white_saddle_depth: None, least_area_px: 12 };
+
+/// Depths of saddles that are tried.
+const SADDLE_DEPTHS: [u8; 9] = [1, 2, 3, 4, 6, 8, 11, 15, 20];
 
 /// The true cells of the reference window of a field with a mask, on the 256x256 grid.
 ///
@@ -26,13 +32,14 @@ pub fn truth_of_mask(field: &Field) -> Result<Labels> {
     Ok(truth::sample(&truth::instances(&mask_square(&field.mask))?, REFERENCE_HR_PX))
 }
 
-/// Chooses how cells are extracted from maps `[N, C, 256, 256]` (levels) of the validation frames: the foreground level
-/// by its mean Dice against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then the separation of
-/// cells, then the speck size, by [`SceneFigures::score`].
+/// Chooses how cells are extracted from maps `[N, C, 256, 256]` (levels) of frames: the foreground level by its mean Dice
+/// against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then, by [`SceneFigures::score`], the
+/// separation of cells, another one within white cells, and the speck size.
 pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &[Scene]) -> Result<CellRule> {
     let dice = |level: u8| mean_dice(maps, foreground, known, level);
     let foreground_level =
         (96..=160).step_by(4).max_by(|a, b| dice(*a).total_cmp(&dice(*b))).context("no level was tried")?;
+    let has_kinds = maps.size().get(1) == Some(&MAPS_WITH_KINDS);
     let mut best: Option<(f64, CellRule)> = None;
     let mut try_rule = |rule: CellRule| -> Result<CellRule> {
         let score = SceneFigures::of(maps, scenes, &rule)?.score(0.0)?;
@@ -42,9 +49,16 @@ pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &
         }
     };
     let mut chosen = CellRule { foreground_level, ..FIRST_RULE };
-    for peak_level in [80, 92, 104, 116, 128, 140, 152] {
-        for saddle_depth in [1, 2, 3, 4, 6, 8, 11, 15, 20] {
+    for peak_level in [80, 104, 128, 152] {
+        for saddle_depth in SADDLE_DEPTHS {
             chosen = try_rule(CellRule { foreground_level, peak_level, saddle_depth, ..FIRST_RULE })?;
+        }
+    }
+    let CellRule { peak_level, .. } = chosen;
+    for white_saddle_depth in [15, 20, 30, 45, 255].into_iter().filter(|_| has_kinds).map(Some) {
+        for saddle_depth in SADDLE_DEPTHS {
+            let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, ..FIRST_RULE };
+            chosen = try_rule(rule)?;
         }
     }
     for least_area_px in [16, 20, 25, 32, 40] {

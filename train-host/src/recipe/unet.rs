@@ -68,12 +68,19 @@ pub struct Unet {
     windows: SampleSet,
     held_back: Measured,
     reported: Measured,
+    /// What the rule is chosen on; `None` for what is held back.
+    chosen_on: Option<Measured>,
 }
 
 impl Unet {
-    /// A task over samples whose `hr` is the input of the segmenter.
+    /// A task over samples whose `hr` is the input of the segmenter. The rule is chosen on what is held back.
     pub fn new(net: Net, windows: SampleSet, held_back: Measured, reported: Measured, device: Device) -> Self {
-        Self { net, device, windows, held_back, reported }
+        Self { net, device, windows, held_back, reported, chosen_on: None }
+    }
+
+    /// The same with a rule that is chosen on other fields.
+    pub fn choosing_on(self, fields: Measured) -> Self {
+        Self { chosen_on: Some(fields), ..self }
     }
 
     /// The maps of a set as levels `[N, 2 or 4, 256, 256]` on the CPU.
@@ -231,8 +238,8 @@ impl Task for Unet {
     }
 
     fn cell_rule(&self, params: &Params, grids: &Grids) -> Result<Option<CellRule>> {
-        let maps = self.maps(&self.held_back.set, params, Some(grids));
-        let set = &self.held_back.set;
-        choose_rule(&maps, &set.foreground, &known(&set.classes), &self.held_back.scenes).map(Some)
+        let Measured { set, scenes } = self.chosen_on.as_ref().unwrap_or(&self.held_back);
+        let maps = self.maps(set, params, Some(grids));
+        choose_rule(&maps, &set.foreground, &known(&set.classes), scenes).map(Some)
     }
 }
