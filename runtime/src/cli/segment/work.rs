@@ -26,7 +26,6 @@ use crate::{
 use bloodseg_vision::{
     analyser::{Analyser, Found, Options},
     model::store::Models,
-    overlay::Base,
     pipeline::Analysis,
     scale::{self, Note},
 };
@@ -141,13 +140,12 @@ impl Work {
                 let done = match ahead {
                     Ok(Ahead::Analysed(picture, analysis, note)) => {
                         let found = Found::new(&analysis, self.any_quality(), note);
-                        let (base, taken) = match self.take_in(input, picture, found, tables) {
-                            Ok(base) => (Some(base), Ok(())),
-                            Err(error) => (None, Err(error)),
-                        };
-                        let base = base.filter(|_| !self.no_pictures);
-                        // In any case: the lane waits for it.
-                        lanes.as_ref().map_or(Ok(()), |lanes| lanes.write(analysis, base))?;
+                        let taken = self.take_in(input, found, tables);
+                        match &lanes {
+                            Some(lanes) if taken.is_ok() && !self.no_pictures => lanes.write(picture, analysis),
+                            Some(lanes) => lanes.free(analysis),
+                            None => {}
+                        }
                         taken
                     }
                     Ok(Ahead::Left) => self.alone(input, task, tables),
@@ -181,8 +179,9 @@ impl Work {
         let picture = Picture::read(input, self.how)?;
         let note = scales::analyse(&mut self.analyser, input, &picture, task.measured)?;
         let analysis = self.analyser.exchange(Analysis::default());
-        let base = self.take_in(input, picture, Found::new(&analysis, self.any_quality(), note), tables)?;
+        self.take_in(input, Found::new(&analysis, self.any_quality(), note), tables)?;
         if !self.no_pictures {
+            let base = picture.into_base(&analysis.scaled)?;
             self.not_written(write(task.out, &input.stem, &analysis, base).err());
         }
         // Its memory is used again.
@@ -190,8 +189,8 @@ impl Work {
         Ok(())
     }
 
-    /// Takes what was found in a picture into the tables, and prints its line; returns what its overlay is drawn on.
-    fn take_in(&mut self, input: &Input, picture: Picture, found: Found<'_>, tables: &mut Tables) -> Result<Base> {
+    /// Takes what was found in a picture into the tables, and prints its line.
+    fn take_in(&mut self, input: &Input, found: Found<'_>, tables: &mut Tables) -> Result<()> {
         if let Some(Note::Outlier { own_px, pool_px }) = found.note() {
             log::warn!(
                 "{}: red cells of {own_px:.1} px, others {pool_px:.1} px; analysed at its own scale",
@@ -212,7 +211,7 @@ impl Work {
             let object = self.records.as_ref().map_or(Ok(None), CallRecords::latest_json)?;
             let unrecorded = || serde_json::json!({ "image": input.name, "error": "not recorded" }).to_string();
             self.bar.suspend(|| print::line(object.unwrap_or_else(unrecorded)));
-            return picture.into_base(&analysis.scaled);
+            return Ok(());
         }
         let name = &print::one_line(&input.name);
         let line = match scale::words(&analysis.scaled) {
@@ -224,7 +223,7 @@ impl Work {
         if !verdict.is_good() && counted {
             log::warn!("{}: {}; counted anyway", input.path.display(), analysis.quality.reason());
         }
-        picture.into_base(&analysis.scaled)
+        Ok(())
     }
 
     /// Whether all of `count` pictures were processed.
