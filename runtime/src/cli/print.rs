@@ -54,6 +54,11 @@ pub(super) fn problem(text: impl Display) {
     let _ = writeln!(stderr().lock(), "error: {}", harmless(&text.to_string()));
 }
 
+/// Prints on stderr what a user should know about a command that succeeds.
+pub(super) fn warning(text: impl Display) {
+    let _ = writeln!(stderr().lock(), "warning: {}", harmless(&text.to_string()));
+}
+
 /// Most characters of a message, which may quote a foreign file.
 const LONGEST: usize = 4096;
 

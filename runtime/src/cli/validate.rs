@@ -52,7 +52,7 @@ pub(super) fn run(session: &Session, args: &ValidateArgs) -> Result<()> {
     if !missing.is_empty() {
         let named: Vec<&str> = missing.iter().take(MAX_NAMED).map(String::as_str).collect();
         let more = if missing.len() > named.len() { ", ..." } else { "" };
-        print::problem(format_args!(
+        print::warning(format_args!(
             "{}: {} of {} pictures were not counted by the program: {}{more}",
             args.counts.display(),
             missing.len(),
