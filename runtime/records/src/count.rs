@@ -16,7 +16,11 @@ use bloodseg_statistics::{
     fields::{FieldCounts, FieldTally},
     share::Share,
 };
-use bloodseg_vision::{cells::Counts, pipeline::Analysis};
+use bloodseg_vision::{
+    cells::Counts,
+    pipeline::Analysis,
+    placement::{PitchSource, Scaled},
+};
 
 /// Square micrometres of a square millimetre.
 const UM2_PER_MM2: f64 = 1e6;
@@ -33,15 +37,21 @@ pub struct CountedFrame {
     pub counts: Counts,
     /// What it shows that earlier ones did not; none where it is a field of its own.
     pub field: Option<Field>,
-    /// Analysed area, where the pitch is known.
+    /// Analysed area, where the pitch is known, and not estimated.
     pub area_mm2: Option<f64>,
+}
+
+/// An area in square millimetres. None with a pitch that was estimated from the size of the red cells: no interval would hold
+/// what that estimate is off by, which the area has twice.
+pub(crate) fn known_mm2(scaled: &Scaled, area: Area) -> Option<f64> {
+    area.um2.filter(|_| scaled.source != PitchSource::Measured).map(|um2| um2 / UM2_PER_MM2)
 }
 
 impl CountedFrame {
     /// Of an analysis.
     pub fn of(analysis: &Analysis, counted: bool, field: Option<Field>) -> Self {
         let area = Area::of(&analysis.scaled, analysis.outside.analysed_px() as f64);
-        Self { counted, counts: analysis.counts(), field, area_mm2: area.um2.map(|um2| um2 / UM2_PER_MM2) }
+        Self { counted, counts: analysis.counts(), field, area_mm2: known_mm2(&analysis.scaled, area) }
     }
 
     /// As it was recorded.
@@ -52,7 +62,7 @@ impl CountedFrame {
             counted: frame.counted,
             counts: Counts { cells: count(frame.cells), red, white, platelets, unsupported: count(frame.unsupported) },
             field: frame.field,
-            area_mm2: frame.area().um2.map(|um2| um2 / UM2_PER_MM2),
+            area_mm2: known_mm2(&frame.scaled, frame.area()),
         }
     }
 
@@ -268,7 +278,7 @@ pub struct Summary {
     pub white_of_cells: Option<Share>,
     /// Cells that the input does not support, of all cells.
     pub unsupported_of_cells: Option<Share>,
-    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown.
+    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown or estimated.
     pub cells_per_mm2: Option<Density>,
 }
 
@@ -345,6 +355,20 @@ mod tests {
         let mut count = SampleCount::default();
         frames.iter().for_each(|frame| count.add(frame));
         count
+    }
+
+    #[test]
+    fn a_density_needs_a_pitch_that_is_not_estimated() {
+        for (source, wanted) in [
+            (PitchSource::Given, Some(0.5)),
+            (PitchSource::Metadata, Some(0.5)),
+            (PitchSource::Measured, None),
+            (PitchSource::None, None),
+        ] {
+            let scaled = Scaled::as_it_is((source != PitchSource::None).then_some(1.0), source);
+            let area = Area { um2: scaled.um_per_px.map(|_| 5e5), ..Area::of(&scaled, 5e5) };
+            assert_eq!(known_mm2(&scaled, area), wanted, "{source:?}");
+        }
     }
 
     #[test]

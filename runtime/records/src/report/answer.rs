@@ -97,11 +97,11 @@ fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
     ] {
         rows.extend(fields.map(|fields| (name, of_fields(fields))));
     }
-    rows.extend(
-        summary
-            .cells_per_mm2
-            .map(|density| ("Cells per mm² of the analysed area", with_interval(density.density, density.interval, 0))),
+    let density = summary.cells_per_mm2.map_or_else(
+        || "not given: the pitch is unknown, or an estimate from the red cells".to_owned(),
+        |density| with_interval(density.density, density.interval, 0),
     );
+    rows.push(("Cells per mm² of the analysed area", density));
     rows.extend(summary.white_of_cells.map(|share| ("White cells of all cells", share.text())));
     rows.extend(summary.unsupported_of_cells.map(|share| ("Cells that the input does not support", share.text())));
     rows.push(("Distinct fields", summary.fields.to_string()));

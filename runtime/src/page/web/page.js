@@ -290,8 +290,9 @@ function showFrame(frame) {
   text("sharpness", number(frame.sharpness, 2) + " /px");
   text("contrast", number(frame.contrast_levels, 0) + " levels");
   text("scale", scaleWords(frame));
-  text("area", frame.analysed_um2 == null ? number(frame.analysed_px2) + " px²" : number(frame.analysed_um2 / 1e6, 4) + " mm²");
-  text("density", frame.cells_per_mm2 == null ? "–" : number(frame.cells_per_mm2));
+  const about = frame.pitch_source === "measured" ? "≈ " : "";
+  text("area", frame.analysed_um2 == null ? number(frame.analysed_px2) + " px²" : about + number(frame.analysed_um2 / 1e6, 4) + " mm²");
+  text("density", frame.cells_per_mm2 == null ? "–" : about + number(frame.cells_per_mm2));
   text("quality", frame.verdict_words);
   $("quality").dataset.is = frame.verdict === "good" ? "good" : "warn";
   const [width, height] = frame.size_px;
