@@ -128,7 +128,9 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
     let device = device::pick(arguments.device)?;
     let fields = division(arguments, &settings)?;
-    let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, settings.windows, settings.seed, &places.cache)?;
+    // An export trains nothing.
+    let count = if arguments.export_only { settings.batch } else { settings.windows };
+    let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, count, settings.seed, &places.cache)?;
     let enlarged = Enlarged::by_net(&places)?;
     let (net, meaning) = match fields.is_of_masks() {
         true => (net::unet::net(), MEANING.into()),

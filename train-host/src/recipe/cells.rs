@@ -43,6 +43,7 @@ pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &
     let mut best: Option<(f64, CellRule)> = None;
     let mut try_rule = |rule: CellRule| -> Result<CellRule> {
         let score = SceneFigures::of(maps, scenes, &rule)?.score(0.0)?;
+        log::debug!("score {score:.4} of {rule:?}");
         match best {
             Some((least, kept)) if score <= least => Ok(kept),
             _ => Ok(best.insert((score, rule)).1),
