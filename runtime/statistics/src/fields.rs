@@ -10,7 +10,8 @@ use crate::{Interval, LEVEL, single::poisson};
 const FEW_FIELDS: u64 = 10;
 
 /// Below this many cells in all, the interval is at least the exact Poisson one, and so covers more often than [`LEVEL`]:
-/// fields that all show no cell, or one, have no meaningful spread.
+/// fields that all show no cell, or one, have no meaningful spread. Likewise for few fields with the same count, which say
+/// nothing about the spread.
 const FEW_CELLS: u64 = 10;
 
 /// What fields of one size say about the sample.
@@ -41,7 +42,7 @@ pub enum Method {
     Student,
     /// Student's t on the square roots of the counts.
     StudentOfRoots,
-    /// The wider of Student's and the exact one, because very few cells were counted.
+    /// The wider of Student's and the exact one, because very few cells were counted, or the same number in each of few fields.
     FewCells,
 }
 
@@ -102,7 +103,7 @@ impl FieldTally {
             });
         }
         let variance = self.counts.variance();
-        let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf((1.0 + LEVEL) / 2.0));
+        let t = student(fields);
         let (spread, method) = match fields <= FEW_FIELDS {
             true => (of_roots(&self.roots, t), Method::StudentOfRoots),
             false => {
@@ -110,7 +111,8 @@ impl FieldTally {
                 (Interval { low: (mean - half).max(0.0), high: mean + half }, Method::Student)
             }
         };
-        let (interval, method) = match cells < FEW_CELLS {
+        let is_flat = variance == 0.0 && fields <= FEW_FIELDS;
+        let (interval, method) = match cells < FEW_CELLS || is_flat {
             true => (spread.with(exact), Method::FewCells),
             false => (spread, method),
         };
@@ -136,10 +138,30 @@ impl FieldCounts {
     /// 0.05; none if there is only one field or no cells.
     pub fn more_fields_for(&self, part: f64) -> Option<u64> {
         let dispersion = self.dispersion.filter(|_| part > 0.0)?;
-        // The interval shrinks with the root of the number; 1.96 replaces t, which approaches it.
-        let needed = (1.96 / part).powi(2) * dispersion / self.mean;
-        Some((needed.ceil().min(1e9) as u64).saturating_sub(self.fields))
+        // The smallest number of fields that is enough: the interval shrinks with the root of their number, and t with the
+        // number itself.
+        let is_enough = |fields: u64| (student(fields) / part).powi(2) * dispersion / self.mean <= fields as f64;
+        let (mut fewer, mut fields) = (1, MAX_FIELDS);
+        while fields - fewer > 1 {
+            let middle = fewer.midpoint(fields);
+            *(if is_enough(middle) { &mut fields } else { &mut fewer }) = middle;
+        }
+        Some(fields.saturating_sub(self.fields))
     }
+}
+
+/// Most fields that are asked for.
+const MAX_FIELDS: u64 = 1_000_000_000;
+
+/// From this many fields on, t is that of the normal distribution to four digits.
+const MANY_FIELDS: u64 = 10_000;
+
+/// Student's t for the mean of so many fields, two-sided at [`LEVEL`].
+fn student(fields: u64) -> f64 {
+    if fields >= MANY_FIELDS {
+        return 1.960;
+    }
+    StudentsT::new(0.0, 1.0, fields as f64 - 1.0).map_or(f64::NAN, |t| t.inverse_cdf((1.0 + LEVEL) / 2.0))
 }
 
 /// Added to a count before its root is taken, so that the spread of roots hardly depends on their mean (Anscombe, Biometrika

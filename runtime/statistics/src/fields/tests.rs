@@ -23,6 +23,16 @@ fn one_field_has_the_exact_interval_and_many_their_spread() {
 }
 
 #[test]
+fn a_few_equal_fields_say_nothing_about_the_spread() {
+    for counts in [vec![29; 2], vec![29; 3], vec![28; 10]] {
+        let found = of(&counts);
+        assert_eq!(found.method, Method::FewCells);
+        assert!(found.interval.low < found.mean - 2.0 && found.interval.high > found.mean + 2.0, "{found:?}");
+    }
+    assert_eq!(of(&[28; 11]).method, Method::Student);
+}
+
+#[test]
 fn fields_without_cells_have_an_upper_bound() {
     let none = of(&[0; 20]);
     assert_eq!((none.mean, none.interval.low, none.dispersion, none.relative_half_width()), (0.0, 0.0, None, None));
@@ -39,6 +49,15 @@ fn more_fields_are_asked_for_until_the_interval_is_narrow() {
     let all = of(&counts[..12 + more as usize]);
     assert!(all.relative_half_width().unwrap() < 0.07, "{all:?}");
     assert_eq!(of(&counts).more_fields_for(0.05), Some(0));
+    // The fields that are asked for are just enough, by the t of their number.
+    for (part, counts) in [(0.05, counts.as_slice()), (0.2, &counts[..3]), (0.02, &counts[..30])] {
+        let found = of(counts);
+        let spread = found.dispersion.unwrap() / found.mean;
+        let half_width = |fields: u64| student(fields) * (spread / fields as f64).sqrt();
+        let needed = found.more_fields_for(part).unwrap() + found.fields;
+        assert!(half_width(needed) <= part, "{part}");
+        assert!(needed == found.fields || half_width(needed - 1) > part, "{part}");
+    }
 }
 
 fn poisson_draw(mean: f64, rng: &mut impl Rng) -> u64 {
