@@ -80,15 +80,22 @@ impl ControlWatch {
 
     /// Ends the session of the slide under the lens, if there is one, and reports its outcome.
     pub(super) fn end(&mut self, mut report: impl FnMut(String)) {
-        let differing = std::mem::take(&mut self.differing).contains(&true);
+        let differing: Vec<&str> = Figure::ALL
+            .iter()
+            .zip(std::mem::take(&mut self.differing))
+            .filter(|(_, differs)| *differs)
+            .map(|(figure, _)| figure.name())
+            .collect();
         let Some((slide, session)) = self.now.take() else { return };
         let fields = session.fields();
         if !session.is_enough() {
             report(format!("{slide}: {fields} fields, at least {MIN_FIELDS} are needed to compare"));
         } else if self.references.contains_key(&slide) {
-            if !differing {
-                report(format!("{slide}: as in the first session, {fields} fields"));
-            }
+            let outcome = match differing.as_slice() {
+                [] => "as in the first session".to_owned(),
+                names => format!("not as in the first session: {}", names.join(", ")),
+            };
+            report(format!("{slide}: {outcome}, {fields} fields"));
         } else if self.references.len() >= MAX_CONTROL_SLIDES {
             report(format!("{slide}: not kept, there are {MAX_CONTROL_SLIDES} control slides already"));
         } else {
@@ -134,7 +141,9 @@ mod tests {
         let (words, differs) = session(&mut later, "K1", 20, 240.0);
         assert_eq!((words, differs), (vec!["K1: as in the first session, 20 fields".to_owned()], false));
         let (words, differs) = session(&mut later, "K1", 20, 220.0);
-        assert_eq!((words, differs), (vec!["K1: light 222.000, in the first session 242.000".to_owned()], true));
+        let outcome = "K1: not as in the first session: light, 20 fields";
+        assert_eq!(words, ["K1: light 222.000, in the first session 242.000", outcome]);
+        assert!(differs);
         assert!(!later.differing().contains(&true), "the slide is not under the lens any more");
     }
 
