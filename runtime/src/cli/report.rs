@@ -11,6 +11,7 @@ use bloodseg_records::{
     export::ExportError,
     report::{self, Scope},
     store::{about::RunRow, read::Records},
+    validation::Validation,
 };
 
 /// Most runs listed in a message.
@@ -36,6 +37,10 @@ pub(super) struct ReportArgs {
     /// in the results folder]
     #[arg(long, value_name = "DIR")]
     from: Vec<PathBuf>,
+
+    /// A file of `bloodseg validate`: the cells per field are also given as a person would have counted them
+    #[arg(long, value_name = "FILE")]
+    correct: Option<PathBuf>,
 
     /// Output file, written atomically [default: report-RUN.html]
     #[arg(long, value_name = "FILE")]
@@ -69,12 +74,14 @@ fn which(text: &str) -> std::result::Result<Which, String> {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for records that are missing or cannot be read,
 /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) for a file that cannot be written or exists.
 pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
+    let validation = args.correct.as_deref().map(Validation::read).transpose()?;
     let records = Records::open_pooled(&recorded::folders(session, &args.from)?)?;
     recorded::warn_of_damage(&records);
-    let scope = match &args.sample {
+    let mut scope = match &args.sample {
         Some(name) => of_sample(&records, name)?,
         None => Scope::of_run(&records, wanted(&records, args.run)?)?,
     };
+    scope.validation = validation;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("report-{}.html", file_part(&scope))));
     refuse_what_is_there(&out, args.force)?;
     let (frames, _) = records.count(&scope.filter)?;

@@ -454,6 +454,15 @@ fn a_run_corrects_by_a_validation_of_its_models_alone() {
     std::fs::write(folder.path().join("other.json"), validation.to_string()).unwrap();
     let own = demo(folder.path(), "2", &["--correct", "own.json"]);
     assert!(own.lines().any(|line| line.starts_with("count    corrected: ") && line.contains(" per field (")), "{own}");
+    for (name, wanted) in
+        [("own", "person of the validation would count"), ("other", "not corrected: the validation is for other")]
+    {
+        let page = format!("{name}.html");
+        let correct = format!("{name}.json");
+        let args = ["report", "latest", "--from", "r", "--correct", &correct, "--out", &page];
+        done(&args, folder.path());
+        assert!(std::fs::read_to_string(folder.path().join(page)).unwrap().contains(wanted), "{name}");
+    }
     let other = demo(folder.path(), "2", &["--correct", "other.json"]);
     assert!(other.contains("count    not corrected: the validation is for other models"), "{other}");
     std::fs::write(folder.path().join("none.json"), "{}").unwrap();

@@ -7,7 +7,10 @@ use super::{
     html::text,
     table::{counted, pairs},
 };
-use crate::count::{Summary, Total};
+use crate::{
+    count::{Summary, Total},
+    validation::Correction,
+};
 use bloodseg_statistics::{Interval, fields::FieldCounts};
 use bloodseg_vision::frame::quality::Verdict;
 
@@ -47,7 +50,16 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         writeln!(out, "<p>No cells were counted: {}.</p>", left_out(facts))?;
         return writeln!(out, "</section>");
     };
-    let rows = rows(&summary);
+    let mut rows = rows(&summary);
+    if let Some(validation) = &facts.about.validation {
+        let models: Vec<String> = facts.models.iter().map(|model| model.sha256.clone()).collect();
+        let Correction { cells, interval, refused } = validation.correct(&summary, &models);
+        let value = match cells.zip(interval) {
+            Some((cells, interval)) => with_interval(cells, interval, 1),
+            None => format!("not corrected: {}", refused.unwrap_or_default()),
+        };
+        rows.insert(1, ("Cells per field as the person of the validation would count", value));
+    }
     let percent = (100.0 * summary.level).round();
     pairs(out, &format!("Counts, each cell once; intervals hold the truth of the sample with {percent} %"), &rows)?;
     match summary.more_pictures_for_5_percent {
@@ -72,6 +84,14 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
         )?;
     }
     writeln!(out, "<p>Not counted: {}.</p>", left_out(facts))?;
+    if summary.scale_doubtful > 0 {
+        writeln!(
+            out,
+            "<p><strong>The scale of {} is doubtful</strong>: the red cells contradict the given pitch, and the count depends \
+             on it.</p>",
+            counted(summary.scale_doubtful, "frame", "frames")
+        )?;
+    }
     if !facts.lengths.known() {
         writeln!(out, "<p>The pitch is not known, so there is no count per area.</p>")?;
     }
@@ -98,7 +118,7 @@ fn rows(summary: &Summary) -> Vec<(&'static str, String)> {
         rows.extend(fields.map(|fields| (name, of_fields(fields))));
     }
     let density = summary.cells_per_mm2.map_or_else(
-        || "not given: the pitch is unknown, or an estimate from the red cells".to_owned(),
+        || "not given: the pitch is unknown, doubtful, or an estimate from the red cells".to_owned(),
         |density| with_interval(density.density, density.interval, 0),
     );
     rows.push(("Cells per mm² of the analysed area", density));

@@ -7,6 +7,7 @@ use crate::{
         about::{EventRow, ModelRow, RunRow},
         read::{Filter, Records},
     },
+    validation::Validation,
 };
 
 /// See the module.
@@ -20,6 +21,8 @@ pub struct Scope {
     pub runs: Vec<i64>,
     /// What is on record of the sample: several entries where operator, stain or note were changed. Of a run, its samples.
     pub samples: Vec<Sample>,
+    /// A person's counts, by which the cells per field are corrected.
+    pub validation: Option<Validation>,
 }
 
 impl Scope {
@@ -30,7 +33,7 @@ impl Scope {
     pub fn of_run(records: &Records, run: RunRow) -> Result<Self> {
         let filter = Filter { run: Some(run.id), ..Filter::default() };
         let samples = records.samples_of_run(run.id)?;
-        Ok(Self { filter, runs: vec![run.id], samples, run })
+        Ok(Self { filter, runs: vec![run.id], samples, run, validation: None })
     }
 
     /// All frames of the sample of this name; none where there is no such sample.
@@ -42,7 +45,7 @@ impl Scope {
         let Some(latest) = runs.last() else { return Ok(None) };
         let Some(run) = records.run(*latest)? else { return Ok(None) };
         let filter = Filter { sample: Some(name.to_owned()), ..Filter::default() };
-        Ok(Some(Self { filter, samples: records.samples(name)?, run, runs }))
+        Ok(Some(Self { filter, samples: records.samples(name)?, run, runs, validation: None }))
     }
 
     /// Whether it is a sample.
