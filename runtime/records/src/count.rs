@@ -18,12 +18,16 @@ use bloodseg_statistics::{
 };
 use bloodseg_vision::{
     cells::Counts,
+    frame::quality::Verdict,
     pipeline::Analysis,
     placement::{PitchSource, Scaled},
 };
 
 /// Square micrometres of a square millimetre.
 const UM2_PER_MM2: f64 = 1e6;
+
+/// Fewest distinct fields whose interval may end a run.
+const MIN_FIELDS_TO_STOP: u64 = 10;
 
 /// Part of the mean to which further fields are asked to narrow the interval.
 const WANTED_HALF_WIDTH: f64 = 0.05;
@@ -37,8 +41,10 @@ pub struct CountedFrame {
     pub counts: Counts,
     /// What it shows that earlier ones did not; none where it is a field of its own.
     pub field: Option<Field>,
-    /// Analysed area, where the pitch is known, and not estimated.
+    /// Analysed area, where the pitch is known, and neither estimated nor doubtful.
     pub area_mm2: Option<f64>,
+    /// Whether its red cells contradict the given pitch.
+    pub is_scale_doubtful: bool,
 }
 
 /// An area in square millimetres. None with a pitch that was estimated from the size of the red cells: no interval would hold
@@ -51,18 +57,22 @@ impl CountedFrame {
     /// Of an analysis.
     pub fn of(analysis: &Analysis, counted: bool, field: Option<Field>) -> Self {
         let area = Area::of(&analysis.scaled, analysis.outside.analysed_px() as f64);
-        Self { counted, counts: analysis.counts(), field, area_mm2: known_mm2(&analysis.scaled, area) }
+        let is_scale_doubtful = analysis.quality.verdict == Verdict::ScaleDoubtful;
+        let area_mm2 = known_mm2(&analysis.scaled, area).filter(|_| !is_scale_doubtful);
+        Self { counted, counts: analysis.counts(), field, area_mm2, is_scale_doubtful }
     }
 
     /// As it was recorded.
     pub fn of_row(frame: &FrameRow) -> Self {
         let count = |count: i64| u32::try_from(count).unwrap_or(0);
         let [red, white, platelets] = frame.kinds().map(|kind| kind.map(count));
+        let is_scale_doubtful = frame.verdict == Verdict::ScaleDoubtful.name();
         Self {
             counted: frame.counted,
             counts: Counts { cells: count(frame.cells), red, white, platelets, unsupported: count(frame.unsupported) },
             field: frame.field,
-            area_mm2: known_mm2(&frame.scaled, frame.area()),
+            area_mm2: known_mm2(&frame.scaled, frame.area()).filter(|_| !is_scale_doubtful),
+            is_scale_doubtful,
         }
     }
 
@@ -79,6 +89,7 @@ pub struct SampleCount {
     not_counted: u64,
     same: u64,
     overlapping: u64,
+    scale_doubtful: u64,
     total: Total,
     /// Counted frames whose kinds are known.
     with_kinds: u64,
@@ -152,6 +163,7 @@ impl SampleCount {
             return;
         }
         self.counted += 1;
+        self.scale_doubtful += u64::from(frame.is_scale_doubtful);
         let (fresh, new_part) = frame.fresh();
         self.add_to_total(&fresh);
         let state = frame.field.map_or(FieldState::New, |field| field.state);
@@ -211,9 +223,10 @@ impl SampleCount {
         self.total
     }
 
-    /// Half the interval of the cells a field, over their mean; none before there are two fields with cells.
+    /// Half the interval of the cells a field, over their mean; none before there are [`MIN_FIELDS_TO_STOP`], because a few
+    /// fields are alike by chance.
     pub fn relative_half_width(&self) -> Option<f64> {
-        let cells = self.cells.counts().filter(|cells| cells.fields > 1)?;
+        let cells = self.cells.counts().filter(|cells| cells.fields >= MIN_FIELDS_TO_STOP)?;
         cells.relative_half_width()
     }
 
@@ -232,6 +245,7 @@ impl SampleCount {
             fields: cells.map_or(0, |cells| cells.fields),
             seen_again: self.same,
             overlapping: self.overlapping,
+            scale_doubtful: self.scale_doubtful,
             level: LEVEL,
             total: self.total,
             cells,
@@ -260,6 +274,8 @@ pub struct Summary {
     pub seen_again: u64,
     /// Counted ones that overlap an earlier one: their new cells are in `total` and in `cells_per_mm2`.
     pub overlapping: u64,
+    /// Counted ones whose red cells contradict the given pitch.
+    pub scale_doubtful: u64,
     /// Probability with which each interval holds the truth of the sample.
     pub level: f64,
     /// Cells counted once each.
@@ -278,7 +294,7 @@ pub struct Summary {
     pub white_of_cells: Option<Share>,
     /// Cells that the input does not support, of all cells.
     pub unsupported_of_cells: Option<Share>,
-    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown or estimated.
+    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown, estimated or doubtful.
     pub cells_per_mm2: Option<Density>,
 }
 
@@ -316,6 +332,15 @@ impl Summary {
                 if self.overlapping == 1 { "s" } else { "" }
             );
         }
+        if self.scale_doubtful > 0 {
+            let _ = write!(
+                text,
+                "\n{} of {} {what}{}: scale doubtful, because the red cells contradict the given pitch",
+                self.scale_doubtful,
+                self.pictures,
+                plural(self.pictures)
+            );
+        }
         if self.not_counted > 0 {
             let _ = write!(text, "\n{} more not counted", self.not_counted);
         }
@@ -343,7 +368,7 @@ mod tests {
     fn frame(cells: u32, white: Option<u32>, area_mm2: Option<f64>) -> CountedFrame {
         let counts =
             Counts { cells, red: white.map(|white| cells - white), white, platelets: white.map(|_| 3), unsupported: 1 };
-        CountedFrame { counted: true, counts, field: None, area_mm2 }
+        CountedFrame { counted: true, counts, field: None, area_mm2, is_scale_doubtful: false }
     }
 
     fn in_field(frame: CountedFrame, state: FieldState, cells: u32, new_part: f64) -> CountedFrame {
@@ -355,6 +380,20 @@ mod tests {
         let mut count = SampleCount::default();
         frames.iter().for_each(|frame| count.add(frame));
         count
+    }
+
+    #[test]
+    fn a_doubtful_scale_is_in_the_answer_and_a_few_equal_fields_end_no_run() {
+        let mut count = SampleCount::default();
+        for at in 0..9 {
+            count.add(&CountedFrame { is_scale_doubtful: at < 2, ..frame(29, Some(1), None) });
+        }
+        assert_eq!(count.relative_half_width(), None);
+        let summary = count.summary().unwrap();
+        assert_eq!((summary.scale_doubtful, summary.cells_per_mm2), (2, None));
+        assert!(summary.text("picture").contains("\n2 of 9 pictures: scale doubtful"), "{}", summary.text("picture"));
+        count.add(&frame(30, Some(1), None));
+        assert!(count.relative_half_width().is_some());
     }
 
     #[test]

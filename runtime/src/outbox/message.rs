@@ -282,7 +282,13 @@ mod tests {
         let mut count = SampleCount::default();
         for cells in [20, 24, 19, 21] {
             let counts = Counts { cells, ..Counts::default() };
-            count.add(&CountedFrame { counted: true, counts, field: None, area_mm2: Some(0.002) });
+            count.add(&CountedFrame {
+                counted: true,
+                counts,
+                field: None,
+                area_mm2: Some(0.002),
+                is_scale_doubtful: false,
+            });
         }
         count.summary()
     }

@@ -166,7 +166,7 @@ mod tests {
         let counts = Counts { cells, ..Counts::default() };
         let mut count = SampleCount::default();
         for _ in 0..12 {
-            count.add(&CountedFrame { counted: true, counts, field: None, area_mm2: None });
+            count.add(&CountedFrame { counted: true, counts, field: None, area_mm2: None, is_scale_doubtful: false });
         }
         count.summary().unwrap()
     }
