@@ -94,7 +94,8 @@ pub(super) enum Command {
     /// Count the cells in pictures
     ///
     /// For `a.png` of W x H the results are a.sr.png (super-resolved), a.mask.png (0 or 255), a.labels.png (16 bit, one
-    /// number per cell) and a.overlay.png (outlines), all of 4W x 4H, and for the whole call cells.csv with one row per
+    /// number per cell), all of four times the size at which the picture is analysed, and a.overlay.png (outlines on the finer
+    /// of the input and the super-resolved picture), and for the whole call cells.csv with one row per
     /// cell and frames.csv with one row per picture. A picture that is out of focus, empty, or badly exposed is reported
     /// as such and not counted. Pictures larger than 64x64 are cut into overlapping tiles, smaller ones are padded. A
     /// picture that cannot be used is reported and skipped; the exit code is then 3.

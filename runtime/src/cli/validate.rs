@@ -78,7 +78,7 @@ pub(super) fn run(session: &Session, args: &ValidateArgs) -> Result<()> {
         )
     };
     print::line(format_args!(
-        "{} pictures: person = {} + {} x program; bias {} cells, limits of agreement {:.1} to {:.1}",
+        "{} pictures: person = {} + {} x program; bias (program minus person) {} cells, limits of agreement {:.1} to {:.1}",
         agreement.pairs,
         words(agreement.offset, 1),
         words(agreement.slope, 3),

@@ -70,7 +70,7 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
     let (bytes, models) = file::pack_folder(&args.folder, validation.as_deref())?;
     let contents = Contents { models, validation };
     let origin = args.validation.as_ref().map_or_else(String::new, |path| path.display().to_string());
-    corrections::check(&contents, &origin)?;
+    let validation = corrections::check(&contents, &origin)?;
     // A stale signature must not lie beside a new bundle, not even for a moment.
     let signature_path = file::signature_path(&args.out);
     match std::fs::remove_file(&signature_path) {
@@ -80,6 +80,10 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
     let models = &contents.models;
     let versions = format!("ssr {}, unet {}", models.ssr.manifest.version, models.unet.manifest.version);
     print::line(format_args!("bundle   {}: {versions}, {} bytes", args.out.display(), bytes.len()));
+    if let Some(validation) = validation {
+        let pictures = validation.agreement.pairs;
+        print::line(format_args!("counts   corrected by a validation on {pictures} pictures"));
+    }
     print::line(format_args!("sha256   {}", golden::sha256(&bytes)));
     match key {
         Some(key) => {
