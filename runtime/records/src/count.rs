@@ -223,7 +223,7 @@ impl SampleCount {
         self.total
     }
 
-    /// Half the interval of the cells a field, over their mean; none before there are [`MIN_FIELDS_TO_STOP`], because a few
+    /// Half the interval of the cells a field, over their mean; none before there are ten fields, because a few
     /// fields are alike by chance.
     pub fn relative_half_width(&self) -> Option<f64> {
         let cells = self.cells.counts().filter(|cells| cells.fields >= MIN_FIELDS_TO_STOP)?;
