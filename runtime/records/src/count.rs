@@ -49,7 +49,7 @@ pub struct CountedFrame {
 
 /// An area in square millimetres. None with a pitch that was estimated from the size of the red cells: no interval would hold
 /// what that estimate is off by, which the area has twice.
-pub(crate) fn known_mm2(scaled: &Scaled, area: Area) -> Option<f64> {
+fn known_mm2(scaled: &Scaled, area: Area) -> Option<f64> {
     area.um2.filter(|_| scaled.source != PitchSource::Measured).map(|um2| um2 / UM2_PER_MM2)
 }
 

@@ -133,7 +133,8 @@ fn a_wrong_pitch_is_doubted_and_no_scale_is_no_count() {
         .save(at.join("stripes/a.png"))
         .unwrap();
     let um = format!("{}", 7.5 / CELL_PX * 1.7);
-    done(at, &["run", "in", "--out", "doubtful", "--http", "off", "--um-per-px", &um]);
+    let ran = done(at, &["run", "in", "--out", "doubtful", "--http", "off", "--um-per-px", &um]);
+    assert!(ran.contains(": scale doubtful") && !ran.contains(" per mm2"), "{ran}");
     let row = &table(&at.join("doubtful/frames.csv"))[0];
     assert!(row["verdict"] == "scale_doubtful" && number(row, "cells") > 0.0, "{row:?}");
     for flags in [&[][..], &["--any-quality"]] {

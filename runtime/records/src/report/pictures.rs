@@ -15,7 +15,7 @@ use super::{
     table::{begin, end},
 };
 use crate::{
-    count::known_mm2,
+    count::CountedFrame,
     error::Error,
     export::Result,
     report::limits::{MAX_KEPT_PICTURE_PX, MAX_REPORT_ROWS, MAX_REPORT_THUMBNAIL_PX},
@@ -59,7 +59,7 @@ fn row(out: &mut dyn Write, frame: &FrameRow, thumbnail: Option<Thumbnail>, has_
     }
     write!(out, "</td><td>{}</td>", text(&frame.image))?;
     let [_, white, platelets] = frame.kinds();
-    let mm2 = known_mm2(&frame.scaled, frame.area()).filter(|mm2| *mm2 > 0.0);
+    let mm2 = CountedFrame::of_row(frame).area_mm2.filter(|mm2| *mm2 > 0.0);
     let per_mm2 = mm2.map(|mm2| frame.cells as f64 / mm2);
     let counted =
         |count: Option<i64>| count.filter(|_| frame.counted).map_or_else(String::new, |count| count.to_string());
