@@ -13,13 +13,19 @@ use bloodseg_vision::{
     cells::Labels,
     frame::reference::mask_square,
     geometry::REFERENCE_HR_PX,
-    model::manifest::CellRule,
+    model::manifest::{Apart, CellRule},
     segmentation::{CellMaps, KindMaps},
 };
 
 /// The rule for figures until one is chosen.
-pub const FIRST_RULE: CellRule =
-    CellRule { foreground_level: 128, peak_level: 128, saddle_depth: 8, white_saddle_depth: None, least_area_px: 12 };
+pub const FIRST_RULE: CellRule = CellRule {
+    foreground_level: 128,
+    peak_level: 128,
+    saddle_depth: 8,
+    white_saddle_depth: None,
+    least_area_px: 12,
+    apart: None,
+};
 
 /// Depths of saddles that are tried.
 const SADDLE_DEPTHS: [u8; 9] = [1, 2, 3, 4, 6, 8, 11, 15, 20];
@@ -34,7 +40,7 @@ pub fn truth_of_mask(field: &Field) -> Result<Labels> {
 
 /// Chooses how cells are extracted from maps `[N, C, 256, 256]` (levels) of frames: the foreground level by its mean Dice
 /// against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then, by [`SceneFigures::score`], the
-/// separation of cells, another one within white cells, and the speck size.
+/// separation of cells, another one within white cells, a shallower one for cells that are far apart, and the speck size.
 pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &[Scene]) -> Result<CellRule> {
     let dice = |level: u8| mean_dice(maps, foreground, known, level);
     let foreground_level =
@@ -60,6 +66,15 @@ pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &
         for saddle_depth in SADDLE_DEPTHS {
             let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, ..FIRST_RULE };
             chosen = try_rule(rule)?;
+        }
+    }
+    let one_depth = chosen;
+    for saddle_depth in [8, 11, 15, 20, 30] {
+        for shallow in [3, 4, 5, 6, 8].into_iter().filter(|shallow| *shallow < saddle_depth) {
+            for centres_px in [11, 12, 13, 14, 15] {
+                let apart = Some(Apart { centres_px, saddle_depth: shallow });
+                chosen = try_rule(CellRule { saddle_depth, apart, ..one_depth })?;
+            }
         }
     }
     for least_area_px in [16, 20, 25, 32, 40] {

@@ -10,6 +10,7 @@ mod flood;
 mod kind;
 pub mod limits;
 mod measure;
+mod near;
 pub mod outline;
 mod peaks;
 #[cfg(test)]
