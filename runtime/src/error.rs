@@ -14,6 +14,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
+    /// An argument is missing that another one, or the config, would have made unnecessary.
+    Usage,
     /// The given picture, folder or records cannot be used.
     Input,
     /// A model, a bundle or the slots cannot be used.
@@ -29,9 +31,10 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Exit code of the process: stable, documented in `bloodseg --help`. 2 is reserved for the command line parser.
+    /// Exit code of the process: stable, documented in `bloodseg --help`. The command line parser also exits with 2.
     pub fn exit_code(self) -> u8 {
         match self {
+            Self::Usage => 2,
             Self::Input => 3,
             Self::Model => 4,
             Self::Output => 5,
@@ -45,6 +48,14 @@ impl ErrorKind {
 /// What went wrong, classified by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// An argument is missing.
+    #[error("{found}{}", hint(todo))]
+    Usage {
+        /// What is missing.
+        found: String,
+        /// What to pass.
+        todo: Box<str>,
+    },
     /// The configuration cannot be used.
     #[error("config {origin}: {found}{}", hint(todo))]
     Config {
@@ -106,6 +117,19 @@ impl Error {
         bloodseg_vision::error::Error::internal(place, found).into()
     }
 
+    /// The error of a command on `total` pictures in or from `place`, of which `unusable` could not be used. `see` is where
+    /// their errors were reported.
+    pub fn unusable(place: &Path, unusable: u64, total: u64, see: &str) -> Self {
+        let found = format!("{unusable} of {total} pictures could not be used, see {see}");
+        let rest = if unusable < total { "The others were processed" } else { "" };
+        Self::input(place, found, "only usable pictures", rest)
+    }
+
+    /// An [`Error::Usage`].
+    pub fn usage(found: impl ToString, todo: impl ToString) -> Self {
+        Self::Usage { found: found.to_string(), todo: todo.to_string().into() }
+    }
+
     /// An [`Error::Config`].
     pub fn config(origin: impl ToString, found: impl Into<Cause>, todo: impl ToString) -> Self {
         let (found, source) = found.into().into_parts();
@@ -131,6 +155,7 @@ impl Error {
     /// Who can fix it.
     pub fn kind(&self) -> ErrorKind {
         match self {
+            Self::Usage { .. } => ErrorKind::Usage,
             Self::Config { .. } => ErrorKind::Config,
             Self::Source { .. } => ErrorKind::Source,
             Self::Vision(error) => of_vision(error.kind()),
@@ -147,6 +172,9 @@ impl Error {
     /// The error in its parts.
     pub fn parts(&self) -> Parts<'_> {
         match self {
+            Self::Usage { found, todo } => {
+                Parts { place: String::new(), found: found.clone(), expected: "", remedy: todo }
+            }
             Self::Config { origin: place, found, todo, .. } | Self::Source { name: place, found, todo, .. } => {
                 Parts { place: place.clone(), found: found.clone(), expected: "", remedy: todo }
             }
@@ -226,5 +254,14 @@ mod tests {
         }
         let taken = bloodseg_records::error::Error::Taken { folder: path.into() };
         assert_eq!(Error::from(taken).exit_code(), 5);
+        let usage = Error::usage("no a", "Pass --a");
+        assert_eq!((usage.exit_code(), usage.to_string().as_str()), (2, "no a. Pass --a"));
+    }
+
+    #[test]
+    fn others_were_processed_only_if_there_are_others() {
+        let message = |unusable| Error::unusable(Path::new("a"), unusable, 2, "above").to_string();
+        assert!(message(1).ends_with("The others were processed"), "{}", message(1));
+        assert!(!message(2).contains("others"), "{}", message(2));
     }
 }

@@ -26,15 +26,15 @@ use super::{
 
 const AFTER_HELP: &str = "\
 Exit codes:
-   0  all done
-   2  the command line is wrong
-   3  a picture or folder cannot be used (the others were still done)
-   4  a model is missing, damaged, or does not fit
-   5  a result cannot be written (the others were still done)
-   6  the config file is wrong
-   7  a source of frames is missing or broke
-  70  a fault of bloodseg itself
- 130  stopped by Ctrl-C or SIGTERM; tables hold what was done
+   0  success
+   2  invalid command line
+   3  a picture or folder cannot be used (the others were processed)
+   4  a model is missing, damaged, or incompatible
+   5  a result cannot be written (the others were)
+   6  invalid config file
+   7  a source of frames is missing or failed
+  70  internal error
+ 130  stopped by Ctrl-C or SIGTERM; the tables hold what was processed
 
 Examples:
   bloodseg segment smear.png --out results

@@ -44,7 +44,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
         (Some(out), _) => out.clone(),
         (None, [one]) => one.clone(),
         (None, _) => {
-            return Err(Error::config("merge", "several folders of shards, but no output folder", "Pass --out DIR"));
+            return Err(Error::usage("several folders of shards, but no output folder", "Pass --out DIR"));
         }
     };
     std::fs::create_dir_all(&out).map_err(|e| Error::output(&out, e))?;
@@ -55,11 +55,6 @@ pub(super) fn run(args: &MergeArgs) -> Result<()> {
     }
     match refused {
         0 => Ok(()),
-        _ => Err(Error::input(
-            &out,
-            format!("{refused} of {pictures} pictures could not be used by their shards"),
-            "only usable pictures",
-            "The others were processed",
-        )),
+        _ => Err(Error::unusable(&out, refused, pictures, "the warnings of their shards")),
     }
 }

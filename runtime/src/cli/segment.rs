@@ -26,7 +26,10 @@ use super::{
     session::Session,
     signals::{self, STOPPED},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    config,
+    error::{Error, ErrorKind, Result},
+};
 use bloodseg_records::{
     shard::{
         Shard,
@@ -34,7 +37,7 @@ use bloodseg_records::{
     },
     validation::Validation,
 };
-use bloodseg_vision::model::store::Models;
+use bloodseg_vision::{geometry::PITCHES_UM, model::store::Models};
 use picture::{Grid, How};
 use place::Place;
 use records::CallRecords;
@@ -57,7 +60,7 @@ pub(super) struct SegmentArgs {
 
     /// Size of one pixel of the input in the specimen, in micrometres. Pictures are resized to the scale of the models
     /// accordingly; without it, by what their files say, or by the size of their red cells
-    #[arg(long, value_name = "UM", value_parser = above_zero, allow_negative_numbers = true)]
+    #[arg(long, value_name = "UM", value_parser = pitch_um, allow_negative_numbers = true)]
     um_per_px: Option<f64>,
 
     /// First shrink each picture: its centre square to 64x64, for fields at full resolution
@@ -113,6 +116,13 @@ pub(super) fn above_zero(text: &str) -> std::result::Result<f64, String> {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("expected a number above 0".into()),
     }
+}
+
+pub(super) fn pitch_um(text: &str) -> std::result::Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|um| PITCHES_UM.contains(um))
+        .ok_or_else(|| format!("expected {} micrometres", config::pitches()))
 }
 
 /// Runs the command. Pictures that cannot be used and results that cannot be written are reported and skipped; the rest

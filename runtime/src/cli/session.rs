@@ -148,9 +148,9 @@ impl Session {
 
     /// The results folder: `--out`, else the config's; created if missing.
     pub(super) fn out(&self, flag: Option<&PathBuf>) -> Result<PathBuf> {
-        let folder = flag.or(self.config.output.dir.as_ref()).ok_or_else(|| {
-            Error::config("output", "no results folder", "Pass --out DIR, or output.dir in the config file")
-        })?;
+        let folder = flag
+            .or(self.config.output.dir.as_ref())
+            .ok_or_else(|| Error::usage("no results folder", "Pass --out DIR, or set output.dir in the config file"))?;
         std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
         Ok(folder.clone())
     }

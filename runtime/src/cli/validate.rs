@@ -49,6 +49,15 @@ pub(super) fn run(session: &Session, args: &ValidateArgs) -> Result<()> {
     recorded::warn_of_damage(&records);
     let counts = if args.counts.is_dir() { marked::read(&args.counts, &records)? } else { read_counts(&args.counts)? };
     let (found, missing) = matched(&counts, &records)?;
+    if found.is_empty() && !counts.is_empty() {
+        let none = format!("none of its {} pictures was counted by the program", counts.len());
+        return Err(Error::input(
+            &args.counts,
+            none,
+            "names as in the records",
+            "Compare its names with the column `image` of frames.csv",
+        ));
+    }
     if !missing.is_empty() {
         let named: Vec<&str> = missing.iter().take(MAX_NAMED).map(String::as_str).collect();
         let more = if missing.len() > named.len() { ", ..." } else { "" };

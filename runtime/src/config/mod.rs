@@ -26,7 +26,9 @@ use bloodseg_records::{
         retention::Retention,
     },
 };
-use bloodseg_vision::{error::Cause, model::limits::MAX_TEXT_BYTES, pipeline::limits::MAX_WORKERS};
+use bloodseg_vision::{
+    error::Cause, geometry::PITCHES_UM, model::limits::MAX_TEXT_BYTES, pipeline::limits::MAX_WORKERS,
+};
 use http::HttpSection;
 
 /// The commented file that explains every key and its default.
@@ -260,8 +262,8 @@ impl Config {
 
     /// A fault that the types do not exclude.
     fn fault(&self) -> Option<String> {
-        if let Some(um) = self.optics.um_per_px.filter(|um| !is_positive(*um)) {
-            return Some(format!("optics.um_per_px = {um}, expected a number above 0"));
+        if let Some(um) = self.optics.um_per_px.filter(|um| !PITCHES_UM.contains(um)) {
+            return Some(format!("optics.um_per_px = {um}, expected {}", pitches()));
         }
         if let Some(mib) = self.budget.total_mib.filter(|mib| !is_positive(*mib)) {
             return Some(format!("budget.total_mib = {mib}, expected a number above 0"));
@@ -324,8 +326,8 @@ impl Source {
             return Some("width_px and height_px belong together, but one is missing".into());
         }
         if let Some(um) = self.um_per_px {
-            if !is_positive(um) {
-                return Some(format!("um_per_px = {um}, expected a number above 0"));
+            if !PITCHES_UM.contains(&um) {
+                return Some(format!("um_per_px = {um}, expected {}", pitches()));
             }
             if self.width_px.is_none() {
                 return Some("um_per_px is valid for one frame size only: set width_px and height_px too".into());
@@ -367,6 +369,11 @@ impl SourceKind {
             Self::Demo => "demo",
         }
     }
+}
+
+/// The accepted pitches, for a message.
+pub(crate) fn pitches() -> String {
+    format!("{} to {}", PITCHES_UM.start(), PITCHES_UM.end())
 }
 
 fn is_positive(value: f64) -> bool {
@@ -467,8 +474,9 @@ mod tests {
     #[test]
     fn values_that_mean_nothing_are_refused() {
         for (text, wanted) in [
-            ("[optics]\num_per_px = 0.0", "above 0"),
-            ("[optics]\num_per_px = nan", "above 0"),
+            ("[optics]\num_per_px = 0.0", "expected 0.01 to 100"),
+            ("[optics]\num_per_px = nan", "expected 0.01 to 100"),
+            ("[source.a]\nkind = \"camera\"\nwidth_px = 640\nheight_px = 480\num_per_px = 500", "expected 0.01 to 100"),
             ("[optics]\num_per_px = \"2\"", "line 2"),
             ("[source.a]\nkind = \"folder\"", "`path` is missing"),
             ("[source.\"../x\"]\nkind = \"demo\"", "without slashes"),

@@ -94,7 +94,7 @@ pub enum Error {
     NoRelation,
     /// A value outside of the validated range.
     #[error(
-        "correction: {found}; expected {low} to {high}, the counts that were validated; count fields of this kind by eye"
+        "correction: {found:.2}; expected {low} to {high}, the counts that were validated; count fields of this kind by eye"
     )]
     NotValidated {
         /// The value.

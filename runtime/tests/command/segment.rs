@@ -349,7 +349,7 @@ fn a_folder_that_cannot_be_written_to_is_an_output_error() {
     call("file").refused(5, &["cannot write"]);
     std::fs::create_dir_all(bench.path("taken/cells.csv/x")).unwrap();
     call("taken").refused(5, &["cells.csv"]);
-    bench.call(&["segment", "a.png", "--models", "models"]).refused(6, &["--out"]);
+    bench.call(&["segment", "a.png", "--models", "models"]).refused(2, &["--out"]);
 }
 
 #[test]
@@ -393,11 +393,26 @@ fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
 }
 
 #[test]
+fn a_validation_without_a_common_picture_says_where_the_names_are() {
+    let bench = Bench::new();
+    bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
+    bench.segment(&["a.png"]).done();
+    bench.write("counts.csv", b"image,cells\nb.png,3\n");
+    bench
+        .call(&["validate", "counts.csv", "--from", "out"])
+        .refused(3, &["none of its 1 pictures", "names as in the records", "frames.csv"]);
+}
+
+#[test]
 fn a_wrong_command_line_is_code_2_and_help_tells_the_codes() {
     let bench = Bench::new();
     bench.call(&["segment"]).refused(2, &["INPUT"]);
     bench.call(&["segmnt"]).refused(2, &["segment"]);
-    bench.segment(&["a.png", "--um-per-px", "-1"]).refused(2, &["above 0"]);
+    for um in ["-1", "0", "nan", "500", "0.001"] {
+        bench.segment(&["a.png", "--um-per-px", um]).refused(2, &["0.01 to 100"]);
+    }
+    bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
+    bench.call(&["segment", "a.png", "--as-is"]).refused(2, &["no results folder", "--out DIR"]);
     let help = bench.call(&["--help"]);
     help.done();
     assert!(help.stdout.contains("Exit codes") && help.stdout.contains("Examples"));

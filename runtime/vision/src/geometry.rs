@@ -21,6 +21,9 @@ pub const REFERENCE_HR_PX: u32 = 256;
 /// Edge of the square that the reference preparation resizes the low-resolution input to.
 pub const REFERENCE_LR_PX: u32 = 64;
 
+/// Accepted pitches, in micrometres per pixel: from beyond the resolution of light to beyond any cell.
+pub const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.01..=100.0;
+
 const _: () = {
     assert!(REFERENCE_HR_PX == REFERENCE_LR_PX * SCALE);
     assert!(MAX_FRAME_PX <= MAX_TILED_PX);

@@ -50,6 +50,7 @@ pub(super) fn run(session: &Session, args: &ListArgs) -> Result<()> {
         print::json("list", &list)?;
         return Ok(());
     }
+    print_row("slot", ["ssr", "unet", "bundle", "signed by"], "state");
     for row in &list.slots {
         let bundle = row.bundle_sha256.as_deref().map_or("-", |sha256| sha256.get(..12).unwrap_or(sha256));
         let signed = match (&row.key_id, &row.installed_utc) {
@@ -57,13 +58,16 @@ pub(super) fn run(session: &Session, args: &ListArgs) -> Result<()> {
             (None, Some(_)) => "unsigned",
             (None, None) => "-",
         };
-        let (ssr, unet) = (&row.ssr_version, &row.unet_version);
-        print::line(format_args!("{:<9} {:<8} {:<8} {bundle:<12} {signed:<16} {}", row.slot, ssr, unet, row.state));
+        print_row(row.slot, [&row.ssr_version, &row.unet_version, bundle, signed], &row.state);
     }
     if let Some(went_back) = &list.went_back {
         print::line(format_args!("last rollback {went_back}"));
     }
     Ok(())
+}
+
+fn print_row(slot: &str, [ssr, unet, bundle, signed]: [&str; 4], state: &str) {
+    print::line(format_args!("{slot:<9} {ssr:<8} {unet:<8} {bundle:<12} {signed:<16} {state}"));
 }
 
 fn list(state: &State) -> List {

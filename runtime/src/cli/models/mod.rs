@@ -63,9 +63,9 @@ pub(in crate::cli) fn run(session: &Session, args: &ModelsArgs) -> Result<()> {
 
 /// The slots, for a command that needs them.
 fn slots(session: &Session) -> Result<Slots> {
-    session.slots().ok_or_else(|| {
-        Error::config("models", "no slots folder", "Pass --slots DIR, or models.slots in the config file")
-    })
+    session
+        .slots()
+        .ok_or_else(|| Error::usage("no slots folder", "Pass --slots DIR, or set models.slots in the config file"))
 }
 
 /// The trusted keys: those of the config, and of a given file.

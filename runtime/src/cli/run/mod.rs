@@ -25,7 +25,7 @@ use super::{
     budget::{self, Heap, fit},
     sample::SampleArgs,
     seen::Goal,
-    segment::above_zero,
+    segment::{above_zero, pitch_um},
     session::Session,
     signals::stop_on_signals,
     supervise,
@@ -81,7 +81,7 @@ pub(super) struct RunArgs {
 
     /// Size of one pixel of the frames in the specimen, in micrometres. Frames are resized to the scale of the models
     /// accordingly; without it, by what their files say, or by the size of their red cells
-    #[arg(long, value_name = "UM", value_parser = above_zero)]
+    #[arg(long, value_name = "UM", value_parser = pitch_um)]
     um_per_px: Option<f64>,
 
     /// Seed of the simulated camera
@@ -302,9 +302,7 @@ fn all_kept(end: Option<RunEnd>, counts: Counts, out: &Path) -> Result<()> {
 fn all_read(name: &str, of_files: bool, counts: Counts) -> Result<()> {
     let Counts { captured, unreadable, .. } = counts;
     if unreadable > 0 && of_files {
-        let found =
-            format!("{unreadable} of {} pictures could not be used, see the warnings above", captured + unreadable);
-        return Err(Error::input(Path::new(name), found, "only usable pictures", "The others were processed"));
+        return Err(Error::unusable(Path::new(name), unreadable, captured + unreadable, "the warnings above"));
     }
     if captured > 0 || unreadable == 0 {
         return Ok(());

@@ -245,8 +245,7 @@ impl Work {
             ));
         }
         if !self.refused.is_empty() {
-            let found = format!("{} of {count} pictures could not be used, see the warnings above", self.refused.len());
-            return Err(Error::input(out, found, "only usable pictures", "The others were processed"));
+            return Err(Error::unusable(out, self.refused.len() as u64, count as u64, "the warnings above"));
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! How pictures are analysed.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    geometry::PITCHES_UM,
+};
 
 /// How pictures are analysed. The default determines the scale of every picture from its red cells.
 ///
@@ -66,9 +69,9 @@ impl Options {
     /// Refuses values that make no sense.
     pub(super) fn check(&self) -> Result<()> {
         match self.um_per_px {
-            Some(um) if !(um.is_finite() && um > 0.0) => Err(Error::picture(
+            Some(um) if !PITCHES_UM.contains(&um) => Err(Error::picture(
                 format!("a pitch of {um} um per pixel"),
-                "a number above 0",
+                format!("{} to {}", PITCHES_UM.start(), PITCHES_UM.end()),
                 "Pass the pitch in micrometres, or none to measure the red cells",
             )),
             _ => Ok(()),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Cause, Error, Result};
+use crate::{
+    error::{Cause, Error, Result},
+    geometry::PITCHES_UM,
+};
 
 /// Version of the manifest format that this software writes and reads.
 pub const FORMAT: u32 = 1;
@@ -59,9 +62,6 @@ pub struct Pitch {
     /// How the pitch was determined.
     pub source: String,
 }
-
-/// Accepted pitches, in micrometres per pixel: from beyond the resolution of light to beyond any cell.
-const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 
 /// How cells are extracted from the maps of a segmentation model. All levels are those of the output maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
