@@ -9,6 +9,7 @@ mod scales;
 mod stdin;
 mod tables;
 mod totals;
+mod warnings;
 mod work;
 
 use std::{

@@ -285,6 +285,22 @@ fn odd_but_true_pictures_are_done() {
 }
 
 #[test]
+fn a_warning_that_all_pictures_share_names_three_of_them() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..5).map(|at| format!("{at}.png")).collect();
+    for name in &names {
+        bench.picture(name, &RgbImage::from_pixel(64, 64, Rgb([255; 3])));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let warned = |names: &[&str]| {
+        let answer = bench.segment(&[names, &["--any-quality"]].concat());
+        answer.done();
+        (answer.stderr.matches("; counted anyway").count(), answer.stderr.contains("2 more warnings"))
+    };
+    assert_eq!((warned(&names), warned(&names[..3])), ((3, true), (3, false)));
+}
+
+#[test]
 fn a_blurred_picture_is_reported_as_such_and_the_others_are_counted() {
     let bench = Bench::new();
     let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);

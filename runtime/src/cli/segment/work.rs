@@ -12,6 +12,7 @@ use super::{
     records::CallRecords,
     scales::{self, Measured},
     tables::Tables,
+    warnings::{Kind, Warnings},
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::{
@@ -46,6 +47,7 @@ pub(super) struct Work {
     /// The totals of the pictures.
     pub(super) seen: SeenFields,
     bar: ProgressBar,
+    warnings: Warnings,
     /// If a single picture fails, it is reported only once, at the end of the command.
     is_single: bool,
     /// Pictures in the tables so far.
@@ -81,6 +83,7 @@ impl Work {
             records: None,
             seen: SeenFields::new(Path::new(""), Goal::default()),
             bar: print::progress(count, "pictures", session.quiet),
+            warnings: Warnings::default(),
             is_single: count == 1,
             done: 0,
             refused: Vec::new(),
@@ -200,7 +203,7 @@ impl Work {
         let is_scaled = self.how.grid == Grid::Scaled;
         let (analysis, verdict, counted) = (found.analysis(), found.verdict(), found.is_counted());
         if !is_scaled && let Some(doubt) = doubt(self.analyser.pipeline().pitch(), analysis) {
-            log::warn!("{}: {doubt}", input.path.display());
+            self.warnings.warn(Kind::Magnification, &input.path, doubt);
         }
         tables.add(&input.name, analysis, counted)?;
         let field = self.seen.see(self.done as u64 + 1, analysis, counted);
@@ -221,7 +224,8 @@ impl Work {
         };
         self.bar.suspend(|| print::line(line));
         if !verdict.is_good() && counted {
-            log::warn!("{}: {}; counted anyway", input.path.display(), analysis.quality.reason());
+            let reason = analysis.quality.reason();
+            self.warnings.warn(Kind::Verdict, &input.path, format_args!("{reason}; counted anyway"));
         }
         Ok(())
     }
@@ -232,6 +236,7 @@ impl Work {
     /// The one error of a single picture; else [`ErrorKind::Output`] if results are missing, or [`ErrorKind::Input`] if
     /// pictures were skipped.
     pub(super) fn outcome(mut self, out: &Path, count: usize) -> Result<()> {
+        self.warnings.end();
         if self.is_single
             && let Some(error) = self.unwritten.pop().or_else(|| self.refused.pop())
         {
