@@ -37,6 +37,9 @@ pub enum Command {
     Ablate(TrainArguments),
     /// Group the training fields by their stain, for --leave-out-stain; with -v also list their names.
     Stains(StainsArguments),
+    /// Choose how touching cells are separated, from the separation.csv of trainings that left out one laboratory each;
+    /// prints a table.
+    Separation(SeparationArguments),
     /// Draw the training targets of the pictures of laboratories: cells in the colour of their kind, ignored pixels
     /// darkened.
     Outlines(OutlinesArguments),
@@ -50,6 +53,14 @@ pub struct StainsArguments {
     /// Data set: a folder with train_tmp, which contains img and mask.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub data: PathBuf,
+}
+
+/// Arguments of `separation`.
+#[derive(Debug, Args)]
+pub struct SeparationArguments {
+    /// The separation.csv of each training, of at least two laboratories.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Flags of `outlines`.

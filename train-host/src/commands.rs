@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use tch::Device;
 
 use crate::{
-    cli::{Command, OutlinesArguments, StainsArguments, SynthArguments, TrainArguments},
+    cli::{Command, OutlinesArguments, SeparationArguments, StainsArguments, SynthArguments, TrainArguments},
     data::{
         degrade::Mixture,
         division::{Division, Request, read_fields},
         field::Field,
-        labs::Laboratories,
+        labs::{Laboratories, Use},
         layout::Split,
         pitch,
         seen::Enlarged,
@@ -22,11 +22,11 @@ use crate::{
     },
     device,
     export::bundle::{About, export},
-    net,
+    net::{self, grids::Grids},
     recipe::{
         ablate,
         checkpoint::{State, best_file},
-        curves, log as run_log,
+        curves, log as run_log, separation,
         settings::{Places, Settings},
         ssr::{self, Ssr},
         train::{Figures, Task, train},
@@ -47,6 +47,7 @@ pub fn run(command: Command) -> Result<()> {
         Command::Unet(arguments) => train_unet(&arguments),
         Command::Ablate(arguments) => run_ablation(&arguments),
         Command::Stains(arguments) => stains(&arguments),
+        Command::Separation(arguments) => choose_separation(&arguments),
         Command::Outlines(arguments) => draw_outlines(&arguments),
         Command::Synth(arguments) => synth(&arguments),
     }
@@ -153,18 +154,43 @@ fn train_unet(arguments: &TrainArguments) -> Result<()> {
             Some(_) => Ok(()),
         };
     }
-    write_laboratories(&task, rule.context("a segmenter has a rule")?, &places, device)
+    let rule = rule.context("a segmenter has a rule")?;
+    write_laboratories(&task, rule, &places, device)?;
+    let Some(name) = &arguments.leave_out_laboratory else { return Ok(()) };
+    let unseen = measured(&choosable(&fields, name), &enlarged, &places)?;
+    let (state, grids) = best(&task, &places, device)?;
+    let file = places.checkpoints.join(separation::FILE);
+    task.write_separations(&file, &unseen, &state.average, &grids, rule.foreground_level)?;
+    log::info!("{}: figures of every separation of cells, for `train-host separation`", file.display());
+    Ok(())
 }
 
 /// Writes the figures of each reported laboratory beside the checkpoints.
 fn write_laboratories(task: &Unet, rule: CellRule, places: &Places, device: Device) -> Result<()> {
-    let state = State::read(&best_file(&places.checkpoints), task.net(), device)?;
-    let grids = state.grids.as_ref().context("the best checkpoint is not quantized")?;
-    let table = task.table(&state.average, grids, &rule)?;
+    let (state, grids) = best(task, places, device)?;
+    let table = task.table(&state.average, &grids, &rule)?;
     let file = places.checkpoints.join("laboratories.md");
     std::fs::write(&file, &table).with_context(|| format!("{}: cannot write", file.display()))?;
     log::info!("{}: frames of 64x64 of the pictures that are reported\n{table}", file.display());
     Ok(())
+}
+
+/// The best checkpoint and its grids.
+fn best(task: &Unet, places: &Places, device: Device) -> Result<(State, Grids)> {
+    let mut state = State::read(&best_file(&places.checkpoints), task.net(), device)?;
+    let grids = state.grids.take().context("the best checkpoint is not quantized")?;
+    Ok((state, grids))
+}
+
+/// The pictures of a laboratory that is left out, without those that a training on it reports: nothing is chosen on them.
+fn choosable(fields: &Division, name: &str) -> Vec<Field> {
+    let is_choosable = |field: &&Field| field.source == name && Use::of(&field.name) != Use::Report;
+    fields.reported.iter().filter(is_choosable).cloned().collect()
+}
+
+fn choose_separation(arguments: &SeparationArguments) -> Result<()> {
+    let table = separation::choose(&arguments.files)?;
+    std::io::stdout().write_all(table.as_bytes()).context("standard output: cannot write")
 }
 
 /// Pictures of the ten worst cells of the reported split, for inspection; they show the data set and stay out of models/.
@@ -203,8 +229,7 @@ fn at_all_magnifications(fields: &[Field]) -> Vec<Field> {
     pairs.into_par_iter().map(|(field, m)| Window::magnified(field, m).field(field)).collect()
 }
 
-/// The pictures of laboratories that the rule is chosen on: also those trained on. A few dozen that are held back hold too few
-/// cells that overlap to distinguish its depths, and five numbers do not overfit.
+/// The pictures of laboratories that the rule is chosen on: also those trained on, as two numbers do not overfit.
 fn labelled(division: &Division) -> Vec<Field> {
     let has_labels = |field: &&Field| !field.marks.is_empty();
     division.trained.iter().filter(has_labels).chain(&division.held_back).cloned().collect()

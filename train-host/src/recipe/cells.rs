@@ -4,10 +4,7 @@ use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
 
 use super::scenes::{Scene, SceneFigures};
-use crate::{
-    data::{field::Field, set::to_gray},
-    net::unet::MAPS_WITH_KINDS,
-};
+use crate::data::{field::Field, set::to_gray};
 use bloodseg_evaluate::measures::truth;
 use bloodseg_vision::{
     cells::Labels,
@@ -17,18 +14,16 @@ use bloodseg_vision::{
     segmentation::{CellMaps, KindMaps},
 };
 
-/// The rule for figures until one is chosen.
-pub const FIRST_RULE: CellRule = CellRule {
+/// The rule of every segmenter, but for the foreground level and the speck size, which are chosen for each. The separation of
+/// cells was chosen on laboratories that segmenters had not seen (`train-host separation`, docs/accuracy.md).
+pub const RULE: CellRule = CellRule {
     foreground_level: 128,
-    peak_level: 128,
-    saddle_depth: 8,
-    white_saddle_depth: None,
+    peak_level: 80,
+    saddle_depth: 20,
+    white_saddle_depth: Some(30),
     least_area_px: 12,
-    apart: None,
+    apart: Some(Apart { centres_px: 13, saddle_depth: 4 }),
 };
-
-/// Depths of saddles that are tried.
-const SADDLE_DEPTHS: [u8; 9] = [1, 2, 3, 4, 6, 8, 11, 15, 20];
 
 /// The true cells of the reference window of a field with a mask, on the 256x256 grid.
 ///
@@ -39,48 +34,21 @@ pub fn truth_of_mask(field: &Field) -> Result<Labels> {
 }
 
 /// Chooses how cells are extracted from maps `[N, C, 256, 256]` (levels) of frames: the foreground level by its mean Dice
-/// against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then, by [`SceneFigures::score`], the
-/// separation of cells, another one within white cells, a shallower one for cells that are far apart, and the speck size.
+/// against `foreground` `[N, 1, 256, 256]` (0 or 255) where `known` is set, then the speck size by [`SceneFigures::score`].
 pub fn choose_rule(maps: &Tensor, foreground: &Tensor, known: &Tensor, scenes: &[Scene]) -> Result<CellRule> {
     let dice = |level: u8| mean_dice(maps, foreground, known, level);
     let foreground_level =
         (96..=160).step_by(4).max_by(|a, b| dice(*a).total_cmp(&dice(*b))).context("no level was tried")?;
-    let has_kinds = maps.size().get(1) == Some(&MAPS_WITH_KINDS);
     let mut best: Option<(f64, CellRule)> = None;
-    let mut try_rule = |rule: CellRule| -> Result<CellRule> {
+    for least_area_px in [12, 16, 20, 25, 32, 40] {
+        let rule = CellRule { foreground_level, least_area_px, ..RULE };
         let score = SceneFigures::of(maps, scenes, &rule)?.score(0.0)?;
         log::debug!("score {score:.4} of {rule:?}");
-        match best {
-            Some((least, kept)) if score <= least => Ok(kept),
-            _ => Ok(best.insert((score, rule)).1),
-        }
-    };
-    let mut chosen = CellRule { foreground_level, ..FIRST_RULE };
-    for peak_level in [80, 104, 128, 152] {
-        for saddle_depth in SADDLE_DEPTHS {
-            chosen = try_rule(CellRule { foreground_level, peak_level, saddle_depth, ..FIRST_RULE })?;
+        if best.is_none_or(|(least, _)| score > least) {
+            best = Some((score, rule));
         }
     }
-    let CellRule { peak_level, .. } = chosen;
-    for white_saddle_depth in [15, 20, 30, 45, 255].into_iter().filter(|_| has_kinds).map(Some) {
-        for saddle_depth in SADDLE_DEPTHS {
-            let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, ..FIRST_RULE };
-            chosen = try_rule(rule)?;
-        }
-    }
-    let one_depth = chosen;
-    for saddle_depth in [8, 11, 15, 20, 30] {
-        for shallow in [3, 4, 5, 6, 8].into_iter().filter(|shallow| *shallow < saddle_depth) {
-            for centres_px in [11, 12, 13, 14, 15] {
-                let apart = Some(Apart { centres_px, saddle_depth: shallow });
-                chosen = try_rule(CellRule { saddle_depth, apart, ..one_depth })?;
-            }
-        }
-    }
-    for least_area_px in [16, 20, 25, 32, 40] {
-        chosen = try_rule(CellRule { least_area_px, ..chosen })?;
-    }
-    Ok(chosen)
+    best.map(|(_, rule)| rule).context("no speck size was tried")
 }
 
 /// Mean Dice over the fields of the foreground above a level; only where `known` is set.

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod curves;
 pub mod log;
 pub mod scenes;
+pub mod separation;
 pub mod settings;
 pub mod ssr;
 pub mod train;

@@ -232,7 +232,7 @@ mod tests {
     use tch::{Device, Kind as Type};
 
     use super::*;
-    use crate::recipe::cells::FIRST_RULE;
+    use crate::recipe::cells::RULE;
 
     #[test]
     fn marks_lie_on_the_grid_and_cells_have_their_kind() {
@@ -255,7 +255,7 @@ mod tests {
             fill(channel, (20, 20), 40, white);
             fill(channel, (100, 50), 10, platelet);
         }
-        let figures = SceneFigures::of(&maps, &[scene], &FIRST_RULE).unwrap();
+        let figures = SceneFigures::of(&maps, &[scene], &RULE).unwrap();
         assert_eq!(
             (figures.cells_f1(), figures.count_error(), figures.whites_in_pieces()),
             (Some(1.0), Some(0.0), Some(0.0))

@@ -1,12 +1,15 @@
 //! `train-host unet`: the segmentation model, on actual outputs of super-resolution.
 
+use std::path::Path;
+
 use anyhow::Result;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    cells::{FIRST_RULE, cell_maps, choose_rule, mean_dice},
+    cells::{RULE, cell_maps, choose_rule, mean_dice},
     scenes::{Scene, SceneFigures},
+    separation,
     settings::{Precision, Settings},
     train::{Figures, Task},
 };
@@ -99,8 +102,8 @@ impl Unet {
 
     /// Figures by a rule, with names that begin with `prefix`; the score first.
     fn figures(&self, on: &Measured, maps: &Tensor, names: &Names) -> Result<Figures> {
-        let figures = SceneFigures::of(maps, &on.scenes, &FIRST_RULE)?;
-        let dice = mean_dice(maps, &on.set.foreground, &known(&on.set.classes), FIRST_RULE.foreground_level);
+        let figures = SceneFigures::of(maps, &on.scenes, &RULE)?;
+        let dice = mean_dice(maps, &on.set.foreground, &known(&on.set.classes), RULE.foreground_level);
         let all = [
             Some(figures.score(dice)?),
             Some(dice),
@@ -121,6 +124,23 @@ impl Unet {
     pub fn table(&self, params: &Params, grids: &Grids, rule: &CellRule) -> Result<String> {
         let maps = self.maps(&self.reported.set, params, Some(grids));
         Ok(SceneFigures::of(&maps, &self.reported.scenes, rule)?.table())
+    }
+}
+
+impl Unet {
+    /// Writes the figures of every separation of cells on fields that it was not trained on.
+    ///
+    /// # Errors
+    /// Maps without valid cells, a file that cannot be written.
+    pub fn write_separations(
+        &self,
+        file: &Path,
+        on: &Measured,
+        params: &Params,
+        grids: &Grids,
+        level: u8,
+    ) -> Result<()> {
+        separation::write(file, &self.maps(&on.set, params, Some(grids)), &on.scenes, level)
     }
 }
 
@@ -225,7 +245,7 @@ impl Task for Unet {
         let maps = self.maps_of(&set.hr.narrow(0, 0, count), params, grids);
         let row = |index| {
             let (seen, made) = (to_rgb(&set.hr.get(index))?, cell_maps(&maps.get(index))?);
-            let cells = outlined(&seen, &split(&made, &FIRST_RULE)?, &Default::default());
+            let cells = outlined(&seen, &split(&made, &RULE)?, &Default::default());
             let truth = to_gray(&set.foreground.get(index).get(0))?;
             Ok(vec![seen, grey(&made.foreground), grey(&made.core), grey(&truth), cells])
         };

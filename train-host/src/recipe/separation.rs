@@ -1,0 +1,219 @@
+//! How cells are separated, chosen on laboratories that a segmenter was not trained on.
+//!
+//! On pictures that a segmenter was trained on, the saddles between its cells are deeper than on those of another
+//! laboratory. A depth chosen there merges cells elsewhere.
+
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{
+    cells::RULE,
+    scenes::{Scene, SceneFigures},
+};
+use bloodseg_vision::model::manifest::{Apart, CellRule};
+
+/// The file that a training without one laboratory writes beside its checkpoints.
+pub const FILE: &str = "separation.csv";
+
+/// The part of a rule that separates cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Separation {
+    saddle_depth: u8,
+    white_saddle_depth: u8,
+    apart: Option<(u8, u8)>,
+}
+
+/// A separation and its figures on a laboratory: a row of the file. Without another depth for cells that are far apart,
+/// the last two columns of the separation are 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Row {
+    saddle_depth: u8,
+    white_saddle_depth: u8,
+    apart_centres_px: u8,
+    apart_saddle_depth: u8,
+    /// [`SceneFigures::score`] without Dice.
+    score: f64,
+    cells_f1: f64,
+    count_error: f64,
+}
+
+impl Row {
+    fn separation(&self) -> Separation {
+        Separation {
+            saddle_depth: self.saddle_depth,
+            white_saddle_depth: self.white_saddle_depth,
+            apart: (self.apart_centres_px > 0).then_some((self.apart_centres_px, self.apart_saddle_depth)),
+        }
+    }
+}
+
+impl Separation {
+    fn rule(self, foreground_level: u8) -> CellRule {
+        let apart = self.apart.map(|(centres_px, saddle_depth)| Apart { centres_px, saddle_depth });
+        let Self { saddle_depth, white_saddle_depth, .. } = self;
+        CellRule { foreground_level, saddle_depth, white_saddle_depth: Some(white_saddle_depth), apart, ..RULE }
+    }
+
+    fn words(self) -> String {
+        let Self { saddle_depth, white_saddle_depth, apart } = self;
+        let apart = apart.map_or_else(String::new, |(px, depth)| format!(", {depth} from {px} px on"));
+        format!("{saddle_depth}, white {white_saddle_depth}{apart}")
+    }
+}
+
+/// Every separation that is tried, simplest first.
+fn candidates() -> Vec<Separation> {
+    let mut all = Vec::new();
+    for saddle_depth in [4, 6, 8, 11, 15, 20, 30] {
+        for white_saddle_depth in [15, 20, 30].into_iter().filter(|white| *white >= saddle_depth) {
+            all.push(Separation { saddle_depth, white_saddle_depth, apart: None });
+            let shallower = [3, 4, 5, 6, 8].into_iter().filter(|depth| *depth < saddle_depth && saddle_depth > 8);
+            let apart = shallower.flat_map(|depth| [11, 12, 13, 14, 15].map(|px| Some((px, depth))));
+            all.extend(apart.map(|apart| Separation { saddle_depth, white_saddle_depth, apart }));
+        }
+    }
+    all.sort_by_key(|separation| separation.apart.is_some());
+    all
+}
+
+/// Writes the figures of every separation on maps `[N, 4, 256, 256]` (levels) of the frames of one laboratory.
+///
+/// # Errors
+/// Maps without valid cells, a file that cannot be written.
+pub fn write(file: &Path, maps: &Tensor, scenes: &[Scene], foreground_level: u8) -> Result<()> {
+    let mut writer = csv::Writer::from_path(file).with_context(|| format!("{}: cannot write", file.display()))?;
+    for separation in candidates() {
+        let figures = SceneFigures::of(maps, scenes, &separation.rule(foreground_level))?;
+        let (apart_centres_px, apart_saddle_depth) = separation.apart.unwrap_or_default();
+        writer.serialize(Row {
+            saddle_depth: separation.saddle_depth,
+            white_saddle_depth: separation.white_saddle_depth,
+            apart_centres_px,
+            apart_saddle_depth,
+            score: figures.score(0.0)?,
+            cells_f1: figures.cells_f1().context("a laboratory without cells")?,
+            count_error: figures.count_error().context("a laboratory without cells")?,
+        })?;
+    }
+    writer.flush().with_context(|| format!("{}: cannot write", file.display()))
+}
+
+/// Reads the files of several trainings and chooses the separation with the best mean score; for each file also the one
+/// that the other files choose, with its figures on this one: what to expect of a laboratory that nothing was chosen on.
+///
+/// # Errors
+/// Fewer than two files, files that cannot be read or have other rows.
+pub fn choose(files: &[impl AsRef<Path>]) -> Result<String> {
+    ensure!(files.len() > 1, "{} file; expected those of at least two laboratories", files.len());
+    let tables = files.iter().map(|file| read(file.as_ref())).collect::<Result<Vec<_>>>()?;
+    for (table, file) in tables.iter().zip(files) {
+        ensure!(
+            table.keys().eq(tables[0].keys()),
+            "{}: other separations than the first file",
+            file.as_ref().display()
+        );
+    }
+    let mut text = String::from(
+        "| file | chosen on the other files | object F1 | count error | best on this file |\n|---|---|---|---|---|\n",
+    );
+    for (at, file) in files.iter().enumerate() {
+        let others: Vec<_> =
+            tables.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, table)| table).collect();
+        let chosen = best(&others)?;
+        let row = &tables[at][&chosen];
+        writeln!(
+            text,
+            "| {} | {} | {:.3} | {:.1} % | {} |",
+            file.as_ref().display(),
+            chosen.words(),
+            row.cells_f1,
+            100.0 * row.count_error,
+            best(&[&tables[at]])?.words()
+        )?;
+    }
+    let all = best(&tables.iter().collect::<Vec<_>>())?;
+    writeln!(text, "| all | {} | | | |", all.words())?;
+    Ok(text)
+}
+
+fn read(file: &Path) -> Result<BTreeMap<Separation, Row>> {
+    let mut reader = csv::Reader::from_path(file).with_context(|| format!("{}: cannot read", file.display()))?;
+    let rows = reader.deserialize::<Row>().map(|row| row.map(|row| (row.separation(), row)));
+    rows.collect::<std::result::Result<_, _>>()
+        .with_context(|| format!("{}: not figures of separations", file.display()))
+}
+
+/// The separation with the greatest sum of scores; the smallest of equal ones.
+fn best(tables: &[&BTreeMap<Separation, Row>]) -> Result<Separation> {
+    let score = |separation: &Separation| tables.iter().map(|table| table[separation].score).sum::<f64>();
+    let first = tables.first().context("no files")?;
+    let best = first.keys().rev().max_by(|a, b| score(a).total_cmp(&score(b)));
+    best.copied().context("no separations")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A file in which a depth of `best_depth` has the greatest score.
+    fn file(folder: &Path, name: &str, best_depth: u8) -> std::path::PathBuf {
+        let path = folder.join(name);
+        let mut writer = csv::Writer::from_path(&path).unwrap();
+        for saddle_depth in [4_u8, 8, 15] {
+            let off = f64::from(saddle_depth.abs_diff(best_depth));
+            writer
+                .serialize(Row {
+                    saddle_depth,
+                    white_saddle_depth: 20,
+                    apart_centres_px: 0,
+                    apart_saddle_depth: 0,
+                    score: -off,
+                    cells_f1: 1.0 - off / 100.0,
+                    count_error: off / 100.0,
+                })
+                .unwrap();
+        }
+        writer.flush().unwrap();
+        path
+    }
+
+    #[test]
+    fn each_laboratory_has_the_figures_of_what_the_others_choose() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [("a", 4), ("b", 15), ("c", 15)].map(|(name, depth)| file(folder.path(), name, depth));
+        let text = choose(&files).unwrap();
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert!(lines[0].contains("| 15, white 20 | 0.890 | 11.0 % | 4, white 20 |"), "{text}");
+        // Between a and c, 4 and 8 are 11 and 11 off, 15 as well: the smallest.
+        assert!(lines[1].contains("| 4, white 20 | 0.890 | 11.0 % | 15, white 20 |"), "{text}");
+        assert!(lines[3].starts_with("| all | 15, white 20 |"), "{text}");
+    }
+
+    #[test]
+    fn a_file_alone_or_of_another_grid_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = file(folder.path(), "a", 4);
+        assert!(choose(&[&one]).unwrap_err().to_string().contains("at least two"));
+        let other = folder.path().join("b");
+        let text = std::fs::read_to_string(&one).unwrap();
+        std::fs::write(&other, text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        assert!(choose(&[&one, &other]).unwrap_err().to_string().contains("other separations"));
+        std::fs::write(&other, "a,b\n1,2\n").unwrap();
+        assert!(choose(&[&one, &other]).unwrap_err().to_string().contains("not figures"));
+    }
+
+    #[test]
+    fn candidates_differ_and_the_recipe_uses_one() {
+        let all = candidates();
+        let mut sorted = all.clone();
+        sorted.sort();
+        sorted.dedup();
+        assert_eq!(sorted.len(), all.len());
+        assert!(all.iter().any(|separation| separation.rule(RULE.foreground_level) == RULE));
+    }
+}
