@@ -12,6 +12,10 @@ const KEPT_PLACE: f32 = 0.12;
 /// Difference in the logarithm of the area within which it stays the same.
 const KEPT_LN_AREA: f32 = 0.3;
 
+/// Distance from the middle of the picture, in cell diameters, within which nothing is a particle: a machine or a person puts
+/// the cell in question there, one specimen after another.
+const MIDDLE: f32 = 1.0;
+
 /// Marks the anchors of `now` that stand where one stood in enough of the latest distinct fields, newest first. `grid` holds
 /// all anchors of `now`.
 pub(crate) fn mark<'a>(now: &mut Constellation, grid: &Grid, latest: impl Iterator<Item = &'a Constellation>) {
@@ -29,7 +33,9 @@ pub(crate) fn mark<'a>(now: &mut Constellation, grid: &Grid, latest: impl Iterat
         }
         times.iter_mut().zip(here).for_each(|(times, here)| *times += u8::from(here));
     }
+    let (middle, near_px) = (now.size_px.map(|side| side / 2.0), MIDDLE * now.diameter_px);
     for (anchor, times) in now.anchors.iter_mut().zip(times) {
-        anchor.stuck = times >= MIN_STUCK;
+        let is_centred = (anchor.at[0] - middle[0]).hypot(anchor.at[1] - middle[1]) <= near_px;
+        anchor.stuck = times >= MIN_STUCK && !is_centred;
     }
 }

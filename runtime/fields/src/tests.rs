@@ -212,6 +212,26 @@ fn dust_is_found_and_no_cell_is_taken_for_it() {
 }
 
 #[test]
+fn a_cell_in_the_middle_of_every_picture_is_no_dust() {
+    let specimen = Specimen::new(6.0 * SIDE_PX, 0.3, Lie::Repelling, 6);
+    let middle = SIDE_PX / 2.0;
+    let (mut fields, mut rng) = (Fields::new(), rng(3));
+    let mut stuck = 0;
+    for (number, corner) in (0..).zip(rows(0.2, 7, 5)) {
+        let mut cells: Vec<Cell> =
+            specimen.window(corner, SIDE_PX, Noise::USUAL, &mut rng).into_iter().map(|(cell, _)| cell).collect();
+        cells.retain(|cell| (cell.x_px - middle).hypot(cell.y_px - middle) > 30.0);
+        // A white cell that a scanner centred, and a particle away from it.
+        cells.extend(at(&[(middle + 3.0, middle - 4.0), (60.0, 70.0)]));
+        fields.see(&frame(number, SIDE_PX), cells.iter().copied()).unwrap();
+        let states: Vec<CellState> = fields.cells().iter().rev().take(2).copied().collect();
+        assert_ne!(states[1], CellState::Stuck, "frame {number}");
+        stuck += u32::from(states[0] == CellState::Stuck);
+    }
+    assert!(stuck > 15, "{stuck}");
+}
+
+#[test]
 fn the_oldest_field_is_forgotten_when_there_is_no_room() {
     let specimen = Specimen::new(12.0 * SIDE_PX, 0.4, Lie::Repelling, 7);
     let (mut scan, mut fields, mut rng) = (Scan::default(), Fields::new(), rng(1));

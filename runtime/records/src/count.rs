@@ -100,6 +100,8 @@ pub struct SampleCount {
     parts: Parts,
     /// Whether the area of a frame that counts is unknown.
     lacks_area: bool,
+    /// Cells of new fields that were taken for dust.
+    stuck: u64,
     /// Cells of whole fields, and those of them that the input does not support.
     support: [u64; 2],
     /// Whether the frame before had too few cells to be compared: one that follows it may show the same.
@@ -183,6 +185,7 @@ impl SampleCount {
             }
             FieldState::New | FieldState::TooFew => {
                 self.add_field(&fresh);
+                self.stuck += u64::from(frame.counts.cells.saturating_sub(fresh.cells));
                 self.support[0] += u64::from(frame.counts.cells);
                 self.support[1] += u64::from(frame.counts.unsupported);
                 self.add_area(&fresh, frame.area_mm2);
@@ -246,6 +249,7 @@ impl SampleCount {
             seen_again: self.same,
             overlapping: self.overlapping,
             scale_doubtful: self.scale_doubtful,
+            stuck_cells: self.stuck,
             level: LEVEL,
             total: self.total,
             cells,
@@ -276,6 +280,8 @@ pub struct Summary {
     pub overlapping: u64,
     /// Counted ones whose red cells contradict the given pitch.
     pub scale_doubtful: u64,
+    /// Cells of distinct fields that are in no total: they keep their place in the picture from field to field, as dust does.
+    pub stuck_cells: u64,
     /// Probability with which each interval holds the truth of the sample.
     pub level: f64,
     /// Cells counted once each.
@@ -341,6 +347,15 @@ impl Summary {
                 plural(self.pictures)
             );
         }
+        if self.stuck_cells > 0 {
+            let _ = write!(
+                text,
+                "\n{} cell{} left out as dust, because {} at the same place of field after field",
+                self.stuck_cells,
+                plural(self.stuck_cells),
+                if self.stuck_cells == 1 { "it lies" } else { "they lie" }
+            );
+        }
         if self.not_counted > 0 {
             let _ = write!(text, "\n{} more not counted", self.not_counted);
         }
@@ -380,6 +395,28 @@ mod tests {
         let mut count = SampleCount::default();
         frames.iter().for_each(|frame| count.add(frame));
         count
+    }
+
+    #[test]
+    fn cells_left_out_as_dust_are_in_the_answer() {
+        let mut count = SampleCount::default();
+        let field = |fresh: u32| {
+            let of = |cells| Counts { cells, ..Counts::default() };
+            let field =
+                Field { state: FieldState::New, earlier: None, shift_px: None, new_part: 1.0, fresh: of(fresh) };
+            CountedFrame { counts: of(20), field: Some(field), ..frame(20, None, None) }
+        };
+        count.add(&field(20));
+        let summary = count.summary().unwrap();
+        assert!(summary.stuck_cells == 0 && !summary.text("picture").contains("dust"));
+        count.add(&field(19));
+        let summary = count.summary().unwrap();
+        assert_eq!((summary.stuck_cells, summary.total.cells), (1, 39));
+        assert!(
+            summary.text("picture").contains("\n1 cell left out as dust, because it lies"),
+            "{}",
+            summary.text("picture")
+        );
     }
 
     #[test]

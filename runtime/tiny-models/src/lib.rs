@@ -159,7 +159,6 @@ fn draft(role: Role, graph: GraphProto, answer: impl Fn(&[u8], usize) -> u8) -> 
             saddle_depth: 16,
             white_saddle_depth: None,
             least_area_px: 12,
-            apart: None,
         }),
         training: Training {
             command: String::new(),

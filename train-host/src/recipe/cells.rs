@@ -10,7 +10,7 @@ use bloodseg_vision::{
     cells::Labels,
     frame::reference::mask_square,
     geometry::REFERENCE_HR_PX,
-    model::manifest::{Apart, CellRule},
+    model::manifest::CellRule,
     segmentation::{CellMaps, KindMaps},
 };
 
@@ -19,10 +19,9 @@ use bloodseg_vision::{
 pub const RULE: CellRule = CellRule {
     foreground_level: 128,
     peak_level: 80,
-    saddle_depth: 20,
+    saddle_depth: 8,
     white_saddle_depth: Some(30),
     least_area_px: 12,
-    apart: Some(Apart { centres_px: 13, saddle_depth: 4 }),
 };
 
 /// The true cells of the reference window of a field with a mask, on the 256x256 grid.

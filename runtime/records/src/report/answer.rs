@@ -92,6 +92,13 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
             counted(summary.scale_doubtful, "frame", "frames")
         )?;
     }
+    if summary.stuck_cells > 0 {
+        writeln!(
+            out,
+            "<p>{} keep their place in the picture from field to field and were left out as dust.</p>",
+            counted(summary.stuck_cells, "cell", "cells")
+        )?;
+    }
     if !facts.lengths.known() {
         writeln!(out, "<p>The pitch is not known, so there is no count per area.</p>")?;
     }

@@ -37,11 +37,6 @@ impl Framed {
         begin..begin + self.width
     }
 
-    /// Positions of the pixels of every row, from the top.
-    pub(super) fn rows(self) -> impl Iterator<Item = std::ops::Range<usize>> {
-        (0..self.height).map(move |y| self.row(y))
-    }
-
     /// The position of a pixel in a picture without the frame.
     pub(super) fn in_picture(self, at: usize) -> usize {
         let from_first_row = at - self.stride();
@@ -65,8 +60,6 @@ pub(super) enum Ground {
     Inside,
     /// Foreground from which a cell grows.
     Peak,
-    /// Foreground where two pieces meet that are two cells only if they are far enough apart.
-    Saddle,
 }
 
 /// Priority queue of pixels: highest level first, FIFO within a level.

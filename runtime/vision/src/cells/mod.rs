@@ -10,7 +10,6 @@ mod flood;
 mod kind;
 pub mod limits;
 mod measure;
-mod near;
 pub mod outline;
 mod peaks;
 #[cfg(test)]

@@ -29,41 +29,20 @@ impl<'a> Standard<'a> {
         Self { rule, framed, white: kinds.map(|kinds| kinds.white.as_raw().as_slice()).zip(rule.white_saddle_depth) }
     }
 
-    /// What the lower of two peaks is that meet at a saddle. The lobes of a white cell are no cells: where the peak and the
-    /// saddle are white, another depth counts, however far apart they are.
-    fn judge(&self, core: &[u8], low: usize, saddle: usize) -> Lower {
+    /// Whether the lower of two peaks that meet at a saddle stands out enough. The lobes of a white cell are no cells: where
+    /// the peak and the saddle are white, another depth counts.
+    fn is_met(&self, core: &[u8], low: usize, saddle: usize) -> bool {
         let is_white =
             |map: &[u8], at: usize| map.get(self.framed.in_picture(at)).is_some_and(|level| *level > EVEN_LEVEL);
-        let (depth, if_apart) = match self.white {
-            Some((map, depth)) if is_white(map, low) && is_white(map, saddle) => (depth, None),
-            _ => (self.rule.saddle_depth, self.rule.apart),
+        let depth = match self.white {
+            Some((map, depth)) if is_white(map, low) && is_white(map, saddle) => depth,
+            _ => self.rule.saddle_depth,
         };
-        let is_deep = |depth: u8| core[low] - core[saddle] >= depth.max(1);
-        if core[low] < self.rule.peak_level {
-            Lower::Lobe
-        } else if is_deep(depth) {
-            Lower::Cell
-        } else if if_apart.is_some_and(|apart| is_deep(apart.saddle_depth)) {
-            Lower::CellIfApart
-        } else {
-            Lower::Lobe
-        }
+        core[low] >= self.rule.peak_level && core[low] - core[saddle] >= depth.max(1)
     }
 }
 
-/// What the lower of two peaks is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lower {
-    /// A part of the cell of the higher one.
-    Lobe,
-    /// A cell.
-    Cell,
-    /// A cell if it is far enough from the other.
-    CellIfApart,
-}
-
-/// Marks the peaks that become cells in `ground`, which distinguishes foreground from background, and the saddles between
-/// cells that [`near`](super::near) may join again.
+/// Marks the peaks that become cells in `ground`, which distinguishes foreground from background.
 ///
 /// `core` is the core map; both have the layout of `standard`. `order` and `parent` have the same length and are scratch
 /// memory. The neighbourhood is 4, here and in flooding, so every foreground component has its own peak.
@@ -112,10 +91,8 @@ fn join(
             continue;
         }
         let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
-        match standard.judge(core, low as usize, saddle) {
-            Lower::Lobe => ground[low as usize] = Ground::Inside,
-            Lower::Cell => {}
-            Lower::CellIfApart => ground[saddle] = Ground::Saddle,
+        if !standard.is_met(core, low as usize, saddle) {
+            ground[low as usize] = Ground::Inside;
         }
         parent[low as usize] = high;
         here = high;
@@ -183,14 +160,7 @@ mod tests {
     use super::*;
 
     fn rule(peak_level: u8, saddle_depth: u8) -> CellRule {
-        CellRule {
-            foreground_level: 128,
-            peak_level,
-            saddle_depth,
-            white_saddle_depth: None,
-            least_area_px: 1,
-            apart: None,
-        }
+        CellRule { foreground_level: 128, peak_level, saddle_depth, white_saddle_depth: None, least_area_px: 1 }
     }
 
     /// The peaks as indices, found in reused memory.

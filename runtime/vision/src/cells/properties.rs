@@ -8,14 +8,8 @@ use proptest::prelude::*;
 use super::{Cell, Labels, mask, split};
 use crate::{consistency::Consistency, model::manifest::CellRule, segmentation::CellMaps};
 
-const RULE: CellRule = CellRule {
-    foreground_level: 128,
-    peak_level: 100,
-    saddle_depth: 20,
-    white_saddle_depth: None,
-    least_area_px: 12,
-    apart: None,
-};
+const RULE: CellRule =
+    CellRule { foreground_level: 128, peak_level: 100, saddle_depth: 20, white_saddle_depth: None, least_area_px: 12 };
 
 fn area_rule(least_area_px: u32) -> CellRule {
     CellRule { least_area_px, ..RULE }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{Labels, split};
 use crate::{
-    model::manifest::{Apart, CellRule},
+    model::manifest::CellRule,
     segmentation::{CellMaps, KindMaps},
 };
 
@@ -32,12 +32,12 @@ fn smoothed(map: &GrayImage) -> Vec<u8> {
     (0..width * height).map(|at| ((sum(at % width, at / width) + 8) / 16) as u8).collect()
 }
 
-/// The pixels from which cells grow, and the saddles that separate only cells that are far apart.
-fn peaks(core: &[u8], inside: &[bool], white: Option<&[u8]>, width: usize, rule: &CellRule) -> (Vec<bool>, Vec<bool>) {
+/// The pixels from which cells grow.
+fn peaks(core: &[u8], inside: &[bool], white: Option<&[u8]>, width: usize, rule: &CellRule) -> Vec<bool> {
     let mut order: Vec<usize> = (0..core.len()).filter(|at| inside[*at]).collect();
     order.sort_by_key(|at| std::cmp::Reverse(core[*at]));
     let mut parent: Vec<Option<usize>> = vec![None; core.len()];
-    let (mut is_peak, mut is_saddle) = (vec![false; core.len()], vec![false; core.len()]);
+    let mut is_peak = vec![false; core.len()];
     for at in order {
         parent[at] = Some(at);
         let mut here = at;
@@ -50,47 +50,13 @@ fn peaks(core: &[u8], inside: &[bool], white: Option<&[u8]>, width: usize, rule:
                 let (high, low) = if core[there] >= core[here] { (there, here) } else { (here, there) };
                 let is_white = white.is_some_and(|white| white[low] > 128 && white[at] > 128);
                 let depth = rule.white_saddle_depth.filter(|_| is_white).unwrap_or(rule.saddle_depth);
-                let stands_out = |depth: u8| core[low] >= rule.peak_level && core[low] - core[at] >= depth.max(1);
-                let is_white = is_white && rule.white_saddle_depth.is_some();
-                let if_apart = rule.apart.is_some_and(|apart| !is_white && stands_out(apart.saddle_depth));
-                is_peak[low] |= stands_out(depth) || if_apart;
-                is_saddle[at] |= if_apart && !stands_out(depth);
+                is_peak[low] |= core[low] >= rule.peak_level && core[low] - core[at] >= depth.max(1);
                 parent[low] = Some(high);
                 here = high;
             }
         }
     }
-    ((0..core.len()).map(|at| is_peak[at] || parent[at] == Some(at)).collect(), is_saddle)
-}
-
-/// Gives pieces whose centres are less than `centres_px` apart beside a saddle one number.
-fn join_near(grown: &mut [usize], core: &[u8], is_saddle: &[bool], width: usize, centres_px: u8) {
-    let mut saddles: Vec<usize> = (0..core.len()).filter(|at| is_saddle[*at]).collect();
-    let pieces = grown.iter().max().copied().unwrap_or(0);
-    let scratch = (core.len() / width + 2) * (width + 1) + 5;
-    if scratch - saddles.len() < super::near::ENTRIES * (pieces + 1) {
-        return;
-    }
-    saddles.sort_by_key(|at| std::cmp::Reverse(core[*at]));
-    for saddle in saddles {
-        for neighbour in neighbours(saddle, width, core.len()) {
-            let (here, there) = (grown[saddle], grown[neighbour]);
-            if there == 0 || there == here {
-                continue;
-            }
-            let centre = |number: usize| {
-                let pixels: Vec<usize> = (0..core.len()).filter(|at| grown[*at] == number).collect();
-                let mean = |of: fn(usize, usize) -> usize| {
-                    pixels.iter().map(|at| 256 * of(*at, width)).sum::<usize>() / pixels.len()
-                };
-                [mean(|at, width| at % width), mean(|at, width| at / width)]
-            };
-            let [dx, dy] = [0, 1].map(|axis| centre(here)[axis].abs_diff(centre(there)[axis]));
-            if dx.pow(2) + dy.pow(2) < (256 * usize::from(centres_px)).pow(2) {
-                grown.iter_mut().filter(|number| **number == there).for_each(|number| *number = here);
-            }
-        }
-    }
+    (0..core.len()).map(|at| is_peak[at] || parent[at] == Some(at)).collect()
 }
 
 /// Number of the peak that each pixel grew from, from 1; 0 outside.
@@ -119,11 +85,7 @@ fn labels(maps: &CellMaps, rule: &CellRule) -> Vec<u16> {
     let core = smoothed(&maps.core);
     let inside: Vec<bool> = maps.foreground.iter().map(|level| *level > rule.foreground_level).collect();
     let white = maps.kinds.as_ref().map(|kinds| kinds.white.as_raw().as_slice());
-    let (peaks, is_saddle) = peaks(&core, &inside, white, width, rule);
-    let mut grown = grown(&core, &inside, &peaks, width);
-    if let Some(apart) = rule.apart {
-        join_near(&mut grown, &core, &is_saddle, width, apart.centres_px);
-    }
+    let grown = grown(&core, &inside, &peaks(&core, &inside, white, width, rule), width);
     let mut numbers = vec![0; grown.len() + 1];
     let mut count = 0;
     for &peak in grown.iter().filter(|peak| **peak > 0) {
@@ -169,36 +131,13 @@ prop_compose! {
     }
 }
 
-prop_compose! {
-    /// Maps with a few broad hills, which have shallow saddles.
-    fn hilly()(width in 8_u32..40, height in 8_u32..40)(
-        hills in prop::collection::vec((0..width, 0..height, 120_u8..255), 1..9),
-        white in prop::option::of(120_u8..136), width in Just(width), height in Just(height),
-    ) -> CellMaps {
-        let level = |x: u32, y: u32| {
-            let of = |&(hx, hy, top): &(u32, u32, u8)| top.saturating_sub(((x.abs_diff(hx).pow(2) + y.abs_diff(hy).pow(2)) / 2).min(255) as u8);
-            hills.iter().map(of).max().unwrap_or(0)
-        };
-        let core = GrayImage::from_fn(width, height, |x, y| image::Luma([level(x, y)]));
-        CellMaps {
-            foreground: GrayImage::from_pixel(width, height, image::Luma([255])),
-            kinds: white.map(|white| KindMaps {
-                white: GrayImage::from_pixel(width, height, image::Luma([white])),
-                platelet: GrayImage::new(width, height),
-            }),
-            core,
-        }
-    }
-}
-
 proptest! {
     #[test]
     fn the_labels_are_those_of_the_definition(
-        maps in prop_oneof![rough(), hilly()], foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
-        white_saddle_depth in prop::option::of(0_u8..60), apart in prop::option::of((0_u8..12, 0_u8..20)),
+        maps in rough(), foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
+        white_saddle_depth in prop::option::of(0_u8..60),
     ) {
-        let apart = apart.map(|(centres_px, saddle_depth)| Apart { centres_px, saddle_depth });
-        let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, least_area_px, apart };
+        let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, least_area_px };
         // In memory that a picture of another shape used.
         let (mut splitter, mut found) = (super::Splitter::default(), Labels::default());
         let turned = image::imageops::rotate90(&maps.core);

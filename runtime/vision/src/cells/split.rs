@@ -5,7 +5,6 @@ use image::GrayImage;
 use super::{
     Labels,
     flood::{self, Framed, Ground, NONE},
-    near,
     peaks::{self, Standard},
     runs::runs,
 };
@@ -20,9 +19,8 @@ use crate::{
 /// Finds the cells of a picture.
 ///
 /// A pixel is foreground above `rule.foreground_level`. Every peak of the smoothed core map that `rule` accepts, with another
-/// depth where the map of white cells says so, is grown within the foreground; a foreground component without one is a
-/// single cell. Where a saddle is deep enough only for cells that are far apart, the pieces beside it are joined if their
-/// centres are near. Cells are 4-connected, those under `rule.least_area_px` are discarded.
+/// depth where the map of white cells says so, is grown within the foreground; a foreground component without one is a single cell. Cells are 4-connected, those under
+/// `rule.least_area_px` are discarded.
 ///
 /// # Errors
 /// [`Error::Picture`] with more than [`MAX_CELLS`] cells, [`Error::Internal`] if the maps differ in size.
@@ -80,9 +78,6 @@ impl Splitter {
         peaks::smooth(&maps.core, framed, core);
         peaks::mark(core, ground, &Standard::new(rule, framed, maps.kinds.as_ref()), queue, grown);
         let peaks = flood::grow(core, ground, framed, grown, queue);
-        if let Some(apart) = rule.apart {
-            near::join(core, ground, framed, apart.centres_px, grown, peaks, &mut self.first);
-        }
         let (areas, numbers) = self.first.split_at_mut(peaks + 1);
         let numbers = numbers.get_mut(..=peaks).ok_or_else(|| Error::internal("cells::split", "too many peaks"))?;
         number(grown, framed, areas, numbers, rule.least_area_px, labels)

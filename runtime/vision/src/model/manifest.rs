@@ -78,19 +78,6 @@ pub struct CellRule {
     pub white_saddle_depth: Option<u8>,
     /// Smaller cells are specks, in pixels of the 256x256 grid.
     pub least_area_px: u32,
-    /// What separates cells whose centres are far apart; `saddle_depth` without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub apart: Option<Apart>,
-}
-
-/// The saddle depth for two pieces of foreground that are far enough apart to be two red cells, not two lobes of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Apart {
-    /// Least distance between the centroids of the pieces, in pixels of the 256x256 grid.
-    pub centres_px: u8,
-    /// Least depth of the saddle between them; smaller than that of the rule.
-    pub saddle_depth: u8,
 }
 
 /// How a model was trained.
