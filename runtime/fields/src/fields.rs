@@ -254,7 +254,7 @@ impl Fields {
             };
             if is_same || regions.iter().any(seen) { CellState::Seen } else { CellState::New }
         }));
-        for anchor in now.anchors.iter().filter(|anchor| anchor.stuck) {
+        for anchor in stuck::particles(now) {
             if let Some(state) = states.get_mut(usize::from(anchor.index)) {
                 *state = CellState::Stuck;
             }

@@ -1,7 +1,7 @@
 //! Particles that keep their place in the picture while the specimen moves: dust on the sensor or the lenses.
 
 use crate::{
-    constellation::Constellation,
+    constellation::{Anchor, Constellation},
     grid::Grid,
     limits::{MAX_ANCHORS, MIN_STUCK, STUCK_FIELDS},
 };
@@ -13,8 +13,15 @@ const KEPT_PLACE: f32 = 0.12;
 const KEPT_LN_AREA: f32 = 0.3;
 
 /// Distance from the middle of the picture, in cell diameters, within which nothing is a particle: a machine or a person puts
-/// the cell in question there, one specimen after another.
+/// the cell in question there, in one field after another. Fields are not compared by it either.
 const MIDDLE: f32 = 1.0;
+
+/// The anchors of a field that are particles and no cells.
+pub(crate) fn particles(field: &Constellation) -> impl Iterator<Item = &Anchor> {
+    let (middle, near_px) = (field.size_px.map(|side| side / 2.0), MIDDLE * field.diameter_px);
+    let is_centred = move |at: [f32; 2]| (at[0] - middle[0]).hypot(at[1] - middle[1]) <= near_px;
+    field.anchors.iter().filter(move |anchor| anchor.stuck && !is_centred(anchor.at))
+}
 
 /// Marks the anchors of `now` that stand where one stood in enough of the latest distinct fields, newest first. `grid` holds
 /// all anchors of `now`.
@@ -33,9 +40,7 @@ pub(crate) fn mark<'a>(now: &mut Constellation, grid: &Grid, latest: impl Iterat
         }
         times.iter_mut().zip(here).for_each(|(times, here)| *times += u8::from(here));
     }
-    let (middle, near_px) = (now.size_px.map(|side| side / 2.0), MIDDLE * now.diameter_px);
     for (anchor, times) in now.anchors.iter_mut().zip(times) {
-        let is_centred = (anchor.at[0] - middle[0]).hypot(anchor.at[1] - middle[1]) <= near_px;
-        anchor.stuck = times >= MIN_STUCK && !is_centred;
+        anchor.stuck = times >= MIN_STUCK;
     }
 }
