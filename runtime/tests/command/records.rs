@@ -370,7 +370,8 @@ fn other_programs_read_what_is_exported() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    demo(folder.path(), "3", &["--sample", "=Müller 7", "--stain", "Grünwald", "--operator", "A. B."]);
+    let named = demo(folder.path(), "3", &["--sample", "=Müller 7", "--stain", "Grünwald", "--operator", "A. B."]);
+    assert!(named.contains("\nsample   =Müller 7\ncount    "), "{named}");
     for (format, file) in [
         ("jsonl", "x.jsonl"),
         ("coco", "x.json"),

@@ -239,12 +239,17 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     if let Some(reached) = &tally.reached {
         voice.line(format_args!("reached  {reached}"));
     }
+    let answer = shared.answer();
+    if let Some(sample) = &answer.sample {
+        // What follows is of this sample alone, not of those before it.
+        voice.line(format_args!("sample   {sample}"));
+    }
     if let Some(summary) = makers.summary() {
         for line in summary.text("frame").lines() {
             voice.line(format_args!("count    {line}"));
         }
     }
-    if let Some(corrected) = shared.answer().corrected {
+    if let Some(corrected) = answer.corrected {
         voice.line(format_args!("count    {}", corrected.text()));
     }
     if let Some(counters) = shared.camera() {
