@@ -162,6 +162,8 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     work.find_scale(all, &stop)?;
     there.iter().for_each(|input| work.left_out(input, in_the_tables(input)));
     let worked = work.through(&new, &place.out, &mut tables, &stop);
+    // Also of a call that was stopped.
+    work.warnings.end();
 
     let (pictures, refused) = (inputs.len() as u64, work.refused.len() as u64);
     // A shard's tables may be empty because they are only a part. Without its mark, a shard is not finished. Tables with

@@ -47,7 +47,7 @@ pub(super) struct Work {
     /// The totals of the pictures.
     pub(super) seen: SeenFields,
     bar: ProgressBar,
-    warnings: Warnings,
+    pub(super) warnings: Warnings,
     /// If a single picture fails, it is reported only once, at the end of the command.
     is_single: bool,
     /// Pictures in the tables so far.
@@ -236,7 +236,6 @@ impl Work {
     /// The one error of a single picture; else [`ErrorKind::Output`] if results are missing, or [`ErrorKind::Input`] if
     /// pictures were skipped.
     pub(super) fn outcome(mut self, out: &Path, count: usize) -> Result<()> {
-        self.warnings.end();
         if self.is_single
             && let Some(error) = self.unwritten.pop().or_else(|| self.refused.pop())
         {
