@@ -152,7 +152,7 @@ fn encode(pictures: &Pictures, which: Which) -> Option<Bytes> {
         }
     };
     let mut png = Vec::with_capacity(rgb.len() / 2);
-    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth)
         .write_image(rgb, width, height, ExtendedColorType::Rgb8)
         .ok()?;
     png.shrink_to_fit();

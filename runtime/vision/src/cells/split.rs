@@ -19,8 +19,8 @@ use crate::{
 /// Finds the cells of a picture.
 ///
 /// A pixel is foreground above `rule.foreground_level`. Every peak of the smoothed core map that `rule` accepts, with another
-/// depth where the map of white cells says so, is grown within the foreground; a foreground component without one is a single cell. Cells are 4-connected, those under
-/// `rule.least_area_px` are discarded.
+/// depth where the map of white cells says so, is grown within the foreground; a foreground component without one is a
+/// single cell. Cells are 4-connected, those under `rule.least_area_px` are discarded.
 ///
 /// # Errors
 /// [`Error::Picture`] with more than [`MAX_CELLS`] cells, [`Error::Internal`] if the maps differ in size.
