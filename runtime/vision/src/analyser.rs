@@ -18,7 +18,7 @@ use crate::{
     model::store::Models,
     pipeline::{Analysis, Pipeline},
     placement::{PitchSource, Placement, Scaled, size_at},
-    scale::{LEAST_FACTOR, LOOK_PX, Learning, Note, Outcome, Pooled, Scaler, measuring_bytes},
+    scale::{LOOK_PX, Learning, Note, Outcome, Pooled, Scaler, least_factor, measuring_bytes},
 };
 pub use found::Found;
 pub use options::Options;
@@ -276,7 +276,7 @@ impl Analyser {
         let (to_width, to_height) = match (self.options.as_is, self.options.um_per_px) {
             (true, _) => (width, height),
             (false, Some(um)) => size_at((width, height), self.pipeline.pitch().um_per_px / um),
-            (false, None) => size_at((width, height), LEAST_FACTOR),
+            (false, None) => size_at((width, height), least_factor(&self.pipeline)),
         };
         let shrink = (most_px as f64 / (f64::from(to_width) * f64::from(to_height))).sqrt().min(1.0);
         let bytes = self.bytes_at((width, height), shape((to_width, to_height), shrink));

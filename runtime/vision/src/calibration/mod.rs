@@ -88,7 +88,7 @@ impl Calibration {
         let factor = match self.factor {
             Some(factor) => factor,
             None => match scale::measure(pipeline, frame)? {
-                Outcome::Measured(estimate) => estimate.factor(),
+                Outcome::Measured(estimate) => estimate.factor(pipeline),
                 Outcome::Unknown(reason) => return Err(unfit(reason.words().into())),
             },
         };

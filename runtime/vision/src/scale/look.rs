@@ -2,7 +2,7 @@
 
 use image::{RgbImage, imageops};
 
-use super::thumb::Thumb;
+use super::{red_cell_px, thumb::Thumb};
 use crate::{
     cells::Cell,
     error::Result,
@@ -11,8 +11,8 @@ use crate::{
     pipeline::{Analysis, Pipeline},
 };
 
-/// Diameter of a red cell in pixels of the analysed picture: the one that the models know best, the median of their
-/// training masks.
+/// Diameter of a red cell in pixels of the analysed picture at the usual pitch of models, that of the built-in ones: the
+/// median of the training masks of the first.
 pub const CELL_PX: f64 = 5.46;
 
 /// A cell that is darker in red than most of the others' area by this many levels has a nucleus: haemoglobin transmits
@@ -106,8 +106,9 @@ impl Look {
         cell_px: f64,
         within: Option<Window>,
     ) -> Result<Self> {
-        let window = window(picture, thumb, cell_px, within);
-        let side = |px: u32| ((f64::from(px) * CELL_PX / cell_px).round() as u32).clamp(1, TILE_PX);
+        let enlarged = red_cell_px(pipeline) / cell_px;
+        let window = window(picture, thumb, enlarged, within);
+        let side = |px: u32| ((f64::from(px) * enlarged).round() as u32).clamp(1, TILE_PX);
         let looked_at = resize_rgb(&cut(picture, thumb, window), side(window.width_px), side(window.height_px))?;
         let analysis = pipeline.analyse_any(&looked_at)?;
         let factor = |from_px: u32, to_px: u32| f64::from(from_px) / f64::from(to_px);
@@ -147,9 +148,9 @@ fn size(cells: &[Seen]) -> Option<Size> {
     Some(Size { cell_px, spread: (high - low) / cell_px, cells: weight })
 }
 
-/// The window to analyse.
-fn window(picture: &RgbImage, thumb: &Thumb, cell_px: f64, within: Option<Window>) -> Window {
-    let most_px = (f64::from(TILE_PX) * cell_px / CELL_PX).clamp(1.0, f64::from(u32::MAX)) as u32;
+/// The window that fills a tile when it is enlarged.
+fn window(picture: &RgbImage, thumb: &Thumb, enlarged: f64, within: Option<Window>) -> Window {
+    let most_px = (f64::from(TILE_PX) / enlarged).clamp(1.0, f64::from(u32::MAX)) as u32;
     let Some(outer) = within else {
         let (width_px, height_px) = (most_px.min(picture.width()), most_px.min(picture.height()));
         let (x_px, y_px) = thumb.window(picture.dimensions(), (width_px, height_px));

@@ -1,6 +1,6 @@
 //! The scale of a picture from the size of its red cells, or the reason why it cannot be determined.
 //!
-//! The models know one magnification, with red cells of [`CELL_PX`] on their input. [`measure`] determines how far a
+//! The models know one magnification, with red cells of [`red_cell_px`] on their input. [`measure`] determines how far a
 //! picture is from it: a guess without a model, from the similarity of pixels; then a few analyses of one tile each, each
 //! of which determines where to look next; then one at a higher magnification, which must find the same cells again.
 //! Cells that are not confirmed, not round, of no consistent size or too few give [`Outcome::Unknown`]. Pictures from one
@@ -31,8 +31,19 @@ pub const RED_CELL_UM: (f64, f64, f64) = (6.2, 7.5, 8.6);
 /// Relative variation of the cell size between pictures from one microscope: people, and places on a smear.
 const PICTURE_SPREAD: f64 = 0.08;
 
+/// A pitch this close to the usual one is the same: the difference is rounding.
+const SAME_PITCH: f64 = 0.005;
+
+/// Diameter of a red cell in pixels of the analysed picture, at the pitch of the models.
+pub fn red_cell_px(pipeline: &Pipeline) -> f64 {
+    let px = RED_CELL_UM.1 / pipeline.pitch().um_per_px;
+    if (px / CELL_PX - 1.0).abs() < SAME_PITCH { CELL_PX } else { px }
+}
+
 /// Fewest picture pixels per analysed pixel of a picture whose red cells were measured.
-pub(crate) const LEAST_FACTOR: f64 = search::LEAST_MEASURED_PX / CELL_PX;
+pub(crate) fn least_factor(pipeline: &Pipeline) -> f64 {
+    search::LEAST_MEASURED_PX / red_cell_px(pipeline)
+}
 
 /// Most heap bytes for measuring a picture, besides those of an analysis: the part that is looked at, the downscaled
 /// picture, and the weights for resizing.
@@ -58,9 +69,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Picture pixels per analysed pixel.
-    pub fn factor(&self) -> f64 {
-        self.cell_px / CELL_PX
+    /// Picture pixels per analysed pixel, for the models of a pipeline.
+    pub fn factor(&self, pipeline: &Pipeline) -> f64 {
+        self.cell_px / red_cell_px(pipeline)
     }
 
     /// Interval of the cell diameter in pixels, about 95 %.

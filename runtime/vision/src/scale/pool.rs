@@ -4,7 +4,8 @@
 //! measurement: their analysis at the common scale shows whether it fits ([`Pooled::fit`]), and only those that do not
 //! fit are measured. All distances are logarithms.
 
-use super::{CELL_PX, Estimate, Size, um_per_px};
+use super::{Estimate, Size, red_cell_px, um_per_px};
+use crate::pipeline::Pipeline;
 
 /// Sizes within this of their median agree, as a logarithm: cells vary by that much between pictures.
 const NEAR: f64 = 0.15;
@@ -55,9 +56,9 @@ pub struct Pooled {
 }
 
 impl Pooled {
-    /// Picture pixels per analysed pixel.
-    pub fn factor(&self) -> f64 {
-        self.cell_px / CELL_PX
+    /// As [`Estimate::factor`].
+    pub fn factor(&self, pipeline: &Pipeline) -> f64 {
+        self.cell_px / red_cell_px(pipeline)
     }
 
     /// As [`Estimate::interval_px`].
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!([fit(44.0, 9.0), fit(36.0, 9.0)], [Fit::Fits; 2]);
         assert_eq!([fit(50.0, 9.0), fit(34.0, 9.0)], [Fit::Differs; 2]);
         assert_eq!([fit(80.0, 2.0), pooled.fit(None)], [Fit::TooFewCells; 2]);
-        assert_eq!(pooled.factor(), 40.0_f64.ln().exp() / CELL_PX);
+        assert_eq!(pooled.cell_px, 40.0_f64.ln().exp());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, collections::BTreeMap};
 
 use image::RgbImage;
 
-use super::{CELL_PX, Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, probes, size_in, um_per_px};
+use super::{Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, probes, red_cell_px, size_in, um_per_px};
 use crate::{
     error::Result,
     frame::quality::Verdict,
@@ -320,11 +320,11 @@ impl Scaler {
     /// Analyses at the common scale, and returns the size found in the analysis.
     fn pooled(&mut self, at: &mut Measuring<'_>, pool: Pooled) -> Result<Option<super::Size>> {
         self.measured_at(at, pool.cell_px, pool.interval_px())?;
-        Ok(at.pipeline.latest().and_then(|analysis| size_in(analysis, pool.factor())))
+        Ok(at.pipeline.latest().and_then(|analysis| size_in(analysis, pool.factor(at.pipeline))))
     }
 
     fn measured_at(&mut self, at: &mut Measuring<'_>, cell_px: f64, (low_px, high_px): (f64, f64)) -> Result<()> {
-        let placement = self.at(at.pipeline, at.picture, cell_px / CELL_PX)?;
+        let placement = self.at(at.pipeline, at.picture, cell_px / red_cell_px(at.pipeline))?;
         let before = at.origin.placement;
         let (um, (low_um, high_um)) =
             um_per_px(cell_px * before.scale, (low_px * before.scale, high_px * before.scale));

@@ -32,6 +32,21 @@ fn cells_are_measured_at_any_magnification() {
 }
 
 #[test]
+fn models_of_a_finer_pitch_see_larger_cells() {
+    let mut models = Models::embedded().unwrap();
+    models.unet.manifest.pitch.um_per_px = 1.0;
+    let mut finer = Pipeline::load(&models).unwrap();
+    assert!((red_cell_px(&finer) - 7.5).abs() < 1e-9 && (red_cell_px(&pipeline()) - CELL_PX).abs() < 1e-9);
+    let (picture, wanted_px) = smear(480, 360, 0.8, 3);
+    let mut scaler = Scaler::new(false, Learning::FromEach { live: false });
+    scaler.analyse(&mut finer, &picture, &Scaled::default(), None).unwrap();
+    let scaled = finer.latest().unwrap().scaled;
+    assert!((scaled.placement.scale * 7.5 / wanted_px - 1.0).abs() < 0.18, "{scaled:?} of {wanted_px}");
+    let um_per_px = scaled.um_per_px.unwrap();
+    assert!((um_per_px * wanted_px / 7.5 - 1.0).abs() < 0.18, "{um_per_px} of {wanted_px}");
+}
+
+#[test]
 fn a_round_field_is_measured_by_its_cells_and_not_by_its_rim() {
     let (mut picture, wanted_px) = smear(640, 480, 0.4, 4);
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
@@ -80,6 +95,7 @@ fn the_analysis_at_the_scale_confirms_it() {
     let mut pool = Pool::default();
     pool.add(&found);
     let pooled = pool.scale().unwrap();
+    let factor = pooled.factor(&pipeline);
     let mut fit = |factor: f64| {
         let side = |px: u32| (f64::from(px) / factor).round() as u32;
         let small = resize_rgb(&picture, side(640), side(480)).unwrap();
@@ -87,7 +103,7 @@ fn the_analysis_at_the_scale_confirms_it() {
         // The pool sees the picture as if it had been analysed at its own scale.
         pooled.fit(size_in(analysis, factor))
     };
-    assert_eq!(fit(pooled.factor()), Fit::Fits);
+    assert_eq!(fit(factor), Fit::Fits);
 }
 
 /// Smears with cells of these sizes in pixels.
