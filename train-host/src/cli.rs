@@ -107,6 +107,10 @@ pub struct TrainArguments {
     /// With laboratories: a folder with img and mask whose fields are only reported.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// With laboratories: the pitch of the models' input in micrometres per pixel, 0.65 to 2.8 [default: 1.374]. The default
+    /// folders are then named after it.
+    #[arg(long, value_name = "UM", value_parser = pitch)]
+    pub um_per_px: Option<f64>,
     /// Use the pictures of this laboratory neither for training nor for validation, and report all of them. The default
     /// folders are then named after it.
     #[arg(long, value_name = "NAME", conflicts_with = "leave_out_stain")]
@@ -175,20 +179,31 @@ impl TrainArguments {
 
     /// The folders, with the default names for the model `name`.
     pub fn places(&self, name: &str) -> Places {
-        // Models trained with data left out are for measurements; a separate folder prevents shipping them by mistake.
+        // Models trained with data left out or for another pitch are for measurements; a separate folder prevents shipping them by mistake.
+        let pitch = self.um_per_px.map(|um| format!("_at_{um}_um")).unwrap_or_default();
         let without = match (&self.leave_out_laboratory, self.leave_out_stain) {
             (Some(name), _) => format!("_without_{name}"),
             (None, Some(number)) => format!("_without_stain_{number}"),
             (None, None) => String::new(),
         };
         let or_named = |given: &Option<PathBuf>, name: String| given.clone().unwrap_or_else(|| PathBuf::from(name));
-        let checkpoints = or_named(&self.out, format!("{name}_model_checkpoints{without}"));
+        let checkpoints = or_named(&self.out, format!("{name}_model_checkpoints{without}{pitch}"));
         Places {
             data: self.data.clone(),
             cache: self.cache.clone().unwrap_or_else(|| checkpoints.join("cache")),
             checkpoints,
-            models: or_named(&self.models, format!("models{without}")),
+            models: or_named(&self.models, format!("models{without}{pitch}")),
         }
+    }
+}
+
+/// Super-resolution is trained on windows of half to twice the usual pitch.
+const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.65..=2.8;
+
+fn pitch(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(um) if PITCHES_UM.contains(&um) => Ok(um),
+        _ => Err(format!("expected {} to {} micrometres per pixel", PITCHES_UM.start(), PITCHES_UM.end())),
     }
 }
 

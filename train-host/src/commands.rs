@@ -54,7 +54,7 @@ pub fn run(command: Command) -> Result<()> {
 }
 
 fn draw_outlines(arguments: &OutlinesArguments) -> Result<()> {
-    let laboratories = Laboratories::open(&arguments.data)?;
+    let laboratories = Laboratories::open(&arguments.data, pitch::red_cell_lr_px(None))?;
     for name in laboratories.known().keys() {
         let folder = arguments.out.join(name);
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
@@ -97,11 +97,12 @@ fn division(arguments: &TrainArguments, settings: &Settings) -> Result<Division>
             rendered: arguments.rendered,
             seed: settings.seed,
             report: arguments.report.as_deref(),
+            red_cell_lr_px: pitch::red_cell_lr_px(arguments.um_per_px),
         });
     }
     ensure!(
-        arguments.leave_out_laboratory.is_none() && arguments.report.is_none(),
-        "{}: holds no laboratories; --leave-out-laboratory and --report need some",
+        arguments.leave_out_laboratory.is_none() && arguments.report.is_none() && arguments.um_per_px.is_none(),
+        "{}: holds no laboratories; --leave-out-laboratory, --report and --um-per-px need some",
         arguments.data.display()
     );
     Division::read(&arguments.data, arguments.leave_out_stain)
@@ -262,11 +263,14 @@ fn finish(
     let about = About {
         role,
         output_meaning: meaning.into(),
-        pitch: if fields.is_of_masks() { pitch::estimate(&fields.trained) } else { pitch::of_laboratories() },
+        pitch: match fields.is_of_masks() {
+            true => pitch::estimate(&fields.trained),
+            false => pitch::of_laboratories(pitch::red_cell_lr_px(arguments.um_per_px)),
+        },
         cells: task.cell_rule(&state.average, grids)?,
         training: Training {
             command: format!(
-                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}{}",
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}{}{}",
                 settings.seed,
                 settings.epochs,
                 settings.quantized_epochs,
@@ -275,6 +279,7 @@ fn finish(
                 settings.learning_rate,
                 settings.precision.name(),
                 if fields.is_of_masks() { String::new() } else { format!(" --rendered {}", arguments.rendered) },
+                arguments.um_per_px.map(|um| format!(" --um-per-px {um}")).unwrap_or_default(),
                 match (&arguments.leave_out_laboratory, arguments.leave_out_stain) {
                     (Some(name), _) => format!(" --leave-out-laboratory {name}"),
                     (None, Some(number)) => format!(" --leave-out-stain {number}"),

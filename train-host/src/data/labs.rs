@@ -25,11 +25,11 @@ use bloodseg_vision::{
     model::golden::sha256,
 };
 
-/// Diameter of a red cell at the models' pitch, in pixels of a 64x64 frame.
+/// Diameter of a red cell at the usual pitch of the models, in pixels of a 64x64 frame.
 pub const RED_CELL_LR_PX: f64 = 5.46;
 
-/// Pictures are downscaled to red cells of this size, twice that of the models' finer grid, which makes cutting windows
-/// many times as fast.
+/// At the usual pitch, pictures are downscaled to red cells of this size, twice that of the models' finer grid, which makes
+/// cutting windows many times as fast.
 const WORKING_RED_CELL_PX: f64 = 44.0;
 
 /// The descriptions of the laboratories in `data/README.md`.
@@ -57,6 +57,7 @@ pub struct Laboratory {
 #[derive(Debug)]
 pub struct Laboratories {
     root: PathBuf,
+    red_cell_lr_px: f64,
     known: BTreeMap<String, Laboratory>,
 }
 
@@ -90,11 +91,11 @@ impl Laboratories {
                 .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().join("labels").is_dir()))
     }
 
-    /// Lists the laboratories of a folder.
+    /// Lists the laboratories of a folder, for models whose red cells are `red_cell_lr_px` wide in a 64x64 frame.
     ///
     /// # Errors
     /// A folder that cannot be read or has none, and an unknown laboratory.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub fn open(root: &Path, red_cell_lr_px: f64) -> Result<Self> {
         let own = root.join("labs.toml");
         let text = match own.is_file() {
             true => std::fs::read_to_string(&own).with_context(|| format!("{}: cannot read", own.display()))?,
@@ -118,13 +119,13 @@ impl Laboratories {
                 );
             };
             ensure!(
-                about.red_cell_px > RED_CELL_LR_PX && about.box_over_cell > 0.0 && about.usual_share > 0.0,
-                "{name}: expected red_cell_px above {RED_CELL_LR_PX}, and box_over_cell and usual_share above 0"
+                about.red_cell_px > red_cell_lr_px && about.box_over_cell > 0.0 && about.usual_share > 0.0,
+                "{name}: expected red_cell_px above {red_cell_lr_px}, and box_over_cell and usual_share above 0"
             );
             known.insert(name, about.clone());
         }
         ensure!(!known.is_empty(), "{}: it contains no folder with img and labels", root.display());
-        Ok(Self { root: root.to_owned(), known })
+        Ok(Self { root: root.to_owned(), red_cell_lr_px, known })
     }
 
     /// The laboratories by name.
@@ -151,11 +152,11 @@ impl Laboratories {
         let picture = read_picture(file, MAX_WHOLE_FIELD_PX)?;
         let (labels, classes) = outlines(&picture, &marks, about);
         let mut field = Field::of_labels(stem, name.to_owned(), picture, &labels, classes);
-        field.frame_edge_px = f64::from(REFERENCE_LR_PX) * about.red_cell_px / RED_CELL_LR_PX;
+        field.frame_edge_px = f64::from(REFERENCE_LR_PX) * about.red_cell_px / self.red_cell_lr_px;
         field.beyond = Beyond::Repeat;
         field.share = about.usual_share;
         field.marks = marks;
-        match WORKING_RED_CELL_PX / about.red_cell_px {
+        match WORKING_RED_CELL_PX * (self.red_cell_lr_px / RED_CELL_LR_PX) / about.red_cell_px {
             scale if scale < 1.0 => field.shrunk(scale),
             _ => Ok(field),
         }

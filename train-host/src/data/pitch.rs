@@ -10,14 +10,17 @@ use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::manifest::Pitch};
 /// Diameter of a red cell in a dry thin smear, in micrometres (reference range 6.2 to 8.2).
 const RED_CELL_UM: f64 = 7.5;
 
-/// The pitch that laboratories were scaled to, from their descriptions.
-pub fn of_laboratories() -> Pitch {
-    of(
-        RED_CELL_LR_PX,
-        format!(
-            "stated: pictures are brought to red cells of {RED_CELL_LR_PX} px, which are taken as {RED_CELL_UM} um"
-        ),
-    )
+/// The pitch of laboratories that were scaled to red cells of `red_cell_lr_px`, from their descriptions.
+pub fn of_laboratories(red_cell_lr_px: f64) -> Pitch {
+    let source = format!(
+        "stated: pictures are brought to red cells of {red_cell_lr_px:.2} px, which are taken as {RED_CELL_UM} um"
+    );
+    of(red_cell_lr_px, source)
+}
+
+/// Diameter of a red cell on a 64x64 frame, in pixels: at a pitch, or at the usual one.
+pub fn red_cell_lr_px(um_per_px: Option<f64>) -> f64 {
+    um_per_px.map_or(RED_CELL_LR_PX, |um| RED_CELL_UM / um)
 }
 
 /// Estimates the pitch from the median cell of the fields, whose diameter is taken as that of a red cell.

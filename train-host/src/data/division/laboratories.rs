@@ -10,7 +10,7 @@ use super::{Division, Entry, LeftOut, fields, thumbnails};
 use crate::{
     data::{
         field::Field,
-        labs::{Laboratories, Use},
+        labs::{Laboratories, RED_CELL_LR_PX, Use},
         layout::{Pair, list_pictures},
         near_duplicates::{Thumbnail, find},
         rendered,
@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub seed: u64,
     /// A folder with img and mask whose fields are reported too.
     pub report: Option<&'a Path>,
+    /// Diameter of a red cell at the models' pitch, in pixels of a 64x64 frame.
+    pub red_cell_lr_px: f64,
 }
 
 impl Division {
@@ -40,7 +42,7 @@ impl Division {
     /// # Errors
     /// Errors of [`Laboratories`] and [`Field::read`], and a left-out laboratory that does not exist or is the only one.
     pub fn of_laboratories(request: &Request<'_>) -> Result<Self> {
-        let laboratories = Laboratories::open(request.data)?;
+        let laboratories = Laboratories::open(request.data, request.red_cell_lr_px)?;
         let names: Vec<&String> = laboratories.known().keys().collect();
         if let Some(name) = request.leave_out {
             ensure!(names.iter().any(|known| *known == name), "{name}: no such laboratory; expected one of {names:?}");
@@ -78,9 +80,12 @@ impl Division {
                 held_back.len()
             );
         }
-        trained.extend(rendered::fields(request.rendered, request.seed));
+        // These fill a frame at the usual pitch.
+        let frame = RED_CELL_LR_PX / request.red_cell_lr_px;
+        let at_pitch = |field: Field| Field { frame_edge_px: field.frame_edge_px * frame, ..field };
+        trained.extend(rendered::fields(request.rendered, request.seed).into_iter().map(at_pitch));
         if let Some(folder) = request.report {
-            reported.extend(masks(folder)?);
+            reported.extend(masks(folder)?.into_iter().map(at_pitch));
         }
         let left_out = request.leave_out.map_or(LeftOut::Nothing, |name| LeftOut::Laboratory(name.to_owned()));
         let licences = laboratories.known().iter().filter(|(name, _)| request.leave_out != Some(name));
@@ -159,7 +164,8 @@ mod tests {
     }
 
     fn divided(root: &Path, leave_out: Option<&str>) -> Result<Division> {
-        Division::of_laboratories(&Request { data: root, leave_out, rendered: 1, seed: 1, report: None })
+        let (rendered, seed, report, red_cell_lr_px) = (1, 1, None, RED_CELL_LR_PX);
+        Division::of_laboratories(&Request { data: root, leave_out, rendered, seed, report, red_cell_lr_px })
     }
 
     #[test]
@@ -176,6 +182,30 @@ mod tests {
         assert!(without.trained.iter().chain(&without.held_back).all(|field| field.source != "b"));
         assert_eq!(without.licence(), "a: of a");
         assert!(without.reported_is().unwrap().contains("b, left out"));
+    }
+
+    #[test]
+    fn at_half_the_pitch_a_frame_shows_half_as_much_of_every_field() {
+        let (root, masks) = (laboratories(30), tempfile::tempdir().unwrap());
+        bloodseg_smear::write_set(masks.path(), 1, 2, 256).unwrap();
+        let edges_px = |red_cell_lr_px: f64| {
+            let request = Request {
+                data: root.path(),
+                leave_out: None,
+                rendered: 1,
+                seed: 1,
+                report: Some(masks.path()),
+                red_cell_lr_px,
+            };
+            let Division { trained, reported, .. } = Division::of_laboratories(&request).unwrap();
+            let edge_um = |field: &Field| field.frame_edge_px / f64::from(field.picture.width());
+            trained.iter().chain(&reported).map(edge_um).collect::<Vec<_>>()
+        };
+        let (usual, finer) = (edges_px(RED_CELL_LR_PX), edges_px(2.0 * RED_CELL_LR_PX));
+        assert_eq!(usual.len(), finer.len());
+        for (usual, finer) in usual.iter().zip(&finer) {
+            assert!((usual / finer - 2.0).abs() < 1e-6, "{usual} {finer}");
+        }
     }
 
     #[test]
