@@ -18,9 +18,7 @@ pub fn space_to_depth(shape: Shape, block: usize, input: &[u8], output: &mut [u8
     for (y, row) in input.chunks_exact(shape.row_bytes()).enumerate() {
         let within = y % block * run;
         let to = &mut output[y / block * (shape.width / block) * packed..];
-        for (to, from) in to.chunks_exact_mut(packed).zip(row.chunks_exact(run)) {
-            copy(&mut to[within..within + run], from);
-        }
+        copy_runs(run, to.chunks_exact_mut(packed).map(|to| &mut to[within..within + run]).zip(row.chunks_exact(run)));
     }
 }
 
@@ -31,10 +29,13 @@ pub fn depth_to_space(shape: Shape, block: usize, order: Order, input: &[u8], ou
     for (y, row) in input.chunks_exact(shape.row_bytes()).enumerate() {
         let rows = &mut output[y * block * shape.width * run..][..block * shape.width * run];
         for (within, to) in rows.chunks_exact_mut(shape.width * run).enumerate() {
-            for (to, from) in to.chunks_exact_mut(run).zip(row.chunks_exact(shape.channels)) {
-                match order {
-                    Order::DepthColumnRow => copy(to, &from[within * run..][..run]),
-                    Order::ColumnRowDepth => {
+            let pixels = to.chunks_exact_mut(run).zip(row.chunks_exact(shape.channels));
+            match order {
+                Order::DepthColumnRow => {
+                    copy_runs(run, pixels.map(|(to, from)| (to, &from[within * run..][..run])));
+                }
+                Order::ColumnRowDepth => {
+                    for (to, from) in pixels {
                         for (at, to) in to.iter_mut().enumerate() {
                             *to = from[at % channels * block * block + within * block + at / channels];
                         }
@@ -45,22 +46,29 @@ pub fn depth_to_space(shape: Shape, block: usize, order: Order, input: &[u8], ou
     }
 }
 
-/// A short copy; common lengths are constants, so that they compile to moves instead of calls.
-#[inline]
-fn copy(to: &mut [u8], from: &[u8]) {
-    match (to.len(), from.len()) {
-        (12, 12) => to.copy_from_slice(&from[..12]),
-        (8, 8) => to.copy_from_slice(&from[..8]),
-        (32, 32) => to.copy_from_slice(&from[..32]),
-        _ => to.copy_from_slice(from),
+/// Many short copies of `run` bytes each. Common lengths have a loop of their own, which compiles to moves; a choice within
+/// one loop is merged into a call for each copy.
+fn copy_runs<'a>(run: usize, pairs: impl Iterator<Item = (&'a mut [u8], &'a [u8])>) {
+    match run {
+        8 => copy_all::<8>(pairs),
+        12 => copy_all::<12>(pairs),
+        32 => copy_all::<32>(pairs),
+        _ => pairs.for_each(|(to, from)| to.copy_from_slice(from)),
+    }
+}
+
+fn copy_all<'a, const RUN: usize>(pairs: impl Iterator<Item = (&'a mut [u8], &'a [u8])>) {
+    for (to, from) in pairs {
+        if let (Some(to), Some(from)) = (to.first_chunk_mut::<RUN>(), from.first_chunk::<RUN>()) {
+            *to = *from;
+        }
     }
 }
 
 /// Writes a map with `channels` channels into channels `first..` of pixels with `pitch` channels.
 pub fn place_channels(input: &[u8], channels: usize, output: &mut [u8], pitch: usize, first: usize) {
-    for (to, from) in output.chunks_exact_mut(pitch).zip(input.chunks_exact(channels)) {
-        copy(&mut to[first..first + channels], from);
-    }
+    let pixels = output.chunks_exact_mut(pitch).map(|to| &mut to[first..first + channels]);
+    copy_runs(channels, pixels.zip(input.chunks_exact(channels)));
 }
 
 /// Greatest level of each window; `shape` is the input's, no padding.
@@ -130,8 +138,10 @@ impl Add {
         let repeated = &mut repeated[..channels];
         let once = channels / repeats;
         for ((to, a), b) in output.chunks_exact_mut(channels).zip(a.chunks_exact(channels)).zip(b.chunks_exact(once)) {
-            for to in repeated.chunks_exact_mut(once) {
-                to.copy_from_slice(b);
+            match <[u8; 3]>::try_from(b) {
+                // Three channels of a picture: moves instead of a call for each repetition.
+                Ok(rgb) => repeated.as_chunks_mut().0.fill(rgb),
+                Err(_) => repeated.chunks_exact_mut(once).for_each(|to| to.copy_from_slice(b)),
             }
             self.levels(a, repeated, to);
         }
@@ -210,6 +220,10 @@ mod tests {
         let mut repeated = [0; 4];
         add.run(&[128; 4], &[1, 2], 4, 2, &mut repeated);
         assert_eq!(repeated, [129, 130, 129, 130]);
+        // the same with the three channels of a picture, over two pixels
+        let mut repeated = [0; 12];
+        add.run(&[128; 12], &[1, 2, 3, 4, 5, 6], 6, 2, &mut repeated);
+        assert_eq!(repeated, [129, 130, 131, 129, 130, 131, 132, 133, 134, 132, 133, 134]);
     }
 
     #[test]
