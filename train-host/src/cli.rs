@@ -107,7 +107,7 @@ pub struct TrainArguments {
     /// With laboratories: a folder with img and mask whose fields are only reported.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// With laboratories: the pitch of the models' input in micrometres per pixel, 0.65 to 2.8 [default: 1.374]. The default
+    /// With laboratories: the pitch of the models' input in micrometres per pixel, 0.69 to 2.8 [default: 1.374]. The default
     /// folders are then named after it.
     #[arg(long, value_name = "UM", value_parser = pitch)]
     pub um_per_px: Option<f64>,
@@ -179,7 +179,8 @@ impl TrainArguments {
 
     /// The folders, with the default names for the model `name`.
     pub fn places(&self, name: &str) -> Places {
-        // Models trained with data left out or for another pitch are for measurements; a separate folder prevents shipping them by mistake.
+        // Models trained with data left out or for another pitch are for measurements; a separate folder prevents shipping
+        // them by mistake.
         let pitch = self.um_per_px.map(|um| format!("_at_{um}_um")).unwrap_or_default();
         let without = match (&self.leave_out_laboratory, self.leave_out_stain) {
             (Some(name), _) => format!("_without_{name}"),
@@ -197,8 +198,8 @@ impl TrainArguments {
     }
 }
 
-/// Super-resolution is trained on windows of half to twice the usual pitch.
-const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.65..=2.8;
+/// Pitches in micrometres: super-resolution is trained on windows of half to twice the usual one.
+const PITCHES_UM: std::ops::RangeInclusive<f64> = 0.69..=2.8;
 
 fn pitch(text: &str) -> Result<f64, String> {
     match text.parse() {

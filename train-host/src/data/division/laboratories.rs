@@ -188,7 +188,7 @@ mod tests {
     fn at_half_the_pitch_a_frame_shows_half_as_much_of_every_field() {
         let (root, masks) = (laboratories(30), tempfile::tempdir().unwrap());
         bloodseg_smear::write_set(masks.path(), 1, 2, 256).unwrap();
-        let edges_px = |red_cell_lr_px: f64| {
+        let edges = |red_cell_lr_px: f64| {
             let request = Request {
                 data: root.path(),
                 leave_out: None,
@@ -198,10 +198,10 @@ mod tests {
                 red_cell_lr_px,
             };
             let Division { trained, reported, .. } = Division::of_laboratories(&request).unwrap();
-            let edge_um = |field: &Field| field.frame_edge_px / f64::from(field.picture.width());
-            trained.iter().chain(&reported).map(edge_um).collect::<Vec<_>>()
+            let edge = |field: &Field| field.frame_edge_px / f64::from(field.picture.width());
+            trained.iter().chain(&reported).map(edge).collect::<Vec<_>>()
         };
-        let (usual, finer) = (edges_px(RED_CELL_LR_PX), edges_px(2.0 * RED_CELL_LR_PX));
+        let (usual, finer) = (edges(RED_CELL_LR_PX), edges(2.0 * RED_CELL_LR_PX));
         assert_eq!(usual.len(), finer.len());
         for (usual, finer) in usual.iter().zip(&finer) {
             assert!((usual / finer - 2.0).abs() < 1e-6, "{usual} {finer}");
