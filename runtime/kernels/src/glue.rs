@@ -52,6 +52,8 @@ fn copy_runs<'a>(run: usize, pairs: impl Iterator<Item = (&'a mut [u8], &'a [u8]
     match run {
         8 => copy_all::<8>(pairs),
         12 => copy_all::<12>(pairs),
+        16 => copy_all::<16>(pairs),
+        24 => copy_all::<24>(pairs),
         32 => copy_all::<32>(pairs),
         _ => pairs.for_each(|(to, from)| to.copy_from_slice(from)),
     }

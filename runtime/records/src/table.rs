@@ -1,10 +1,16 @@
 //! The table of cells: one row per cell, CSV with a header, decimal points in every locale.
 
-use std::io::Write;
+use std::{
+    fmt::Write as _,
+    io::{self, BufWriter, Write},
+};
 
 use crate::cell_text::guarded;
 use bloodseg_vision::{
-    cells::{Cell, row},
+    cells::{
+        Cell,
+        row::{self, Value},
+    },
     placement::Placement,
 };
 
@@ -22,23 +28,24 @@ pub fn columns(with_um: bool) -> Vec<&'static str> {
 /// A table being written. Lengths in `_px` are pixels of the super-resolved grid.
 #[derive(Debug)]
 pub struct CellTable<W: Write> {
-    writer: csv::Writer<W>,
+    writer: BufWriter<W>,
     with_um: bool,
+    line: String,
 }
 
 impl<W: Write> CellTable<W> {
     /// Continues a table of the same columns, whose rows so far are already in the writer.
     pub fn go_on(writer: W, with_um: bool) -> Self {
-        Self { writer: csv::Writer::from_writer(writer), with_um }
+        Self { writer: BufWriter::new(writer), with_um, line: String::new() }
     }
 
     /// Starts a table with its header; `with_um` adds the columns in micrometres.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn begin(writer: W, with_um: bool) -> csv::Result<Self> {
-        let mut this = Self { writer: csv::Writer::from_writer(writer), with_um };
-        this.writer.write_record(columns(with_um))?;
+    pub fn begin(writer: W, with_um: bool) -> io::Result<Self> {
+        let mut this = Self::go_on(writer, with_um);
+        writeln!(this.writer, "{}", columns(with_um).join(","))?;
         Ok(this)
     }
 
@@ -54,12 +61,17 @@ impl<W: Write> CellTable<W> {
         cells: &[Cell],
         placement: &Placement,
         um_per_sr_px: Option<f64>,
-    ) -> csv::Result<()> {
+    ) -> io::Result<()> {
+        let image = field(&guarded(image))?;
         for cell in cells {
-            let mut row = vec![guarded(image).into_owned()];
-            let values = row::values(cell, placement, um_per_sr_px, self.with_um);
-            row.extend(values.iter().map(ToString::to_string));
-            self.writer.write_record(row)?;
+            self.line.clear();
+            self.line.push_str(&image);
+            for value in row::values(cell, placement, um_per_sr_px, self.with_um) {
+                self.line.push(',');
+                put(&mut self.line, value);
+            }
+            self.line.push('\n');
+            self.writer.write_all(self.line.as_bytes())?;
         }
         Ok(())
     }
@@ -68,9 +80,24 @@ impl<W: Write> CellTable<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn end(self) -> std::io::Result<W> {
-        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
+    pub fn end(self) -> io::Result<W> {
+        self.writer.into_inner().map_err(io::IntoInnerError::into_error)
     }
+}
+
+/// The text as a field, quoted where it has to be. The other columns are numbers and fixed words, which never are.
+fn field(text: &str) -> io::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // The second field is empty and ends in the line break, so the comma marks the end of the first.
+    writer.write_record([text, ""])?;
+    let mut line = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    line.truncate(line.len().saturating_sub(",\n".len()));
+    String::from_utf8(line).map_err(io::Error::other)
+}
+
+fn put(line: &mut String, value: Value) {
+    // A string takes everything.
+    let _ = write!(line, "{value}");
 }
 
 #[cfg(test)]

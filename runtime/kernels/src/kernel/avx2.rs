@@ -224,13 +224,13 @@ unsafe fn convolve(rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, blo
         while pixel + PIXELS <= rows.pixels {
             let sums = accumulate::<PIXELS>(rows, weights, pixel, bias);
             for (p, sums) in sums.into_iter().enumerate() {
-                block.store(pixel + p, &levels.of(sums));
+                block.store(pixel + p, levels.of(sums));
             }
             pixel += PIXELS;
         }
         for pixel in pixel..rows.pixels {
             let [sums] = accumulate::<1>(rows, weights, pixel, bias);
-            block.store(pixel, &levels.of(sums));
+            block.store(pixel, levels.of(sums));
         }
     }
 }
@@ -348,9 +348,9 @@ unsafe fn transform_output(
             for (column, [above, below]) in outputs.into_iter().enumerate() {
                 let pixel = 2 * tile + column;
                 if pixel < pixels {
-                    upper.store(pixel, &levels.of(above));
+                    upper.store(pixel, levels.of(above));
                     if let Some(lower) = lower.as_deref_mut() {
-                        lower.store(pixel, &levels.of(below));
+                        lower.store(pixel, levels.of(below));
                     }
                 }
             }

@@ -54,14 +54,22 @@ impl Block<'_> {
 
     /// Stores the levels of one pixel.
     #[inline]
-    pub(super) fn store(&mut self, pixel: usize, levels: &[u8; BLOCK]) {
+    pub(super) fn store(&mut self, pixel: usize, levels: [u8; BLOCK]) {
         let to = &mut self.levels[pixel * self.pitch..][..self.channels];
         // The usual length is a constant, so that it compiles to one instruction.
         match <&mut [u8; BLOCK]>::try_from(&mut *to) {
-            Ok(whole) => *whole = *levels,
-            Err(_) => to.copy_from_slice(&levels[..to.len()]),
+            Ok(whole) => *whole = levels,
+            Err(_) => store_part(to, levels),
         }
     }
+}
+
+/// Stores the levels of fewer channels. Not inlined: the compiler would see that both ways copy `to.len()` bytes, and call
+/// memcpy for the usual length, too. Cold: no vector of sums is moved out of its register for this call.
+#[cold]
+#[inline(never)]
+fn store_part(to: &mut [u8], levels: [u8; BLOCK]) {
+    to.copy_from_slice(&levels[..to.len()]);
 }
 
 /// A level in the form that a kernel multiplies.

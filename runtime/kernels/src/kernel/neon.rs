@@ -89,13 +89,13 @@ impl Micro for Neon {
             while pixel + PIXELS <= rows.pixels {
                 let sums = accumulate::<PIXELS>(rows, weights, pixel, bias);
                 for (p, sums) in sums.into_iter().enumerate() {
-                    block.store(pixel + p, &levels(requant, sums));
+                    block.store(pixel + p, levels(requant, sums));
                 }
                 pixel += PIXELS;
             }
             for pixel in pixel..rows.pixels {
                 let [sums] = accumulate::<1>(rows, weights, pixel, bias);
-                block.store(pixel, &levels(requant, sums));
+                block.store(pixel, levels(requant, sums));
             }
         }
     }
@@ -190,9 +190,9 @@ impl Winograd for Neon {
                 for (column, [above, below]) in outputs.into_iter().enumerate() {
                     let pixel = 2 * tile + column;
                     if pixel < pixels {
-                        upper.store(pixel, &levels(requant, above));
+                        upper.store(pixel, levels(requant, above));
                         if let Some(lower) = lower.as_deref_mut() {
-                            lower.store(pixel, &levels(requant, below));
+                            lower.store(pixel, levels(requant, below));
                         }
                     }
                 }

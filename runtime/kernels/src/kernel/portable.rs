@@ -51,7 +51,7 @@ impl Micro for Portable {
     fn convolve(self, rows: &Rows<'_, i16>, weights: &[i16], requant: &Requant, block: &mut Block<'_>) {
         for pixel in 0..rows.pixels {
             let sums = sums(rows, weights, pixel);
-            block.store(pixel, &std::array::from_fn(|channel| requant.level(channel, sums[channel])));
+            block.store(pixel, std::array::from_fn(|channel| requant.level(channel, sums[channel])));
         }
     }
 }

@@ -62,22 +62,41 @@ impl Micro for Sdot {
     fn convolve(self, rows: &Rows<'_, i8>, weights: &[i8], requant: &Requant, block: &mut Block<'_>) {
         rows.check(weights.len());
         block.check(rows.pixels);
-        let bias = neon::biases(requant);
-        let mut pixel = 0;
-        // SAFETY: the kernel is only handed out if dot products are available; pixels stay below `rows.pixels` by the
-        // bounds of the loops; the rest is checked above.
+        // SAFETY: the kernel is only handed out if dot products are available; the rest is checked above. A whole block's
+        // levels of each pixel below `rows.pixels` are inside the slice.
         unsafe {
-            while pixel + PIXELS <= rows.pixels {
-                let sums = accumulate::<PIXELS>(rows, weights, pixel, bias);
-                for (p, sums) in sums.into_iter().enumerate() {
-                    block.store(pixel + p, &neon::levels(requant, sums));
-                }
-                pixel += PIXELS;
+            if block.channels == BLOCK {
+                // The usual length on its own, so that no sums leave their registers for a call.
+                let (to, pitch) = (block.levels.as_mut_ptr(), block.pitch);
+                convolve(rows, weights, requant, |pixel, levels| {
+                    to.add(pixel * pitch).cast::<[u8; BLOCK]>().write(levels)
+                });
+            } else {
+                convolve(rows, weights, requant, |pixel, levels| block.store(pixel, levels));
             }
-            for pixel in pixel..rows.pixels {
-                let [sums] = accumulate::<1>(rows, weights, pixel, bias);
-                block.store(pixel, &neon::levels(requant, sums));
+        }
+    }
+}
+
+/// Hands the levels of every pixel below `rows.pixels` to `store`.
+///
+/// # Safety
+/// Dot products are available, and what [`Rows::check`] checks.
+unsafe fn convolve(rows: &Rows<'_, i8>, weights: &[i8], requant: &Requant, mut store: impl FnMut(usize, [u8; BLOCK])) {
+    let bias = neon::biases(requant);
+    let mut pixel = 0;
+    // SAFETY: guaranteed by the caller; pixels stay below `rows.pixels` by the bounds of the loops.
+    unsafe {
+        while pixel + PIXELS <= rows.pixels {
+            let sums = accumulate::<PIXELS>(rows, weights, pixel, bias);
+            for (p, sums) in sums.into_iter().enumerate() {
+                store(pixel + p, neon::levels(requant, sums));
             }
+            pixel += PIXELS;
+        }
+        for pixel in pixel..rows.pixels {
+            let [sums] = accumulate::<1>(rows, weights, pixel, bias);
+            store(pixel, neon::levels(requant, sums));
         }
     }
 }

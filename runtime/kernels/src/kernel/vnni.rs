@@ -79,13 +79,13 @@ unsafe fn convolve(rows: &Rows<'_, u8>, weights: &[i8], requant: &Requant, block
         let bias = _mm512_loadu_si512(requant.bias.as_ptr().cast());
         while pixel + PIXELS <= rows.pixels {
             for (p, sums) in accumulate::<PIXELS>(rows, weights, pixel, bias).into_iter().enumerate() {
-                block.store(pixel + p, &levels(requant, sums));
+                block.store(pixel + p, levels(requant, sums));
             }
             pixel += PIXELS;
         }
         for pixel in pixel..rows.pixels {
             let [sums] = accumulate::<1>(rows, weights, pixel, bias);
-            block.store(pixel, &levels(requant, sums));
+            block.store(pixel, levels(requant, sums));
         }
     }
 }

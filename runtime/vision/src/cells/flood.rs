@@ -60,23 +60,26 @@ pub(super) enum Ground {
     Inside,
     /// Foreground from which a cell grows.
     Peak,
+    /// A peak that is higher than another one of its component.
+    Higher,
 }
 
 /// Priority queue of pixels: highest level first, FIFO within a level.
-struct Levels<'a> {
+pub(super) struct Levels<'a> {
     head: [u32; 256],
     tail: [u32; 256],
-    next: &'a mut [u32],
+    /// For each pixel of a list, the one behind it; free for other use by pixels that never enter the queue.
+    pub(super) next: &'a mut [u32],
 }
 
 impl<'a> Levels<'a> {
     // The initial contents of `next` do not matter: the last pixel of a list is known by its position.
-    fn new(next: &'a mut [u32]) -> Self {
+    pub(super) fn new(next: &'a mut [u32]) -> Self {
         Self { head: [NONE; 256], tail: [NONE; 256], next }
     }
 
     #[inline]
-    fn push(&mut self, level: u8, pixel: u32) {
+    pub(super) fn push(&mut self, level: u8, pixel: u32) {
         let level = usize::from(level);
         match self.tail[level] {
             NONE => self.head[level] = pixel,
@@ -101,20 +104,9 @@ impl<'a> Levels<'a> {
     }
 }
 
-/// Grows each peak within the foreground and returns the number of peaks. For each pixel, `grown` then has the number of
-/// its peak, from 1 in raster order, or [`NONE`] outside. Every foreground component with a peak is filled, others stay
-/// 0. `next` is scratch memory. All have the same length.
-pub(super) fn grow(core: &[u8], ground: &[Ground], framed: Framed, grown: &mut [u32], next: &mut [u32]) -> usize {
-    let mut queue = Levels::new(next);
-    let mut count = 0;
-    for (at, (grown, ground)) in grown.iter_mut().zip(ground).enumerate() {
-        *grown = if *ground == Ground::Outside { NONE } else { 0 };
-        if *ground == Ground::Peak {
-            count += 1;
-            *grown = count;
-            queue.push(core[at], at as u32);
-        }
-    }
+/// Grows the regions of the pixels in the queue, whose numbers `grown` has, into their components: wherever `grown` is 0.
+/// Outside the foreground it is [`NONE`]. `core` and `grown` have the layout `framed`.
+pub(super) fn flood(core: &[u8], framed: Framed, grown: &mut [u32], queue: &mut Levels<'_>) {
     for level in (0..=u8::MAX).rev() {
         while let Some(pixel) = queue.pop(level) {
             let at = pixel as usize;
@@ -128,7 +120,6 @@ pub(super) fn grow(core: &[u8], ground: &[Ground], framed: Framed, grown: &mut [
             }
         }
     }
-    count as usize
 }
 
 #[cfg(test)]
@@ -138,15 +129,19 @@ mod tests {
     /// What grows from `peaks`, in reused memory; 0 outside.
     fn grown(core: &[u8], inside: &[bool], width: usize, peaks: &[usize]) -> Vec<u32> {
         let framed = Framed::new(width, core.len() / width);
-        let (mut levels, mut ground) = (vec![7; framed.len()], vec![Ground::Outside; framed.len()]);
+        let (mut levels, mut grown, mut next) =
+            (vec![7; framed.len()], vec![NONE; framed.len()], vec![3; framed.len()]);
         let place = |at: usize| framed.row(at / width).start + at % width;
         for at in 0..core.len() {
             levels[place(at)] = core[at];
-            ground[place(at)] = if inside[at] { Ground::Inside } else { Ground::Outside };
+            grown[place(at)] = if inside[at] { 0 } else { NONE };
         }
-        peaks.iter().for_each(|&peak| ground[place(peak)] = Ground::Peak);
-        let (mut grown, mut next) = (vec![7; framed.len()], vec![3; framed.len()]);
-        assert_eq!(grow(&levels, &ground, framed, &mut grown, &mut next), peaks.len());
+        let mut queue = Levels::new(&mut next);
+        for (number, &peak) in (1..).zip(peaks) {
+            grown[place(peak)] = number;
+            queue.push(core[peak], place(peak) as u32);
+        }
+        flood(&levels, framed, &mut grown, &mut queue);
         (0..core.len()).map(|at| grown[place(at)]).map(|label| if label == NONE { 0 } else { label }).collect()
     }
 

@@ -6,6 +6,7 @@
 
 mod components;
 mod counts;
+mod fixed;
 mod flood;
 mod kind;
 pub mod limits;
@@ -16,6 +17,7 @@ mod peaks;
 mod properties;
 pub mod row;
 pub(crate) mod runs;
+mod seed;
 #[cfg(test)]
 mod simple;
 mod split;

@@ -9,7 +9,10 @@
 //!   form 1: rest = width height       only the box: the outline was too long to be stored
 //! ```
 
-use super::{Cell, Labels};
+use super::{
+    Cell, Labels,
+    runs::{Run, runs},
+};
 use crate::cells::limits::{MAX_OUTLINE_STEPS, MAX_OUTLINES_BYTES};
 
 const CHAIN: u8 = 0;
@@ -57,60 +60,70 @@ impl Outlines {
     }
 
     fn find_first(&mut self, labels: &Labels, cells: &[Cell]) {
-        let width = labels.width().max(1);
-        let mut before = 0;
-        for (at, &label) in (0_u32..).zip(labels.as_raw()) {
-            if label != before && label != 0 {
+        let width = labels.width().max(1) as usize;
+        for (y, row) in (0_u32..).zip(labels.as_raw().chunks_exact(width)) {
+            for Run { begin, value: label, .. } in runs(row, 0) {
                 let guess = usize::from(label) - 1;
                 let index = match cells.get(guess) {
                     Some(cell) if cell.label == label => Some(guess),
                     _ => cells.binary_search_by_key(&label, |cell| cell.label).ok(),
                 };
                 if let Some(first) = index.and_then(|index| self.first.get_mut(index)) {
-                    first.get_or_insert((at % width, at / width));
+                    first.get_or_insert((begin as u32, y));
                 }
             }
-            before = label;
         }
     }
 
     fn add(&mut self, labels: &Labels, label: u16, (x, y): (u32, u32)) {
         let room = MAX_OUTLINES_BYTES.saturating_sub(self.bytes.len()).saturating_mul(4);
         let most = MAX_OUTLINE_STEPS.min(u32::try_from(room).unwrap_or(u32::MAX));
-        let ([left, top, right, bottom], count) = walk(labels, label, (x, y), |_| ());
+        let begin = self.bytes.len();
+        self.bytes.push(CHAIN);
+        for number in [x, y] {
+            put(&mut self.bytes, number);
+        }
+        let number_at = self.bytes.len();
+        let bytes = &mut self.bytes;
+        let (mut packed, mut used, mut left_over) = (0_u8, 0, most);
+        let ([left, top, right, bottom], count) = walk(labels, label, (x, y), |heading| {
+            packed |= heading << used;
+            used += 2;
+            if used == 8 {
+                if left_over >= 4 {
+                    bytes.push(packed);
+                    left_over -= 4;
+                }
+                (packed, used) = (0, 0);
+            }
+        });
         if count > most {
+            self.bytes.truncate(begin);
             self.bytes.push(BOX);
             for number in [left, top, right - left, bottom - top] {
                 put(&mut self.bytes, number);
             }
             return;
         }
-        self.bytes.push(CHAIN);
-        for number in [x, y, count] {
-            put(&mut self.bytes, number);
-        }
-        let bytes = &mut self.bytes;
-        let (mut packed, mut used) = (0_u8, 0);
-        walk(labels, label, (x, y), |heading| {
-            packed |= heading << used;
-            used += 2;
-            if used == 8 {
-                bytes.push(packed);
-                (packed, used) = (0, 0);
-            }
-        });
         if used > 0 {
             self.bytes.push(packed);
         }
+        // The steps are only counted now; their number precedes them.
+        let steps_at = self.bytes.len();
+        put(&mut self.bytes, count);
+        let number_bytes = self.bytes.len() - steps_at;
+        self.bytes[number_at..].rotate_right(number_bytes);
     }
 }
 
 /// Walks around the cell whose first pixel in raster order is `first`. Returns the left, top, right and bottom edge, and
 /// the number of steps. Calls `step` with the index of each step in [`STEPS`].
 pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: impl FnMut(u8)) -> ([u32; 4], u32) {
+    let (width, height, pixels) = (u64::from(labels.width()), u64::from(labels.height()), labels.as_raw());
     let inside = |x: i64, y: i64| {
-        let place = u32::try_from(x).ok().zip(u32::try_from(y).ok());
-        place.and_then(|(x, y)| labels.get_pixel_checked(x, y)).is_some_and(|pixel| pixel.0[0] == label)
+        // Numbers below zero become large ones.
+        let (x, y) = (x as u64, y as u64);
+        x < width && y < height && pixels.get((y * width + x) as usize) == Some(&label)
     };
     let start = (i64::from(first.0), i64::from(first.1));
     let ((mut x, mut y), mut heading, mut count) = (start, 0_u8, 0_u32);
@@ -120,13 +133,14 @@ pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: imp
         (x, y) = (x + dx, y + dy);
         step(heading);
         count = count.saturating_add(1);
-        (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
         let [on_left, on_right] = AHEAD[usize::from(heading)].map(|(dx, dy)| inside(x + dx, y + dy));
         heading = match (on_left, on_right) {
             (_, false) => (heading + 1) % 4,
             (true, true) => (heading + 3) % 4,
-            (false, true) => heading,
+            // Only a turn can be farther out than all places before.
+            (false, true) => continue,
         };
+        (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
         // No pixel lies above or to the left of the first one, so its corner is passed once.
         if (x, y) == start {
             break;

@@ -45,7 +45,8 @@ impl<'a> Standard<'a> {
 /// Marks the peaks that become cells in `ground`, which distinguishes foreground from background.
 ///
 /// `core` is the core map; both have the layout of `standard`. `order` and `parent` have the same length and are scratch
-/// memory. The neighbourhood is 4, here and in flooding, so every foreground component has its own peak.
+/// memory. The neighbourhood is 4, here and in flooding, so every foreground component has its own peak. Afterwards the
+/// [`root`] of each foreground pixel in `parent` is the highest peak of its component, and [`NONE`] marks the background.
 ///
 /// The highest peak of each component needs neither level nor dynamics: foreground without a peak is a doubtful cell, and
 /// missing a cell is worse than reporting a doubtful one.
@@ -91,7 +92,11 @@ fn join(
             continue;
         }
         let (high, low) = if core[there as usize] >= core[here as usize] { (there, here) } else { (here, there) };
-        if !standard.is_met(core, low as usize, saddle) {
+        let is_kept = standard.is_met(core, low as usize, saddle);
+        if is_kept || ground[low as usize] == Ground::Higher {
+            ground[high as usize] = Ground::Higher;
+        }
+        if !is_kept {
             ground[low as usize] = Ground::Inside;
         }
         parent[low as usize] = high;
@@ -121,7 +126,7 @@ fn by_level_descending<'a>(core: &[u8], ground: &[Ground], order: &'a mut [u32])
 }
 
 /// The root of a region, with path halving.
-fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
+pub(super) fn root(parent: &mut [u32], mut pixel: u32) -> u32 {
     while parent[pixel as usize] != pixel {
         let above = parent[parent[pixel as usize] as usize];
         parent[pixel as usize] = above;
@@ -178,7 +183,7 @@ mod tests {
         }
         let standard = Standard::new(rule, framed, kinds);
         mark(&levels, &mut ground, &standard, &mut vec![9; framed.len()], &mut vec![1; framed.len()]);
-        (0..core.len()).filter(|&at| ground[place(at)] == Ground::Peak).collect()
+        (0..core.len()).filter(|&at| matches!(ground[place(at)], Ground::Peak | Ground::Higher)).collect()
     }
 
     fn smoothed(map: &GrayImage) -> Vec<u8> {

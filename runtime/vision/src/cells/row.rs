@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Cell;
+use super::{Cell, fixed};
 use crate::placement::Placement;
 
 /// Columns that are always there. Lengths in `_px` are pixels of the super-resolved grid. `consistency_levels` is the mean
@@ -92,7 +92,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(count) => write!(f, "{count}"),
-            Self::Measure(value, decimals) => write!(f, "{value:.decimals$}"),
+            Self::Measure(value, decimals) => fixed::write(f, *value, *decimals),
             Self::Exact(value) => write!(f, "{value}"),
             Self::Truth(is_so) => write!(f, "{is_so}"),
             Self::Word(word) => f.write_str(word),

@@ -1,5 +1,7 @@
 //! Rows of labels as runs of one label, for work that is needed once per run rather than per pixel.
 
+use std::ops::Range;
+
 /// Pixels `begin..end` of a row with one value other than the background's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run<T> {
@@ -19,12 +21,33 @@ pub(crate) fn runs<T: Copy + PartialEq>(row: &[T], background: T) -> impl Iterat
     })
 }
 
+/// The stretches of a row from the left whose values are not the background's, as positions.
+pub(crate) fn stretches<T: Copy + PartialEq>(row: &[T], background: T) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let begin = at + leading(row.get(at..)?, background);
+        at = begin + leading_by(row.get(begin..)?, |value| value != background);
+        (at > begin).then_some(begin..at)
+    })
+}
+
 /// How many leading values equal `value`.
 fn leading<T: Copy + PartialEq>(row: &[T], value: T) -> usize {
-    // Without a branch per value, so that the compiler compares many at once.
-    let is_alike = |eight: &&[T]| eight.iter().fold(true, |all, other| all & (*other == value));
-    let sure = 8 * row.chunks_exact(8).take_while(is_alike).count();
-    sure + row[sure..].iter().take_while(|other| **other == value).count()
+    leading_by(row, |other| other == value)
+}
+
+/// How many leading values are `alike`.
+fn leading_by<T: Copy>(row: &[T], alike: impl Fn(T) -> bool) -> usize {
+    let (eights, rest) = row.as_chunks::<8>();
+    let mut sure = 0;
+    for eight in eights {
+        // Without a branch each, so that the compiler compares eight at once.
+        if !eight.iter().fold(true, |all, other| all & alike(*other)) {
+            return sure + eight.iter().take_while(|other| alike(**other)).count();
+        }
+        sure += 8;
+    }
+    sure + rest.iter().take_while(|other| alike(**other)).count()
 }
 
 #[cfg(test)]
@@ -33,6 +56,15 @@ mod tests {
 
     fn found(row: &[u16]) -> Vec<(usize, usize, u16)> {
         runs(row, 0).map(|run| (run.begin, run.end, run.value)).collect()
+    }
+
+    #[test]
+    fn stretches_go_on_where_the_value_changes() {
+        let found = |row: &[u16]| stretches(row, 0).collect::<Vec<_>>();
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&[0; 20]), []);
+        assert!(found(&[7; 20]).into_iter().eq(std::iter::once(0..20)));
+        assert_eq!(found(&[0, 1, 1, 2, 0, 0, 2]), [1..4, 6..7]);
     }
 
     #[test]

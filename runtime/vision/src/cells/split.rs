@@ -4,9 +4,10 @@ use image::GrayImage;
 
 use super::{
     Labels,
-    flood::{self, Framed, Ground, NONE},
+    flood::{self, Framed, Ground, Levels, NONE},
     peaks::{self, Standard},
     runs::runs,
+    seed::seed,
 };
 use crate::{
     cells::limits::MAX_CELLS,
@@ -77,7 +78,9 @@ impl Splitter {
         let queue = &mut self.first[..framed.len()];
         peaks::smooth(&maps.core, framed, core);
         peaks::mark(core, ground, &Standard::new(rule, framed, maps.kinds.as_ref()), queue, grown);
-        let peaks = flood::grow(core, ground, framed, grown, queue);
+        let mut queue = Levels::new(queue);
+        let peaks = seed(core, ground, grown, &mut queue);
+        flood::flood(core, framed, grown, &mut queue);
         let (areas, numbers) = self.first.split_at_mut(peaks + 1);
         let numbers = numbers.get_mut(..=peaks).ok_or_else(|| Error::internal("cells::split", "too many peaks"))?;
         number(grown, framed, areas, numbers, rule.least_area_px, labels)
