@@ -1,4 +1,4 @@
-//! Embeds the library with a fixed budget of memory, and refuses pictures that do not fit into it, before they are read:
+//! Embeds the library with a fixed budget of memory, and refuses pictures that do not fit into it, before they take it:
 //! `cargo run --example budget -- 64 field.jpg`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -51,8 +51,8 @@ fn count(analyser: &mut Analyser, path: &Path, reading_bytes: u64) -> Result<Str
     let (width, height) = decode::read_header(path, MAX_WHOLE_FIELD_PX)?.size_px;
     let most = Most { px: MAX_WHOLE_FIELD_PX, reading_bytes };
     let decoded = decode::read(path, Wanted::first(most))?;
-    let kib = analyser.memory_bytes(width, height) >> 10;
     let known = Known { um_per_px: decoded.metadata.um_per_px, ..Known::default() };
+    let kib = analyser.memory_bytes_known(width, height, &known) >> 10;
     let found = analyser.analyse_known(&decoded.picture, &known).map_err(|e| e.at(path))?;
     let counted = found.counts().map_or_else(|| found.reason(), |counts| format!("{} cells", counts.cells));
     Ok(format!("{counted}, at most {kib} KiB"))

@@ -4,6 +4,7 @@
 //! [`Found`] is what it found in the latest one.
 
 mod found;
+mod known;
 mod options;
 
 use std::{borrow::Borrow, collections::BTreeMap};
@@ -17,10 +18,11 @@ use crate::{
     geometry::MAX_TILED_PX,
     model::store::Models,
     pipeline::{Analysis, Pipeline},
-    placement::{PitchSource, Placement, Scaled, size_at},
+    placement::{PitchSource, Scaled, size_at},
     scale::{LOOK_PX, Learning, Note, Outcome, Pooled, Scaler, least_factor, measuring_bytes},
 };
 pub use found::Found;
+pub use known::Known;
 pub use options::Options;
 
 /// Finds the cells of one picture after another, in the same memory.
@@ -36,17 +38,6 @@ pub struct Analyser {
     note: Option<Note>,
 }
 
-/// What is known about a picture besides its pixels.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Known {
-    /// Where the picture lies on the one that results refer to, if it was cut from another one.
-    pub placement: Placement,
-    /// The pitch that its file states, in micrometres per pixel; [`Options::um_per_px`] takes precedence.
-    pub um_per_px: Option<f64>,
-    /// Its measurement by [`Analyser::share_scale`].
-    pub measured: Option<Outcome>,
-}
-
 /// The result of [`Analyser::share_scale`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shared {
@@ -57,7 +48,7 @@ pub struct Shared {
 }
 
 impl Analyser {
-    /// Loads models and checks them: built-in ones briefly, others by their golden outputs.
+    /// Loads models and checks them: built-in models by a short check, others by their golden outputs.
     ///
     /// ```
     /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
@@ -187,6 +178,7 @@ impl Analyser {
     /// # Errors
     /// As [`Self::analyse`], and [`Error::Picture`] for another number of bytes.
     pub fn analyse_rgb(&mut self, rgb: Vec<u8>, width: u32, height: u32) -> Result<Found<'_>> {
+        self.pipeline.forget();
         let bytes = rgb.len();
         // It also takes longer vectors.
         let picture = RgbImage::from_raw(width, height, rgb);
@@ -202,11 +194,13 @@ impl Analyser {
     /// The same for a picture about which more is known than its pixels.
     ///
     /// # Errors
-    /// As [`Self::analyse`].
+    /// As [`Self::analyse`], and [`Error::Picture`] for a pitch or a placement outside the limits of [`Known`].
     pub fn analyse_known(&mut self, picture: &RgbImage, known: &Known) -> Result<Found<'_>> {
-        check_size(picture)?;
-        let origin = self.origin(known);
+        self.pipeline.forget();
         self.note = None;
+        check_size(picture)?;
+        known.check(self.options.um_per_px)?;
+        let origin = self.origin(known);
         self.scaler.limit(self.most_px(picture.dimensions())?);
         if self.options.as_is {
             self.scaler.as_it_is(&mut self.pipeline, picture, &origin)?;
@@ -229,8 +223,8 @@ impl Analyser {
         self.pipeline.latest().map(|analysis| Found::new(analysis, self.options.any_quality, self.note))
     }
 
-    /// Takes the latest analysis for the memory of an earlier one, or of `Analysis::default()`: for results that are kept
-    /// while the next picture is analysed.
+    /// Swaps the latest analysis with an earlier one, whose memory is used again, or with `Analysis::default()`: for
+    /// results that are kept while the next picture is analysed.
     ///
     /// ```
     /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models, pipeline::Analysis};
@@ -260,7 +254,8 @@ impl Analyser {
     /// without the picture itself. Pictures that are no larger need no more, however many there are.
     ///
     /// A picture whose scale is measured may be analysed enlarged, which the figure allows for; with a pitch, or as it is,
-    /// it is several times smaller.
+    /// it is several times smaller. It is for the pitch of the options: see [`Self::memory_bytes_known`] for that of a file.
+    /// With a limit it is never above the limit, even for a picture that will be refused.
     ///
     /// ```
     /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};
@@ -272,8 +267,23 @@ impl Analyser {
     /// # Ok::<(), bloodseg_vision::error::Error>(())
     /// ```
     pub fn memory_bytes(&self, width: u32, height: u32) -> u64 {
+        self.memory_bytes_known(width, height, &Known::default())
+    }
+
+    /// The same for [`Self::analyse_known`]. A coarse pitch enlarges a picture: at 6 um per pixel it takes twenty times the
+    /// memory that it takes at the pitch of the models.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Known, Options}, model::store::Models};
+    ///
+    /// let analyser = Analyser::new(&Models::embedded()?, Options::default())?;
+    /// let bytes = |um| analyser.memory_bytes_known(320, 240, &Known { um_per_px: Some(um), ..Known::default() });
+    /// assert!(bytes(0.2) < bytes(6.0));
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    pub fn memory_bytes_known(&self, width: u32, height: u32, known: &Known) -> u64 {
         let most_px = self.most_px((width, height)).unwrap_or(0);
-        let (to_width, to_height) = match (self.options.as_is, self.options.um_per_px) {
+        let (to_width, to_height) = match (self.options.as_is, self.origin(known).um_per_analysed_px()) {
             (true, _) => (width, height),
             (false, Some(um)) => size_at((width, height), self.pipeline.pitch().um_per_px / um),
             (false, None) => size_at((width, height), least_factor(&self.pipeline)),

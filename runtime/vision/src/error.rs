@@ -13,7 +13,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The given picture or folder cannot be used.
+    /// The given picture, folder or option cannot be used.
     Input,
     /// A model or its manifest is missing, damaged, or incompatible.
     Model,
@@ -26,13 +26,13 @@ pub enum ErrorKind {
 /// An error in its parts; parts that do not apply are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// The file, folder, model, config key or source that it is about.
+    /// The file, folder, model, config key or source that it is about; empty for [`Error::Picture`].
     pub place: String,
     /// What was found.
     pub found: String,
     /// What was expected.
     pub expected: &'a str,
-    /// What to do.
+    /// What to do. It may name flags of `bloodseg`, such as `--um-per-px`: the option of that name in a library.
     pub remedy: &'a str,
 }
 
@@ -53,7 +53,7 @@ pub enum Error {
         /// The underlying error.
         source: Option<Source>,
     },
-    /// A picture cannot be processed, and its path is not known yet; see [`Error::at`].
+    /// A picture, or an option for it, cannot be used, and no path is known; see [`Error::at`].
     #[error("picture: {found}; expected {expected}{}", hint(todo))]
     Picture {
         /// What was found.

@@ -42,14 +42,15 @@
 //!
 //! # Memory
 //!
-//! [`Analyser::memory_bytes`](analyser::Analyser::memory_bytes) states what a picture takes before it is analysed, and
-//! [`Options::most_bytes`](analyser::Options::most_bytes) limits it. Memory is kept from picture to picture. Threads:
-//! an analyser is `Send`, and [`Analyser::another`](analyser::Analyser::another) shares the weights.
+//! [`Analyser::memory_bytes`](analyser::Analyser::memory_bytes) states what a picture can take before it is analysed: in the
+//! worst case, where its scale is not known. [`Options::most_bytes`](analyser::Options::most_bytes) is a limit, which only
+//! pictures that turn out to need more are refused for. Memory is kept from picture to picture. Threads: an analyser is
+//! `Send`, and [`Analyser::another`](analyser::Analyser::another) shares the weights.
 //!
 //! # Errors
 //!
 //! Every [`error::Error`] says what was found, what was expected and what to do. [`error::Error::kind`] says who can fix
-//! it: the picture or an option, a model, or a bug. No picture, file or model makes the library panic.
+//! it: the picture or an option, a model, or a bug. No picture, number, file or model makes the library panic.
 //!
 //! # Units
 //!

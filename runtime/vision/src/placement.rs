@@ -166,11 +166,12 @@ fn check_size((width, height): (u32, u32), most_px: u64) -> Result<()> {
         return Ok(());
     }
     let found = format!("{width}x{height} pixels at the scale of the models");
-    Err(Error::picture(
-        found,
-        format!("at most {most_px} pixels in total"),
-        "Crop the picture, or correct its pitch in um per pixel",
-    ))
+    let (within, todo) = if most_px < MAX_TILED_PX {
+        (" within the limit on memory", "Raise the limit, crop the picture, or correct its pitch in um per pixel")
+    } else {
+        ("", "Crop the picture, or correct its pitch in um per pixel")
+    };
+    Err(Error::picture(found, format!("at most {most_px} pixels in total{within}"), todo))
 }
 
 /// As [`Rescaler::rescale`], for a single picture, up to [`MAX_TILED_PX`].

@@ -29,9 +29,12 @@ use crate::{
 ///     None => println!("not counted: {}", found.reason()),
 /// }
 /// for cell in found.cells() {
-///     // Pixels of the super-resolved picture to pixels of the input.
-///     let [x, y] = found.scaled().placement.on_input_px([cell.x_px, cell.y_px]);
-///     println!("{} at {x:.1}, {y:.1}", cell.kind.name());
+///     // Cells are measured on the super-resolved picture; these are pixels of the input.
+///     let ([x, y], diameter) = (found.input_px(cell), found.input_diameter_px(cell));
+///     println!("{} at {x:.1}, {y:.1}, {diameter:.1} px", cell.kind.name());
+///     if let Some(um) = found.diameter_um(cell) {
+///         println!("{um:.1} um");
+///     }
 /// }
 /// # Ok::<(), bloodseg_vision::error::Error>(())
 /// ```
@@ -64,7 +67,24 @@ impl<'a> Found<'a> {
         &self.analysis.cells
     }
 
-    /// One number per pixel of [`Self::picture`]: 0 is background, cells and platelets are 1 and above.
+    /// The centre of a cell in pixels of the input.
+    pub fn input_px(&self, cell: &Cell) -> [f64; 2] {
+        self.scaled().placement.on_input_px([cell.x_px, cell.y_px])
+    }
+
+    /// The diameter of the disk of a cell's area, in pixels of the input.
+    pub fn input_diameter_px(&self, cell: &Cell) -> f64 {
+        cell.equivalent_diameter_px * self.scaled().placement.input_px_per_sr_px()
+    }
+
+    /// The same in micrometres, if the pitch is known. If `scaled().source` is [`PitchSource::Measured`], the pitch is an
+    /// estimate from red cells of 7.5 um, and so is the diameter.
+    pub fn diameter_um(&self, cell: &Cell) -> Option<f64> {
+        self.scaled().um_per_sr_px().map(|um| cell.equivalent_diameter_px * um)
+    }
+
+    /// One number per pixel of [`Self::picture`]: 0 is background, cells and platelets are 1 and above. A picture that was
+    /// not counted has labels of the same size, all 0.
     pub fn labels(&self) -> &'a Labels {
         &self.analysis.labels
     }
@@ -101,8 +121,8 @@ impl<'a> Found<'a> {
         is_known.then_some(placement.scale)
     }
 
-    /// What was noticed about the scale: [`Note::Outlier`] for a picture that is analysed at its own, because its cells
-    /// differ in size from those of the other pictures.
+    /// What was noticed about the scale: [`Note::Outlier`] for a picture that is analysed at its own scale, because its
+    /// cells differ in size from those of the other pictures.
     pub fn note(&self) -> Option<Note> {
         self.note
     }

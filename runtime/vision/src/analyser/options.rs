@@ -3,6 +3,7 @@
 use crate::{
     error::{Error, Result},
     geometry::PITCHES_UM,
+    pipeline::limits::MAX_WORKERS,
 };
 
 /// How pictures are analysed. The default determines the scale of every picture from its red cells.
@@ -15,14 +16,14 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
-    /// Edge of a pixel of the pictures in the specimen, in micrometres. It determines the scale, and takes precedence over
-    /// what files say.
+    /// Edge of a pixel of the pictures in the specimen, in micrometres, 0.01 to 100. It determines the scale, unless
+    /// pictures are analysed as they are, and takes precedence over what files say.
     pub um_per_px: Option<f64>,
     /// Analyses pictures unchanged: they are at the scale of the models, with red cells of about 5.5 pixels.
     pub as_is: bool,
     /// Also counts cells in pictures that are out of focus, empty, or badly exposed, but never at an unknown scale.
     pub any_quality: bool,
-    /// Threads for the tiles of a picture, 1 or 2. Results do not depend on it.
+    /// Threads for the tiles of a picture, 1 or 2; by default 1. Results do not depend on it.
     pub threads: usize,
     /// Most heap bytes, as [`Analyser::memory_bytes`](super::Analyser::memory_bytes) counts them. Pictures that would take
     /// more at their scale are refused.
@@ -68,13 +69,21 @@ impl Options {
 
     /// Refuses values that make no sense.
     pub(super) fn check(&self) -> Result<()> {
-        match self.um_per_px {
-            Some(um) if !PITCHES_UM.contains(&um) => Err(Error::picture(
-                format!("a pitch of {um} um per pixel"),
-                format!("{} to {}", PITCHES_UM.start(), PITCHES_UM.end()),
-                "Pass the pitch in micrometres, or none to measure the red cells",
-            )),
-            _ => Ok(()),
+        if !(1..=MAX_WORKERS).contains(&self.threads) {
+            return Err(Error::picture(format!("{} threads", self.threads), format!("1 to {MAX_WORKERS}"), ""));
         }
+        self.um_per_px.map_or(Ok(()), check_pitch)
     }
+}
+
+/// Refuses a pitch that no microscope has.
+pub(super) fn check_pitch(um_per_px: f64) -> Result<()> {
+    if PITCHES_UM.contains(&um_per_px) {
+        return Ok(());
+    }
+    Err(Error::picture(
+        format!("a pitch of {um_per_px} um per pixel"),
+        format!("{} to {}", PITCHES_UM.start(), PITCHES_UM.end()),
+        "Pass the pitch in micrometres, or none to measure the red cells",
+    ))
 }

@@ -3,7 +3,7 @@
 use image::Rgb;
 
 use super::*;
-use crate::{engine::fixture, error::ErrorKind, frame::quality::Verdict, scale::Learning};
+use crate::{engine::fixture, error::ErrorKind, frame::quality::Verdict, placement::Placement, scale::Learning};
 use bloodseg_smear::SmearSpec;
 
 fn smear(seed: u64, scale: f64) -> RgbImage {
@@ -83,4 +83,68 @@ fn a_limit_on_memory_refuses_what_would_take_more() {
     for (width, height) in [(64, 64), (2000, 1500), (9000, 10), (10, 9000)] {
         assert!(scaled.memory_bytes(width, height) <= most_bytes, "{width}x{height}");
     }
+}
+
+#[test]
+fn numbers_of_a_caller_that_make_no_sense_are_errors_and_no_verdict() {
+    let picture = smear(1, 0.5);
+    let mut analyser = analyser(Options::default());
+    let pitch = |um| Known { um_per_px: Some(um), ..Known::default() };
+    let placed = |scale, x| Known { placement: Placement { scale, start_px: [x, 0.0] }, ..Known::default() };
+    let none = [0.0, -3.0, 1e-5, 1e-300, 101.0, f64::NAN, f64::INFINITY];
+    let all = none.into_iter().flat_map(|number| {
+        let product = Known { um_per_px: Some(0.5), ..placed(number, 0.0) };
+        [pitch(number), product]
+    });
+    let placements = [placed(0.0, 0.0), placed(-1.0, 0.0), placed(f64::NAN, 0.0), placed(1.0, f64::NAN)];
+    for known in all.chain(placements) {
+        if known.placement.scale == 101.0 {
+            continue;
+        }
+        let error = analyser.analyse_known(&picture, &known).map(|found| found.verdict()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input, "{known:?}: {error}");
+        // The same as the pitch of the options.
+        analyser.memory_bytes_known(480, 360, &known);
+    }
+    for threads in [0, 3, 1000] {
+        assert!(Analyser::new(&Models::embedded().unwrap(), Options::default().threads(threads)).is_err());
+        assert!(analyser.another_with(threads).is_err());
+    }
+}
+
+#[test]
+fn after_a_failure_the_picture_before_is_not_the_latest() {
+    let picture = smear(1, 0.5);
+    let mut analyser = analyser(Options::default().um_per_px(0.5).most_bytes(48 << 20));
+    let fail: [fn(&mut Analyser) -> bool; 4] = [
+        |analyser| analyser.analyse_rgb(vec![1; 7], 64, 48).is_err(),
+        |analyser| analyser.analyse(&RgbImage::new(0, 0)).is_err(),
+        |analyser| analyser.analyse(&RgbImage::new(20_000, 1)).is_err(),
+        |analyser| {
+            let known = Known { placement: Placement { scale: 0.0, start_px: [0.0; 2] }, ..Known::default() };
+            analyser.analyse_known(&RgbImage::new(64, 64), &known).is_err()
+        },
+    ];
+    for (at, fail) in fail.into_iter().enumerate() {
+        assert!(analyser.analyse(&picture).unwrap().is_counted());
+        assert!(fail(&mut analyser) && analyser.latest().is_none(), "{at}");
+    }
+}
+
+#[test]
+fn the_pitch_of_a_file_counts_in_the_memory_that_is_stated() {
+    let analyser = analyser(Options::default());
+    let known = |um| Known { um_per_px: Some(um), ..Known::default() };
+    let given = |um| super::Analyser::new(&Models::embedded().unwrap(), Options::default().um_per_px(um)).unwrap();
+    for um in [0.2, 1.3, 6.0] {
+        // Not less than where the options have it: there, the size of red cells is never measured.
+        assert!(analyser.memory_bytes_known(320, 240, &known(um)) >= given(um).memory_bytes(320, 240), "{um}");
+    }
+}
+
+#[test]
+fn a_refusal_for_the_limit_on_memory_names_the_limit() {
+    let mut analyser = analyser(Options::default().um_per_px(1.3).most_bytes(8 << 20));
+    let error = analyser.analyse(&RgbImage::new(640, 480)).map(|found| found.verdict()).unwrap_err().to_string();
+    assert!(error.contains("limit on memory") && error.contains("Raise the limit"), "{error}");
 }

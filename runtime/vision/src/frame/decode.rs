@@ -290,9 +290,6 @@ fn open(path: &Path) -> Result<(File, u64)> {
     if !known.is_file() {
         return Err(Error::input(path, if known.is_dir() { "a folder" } else { "not a regular file" }, EXPECTED, ""));
     }
-    if known.len() == 0 {
-        return Err(Error::input(path, "an empty file", EXPECTED, "Copy it again from its source"));
-    }
     if known.len() > MAX_PICTURE_FILE_BYTES {
         return Err(Error::input(
             path,

@@ -134,6 +134,11 @@ impl Pipeline {
         self.has_latest.then_some(&self.latest)
     }
 
+    /// Makes [`Self::latest`] `None` until the next analysis.
+    pub(crate) fn forget(&mut self) {
+        self.has_latest = false;
+    }
+
     /// Exchanges the latest analysis for the memory of another, so that one can be written while the next is computed.
     pub fn exchange(&mut self, memory: Analysis) -> Analysis {
         self.has_latest = false;

@@ -57,6 +57,9 @@ impl Look {
 pub(super) fn at(file: &mut (impl BufRead + Seek), path: &Path) -> Result<Look> {
     let failed = |e: std::io::Error| Error::input(path, e, EXPECTED, "");
     let start = file.fill_buf().map_err(failed)?;
+    if start.is_empty() {
+        return Err(Error::input(path, "an empty file", EXPECTED, "Copy it again from its source"));
+    }
     if let Some((name, todo)) = foreign::name(start) {
         return Err(Error::input(path, name, EXPECTED, todo));
     }

@@ -1,10 +1,13 @@
 //! The pitch in a TIFF's metadata: from OME-TIFF, from ImageJ, or from the format's resolution.
 
+use crate::geometry::PITCHES_UM;
+
 /// Resolutions in dots per inch that programs write if they know none.
 const DEFAULT_DPI: [f64; 6] = [72.0, 75.0, 96.0, 100.0, 150.0, 300.0];
 
-/// Plausible pixel sizes of a microscope, in micrometres.
-const BELIEVABLE_UM: std::ops::RangeInclusive<f64> = 0.005..=20.0;
+/// Plausible pixel sizes of a microscope, in micrometres; all of them are pitches that can be analysed.
+const BELIEVABLE_UM: std::ops::RangeInclusive<f64> = 0.01..=20.0;
+const _: () = assert!(*BELIEVABLE_UM.start() >= *PITCHES_UM.start() && *BELIEVABLE_UM.end() <= *PITCHES_UM.end());
 
 const UM_PER_INCH: f64 = 25_400.0;
 const UM_PER_CM: f64 = 10_000.0;
