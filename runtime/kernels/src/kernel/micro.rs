@@ -65,7 +65,7 @@ impl Block<'_> {
 }
 
 /// Stores the levels of fewer channels. Not inlined: the compiler would see that both ways copy `to.len()` bytes, and call
-/// memcpy for the usual length, too. Cold: no vector of sums is moved out of its register for this call.
+/// memcpy for the usual length, too.
 #[cold]
 #[inline(never)]
 fn store_part(to: &mut [u8], levels: [u8; BLOCK]) {
