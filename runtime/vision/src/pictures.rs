@@ -136,6 +136,14 @@ fn native_bytes(labels: &Labels) -> Vec<u8> {
     bytes
 }
 
+/// Writes labels as a 16-bit grey PNG, atomically.
+///
+/// # Errors
+/// [`Error::Output`] if it cannot be written.
+pub fn write_labels(path: &Path, labels: &Labels) -> Result<()> {
+    png(AtomicFile::create, path, &native_bytes(labels), labels.dimensions(), ExtendedColorType::L16)
+}
+
 /// Writes a picture as PNG, atomically.
 ///
 /// # Errors
@@ -252,6 +260,10 @@ mod tests {
         let overlay = read(".overlay.png").into_rgb8();
         assert_eq!([2, 3, 4].map(|x| *overlay.get_pixel(x, 1)), [Rgb([9, 8, 7]), OUTLINE, Rgb([9, 8, 7])]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+        write_labels(&folder.path().join("alone.png"), &analysis.labels).unwrap();
+        let [alone, beside] =
+            ["alone.png", "a.b.labels.png"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        assert_eq!(alone, beside);
     }
 
     #[test]

@@ -142,8 +142,12 @@ pub fn read_header(path: &Path, most_px: u64) -> Result<Header> {
 
 /// As [`read_picture`], from bytes in memory; `path` names them in errors.
 pub fn read_picture_bytes(bytes: &[u8], path: &Path, most_px: u64) -> Result<RgbImage> {
-    let wanted = Wanted::first(Most::px(most_px));
-    decode_from(Cursor::new(bytes), bytes.len() as u64, path, wanted).map(|decoded| decoded.picture)
+    read_bytes(bytes, path, Wanted::first(Most::px(most_px))).map(|decoded| decoded.picture)
+}
+
+/// As [`read`], from bytes in memory; `path` names them in errors.
+pub fn read_bytes(bytes: &[u8], path: &Path, wanted: Wanted) -> Result<Decoded> {
+    decode_from(Cursor::new(bytes), bytes.len() as u64, path, wanted)
 }
 
 /// Reads a mask as one 8-bit channel (luma if it has three), without thresholding.

@@ -101,10 +101,6 @@ fn check_manifest(manifest: &Manifest, role: Role, origin: &str) -> Result<()> {
     if manifest.golden.generator != golden::GENERATOR {
         return fault(format!("golden generator {:?}", manifest.golden.generator), format!("{:?}", golden::GENERATOR));
     }
-    let pitch = &manifest.pitch;
-    if ![pitch.um_per_px, pitch.least_um_per_px, pitch.greatest_um_per_px].iter().all(|p| p.is_finite() && *p > 0.0) {
-        return fault(format!("pitch of {} um", pitch.um_per_px), "pitches above 0".into());
-    }
     match (role, &manifest.cells) {
         (Role::Segmentation, None) => fault("no [cells]".into(), "the rule for extracting cells".into()),
         (Role::SuperResolution, Some(_)) => fault("[cells]".into(), "none in a super-resolution model".into()),

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     fs::File,
     io::{ErrorKind, Read},
     path::Path,
@@ -79,6 +80,11 @@ impl Models {
         self.ssr.is_built_in() && self.unet.is_built_in()
     }
 
+    /// Whether cells are reported as red, white or platelet, and not only as cells.
+    pub fn has_kinds(&self) -> bool {
+        self.unet.manifest.output.shape[1] == gate::CHANNELS_WITH_KINDS
+    }
+
     /// The embedded models.
     ///
     /// # Errors
@@ -114,6 +120,19 @@ impl Models {
             ssr: Model::load(folder, "ssr", Role::SuperResolution)?,
             unet: Model::load(folder, "unet", Role::Segmentation)?,
         })
+    }
+}
+
+/// Names, versions and pitch: `ssr 0.2.0 and unet 0.2.0 for 1.374 um per pixel, with kinds`.
+impl fmt::Display for Models {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [ssr, unet] = [&self.ssr.manifest, &self.unet.manifest];
+        let kinds = if self.has_kinds() { "with" } else { "without" };
+        write!(
+            f,
+            "{} {} and {} {} for {} um per pixel, {kinds} kinds",
+            ssr.name, ssr.version, unet.name, unet.version, unet.pitch.um_per_px
+        )
     }
 }
 
@@ -171,13 +190,16 @@ mod tests {
         assert!(!models.are_built_in());
         assert_eq!(models.ssr.manifest.role, Role::SuperResolution);
         assert!(models.unet.manifest.cells.is_some());
+        let text = models.to_string();
+        assert!(!models.has_kinds() && text.ends_with("um per pixel, without kinds"), "{text}");
+        assert!(text.starts_with(&format!("ssr {} and unet ", models.ssr.manifest.version)), "{text}");
     }
 
     #[test]
     #[cfg(built_in_models)]
     fn the_built_in_models_are_what_their_manifests_say_and_compute_it_with_every_kernel() {
         let models = Models::embedded().unwrap();
-        assert!(models.are_built_in());
+        assert!(models.are_built_in() && models.has_kinds());
         for model in [&models.ssr, &models.unet] {
             gate::check(&model.manifest, model.manifest.role, &model.onnx, "built-in").unwrap();
             for kernel in Setup::kernels() {

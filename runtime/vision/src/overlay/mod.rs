@@ -68,8 +68,21 @@ impl Base {
         Ok(Self { input: Some(copy), placement: placement.on_copy(&copied), ruler })
     }
 
-    /// Draws the overlay on the held input, or on a copy of the super-resolved picture.
-    pub(crate) fn draw(self, analysis: &Analysis) -> RgbImage {
+    /// Draws the overlay on the held input, or on a copy of the super-resolved picture, and returns it. The placement of the
+    /// base must be that of the analysis.
+    ///
+    /// ```
+    /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models, overlay::{Base, Ruler}};
+    ///
+    /// let input = image::RgbImage::from_pixel(640, 480, image::Rgb([230, 225, 235]));
+    /// let mut analyser = Analyser::new(&Models::embedded()?, Options::default().um_per_px(0.1).any_quality())?;
+    /// let found = analyser.analyse(&input)?;
+    /// let ruler = Ruler { um_per_px: 0.1, is_estimate: false };
+    /// let overlay = Base::of_input(input, &found.scaled().placement, Some(ruler))?.draw(found.analysis());
+    /// assert_eq!(overlay.dimensions(), (640, 480));
+    /// # Ok::<(), bloodseg_vision::error::Error>(())
+    /// ```
+    pub fn draw(self, analysis: &Analysis) -> RgbImage {
         let looks = looks(analysis);
         let mut drawn = match self.input {
             Some(mut input) => {

@@ -58,6 +58,19 @@ fn tiffs_of_other_layouts_come_out_as_they_are() {
 }
 
 #[test]
+fn bytes_have_the_metadata_of_their_file() {
+    let description: Vec<u32> =
+        "<OME><Pixels PhysicalSizeX=\"0.25\" PhysicalSizeY=\"0.25\"/></OME>\0".bytes().map(u32::from).collect();
+    let bytes =
+        made((3, 1), &[&tags(8, 1, 1, 1)[..], &[(270, 2, description)]].concat(), Cut::Strips(1), &[vec![0, 100, 255]]);
+    let wanted = Wanted::first(Most::px(10));
+    let of_bytes = super::super::read_bytes(&bytes, Path::new("made"), wanted).unwrap();
+    assert_eq!(of_bytes.metadata.um_per_px, Some(0.25));
+    let folder = Folder::new();
+    assert_eq!(read(&folder.file("a.tif", &bytes), wanted).unwrap(), of_bytes);
+}
+
+#[test]
 fn a_channel_that_is_no_alpha_is_left_out_and_does_not_spoil_the_others() {
     let pixels: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200, 0]).collect();
     let wanted: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200]).collect();
