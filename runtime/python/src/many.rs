@@ -16,7 +16,7 @@ use bloodseg_vision::{
     error::Error,
 };
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::prelude::*;
+use pyo3::{exceptions::PyOverflowError, prelude::*};
 
 use crate::{
     errors::{Failure, guarded},
@@ -54,16 +54,25 @@ pub(crate) fn listed(arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {
 ///
 /// # Errors
 /// [`Error::Picture`] for none, or more than [`MAX_THREADS`].
-pub(crate) fn threads(given: Option<usize>, count: usize) -> PyResult<usize> {
+pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResult<usize> {
     let threads = match given {
         None => available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
-        Some(threads) if (1..=MAX_THREADS).contains(&threads) => threads,
-        Some(threads) => {
-            let expected = format!("1 to {MAX_THREADS}");
-            return Err(Failure::Ours(Error::picture(format!("threads={threads}"), expected, "")).into());
-        }
+        Some(threads) => within("threads", threads, 1, MAX_THREADS as u64)? as usize,
     };
     Ok(threads.min(count.max(1)))
+}
+
+/// A whole number of Python of `least` to `most`.
+///
+/// # Errors
+/// [`Error::Picture`] for another one, also one that no type of Rust has; a `TypeError` for what is no whole number.
+pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64) -> PyResult<u64> {
+    let fault = || Error::picture(format!("{name}={given}"), format!("a whole number of {least} to {most}"), "");
+    match given.extract::<u64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Err(error) if !error.is_instance_of::<PyOverflowError>(given.py()) => Err(error),
+        _ => Err(Failure::Ours(fault()).into()),
+    }
 }
 
 /// Results in the order of `arrays`, the same for any number of threads: the common scale is fixed before the first

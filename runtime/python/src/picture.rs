@@ -6,7 +6,11 @@ use bloodseg_vision::{
 };
 use image::RgbImage;
 use numpy::{PyArray2, PyArray3, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::prelude::*;
+use pyo3::{
+    intern,
+    prelude::*,
+    types::{PyBytes, PyString},
+};
 
 use crate::errors::Failure;
 
@@ -19,11 +23,20 @@ const EXPECTED: &str = "a NumPy array of uint8 with shape (height, width, 3), or
 pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Failure> {
     let Ok(untyped) = array.cast::<PyUntypedArray>() else {
         let name = array.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string());
-        let todo = "Pass numpy.asarray(picture)";
+        let is_file = array.is_instance_of::<PyString>()
+            || array.is_instance_of::<PyBytes>()
+            || array.hasattr(intern!(array.py(), "__fspath__")).unwrap_or(false);
+        let todo = match is_file {
+            true => "Read it: numpy.asarray(PIL.Image.open(path).convert(\"RGB\"))",
+            false => "Pass numpy.asarray(picture)",
+        };
         return Err(Error::picture(format!("an object of type {name}"), EXPECTED, todo).into());
     };
     let shape = untyped.shape().to_vec();
-    check(untyped, &shape)?;
+    let fits = check_shape(&shape);
+    // An array that is repeated by its strides can have more levels than can ever be looked at.
+    check_type(untyped, || fits.is_ok().then(|| greatest(untyped)).flatten())?;
+    fits?;
     match shape.as_slice() {
         [height, width, 3] => rgb(copied(array.cast::<PyArray3<u8>>().map_err(PyErr::from)?)?, *width, *height),
         [height, width] => {
@@ -34,18 +47,39 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
     }
 }
 
-/// Refuses arrays of another type, shape or size, before any pixel is read.
-fn check(array: &Bound<'_, PyUntypedArray>, shape: &[usize]) -> Result<()> {
+/// Refuses arrays of another type, with a remedy for the levels that they hold.
+fn check_type(array: &Bound<'_, PyUntypedArray>, greatest: impl FnOnce() -> Option<f64>) -> Result<()> {
     let dtype = array.dtype();
-    if !dtype.is_equiv_to(&numpy::dtype::<u8>(array.py())) {
-        let todo = match dtype.kind() {
-            b'f' => "Convert it: (255 * array).round().astype(numpy.uint8) for levels from 0 to 1",
-            b'u' | b'i' if dtype.itemsize() == 2 => "Convert it: (array >> 8).astype(numpy.uint8) for levels of 16 bit",
-            b'b' => "Pass the picture and not a mask",
-            _ => "Convert it to levels from 0 to 255: array.astype(numpy.uint8)",
-        };
-        return Err(Error::picture(format!("an array of {dtype}"), EXPECTED, todo));
+    if dtype.is_equiv_to(&numpy::dtype::<u8>(array.py())) {
+        return Ok(());
     }
+    let most = if matches!(dtype.kind(), b'f' | b'u' | b'i') { greatest() } else { None };
+    let todo = match (dtype.kind(), most) {
+        (b'b', _) => "Pass the picture and not a mask",
+        (_, Some(most)) if most.is_nan() => "Replace NaN first: it is no level",
+        (b'f', Some(most)) if most <= 1.0 => {
+            "Convert it: (255 * array).round().astype(numpy.uint8) for levels from 0 to 1"
+        }
+        (_, Some(most)) if most <= 255.0 => "Convert it: array.round().astype(numpy.uint8) for levels from 0 to 255",
+        (b'u' | b'i', Some(most)) if most <= 4095.0 => {
+            "Convert it: (array >> 4).astype(numpy.uint8) for levels of 12 bit, (array >> 8) for 16 bit"
+        }
+        (b'u' | b'i', Some(most)) if most <= 65_535.0 => {
+            "Convert it: (array >> 8).astype(numpy.uint8) for levels of 16 bit"
+        }
+        _ => "Convert it to levels from 0 to 255, of type numpy.uint8",
+    };
+    let up_to = most.map_or_else(String::new, |most| format!(" with levels up to {most}"));
+    Err(Error::picture(format!("an array of {dtype}{up_to}"), EXPECTED, todo))
+}
+
+/// The greatest level of an array of numbers; `None` for one without.
+fn greatest(array: &Bound<'_, PyUntypedArray>) -> Option<f64> {
+    array.call_method0(intern!(array.py(), "max")).ok()?.extract().ok()
+}
+
+/// Refuses arrays of another shape or size, before any pixel is read.
+fn check_shape(shape: &[usize]) -> Result<()> {
     let todo = match shape {
         [_, _, 3] | [_, _] => {
             let side = |px: usize| (1..=MAX_PICTURE_SIDE_PX as usize).contains(&px);
@@ -76,9 +110,11 @@ fn words(shape: &[usize]) -> String {
 /// The bytes of an array in the order of its indices, whatever its strides.
 fn copied<D: numpy::ndarray::Dimension>(array: &Bound<'_, numpy::PyArray<u8, D>>) -> PyResult<Vec<u8>> {
     let array = array.try_readonly().map_err(PyErr::from)?;
-    Ok(match array.as_slice() {
-        Ok(slice) => slice.to_vec(),
-        Err(_) => array.as_array().iter().copied().collect(),
+    let view = array.as_array();
+    // Not numpy's `as_slice`: it takes an array in Fortran order too, whose bytes are in another order than its indices.
+    Ok(match view.as_slice() {
+        Some(slice) => slice.to_vec(),
+        None => view.iter().copied().collect(),
     })
 }
 

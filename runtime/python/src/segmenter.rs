@@ -8,6 +8,7 @@ use std::{
 use bloodseg_vision::{
     analyser::{Analyser, Options},
     error::Error,
+    frame::limits::MAX_PICTURE_SIDE_PX,
 };
 use pyo3::{
     prelude::*,
@@ -40,8 +41,9 @@ impl Segmenter {
         any_quality: bool,
         models: Option<PathBuf>,
         key: Option<String>,
-        most_bytes: Option<u64>,
+        most_bytes: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let most_bytes = most_bytes.map(|bytes| many::within("most_bytes", &bytes, 0, u64::MAX)).transpose()?;
         let options = Options { um_per_px, as_is, any_quality, most_bytes, threads: 1 };
         let loaded = models::load(models.as_deref(), key.as_deref())?;
         let analyser = py.detach(|| guarded(|| Ok(Analyser::new(&loaded, options)?)))?;
@@ -67,18 +69,20 @@ impl Segmenter {
         &self,
         py: Python<'_>,
         arrays: &Bound<'_, PyAny>,
-        threads: Option<usize>,
+        threads: Option<Bound<'_, PyAny>>,
         return_exceptions: bool,
     ) -> PyResult<Vec<Py<PyAny>>> {
         let arrays = many::listed(arrays)?;
-        let threads = many::threads(threads, arrays.len())?;
+        let threads = many::threads(threads.as_ref(), arrays.len())?;
         let analyser = self.another().map_err(PyErr::from)?;
         many::segment(py, analyser, &arrays, threads, return_exceptions)
     }
 
     /// Most bytes that the analysis of a picture takes, with the models and the result, without the picture itself.
-    fn memory_bytes(&self, width: u32, height: u32) -> u64 {
-        self.analyser().memory_bytes(width, height)
+    fn memory_bytes(&self, width: Bound<'_, PyAny>, height: Bound<'_, PyAny>) -> PyResult<u64> {
+        let side = |name: &str, px: &Bound<'_, PyAny>| many::within(name, px, 1, MAX_PICTURE_SIDE_PX.into());
+        let (width, height) = (side("width", &width)?, side("height", &height)?);
+        Ok(self.analyser().memory_bytes(width as u32, height as u32))
     }
 
     /// For pickle: Dask sends a segmenter to its workers, which load the models again.
@@ -95,7 +99,19 @@ impl Segmenter {
 
     fn __repr__<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         let models = self.models.as_ref().map_or_else(|| "built-in".to_owned(), |path| path.display().to_string());
-        PyString::new(py, &format!("<bloodseg.Segmenter: models {models}>"))
+        let Options { um_per_px, as_is, any_quality, most_bytes, .. } = *self.analyser().options();
+        let mut words = format!("<bloodseg.Segmenter: models {models}");
+        let numbers =
+            [("um_per_px", um_per_px.map(|um| um.to_string())), ("most_bytes", most_bytes.map(|b| b.to_string()))];
+        for (name, value) in numbers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            words += &format!(", {name}={value}");
+        }
+        for (name, is_set) in [("as_is", as_is), ("any_quality", any_quality)] {
+            if is_set {
+                words += &format!(", {name}=True");
+            }
+        }
+        PyString::new(py, &(words + ">"))
     }
 }
 

@@ -1,6 +1,8 @@
 """Errors, threads, memory and types."""
 
 import concurrent.futures
+import doctest
+import pathlib
 import pickle
 import shutil
 import signal
@@ -20,10 +22,20 @@ import bloodseg
     ("array", "found", "todo"),
     [
         (np.zeros((8, 8, 3), np.float32), "an array of float32", "(255 * array)"),
-        (np.zeros((8, 8, 3), np.uint16), "an array of uint16", ">> 8"),
+        (np.full((8, 8, 3), 200.0), "an array of float64 with levels up to 200", "Convert it: array.round()"),
+        (np.full((8, 8, 3), np.nan), "an array of float64 with levels up to NaN", "Replace NaN"),
+        (np.full((8, 8, 3), 70_000.0), "an array of float64", "to levels from 0 to 255"),
+        (np.full((8, 8, 3), 60_000, np.uint16), "an array of uint16", "(array >> 8)"),
+        (np.full((8, 8, 3), 4000, np.uint16), "an array of uint16", "(array >> 4)"),
+        (np.full((8, 8, 3), 255, np.uint16), "an array of uint16", "array.round()"),
+        (np.zeros((8, 8, 3), complex), "an array of complex128", "numpy.uint8"),
+        (np.zeros((0, 8, 3), np.uint16), "an array of uint16", "numpy.uint8"),
+        (np.broadcast_to(np.float32(0), (2**39, 2**20, 3)), "an array of float32", "numpy.uint8"),
+        (np.array([["a"]]), "an array of <U1", "numpy.uint8"),
         (np.zeros((8, 8, 3), bool), "an array of bool", "not a mask"),
         (np.zeros((8, 8, 3), np.int64), "an array of int64", "astype"),
-        (np.zeros((8, 8, 3), object), "an array of object", "astype"),
+        (np.full((8, 8, 3), -1, np.int8), "an array of int8", "astype"),
+        (np.zeros((8, 8, 3), object), "an array of object", "numpy.uint8"),
         (np.zeros((8, 8, 4), np.uint8), "an array of shape (8, 8, 4)", "array[..., :3]"),
         (np.zeros((8, 8, 1), np.uint8), "an array of shape (8, 8, 1)", "array[..., 0]"),
         (np.zeros((3, 8, 8), np.uint8), "an array of shape (3, 8, 8)", "moveaxis"),
@@ -35,7 +47,8 @@ import bloodseg
         (np.broadcast_to(np.uint8(0), (2**40, 2**20, 3)), "an array of shape", "Crop"),
         ([[[0, 0, 0]]], "an object of type list", "numpy.asarray"),
         (None, "an object of type NoneType", "numpy.asarray"),
-        ("picture.png", "an object of type str", "numpy.asarray"),
+        ("picture.png", "an object of type str", "PIL.Image.open"),
+        (pathlib.Path("picture.png"), "an object of type PosixPath", "PIL.Image.open"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_words(array, found, todo):
@@ -118,11 +131,11 @@ def test_a_list_keeps_its_order_and_names_the_first_picture_that_cannot_be_used(
     for wrong, found in [(small[0], "a single array"), (7, "an object of type int")]:
         with pytest.raises(bloodseg.InputError, match=found):
             bloodseg.segment_many(wrong)
-    for threads in (0, 1000):
-        with pytest.raises(bloodseg.InputError, match="threads"):
+    for threads in (0, 1000, -1, 10**30):
+        with pytest.raises(bloodseg.InputError, match=f"threads={threads}"):
             bloodseg.segment_many(small, threads=threads)
-    with pytest.raises(OverflowError):
-        bloodseg.segment_many(small, threads=-1)
+    with pytest.raises(TypeError):
+        bloodseg.segment_many(small, threads=1.5)
 
 
 def test_an_error_of_an_iterator_passes_through():
@@ -181,6 +194,12 @@ def test_a_limit_on_memory_refuses_what_does_not_fit(frame):
         bloodseg.segment(np.zeros((1000, 1000, 3), np.uint8), as_is=True, most_bytes=2 * fits)
     with pytest.raises(bloodseg.InputError, match="limit of 1000 bytes"):
         bloodseg.Segmenter(most_bytes=1000)
+    for bytes in (-1, 10**30):
+        with pytest.raises(bloodseg.InputError, match="most_bytes"):
+            bloodseg.Segmenter(most_bytes=bytes)
+    for sides in [(0, 5), (-1, 5), (5, 16385), (5, 10**30)]:
+        with pytest.raises(bloodseg.InputError, match="width|height"):
+            bloodseg.memory_bytes(*sides)
 
 
 def test_results_and_segmenters_and_errors_cross_processes(frame):
@@ -200,6 +219,67 @@ def test_points_of_the_picture_lie_on_the_input(small):
     assert np.abs(x - result.cells["input_x_px"]).max() < 0.1 and np.abs(y - result.cells["input_y_px"]).max() < 0.1
     low, high = result.um_per_px_range
     assert low < result.um_per_px < high and result.pitch_source == "measured"
+
+
+def layouts(array):
+    """The same pixels in every order of memory."""
+    turned = np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1]
+    gaps = np.zeros((2 * array.shape[0], 3 * array.shape[1], *array.shape[2:]), np.uint8)[::2, ::3]
+    gaps[...] = array
+    back = np.moveaxis(np.ascontiguousarray(np.moveaxis(array, -1, 0)), 0, -1)
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    return {"Fortran": np.asfortranarray(array), "turned": turned, "gaps": gaps, "moved": back, "read-only": read_only}
+
+
+def test_the_order_of_an_array_in_memory_does_not_matter(small):
+    grey = np.ascontiguousarray(small[0][:, :-7, 1])
+    assert grey.shape[0] != grey.shape[1]
+    for array in (small[0], grey):
+        wanted = bloodseg.segment(array)
+        assert wanted.count > 5
+        for name, layout in layouts(array).items():
+            assert np.array_equal(layout, array)
+            for result in (bloodseg.segment(layout), *bloodseg.segment_many([layout])):
+                assert np.array_equal(result.labels, wanted.labels) and result.count == wanted.count, name
+    # A square one in another order is its mirror image, which nothing but its labels shows.
+    square = grey[: min(grey.shape), : min(grey.shape)]
+    wanted, mirrored = bloodseg.segment(square, 0.2), bloodseg.segment(np.asfortranarray(square), 0.2)
+    assert np.array_equal(wanted.labels, mirrored.labels)
+
+
+def test_labels_lie_on_the_input(small):
+    for options in [{}, {"as_is": True, "any_quality": True}]:
+        result = bloodseg.segment(small[0], **options)
+        labels = result.labels_on_input(small[0].shape)
+        assert labels.shape == small[0].shape[:2] and labels.dtype == np.uint16
+        compared = 0
+        for cell, x, y in zip(*(result.cells[name] for name in ("cell", "input_x_px", "input_y_px"))):
+            rows, columns = np.nonzero(labels == cell)
+            # Smaller ones are hardly sampled.
+            if len(rows) > 20:
+                compared += 1
+                assert abs(rows.mean() + 0.5 - y) < 0.6 and abs(columns.mean() + 0.5 - x) < 0.6
+        assert compared > 5
+    assert not result.labels_on_input((4000, 10))[3000:].any()
+
+
+def test_a_pitch_that_the_cells_contradict_is_doubted(small):
+    um_per_px = bloodseg.segment(small[0]).um_per_px
+    assert bloodseg.segment(small[0], um_per_px).verdict == "good"
+    for options in [{"um_per_px": 3 * um_per_px}, {"um_per_px": um_per_px, "as_is": True}]:
+        result = bloodseg.segment(small[0], **options)
+        assert result.verdict == "scale_doubtful" and result.count and "check um_per_px" in result.reason
+
+
+def test_what_a_notebook_shows(small):
+    assert "(True, 'under_exposed')" in bloodseg.__doc__ and doctest.testmod(bloodseg).failed == 0
+    assert repr(bloodseg.Segmenter(0.2, as_is=True, most_bytes=10**9)).endswith(
+        "models built-in, um_per_px=0.2, most_bytes=1000000000, as_is=True>"
+    )
+    words = repr(bloodseg.segment(small[0]))
+    assert "red" in words and "platelets, good, pitch measured" in words
+    assert repr(bloodseg.segment(np.zeros((80, 80), np.uint8))) == "<bloodseg.Result: not counted, under_exposed>"
 
 
 def test_the_version_is_that_of_the_program():

@@ -3,7 +3,7 @@
 >>> import numpy, bloodseg
 >>> result = bloodseg.segment(numpy.zeros((240, 320, 3), numpy.uint8))
 >>> result.count is None, result.verdict
-(True, 'scale_unknown')
+(True, 'under_exposed')
 
 Lengths in ``_px`` are pixels of the super-resolved picture, whose origin is the outer corner of its first pixel; those in
 ``input_*_px`` are pixels of the array that was passed.

@@ -64,6 +64,7 @@ class Result:
     start_px: tuple[float, float]
     input_px_per_sr_px: float
     def on_input_px(self, x_px: float, y_px: float) -> tuple[float, float]: ...
+    def labels_on_input(self, shape: tuple[int, ...]) -> NDArray[np.uint16]: ...
 
 @final
 class Segmenter:

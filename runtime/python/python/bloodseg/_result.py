@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -39,7 +41,7 @@ class Result:
     pitch_source: str
     #: Whether it was analysed at a scale of its own, because its cells differ in size from those of the other pictures.
     is_outlier: bool
-    #: Where ``picture`` begins on the input, in pixels from the outer corner of its first pixel.
+    #: Where ``picture`` begins on the input: (x, y) in pixels of the input, from the outer corner of its first one.
     start_px: tuple
     #: Pixels of the input per pixel of ``picture``.
     input_px_per_sr_px: float
@@ -51,6 +53,25 @@ class Result:
             self.start_px[1] + y_px * self.input_px_per_sr_px,
         )
 
+    def labels_on_input(self, shape):
+        """Labels of the pixels of the input, uint16 of shape (height, width), the first two numbers of ``shape``.
+
+        A pixel has the label at its centre, and 0 outside what was analysed.
+        """
+        rows, inside_rows = self._on_sr(shape[0], self.start_px[1], self.labels.shape[0])
+        columns, inside_columns = self._on_sr(shape[1], self.start_px[0], self.labels.shape[1])
+        labels = self.labels[numpy.ix_(rows, columns)]
+        labels[~inside_rows, :] = 0
+        labels[:, ~inside_columns] = 0
+        return labels
+
+    def _on_sr(self, side_px, start_px, side_sr_px):
+        """The pixels of ``labels`` below the centres of the pixels of a side, and whether they exist."""
+        at = numpy.floor((numpy.arange(side_px) + 0.5 - start_px) / self.input_px_per_sr_px).astype(int)
+        return at.clip(0, side_sr_px - 1), (at >= 0) & (at < side_sr_px)
+
     def __repr__(self):
-        count = "not counted" if self.count is None else f"{self.count} cells"
-        return f"<bloodseg.Result: {count}, {self.verdict}>"
+        if self.count is None:
+            return f"<bloodseg.Result: not counted, {self.verdict}>"
+        kinds = "" if self.red is None else f" ({self.red} red, {self.white} white), {self.platelets} platelets"
+        return f"<bloodseg.Result: {self.count} cells{kinds}, {self.verdict}, pitch {self.pitch_source}>"
