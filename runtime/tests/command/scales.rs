@@ -137,6 +137,13 @@ fn a_wrong_pitch_is_doubted_and_no_scale_is_no_count() {
     assert!(ran.contains(": scale doubtful") && !ran.contains(" per mm2"), "{ran}");
     let row = &table(&at.join("doubtful/frames.csv"))[0];
     assert!(row["verdict"] == "scale_doubtful" && number(row, "cells") > 0.0, "{row:?}");
+    // Cells come apart into pieces that have the size of cells, and a picture that is not scaled has a pitch too.
+    for (name, factor, as_is) in [("pieces", 3.0, &[][..]), ("small", 0.5, &[]), ("not-scaled", 1.0, &["--as-is"])] {
+        let um = format!("{}", 7.5 / CELL_PX * factor);
+        done(at, &[&["segment", "in", "--out", name, "--um-per-px", &um], as_is].concat());
+        let row = &table(&at.join(name).join("frames.csv"))[0];
+        assert_eq!(row["verdict"], "scale_doubtful", "{name}");
+    }
     for flags in [&[][..], &["--any-quality"]] {
         let out = format!("none{}", flags.len());
         done(at, &[&["run", "stripes", "--out", &out, "--http", "off"], flags].concat());

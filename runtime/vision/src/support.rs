@@ -35,7 +35,7 @@ pub fn allowed_offset_levels(input_px: f64) -> f64 {
 }
 
 /// How one cell of the super-resolved picture agrees with the input.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CellConsistency {
     /// Mean absolute difference, in levels: the consistency of the cell.
     pub levels: f64,

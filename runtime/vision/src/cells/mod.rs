@@ -35,7 +35,7 @@ use crate::support::CellConsistency;
 ///
 /// The origin is the outer corner of the picture's first pixel, whose centre is therefore (0.5, 0.5). This way,
 /// coordinates can be divided by four or multiplied by a pitch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cell {
     /// The cell's number in the labels.
     pub label: u16,

@@ -9,6 +9,7 @@
 //! A size in pixels is good enough for counting. Micrometres from it are an estimate, because red cells differ between
 //! people ([`RED_CELL_UM`]).
 
+mod doubt;
 mod guess;
 mod look;
 mod pool;

@@ -5,12 +5,15 @@ use std::{borrow::Borrow, collections::BTreeMap};
 
 use image::RgbImage;
 
-use super::{Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, measure, probes, red_cell_px, size_in, um_per_px};
+use super::{
+    Estimate, Fit, Outcome, Pool, Pooled, RED_CELL_UM, doubt::is_doubtful, measure, probes, red_cell_px, size_in,
+    um_per_px,
+};
 use crate::{
     error::Result,
     frame::quality::Verdict,
     geometry::MAX_TILED_PX,
-    pipeline::{Analysis, Pipeline},
+    pipeline::Pipeline,
     placement::{PitchSource, Placement, Rescaler, Scaled},
 };
 
@@ -26,12 +29,6 @@ const NEAR_THE_POOL: f64 = 0.35;
 
 /// Longest side at which a picture of unknown scale is super-resolved for viewing, in pixels.
 pub(crate) const LOOK_PX: f64 = 128.0;
-
-/// Plausible median diameters of red cells, in micrometres; outside, the pitch is doubtful.
-const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
-
-/// Complete cells needed to doubt a pitch.
-const MIN_CELLS_TO_DOUBT: usize = 5;
 
 /// Consecutive live frames without a scale after which only one in [`LOOK_AGAIN`] is measured, because an empty slide
 /// must be cheap.
@@ -179,6 +176,7 @@ impl Scaler {
     pub fn as_it_is(&mut self, pipeline: &mut Pipeline, picture: &RgbImage, origin: &Scaled) -> Result<()> {
         self.at(pipeline, picture, 1.0)?;
         pipeline.set_scaled(*origin);
+        doubt(pipeline);
         Ok(())
     }
 
@@ -200,9 +198,7 @@ impl Scaler {
         let factor = pipeline.pitch().um_per_px / um_per_px;
         let placement = self.at(pipeline, picture, factor)?;
         pipeline.set_scaled(Scaled { placement: origin.placement.then(placement), ..*origin });
-        if pipeline.latest().is_some_and(is_doubtful) {
-            pipeline.set_verdict(Verdict::ScaleDoubtful);
-        }
+        doubt(pipeline);
         Ok(None)
     }
 
@@ -368,17 +364,11 @@ impl Measuring<'_> {
     }
 }
 
-/// Whether the pitch makes the median red cell of a good analysis implausibly small or large.
-fn is_doubtful(analysis: &Analysis) -> bool {
-    let Some(um_per_sr_px) = analysis.scaled.um_per_sr_px() else { return false };
-    let (mut whole, mut small, mut large) = (0, 0, 0);
-    for cell in analysis.cells.iter().filter(|cell| !cell.touches_border && cell.kind.may_be_red()) {
-        let diameter_um = cell.equivalent_diameter_px * um_per_sr_px;
-        whole += 1;
-        small += usize::from(diameter_um < PLAUSIBLE_CELL_UM.0);
-        large += usize::from(diameter_um > PLAUSIBLE_CELL_UM.1);
+/// Sets the verdict of an analysis that contradicts its pitch.
+fn doubt(pipeline: &mut Pipeline) {
+    if pipeline.latest().is_some_and(is_doubtful) {
+        pipeline.set_verdict(Verdict::ScaleDoubtful);
     }
-    analysis.quality.verdict.is_good() && whole >= MIN_CELLS_TO_DOUBT && 2 * small.max(large) > whole
 }
 
 /// The scale in words: `scale 7.10 (measured: red cells of 38.8 px)`; empty if unknown.

@@ -1,0 +1,131 @@
+//! Whether a given pitch contradicts the cells that were found at it.
+//!
+//! At a wrong pitch, cells have the wrong size, or come apart: at two and more times the true pitch the models find pieces,
+//! which can have the size of cells, but neither their roundness nor their uniformity.
+//!
+//! The limits were chosen on every seventh picture of the four laboratories in `data/README.md`, with the pitch that
+//! their cells have times 0.4 to 6. On 96 others, 96 pictures are doubted at twice the pitch, 95 at 2.5, 90 at 3, 93 at 4, and 96
+//! at 6 times; at 0.8 and 1.25 times none. At the true pitch none of all 669 is.
+
+use crate::{cells::Cell, pipeline::Analysis};
+
+/// Plausible median diameters of red cells, in micrometres.
+const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
+
+/// Complete cells needed to doubt a pitch by their size.
+const LEAST_SIZED: u32 = 3;
+
+/// Complete cells needed to doubt it by their shapes.
+const LEAST_SHAPED: u32 = 5;
+
+/// Least mean circularity. At the true pitch the least is 0.84.
+const LEAST_CIRCULARITY: f64 = 0.80;
+
+/// Greatest interquartile range of the diameters over their median. At the true pitch the greatest is 0.26.
+const MOST_SPREAD: f64 = 0.45;
+
+/// Diameters are sorted into classes of this width, in micrometres.
+const CLASS_UM: f64 = 0.125;
+
+/// Classes; the last one has all greater diameters.
+const CLASSES: usize = 512;
+
+/// Whether a good analysis at a known pitch contradicts it. The placement must be set.
+pub(super) fn is_doubtful(analysis: &Analysis) -> bool {
+    let Some(um_per_sr_px) = analysis.scaled.um_per_sr_px() else { return false };
+    analysis.quality.verdict.is_good() && Sizes::of(&analysis.cells, um_per_sr_px).contradict()
+}
+
+/// The complete red cells of an analysis.
+struct Sizes {
+    cells: u32,
+    small: u32,
+    large: u32,
+    circularities: f64,
+    classes: [u32; CLASSES],
+}
+
+impl Sizes {
+    fn of(cells: &[Cell], um_per_sr_px: f64) -> Self {
+        let mut sizes = Self { cells: 0, small: 0, large: 0, circularities: 0.0, classes: [0; CLASSES] };
+        for cell in cells.iter().filter(|cell| !cell.touches_border && cell.kind.may_be_red()) {
+            let diameter_um = cell.equivalent_diameter_px * um_per_sr_px;
+            sizes.cells += 1;
+            sizes.small += u32::from(diameter_um < PLAUSIBLE_CELL_UM.0);
+            sizes.large += u32::from(diameter_um > PLAUSIBLE_CELL_UM.1);
+            sizes.circularities += cell.circularity;
+            sizes.classes[((diameter_um / CLASS_UM) as usize).min(CLASSES - 1)] += 1;
+        }
+        sizes
+    }
+
+    fn contradict(&self) -> bool {
+        let median_is_off = 2 * self.small.max(self.large) > self.cells;
+        let are_pieces = || {
+            self.circularities < LEAST_CIRCULARITY * f64::from(self.cells)
+                || self.quantile_um(3) - self.quantile_um(1) > MOST_SPREAD * self.quantile_um(2)
+        };
+        (self.cells >= LEAST_SIZED && median_is_off) || (self.cells >= LEAST_SHAPED && are_pieces())
+    }
+
+    /// The diameter that this many quarters of the cells do not exceed.
+    fn quantile_um(&self, quarters: u32) -> f64 {
+        let mut below = 0;
+        let class = self.classes.iter().position(|count| {
+            below += count;
+            4 * below >= quarters * self.cells
+        });
+        (class.unwrap_or(CLASSES) as f64 + 0.5) * CLASS_UM
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::Kind;
+
+    /// A complete red cell.
+    fn cell(diameter_um: f64, circularity: f64) -> Cell {
+        Cell { equivalent_diameter_px: diameter_um, circularity, kind: Kind::Red, ..Cell::default() }
+    }
+
+    fn doubted(cells: &[Cell]) -> bool {
+        Sizes::of(cells, 1.0).contradict()
+    }
+
+    #[test]
+    fn cells_of_another_size_contradict_their_pitch() {
+        let of = |um: f64, count: usize| vec![cell(um, 0.95); count];
+        assert!(!doubted(&of(7.5, 9)) && !doubted(&of(5.1, 9)) && !doubted(&of(10.9, 9)));
+        assert!(doubted(&of(4.9, 3)) && doubted(&of(11.1, 3)) && doubted(&of(300.0, 3)));
+        assert!(!doubted(&of(4.9, 2)) && !doubted(&[]));
+        // Half of the cells are no median.
+        assert!(!doubted(&[of(4.9, 2), of(7.5, 2)].concat()));
+        let others = [
+            Cell { touches_border: true, ..cell(3.0, 0.9) },
+            Cell { kind: Kind::White, ..cell(15.0, 0.9) },
+            Cell { kind: Kind::Platelet, ..cell(2.0, 0.9) },
+        ];
+        assert!(!doubted(&[vec![cell(7.5, 0.95); 3], others.to_vec(), others.to_vec()].concat()));
+    }
+
+    #[test]
+    fn pieces_of_plausible_sizes_contradict_their_pitch() {
+        let pieces: Vec<Cell> = (0..5).map(|at| cell(7.0 + 0.2 * f64::from(at), 0.79)).collect();
+        assert!(doubted(&pieces) && !doubted(&pieces[..4]));
+        assert!(!doubted(&vec![cell(7.0, 0.81); 5]));
+        let spread: Vec<Cell> = (0..9).map(|at| cell(5.2 + 0.7 * f64::from(at), 0.95)).collect();
+        assert!(!doubted(&spread), "people differ");
+        let wide: Vec<Cell> = [5.0, 5.2, 5.4, 8.0, 8.2, 10.4, 10.8, 12.0].map(|um| cell(um, 0.95)).to_vec();
+        assert!(doubted(&wide));
+    }
+
+    #[test]
+    fn quantiles_are_those_of_sorted_diameters() {
+        let sizes = Sizes::of(&[8.0, 5.0, 7.0, 6.0].map(|um| cell(um, 0.95)), 1.0);
+        let quartiles = [1, 2, 3].map(|quarters| sizes.quantile_um(quarters));
+        for (found, wanted) in quartiles.into_iter().zip([5.0, 6.0, 7.0]) {
+            assert!((found - wanted).abs() <= CLASS_UM, "{found} {wanted}");
+        }
+    }
+}
