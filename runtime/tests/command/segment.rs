@@ -469,7 +469,7 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
     {
         bench.picture(&format!("in/{name}.png"), &smear(100, 100, places));
     }
-    let answer = bench.call(&["segment", "in", "--as-is", "--um-per-px", "1.4", "--models", "models", "--out", "out"]);
+    let answer = bench.call(&["segment", "in", "--as-is", "--um-per-px", "0.7", "--models", "models", "--out", "out"]);
     answer.done();
     let line = answer.stdout.lines().last().unwrap();
     assert!(answer.stdout.contains("2 pictures, 5 cells: 2.5 per picture (95 %: "), "{line}");
@@ -483,7 +483,7 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
     // It would be of the new picture alone.
     bench.picture("c.png", &smear(100, 100, &[(50.0, 50.0)]));
     bench
-        .call(&["segment", "c.png", "--as-is", "--um-per-px", "1.4", "--models", "models", "--out", "out", "--append"])
+        .call(&["segment", "c.png", "--as-is", "--um-per-px", "0.7", "--models", "models", "--out", "out", "--append"])
         .done();
     assert!(read().is_err());
 }
