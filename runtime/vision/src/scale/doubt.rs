@@ -4,7 +4,7 @@
 //! which can have the size of cells, but neither their roundness nor their uniformity.
 //!
 //! The limits were chosen on two of every seven pictures of the four laboratories in `data/README.md`, at 0.4 to 6 times their
-//! pitch. `docs/accuracy.md` has the figures on the others: at twice the pitch and more, 95 to 99 % of the pictures are
+//! pitch. `docs/accuracy.md` has the figures on the others: at twice the pitch and more, at least 95 % of the pictures are
 //! doubted; at the true one, 1 of 520.
 
 use crate::{cells::Cell, pipeline::Analysis};
