@@ -54,7 +54,7 @@ class Browser:
         message, self.pending = self.pending.split(b"\0", 1)
         return json.loads(message)
 
-    def order(self, method, session=None, **parameters):
+    def order(self, method, session=None, may_navigate=False, **parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if session:
@@ -64,6 +64,8 @@ class Browser:
         while (answer := self.read(until)) is not None:
             if answer.get("id") == self.number:
                 if "error" in answer:
+                    if may_navigate and "target navigated" in answer["error"].get("message", ""):
+                        return None
                     sys.exit(f"page: {method}: {answer['error']}")
                 return answer["result"]
             self.events.append(answer)
@@ -96,8 +98,11 @@ class Tab:
     def close(self):
         self.browser.order("Target.closeTarget", targetId=self.target)
 
-    def value(self, expression):
-        result = self.order("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+    def value(self, expression, may_navigate=False):
+        result = self.order("Runtime.evaluate", may_navigate=may_navigate, expression=expression, awaitPromise=True,
+                            returnByValue=True)
+        if result is None:
+            return None
         if "exceptionDetails" in result:
             sys.exit(f"page: {expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
@@ -105,8 +110,8 @@ class Tab:
     def wait(self, expression, what):
         until = time.monotonic() + LONGEST_S
         while time.monotonic() < until:
-            # A page that is not there yet has nothing to look at.
-            if self.value(f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()"):
+            # A page that is not there yet, or that gives way to another one meanwhile, has nothing to look at.
+            if self.value(f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()", may_navigate=True):
                 return
             time.sleep(0.1)
         shown = self.value("document.body.innerText")
