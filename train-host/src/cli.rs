@@ -119,6 +119,13 @@ pub struct TrainArguments {
     /// `train-host stains` lists the numbers. The default folders are then named after it.
     #[arg(long, value_name = "N")]
     pub leave_out_stain: Option<usize>,
+    /// For segmenters on laboratories: a folder of models of a finer pitch, which label what people did not and give half of
+    /// the depth.
+    #[arg(long, value_name = "DIR")]
+    pub teacher: Option<PathBuf>,
+    /// For segmenters on laboratories: so many times the usual channels, 1 to 4, for a teacher [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4))]
+    pub width: Option<u32>,
     /// Folder of the checkpoints and the log [default: ssr_model_checkpoints or unet_model_checkpoints].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -173,6 +180,7 @@ impl TrainArguments {
             batch: self.batch.unwrap_or(defaults.batch),
             learning_rate: self.learning_rate.unwrap_or(defaults.learning_rate),
             precision: self.precision.unwrap_or(defaults.precision),
+            width: self.width.unwrap_or(defaults.width),
             ..defaults
         }
     }

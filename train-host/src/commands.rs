@@ -18,6 +18,7 @@ use crate::{
         seen::Enlarged,
         set::SampleSet,
         stains,
+        teacher::Teacher,
         window::Window,
     },
     device,
@@ -108,7 +109,17 @@ fn division(arguments: &TrainArguments, settings: &Settings) -> Result<Division>
     Division::read(&arguments.data, arguments.leave_out_stain)
 }
 
+/// Refuses what only a segmenter on laboratories has.
+fn ensure_no_teacher(arguments: &TrainArguments, what: &str) -> Result<()> {
+    ensure!(
+        arguments.teacher.is_none() && arguments.width.is_none(),
+        "{what}; --teacher and --width are for train-host unet on laboratories"
+    );
+    Ok(())
+}
+
 fn train_ssr(arguments: &TrainArguments) -> Result<()> {
+    ensure_no_teacher(arguments, "found a training of super-resolution")?;
     let (settings, places) = (arguments.settings(ssr::defaults()), arguments.places("ssr"));
     let device = device::pick(arguments.device)?;
     let fields = division(arguments, &settings)?;
@@ -127,16 +138,29 @@ const MEANING: &str =
 const MEANING_OF_KINDS: &str = "2 white against red, 3 platelet against red";
 
 fn train_unet(arguments: &TrainArguments) -> Result<()> {
-    let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
+    let (mut settings, places) = (arguments.settings(unet::defaults()), arguments.places("unet"));
     let device = device::pick(arguments.device)?;
-    let fields = division(arguments, &settings)?;
+    if !Laboratories::are_in(&arguments.data) {
+        ensure_no_teacher(arguments, &format!("{}: found no laboratories", arguments.data.display()))?;
+    }
+    let red_cell_lr_px = pitch::red_cell_lr_px(arguments.um_per_px);
+    let left_out = arguments.leave_out_laboratory.as_deref();
+    let teacher =
+        arguments.teacher.as_deref().map(|folder| Teacher::load(folder, red_cell_lr_px, left_out)).transpose()?;
+    let mut fields = division(arguments, &settings)?;
+    if let Some(teacher) = teacher {
+        settings.teacher = Some(teacher.sha256().to_owned());
+        if !arguments.export_only {
+            fields.trained = teacher.label(fields.trained, red_cell_lr_px)?;
+        }
+    }
     // An export trains nothing.
     let count = if arguments.export_only { settings.batch } else { settings.windows };
     let windows = SampleSet::windows(&fields.trained, &Mixture::CELLS, count, settings.seed, &places.cache)?;
     let enlarged = Enlarged::by_net(&places)?;
     let (net, meaning) = match fields.is_of_masks() {
         true => (net::unet::net(), MEANING.into()),
-        false => (net::unet::net_with_kinds(), format!("{MEANING}, {MEANING_OF_KINDS}")),
+        false => (net::unet::net_with_kinds_of(settings.width), format!("{MEANING}, {MEANING_OF_KINDS}")),
     };
     let mut task = Unet::new(
         net,
@@ -206,6 +230,7 @@ fn show_worst_cells(places: &Places) -> Result<()> {
 }
 
 fn run_ablation(arguments: &TrainArguments) -> Result<()> {
+    ensure_no_teacher(arguments, "found an ablation")?;
     let (settings, places) = (arguments.settings(unet::defaults()), arguments.places("ablation"));
     let device = device::pick(arguments.device)?;
     let division = division(arguments, &settings)?;
@@ -270,7 +295,7 @@ fn finish(
         cells: task.cell_rule(&state.average, grids)?,
         training: Training {
             command: format!(
-                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}{}{}",
+                "train-host {name} --seed {} --epochs {} --quantized-epochs {} --windows {} --batch {} --learning-rate {} --precision {}{}{}{}{}{}",
                 settings.seed,
                 settings.epochs,
                 settings.quantized_epochs,
@@ -280,6 +305,8 @@ fn finish(
                 settings.precision.name(),
                 if fields.is_of_masks() { String::new() } else { format!(" --rendered {}", arguments.rendered) },
                 arguments.um_per_px.map(|um| format!(" --um-per-px {um}")).unwrap_or_default(),
+                if settings.width == 1 { String::new() } else { format!(" --width {}", settings.width) },
+                if settings.teacher.is_some() { " --teacher DIR" } else { "" },
                 match (&arguments.leave_out_laboratory, arguments.leave_out_stain) {
                     (Some(name), _) => format!(" --leave-out-laboratory {name}"),
                     (None, Some(number)) => format!(" --leave-out-stain {number}"),
@@ -289,7 +316,10 @@ fn finish(
             seed: settings.seed,
             epochs: settings.epochs,
             steps: settings.steps(),
-            data: fields.describe(),
+            data: match &settings.teacher {
+                Some(sha256) => format!("{}; labels also by the teacher with sha256 {sha256}", fields.describe()),
+                None => fields.describe(),
+            },
             licence: fields.licence().to_owned(),
             parameters: 0,
             macs: 0,

@@ -77,6 +77,22 @@ fn a_missing_data_set_is_named() {
 }
 
 #[test]
+fn a_teacher_is_refused_where_it_has_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    rendered(folder.path());
+    for arguments in
+        [&["ssr", "--width", "2"][..], &["unet", "--teacher", "models"], &["ablate", "--teacher", "models"]]
+    {
+        let err = fail(folder.path(), arguments, 1);
+        assert!(err.contains("for train-host unet on laboratories"), "{err}");
+    }
+    for width in ["0", "5", "-1", "two"] {
+        fail(folder.path(), &["unet", "--width", width], 2);
+    }
+    assert!(!folder.path().join("models").exists());
+}
+
+#[test]
 fn synth_writes_a_set_and_refuses_odd_sizes() {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["synth", "--out", "set", "--count", "2", "--size", "256"]);

@@ -14,6 +14,7 @@ pub mod seen;
 pub mod set;
 pub mod sources;
 pub mod stains;
+pub mod teacher;
 pub mod turns;
 pub mod white_cells;
 pub mod window;

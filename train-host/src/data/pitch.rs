@@ -8,7 +8,7 @@ use super::{
 use bloodseg_vision::{geometry::REFERENCE_LR_PX, model::manifest::Pitch};
 
 /// Diameter of a red cell in a dry thin smear, in micrometres (reference range 6.2 to 8.2).
-const RED_CELL_UM: f64 = 7.5;
+pub(super) const RED_CELL_UM: f64 = 7.5;
 
 /// The pitch of laboratories that were scaled to red cells of `red_cell_lr_px`, from their descriptions.
 pub fn of_laboratories(red_cell_lr_px: f64) -> Pitch {

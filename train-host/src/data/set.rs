@@ -46,8 +46,13 @@ impl SampleSet {
     pub fn windows(fields: &[Field], mixture: &Mixture, count: usize, seed: u64, cache: &Path) -> Result<Self> {
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         let digests: Vec<String> = fields.iter().map(|f| sha256(f.picture.as_raw())).collect();
+        // A teacher changes them.
+        let labels: Vec<String> =
+            fields.iter().map(|f| sha256(&[f.core.as_raw().as_slice(), f.classes.as_raw()].concat())).collect();
         let edges_px: Vec<f64> = fields.iter().map(|f| f.frame_edge_px).collect();
-        let key = sha256(format!("{RECIPE} {mixture:?} {count} {seed} {names:?} {digests:?} {edges_px:?}").as_bytes());
+        let key = sha256(
+            format!("{RECIPE} {mixture:?} {count} {seed} {names:?} {digests:?} {labels:?} {edges_px:?}").as_bytes(),
+        );
         let file = cache.join(format!("windows-{}.safetensors", &key[..16]));
         if file.is_file() {
             match Self::read(&file) {

@@ -31,18 +31,30 @@ pub(super) struct Widths {
 
 /// The model without kinds.
 pub fn net() -> Net {
-    with_maps(MAPS)
+    with_maps(MAPS, 1)
 }
 
 /// The model with kinds.
 pub fn net_with_kinds() -> Net {
-    with_maps(MAPS_WITH_KINDS)
+    with_maps(MAPS_WITH_KINDS, 1)
 }
 
-fn with_maps(maps: i64) -> Net {
+/// The same with `width` times the channels: a teacher, too large for a device.
+pub fn net_with_kinds_of(width: u32) -> Net {
+    with_maps(MAPS_WITH_KINDS, i64::from(width))
+}
+
+fn with_maps(maps: i64, width: i64) -> Net {
     let mut net = Net::new("unet", 3, 256);
     let packed = net.push("pack", INPUT, Op::SpaceToDepth(4));
-    let widths = Widths { first_kernel: 3, fine: 32, middle: 48, coarse: 64, up_middle: 96, up_fine: 64 };
+    let widths = Widths {
+        first_kernel: 3,
+        fine: 32 * width,
+        middle: 48 * width,
+        coarse: 64 * width,
+        up_middle: 96 * width,
+        up_fine: 64 * width,
+    };
     with_body(net, packed, widths, maps)
 }
 

@@ -27,6 +27,17 @@ pub struct Settings {
     pub average_decay: f64,
     /// Precision of the convolutions in training steps.
     pub precision: Precision,
+    /// Channels of the segmenter over the usual ones.
+    #[serde(default = "usual_width")]
+    pub width: u32,
+    /// The hash of the teacher's segmenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
+}
+
+/// The width of runs from before it could be chosen.
+fn usual_width() -> u32 {
+    1
 }
 
 /// A number type for training. Validation, calibration and export always use `f32`.
@@ -126,6 +137,8 @@ mod tests {
             warmup_steps: 4,
             average_decay: 0.99,
             precision: Precision::F32,
+            width: 1,
+            teacher: None,
         }
     }
 

@@ -38,6 +38,8 @@ fn settings(epochs: u32) -> Settings {
         warmup_steps: 2,
         average_decay: 0.9,
         precision: Precision::F32,
+        width: 1,
+        teacher: None,
     }
 }
 

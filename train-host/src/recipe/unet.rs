@@ -43,6 +43,8 @@ pub fn defaults() -> Settings {
         warmup_steps: 200,
         average_decay: 0.999,
         precision: Precision::F32,
+        width: 1,
+        teacher: None,
     }
 }
 
