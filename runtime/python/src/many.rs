@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -67,7 +68,7 @@ pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResul
 /// # Errors
 /// [`Error::Picture`] for another one, also one that no type of Rust has; a `TypeError` for what is no whole number.
 pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64) -> PyResult<u64> {
-    let fault = || Error::picture(format!("{name}={given}"), format!("a whole number of {least} to {most}"), "");
+    let fault = || Error::picture(given, format!("a whole number of {least} to {most}"), "").at(Path::new(name));
     match given.extract::<u64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         Err(error) if !error.is_instance_of::<PyOverflowError>(given.py()) => Err(error),

@@ -32,6 +32,11 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
         };
         return Err(Error::picture(format!("an object of type {name}"), EXPECTED, todo).into());
     };
+    // Of a masked array of NumPy, this reads what lies below the mask.
+    if array.hasattr(intern!(array.py(), "mask")).unwrap_or(false) {
+        let todo = "Pass array.filled(0): black at the border is no specimen";
+        return Err(Error::picture("an array with a mask", EXPECTED, todo).into());
+    }
     let shape = untyped.shape().to_vec();
     let fits = check_shape(&shape);
     // An array that is repeated by its strides can have more levels than can ever be looked at.

@@ -45,6 +45,7 @@ import bloodseg
         (np.zeros((0, 8, 3), np.uint8), "an array of shape (0, 8, 3)", "Crop"),
         (np.broadcast_to(np.uint8(0), (1, 20_000, 3)), "an array of shape (1, 20000, 3)", "Crop"),
         (np.broadcast_to(np.uint8(0), (2**40, 2**20, 3)), "an array of shape", "Crop"),
+        (np.ma.masked_equal(np.zeros((8, 8, 3), np.uint8), 0), "an array with a mask", "filled(0)"),
         ([[[0, 0, 0]]], "an object of type list", "numpy.asarray"),
         (None, "an object of type NoneType", "numpy.asarray"),
         ("picture.png", "an object of type str", "PIL.Image.open"),
@@ -132,7 +133,7 @@ def test_a_list_keeps_its_order_and_names_the_first_picture_that_cannot_be_used(
         with pytest.raises(bloodseg.InputError, match=found):
             bloodseg.segment_many(wrong)
     for threads in (0, 1000, -1, 10**30):
-        with pytest.raises(bloodseg.InputError, match=f"threads={threads}"):
+        with pytest.raises(bloodseg.InputError, match=f"^threads: {threads}; expected"):
             bloodseg.segment_many(small, threads=threads)
     with pytest.raises(TypeError):
         bloodseg.segment_many(small, threads=1.5)
