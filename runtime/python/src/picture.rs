@@ -40,7 +40,7 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
     let shape = untyped.shape().to_vec();
     let fits = check_shape(&shape);
     // An array that is repeated by its strides can have more levels than can ever be looked at.
-    check_type(untyped, || fits.is_ok().then(|| greatest(untyped)).flatten())?;
+    check_type(untyped, || fits.is_ok().then(|| levels(untyped)).flatten())?;
     fits?;
     match shape.as_slice() {
         [height, width, 3] => rgb(copied(array.cast::<PyArray3<u8>>().map_err(PyErr::from)?)?, *width, *height),
@@ -53,15 +53,16 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
 }
 
 /// Refuses arrays of another type, with a remedy for the levels that they hold.
-fn check_type(array: &Bound<'_, PyUntypedArray>, greatest: impl FnOnce() -> Option<f64>) -> Result<()> {
+fn check_type(array: &Bound<'_, PyUntypedArray>, levels: impl FnOnce() -> Option<[f64; 2]>) -> Result<()> {
     let dtype = array.dtype();
     if dtype.is_equiv_to(&numpy::dtype::<u8>(array.py())) {
         return Ok(());
     }
-    let most = if matches!(dtype.kind(), b'f' | b'u' | b'i') { greatest() } else { None };
-    let todo = match (dtype.kind(), most) {
+    let levels = if matches!(dtype.kind(), b'f' | b'u' | b'i') { levels() } else { None };
+    let todo = match (dtype.kind(), levels.map(|[_, most]| most)) {
         (b'b', _) => "Pass the picture and not a mask",
         (_, Some(most)) if most.is_nan() => "Replace NaN first: it is no level",
+        _ if levels.is_some_and(|[least, _]| least < 0.0) => "Convert it to levels from 0 to 255: some are negative",
         (b'f', Some(most)) if most <= 1.0 => {
             "Convert it: (255 * array).round().astype(numpy.uint8) for levels from 0 to 1"
         }
@@ -74,13 +75,14 @@ fn check_type(array: &Bound<'_, PyUntypedArray>, greatest: impl FnOnce() -> Opti
         }
         _ => "Convert it to levels from 0 to 255, of type numpy.uint8",
     };
-    let up_to = most.map_or_else(String::new, |most| format!(" with levels up to {most}"));
-    Err(Error::picture(format!("an array of {dtype}{up_to}"), EXPECTED, todo))
+    let of = levels.map_or_else(String::new, |[least, most]| format!(" with levels from {least} to {most}"));
+    Err(Error::picture(format!("an array of {dtype}{of}"), EXPECTED, todo))
 }
 
-/// The greatest level of an array of numbers; `None` for one without.
-fn greatest(array: &Bound<'_, PyUntypedArray>) -> Option<f64> {
-    array.call_method0(intern!(array.py(), "max")).ok()?.extract().ok()
+/// The least and the greatest level of an array of numbers; `None` for one without.
+fn levels(array: &Bound<'_, PyUntypedArray>) -> Option<[f64; 2]> {
+    let of = |name| array.call_method0(name).ok()?.extract().ok();
+    Some([of("min")?, of("max")?])
 }
 
 /// Refuses arrays of another shape or size, before any pixel is read.

@@ -36,6 +36,11 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
     # What the page took for granted or set up lies where it said.
     assert names["result"].count == len([kind for kind in names["table"]["kind"] if kind != "platelet"])
     assert (names["viewer"].layers["cells"].data == names["result"].labels).all()
+    # napari places centres of pixels, and counts those of the input from its first one.
+    for row, column in [(0, 0), (100, 300)]:
+        x, y = names["result"].on_input_px(column + 0.5, row + 0.5)
+        found = names["viewer"].layers["cells"].data_to_world((row, column))
+        assert abs(found[0] - (y - 0.5)) < 1e-6 and abs(found[1] - (x - 0.5)) < 1e-6
     assert len(names["regions"]) == len(names["table"])
     assert list(names["tables"]["image"].unique()) == ["folder/0.png", "folder/1.png", "folder/2.png"]
     assert list(names["dask_counts"]) == [result.count for result in names["results"]]
