@@ -4,49 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tract_core::internal::*;
 
-use crate::{
-    engine::limits::{MAX_ARENAS, MAX_WORKERS},
-    model::limits::MAX_NET_EDGES,
-};
-use bloodseg_kernels::{arena::Arena, program::Program};
-
-/// Arenas for the programs of all models, one per concurrent run. A run takes one and returns it.
-#[derive(Debug, Default)]
-pub struct Arenas(Mutex<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    bytes: usize,
-    free: heapless::Vec<Arena, MAX_ARENAS>,
-}
-
-impl Arenas {
-    /// Sets a minimum size for arenas; they are allocated on first use, and kept.
-    pub(super) fn reserve(&self, bytes: usize) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.bytes = inner.bytes.max(bytes);
-    }
-
-    /// Bytes of each arena: the largest need of any program.
-    pub fn bytes(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
-    }
-
-    fn take(&self) -> Arena {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = inner.bytes;
-        // Arenas from before a larger program was loaded are dropped.
-        let held = inner.free.pop().filter(|arena| arena.len() >= bytes);
-        drop(inner);
-        held.unwrap_or_else(|| Arena::new(bytes))
-    }
-
-    fn give_back(&self, arena: Arena) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Excess arenas are not kept.
-        let _ = inner.free.push(arena);
-    }
-}
+use super::arenas::Arenas;
+use crate::{engine::limits::MAX_WORKERS, model::limits::MAX_NET_EDGES};
+use bloodseg_kernels::program::Program;
 
 /// A part of a graph in integers: maps `[1, height, width, channels]` in and out.
 #[derive(Debug, Clone)]

@@ -12,8 +12,9 @@ use tract_core::{
 };
 
 use super::{
+    arenas::Arenas,
     constants,
-    integer_net::{Arenas, IntegerNet},
+    integer_net::IntegerNet,
     recognise::{Recipe, Recognised, recognise, shape},
 };
 use crate::model::limits::MAX_NET_EDGES;

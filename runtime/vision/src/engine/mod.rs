@@ -4,6 +4,7 @@
 //! are lowered to integer programs (`lower`), with kernels for the processor and an arena that is planned in advance.
 //! tract runs what is not recognised.
 
+mod arenas;
 mod constants;
 #[cfg(test)]
 #[path = "../../../tiny-models/src/lib.rs"]
@@ -22,7 +23,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_core::{ops::konst::Const, prelude::*};
 
-pub use integer_net::Arenas;
+pub use arenas::Arenas;
+pub(crate) use arenas::Share;
 pub use setup::{STOCK, Setup};
 
 use integer_net::IntegerNet;

@@ -9,7 +9,7 @@ use bloodseg_kernels::{
     map::Shape,
 };
 
-use super::Arenas;
+use super::{Arenas, Share};
 use crate::{
     error::{Cause, Error, Result},
     model::golden,
@@ -66,6 +66,11 @@ impl Setup {
         Ok(())
     }
 
+    /// An arena for one thread that runs engines of this setup, which are loaded before.
+    pub(crate) fn share(&self) -> Share {
+        Share::of(&self.arenas)
+    }
+
     /// Bytes of the arena that all engines of this setup share.
     pub fn arena_bytes(&self) -> usize {
         self.arenas.bytes()
@@ -108,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kernel_computes_what_the_portable_one_does() {
+    fn every_kernel_matches_portable_kernel() {
         for name in Setup::kernels() {
             Setup::with_kernel(name).unwrap().check().unwrap();
         }

@@ -10,7 +10,7 @@ use image::RgbImage;
 
 use super::helper::Helper;
 use crate::{
-    engine::{Figures, Setup},
+    engine::{Figures, Setup, Share},
     error::{Error, Result},
     frame::normalise::Normalisation,
     geometry::{SCALE, TILE_PX, TILE_SR_PX},
@@ -43,18 +43,21 @@ pub(super) enum Net {
 pub(super) struct Worker {
     super_resolution: SuperResolution,
     segmenter: Segmenter,
+    /// Memory for the maps between the layers of both.
+    arena: Share,
     tile: RgbImage,
     sr: RgbImage,
     maps: CellMaps,
 }
 
 impl Worker {
-    fn new(super_resolution: SuperResolution, segmenter: Segmenter) -> Self {
+    fn new(super_resolution: SuperResolution, segmenter: Segmenter, arena: Share) -> Self {
         let mut maps = CellMaps::default();
         maps.refit((TILE_SR_PX, TILE_SR_PX), segmenter.has_kinds());
         Self {
             super_resolution,
             segmenter,
+            arena,
             tile: RgbImage::new(TILE_PX, TILE_PX),
             sr: RgbImage::new(TILE_SR_PX, TILE_SR_PX),
             maps,
@@ -75,7 +78,7 @@ impl Worker {
     }
 
     fn another(&self) -> Result<Self> {
-        Ok(Self::new(self.super_resolution.another()?, self.segmenter.another()?))
+        Ok(Self::new(self.super_resolution.another()?, self.segmenter.another()?, self.arena.another()))
     }
 }
 
@@ -93,7 +96,7 @@ impl Workers {
             (SuperResolution::load(&models.ssr, setup)?, Segmenter::load(&models.unet, setup)?)
         };
         let mut all = heapless::Vec::new();
-        let _ = all.push(Box::new(Worker::new(super_resolution, segmenter)));
+        let _ = all.push(Box::new(Worker::new(super_resolution, segmenter, setup.share())));
         Ok(Self { all, helper: None, threads: threads.clamp(1, MAX_WORKERS), arena_bytes: setup.arena_bytes() })
     }
 
