@@ -61,7 +61,7 @@ def onnxruntime_run(path, shape, precise):
 
 
 class Frames:
-    """Whole frames by onnxruntime and OpenCV: those that `bench` renders, in the size that is kept in data/synth."""
+    """Whole frames by onnxruntime and OpenCV: those that `bench` renders, at the size stored in data/synth."""
 
     def __init__(self):
         self.fields = sorted(glob.glob("data/synth/img/*"))[:4]

@@ -1,4 +1,4 @@
-"""Headless Chromium, spoken to over its debugging pipe: no package is needed for that."""
+"""Drives headless Chromium over its debugging pipe, without further packages."""
 
 import base64
 import json
@@ -12,22 +12,22 @@ LONGEST_S = 60
 
 
 class Browser:
-    """Chromium, with as many tabs as are opened."""
+    """Chromium with any number of tabs."""
 
     def __init__(self, chromium, work):
-        # Chromium reads its orders from file 3 and answers on file 4.
-        to_read, self.orders = os.pipe()
+        # Chromium reads commands from file descriptor 3 and answers on 4.
+        to_read, self.commands = os.pipe()
         self.answers, to_write = os.pipe()
         self.log = work / "chromium.log"
         command = [chromium, "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run",
                    "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-extensions", "--disable-background-networking",
-                   # A tab that another one covers goes on as one that is looked at.
+                   # Covered tabs keep running like visible ones.
                    "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
                    "--disable-background-timer-throttling", f"--user-data-dir={work / 'profile'}"]
         # Chromium's own sandbox does not run as root.
         if os.geteuid() == 0:
             command.append("--no-sandbox")
-        # First out of the way of 3 and 4, which they may be themselves.
+        # Moves descriptors away first if they are 3 or 4 themselves.
         shell = f'exec 3<&{to_read} 4>&{to_write}; exec "$@"'
         if {to_read, to_write} & {3, 4}:
             high_read, high_write = os.dup(to_read), os.dup(to_write)
@@ -54,12 +54,12 @@ class Browser:
         message, self.pending = self.pending.split(b"\0", 1)
         return json.loads(message)
 
-    def order(self, method, session=None, may_navigate=False, **parameters):
+    def send(self, method, session=None, may_navigate=False, **parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
-        os.write(self.orders, json.dumps(message).encode() + b"\0")
+        os.write(self.commands, json.dumps(message).encode() + b"\0")
         until = time.monotonic() + LONGEST_S
         while (answer := self.read(until)) is not None:
             if answer.get("id") == self.number:
@@ -76,31 +76,31 @@ class Browser:
 
 
 class Tab:
-    """One page."""
+    """A tab with one page."""
 
     def __init__(self, browser, url="about:blank"):
         self.browser = browser
-        self.target = browser.order("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.order("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
+        self.target = browser.send("Target.createTarget", url="about:blank")["targetId"]
+        self.session = browser.send("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
-            self.order(f"{domain}.enable")
+            self.send(f"{domain}.enable")
         self.size(1280, 900)
         self.dark(False)
         if url != "about:blank":
             self.open(url)
 
-    def order(self, method, **parameters):
-        return self.browser.order(method, self.session, **parameters)
+    def send(self, method, **parameters):
+        return self.browser.send(method, self.session, **parameters)
 
     def open(self, url):
-        self.order("Page.navigate", url=url)
+        self.send("Page.navigate", url=url)
 
     def close(self):
-        self.browser.order("Target.closeTarget", targetId=self.target)
+        self.browser.send("Target.closeTarget", targetId=self.target)
 
     def value(self, expression, may_navigate=False):
-        result = self.order("Runtime.evaluate", may_navigate=may_navigate, expression=expression, awaitPromise=True,
-                            returnByValue=True)
+        result = self.send("Runtime.evaluate", may_navigate=may_navigate, expression=expression, awaitPromise=True,
+                           returnByValue=True)
         if result is None:
             return None
         if "exceptionDetails" in result:
@@ -110,42 +110,42 @@ class Tab:
     def wait(self, expression, what):
         until = time.monotonic() + LONGEST_S
         while time.monotonic() < until:
-            # A page that is not there yet, or that gives way to another one meanwhile, has nothing to look at.
+            # A page that is not loaded yet, or navigates meanwhile, cannot be evaluated.
             if self.value(f"(() => {{ try {{ return {expression} }} catch {{ return false }} }})()", may_navigate=True):
                 return
             time.sleep(0.1)
         shown = self.value("document.body.innerText")
-        sys.exit(f"page: waited in vain until {what} ({expression}); the page says:\n{shown}\n{self.complaints()}")
+        sys.exit(f"page: waited in vain until {what} ({expression}); the page says:\n{shown}\n{self.console_errors()}")
 
     def key(self, key):
         for kind in ("keyDown", "keyUp"):
             more = {"windowsVirtualKeyCode": 27} if key == "Escape" else {"text": key} if kind == "keyDown" else {}
-            self.order("Input.dispatchKeyEvent", type=kind, key=key, **more)
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, **more)
 
     def size(self, width, height, scale=1, phone=False):
-        self.order("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
 
     def dark(self, dark):
         feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.order("Emulation.setEmulatedMedia", features=[feature])
+        self.send("Emulation.setEmulatedMedia", features=[feature])
 
-    def shoot(self, path):
-        picture = self.order("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def screenshot(self, path):
+        picture = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(picture["data"]))
 
-    def happened(self, method):
+    def events_of(self, method):
         """The events of one kind that this tab reported."""
         return [event["params"] for event in self.browser.events
                 if event.get("sessionId") == self.session and event.get("method") == method]
 
-    def complaints(self):
-        """What the console said, and what was thrown. That a frame is held no more (409) is part of the play."""
-        said = [thrown["exceptionDetails"] for thrown in self.happened("Runtime.exceptionThrown")]
-        said += [call["args"] for call in self.happened("Runtime.consoleAPICalled") if call["type"] in ("error", "warning")]
-        entries = [event["entry"] for event in self.happened("Log.entryAdded")]
+    def console_errors(self):
+        """Console errors and warnings, and exceptions. A frame that is no longer held (409) is expected."""
+        said = [thrown["exceptionDetails"] for thrown in self.events_of("Runtime.exceptionThrown")]
+        said += [call["args"] for call in self.events_of("Runtime.consoleAPICalled") if call["type"] in ("error", "warning")]
+        entries = [event["entry"] for event in self.events_of("Log.entryAdded")]
         gone = lambda entry: "/picture/latest." in entry.get("url", "") and " 409 " in entry["text"]
         return said + [entry for entry in entries if entry["level"] in ("error", "warning") and not gone(entry)]
 
-    def asked(self):
-        """Every address that was asked for."""
-        return [sent["request"]["url"] for sent in self.happened("Network.requestWillBeSent")]
+    def requested_urls(self):
+        """Every URL that was requested."""
+        return [sent["request"]["url"] for sent in self.events_of("Network.requestWillBeSent")]

@@ -1,7 +1,7 @@
-"""Holds the graph of crates against the one in ARCHITECTURE.md, for scripts/tidy.
+"""Compares the crate graph with the one in ARCHITECTURE.md, for scripts/tidy.
 
-Every crate may depend on crates drawn below it, and on those that its line names. A missing line, an edge that is not
-drawn, a drawn edge that is not there, and an edge that points up are each reported.
+A crate may depend on the crates that its line names, which must be drawn below it. Reports missing lines, edges that
+are not drawn, drawn edges that do not exist, and edges that point up.
 """
 
 import json
@@ -11,11 +11,11 @@ import sys
 
 DRAWING = re.compile(r"```crates\n(.*?)```", re.S)
 # What the trainer must not link: it shares the vision of the box, not its records, its page or its broker.
-BOX_ALONE = ["libsqlite3-sys", "rusqlite", "tokio", "hyper", "axum", "rumqttc", "linuxvideo"]
+BOX_ONLY = ["libsqlite3-sys", "rusqlite", "tokio", "hyper", "axum", "rumqttc", "linuxvideo"]
 
 
 def drawn(text):
-    """Crates with what they use, in the order of their lines, the uppermost first."""
+    """Crates with their dependencies, in the order of the lines, top first."""
     block = DRAWING.search(text)
     if block is None:
         sys.exit("check-crates: ARCHITECTURE.md has no block of ```crates")
@@ -24,7 +24,7 @@ def drawn(text):
 
 
 def built():
-    """The same as cargo sees it: normal and build dependencies inside the workspace."""
+    """The same according to cargo: normal and build dependencies inside the workspace."""
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
     packages = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["packages"]
     own = {package["name"] for package in packages}
@@ -41,7 +41,7 @@ def short(name):
 
 
 def faults(drawing, crates):
-    """What is wrong, a line each."""
+    """The faults, one per line."""
     order = list(drawing)
     for crate, uses in crates.items():
         if crate not in drawing:
@@ -59,16 +59,16 @@ def faults(drawing, crates):
             yield f"ARCHITECTURE.md draws {crate}, which is not there"
 
 
-def box_alone():
-    """Packages in the trainer's tree that belong to the box alone."""
+def box_only():
+    """Packages in the trainer's tree that only the box may link."""
     command = ["cargo", "tree", "--offline", "-p", "train-host", "-e", "normal", "--prefix", "none", "-f", "{p}"]
     tree = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     linked = {line.split()[0] for line in tree.splitlines() if line}
-    return [f"train-host links {name}" for name in BOX_ALONE if name in linked]
+    return [f"train-host links {name}" for name in BOX_ONLY if name in linked]
 
 
 def self_test():
-    """A check that finds nothing wrong with anything is none."""
+    """Checks that each kind of fault is found."""
     drawing = {"a": {"b"}, "b": {"c"}, "c": set()}
     assert list(faults(drawing, {"a": {"b"}, "b": {"c"}, "c": set()})) == []
     assert any("stands above" in fault for fault in faults(drawing, {"a": {"b"}, "b": {"c"}, "c": {"a"}}))
@@ -80,7 +80,7 @@ def self_test():
 if __name__ == "__main__":
     self_test()
     with open("ARCHITECTURE.md", encoding="utf-8") as file:
-        found = list(faults(drawn(file.read()), built())) + box_alone()
+        found = list(faults(drawn(file.read()), built())) + box_only()
     for fault in found:
         print(f"check-crates: {fault}", file=sys.stderr)
     sys.exit(bool(found))

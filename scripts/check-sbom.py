@@ -1,4 +1,4 @@
-"""Checks a bill of materials: against the schema of CycloneDX, and for what no schema asks."""
+"""Checks a bill of materials against the CycloneDX schema, and for what the schema does not cover."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 def faults(text):
     found = JsonStrictValidator(SchemaVersion.V1_5).validate_str(text)
     if found:
-        # The first line says it; the schema itself follows.
+        # The first line is the error; the rest is the schema.
         yield str(found).splitlines()[0]
         return
     bom = json.loads(text)

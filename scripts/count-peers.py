@@ -11,7 +11,7 @@ options.intra_op_num_threads = 1
 options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 first = session.get_inputs()[0]
-# Free dimensions are the pictures of a batch and the edges: one tile, 64 pixels for super-resolution, 256 for its result.
+# Free dimensions are the batch size and the edges: one tile, 64 pixels for super-resolution, 256 for its result.
 edge = int(sys.argv[3])
 shape = [side if isinstance(side, int) else default for side, default in zip(first.shape, (1, 3, edge, edge))]
 levels = (numpy.arange(int(numpy.prod(shape))) * 37 % 256).astype(numpy.uint8).reshape(shape)

@@ -1,7 +1,7 @@
 """A whole frame by onnxruntime, OpenCV and NumPy: what a Python program would do around the same two nets.
 
-The steps are those of bloodseg's pipeline, in its order, each in the way that OpenCV offers. Their results are alike, not
-the same: cells grow from the local maxima of the core map to the nearest one, where bloodseg floods the map itself.
+The steps of bloodseg's pipeline, in its order, as OpenCV implements them. Results are similar, not equal: pixels are
+assigned to the nearest local maximum of the core map, where bloodseg floods the map itself.
 """
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ def prepare(path):
 
 
 def specimen(frame):
-    """Whether areas of the frame are unlit; such pixels are painted with the ground's colour."""
+    """The frame with unlit areas painted in the ground's colour."""
     brightest = frame.max(axis=2)
     bright = np.percentile(brightest, 95)
     dark = (brightest < 0.3 * bright).astype(np.uint8)
@@ -44,7 +44,7 @@ def specimen(frame):
 
 
 class Trends:
-    """Least squares of polynomials over the frame, whose matrices are made once."""
+    """Least-squares fits of polynomials over the frame, with precomputed matrices."""
 
     def __init__(self, edge):
         y, x = np.mgrid[-1:1:edge * 1j, -1:1:edge * 1j]
@@ -60,7 +60,7 @@ class Trends:
 
 
 def is_good(frame, trends):
-    """Brightness, clipping, contrast and sharpness of the frame."""
+    """Whether brightness, clipping, contrast and sharpness of the frame are good."""
     luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
     if np.percentile(luma, 95) < LEAST_BRIGHTNESS or np.mean(luma >= 248) > 0.92:
         return False
@@ -82,7 +82,7 @@ def is_good(frame, trends):
 
 
 def tables(frame):
-    """A table a channel that brings ground and contrast of the frame to those that the segmenter knows."""
+    """A lookup table per channel that normalises ground and contrast for the segmenter."""
     gray = (frame.sum(axis=2, dtype=np.uint16) // 3).astype(np.uint8)
     threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
     is_ground = gray > threshold
@@ -94,13 +94,13 @@ def tables(frame):
 
 
 def split(foreground, core):
-    """Maps to labels: the local maxima of the core map, each grown to what lies nearest to it in the foreground."""
+    """Maps to labels: foreground pixels are assigned to the nearest local maximum of the core map."""
     inside = (foreground > FOREGROUND_LEVEL).astype(np.uint8)
     smooth = cv2.blur(core, (5, 5))
     peaks = (smooth >= cv2.dilate(smooth, np.ones((11, 11), np.uint8))) & (smooth > PEAK_LEVEL) & (inside > 0)
     rest = np.where(peaks, 0, 255).astype(np.uint8)
     _, nearest = cv2.distanceTransformWithLabels(rest, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP)
-    # A piece of the foreground without a peak is one cell.
+    # A foreground component without a peak is one cell.
     pieces, piece = cv2.connectedComponents(inside, connectivity=4, ltype=cv2.CV_32S)
     has_peak = np.zeros(pieces, bool)
     has_peak[piece[peaks]] = True
@@ -126,7 +126,7 @@ def measure(labels, foreground, difference):
     xx, yy, xy = mean(x * x) - centre_x**2, mean(y * y) - centre_y**2, mean(x * y) - centre_x * centre_y
     spread, middle = np.sqrt((xx - yy) ** 2 / 4 + xy**2), (xx + yy) / 2 + 1 / 12
     eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
-    # Where lines through the pixels cross outlines, along four directions.
+    # Crossings of outlines with lines through the pixels, along four directions.
     framed = cv2.copyMakeBorder(labels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0).ravel()
     at, wide = (row + 1) * (edge + 2) + column + 1, edge + 2
     crossings = lambda *steps: total(sum((framed[at + step] != flat).astype(np.uint8) for step in steps))
@@ -134,7 +134,7 @@ def measure(labels, foreground, difference):
     perimeter = np.pi / 8 * (straight + diagonal / np.sqrt(2))
     circularity = np.minimum(4 * np.pi * area / perimeter**2, 1)
     confidence = mean(CONFIDENCE[foreground.ravel()[inside]])
-    # Of the frame's pixel that each pixel lies in.
+    # Index of the frame's pixel that contains each pixel.
     read = (row // 4) * (edge // 4) + column // 4
     planes = difference.reshape(3, -1)
     levels = mean(np.abs(planes).mean(axis=0)[read])
@@ -170,7 +170,7 @@ def analyser(ssr, unet):
         normalised = np.stack([cv2.LUT(plane, table[:, at]) for at, plane in enumerate(sr)])
         foreground, core, *kinds = unet(normalised[None])[0]
         labels = split(foreground, core)
-        # What each cell is: the mean log-odds of white and of platelet against red over its pixels, whose signs are looked at.
+        # The kind of each cell: the sign of the log-odds of white and of platelet against red, summed over its pixels.
         for levels in kinds:
             np.bincount(labels.ravel(), weights=levels.ravel().astype(np.float64) - 128)
         shrunk = np.stack([cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA) for plane in sr])

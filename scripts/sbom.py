@@ -1,4 +1,4 @@
-"""From `cargo metadata` on stdin to the bill of materials of the program `bloodseg` on stdout, in CycloneDX 1.5."""
+"""Converts `cargo metadata` on stdin to the bill of materials of `bloodseg` on stdout, in CycloneDX 1.5."""
 
 import datetime
 import hashlib
@@ -13,7 +13,7 @@ MODELS = ("ssr", "unet")
 
 
 def needs(node):
-    """Ids of the packages that a package is linked with, and of those that only take part in building it."""
+    """Ids of the packages that a package links, and of its build dependencies."""
     linked, building = set(), set()
     for dep in node["deps"]:
         kinds = {kind["kind"] for kind in dep["dep_kinds"]}
@@ -25,11 +25,11 @@ def needs(node):
 
 
 def reach(root, packages, nodes):
-    """What is linked into the program, and what takes part in building it."""
+    """Ids of the packages linked into the program, and of those only used to build it."""
     linked, building, todo = set(), set(), [(root, True)]
     while todo:
         id, is_linked = todo.pop()
-        # A macro runs in the compiler, and so does all that it needs.
+        # A procedural macro and its dependencies run in the compiler.
         is_macro = any("proc-macro" in target["kind"] for target in packages[id]["targets"])
         is_linked = is_linked and not is_macro
         seen = linked if is_linked else building
@@ -55,7 +55,7 @@ def crate(package, checksums, scope):
         "purl": purl(package),
     }
     if package.get("license"):
-        # Some still part two licences with a stroke, as Cargo once had it.
+        # Some crates still separate licences with a slash, Cargo's former syntax.
         component["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
     checksum = checksums.get((package["name"], package["version"]))
     if checksum:
@@ -120,7 +120,7 @@ def main():
         "components": sorted(crates + models, key=lambda component: component["bom-ref"]),
         "dependencies": sorted(dependencies, key=lambda dependency: dependency["ref"]),
     }
-    # A number of its own that the same contents always get.
+    # Unique, but the same for the same contents.
     bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(bom, sort_keys=True))}"
     json.dump(bom, sys.stdout, indent=1, sort_keys=True)
     print()

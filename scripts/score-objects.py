@@ -17,7 +17,7 @@ import tomllib
 
 LEAST_IOU = 0.4
 RED_CELL_UM = 7.5
-# A box this near to the border touches it, in diameters of a red cell.
+# A box this close to the border touches it, in diameters of a red cell.
 BORDER = 1.5 / 22
 
 
@@ -28,7 +28,7 @@ def iou(a, b):
 
 
 def fit(mark, found):
-    """How well a found box fits a mark, or none."""
+    """How well a found box fits a mark; None if it does not."""
     if len(mark) == 4:
         overlap = iou(mark, found)
         return overlap if overlap >= LEAST_IOU else None

@@ -1,8 +1,8 @@
 """The checks of scripts/test-docs. Run from the root of the repository.
 
-A code block without a language, or one of `sh` and `console`, holds commands alone: one a line, and behind two or more
-spaces what it does. Every other block names its language (`text`, `toml`, `ini`, ...). Commands in running text
-(`bloodseg eval DIR`) are not run, but command and flags have to be there.
+A code block without a language, or with `sh` or `console`, contains only commands: one per line, with a remark after
+two or more spaces. Every other block names its language (`text`, `toml`, `ini`, ...). Commands in running text
+(`bloodseg eval DIR`) are not run, but their command and flags must exist.
 """
 
 import argparse
@@ -27,13 +27,13 @@ arguments.add_argument("--only")
 arguments.add_argument("--list", action="store_true")
 args = arguments.parse_args()
 
-# Longest time of one command, in seconds: a debug build on a machine that is busy with other builds.
+# Time limit of one command in seconds, for a debug build on a busy machine.
 LONGEST_S = 900
 ROOT = pathlib.Path.cwd()
 DOCUMENTS = ["README.md", "SECURITY.md", "data/README.md", "models/MODEL_CARD.md", "scripts/README.md",
              *sorted(str(path) for path in pathlib.Path("docs").glob("*.md"))]
 
-# What a reader would put in the place of a word, and what stands for a place of the device.
+# Substitutes for placeholders and for paths on the device.
 IN_PLACE_OF = {
     r"\bPICTURE\b": "field.jpg",
     r"\bDIR\b": "set",
@@ -42,7 +42,7 @@ IN_PLACE_OF = {
     r"/var/lib/bloodseg/camera0": "results",
 }
 
-# Run shorter than it stands there, since a debug build takes minutes for it. The line as it stands is parsed.
+# Shortened, because they take minutes in a debug build. The original line is only parsed.
 SHORTER = [
     (r"^bloodseg bench\b.*", "bloodseg bench --seconds 1 --tiles 1"),
     (r"^bloodseg budget --frame \S+", "bloodseg budget --frame 64x64"),
@@ -50,7 +50,7 @@ SHORTER = [
 
 ONCE = {"bloodseg run demo", *(instead for _, instead in SHORTER)}
 
-# Parsed by the program, and not run.
+# Only parsed by the program.
 PARSED = [
     (r"^bloodseg .*\beval\b.* --robustness", "dozens of evaluations; `eval` runs, and the tests of the runtime disturb fields"),
     (r"^bloodseg validate\b", "a person's counts of 40 pictures; the tests of the records read such a table"),
@@ -58,17 +58,17 @@ PARSED = [
     (r"^bloodseg .*\beval\b.* --pans", "60 frames in a debug build; the tests of the runtime run it on fewer"),
 ]
 
-# Ends with exit code 7 where there is no camera, as docs/camera.md says; is parsed where there is one.
+# Must exit with code 7 without a camera, see docs/camera.md; only parsed if there is one.
 CAMERA = r"^bloodseg (run|calibrate|flatfield) camera\d"
 
-# An example of the library, which lies beside the program.
+# An example of the library, built beside the program.
 EXAMPLE = r"^cargo run --release -p bloodseg-vision --example (\w+) -- (.*)$"
 
-# Checked against what the script says of itself, and not run.
+# Only checked against the usage of the script.
 SCRIPT = r"^(scripts/[a-z0-9-]+|packaging/deb)(\s|$)"
 TRAINER = r"^(scripts/)?train-host\s"
 
-# What takes another machine, another program, or hours: pattern and reason.
+# Commands that need another machine, another program, or hours: pattern and reason.
 NOT_HERE = [
     (r"^(cd|touch|alias|git clone)\s", "the reader's shell and checkout"),
     (r"^sudo (apt|systemctl|usermod)\b", "changes the device"),
@@ -91,7 +91,7 @@ Command = collections.namedtuple("Command", "line text")
 
 
 def read(text):
-    """Commands of the code blocks, faults of the blocks, and the commands in running text."""
+    """Commands in code blocks, faults of the blocks, and commands in running text."""
     commands, faults, prose, language, goes_on = [], [], [], None, ""
     for number, line in enumerate(text.splitlines(), 1):
         fence = re.match(r"^\s*```\s*(\S*)", line)
@@ -120,7 +120,7 @@ def read(text):
     return commands, faults, spans
 
 
-# --- What the program and the scripts say of themselves ---
+# --- Help and usage of the program and the scripts ---
 
 
 @functools.lru_cache(None)
@@ -144,7 +144,7 @@ def has_flag(flag, text):
 
 
 def fault_of_program(words):
-    """What is wrong with the command and flags of `bloodseg WORDS`, or None."""
+    """The fault in command and flags of `bloodseg WORDS`, or None."""
     path, before = [], ""
     for word in words:
         takes_a_value, before = before in ("--models", "--slots", "--config"), word
@@ -165,7 +165,7 @@ def fault_of_program(words):
 
 @functools.lru_cache(None)
 def usage_of_script(script):
-    """The lines that say what a script takes: its head, its usage, the cases of its arguments; those of its Python too."""
+    """The lines that document the arguments of a script: its head, usage and argument cases, and its Python part."""
     path = ROOT / script
     text = path.read_text()
     lines = [line for line in text.splitlines() if line.startswith("#") or "usage" in line or "expected" in line
@@ -182,7 +182,7 @@ def fault_of_script(words):
         return f"there is no {words[0]}"
     if not os.access(path, os.X_OK):
         return f"{words[0]} is not executable"
-    # What it hands on to the program is the program's.
+    # Arguments after `bloodseg` are passed on to the program.
     ours = words[1:words.index("bloodseg")] if "bloodseg" in words else words[1:]
     for flag in flags_of(ours):
         if not has_flag(flag, usage_of_script(words[0])):
@@ -193,7 +193,7 @@ def fault_of_script(words):
 
 
 def fault_of_trainer(words):
-    """The trainer cannot be built without libtorch: command and flags are looked up in its source."""
+    """Looks up command and flags in the source, because building the trainer needs libtorch."""
     source = (ROOT / "train-host/src/cli.rs").read_text()
     commands = dict(re.findall(r"^    (\w+)\((\w+)\),", source, re.M))
     words = words[1:] if words[:1] == ["--cuda"] else words
@@ -209,7 +209,7 @@ def fault_of_trainer(words):
 
 
 def fault_of_span(text):
-    """What is wrong with a command in running text; None too for what is none."""
+    """The fault in a command in running text; None if there is none, or it is not a command."""
     words = re.split(r" [|>] ", text)[0].removeprefix("sudo ").split()
     if len(words) < 2:
         return None
@@ -219,17 +219,17 @@ def fault_of_span(text):
         return fault_of_trainer(words[1:])
     if re.match(SCRIPT, text):
         return fault_of_script(words)
-    # `models pack DIR --out FILE`, as tables have it. (A single word is a word.)
+    # `models pack DIR --out FILE`, as in tables. (A single word is not a command.)
     if words[0] in commands_of() and (flags_of(words) or words[1] in commands_of(words[0])):
         return fault_of_program(words)
     return None
 
 
-# --- The folder that a document is followed in ---
+# --- The folder in which the commands of a document run ---
 
 
 def thumbnail(path):
-    """A small picture of the repository at its 64x64, as a sensor would have given it: every fourth pixel of it."""
+    """A picture of the repository reduced to 64x64, as from a sensor, by sampling pixels."""
     data, at, packed = path.read_bytes(), 8, b""
     while at < len(data):
         size, kind = struct.unpack(">I4s", data[at:at + 8])
@@ -263,7 +263,7 @@ environment.pop("RUST_LOG", None)
 
 
 def call(line, folder):
-    """Exit code, the end of what was said, and seconds."""
+    """Exit code, the last lines of output, and seconds."""
     start = time.monotonic()
     try:
         done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
@@ -273,14 +273,14 @@ def call(line, folder):
         return None, f"took more than {LONGEST_S} s", LONGEST_S
 
 
-def needed(line, folder):
+def run_setup(line, folder):
     code, said, _ = call(line, folder)
     if code != 0:
         sys.exit(f"docs: cannot prepare: {line}: exit code {code}: {said}")
 
 
 def prepare():
-    """What documents take for granted: pictures, a set with masks, models, keys, a bundle, records of three runs."""
+    """The files that documents assume: pictures, a set with masks, models, keys, a bundle, records of three runs."""
     base = work / "base"
     for folder in ("folder", "archive", "etc", "set", "data/synth"):
         (base / folder).mkdir(parents=True)
@@ -288,7 +288,7 @@ def prepare():
     for name in ("frame.png", "folder/a.png", "archive/b.png", "archive/c.png"):
         (base / name).write_bytes(frame)
     shutil.copy(ROOT / "data/synth/img/smear_0001.jpg", base / "field.jpg")
-    # One field stands for a set.
+    # A set of one field.
     for kind in ("img", "mask", "labels"):
         (base / "data/synth" / kind).mkdir()
         shutil.copy(ROOT / f"data/synth/{kind}/smear_0000.png", base / "data/synth" / kind)
@@ -296,14 +296,14 @@ def prepare():
     shutil.copytree(ROOT / "models", base / "models")
     (base / "bloodseg.toml").write_text("[source.camera0]\nkind = \"camera\"\n")
     (base / "etc/config.toml").write_text("[models]\nslots = \"../slots\"\nkey_file = \"../maker.pub\"\n")
-    needed("bloodseg models keygen --out maker && bloodseg models pack models --out new.bloodseg --key maker.key", base)
+    run_setup("bloodseg models keygen --out maker && bloodseg models pack models --out new.bloodseg --key maker.key", base)
     for _ in range(3):
-        needed("bloodseg run folder/ --frames 1 --http off --out results", base)
+        run_setup("bloodseg run folder/ --frames 1 --http off --out results", base)
     return base
 
 
-def world(base, document):
-    """A folder of its own, without what the document makes itself."""
+def document_folder(base, document):
+    """A folder for the document, without the files that its commands create."""
     folder = work / document.replace("/", "-").removesuffix(".md")
     shutil.copytree(base, folder, symlinks=True)
     if document == "docs/bundle.md":
@@ -312,7 +312,7 @@ def world(base, document):
     if document in ("docs/guide.md", "docs/archive.md", "README.md", "set"):
         shutil.rmtree(folder / "results")
     if document == "docs/report.md":
-        # The one folder with records in results/.
+        # The only folder with records in results/.
         shutil.copytree(base / "results", folder / "results/demo")
     return folder
 
@@ -328,7 +328,7 @@ def note(reason, document, command):
 
 
 def run_once(line, folder):
-    """What is slow and leaves nothing that other lines need is run once for all documents."""
+    """Runs slow commands without needed side effects once for all documents."""
     if line not in ONCE:
         return call(line, folder)
     with lock:
@@ -342,7 +342,7 @@ def run_once(line, folder):
 
 
 def check_command(document, command, folder):
-    """What is wrong with a command of a code block, or None. `folder` is made when it is first needed."""
+    """The fault of a command in a code block, or None. `folder` is created on first use."""
     line = re.sub(r"^cargo run --release --( |$)", r"bloodseg\1", command.text)
     line = re.sub(r"^sudo (?=bloodseg )", "", line)
     for pattern, reason in NOT_HERE:
@@ -390,13 +390,13 @@ def check_command(document, command, folder):
 
 
 def check(document, text, base):
-    """Faults of a document, and how many commands stand in it."""
+    """Faults of a document, and its number of commands."""
     commands, faults, spans = read(text)
     made = []
 
     def folder():
         if not made:
-            made.append(world(base, document))
+            made.append(document_folder(base, document))
         return made[0]
 
     for command in commands:
@@ -432,7 +432,7 @@ RIGHT = ("```\nbloodseg --version     said\ncargo run --release -- config print 
          "```toml\n[mqtt]\n```\n`bloodseg export --format csv`, `train-host stains --data DIR`, `cells`")
 
 
-def check_the_checks(base):
+def self_test(base):
     for what, text in WRONG.items():
         if not check("wrong", text, base)[0]:
             sys.exit(f"docs: {what} is not found out: this check is broken")
@@ -454,7 +454,7 @@ def main():
         base = None
     else:
         base = prepare()
-        check_the_checks(base)
+        self_test(base)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(1 if args.list else 2) as crew:
         texts = [(ROOT / document).read_text() for document in documents]

@@ -1,4 +1,4 @@
-"""The faults of scripts/test-faults, one process each."""
+"""The faults of scripts/test-faults, each in its own process."""
 
 import argparse
 import collections
@@ -15,8 +15,8 @@ import urllib.request
 
 FRAMES = 4
 WRITES = ["write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "ftruncate", "unlink"]
-# What differs from run to run by nature.
-BY_NATURE = re.compile(r"(_ms|_utc|_s|^run|^ms)$")
+# Values that differ from run to run.
+VOLATILE = re.compile(r"(_ms|_utc|_s|^run|^ms)$")
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--strace", required=True)
@@ -32,7 +32,7 @@ faults = []
 
 
 def call(command, cwd, trace=None):
-    """Runs bloodseg, under strace with these options where given; (exit code, stdout, stderr)."""
+    """Runs bloodseg, under strace if options are given; (exit code, stdout, stderr)."""
     command = [args.binary, *command]
     if trace is not None:
         command = [args.strace, "-f", "-qq", "-e", "signal=none", "-o", str(cwd / "trace"), *trace, *command]
@@ -40,15 +40,15 @@ def call(command, cwd, trace=None):
     return done.returncode, done.stdout, done.stderr
 
 
-def of_paths(paths, cwd):
-    """The options that let strace see calls on these paths alone; none of it: all calls. Paths stand as the program may name
-    them: from the folder that it was started in, and from the root."""
+def path_filters(paths, cwd):
+    """The options that restrict strace to these paths; without paths, no restriction. Paths are both relative and
+    absolute, as the program may use either."""
     return [part for path in paths for part in ("-P", path, "-P", str(cwd / path))]
 
 
 def places(command, cwd, paths, kinds=WRITES):
-    """How often each call is made, in the thread that makes it most often, with `paths` or, without any, at all."""
-    code, _, errors = call(command, cwd, [*of_paths(paths, cwd), "-e", "trace=" + ",".join(kinds)])
+    """Every call with its number, counted in the thread that makes it most often; restricted to `paths`, if any."""
+    code, _, errors = call(command, cwd, [*path_filters(paths, cwd), "-e", "trace=" + ",".join(kinds)])
     assert code == 0, errors
     calls = collections.Counter()
     for line in (cwd / "trace").read_text().splitlines():
@@ -61,7 +61,7 @@ def places(command, cwd, paths, kinds=WRITES):
     return [(name, number) for name in kinds for number in range(1, most[name] + 1)]
 
 
-def thinned(all_places):
+def every_kth(all_places):
     return all_places[:: args.every]
 
 
@@ -70,69 +70,69 @@ def acknowledged(stdout):
 
 
 def exported(folder, cwd):
-    """The recorded frames by run and number, without what differs by nature; None where there are no records to read."""
+    """The recorded frames by run and number, without volatile values; None if the records cannot be read."""
     code, stdout, errors = call(["export", "--from", str(folder), "--format", "jsonl"], cwd)
     if code != 0:
         return None, errors
     rows = {}
     for line in stdout.splitlines():
         row = json.loads(line)
-        rows[row["run"], row["frame"]] = without_nature(row)
+        rows[row["run"], row["frame"]] = without_volatile(row)
     return rows, ""
 
 
-def without_nature(value):
+def without_volatile(value):
     if isinstance(value, dict):
-        return {key: without_nature(part) for key, part in value.items() if not BY_NATURE.search(key)}
+        return {key: without_volatile(part) for key, part in value.items() if not VOLATILE.search(key)}
     if isinstance(value, list):
-        return [without_nature(part) for part in value]
+        return [without_volatile(part) for part in value]
     return value
 
 
-def complain(where, what):
+def report(where, what):
     faults.append(f"{where}: {what}")
     print(f"faults: {where}: {what}", flush=True)
 
 
-def look_after(where, folder, cwd, stdout, truth):
-    """Whether what was acknowledged is there, and nothing else than the truth; what is there."""
+def check_records(where, folder, cwd, stdout, truth):
+    """Checks that acknowledged frames are recorded, and all records are true; returns acknowledged and recorded."""
     acks = acknowledged(stdout)
     rows, errors = exported(folder, cwd)
     if rows is None:
         if acks:
-            complain(where, f"frames {acks} were acknowledged, and nothing can be exported: {errors.strip()}")
+            report(where, f"frames {acks} were acknowledged, and nothing can be exported: {errors.strip()}")
         return acks, {}
     last = max((run for run, _ in rows), default=None)
     missing = [number for number in acks if (last, number) not in rows]
     if missing:
-        complain(where, f"frames {missing} were acknowledged and are lost")
+        report(where, f"frames {missing} were acknowledged and are lost")
     for (_, number), row in rows.items():
         if truth.get(number) != row:
-            complain(where, f"frame {number} is recorded as {row}, expected {truth.get(number)}")
+            report(where, f"frame {number} is recorded as {row}, expected {truth.get(number)}")
     return acks, rows
 
 
-def goes_on(where, folder, cwd, run, before):
-    """A later run without faults works on what is left, and what was there `before` is there still."""
+def check_next_run(where, folder, cwd, run, before):
+    """Checks that a later run without faults succeeds, and keeps the records from `before`."""
     code, stdout, errors = call(run, cwd)
     if code != 0 or acknowledged(stdout) != list(range(1, FRAMES + 1)):
-        complain(where, f"the run after it fails: exit {code}, acknowledged {acknowledged(stdout)}: {errors.strip()}")
+        report(where, f"the run after it fails: exit {code}, acknowledged {acknowledged(stdout)}: {errors.strip()}")
     rows, errors = exported(folder, cwd)
     if rows is None:
-        complain(where, f"after the run after it nothing can be exported: {errors.strip()}")
+        report(where, f"after the run after it nothing can be exported: {errors.strip()}")
         return
     for frame, row in before.items():
         if rows.get(frame) != row:
-            complain(where, f"after the run after it, frame {frame} is {rows.get(frame)}, expected {row}")
+            report(where, f"after the run after it, frame {frame} is {rows.get(frame)}, expected {row}")
     left = [path.name for path in folder.iterdir() if path.name.endswith(".part") or ".part-" in path.name]
     if left:
-        complain(where, f"the run after it leaves {left}")
+        report(where, f"the run after it leaves {left}")
 
 
-def frames_to_run():
-    """A folder of frames, the run of it, and what it records."""
+def baseline_run():
+    """A folder of frames, the command that runs it, and the expected records."""
     frames = work / "frames"
-    # Without the page: what its threads write to wake each other is no file, and cannot meet a full disk.
+    # Without the page: its threads wake each other with writes that are not to files, and cannot hit a full disk.
     run = ["run", str(frames), "--whole-field", "--http", "off", "--out", "r"]
     baseline = work / "baseline"
     if not frames.exists():
@@ -151,11 +151,10 @@ DATABASE = ["r/records.sqlite", "r/records.sqlite-wal", "r/records.sqlite-journa
 
 
 def runs():
-    frames, run, truth = frames_to_run()
+    frames, run, truth = baseline_run()
     stem = sorted(frames.iterdir())[-1].stem
     with_parts = lambda names: [f"r/{name}{part}" for name in names for part in ("", ".part")]
-    # strace counts the calls of each thread by itself: with all paths at once, those of the thread that makes fewer of a kind
-    # are tried only as far as both have them.
+    # strace counts calls per thread: with all paths at once, threads that make fewer calls would not be fully covered.
     groups = []
     for name, paths in [
         ("", []),
@@ -167,7 +166,7 @@ def runs():
         counted.mkdir()
         found = places(run, counted, paths)
         assert found, f"no call{name} is seen"
-        groups.append((name, paths, thinned(found)))
+        groups.append((name, paths, every_kth(found)))
 
     def tries(kind, options):
         for group, paths, all_places in groups:
@@ -176,33 +175,33 @@ def runs():
                 shutil.rmtree(cwd, ignore_errors=True)
                 cwd.mkdir()
                 where = f"{kind} at {name} {number}{group}"
-                trace = [*of_paths(paths, cwd), "-e", "trace=" + name, "-e", f"inject={name}:{options(number)}"]
+                trace = [*path_filters(paths, cwd), "-e", "trace=" + name, "-e", f"inject={name}:{options(number)}"]
                 yield where, cwd, call(run, cwd, trace)
 
     if args.only in (None, "kill"):
         for where, cwd, (code, stdout, _) in tries("kill", lambda n: f"signal=KILL:when={n}"):
             tried["SIGKILL of a run"] += 1
-            _, rows = look_after(where, cwd / "r", cwd, stdout, truth)
-            goes_on(where, cwd / "r", cwd, run, rows)
+            _, rows = check_records(where, cwd / "r", cwd, stdout, truth)
+            check_next_run(where, cwd / "r", cwd, run, rows)
     if args.only in (None, "error"):
         for error in ["ENOSPC", "EIO"]:
             for length, words in [("", "one call"), ("..+", "every call from there on")]:
                 when = (lambda n: f"error={error}:when={n}") if not length else (lambda n: f"error={error}:when={n}+")
                 for where, cwd, (code, stdout, stderr) in tries(f"{error}, {words},", when):
                     tried[f"{error} in a run, {words}"] += 1
-                    acks, rows = look_after(where, cwd / "r", cwd, stdout, truth)
+                    acks, rows = check_records(where, cwd / "r", cwd, stdout, truth)
                     if code not in (0, 5):
-                        complain(where, f"exit {code}, expected 0, or 5 where something cannot be written: {stderr.strip()}")
+                        report(where, f"exit {code}, expected 0, or 5 where something cannot be written: {stderr.strip()}")
                     not_kept = len(re.findall(r"^frame .* not kept$", stdout, re.M))
-                    if code == 0 and name_of(where) != "write" and len(acks) + not_kept != FRAMES:
-                        complain(where, f"{len(acks)} acknowledged and {not_kept} not kept, of {FRAMES} frames")
+                    if code == 0 and call_of(where) != "write" and len(acks) + not_kept != FRAMES:
+                        report(where, f"{len(acks)} acknowledged and {not_kept} not kept, of {FRAMES} frames")
                     outcomes[f"{error}, {words}: exit {code}"] += 1
-                    goes_on(where, cwd / "r", cwd, run, rows)
+                    check_next_run(where, cwd / "r", cwd, run, rows)
 
 
 def opens():
-    """A disk that is full, read-only or failing when a run starts: every frame is analysed all the same."""
-    _, run, truth = frames_to_run()
+    """A disk that is full, read-only or failing when a run starts: every frame is still analysed."""
+    _, run, truth = baseline_run()
 
     def fresh(name, earlier):
         cwd = work / name
@@ -214,27 +213,27 @@ def opens():
         return cwd
 
     for earlier in [False, True]:
-        for name, number in thinned(places(run, fresh("count-open", earlier), DATABASE, ["openat"])):
+        for name, number in every_kth(places(run, fresh("count-open", earlier), DATABASE, ["openat"])):
             for error in ["ENOSPC", "EROFS", "EIO"]:
                 for when, words in [(f"{number}", "one call"), (f"{number}+", "every call from there on")]:
                     cwd = fresh("try", earlier)
                     where = f"{error}, {words}, at {name} {number} of the database, {'with' if earlier else 'without'} an earlier run"
-                    trace = [*of_paths(DATABASE, cwd), "-e", "trace=openat", "-e", f"inject=openat:error={error}:when={when}"]
+                    trace = [*path_filters(DATABASE, cwd), "-e", "trace=openat", "-e", f"inject=openat:error={error}:when={when}"]
                     code, stdout, stderr = call(run, cwd, trace)
                     tried[f"{error} as the database is opened, {words}"] += 1
-                    acks, rows = look_after(where, cwd / "r", cwd, stdout, truth)
+                    acks, rows = check_records(where, cwd / "r", cwd, stdout, truth)
                     if earlier and any((1, frame) not in rows for frame in truth):
-                        complain(where, f"frames of the earlier run are lost: there are {sorted(rows)}")
+                        report(where, f"frames of the earlier run are lost: there are {sorted(rows)}")
                     not_kept = len(re.findall(r"^frame .* not kept$", stdout, re.M))
                     if code not in (0, 5) or len(acks) + not_kept != FRAMES:
                         found = f"exit {code}, {len(acks)} acknowledged and {not_kept} not kept, of {FRAMES} frames"
-                        complain(where, f"{found}: {stderr.strip()}")
+                        report(where, f"{found}: {stderr.strip()}")
                     outcomes[f"{error} as the database is opened, {words}: exit {code}"] += 1
-                    goes_on(where, cwd / "r", cwd, run, rows)
+                    check_next_run(where, cwd / "r", cwd, run, rows)
 
 
 def wedge():
-    """A source that hangs for eight seconds: the page answers, and what was acknowledged can be exported meanwhile."""
+    """A source that hangs for eight seconds: the page answers, and acknowledged frames can be exported meanwhile."""
     frames = work / "wedged"
     frames.mkdir()
     for picture in sorted(pathlib.Path("data/synth/img").iterdir())[:FRAMES]:
@@ -257,20 +256,20 @@ def wedge():
             latest = json.load(urllib.request.urlopen(page + "api/latest", timeout=5))
             asked += 1
             if health["state"] == "stopping" or latest["frame"]["number"] != FRAMES - 1:
-                complain(where, f"the page shows {health} and frame {latest['frame']['number']}")
+                report(where, f"the page shows {health} and frame {latest['frame']['number']}")
                 break
             time.sleep(0.1)
         rows, errors = exported(work / "r", work)
         took_s = time.monotonic() - begun
         if asked < 20 or rows is None or {frame for _, frame in rows} != set(acks):
-            complain(where, f"{asked} answers in {took_s:.1f} s, and the export while it hangs gives {rows and sorted(rows)}: {errors}")
+            report(where, f"{asked} answers in {took_s:.1f} s, and the export while it hangs gives {rows and sorted(rows)}: {errors}")
         rest = run.stdout.read()
         if run.wait() != 0 or acknowledged(rest) != [FRAMES] or "frame" not in rest:
-            complain(where, f"it does not go on: exit {run.returncode}, {rest}")
+            report(where, f"it does not go on: exit {run.returncode}, {rest}")
     tried[f"{where}: the page and the records go on"] += 1
 
 
-def name_of(where):
+def call_of(where):
     return re.search(r" at (\w+) ", where).group(1)
 
 
@@ -299,7 +298,7 @@ def installs():
         return cwd
 
     for installed in [False, True]:
-        for name, number in thinned(places(install, fresh("count", installed), [])):
+        for name, number in every_kth(places(install, fresh("count", installed), [])):
             for options in ["signal=KILL", "error=ENOSPC", "error=EIO"]:
                 cwd = fresh("try", installed)
                 what = "the second" if installed else "the first"
@@ -309,18 +308,18 @@ def installs():
                 tried[f"{options.split('=')[1]} of an install"] += 1
                 listed, after, errors = call(listing, cwd)
                 if listed != 0:
-                    complain(where, f"the models cannot be listed: {errors.strip()}")
+                    report(where, f"the models cannot be listed: {errors.strip()}")
                     continue
-                # The same bundle once more changes nothing.
+                # Installing the same bundle again changes nothing.
                 if code == 0 and not installed and after == before:
-                    complain(where, "install said that it was done, and nothing is active that was not before")
+                    report(where, "install said that it was done, and nothing is active that was not before")
                 verified, _, errors = call(verify, cwd)
                 if verified != 0:
-                    complain(where, f"the models do not verify: {errors.strip()}")
+                    report(where, f"the models do not verify: {errors.strip()}")
                 outcomes[f"{options} of an install: exit {code}"] += 1
                 code, _, errors = call(install, cwd)
                 if code != 0:
-                    complain(where, f"the install after it fails: {errors.strip()}")
+                    report(where, f"the install after it fails: {errors.strip()}")
 
 
 try:

@@ -21,7 +21,7 @@ import urllib.request
 
 EXAMPLE, GUIDE, PAGE = (pathlib.Path("docs") / name for name in ("examples/fleet", "fleet.md", "page.md"))
 READER, TOKEN = "reader", "a-token-that-the-fleet-shares"
-# Until what has to come is given up, in seconds: nothing but to end at some time.
+# Timeout of every wait, in seconds; generous, only to end eventually.
 LONGEST_S = 240
 
 arguments = argparse.ArgumentParser()
@@ -29,7 +29,7 @@ arguments.add_argument("--binary", required=True)
 args = arguments.parse_args()
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-fleet-"))
-# mosquitto gives up root, and must reach its files all the same.
+# mosquitto drops root, and must still reach its files.
 work.chmod(0o755)
 faults, started = [], []
 
@@ -41,7 +41,7 @@ def check(holds, what):
 
 
 def wait(what, holds):
-    """Until `holds` does, or a box has ended."""
+    """Waits until `holds`; fails on timeout, or if a process has ended."""
     until = time.monotonic() + LONGEST_S
     while not holds():
         if time.monotonic() > until or any(process.poll() is not None for process in started):
@@ -56,14 +56,14 @@ def start(command, **pipes):
 
 
 def stop(process):
-    """Asks it to end. Forgets it only then: what does not end is killed at the end."""
+    """Terminates it, and forgets it once it has ended; otherwise it is killed at the end."""
     process.terminate()
     process.wait(LONGEST_S)
     started.remove(process)
 
 
 def free_ports(count):
-    """All at once, so that no two are the same."""
+    """Distinct free ports."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
@@ -73,8 +73,8 @@ def free_ports(count):
     return ports
 
 
-def instead(text, name, old, new):
-    """`text` with `new` in the one place of `old`."""
+def replace_once(text, name, old, new):
+    """`text` with the only occurrence of `old` replaced by `new`."""
     if text.count(old) != 1:
         raise SystemExit(f"fleet: {name} has {old!r} {text.count(old)} times, expected once")
     return text.replace(old, str(new))
@@ -84,13 +84,13 @@ def password_of(user):
     return f"the password of {user}"
 
 
-def said(command, **more):
+def run_command(command, **more):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=LONGEST_S, **more)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
 class Example:
-    """The folder of the example, laid out as compose.yaml mounts it, but for addresses, ports and paths."""
+    """The folder of the example, laid out as compose.yaml mounts it, except for addresses, ports and paths."""
 
     def __init__(self):
         self.folder = work / "fleet"
@@ -109,27 +109,27 @@ class Example:
         self.boxes = {box: port for (_, box), port in zip(targets, ports)}
 
         for (target, _), port in zip(targets, ports):
-            config = instead(config, "prometheus.yml", target, f"127.0.0.1:{port}")
+            config = replace_once(config, "prometheus.yml", target, f"127.0.0.1:{port}")
         for name in ("token", "rules.yml"):
-            config = instead(config, "prometheus.yml", mounts[name], self.folder / name)
+            config = replace_once(config, "prometheus.yml", mounts[name], self.folder / name)
         (self.folder / "prometheus.yml").write_text(config)
         (self.folder / "token").write_text(TOKEN + "\n")
 
         config = (EXAMPLE / "mosquitto.conf").read_text()
-        config = instead(config, "mosquitto.conf", "listener 1883\n", f"listener {self.broker_port} 127.0.0.1\n")
+        config = replace_once(config, "mosquitto.conf", "listener 1883\n", f"listener {self.broker_port} 127.0.0.1\n")
         for name in ("passwords", "acl"):
-            config = instead(config, "mosquitto.conf", mounts[name], self.folder / name)
-        config = instead(config, "mosquitto.conf", mounts["broker"], self.data)
+            config = replace_once(config, "mosquitto.conf", mounts[name], self.folder / name)
+        config = replace_once(config, "mosquitto.conf", mounts["broker"], self.data)
         (self.folder / "mosquitto.conf").write_text(config)
         passwords = self.folder / "passwords"
         passwords.touch()
         for user in [*self.boxes, READER]:
-            code, words = said(["mosquitto_passwd", "-b", passwords, user, password_of(user)])
+            code, words = run_command(["mosquitto_passwd", "-b", passwords, user, password_of(user)])
             check(code == 0, f"mosquitto_passwd: {words}")
         passwords.chmod(0o644)
 
     def rules(self):
-        """Each of them by its name."""
+        """Alert rules by name."""
         _, *rules = (self.folder / "rules.yml").read_text().split("- alert: ")
         return {rule.split()[0]: rule for rule in rules}
 
@@ -154,8 +154,8 @@ class Broker:
             return False
         return True
 
-    def knows(self, box):
-        """Whether a box is connected to this start of the broker."""
+    def is_connected(self, box):
+        """Whether a box is connected to the broker since its last start."""
         return f" as bloodseg-{box} " in self.log.read_text().rpartition(" running")[2]
 
     def access(self, user, password=None):
@@ -163,21 +163,21 @@ class Broker:
         return ["-h", "127.0.0.1", "-p", port, "-u", user, "-P", password or password_of(user)]
 
     def write(self, user, topic, message, password=None):
-        """Whether the broker acknowledged a message. It may do so, and throw it away: MQTT 3.1.1 has no word for a refusal."""
+        """Whether the broker acknowledged a message. It may still discard it: MQTT 3.1.1 cannot report a rejection."""
         words = ["mosquitto_pub", *self.access(user, password), "-q", "1", "-t", topic, "-m", message]
-        return said(words)[0] == 0
+        return run_command(words)[0] == 0
 
 
 class Session:
-    """A subscriber that is away, and that the broker keeps messages for."""
+    """A disconnected subscriber for which the broker queues messages."""
 
     def __init__(self, command):
         self.command = command
-        code, words = said([*command, "-E"])
+        code, words = run_command([*command, "-E"])
         check(code == 0, f"no session for {command[0]}: {words}")
 
     def read(self, enough):
-        """Comes back and reads, each line as (topic, message), until that is `enough` and nothing more comes."""
+        """Reconnects and reads, each line as (topic, message), until that is `enough` and nothing more arrives."""
         lines = []
         process = start(self.command, stdout=subprocess.PIPE, text=True)
         reader = threading.Thread(target=lambda: lines.extend(line.rstrip("\n") for line in process.stdout), daemon=True)
@@ -194,7 +194,7 @@ class Session:
 
 
 class Box:
-    """`bloodseg run demo` as one of the fleet, with what it says."""
+    """`bloodseg run demo` as a box of the fleet, with its output."""
 
     def __init__(self, example, name, frames):
         self.name, self.port = name, example.boxes[name]
@@ -203,13 +203,13 @@ class Box:
         secret = self.folder / "password"
         secret.write_text(password_of(name) + "\n")
         secret.chmod(0o600)
-        # A budget that no build comes near, so that its metric is there.
+        # A budget far above any build, so that its metric exists.
         (self.folder / "box.toml").write_text(
             f'[mqtt]\nbroker = "127.0.0.1:{example.broker_port}"\nbox = "{name}"\nuser = "{name}"\n'
             f'password_file = "password"\n[http]\naddress = "127.0.0.1:{self.port}"\ntoken = "{TOKEN}"\n'
             "[budget]\ntotal_mib = 4096\n"
         )
-        # Smears of its own, so that its counts are no other box's.
+        # A seed per box, so that counts differ between boxes.
         seed = list(example.boxes).index(name) + 1
         command = [args.binary, "--config", self.folder / "box.toml", "run", "demo", "--seed", seed]
         command += ["--fps", 5, "--frames", frames, "--out", self.folder / "out"]
@@ -226,11 +226,11 @@ class Box:
         return [int(found.group(1)) for line in list(self.lines) if (found := re.search(r"\back (\d+)$", line))]
 
     def ask(self, path, token=TOKEN):
-        """Status, type and text of an answer of its page."""
+        """Status, content type and text of a response of its page."""
         return ask(self.port, path, token)
 
     def end(self):
-        """Waits for the end, and gives the acknowledged frames as readers name them."""
+        """Waits for the end, and returns the acknowledged frames as readers identify them."""
         self.process.wait(LONGEST_S)
         started.remove(self.process)
         for reader in self.readers:
@@ -243,7 +243,7 @@ class Box:
         return [(self.name, f"{mark & (2**64 - 1):016x}", number) for number in self.acks()]
 
     def cells(self):
-        """Cells after each frame that it printed, from none on."""
+        """Running total of the cells after each printed frame, starting at 0."""
         sums = [0]
         for line in self.lines:
             if line.startswith("frame "):
@@ -252,7 +252,7 @@ class Box:
         return sums
 
     def counts(self):
-        """Frames captured, analysed, dropped and failed, those unreadable, and cells, as its last lines have them."""
+        """Frames captured, analysed, dropped, failed and unreadable, and cells, from its summary."""
         last = next((line for line in self.lines if line.startswith("end ")), "")
         found = re.search(
             r"(\d+) frames captured = (\d+) analysed \+ (\d+) dropped \+ (\d+) failed; (\d+) unreadable; (\d+) cells", last
@@ -263,7 +263,7 @@ class Box:
 
 def ask(port, path, token=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    # The page is on this machine, whatever the environment says of proxies.
+    # The page is on this machine: proxies of the environment are ignored.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers), timeout=60) as answer:
@@ -293,15 +293,15 @@ class Prometheus:
     def targets(self):
         return self.api("targets", state="active")["activeTargets"]
 
-    def not_up(self):
-        """Those that are not scraped, and why."""
+    def targets_down(self):
+        """Targets that are not scraped, and why."""
         return {target["scrapeUrl"]: target["lastError"] for target in self.targets() if target["health"] != "up"}
 
     def rules(self):
         return {rule["name"]: rule for group in self.api("rules")["groups"] for rule in group["rules"]}
 
     def samples(self, name, labels=""):
-        """All that it holds of a metric: its sum over other labels, by box and time of the scrape."""
+        """The samples of a metric: its sum over other labels, by box and time of the scrape."""
         boxes = {f"127.0.0.1:{port}": box for box, port in self.example.boxes.items()}
         sums = collections.defaultdict(lambda: collections.defaultdict(int))
         for series in self.api("query", query=f"bloodseg_{name}{{{labels}}}[1h]")["result"]:
@@ -310,32 +310,32 @@ class Prometheus:
         return sums
 
 
-def documented():
-    """Names of the metrics in the page's document."""
+def documented_metrics():
+    """Names of the metrics in the documentation of the page."""
     table = PAGE.read_text().partition("### `/metrics`")[2]
     cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`(\w+)(?:\{[^}]*\})?`", cell)}
 
 
-def checked(example):
-    """The files, as promtool reads them."""
+def promtool_checks(example):
+    """Checks the files with promtool."""
     folder = example.folder
     for words in (["check", "config", folder / "prometheus.yml"], ["check", "rules", folder / "rules.yml"]):
-        code, answer = said(["promtool", *words])
+        code, answer = run_command(["promtool", *words])
         check(code == 0, f"promtool {words[0]} {words[1]}: {answer}")
-    code, answer = said(["promtool", "test", "rules", "rules.test.yml"], cwd=folder)
+    code, answer = run_command(["promtool", "test", "rules", "rules.test.yml"], cwd=folder)
     check(code == 0, f"promtool test rules: {answer}")
     rules, tests = example.rules(), (folder / "rules.test.yml").read_text()
     fire = set(re.findall(r"alertname: (\w+)\n +eval_time: \w+\n +exp_alerts:\n", tests))
     check(fire == set(rules), f"rules without an example, or the other way round: {fire ^ set(rules)}")
-    # One that asks for a metric that does not exist never fires, and promtool does not mind.
+    # promtool accepts rules on metrics that do not exist, which would never fire.
     named = set(re.findall(r"\bbloodseg_(\w+)", "".join(rules.values())))
-    check(named <= documented(), f"rules ask for metrics that {PAGE} does not know: {named - documented()}")
+    check(named <= documented_metrics(), f"rules ask for metrics that {PAGE} does not know: {named - documented_metrics()}")
     return f"{len(rules)} rules"
 
 
-def own_names(example, broker):
-    """Boxes write under their own name alone and read nothing; the reader writes nothing."""
+def access_rules(example, broker):
+    """Boxes can only write under their own name, and read nothing; the reader cannot write."""
     one, other = list(example.boxes)[:2]
     everything = Session(
         ["mosquitto_sub", *broker.access(READER), "-i", "all", "-c", "-q", "2", "-t", "bloodseg/#", "-t", "homeassistant/#", "-v"]
@@ -355,7 +355,7 @@ def own_names(example, broker):
     for user, topic in taken:
         check(broker.write(user, topic, user), f"{user} cannot write to {topic}")
     check(not broker.write(one, f"bloodseg/{one}/frames", one, password_of(other)), "a wrong password is taken")
-    check(said(["mosquitto_pub", *broker.access(one)[:4], "-t", f"bloodseg/{one}/frames", "-m", one])[0] != 0, "anybody may write")
+    check(run_command(["mosquitto_pub", *broker.access(one)[:4], "-t", f"bloodseg/{one}/frames", "-m", one])[0] != 0, "anybody may write")
     got = everything.read(lambda got: {(topic, user) for user, topic in taken} <= set(got))
     got = collections.Counter((user, topic) for topic, user in got)
     check(got == collections.Counter(taken), f"of what users wrote, this came: {got}, expected {taken}")
@@ -364,23 +364,23 @@ def own_names(example, broker):
     return f"{len(taken)} messages taken, {len(refused)} thrown away"
 
 
-def metrics(box):
-    """What a page reports to Prometheus, and to nobody else."""
+def check_metrics(box):
+    """Checks the metrics of a page, and that they need the token."""
     for token in (None, TOKEN[:-1], TOKEN + "x", password_of(READER)):
         check(box.ask("/metrics", token)[0] == 401, f"{box.name}: /metrics with token {token}: {box.ask('/metrics', token)}")
     check(box.ask("/healthz", None)[0] == 200, f"{box.name}: /healthz: {box.ask('/healthz', None)}")
     status, kind, text = box.ask("/metrics")
     check((status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8"), f"{box.name}: {status} {kind}")
-    code, words = said(["promtool", "check", "metrics"], input=text)
+    code, words = run_command(["promtool", "check", "metrics"], input=text)
     check(code == 0 and not words, f"promtool check metrics: {words}")
     served = set(re.findall(r"^bloodseg_(\w+?)(?:_bucket|_sum|_count)?[{ ]", text, re.MULTILINE))
     # The demo has no camera.
-    expected = {name for name in documented() if not name.startswith("camera_")}
+    expected = {name for name in documented_metrics() if not name.startswith("camera_")}
     check(served == expected, f"{box.name}: served or in {PAGE}, not both: {served ^ expected}")
 
 
-def agrees(box, prometheus):
-    """Whether each scrape of a box is what the box printed: cells and frames of some moment of it."""
+def check_scrapes(box, prometheus):
+    """Checks that each scrape of a box matches its output: the cells and frames at some time."""
     captured, analysed, dropped, failed, unreadable, cells = box.counts()
     sums, name = box.cells(), box.name
     check((len(sums) - 1, sums[-1]) == (analysed, cells), f"{name}: printed {len(sums) - 1} frames, {sums[-1]} cells")
@@ -391,7 +391,7 @@ def agrees(box, prometheus):
     newer = prometheus.samples("frames_dropped_total", 'reason="newer_came"')[name]
     for when, count in held["cells_total"].items():
         at = {metric: values.get(when, -1) for metric, values in held.items()}
-        # The counters of a scrape are read one after the other, while frames go on: cells may be of a later one.
+        # The counters of a scrape are not read atomically: cells may be of a later frame.
         check(count in sums[at["frames_judged_total"]:], f"{name}: no frame after which there were {at}: {sums}")
         check(0 <= at["frames_judged_total"] <= analysed and 0 <= at["frames_analysed_total"] <= analysed, f"{name}: {at}")
         check(at["frames_captured_total"] <= captured and at["records_kept_total"] <= len(box.acks()), f"{name}: {at}")
@@ -402,14 +402,14 @@ def agrees(box, prometheus):
 
 
 def fleet(example, broker):
-    """Three boxes, one broker that is started again, a reader who was away, and Prometheus."""
+    """Three boxes, a broker that restarts, a reader that was disconnected, and Prometheus."""
     (line,) = [line for line in GUIDE.read_text().splitlines() if line.startswith("mosquitto_sub ")]
     command = [password_of(READER) if word == "PASSWORD" else word for word in shlex.split(line)]
     reader = Session([*command, "-p", example.broker_port])
     boxes = [Box(example, name, 100_000) for name in example.boxes]
     for box in boxes:
-        wait(lambda: f"{box.name}: {box.lines}, {box.problems}", lambda: len(box.acks()) >= 3 and broker.knows(box.name))
-        metrics(box)
+        wait(lambda: f"{box.name}: {box.lines}, {box.problems}", lambda: len(box.acks()) >= 3 and broker.is_connected(box.name))
+        check_metrics(box)
     prometheus = Prometheus(example)
 
     stop(broker.process)
@@ -421,23 +421,23 @@ def fleet(example, broker):
         counts = prometheus.samples("frames_analysed_total")
         return all(len(counts[box.name]) >= 2 and max(counts[box.name].values()) >= 10 for box in boxes)
 
-    wait(lambda: f"not scraped often enough; not up: {prometheus.not_up()}", lambda: scraped() and not prometheus.not_up())
+    wait(lambda: f"not scraped often enough; not up: {prometheus.targets_down()}", lambda: scraped() and not prometheus.targets_down())
     wait(lambda: f"rules: {prometheus.rules()}", lambda: all(rule["health"] == "ok" for rule in prometheus.rules().values()))
     check(set(prometheus.rules()) == set(example.rules()), f"rules: {set(prometheus.rules())}")
     check(len(prometheus.targets()) == len(boxes), f"targets: {prometheus.targets()}")
     firing = [alert for alert in prometheus.api("alerts")["alerts"] if alert["state"] == "firing"]
     check(not firing, f"alerts of boxes that are well: {firing}")
     for box in boxes:
-        wait(lambda: f"{box.name} does not come back: {broker.log.read_text()}", lambda: broker.knows(box.name))
+        wait(lambda: f"{box.name} does not come back: {broker.log.read_text()}", lambda: broker.is_connected(box.name))
     for box in boxes:
         box.process.terminate()
     acknowledged = [frame for box in boxes for frame in box.end()]
-    scrapes = sum(agrees(box, prometheus) for box in boxes)
+    scrapes = sum(check_scrapes(box, prometheus) for box in boxes)
     stop(prometheus.process)
     log = prometheus.log.read_text()
     check(not re.search(r"(?i)level=(warn|error).*(scrape|rule)", log), f"Prometheus: {log}")
 
-    # What a run had no time for is sent by the next one in the same folder.
+    # The next run in the same folder sends the frames that are still pending.
     boxes = [Box(example, name, 3) for name in example.boxes]
     acknowledged += [frame for box in boxes for frame in box.end()]
 
@@ -449,7 +449,7 @@ def fleet(example, broker):
             frames.append((frame["box"], frame["run_mark"], frame["frame"]))
         return collections.Counter(frames)
 
-    # Each acknowledged frame arrived, once, and nothing else did.
+    # Every acknowledged frame arrived exactly once, and nothing else did.
     expected, got = collections.Counter(acknowledged), numbers(reader.read(lambda got: len(got) >= len(acknowledged)))
     check(not expected - got, f"did not arrive: {expected - got}")
     check(not got - expected, f"arrived more than once, or acknowledged by nobody: {got - expected}")
@@ -463,14 +463,14 @@ def main():
         print(f"fleet: {test.__name__}: {words}; {time.monotonic() - began:.0f} s", flush=True)
 
     example = Example()
-    report(checked, checked(example))
+    report(promtool_checks, promtool_checks(example))
     broker = Broker(example)
-    report(own_names, own_names(example, broker))
+    report(access_rules, access_rules(example, broker))
     report(fleet, fleet(example, broker))
     stop(broker.process)
 
 
-# So that what runs is ended, too, when this is asked to end.
+# Ends the started processes on SIGTERM too.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("fleet: stopped"))
 done = False
 try:

@@ -25,7 +25,7 @@ arguments.add_argument("--only")
 args = arguments.parse_args()
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-mqtt-"))
-# mosquitto gives up root, and must reach its files all the same.
+# mosquitto drops root, and must still reach its files.
 work.chmod(0o755)
 faults = []
 
@@ -43,7 +43,7 @@ def free_port():
 
 
 class Broker:
-    """mosquitto with a password and a memory that outlives it, and a subscriber that it keeps frames for."""
+    """mosquitto with a password and persistence, and a subscriber for which it queues frames."""
 
     def __init__(self, name):
         self.folder = work / f"{name}-broker"
@@ -60,7 +60,7 @@ class Broker:
         )
         self.process = None
         self.start()
-        # Registers the session that frames are kept for.
+        # Registers the session for which frames are queued.
         self.client("mosquitto_sub", "-E", "-i", "reader", "-c", "-q", "2", "-t", FRAMES, "-t", LOST)
 
     def start(self):
@@ -76,7 +76,7 @@ class Broker:
         raise SystemExit(f"mqtt: mosquitto does not start: {(self.folder / 'log').read_text()}")
 
     def wait_for_box(self):
-        """Until the box is connected to this start of the broker: it tries with growing pauses."""
+        """Waits until the box has reconnected since the last start of the broker; it retries with backoff."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             if f"bloodseg-{BOX}" in (self.folder / "log").read_text().rpartition(" running")[2]:
@@ -93,8 +93,8 @@ class Broker:
         done = subprocess.run([command[0], *access, *command[1:]], capture_output=True, text=True, timeout=60)
         return done.stdout.splitlines()
 
-    def got(self):
-        """All that was kept for the subscriber so far: frames as (mark of the run, number), and frames reported as lost."""
+    def received(self):
+        """All queued messages: frames as (mark of the run, number), and the number of frames reported as lost."""
         frames, lost = [], 0
         for line in self.client("mosquitto_sub", "-i", "reader", "-c", "-q", "2", "-t", FRAMES, "-t", LOST, "-W", "3", "-F", "%t %p"):
             topic, payload = line.split(" ", 1)
@@ -105,14 +105,14 @@ class Broker:
                 lost += message["lost"]
         return frames, lost
 
-    def kept(self, topic, count=1):
+    def retained(self, topic, count=1):
         """Retained messages by topic."""
         lines = self.client("mosquitto_sub", "--retained-only", "-t", topic, "-C", str(count), "-W", "3", "-F", "%t %p")
         return dict(line.split(" ", 1) for line in lines)
 
 
 class Run:
-    """`bloodseg run demo` in a folder, with what it says."""
+    """`bloodseg run demo` in a folder, with its output."""
 
     def __init__(self, name, port, frames, password=PASSWORD):
         self.folder = work / name
@@ -151,7 +151,7 @@ class Run:
         check(len(self.acks()) >= count, f"{self.folder.name}: {len(self.acks())} frames acknowledged, expected {count}")
 
     def end(self, code=0):
-        """Waits for the end, and gives the acknowledged frames as subscribers name them."""
+        """Waits for the end, and returns the acknowledged frames as subscribers identify them."""
         self.process.wait(300)
         for reader in self.readers:
             reader.join()
@@ -166,12 +166,12 @@ class Run:
         database.close()
         return f"{mark & (2**64 - 1):016x}"
 
-    def said(self):
+    def summary(self):
         return next((line for line in self.lines if line.startswith("mqtt ")), "")
 
 
-def once(name, frames, acknowledged):
-    """Each acknowledged frame arrived, once, and nothing else did."""
+def check_delivered_once(name, frames, acknowledged):
+    """Checks that every acknowledged frame arrived exactly once, and nothing else did."""
     count = collections.Counter(frames)
     missing = [frame for frame in acknowledged if frame not in count]
     check(not missing, f"{name}: {len(missing)} of {len(acknowledged)} frames did not arrive: {missing}")
@@ -184,8 +184,8 @@ def comes_and_goes():
     broker = Broker("comes-and-goes")
     run = Run("comes-and-goes", broker.port, 100_000)
     run.wait_for_acks(2)
-    check(broker.kept(AVAILABILITY) == {AVAILABILITY: "online"}, f"not online: {broker.kept(AVAILABILITY)}")
-    discovery(broker)
+    check(broker.retained(AVAILABILITY) == {AVAILABILITY: "online"}, f"not online: {broker.retained(AVAILABILITY)}")
+    check_discovery(broker)
     for more in (2, 6):
         broker.stop()
         run.wait_for_acks(len(run.acks()) + 3)
@@ -194,13 +194,13 @@ def comes_and_goes():
         broker.wait_for_box()
     run.process.terminate()
     acknowledged = run.end()
-    check(broker.kept(AVAILABILITY) == {AVAILABILITY: "offline"}, f"online after the end: {broker.kept(AVAILABILITY)}")
-    last = json.loads(broker.kept(STATE)[STATE])
+    check(broker.retained(AVAILABILITY) == {AVAILABILITY: "offline"}, f"online after the end: {broker.retained(AVAILABILITY)}")
+    last = json.loads(broker.retained(STATE)[STATE])
     check((last["state"], last["frame"], last["unsent"]) == ("stopping", acknowledged[-1][1], 0), f"last state: {last}")
-    # What the run had no time for is sent by the next one in the same folder.
+    # The next run in the same folder sends the frames that are still pending.
     acknowledged += Run("comes-and-goes", broker.port, 3).end()
-    frames, lost = broker.got()
-    once("comes-and-goes", frames, acknowledged)
+    frames, lost = broker.received()
+    check_delivered_once("comes-and-goes", frames, acknowledged)
     check(lost == 0, f"{lost} frames are reported as lost")
     left = sorted(path.name for path in (work / "comes-and-goes" / "out").glob("records.sqlite*"))
     check(left == ["records.sqlite"], f"left behind: {left}")
@@ -208,10 +208,10 @@ def comes_and_goes():
     return f"{len(acknowledged)} frames, two outages"
 
 
-def discovery(broker):
-    sensors = broker.kept("homeassistant/#", 8)
+def check_discovery(broker):
+    sensors = broker.retained("homeassistant/#", 8)
     check(len(sensors) == 8, f"{len(sensors)} sensors in discovery, expected 8")
-    state = json.loads(broker.kept(STATE).get(STATE, "{}"))
+    state = json.loads(broker.retained(STATE).get(STATE, "{}"))
     ids = set()
     for topic, payload in sensors.items():
         config = json.loads(payload)
@@ -231,14 +231,14 @@ def killed():
     run.process.send_signal(signal.SIGKILL)
     first = run.end(-signal.SIGKILL)
     time.sleep(1)
-    check(broker.kept(AVAILABILITY) == {AVAILABILITY: "offline"}, f"no last will: {broker.kept(AVAILABILITY)}")
+    check(broker.retained(AVAILABILITY) == {AVAILABILITY: "offline"}, f"no last will: {broker.retained(AVAILABILITY)}")
     marked = json.loads((run.folder / "out" / "mqtt.mark").read_text())["frame_id"]
     second = Run("killed", broker.port, 3).end()
-    frames, lost = broker.got()
+    frames, lost = broker.received()
     count = collections.Counter(frames)
     missing = [frame for frame in first + second if frame not in count]
     check(not missing and lost == 0, f"killed: did not arrive: {missing}")
-    # What was acknowledged by the broker and is not in the mark yet may come again, and nothing else may.
+    # Only frames that the broker acknowledged, but that are not in the mark yet, may arrive again.
     allowed = set(first[marked:])
     twice = {frame for frame, times in count.items() if times > 1}
     check(twice <= allowed, f"killed: arrived more than once: {twice - allowed}")
@@ -251,11 +251,11 @@ def away():
     broker.stop()
     run = Run("away", broker.port, 20)
     first = run.end()
-    check("pending for the next run" in run.said(), f"away: {run.said()}")
+    check("pending for the next run" in run.summary(), f"away: {run.summary()}")
     check(any("broker unreachable" in line for line in run.problems), f"away: {run.problems}")
     broker.start()
     second = Run("away", broker.port, 3).end()
-    once("away", broker.got()[0], first + second)
+    check_delivered_once("away", broker.received()[0], first + second)
     wrong = Run("away", broker.port, 3, "another password")
     wrong.end()
     check(any("refused" in line for line in wrong.problems), f"wrong password: {wrong.problems}")
@@ -265,7 +265,7 @@ def away():
 
 
 def hostile():
-    """Brokers that no broker should be: the run takes no harm, and ends in time."""
+    """Misbehaving brokers: the run is not affected, and ends in time."""
     connack, flood = b"\x20\x02\x00\x00", b"\x30\x07\x00\x01afull" * 1000
 
     def silent(line):
@@ -334,7 +334,7 @@ def hostile():
         check(ended is not None, f"{behave.__name__}: no line says how long the frames took: {run.lines}")
         if ended is not None:
             check(0 < took - ended < 10, f"{behave.__name__}: took {took:.1f} s, the frames alone {ended} s")
-        check("0 frames acknowledged" in run.said() or "did not answer" in run.said(), f"{behave.__name__}: {run.said()}")
+        check("0 frames acknowledged" in run.summary() or "did not answer" in run.summary(), f"{behave.__name__}: {run.summary()}")
         server.close()
     return "8 kinds"
 

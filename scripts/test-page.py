@@ -1,4 +1,4 @@
-"""The checks of scripts/test-page: what a browser shows of runs that go well, and of others."""
+"""The checks of scripts/test-page: the page of healthy and of other runs in a browser."""
 
 import argparse
 import base64
@@ -29,11 +29,11 @@ arguments.add_argument("--only", help="one state alone, by its name")
 args = arguments.parse_args()
 work = pathlib.Path(tempfile.mkdtemp(prefix="bloodseg-page-"))
 
-# After this a page without news is called old, where no interval between frames says otherwise (STALE_MS of the page).
+# A page without updates is stale after this, unless frames have a longer interval (STALE_MS of the page).
 STALE_S = 6
 
 LOADED = "['lr','sr','overlay'].every(id => document.getElementById(id).naturalWidth > 0)"
-# Every picture that is there is of the frame whose numbers are shown.
+# All loaded pictures are of the frame whose numbers are shown.
 OF_ONE_FRAME = ("[...document.querySelectorAll('#pictures img')].every(image => !image.hasAttribute('src') ||"
                 " new URL(image.src).searchParams.get('frame') === String(view.frame) && image.naturalWidth > 0)")
 ALARM = "document.getElementById('alarm').innerText"
@@ -51,7 +51,7 @@ def check(is_so, what):
 
 
 class Run:
-    """A run with a page, which ends with this. Its lines are read, so that the pipe does not fill up."""
+    """A run with a page, killed on exit. Its output is read, so that the pipe does not fill up."""
 
     def __init__(self, source, *more, config="", address="127.0.0.1:0", out="results"):
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=work))
@@ -99,12 +99,12 @@ def demo(*more, fps="5", **options):
     return Run("demo", "--fps", fps, "--frames", "1000000", *more, **options)
 
 
-def all_is_well(browser):
-    """The page of a run that goes well, by key and by finger; what it says when the run is gone, and when another one comes."""
-    # The demo has a pitch, so the histogram is in micrometres; a budget, so that memory has something to be held against.
+def healthy_run(browser):
+    """The page of a healthy run, with keys and on a phone; then after the run is lost, and after another one starts."""
+    # The demo has a pitch, so the histogram is in micrometres; the budget is shown beside the memory.
     program_mib = os.path.getsize(args.binary) >> 20
     with demo(config=f"[budget]\ntotal_mib = {program_mib + 24}\n") as run:
-        # Enough for a trend.
+        # Enough frames for a trend.
         run.wait_frames(12)
         tab = Tab(browser, run.url)
         tab.wait(LOADED, "three pictures are loaded")
@@ -115,19 +115,19 @@ def all_is_well(browser):
         first = tab.value("view.frame")
         tab.wait(f"view.frame > {first} + 3", "new frames come by themselves")
         check(tab.value("document.getElementById('alarm').hidden"), "nothing is amiss, and nothing says so")
-        looks(tab)
-        keys(tab)
-        frozen(tab, run)
+        check_charts(tab)
+        check_keys(tab)
+        check_freeze(tab, run)
         if args.shots:
-            shot(tab, run)
-        phone(tab)
-        foreign = [asked for asked in tab.asked() if not asked.startswith(run.url) and not asked.startswith("about:")]
+            take_screenshot(tab, run)
+        check_phone(tab)
+        foreign = [url for url in tab.requested_urls() if not url.startswith(run.url) and not url.startswith("about:")]
         check(foreign == [], f"no other host is asked {foreign}")
-        check(tab.complaints() == [], f"the console is silent {tab.complaints()}")
+        check(tab.console_errors() == [], f"the console is silent {tab.console_errors()}")
         before = run.latest()["counts"]
         check(before["captured"] >= before["analysed"] > 12, "the run goes on")
         address = run.url.removeprefix("http://").rstrip("/")
-    gone(tab)
+    check_lost_run(tab)
     tab.value("document.querySelector('#model-cards details').dataset.mark = 'old'")
     old = tab.value("view.frame")
     with demo(address=address) as run:
@@ -138,7 +138,7 @@ def all_is_well(browser):
     tab.close()
 
 
-def looks(tab):
+def check_charts(tab):
     check(tab.value("document.querySelectorAll('#trend path').length") == 1, "the trend is drawn")
     check(tab.value("document.querySelectorAll('#diameters rect').length") > 3, "the diameters are drawn")
     check("micrometres" in tab.value("document.getElementById('diameters-title').textContent"), "in micrometres")
@@ -155,7 +155,7 @@ def looks(tab):
         check(all(word in label for word in words), f"who does not see the bars of {chart} hears their values")
 
 
-def keys(tab):
+def check_keys(tab):
     for key, name in (("1", "lr"), ("2", "sr"), ("3", "overlay"), ("0", "all")):
         tab.key(key)
         shown = tab.value("[...document.querySelectorAll('figure')].filter(f => f.offsetParent).map(f => f.id.slice(3))")
@@ -170,7 +170,7 @@ def keys(tab):
     tab.key("d")
     check(tab.value(theme) == "dark", "d makes it dark")
     check(tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)", "and dark is dark")
-    # Sent after the page, which listened before.
+    # Registered after the listener of the page, so it is notified later.
     tab.value("window.systems = 0; window.system = matchMedia('(prefers-color-scheme: dark)');"
               " system.addEventListener('change', () => window.systems++)")
     for times, dark in enumerate((True, False), 1):
@@ -180,8 +180,8 @@ def keys(tab):
     tab.key("d")
 
 
-def frozen(tab, run):
-    # Only what is seen is loaded; a frozen frame has to have all.
+def check_freeze(tab, run):
+    # Only visible pictures are loaded, but freezing loads all of them.
     tab.key("3")
     tab.wait("!document.getElementById('lr').hasAttribute('src') && document.getElementById('overlay').naturalWidth > 0",
              "what is not seen is not loaded")
@@ -190,11 +190,11 @@ def frozen(tab, run):
     shown_frame = tab.value("({frame: view.frame, shown: document.getElementById('count').textContent,"
                      " counted: view.latest.frame.counted, cells: view.latest.frame.cells})")
     cells = json.loads(run.ask(f"api/cells?since={shown_frame['frame'] - 1}"))["cells"]
-    # Platelets are among them, and counted apart.
+    # The list includes platelets, which are counted separately.
     cells = [cell for cell in cells if cell["frame"] == shown_frame["frame"] and cell["kind"] != "platelet"]
     shown = int(shown_frame["shown"]) if shown_frame["counted"] else 0
     check(shown == shown_frame["cells"] == len(cells), f"the count that is shown ({shown}) is that of /api/latest and /api/cells")
-    # However long ago that is.
+    # No matter for how long it has been frozen.
     until = time.monotonic() + STALE_S + 2
     while time.monotonic() < until:
         words = tab.value(ALARM)
@@ -210,21 +210,21 @@ def frozen(tab, run):
     tab.wait(f"view.frame > {shown_frame['frame']}", "Space goes on")
 
 
-def shot(tab, run):
+def take_screenshot(tab, run):
     args.shots.mkdir(parents=True, exist_ok=True)
     dropped = run.latest()["counts"]["dropped"]
     check(dropped == 0, f"a page that is shown around has not dropped frames ({dropped}): give a release build")
     tab.size(1280, tab.value("document.documentElement.scrollHeight"))
     tab.wait(LOADED, "three pictures are loaded")
-    tab.shoot(args.shots / "page.png")
+    tab.screenshot(args.shots / "page.png")
 
 
-def phone(tab):
+def check_phone(tab):
     tab.dark(True)
     tab.value("localStorage.clear()")
     for width in (360, 320, 768):
         tab.size(width, 780, phone=width < 700)
-        tab.order("Page.reload")
+        tab.send("Page.reload")
         tab.wait("view.latest && document.getElementById('overlay').naturalWidth > 0", "the page is there again")
         wide = tab.value("document.documentElement.scrollWidth")
         check(wide <= width, f"at {width} px nothing is scrolled sideways")
@@ -236,16 +236,16 @@ def phone(tab):
             if args.shots:
                 tab.size(360, 1100, scale=2, phone=True)
                 time.sleep(0.5)
-                tab.shoot(args.shots / "page-phone.png")
+                tab.screenshot(args.shots / "page-phone.png")
     tab.dark(False)
     tab.size(1280, 900)
 
 
-def gone(tab):
+def check_lost_run(tab):
     """The run was killed."""
     tab.wait(f"{STALE} === 'yes' && {ALARM}.includes('lost')", "a page whose run is gone says so")
     check(tab.value("document.getElementById('state').textContent") == "not connected", "a dead page looks dead")
-    # What is read out to those who do not see is read out once.
+    # Screen readers announce it only once.
     tab.value("window.changes = 0; new MutationObserver(() => window.changes++).observe("
               "document.querySelector('#alarm [role=alert]'), {childList: true, characterData: true, subtree: true})")
     words = tab.value(ALARM)
@@ -254,8 +254,8 @@ def gone(tab):
     check(tab.value("window.changes") == 0, "but not read out again")
 
 
-def two_look_on(browser):
-    """Two who look on, with frames faster than either asks."""
+def two_viewers(browser):
+    """Two viewers, with frames arriving faster than either polls."""
     with demo(fps="20") as run:
         run.wait_frames(1)
         tabs = [Tab(browser, run.url) for _ in range(2)]
@@ -276,13 +276,13 @@ def two_look_on(browser):
         tabs[0].wait(f"view.frame > {held} + 5", "while the other goes on")
         tabs[1].key("0")
         check(tabs[1].value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {held}"), "the frozen one has all three pictures")
-        check([tab.complaints() for tab in tabs] == [[], []], "and both consoles are silent")
+        check([tab.console_errors() for tab in tabs] == [[], []], "and both consoles are silent")
         for tab in tabs:
             tab.close()
 
 
-def a_slow_source(browser):
-    """A frame every eight seconds is no old one after six."""
+def slow_source(browser):
+    """With a frame every eight seconds, a frame is not stale after six."""
     with demo(fps="0.12") as run:
         tab = Tab(browser, run.url)
         tab.wait("view.latest.frame.interval_ms > 7000", "there are two frames, far apart")
@@ -293,7 +293,7 @@ def a_slow_source(browser):
 
 
 def without_calibration(browser):
-    """A folder without a pitch, whose first pictures cannot be read: first there is no frame, and then no micrometre."""
+    """A folder without a pitch, whose first pictures are unreadable: at first no frame, then lengths in pixels."""
     with demo() as run:
         run.wait_frames(1)
         picture = run.ask("picture/latest.lr.png")
@@ -313,12 +313,12 @@ def without_calibration(browser):
         check("px" in tab.value("document.getElementById('diameters').textContent"), "of the analysed picture")
         check("not known" in tab.value("document.getElementById('scale').textContent"), "and the scale says so")
         check(tab.value("document.getElementById('budget').textContent") == "none set", "memory without a budget")
-        check(tab.complaints() == [], f"the console is silent {tab.complaints()}")
+        check(tab.console_errors() == [], f"the console is silent {tab.console_errors()}")
         tab.close()
 
 
 def degraded(browser):
-    """Another process writes into the records and does not stop."""
+    """Another process keeps the records locked."""
     with demo() as run:
         run.wait_frames(2)
         tab = Tab(browser, run.url)
@@ -338,7 +338,7 @@ def degraded(browser):
 
 
 def stopping(browser):
-    """A run that ends and waits for a broker which acknowledges nothing."""
+    """A run that ends and waits for a broker that acknowledges nothing."""
     broker = socket.create_server(("127.0.0.1", 0))
 
     def answer():
@@ -347,7 +347,7 @@ def stopping(browser):
             threading.Thread(target=hear, args=(line,), daemon=True).start()
 
     def hear(line):
-        # It takes the connection, and says no more.
+        # Accepts the connection, then stays silent.
         with contextlib.suppress(OSError):
             line.recv(1 << 16)
             line.sendall(b"\x20\x02\x00\x00")
@@ -360,13 +360,13 @@ def stopping(browser):
         run.wait_frames(3)
         tab = Tab(browser, run.url)
         tab.wait(LOADED, "three pictures are loaded")
-        # It does not last.
+        # Records the states, because they are brief.
         tab.value("window.said = new Set(); setInterval(() => window.said.add(document.getElementById('state').textContent"
                   " + ': ' + document.getElementById('alarm').innerText), 50)")
         run.process.terminate()
         run.process.wait(LONGEST_S)
         tab.wait("document.getElementById('state').textContent === 'ended'", "a run that has ended says so")
-        # Longer than a page takes to notice that nobody answers.
+        # Longer than the page takes to detect a lost run.
         time.sleep(STALE_S)
         check(tab.value("document.getElementById('state').textContent") == "ended", "and still does when it is gone")
         check("The run has ended" in tab.value(ALARM), "with its last values")
@@ -375,8 +375,8 @@ def stopping(browser):
         tab.close()
 
 
-def a_link_elsewhere(browser):
-    """With a token in a file; a page of another site has the link."""
+def link_from_another_site(browser):
+    """A link with the token on a page of another site."""
     token = "correct-horse-battery"
     config = '[http]\ntoken_file = "token"\n'
     folder = work / "elsewhere"
@@ -388,13 +388,13 @@ def a_link_elsewhere(browser):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # The folder of the run is made before its token can lie there.
+    # Outside the run's folder, which does not exist yet.
     (work / "token").write_text(token + "\n")
     with demo(config=config.replace('"token"', json.dumps(str(work / "token")))) as run:
         check(run.url.endswith("/?token=TOKEN"), "the address says where the token goes, and not the token")
         link = run.url.replace("TOKEN", token)
         (folder / "index.html").write_text(f'<!doctype html><title>elsewhere</title><a id="link" href="{link}">the bench</a>')
-        # To a browser, localhost is another site than 127.0.0.1.
+        # For a browser, localhost and 127.0.0.1 are different sites.
         tab = Tab(browser, f"http://localhost:{server.server_port}/index.html")
         tab.wait("document.getElementById('link') !== null", "the other site is there")
         tab.value("document.getElementById('link').click()")
@@ -404,8 +404,8 @@ def a_link_elsewhere(browser):
     server.shutdown()
 
 
-def a_report_on_paper(browser):
-    """The report about a sample, as a person prints and signs it."""
+def printed_report(browser):
+    """The report about a sample, printed for signature."""
     pictures = pathlib.Path(__file__).resolve().parent.parent / "data/synth/img"
     segment = [args.binary, "-q", "segment", str(pictures), "--out", "counted", "--sample", "S-17", "--operator", "A. B."]
     for command in (segment, [args.binary, "report", "--sample", "S-17", "--from", "counted", "--out", "report.html"]):
@@ -418,21 +418,21 @@ def a_report_on_paper(browser):
     check(tab.value("['S-17', 'A. B.', 'Cells per field'].every(word => document.body.innerText.includes(word))"),
           "it names the sample, the operator and the count")
     # A4, in inches.
-    printed = tab.order("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
+    printed = tab.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True)
     pdf = base64.b64decode(printed["data"])
     if args.shots:
         (args.shots / "report.pdf").write_bytes(pdf)
     pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf))
     check(pdf.startswith(b"%PDF-") and 1 <= pages <= 12, f"it prints to a PDF of {pages} pages")
     tab.size(794, 1123)
-    tab.order("Emulation.setEmulatedMedia", media="print")
+    tab.send("Emulation.setEmulatedMedia", media="print")
     check("Signature" in tab.value("document.body.innerText"), "there is a line to sign on")
     check(tab.value("document.documentElement.scrollWidth <= innerWidth"), "nothing of it is cut off at the edge of the paper")
-    check(not [url for url in tab.asked() if not url.startswith(("file:", "data:"))], "and it asks for nothing elsewhere")
+    check(not [url for url in tab.requested_urls() if not url.startswith(("file:", "data:"))], "and it asks for nothing elsewhere")
     tab.close()
 
 
-STATES = [all_is_well, two_look_on, a_slow_source, without_calibration, degraded, stopping, a_link_elsewhere, a_report_on_paper]
+STATES = [healthy_run, two_viewers, slow_source, without_calibration, degraded, stopping, link_from_another_site, printed_report]
 chosen = [state for state in STATES if args.only in (None, state.__name__)]
 if not chosen:
     sys.exit(f"page: no state `{args.only}`; expected one of {', '.join(state.__name__ for state in STATES)}")

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_its_exit_code_and_an_error_its_source() {
+    fn kinds_have_exit_codes_and_errors_their_source() {
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let path = Path::new("a");
         let all = [
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn others_were_processed_only_if_there_are_others() {
+    fn others_are_mentioned_only_if_there_are_any() {
         let message = |unusable| Error::unusable(Path::new("a"), unusable, 2, "above").to_string();
         assert!(message(1).ends_with("The others were processed"), "{}", message(1));
         assert!(!message(2).contains("others"), "{}", message(2));

@@ -1,4 +1,4 @@
-//! The memory that an analyser states before an analysis suffices for it, and is not several times too much.
+//! The memory that an analyser states before an analysis is enough for it, and not several times too much.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use bloodseg::memory::counting::{Counting, heap, restart_peak};
@@ -12,12 +12,12 @@ use image::RgbImage;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// The stated bytes may be this many times the needed ones, if the size at which a picture is analysed is known. The most is
-/// that of one tile with two threads, as the second thread is only started for several tiles: 1.57 with AVX2, and 1.68 with
-/// VNNI, whose weights are smaller.
+/// Largest accepted ratio of stated to needed bytes if the analysed size is known. The worst case is one tile with two
+/// threads, because the second thread is only started for several tiles: 1.57 with AVX2, and 1.68 with VNNI, whose
+/// weights are smaller.
 const MOST_TIMES: f64 = 1.8;
 
-/// Noise has more cells than any smear: the most that a size can take.
+/// Noise has more cells than any smear, so it takes the most memory for a size.
 fn noise(width: u32, height: u32) -> RgbImage {
     RgbImage::from_raw(width, height, golden::input(5, 3 * (width * height) as usize)).unwrap()
 }
@@ -29,7 +29,7 @@ fn needed(models: &Models, options: Options, picture: &RgbImage) -> (u64, u64) {
     let stated = analyser.memory_bytes(picture.width(), picture.height());
     restart_peak();
     for _ in 0..2 {
-        // More cells than labels is an error, after all memory was taken.
+        // More cells than labels is an error, but only after all memory was allocated.
         let _ = analyser.analyse(picture);
     }
     (stated, (heap().unwrap().peak_bytes - before) as u64)

@@ -1,4 +1,4 @@
-//! Frames of a camera take no memory but what was there from the start.
+//! Uncompressed camera frames allocate nothing; JPEG frames and picture files take no more memory than estimated.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{fs, path::Path, time::Instant};
@@ -21,8 +21,8 @@ static HEAP: Counting = Counting;
 
 const FRAMES: u32 = 4;
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
-fn a_frame_allocates_nothing() {
+// Without the test harness, whose thread allocates at any time and would be counted too.
+fn uncompressed_frame_allocates_nothing() {
     for layout in [Layout::Yuyv, Layout::Grey, Layout::Nv12] {
         for scale in [Scale::WholeField, Scale::Factor(1.7), Scale::AsIs] {
             let stride = layout.row_bytes(640).unwrap();
@@ -48,8 +48,8 @@ fn a_frame_allocates_nothing() {
     }
 }
 
-// What a camera's need says of its decoder, before a run has its limit.
-fn a_jpeg_frame_takes_no_more_than_is_reckoned() {
+// The estimate for the decoder in a camera's need, made before a run has its limit.
+fn jpeg_frame_takes_no_more_than_estimated() {
     for (width, height) in [(640, 480), (1920, 1080)] {
         let mut frame = Vec::new();
         let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
@@ -65,8 +65,8 @@ fn a_jpeg_frame_takes_no_more_than_is_reckoned() {
     }
 }
 
-// A header's size is what a folder's frames are reckoned with, before a run has its limit.
-fn reading_a_picture_takes_no_more_than_its_header_tells() {
+// Frames of a folder are estimated from their headers, before a run has its limit.
+fn reading_takes_no_more_than_estimated_from_header() {
     let folder = tempfile::tempdir().unwrap();
     let picture = DynamicImage::from(RgbImage::from_fn(700, 500, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8])));
     let kinds = [
@@ -86,7 +86,7 @@ fn reading_a_picture_takes_no_more_than_its_header_tells() {
     let mut read = 0;
     for entry in fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
-        // A picture that could not be saved may have left the beginning of its file.
+        // A picture that could not be saved may have left a partial file.
         let Ok(header) = read_header(&path, 2 << 20) else { continue };
         restart_peak();
         let before = heap().unwrap().live_bytes;
@@ -101,7 +101,7 @@ fn reading_a_picture_takes_no_more_than_its_header_tells() {
 }
 
 fn main() {
-    a_frame_allocates_nothing();
-    a_jpeg_frame_takes_no_more_than_is_reckoned();
-    reading_a_picture_takes_no_more_than_its_header_tells();
+    uncompressed_frame_allocates_nothing();
+    jpeg_frame_takes_no_more_than_estimated();
+    reading_takes_no_more_than_estimated_from_header();
 }

@@ -1,4 +1,4 @@
-//! What the engine allocates once it is loaded: nothing, where a net is one integer program.
+//! A loaded engine allocates nothing if a net is one integer program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg::memory::counting::{Counting, heap};
@@ -19,8 +19,8 @@ fn allocations(work: impl FnOnce()) -> (u64, isize) {
     (after.allocations - before.allocations, after.live_bytes as isize - before.live_bytes as isize)
 }
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
-fn a_run_allocates_nothing_in_programs_nor_around_them() {
+// Without the test harness, whose thread allocates at any time and would be counted too.
+fn runs_allocate_nothing_once_arena_exists() {
     for kernel in kernel::available() {
         let shape = Shape::new(16, 16, 32);
         let conv = Conv {
@@ -53,7 +53,7 @@ fn a_run_allocates_nothing_in_programs_nor_around_them() {
         let mut engine = Engine::load(model, edge, edge, &Setup::default()).unwrap();
         let input = golden::input(2, engine.input_shape().iter().product());
         let mut output = vec![0; engine.output_shape().iter().product()];
-        // The first run makes the arena.
+        // The first run allocates the arena.
         engine.run(&input, &mut output).unwrap();
         let runs: Vec<_> = (0..20).map(|_| allocations(|| engine.run(&input, &mut output).unwrap())).collect();
         assert!(runs.iter().all(|run| *run == (0, 0)), "{}: {runs:?}", model.manifest.name);
@@ -73,5 +73,5 @@ fn a_run_allocates_nothing_in_programs_nor_around_them() {
 }
 
 fn main() {
-    a_run_allocates_nothing_in_programs_nor_around_them();
+    runs_allocate_nothing_once_arena_exists();
 }

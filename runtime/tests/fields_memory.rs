@@ -1,4 +1,4 @@
-//! What comparing a frame with earlier fields allocates: nothing, once the memory is there, which has a bound.
+//! Comparing a frame with earlier fields allocates nothing beyond the initial memory, which is bounded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg::memory::counting::{Counting, heap};
@@ -11,7 +11,7 @@ use bloodseg_smear::draw::Draw;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Cells of a window over one long specimen, 0.0015 a square pixel of the window's `side_px`.
+/// Cells of a window of `side_px` over one long specimen, at most 0.0015 per square pixel.
 fn cells(count: usize, side_px: f64, seed: u64) -> Vec<Cell> {
     let mut draw = Draw::new(seed, 500);
     let cell = |_| {
@@ -22,7 +22,7 @@ fn cells(count: usize, side_px: f64, seed: u64) -> Vec<Cell> {
     (0..count).map(cell).collect()
 }
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
+// Without the test harness, whose thread allocates at any time and would be counted too.
 fn main() {
     let sizes = [(0, 256.0), (1, 256.0), (40, 256.0), (100, 256.0), (5_000, 1_800.0), (MAX_CELLS, 6_600.0)];
     let frames: Vec<(Vec<Cell>, f64)> =
@@ -34,7 +34,7 @@ fn main() {
     let mut states = [0; 3];
     for (number, (cells, side_px)) in (0..).zip(&frames) {
         let frame = Frame { number, width_px: *side_px, height_px: *side_px };
-        // A stage that stands still for every second frame, and then moves.
+        // The stage stands still for one frame, and then moves.
         for dx in [0.0, 0.0, 40.0] {
             let moved = cells.iter().map(|cell| Cell { x_px: cell.x_px - dx, ..*cell });
             let inside = moved.filter(|cell| cell.x_px > 0.0);

@@ -1,4 +1,4 @@
-//! What an analysis allocates once a frame of its size was there: nothing.
+//! An analysis allocates nothing after the first frames of its size.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg::memory::counting::{Counting, heap};
@@ -13,16 +13,16 @@ use image::{Rgb, RgbImage, imageops};
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Allocations of the engine a run: none, since each of the two nets is one program.
+/// Allocations of the engine per run: none, because each of the two nets is one program.
 const ENGINE_A_RUN: u64 = 0;
 
-/// Frames until everything that is kept is there.
+/// Frames until all persistent memory is allocated.
 const WARM_UP: usize = 2;
 
-/// Rounds of all frames that are counted.
+/// Number of measured rounds over all frames.
 const ROUNDS: usize = 2;
 
-/// Cells on glass, some frames with few and some with many, then what is no good frame.
+/// Cells on glass, few in some frames and many in others, and frames of poor quality.
 fn frames(width: u32, height: u32) -> Vec<(RgbImage, bool)> {
     let field = |index| {
         let field = bloodseg_smear::set::field(index, 1, 512).picture;
@@ -43,7 +43,7 @@ fn frames(width: u32, height: u32) -> Vec<(RgbImage, bool)> {
         (RgbImage::from_pixel(width, height, Rgb([235; 3])), false),
         (RgbImage::new(width, height), false),
         (noise.clone(), false),
-        // More cells than any smear has, and only now.
+        // More cells than any smear has, for the first time.
         (noise, true),
         (field(1), false),
         (imageops::blur(&field(1), 3.0), true),
@@ -55,13 +55,13 @@ fn counts() -> (u64, usize) {
     (heap.allocations, heap.live_bytes)
 }
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
-fn after_the_first_frames_none_allocates_whatever_it_shows() {
+// Without the test harness, whose thread allocates at any time and would be counted too.
+fn frames_allocate_nothing_after_warm_up() {
     let models = Models::embedded().unwrap();
     for ((width, height), threads) in [((64, 64), 1), ((64, 64), 2), ((61, 40), 1), ((100, 66), 1), ((100, 66), 2)] {
         let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
         let frames = frames(width, height);
-        // The frame with the fewest cells warms up: memory for the most is there all the same.
+        // The warm-up uses the frame with the fewest cells: memory is allocated for the most anyway.
         for _ in 0..WARM_UP {
             pipeline.analyse_any(&frames[0].0).unwrap();
         }
@@ -82,7 +82,7 @@ fn after_the_first_frames_none_allocates_whatever_it_shows() {
         }
         let (_, live_after) = counts();
         assert_eq!(live_after, live_before, "{width}x{height}, {threads} threads");
-        // There were frames of every kind, and with few and many cells.
+        // Frames of every kind occurred, with few and with many cells.
         assert!(verdicts.contains(&Verdict::Good) && verdicts.contains(&Verdict::OutOfFocus), "{verdicts:?}");
         assert!(verdicts.contains(&Verdict::Empty) && verdicts.contains(&Verdict::UnderExposed), "{verdicts:?}");
         let fewest = pipeline.analyse_any(&frames[0].0).unwrap().cells.len();
@@ -90,8 +90,8 @@ fn after_the_first_frames_none_allocates_whatever_it_shows() {
     }
 }
 
-/// As above, of a segmenter that puts out maps of kinds.
-fn kinds_take_no_memory_of_a_frame_either() {
+/// The same with a segmenter that outputs maps of kinds.
+fn frames_with_kinds_allocate_nothing_after_warm_up() {
     for ((width, height), threads) in [((64, 64), 1), ((100, 66), 2)] {
         let models = bloodseg_tiny_models::models_with_kinds();
         let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
@@ -112,6 +112,6 @@ fn kinds_take_no_memory_of_a_frame_either() {
 }
 
 fn main() {
-    kinds_take_no_memory_of_a_frame_either();
-    after_the_first_frames_none_allocates_whatever_it_shows();
+    frames_with_kinds_allocate_nothing_after_warm_up();
+    frames_allocate_nothing_after_warm_up();
 }

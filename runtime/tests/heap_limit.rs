@@ -1,4 +1,4 @@
-//! The limit of the heap, and the budget that it is made of.
+//! The heap limit, and the budget that it is computed from.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{env, hint::black_box, path::Path, process::Command};
@@ -13,10 +13,10 @@ use image::imageops;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Set in the child processes alone.
+/// Set only in the child processes.
 const CHILD: &str = "BLOODSEG_TEST_HEAP_LIMIT";
 
-/// The heap of a run may be this much less than was reckoned.
+/// Largest accepted ratio of the estimated to the actual heap of a run.
 const TOLERANCE: f64 = 1.5;
 
 fn child(what: &str) -> Option<std::process::Output> {
@@ -29,8 +29,8 @@ fn child(what: &str) -> Option<std::process::Output> {
 }
 
 #[test]
-fn an_overrun_ends_the_process_with_a_message() {
-    let Some(done) = child("an_overrun_ends_the_process_with_a_message") else {
+fn overrun_aborts_with_message() {
+    let Some(done) = child("overrun_aborts_with_message") else {
         counting::limit(heap().unwrap().live_bytes + (4 << 20));
         let within = black_box(vec![1_u8; 3 << 20]);
         eprintln!("within the limit");
@@ -46,9 +46,9 @@ fn an_overrun_ends_the_process_with_a_message() {
 }
 
 #[test]
-fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
-    let name = "what_the_budget_reckons_for_the_heap_is_what_a_run_takes";
-    // In a process of its own: the heap is that of the process.
+fn budget_bounds_peak_heap_closely() {
+    let name = "budget_bounds_peak_heap_closely";
+    // In a separate process, because the heap is counted per process.
     if let Some(done) = child(name) {
         let stderr = String::from_utf8_lossy(&done.stderr);
         assert!(
@@ -65,7 +65,7 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
         let frames: Vec<_> = (0..3).map(|_| imageops::thumbnail(&field, width, height)).collect();
         let mut pipeline = Pipeline::load_with(&models, &Setup::default(), threads).unwrap();
         let budget = Budget::of(&mut pipeline, [width, height], Outside::default()).unwrap();
-        // As tight as it may be: a run that takes more dies here.
+        // The tightest limit: a run that takes more aborts here.
         let before = heap().unwrap();
         counting::limit(budget.heap_bytes() as usize);
         counting::restart_peak();
@@ -85,7 +85,7 @@ fn what_the_budget_reckons_for_the_heap_is_what_a_run_takes() {
 }
 
 #[test]
-fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
+fn run_over_budget_is_refused_with_table() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;
@@ -103,13 +103,13 @@ fn a_run_that_does_not_fit_is_refused_with_the_table_before_it_starts() {
         assert!(stderr.contains(line), "{line}: {stderr}");
     }
     assert!(refused.stdout.is_empty() && !folder.path().join("r").exists(), "something was started");
-    // A debug binary is large; the limit holds all the same, and the run keeps to it.
+    // A debug binary is large; the limit applies anyway, and the run stays below it.
     let done = run(1000);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
-fn a_run_lives_within_the_budget_that_it_was_reported() {
+fn run_fits_into_its_reported_budget() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;
@@ -130,7 +130,7 @@ fn a_run_lives_within_the_budget_that_it_was_reported() {
 }
 
 #[test]
-fn a_folder_is_reckoned_with_its_largest_picture() {
+fn folder_budget_uses_largest_picture() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;

@@ -1,6 +1,6 @@
-//! Records take no more memory the more frames there are.
+//! Memory of records does not grow with the number of frames.
 //!
-//! `BLOODSEG_REPORT_FRAMES=20000` has a report about as many; without the variable there are 1250.
+//! `BLOODSEG_REPORT_FRAMES=20000` sets the number of frames of the report; the default is 1250.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -34,8 +34,8 @@ use image::Luma;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Statements that SQLite runs for a frame that is kept while old ones go: the library's cache of them allocates once each.
-/// Eight of them are for checksums. Our own code adds nothing.
+/// Statements that SQLite runs per stored frame while old ones are deleted: the library's statement cache allocates
+/// once each. Eight of them are for checksums. Our own code adds nothing.
 const STATEMENTS_A_FRAME: f64 = 18.0;
 
 const CELLS: u16 = 60;
@@ -100,7 +100,7 @@ fn run() -> RunInfo {
     }
 }
 
-/// Greatest bytes above what was there before, while `work` runs.
+/// Peak growth of the heap while `work` runs.
 fn peak_bytes(work: impl FnOnce()) -> usize {
     restart_peak();
     let before = heap().unwrap().live_bytes;
@@ -108,8 +108,8 @@ fn peak_bytes(work: impl FnOnce()) -> usize {
     heap().unwrap().peak_bytes - before
 }
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
-fn ten_times_the_frames_take_no_more_memory() {
+// Without the test harness, whose thread allocates at any time and would be counted too.
+fn keeping_and_exporting_more_frames_takes_no_more_memory() {
     let folder = tempfile::tempdir().unwrap();
     let run = run();
     // So small that old frames are deleted all the time.
@@ -123,7 +123,7 @@ fn ten_times_the_frames_take_no_more_memory() {
             assert_eq!(keeper.keep(&record), Kept::Durable);
         }
     };
-    // Until every statement was used once, that of deleting among them, and the log was brought in more than once.
+    // Until every statement was used once, including deletion, and the log was checkpointed more than once.
     keep(2000);
     let before = heap().unwrap();
     keep(400);
@@ -162,8 +162,8 @@ fn ten_times_the_frames_take_no_more_memory() {
     }
 }
 
-// Beyond as many frames as a line has points, a page takes no more.
-fn a_page_about_many_frames_takes_no_more_memory() {
+// With more frames than a line has points, a report takes no more memory.
+fn report_of_more_frames_takes_no_more_memory() {
     let folder = tempfile::tempdir().unwrap();
     let retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
     let mut record = record();
@@ -207,6 +207,6 @@ fn record_at(records: &Records, index: usize) -> i64 {
 }
 
 fn main() {
-    ten_times_the_frames_take_no_more_memory();
-    a_page_about_many_frames_takes_no_more_memory();
+    keeping_and_exporting_more_frames_takes_no_more_memory();
+    report_of_more_frames_takes_no_more_memory();
 }

@@ -1,4 +1,4 @@
-//! A frame a second for hours or days of virtual time, through the real pipeline into real records: nothing grows.
+//! One frame per second for hours or days of virtual time, through the real pipeline into real records: nothing grows.
 //!
 //! `BLOODSEG_SOAK_HOURS=72 cargo test --release -p bloodseg --test soak` is the long form; without the variable it is ten
 //! minutes.
@@ -39,16 +39,16 @@ use image::RgbImage;
 #[global_allocator]
 static HEAP: Counting = Counting;
 
-/// Different frames, over and over.
+/// Number of distinct frames, which are repeated.
 const FRAMES: u64 = 16;
 
-/// Frames until all is there that stays: the records are full by then, and old ones go.
+/// Frames until all persistent memory is allocated: by then the records are full, and old frames are deleted.
 const WARM_UP: u64 = 400;
 
 /// So small that it is soon full.
 const RECORDS_BYTES: u64 = 1 << 20;
 
-/// A frame a second.
+/// One frame per second.
 #[derive(Debug)]
 struct Recorded {
     pictures: Vec<RgbImage>,
@@ -162,7 +162,7 @@ fn pictures() -> Vec<RgbImage> {
         .collect()
 }
 
-// Without the test harness, whose own thread allocates when it likes and would be counted too.
+// Without the test harness, whose thread allocates at any time and would be counted too.
 fn main() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
@@ -188,7 +188,7 @@ fn main() {
         eprintln!("{analysed:>7} frames: {heap:?}, peak resident {:?} KiB", resident::peak_rss_kib());
         heap.live_bytes
     };
-    // Always after the same frame of the sixteen.
+    // Always after the same one of the sixteen frames.
     let whole = |frames: u64| frames - frames % FRAMES;
     let before = pass_until(whole(WARM_UP));
     for part in 1..=4 {

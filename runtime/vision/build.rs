@@ -1,5 +1,5 @@
-//! Detects whether there are models to embed, for the feature `built-in-models`. The trainer is built with this library before it has made the first models,
-//! so their absence is not an error here.
+//! Detects whether there are models to embed, for the feature `built-in-models`. The trainer is built with this library
+//! before the first models exist, so their absence is not an error here.
 
 #![allow(clippy::print_stdout)]
 

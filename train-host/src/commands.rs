@@ -109,7 +109,7 @@ fn division(arguments: &TrainArguments, settings: &Settings) -> Result<Division>
     Division::read(&arguments.data, arguments.leave_out_stain)
 }
 
-/// Refuses what only a segmenter on laboratories has.
+/// Rejects options that only a segmenter on laboratories has.
 fn ensure_no_teacher(arguments: &TrainArguments, what: &str) -> Result<()> {
     ensure!(
         arguments.teacher.is_none() && arguments.width.is_none(),
@@ -207,7 +207,7 @@ fn best(task: &Unet, places: &Places, device: Device) -> Result<(State, Grids)> 
     Ok((state, grids))
 }
 
-/// The pictures of a laboratory that is left out, without those that a training on it reports: nothing is chosen on them.
+/// The pictures of a left-out laboratory, without those that a training on it reports, on which nothing is chosen.
 fn choosable(fields: &Division, name: &str) -> Vec<Field> {
     let is_choosable = |field: &&Field| field.source == name && Use::of(&field.name) != Use::Report;
     fields.reported.iter().filter(is_choosable).cloned().collect()

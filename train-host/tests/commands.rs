@@ -52,7 +52,7 @@ fn rendered(folder: &Path) {
 }
 
 #[test]
-fn help_names_the_commands_and_their_flags() {
+fn help_lists_commands_and_flags() {
     let folder = tempfile::tempdir().unwrap();
     let (out, _) = succeed(folder.path(), &["--help"]);
     for command in ["ssr", "unet", "stains", "synth"] {
@@ -66,7 +66,7 @@ fn help_names_the_commands_and_their_flags() {
 }
 
 #[test]
-fn a_missing_data_set_is_named() {
+fn missing_data_set_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["ssr", "unet", "stains"] {
         let err = fail(folder.path(), &[command, "--data", "nowhere"], 1);
@@ -77,7 +77,7 @@ fn a_missing_data_set_is_named() {
 }
 
 #[test]
-fn a_teacher_is_refused_where_it_has_no_use() {
+fn inapplicable_teacher_and_width_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     rendered(folder.path());
     for arguments in
@@ -93,7 +93,7 @@ fn a_teacher_is_refused_where_it_has_no_use() {
 }
 
 #[test]
-fn synth_writes_a_set_and_refuses_odd_sizes() {
+fn synth_writes_set_and_rejects_too_small_size() {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), &["synth", "--out", "set", "--count", "2", "--size", "256"]);
     for file in ["img/smear_0000.png", "img/smear_0001.jpg", "mask/smear_0001.png", "labels/smear_0001.png"] {
@@ -117,7 +117,7 @@ fn stains_are_listed() {
 }
 
 #[test]
-fn a_field_in_two_splits_ends_a_training_before_it_begins() {
+fn field_in_two_splits_fails_before_training() {
     let folder = tempfile::tempdir().unwrap();
     rendered(folder.path());
     let data = folder.path().join("data");
@@ -135,8 +135,8 @@ fn a_field_in_two_splits_ends_a_training_before_it_begins() {
     assert!(!folder.path().join("ssr_model_checkpoints").exists() && !folder.path().join("models").exists());
 }
 
-/// The output of a run of two epochs on two reported fields: curves, events, and `columns` pictures per field.
-fn shown(run: &Path, columns: u32) {
+/// Checks the output of a run of two epochs on two reported fields: curves, events, and `columns` pictures per field.
+fn check_run_output(run: &Path, columns: u32) {
     let open = |file: &str| image::open(run.join(file)).unwrap().into_rgb8();
     assert!(open("curves.png").width() > 100);
     let [first, last] = ["fields/epoch-0001.png", "fields/epoch-0002.png"].map(open);
@@ -155,7 +155,7 @@ fn shown(run: &Path, columns: u32) {
 }
 
 #[test]
-fn both_nets_are_trained_and_the_runtime_takes_them() {
+fn trains_both_nets_and_runtime_loads_them() {
     let folder = tempfile::tempdir().unwrap();
     rendered(folder.path());
     let small = ["--windows", "16", "--batch", "4", "--epochs", "2", "--device", "cpu"];
@@ -166,7 +166,7 @@ fn both_nets_are_trained_and_the_runtime_takes_them() {
         for file in [format!("{net}_model_checkpoints/log.csv"), format!("models/curves-{net}.svg")] {
             assert!(folder.path().join(&file).is_file(), "{file}");
         }
-        shown(&folder.path().join(format!("{net}_model_checkpoints")), if net == "ssr" { 3 } else { 5 });
+        check_run_output(&folder.path().join(format!("{net}_model_checkpoints")), if net == "ssr" { 3 } else { 5 });
     }
     let models = Models::load(&folder.path().join("models")).unwrap();
     for (model, edge) in [(&models.ssr, 64), (&models.unet, 256)] {

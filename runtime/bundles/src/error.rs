@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_has_its_kind_its_place_its_remedy_and_its_source() {
+    fn errors_keep_kind_place_remedy_and_source() {
         let busy = || io::Error::from(io::ErrorKind::WouldBlock);
         let held = Error::Held { folder: "slots".into(), source: busy() };
         assert_eq!((held.kind(), held.parts().place.as_str()), (ErrorKind::Held, "slots"));

@@ -42,10 +42,10 @@ pub struct TriedPipeline {
     watched: Option<Watched>,
     /// Of the running super-resolution and segmentation models.
     manifests: [Manifest; 2],
-    /// What their bundle brings to correct their counts.
+    /// The validation in their bundle, which corrects their counts.
     validation: Option<String>,
     pitch_um_per_px: f64,
-    /// Reasons of rollbacks, for the records.
+    /// Why models were rolled back, for the records.
     left: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl TriedPipeline {
         self.validation.as_deref()
     }
 
-    /// Reasons of rollbacks since the last call.
+    /// Reasons for rollbacks since the last call.
     pub fn take_left(&mut self) -> Vec<String> {
         std::mem::take(&mut self.left)
     }
@@ -305,7 +305,7 @@ mod tests {
         (version, state.trial_starts, state.went_back.map(|back| back.reason))
     }
 
-    fn any(pipeline: &mut Pipeline) -> error::Result<()> {
+    fn analyse_any(pipeline: &mut Pipeline) -> error::Result<()> {
         pipeline.analyse_any(&picture()).map(|_| ())
     }
 
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_counted_confirm_and_others_do_not() {
+    fn only_counted_frames_confirm_models() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
         assert_eq!(active(&folder), ("2".into(), Some(1), None));
@@ -330,7 +330,7 @@ mod tests {
         }
         for counted in 0..MIN_TRIAL_FRAMES {
             assert_eq!(active(&folder).1, Some(1), "after {counted}");
-            tried.analyse(true, any).unwrap();
+            tried.analyse(true, analyse_any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), None, None));
         tried.end();
@@ -338,28 +338,28 @@ mod tests {
     }
 
     #[test]
-    fn models_that_cannot_be_confirmed_stay_on_trial_until_they_can() {
+    fn failed_confirmation_is_retried_and_trial_continues() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
         // The new state is written next to the old one: a folder at that path is in the way.
         let in_the_way = folder.path().join("state.toml.new");
         std::fs::create_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
-            tried.analyse(true, any).unwrap();
+            tried.analyse(true, analyse_any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), Some(1), None));
         assert!(tried.watched.is_some(), "the trial continues");
         std::fs::remove_dir(&in_the_way).unwrap();
         for _ in 0..MIN_TRIAL_FRAMES {
             assert_eq!(active(&folder).1, Some(1));
-            tried.analyse(true, any).unwrap();
+            tried.analyse(true, analyse_any).unwrap();
         }
         assert_eq!(active(&folder), ("2".into(), None, None));
         assert!(tried.watched.is_none());
     }
 
     #[test]
-    fn an_end_before_that_takes_the_start_back() {
+    fn orderly_end_takes_trial_start_back() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
         tried.end();
@@ -367,13 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_fails_or_panics_is_replaced_within_the_frame() {
+    fn failed_or_panicked_models_are_replaced_within_the_frame() {
         let faults: [fn() -> Result<()>; 2] =
             [|| Err(Error::bundle("unet", "it broke", "it runs", "")), || panic!("on purpose")];
         for (fault, wanted) in faults.into_iter().zip(["it broke", "panic"]) {
             let (folder, slots) = bench();
             let mut tried = begin(slots);
-            tried.analyse(true, any).unwrap();
+            tried.analyse(true, analyse_any).unwrap();
             let validation = tried.validation().map(str::to_owned);
             let mut calls = 0;
             let done = tried.analyse_by(true, |pipeline| {
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_has_nothing_to_do_with_the_models_is_not_counted() {
+    fn orderly_drop_does_not_count_as_trial_start() {
         let (folder, _) = bench();
         let slots = || Slots::open(folder.path());
         for _ in 0..3 * crate::limits::MAX_TRIAL_STARTS {
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn models_of_another_pitch_than_the_source_was_opened_for_are_refused() {
+    fn rejects_models_with_pitch_other_than_source() {
         let (_folder, slots) = bench();
         let tried = begin(slots);
         tried.check_pitch(tried.um_per_px()).unwrap();
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn models_whose_frames_are_mostly_refused_are_left() {
+    fn mostly_refused_frames_roll_back_models() {
         let (folder, slots) = bench();
         let mut tried = begin(slots);
         for _ in 0..=MIN_TRIAL_FRAMES / 2 {

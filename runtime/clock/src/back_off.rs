@@ -12,7 +12,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pause_doubles_up_to_its_bound_however_often_it_was_tried() {
+    fn pause_doubles_up_to_limit() {
         let s = Duration::from_secs;
         let pauses = [0, 1, 2, 3, 4, u32::MAX].map(|tries| pause(s(1), s(10), tries));
         assert_eq!(pauses, [s(1), s(2), s(4), s(8), s(10), s(10)]);

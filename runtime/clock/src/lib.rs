@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wall_that_jumps_leaves_elapsed_time_alone() {
+    fn wall_clock_jumps_do_not_affect_elapsed_time() {
         let clock = VirtualClock::at(UNIX_EPOCH);
         clock.pass(Duration::from_secs(5));
         clock.set_wall(UNIX_EPOCH + Duration::from_secs(1_000_000_000));

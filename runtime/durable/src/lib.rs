@@ -43,7 +43,7 @@ impl AtomicFile {
     /// # Errors
     /// [`Error`] if the folder cannot be written to.
     pub fn create(path: &Path) -> Result<Self> {
-        // The process id keeps two calls on one folder apart.
+        // The process id separates the parts of two processes that write to one folder.
         Self::begin(path, &format!(".part-{}", std::process::id()))
     }
 
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_whole_and_replaces_an_older_one() {
+    fn commit_replaces_file_atomically() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         fs::write(&path, "old").unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finished_leaves_no_trace() {
+    fn dropped_file_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = AtomicFile::create(&folder.path().join("a.txt")).unwrap();
         file.write_all(b"half").unwrap();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_is_synced_with_its_name_and_what_can_be_done_without_is_not() {
+    fn only_durable_commits_and_new_folders_are_synced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         let synced = || SYNCED.with_borrow_mut(std::mem::take);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_half_done_is_swept_and_nothing_else() {
+    fn sweep_removes_only_stale_parts() {
         let folder = tempfile::tempdir().unwrap();
         let stay = [
             "a.csv",
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn parts_of_the_dead_are_swept_and_those_of_the_living_stay() {
+    fn sweep_dead_keeps_parts_of_live_processes() {
         let folder = tempfile::tempdir().unwrap();
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let dead = format!("a.csv.part-{}", child.id());
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn one_process_alone_writes_over_what_it_left_half_done() {
+    fn create_alone_overwrites_leftover_part() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         // As if it were killed.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_folder_is_an_output_error() {
+    fn missing_folder_is_reported_as_not_found() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(
             AtomicFile::create(&folder.path().join("no/a.txt")).unwrap_err().source.kind(),

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pipes_devices_and_folders_are_refused_without_a_wait() {
+    fn pipes_devices_and_folders_are_rejected_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_link_or_pipe_is_replaced_and_what_it_points_to_stays() {
+    fn planted_link_or_pipe_is_replaced_and_target_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (victim, place, pipe) =
             (folder.path().join("victim"), folder.path().join("new"), folder.path().join("pipe"));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_strength_takes_a_picture_further_from_what_it_was() {
+    fn difference_grows_with_strength() {
         let lr = lr();
         for disturbance in Disturbance::ALL.into_iter().filter(|&d| d != Disturbance::Magnification) {
             let mut before = 0.0;
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_repeats_with_its_seed_and_has_its_deviation() {
+    fn noise_is_reproducible_and_has_given_deviation() {
         let grey = RgbImage::from_pixel(64, 64, Rgb([128; 3]));
         let noisy = |seed| disturbed(&grey, Disturbance::Noise, 10.0, seed).unwrap();
         assert_eq!(noisy(1), noisy(1));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn blur_keeps_the_light_and_has_its_deviation() {
+    fn blur_has_given_deviation() {
         let mut dot = RgbImage::new(41, 41);
         dot.put_pixel(20, 20, Rgb([255; 3]));
         dot = imageops::blur(&dot, 1.0);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn stain_and_cast_move_densities_and_leave_white_light() {
+    fn pale_stain_keeps_background_and_colour_cast_tints_it() {
         let light = Rgb([240, 230, 220]);
         let picture = RgbImage::from_fn(20, 20, |x, y| if x < 5 && y < 5 { Rgb([120, 115, 110]) } else { light });
         let pale = disturbed(&picture, Disturbance::PaleStain, 0.5, 0).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn magnification_scales_the_cells_and_mirrors_what_it_lacks() {
+    fn magnification_scales_cells_and_mirrors_edges() {
         let smear = bloodseg_smear::render(&SmearSpec::field(480, 400), 5);
         let typical_area_px = |factor: f64| {
             let (picture, mask) = (magnified(&smear.picture, factor), magnified(&smear.mask, factor));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_repeat_for_ever() {
+    fn mirroring_is_periodic() {
         let places: Vec<u32> = (-4..8).map(|place| mirrored(place, 3)).collect();
         assert_eq!(places, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
     }

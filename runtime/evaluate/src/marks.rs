@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_no_marks_are_refused_with_their_line() {
+    fn invalid_rows_are_rejected_with_reason() {
         for (rows, say) in [
             ("red,box,1,2,1,5\n", "line 2: a box without an area"),
             ("red,point,1,2,3,4\n", "second corner"),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn overlap_is_shared_area_over_all_of_it() {
+    fn iou_is_intersection_over_union() {
         let one = Rectangle { x0: 0.0, y0: 0.0, x1: 10.0, y1: 10.0 };
         let other = Rectangle { x0: 5.0, y0: 0.0, x1: 15.0, y1: 10.0 };
         assert!((one.iou(&other) - 1.0 / 3.0).abs() < 1e-12 && (one.iou(&one) - 1.0).abs() < 1e-12);

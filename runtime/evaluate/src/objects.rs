@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_match_whatever_their_kind_and_kinds_match_alone() {
+    fn cells_match_across_kinds_but_kinds_do_not() {
         let marks = [marked(Kind::Red, square(20.0, 20.0, 20.0)), marked(Kind::White, square(80.0, 80.0, 40.0))];
         let both = [
             found(Some(Kind::Red), square(21.0, 20.0, 20.0)),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_touches_the_border_counts_on_neither_side() {
+    fn cells_at_border_are_ignored_on_both_sides() {
         let marks = [marked(Kind::Red, square(0.0, 20.0, 20.0)), marked(Kind::Red, square(50.0, 50.0, 20.0))];
         let cells = [found(None, square(2.0, 21.0, 18.0)), found(None, square(180.0, 100.0, 20.0))];
         let sums = compare(&marks, &cells, &SEEN, 1.0);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_white_cell_in_pieces_is_counted() {
+    fn fragmented_white_cell_is_reported() {
         let marks = [marked(Kind::White, square(40.0, 40.0, 40.0))];
         let lobes = [found(None, square(44.0, 44.0, 16.0)), found(None, square(60.0, 60.0, 16.0))];
         let sums = compare(&marks, &lobes, &SEEN, 1.0);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_matches_the_box_that_holds_it_and_each_box_once() {
+    fn point_matches_containing_box_once() {
         let point = |x, y| Mark { kind: Kind::Red, shape: Shape::Point(x, y) };
         let marks = [point(50.0, 50.0), point(56.0, 50.0), point(120.0, 120.0)];
         let cells = [found(None, square(40.0, 40.0, 20.0)), found(None, square(100.0, 20.0, 20.0))];

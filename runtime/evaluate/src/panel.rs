@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_four_pictures_wide_with_both_outlines() {
+    fn field_panel_has_four_pictures_and_both_outlines() {
         let (field, answer) = case();
         let panel = of_field(&field, &answer);
         assert_eq!(panel.dimensions(), (2048, 512));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_shown_with_its_margin() {
+    fn cell_panel_includes_margin() {
         let (field, answer) = case();
         assert_eq!(of_cell(&field, &answer, 9).unwrap().dimensions(), (22 * 8 * 4, 22 * 8));
         assert!(of_cell(&field, &answer, 1).is_none());

@@ -33,7 +33,8 @@ pub struct Report {
     pub figures: Figures,
     /// Of the same segmenter on the bicubic picture: the baseline.
     pub bicubic: Figures,
-    /// Of the true mask with its connected components as cells: the upper bound for a foreground alone.
+    /// Of the true mask with its connected components as cells: the upper bound for a foreground that does not separate
+    /// cells.
     pub perfect_mask: Figures,
     /// Of the float twins, if there are any.
     pub float: Option<Figures>,

@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Finds one cell, where there is none, in any picture.
+    /// Finds one cell in any picture, at a place without one.
     struct Sure;
 
     impl Method for Sure {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_row_for_every_strength_below_the_undisturbed_one() {
+    fn one_row_per_strength_follows_undisturbed_row() {
         let folder = tempfile::tempdir().unwrap();
         write_set(folder.path(), 2, 5, 256).unwrap();
         let set = FieldSet::open(folder.path()).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_not_good_counts_no_cells_behind_the_gate_alone() {
+    fn only_gate_drops_cells_of_bad_frames() {
         let folder = tempfile::tempdir().unwrap();
         write_set(folder.path(), 1, 5, 256).unwrap();
         let rows = robustness(&FieldSet::open(folder.path()).unwrap(), &mut Sure, &mut || ()).unwrap();

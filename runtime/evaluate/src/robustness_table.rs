@@ -55,7 +55,7 @@ mod tests {
     use crate::{disturb::Disturbance, robustness::VerdictShares};
 
     #[test]
-    fn a_disturbance_is_named_once_and_figures_stand_under_their_heads() {
+    fn disturbance_is_named_once_and_columns_are_aligned() {
         let figures = KeyFigures { dice: Some(0.9), ap50: Some(0.8), pq: None, count_error: Some(0.05) };
         let row = |case: Option<(Disturbance, f64)>, good| RobustnessRow {
             disturbance: case.map(|(disturbance, _)| disturbance),

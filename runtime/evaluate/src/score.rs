@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_without_cells_has_no_count_error_and_spoils_no_mean() {
+    fn field_without_cells_does_not_affect_count_error() {
         let (field, answer) = case(0, 0);
         let empty = FieldScore::of(&field, &answer).unwrap();
         assert_eq!((empty.figures().count_error, empty.figures().ap50, empty.figures().dice), (None, None, Some(1.0)));

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_has_a_line_on_consistency_and_drift() {
+    fn each_field_has_line_on_consistency_and_drift() {
         let text = render(&report());
         let lines = lines_from(&text, "honesty", 5);
         assert_eq!(lines[0][1..6], ["consistency", "of cells", "found", "unsupported", "drift: PSNR"]);
@@ -260,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_cells_are_reported_by_field_and_number() {
+    fn worst_cells_are_listed_by_field_and_number() {
         let text = render(&report());
         assert_eq!(lines_from(&text, "worst cells", 2)[1], ["01", "b", "7", "0.125", "160", "20"]);
         assert!(!render(&Report { worst_cells: vec![], ..report() }).contains("worst cells"));
     }
 
     #[test]
-    fn the_worst_field_comes_first() {
+    fn worst_field_comes_first() {
         assert_eq!(report().worst(2), ["b", "a long name"]);
         assert_eq!(report().worst(9).len(), 3);
     }

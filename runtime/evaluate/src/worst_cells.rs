@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use bloodseg_vision::cells::Labels;
 
-    /// Bars 10 wide and 20 high as truth; as answer the same, as high as `found` says, 0 for none.
+    /// The truth: bars 10 wide and 20 high. The answer: the same bars with the heights in `found`, 0 for none.
     fn case(name: &str, found: &[u32]) -> (EvalField, Answer) {
         let bars = |heights: &[u32]| {
             Labels::from_fn(256, 256, |x, y| {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_cells_come_first_and_no_more_are_held_than_asked_for() {
+    fn missed_cells_come_first_and_list_is_bounded() {
         let mut worst = WorstCells::new(4);
         for (name, found) in [("a", &[20, 15, 20][..]), ("b", &[0, 5, 20]), ("c", &[18, 0])] {
             let (field, answer) = case(name, found);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_missed_cells_the_larger_is_worse_and_specks_are_left_out() {
+    fn larger_missed_cell_is_worse_and_specks_are_skipped() {
         let (mut field, answer) = case("a", &[0, 0, 0]);
         for (x, y) in (0..10).flat_map(|x| (0..20).map(move |y| (x, y))) {
             if y >= 10 {

@@ -15,7 +15,7 @@ fn frame(number: u64, side_px: f64) -> Frame {
     Frame { number, width_px: side_px, height_px: side_px }
 }
 
-/// Cells of 22 pixels across, scattered, 0.0015 a square pixel.
+/// Scattered cells 22 pixels in diameter, 0.0015 per square pixel.
 fn field(cells: usize, seed: u64) -> (f64, Vec<Cell>) {
     let side_px = (cells as f64 / 0.0015).sqrt();
     let mut rng = Pcg64Mcg::seed_from_u64(seed);

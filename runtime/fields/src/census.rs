@@ -1,9 +1,9 @@
-//! How large the cells of a frame are, without a list of them: counts by the logarithm of the area.
+//! The cell sizes of a frame in constant memory: a histogram of the logarithm of the area.
 
-/// Counts a unit of logarithm: neighbours differ by 1.6 % in diameter.
+/// Bins per unit of the logarithm: neighbouring bins differ by 1.6 % in diameter.
 const STEPS: f32 = 32.0;
 
-/// Up to areas of e^32 pixels.
+/// Number of bins: areas up to e^32 pixels.
 const LEVELS: usize = 1024;
 
 /// Counts of cells by the logarithm of their area.
@@ -13,11 +13,11 @@ pub(crate) struct Census {
     whole: Vec<u16>,
 }
 
-/// Takes as many of the largest cells as there is room for.
+/// Selects a limited number of the largest cells.
 #[derive(Debug)]
 pub(crate) struct Largest {
     level: usize,
-    /// Room for cells of that level; those above it are taken all.
+    /// Cells of that level that may still be taken; all above it are taken.
     room: usize,
 }
 
@@ -38,8 +38,8 @@ impl Census {
         self.whole[level] += u16::from(!cut);
     }
 
-    /// A quartile, 1 to 3, of the logarithms of the areas of cells that the border does not cut, or of all where it cuts
-    /// every one; 0 without cells.
+    /// A quartile, 1 to 3, of the log areas of cells not cut by the border, or of all cells if every one is cut; 0
+    /// without cells.
     pub(crate) fn quartile(&self, quarters: usize) -> f32 {
         let sum = |counts: &[u16]| counts.iter().map(|&count| usize::from(count)).sum::<usize>();
         let counts = if sum(&self.whole) > 0 { &self.whole } else { &self.all };
@@ -48,7 +48,7 @@ impl Census {
         for (level, &count) in counts.iter().enumerate() {
             match before.checked_sub(usize::from(count)) {
                 Some(rest) => before = rest,
-                // Within a level as if its cells were spread evenly.
+                // Interpolates as if the cells of a level were spread evenly.
                 None => return (level as f32 + (before as f32 + 0.5) / f32::from(count)) / STEPS,
             }
         }
@@ -69,7 +69,7 @@ impl Census {
 }
 
 impl Largest {
-    /// Whether a cell is one of them.
+    /// Whether a cell is among them.
     pub(crate) fn takes(&mut self, ln_area: f32) -> bool {
         let level = level(ln_area);
         let room = usize::from(level == self.level && self.room > 0);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn quartiles_are_those_of_the_sorted_areas() {
+    fn quartiles_match_sorted_areas() {
         let census = of((1..=1000).map(|area| area as f32));
         for (quarters, area) in [(1, 250.0_f32), (2, 500.0), (3, 750.0)] {
             assert!((census.quartile(quarters).exp() / area - 1.0).abs() < 0.01, "{quarters}");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_as_many_of_the_largest_are_taken_as_there_is_room_for() {
+    fn takes_exactly_requested_number_of_largest() {
         let areas = || (0..100).map(|i| 100.0 + (i % 10) as f32 * 50.0);
         for (most, least_area) in [(10, 550.0), (25, 450.0), (0, f32::MAX), (200, 100.0)] {
             let mut largest = of(areas()).largest(most);

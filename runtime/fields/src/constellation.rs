@@ -1,4 +1,4 @@
-//! What is remembered of a field: where its cells lie, how large they are, and which its border cuts.
+//! What is stored of a field: the positions and sizes of its cells, and which of them the border cuts.
 
 use crate::{
     Cell, Frame,
@@ -7,18 +7,18 @@ use crate::{
     limits::{MAX_ANCHORS, MAX_CELLS, MAX_RIM},
 };
 
-/// A cell that fields are compared by.
+/// A cell used to compare fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Anchor {
-    /// Its centre; of a cell that the border cuts, where the centre of the whole cell is likely to be.
+    /// Its centre; for a cell cut by the border, the likely centre of the whole cell.
     pub(crate) at: [f32; 2],
     /// Natural logarithm of its area.
     pub(crate) ln_area: f32,
-    /// Whether the border cuts it, so that its area says nothing.
+    /// Whether the border cuts it, so that its area is meaningless.
     pub(crate) cut: bool,
     /// Whether it keeps its place in the picture while the specimen moves.
     pub(crate) stuck: bool,
-    /// Its place among the cells of the frame.
+    /// Its index among the cells of the frame.
     pub(crate) index: u16,
 }
 
@@ -29,9 +29,9 @@ pub(crate) struct Constellation {
     pub(crate) size_px: [f32; 2],
     /// Median diameter of the cells that the border does not cut: the unit of every tolerance.
     pub(crate) diameter_px: f32,
-    /// Standard deviation of the logarithm of their areas, by the interquartile range.
+    /// Standard deviation of the logarithm of their areas, from the interquartile range.
     pub(crate) ln_area_sd: f32,
-    /// At most [`MAX_ANCHORS`]: whole ones, cut ones, stuck ones, each by their area.
+    /// At most [`MAX_ANCHORS`]: whole ones, cut ones, stuck ones, each sorted by area.
     pub(crate) anchors: Vec<Anchor>,
     /// How many of the anchors are whole, and how many are not stuck.
     ends: [usize; 2],
@@ -52,7 +52,7 @@ impl Constellation {
         }
     }
 
-    /// Takes the place of another field, in the same memory.
+    /// Copies another field into the existing memory.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         (self.number, self.size_px, self.diameter_px) = (other.number, other.size_px, other.diameter_px);
         (self.ln_area_sd, self.ends) = (other.ln_area_sd, other.ends);
@@ -60,7 +60,7 @@ impl Constellation {
         self.rim.clone_from(&other.rim);
     }
 
-    /// Reads a frame in place of another one.
+    /// Replaces the field with a frame.
     pub(crate) fn read(
         &mut self,
         frame: &Frame,
@@ -83,11 +83,11 @@ impl Constellation {
         }
         (self.number, self.size_px) = (number, [width_px as f32, height_px as f32]);
         self.diameter_px = (census.quartile(2).exp() * 4.0 / std::f32::consts::PI).sqrt();
-        // The interquartile range of a normal distribution is 1.349 of its standard deviations.
+        // The interquartile range of a normal distribution is 1.349 standard deviations.
         self.ln_area_sd = (census.quartile(3) - census.quartile(1)) / 1.349;
         self.rim.clear();
         self.anchors.clear();
-        // Where there are too many, the largest: a cell is large in one frame and in the next.
+        // If there are too many, the largest: a cell that is large in one frame is large in the next.
         let mut room = census.largest(MAX_ANCHORS);
         for (index, cell) in cells.enumerate() {
             let at = self.centre(&cell);
@@ -103,7 +103,7 @@ impl Constellation {
         Ok(())
     }
 
-    /// Puts the anchors in order, after some were found stuck.
+    /// Sorts the anchors; again after some were found to be stuck.
     pub(crate) fn sort(&mut self) {
         self.anchors.sort_unstable_by(|a, b| {
             let order = (a.stuck, a.cut).cmp(&(b.stuck, b.cut));
@@ -113,7 +113,7 @@ impl Constellation {
         self.ends[1] = self.anchors.partition_point(|anchor| !anchor.stuck);
     }
 
-    /// Anchors that are neither cut nor stuck, the smallest first.
+    /// Anchors that are neither cut nor stuck, smallest first.
     pub(crate) fn whole(&self) -> &[Anchor] {
         &self.anchors[..self.ends[0]]
     }
@@ -123,9 +123,9 @@ impl Constellation {
         &self.anchors[..self.ends[1]]
     }
 
-    /// Where the centre of a cell is, or is likely to be where the border leaves a part of it: that part has its centroid nearer to
-    /// the middle of the picture. Between half a disk, whose centroid is 0.424 radii off the border, and a whole one, whose centroid
-    /// is one radius off, the relation is taken for a line, which it is within 3 % of a radius.
+    /// The centre of a cell. If the border cuts the cell it is estimated: the visible part has its centroid nearer to
+    /// the middle of the picture. Between half a disk, with the centroid 0.424 radii off the border, and a whole one,
+    /// at one radius, the relation is taken as linear, which is accurate within 3 % of a radius.
     pub(crate) fn centre(&self, cell: &Cell) -> [f32; 2] {
         const OF_HALF: f32 = 0.424;
         let at = [cell.x_px as f32, cell.y_px as f32];
@@ -137,7 +137,7 @@ impl Constellation {
         std::array::from_fn(|axis| at[axis] - outwards(at[axis]) + outwards(self.size_px[axis] - at[axis]))
     }
 
-    /// Whether a place lies in the picture.
+    /// Whether a position lies in the picture.
     pub(crate) fn holds(&self, at: [f32; 2]) -> bool {
         (0..2).all(|axis| (0.0..=self.size_px[axis]).contains(&at[axis]))
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_cells_are_kept_and_the_unit_is_their_median_diameter() {
+    fn largest_cells_are_kept_and_median_diameter_is_unit() {
         let cells: Vec<Cell> = (0..300).map(|i| cell(f64::from(i) * 0.6, 50.0, 100.0 + f64::from(i), false)).collect();
         let field = read(&cells).unwrap();
         assert_eq!((field.anchors.len(), field.number), (MAX_ANCHORS, 7));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_the_border_halves_has_its_centre_on_the_border() {
+    fn centre_of_halved_cell_is_on_border() {
         // A disk of radius 10 has 314 pixels.
         let whole = [cell(50.0, 50.0, 314.0, false), cell(80.0, 50.0, 314.0, false)];
         let half = cell(4.24, 50.0, 157.0, true);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_and_no_cell_is_refused() {
+    fn invalid_pictures_and_cells_are_rejected() {
         let nowhere = cell(f64::NAN, 0.0, 1.0, false);
         assert_eq!(read(&[cell(1.0, 1.0, 1.0, false), nowhere]).unwrap_err(), Error::Cell { index: 1 });
         let most = vec![cell(1.0, 1.0, 1.0, false); MAX_CELLS];

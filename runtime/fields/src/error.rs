@@ -19,7 +19,7 @@ pub enum Error {
     /// A cell without a position or area.
     #[error("cell {index}: centroid or area is not a finite number; expected numbers; leave the cell out")]
     Cell {
-        /// Its place among the cells, from 0.
+        /// Its index among the cells, from 0.
         index: usize,
     },
     /// More cells than a picture can have.

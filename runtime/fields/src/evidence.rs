@@ -1,9 +1,9 @@
-//! How likely it is that two fields show one specimen, shifted.
+//! How likely it is that two fields show the same specimen, shifted.
 //!
-//! A shift is weighed by the logarithm of a likelihood ratio, as star fields are (Lang et al., "Astrometry.net: Blind astrometric
-//! calibration of arbitrary astronomical images", Astronomical Journal 139, 2010): the positions of the cells in the overlap under
-//! "the same cells, each lost with a small probability, each displaced a little" over "cells that have nothing to do with each
-//! other". So a few cells on an empty glass weigh as much as many in a crowd, and every cell without a counterpart speaks
+//! A shift is scored by a log likelihood ratio, as for star fields (Lang et al., "Astrometry.net: Blind astrometric
+//! calibration of arbitrary astronomical images", Astronomical Journal 139, 2010): the positions of the cells in the
+//! overlap under "the same cells, each lost with a small probability, each displaced a little" over "unrelated cells".
+//! So a few cells on an empty glass count as much as many in a crowd, and every cell without a counterpart counts
 //! against the shift.
 
 use crate::{
@@ -12,31 +12,31 @@ use crate::{
     limits::MAX_ANCHORS,
 };
 
-/// Standard deviations of a displacement between two frames along an axis, in cell diameters: of cells whose outline is the
-/// same in both, and of others; each is as likely. `eval --pans` on smears of BBBC041 finds 0.012 for half of the cells, 0.02 to
-/// 0.1 for a third, more for the rest.
+/// Standard deviations of the displacement between two frames along one axis, in cell diameters: for cells with the
+/// same outline in both, and for others; both are equally likely. `eval --pans` on smears of BBBC041 finds 0.012 for
+/// half of the cells, 0.02 to 0.1 for a third, and more for the rest.
 const DISPLACED: [f32; 2] = [0.02, 0.07];
 
-/// The same where the border cuts one of the two cells, so that its centre is an estimate.
+/// The same if the border cuts one of the two cells, so that its centre is an estimate.
 const DISPLACED_CUT: f32 = 0.13;
 
-/// Standard deviations of the difference in the logarithm of the area, in the same way: 0.05 for half of the cells.
+/// Standard deviations of the difference in log area, likewise: 0.05 for half of the cells.
 const LN_AREA: [f32; 2] = [0.05, 0.15];
 
 /// Probability that a cell of one frame is not found in the other.
 const LOST: f32 = 0.15;
 
-/// The same where a field has more cells than are compared: its largest ones are not quite those of the other.
+/// The same if a field has more cells than are compared: the largest ones of both fields are not quite the same.
 const LOST_OF_LARGEST: f32 = 0.45;
 
-/// Radii of the circles in which a shift is improved, in cell diameters.
+/// First and last radius within which a shift is refined, in cell diameters.
 const FIRST_CIRCLE: f32 = 0.4;
 const LAST_CIRCLE: f32 = 0.24;
 
 /// Standard deviations beyond which two cells are not the same.
 const MAX_DEVIATIONS: f32 = 3.0;
 
-/// What a shift comes to.
+/// The evidence for a shift.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Evidence {
     /// What lies at `p` now lay at `p + shift` then.
@@ -47,7 +47,7 @@ pub(crate) struct Evidence {
     pub(crate) matches: u32,
 }
 
-/// Improves a shift, which is right within `within_px`, and weighs it. `grid` holds the compared anchors of `now`.
+/// Refines a shift that is accurate within `within_px`, and scores it. `grid` holds the compared anchors of `now`.
 pub(crate) fn weigh_near(
     then: &Constellation,
     now: &Constellation,
@@ -55,7 +55,7 @@ pub(crate) fn weigh_near(
     mut shift: [f32; 2],
     within_px: f32,
 ) -> Evidence {
-    // The mean displacement of the pairs nearby, in narrowing circles.
+    // Mean displacement of nearby pairs, within a shrinking radius.
     let last_px = LAST_CIRCLE * now.diameter_px;
     let mut reach_px = within_px.max(FIRST_CIRCLE * now.diameter_px);
     loop {
@@ -70,16 +70,16 @@ pub(crate) fn weigh_near(
     }
 }
 
-/// Share of cells without a counterpart, of fields that are one.
+/// Expected share of cells without a counterpart, if the fields match.
 fn lost(then: &Constellation, now: &Constellation) -> f32 {
     let most = then.anchors.len().max(now.anchors.len());
     if most == MAX_ANCHORS { LOST_OF_LARGEST } else { LOST }
 }
 
-/// Of fewer cells in the overlap, the share that has another one nearby says nothing.
+/// With fewer cells in the overlap, the share of cells with another one nearby is not meaningful.
 const FEW_CELLS: u32 = 16;
 
-/// None where too few cells have another one nearby for any shift nearby to be right.
+/// A better shift; none if too few cells have another one nearby for any similar shift to be right.
 fn pulled(then: &Constellation, now: &Constellation, grid: &Grid, shift: [f32; 2], reach_px: f32) -> Option<[f32; 2]> {
     let (mut sum, mut weights) = ([0.0; 2], 0.0);
     let (mut cells, mut paired) = (0, 0);
@@ -106,7 +106,7 @@ fn pulled(then: &Constellation, now: &Constellation, grid: &Grid, shift: [f32; 2
     likely.then(|| [shift[0] + sum[0] / weights, shift[1] + sum[1] / weights])
 }
 
-/// Weighs a shift as it is.
+/// Scores a shift as given.
 pub(crate) fn weigh(then: &Constellation, now: &Constellation, grid: &Grid, shift: [f32; 2]) -> Evidence {
     let nothing = Evidence { shift, score: f32::NEG_INFINITY, matches: 0 };
     let overlap_px2 = overlap_px2(then, now, shift);
@@ -146,24 +146,24 @@ pub(crate) fn weigh(then: &Constellation, now: &Constellation, grid: &Grid, shif
     Evidence { shift, score, matches }
 }
 
-/// What pairs of cells weigh in two fields.
+/// Weights of pairs of cells in two fields.
 struct Chance {
     /// Weight of a cell without a counterpart.
     ln_lost: f32,
     diameter_px: f32,
-    /// Distance beyond which no pair weighs anything.
+    /// Distance beyond which pairs have no weight.
     reach_px: f32,
-    /// Of a pair in one place, for each deviation.
+    /// Weight of a pair at the same position, for each deviation.
     in_place: [f32; 2],
     in_place_cut: f32,
-    /// Of equal areas, for each deviation.
+    /// Weight of equal areas, for each deviation.
     area: [f32; 2],
-    /// What the spread of all areas takes from the weight of a difference.
+    /// By how much the spread of all areas reduces the weight of a difference.
     area_spread: f32,
 }
 
 impl Chance {
-    /// `density` is that of the cells in the overlap, a square pixel.
+    /// `density` is the number of cells per square pixel of the overlap.
     fn of(then: &Constellation, now: &Constellation, density: f32, lost: f32) -> Self {
         let diameter_px = now.diameter_px;
         let in_place = |sd: f32| {
@@ -171,7 +171,7 @@ impl Chance {
             ((1.0 - lost) / (2.0 * std::f32::consts::PI * sd_px * sd_px * density)).ln()
         };
         let variance = then.ln_area_sd.powi(2) + now.ln_area_sd.powi(2);
-        // Cells of one size say nothing by their size.
+        // If all cells have the same size, sizes carry no information.
         let sizes = variance > LN_AREA[1] * LN_AREA[1];
         let area = LN_AREA.map(|sd| if sizes { 0.5 * (variance / (sd * sd)).ln() } else { 0.0 });
         Self {
@@ -185,13 +185,13 @@ impl Chance {
         }
     }
 
-    /// Of a pair at that squared distance; none where it is no pair.
+    /// Weight of a pair at that squared distance; none if it is not a pair.
     fn weight(&self, then: &Anchor, now: &Anchor, px2: f32) -> Option<f32> {
         let squares = |sd: f32| px2 / (sd * sd * self.diameter_px * self.diameter_px);
         let weight = if then.cut || now.cut {
             self.in_place_cut - 0.5 * squares(DISPLACED_CUT)
         } else {
-            // Of each mixture the part that says more, which is nearly the sum.
+            // The larger part of each mixture, which is nearly the sum.
             let place = [0, 1].map(|part| self.in_place[part] - 0.5 * squares(DISPLACED[part]));
             let difference = (then.ln_area - now.ln_area).powi(2);
             let size = [0, 1]

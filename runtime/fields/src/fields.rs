@@ -13,24 +13,25 @@ use crate::{
     votes::Votes,
 };
 
-/// Least evidence for an overlap with any of the fields. In 350 000 pairs of unrelated fields that scatter, repel or clump, 1 of
-/// 1000 reaches 12 at most, over all shifts, and none passes 18; the rest is for the number of fields that are remembered.
+/// Minimum evidence for an overlap with any field. In 350 000 pairs of unrelated fields (scattered, repelling or
+/// clumped), at most 1 of 1000 reaches 12, over all shifts, and none exceeds 18; the margin allows for the number of
+/// stored fields.
 const MIN_SCORE: f32 = 18.0;
 
-/// The same for the newest field, which is far more likely than any other, and is searched more thoroughly.
+/// The same for the newest field, which is far more likely than any other and is searched more thoroughly.
 const MIN_SCORE_NEWEST: f32 = 13.0;
 
-/// Least evidence for a stage that stands still: one shift of a few fields.
+/// Minimum evidence for a stationary stage: only one shift of a few fields is tested.
 const MIN_SCORE_STILL: f32 = 7.0;
 
-/// Least evidence that improves a position which is known from other fields.
+/// Minimum evidence for refining a position that is known from other fields.
 const MIN_SCORE_BESIDE: f32 = 6.0;
 
-/// Fields, the newest, that a stage may stand still over: of a field of few cells one frame may have shown too few of them, and
-/// stands between.
+/// Number of newest fields that are tested for a stationary stage: with few cells, a frame that showed too few of them
+/// may have been stored in between.
 const STILL_FIELDS: usize = 4;
 
-/// Fewer matches prove nothing, whatever they weigh; of a stage that stands still two do.
+/// Fewer matches prove nothing, whatever their score; for a stationary stage, two do.
 const MIN_MATCHES: u32 = 3;
 
 /// A field is the same within this shift along both axes, in cell diameters.
@@ -107,14 +108,14 @@ impl Fields {
         &self.states
     }
 
-    /// Compares a frame with the stored fields, and stores it unless it shows one of them again. Do not pass frames that are not
-    /// counted, such as those out of focus.
+    /// Compares a frame with the stored fields, and stores it unless it shows one of them again. Do not pass frames
+    /// that are not counted, such as those out of focus.
     ///
-    /// `cells` are all cells that the frame would count, including those cut by the border. The iterator is cloned and read three
-    /// times.
+    /// `cells` are all cells that the frame would count, including those cut by the border. The iterator is cloned and
+    /// read three times.
     ///
     /// # Errors
-    /// [`crate::error::Error`], for a size or a cell that is not a number and for too many cells; the frame is not stored then.
+    /// [`crate::error::Error`] for an invalid size, an invalid cell, or too many cells; the frame is then not stored.
     pub fn see(&mut self, frame: &Frame, cells: impl Iterator<Item = Cell> + Clone) -> Result<Sight> {
         self.now.read(frame, cells.clone(), &mut self.census)?;
         self.mark_stuck();
@@ -149,7 +150,7 @@ impl Fields {
         grid.fill(now.size_px, now.diameter_px / 2.0, now.compared().iter().map(|anchor| anchor.at));
     }
 
-    /// Finds the frame among the fields, and which of them it overlaps: its map, and its place there.
+    /// Locates the frame among the fields, and collects those that it overlaps; returns its map and its position there.
     fn place(&mut self) -> Option<(u64, [f64; 2])> {
         let mut place: Option<(u64, [f64; 2])> = None;
         let anchors = self.slots().map(|slot| self.kept[slot].field.compared().len());
@@ -176,7 +177,8 @@ impl Fields {
         self.overlaps(place?)
     }
 
-    /// What overlaps a frame in that place of a map; the place, from the field that says it best.
+    /// Collects what overlaps a frame at that position of a map; returns the position, from the field with the best
+    /// evidence.
     fn overlaps(&mut self, (map, mut corner_px): (u64, [f64; 2])) -> Option<(u64, [f64; 2])> {
         let from = corner_px;
         let mut best = f32::NEG_INFINITY;
@@ -199,7 +201,7 @@ impl Fields {
         Some((map, corner_px))
     }
 
-    /// Where the frame overlaps one field, if it does; the newest has the age 0.
+    /// The overlap of the frame with one field, if any; the newest field has age 0.
     fn compare(&mut self, slot: usize, age: usize) -> Option<Evidence> {
         let (field, now, grid) = (&self.kept[slot].field, &self.now, &self.grid);
         if field.size_px != now.size_px || field.compared().is_empty() {

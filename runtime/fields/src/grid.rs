@@ -1,4 +1,4 @@
-//! A grid of buckets over a picture, in which the neighbours of a place are found without looking at all points.
+//! A grid of buckets over a picture, to find the neighbours of a position without a search through all points.
 
 use crate::limits::{MAX_ANCHORS, MAX_BUCKETS};
 
@@ -14,7 +14,7 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Memory for the largest grid.
+    /// Allocates memory for the largest grid.
     pub(crate) fn new() -> Self {
         Self {
             begins: Vec::with_capacity(MAX_BUCKETS * MAX_BUCKETS + 1),
@@ -25,7 +25,8 @@ impl Grid {
         }
     }
 
-    /// Sorts at most [`MAX_ANCHORS`] points of a picture into buckets of `bucket_px`, or wider ones where those were too many.
+    /// Sorts at most [`MAX_ANCHORS`] points of a picture into buckets of `bucket_px`, or wider ones if those would be
+    /// too many.
     pub(crate) fn fill(&mut self, size_px: [f32; 2], bucket_px: f32, points: impl Iterator<Item = [f32; 2]> + Clone) {
         let longest = size_px[0].max(size_px[1]);
         let bucket_px = bucket_px.max(longest / MAX_BUCKETS as f32);
@@ -45,7 +46,7 @@ impl Grid {
             sum += *begin;
             *begin = sum;
         }
-        // Each bucket is filled from its end, which leaves its beginning.
+        // Buckets are filled from the end, so that each offset finally points to the beginning.
         for (point, at) in (0..).zip(points) {
             let bucket = self.bucket(at);
             self.begins[bucket] -= 1;
@@ -65,7 +66,7 @@ impl Grid {
         self.row(at[1]) * self.across + self.column(at[0])
     }
 
-    /// Points of all buckets that a square of `2 reach_px` around a place meets.
+    /// Points of all buckets that intersect a square of `2 reach_px` around a position.
     pub(crate) fn near(&self, at: [f32; 2], reach_px: f32) -> impl Iterator<Item = usize> + '_ {
         let columns = self.column(at[0] - reach_px)..self.column(at[0] + reach_px) + 1;
         let rows = self.row(at[1] - reach_px)..self.row(at[1] + reach_px) + 1;
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_are_those_of_a_search_through_all() {
+    fn neighbours_match_exhaustive_search() {
         let points: Vec<[f32; 2]> =
             (0..200).map(|i| [(i * 37 % 211) as f32 * 1.7, (i * 53 % 197) as f32 * 0.9 - 2.0]).collect();
         let mut grid = Grid::new();

@@ -1,22 +1,23 @@
 //! Counts a field once: finds out whether a frame shows the field of an earlier frame, and which cells were counted there.
 //!
-//! A stage moves over a smear. A frame may show the same field as an earlier one, overlap it, or be new. The position of the stage
-//! is unknown, so it is estimated from the cells: their positions form a constellation that reappears in another frame, shifted.
+//! A stage moves over a smear. A frame may show the same field as an earlier one, overlap it, or be new. The position
+//! of the stage is unknown, so it is estimated from the cells: their positions form a constellation that reappears in
+//! another frame, shifted.
 //!
 //! ```text
 //! cells -> constellation -> votes for shifts -> evidence of each -> position among earlier fields -> state of each cell
 //! ```
 //!
-//! - All lengths are in pixels of one grid, of any pitch. The pitch of all frames must be the same within 1 %, and the camera must
-//!   not rotate. Tolerances are fractions of the median cell diameter.
-//! - A field that shares fewer than about eight cells with an earlier one cannot be distinguished from a new one. Of fields of 100 cells
-//!   that is an overlap of a tenth; these cells are then counted twice.
+//! - All lengths are in pixels of one grid, of any pitch. The pitch of all frames must be the same within 1 %, and the
+//!   camera must not rotate. Tolerances are fractions of the median cell diameter.
+//! - A field that shares fewer than about eight cells with an earlier one cannot be distinguished from a new one. For
+//!   fields of 100 cells that is an overlap of a tenth; these cells are then counted twice.
 //! - Fields with known relative positions share a map, so a frame matched with one of them is known to overlap the others too,
 //!   however little.
 //! - The lamp does not matter: pixels are not compared.
-//! - A frame of 100 cells takes about 1 ms against a full memory of unrelated fields, one of 250 and more 5 ms; fields in
-//!   known positions cost a small part of that (`cargo bench -p bloodseg-fields`). It allocates nothing, and all takes
-//!   [`limits::MAX_BYTES`] at most.
+//! - A frame of 100 cells takes about 1 ms against a full memory of unrelated fields, one of 250 or more 5 ms; fields
+//!   in known positions cost a small part of that (`cargo bench -p bloodseg-fields`). It allocates nothing; total
+//!   memory is at most [`limits::MAX_BYTES`].
 //!
 //! ```
 //! use bloodseg_fields::{Cell, CellState, Fields, Frame, State};
@@ -95,8 +96,8 @@ pub enum State {
         /// Part of this picture that both show, above 0, below 1.
         shared_part: f64,
     },
-    /// Fewer than two cells to compare, so a new field cannot be distinguished from a stage that stands still over an empty place. Its
-    /// cells are new; the caller decides whether it is another field.
+    /// Fewer than two cells to compare, so a new field cannot be distinguished from a stage that stands still over an
+    /// empty place. Its cells are new; the caller decides whether it is another field.
     TooFew,
 }
 
@@ -114,7 +115,7 @@ pub enum CellState {
     Stuck,
 }
 
-/// What was found of one frame.
+/// The result for one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sight {
     /// What the frame shows.

@@ -7,14 +7,14 @@ use crate::{Cell, Frame};
 
 pub(crate) const DIAMETER_PX: f64 = 22.0;
 
-/// How the cells of a specimen lie.
+/// How the cells of a specimen are arranged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Lie {
-    /// Each by itself, one over another by chance.
+    /// Independent of each other; cells overlap by chance.
     Scattered,
-    /// No two closer than nine tenths of a diameter.
+    /// No two centres closer than nine tenths of a diameter.
     Repelling,
-    /// In heaps of touching cells, with room between them.
+    /// In clusters of touching cells, with space between them.
     Clumped,
 }
 
@@ -28,11 +28,11 @@ pub(crate) struct Specimen {
 /// How a frame differs from the specimen.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Noise {
-    /// Centroids move by at most so much along each axis.
+    /// Centroids move by at most this much along each axis.
     pub(crate) moved_px: f64,
-    /// Share of cells that are not found, and of cells that are found where there is none.
+    /// Share of cells that are not found, and of cells that are found where there are none.
     pub(crate) lost: f64,
-    /// Areas change by a factor of at most so much more or less.
+    /// Areas change by at most this fraction in either direction.
     pub(crate) area: f64,
 }
 
@@ -45,7 +45,7 @@ fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
 }
 
 impl Specimen {
-    /// `share` is the part of the glass that disks cover, were none over another.
+    /// `share` is the part of the glass that the disks would cover without overlaps.
     pub(crate) fn new(side_px: f64, share: f64, lie: Lie, seed: u64) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let count = share * side_px * side_px / (std::f64::consts::PI * DIAMETER_PX * DIAMETER_PX / 4.0);
@@ -85,7 +85,7 @@ impl Specimen {
             });
             if !close {
                 buckets[row * across + column].push(disks.len());
-                // Six uniform numbers make a normal one.
+                // Six uniform numbers approximate a normal one.
                 let normal = ((0..6).map(|_| rng.random::<f64>()).sum::<f64>() - 3.0) * 2.0_f64.sqrt();
                 disks.push([x, y, DIAMETER_PX / 2.0 * (1.0 + 0.07 * normal)]);
             }
@@ -93,7 +93,7 @@ impl Specimen {
         Self { disks }
     }
 
-    /// The cells of a window, each with its disk or none for one that is not there.
+    /// The cells of a window, each with its disk, or none for a false one.
     pub(crate) fn window(
         &self,
         corner: [f64; 2],
@@ -122,7 +122,7 @@ impl Specimen {
     }
 }
 
-/// What is seen of a disk, by a grid of points; none of less than 12 pixels.
+/// What is visible of a disk, sampled on a grid of points; none below 12 pixels.
 fn seen(at: [f64; 2], radius: f64, side_px: f64, noise: Noise, rng: &mut impl Rng) -> Option<Cell> {
     let cut = at.iter().any(|at| *at < radius || *at > side_px - radius);
     let (mut area, mut sum) = (0.0, [0.0; 2]);

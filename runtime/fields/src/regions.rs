@@ -1,18 +1,18 @@
-//! What of a frame was counted in earlier fields.
+//! Which parts of a frame were counted in earlier fields.
 
 use crate::{CellState, constellation::Constellation};
 
-/// Distance within which a cell is one that the border of an earlier field cut, in cell diameters. Centres of two cells of which
-/// one lies half over the other are further apart.
+/// Distance within which a cell is taken for one that the border of an earlier field cut, in cell diameters. Centres of
+/// two cells that overlap by half are further apart.
 const SAME_CUT: f32 = 0.45;
 
-/// Points of the picture, along a side, that the new part is reckoned from.
+/// Sample points along one side of the picture, for estimating the new part.
 const SAMPLES: usize = 64;
 
 /// An earlier field that a frame overlaps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Region {
-    /// Which one.
+    /// Its slot.
     pub(crate) slot: usize,
     /// What lies at `p` in the frame lies at `p + shift` there.
     pub(crate) shift: [f32; 2],
@@ -24,11 +24,11 @@ impl Region {
     }
 }
 
-/// State of a cell of a frame, whose centre is `at`, in view of one earlier field.
+/// State of a cell with centre `at` with respect to one earlier field.
 ///
-/// Where the centre lies in the earlier picture, at least half the cell was seen there, and it counts as counted even if the
-/// earlier frame missed it: an area that was counted is counted. Where the centre lies outside, the cell was counted there
-/// only if the border cut it and left something, which is then remembered.
+/// If the centre lies in the earlier picture, at least half the cell was visible there, and it counts as seen even if
+/// the earlier frame missed it: an area that was counted stays counted. If the centre lies outside, the cell was
+/// counted there only if the border cut it and left a part of it, which is then stored.
 pub(crate) fn state(at: [f32; 2], region: &Region, field: &Constellation, diameter_px: f32) -> CellState {
     let at = region.place(at);
     let same = |rim: &[f32; 2]| {
@@ -42,7 +42,7 @@ pub(crate) fn state(at: [f32; 2], region: &Region, field: &Constellation, diamet
     }
 }
 
-/// Part of a picture that lies in none of the regions.
+/// Part of a picture outside all regions.
 pub(crate) fn new_part<'a>(
     size_px: [f32; 2],
     regions: impl Iterator<Item = (Region, &'a Constellation)> + Clone,

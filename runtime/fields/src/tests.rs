@@ -1,4 +1,4 @@
-//! Simulated scans: what is new is called new, and each cell is counted once.
+//! Simulated scans: new fields are recognised as new, and each cell is counted once.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use crate::{
 
 const SIDE_PX: f64 = 256.0;
 
-/// What a scan comes to, from the disks that its cells are of.
+/// Results of a scan, by the disks that its cells come from.
 #[derive(Debug, Default)]
 struct Scan {
     counted: HashSet<usize>,
@@ -47,7 +47,7 @@ impl Scan {
 }
 
 #[test]
-fn unrelated_fields_are_new_in_999_of_1000_comparisons_with_a_full_memory() {
+fn unrelated_fields_are_new_in_999_of_1000_frames() {
     let cases =
         [(Lie::Scattered, 0.1), (Lie::Repelling, 0.3), (Lie::Repelling, 0.5), (Lie::Clumped, 0.1), (Lie::Clumped, 0.5)];
     let (mut pairs, mut frames, mut old) = (0, 0, 0);
@@ -69,7 +69,7 @@ fn unrelated_fields_are_new_in_999_of_1000_comparisons_with_a_full_memory() {
     assert!(pairs > 90_000 && f64::from(old) <= 0.001 * f64::from(frames), "{old} of {frames} frames, {pairs} pairs");
 }
 
-/// A scan in rows, there and back, with steps of `1 - shared` of a field.
+/// A serpentine scan in rows, with steps of `1 - shared` of a field.
 fn rows(shared: f64, across: u32, down: u32) -> impl Iterator<Item = [f64; 2]> {
     let step_px = (1.0 - shared) * SIDE_PX;
     (0..across * down).map(move |place| {
@@ -79,7 +79,7 @@ fn rows(shared: f64, across: u32, down: u32) -> impl Iterator<Item = [f64; 2]> {
     })
 }
 
-/// A scan of rows with steps that are not quite even; the whole of it is a part of the specimen.
+/// A scan in rows with slightly uneven steps, entirely inside the specimen.
 fn scan(lie: Lie, share: f64, shared: f64, noise: Noise) -> (Scan, u32) {
     let specimen = Specimen::new(7.0 * SIDE_PX, share, lie, 8);
     let (mut scan, mut fields, mut rng, mut alone) = (Scan::default(), Fields::new(), rng(4), 0);
@@ -93,7 +93,7 @@ fn scan(lie: Lie, share: f64, shared: f64, noise: Noise) -> (Scan, u32) {
 }
 
 #[test]
-fn without_noise_every_cell_of_a_scan_is_counted_exactly_once() {
+fn noiseless_scan_counts_no_cell_twice_and_nearly_all() {
     let none = Noise { moved_px: 0.0, lost: 0.0, area: 0.0 };
     for (lie, shared) in [(Lie::Scattered, 0.3), (Lie::Repelling, 0.2), (Lie::Repelling, 0.45), (Lie::Clumped, 0.3)] {
         let (scan, alone) = scan(lie, 0.4, shared, none);
@@ -103,7 +103,7 @@ fn without_noise_every_cell_of_a_scan_is_counted_exactly_once() {
 }
 
 #[test]
-fn at_most_one_cell_of_a_hundred_is_counted_twice_with_noise() {
+fn at_most_1_percent_counted_twice_with_noise() {
     for (lie, share, shared) in [
         (Lie::Repelling, 0.3, 0.3),
         (Lie::Repelling, 0.5, 0.25),
@@ -114,13 +114,13 @@ fn at_most_one_cell_of_a_hundred_is_counted_twice_with_noise() {
     ] {
         let (scan, _) = scan(lie, share, shared, Noise::USUAL);
         assert!(scan.twice_part() <= 0.01, "{lie:?} {share} {shared}: {} of {}", scan.twice, scan.new);
-        // Those that the first frame of their place did not find: 7 of 100 are lost.
+        // Cells that the first frame of their place missed: 7 of 100 are lost.
         assert!(scan.left_out_part() <= 0.07, "{lie:?} {share} {shared}: {}", scan.left_out_part());
     }
 }
 
 #[test]
-fn an_eighth_of_a_field_is_enough_where_it_holds_many_cells() {
+fn overlap_of_one_eighth_is_enough_with_many_cells() {
     let side_px = 1400.0;
     let specimen = Specimen::new(2.0 * side_px, 0.5, Lie::Repelling, 3);
     let (mut scan, mut fields, mut rng) = (Scan::default(), Fields::new(), rng(6));
@@ -135,13 +135,13 @@ fn an_eighth_of_a_field_is_enough_where_it_holds_many_cells() {
 }
 
 #[test]
-fn a_stage_that_stands_still_counts_nothing_more() {
-    // Of eight cells, of which some are lost and others invented, one frame in a hundred proves nothing.
+fn stationary_stage_is_recognised() {
+    // With eight cells, some of them lost and others invented, one frame in a hundred is inconclusive.
     for (share, seed, most_alone) in [(0.05, 1, 4), (0.1, 2, 0), (0.3, 3, 0), (0.5, 4, 0)] {
         let specimen = Specimen::new(2.0 * SIDE_PX, share, Lie::Repelling, seed);
         let (mut scan, mut fields, mut rng, mut alone) = (Scan::default(), Fields::new(), rng(seed), 0);
         for number in 0..400 {
-            // A stage trembles.
+            // The stage jitters.
             let corner = [80.0 + 3.0 * rng.random::<f64>(), 90.0];
             let cells = specimen.window(corner, SIDE_PX, Noise::USUAL, &mut rng);
             let sight = scan.see(&mut fields, &frame(number, SIDE_PX), &cells);
@@ -157,7 +157,7 @@ fn at(places: &[(f64, f64)]) -> Vec<Cell> {
 }
 
 #[test]
-fn a_few_cells_in_place_are_the_same_field_and_one_proves_nothing() {
+fn two_cells_in_place_are_same_field_and_one_is_too_few() {
     let places = [(40.0, 200.0), (130.0, 60.0), (210.0, 150.0)];
     let states = |few: usize| {
         let mut fields = Fields::new();
@@ -170,10 +170,10 @@ fn a_few_cells_in_place_are_the_same_field_and_one_proves_nothing() {
 }
 
 #[test]
-fn a_frame_beside_a_known_field_overlaps_that_fields_neighbours_too() {
+fn frame_overlaps_neighbours_of_matched_field() {
     let specimen = Specimen::new(4.0 * SIDE_PX, 0.5, Lie::Repelling, 5);
     let faint = Noise { moved_px: 1.0, lost: 0.0, area: 0.05 };
-    // Of each scan the last frame shares too little with the first to be found by it, but half with another one.
+    // The last frame of each scan shares too little with the first to be found by it, but half with another one.
     let corner_of_the_first = [[100.0, 100.0], [220.0, 100.0], [338.0, 228.0]];
     let between_two_maps = [[100.0, 500.0], [390.0, 500.0], [245.0, 560.0], [350.0, 500.0]];
     for (corners, alone) in [(&corner_of_the_first[..], 1), (&between_two_maps[..], 2)] {
@@ -190,7 +190,7 @@ fn a_frame_beside_a_known_field_overlaps_that_fields_neighbours_too() {
 }
 
 #[test]
-fn dust_is_found_and_no_cell_is_taken_for_it() {
+fn dust_is_detected_without_false_positives() {
     let specimen = Specimen::new(6.0 * SIDE_PX, 0.3, Lie::Repelling, 6);
     let dust = at(&[(60.0, 70.0), (128.0, 190.0), (200.0, 101.5)]);
     let (mut fields, mut rng) = (Fields::new(), rng(3));
@@ -198,7 +198,7 @@ fn dust_is_found_and_no_cell_is_taken_for_it() {
     for (number, corner) in (0..).zip(rows(0.2, 7, 5)) {
         let mut cells: Vec<Cell> =
             specimen.window(corner, SIDE_PX, Noise::USUAL, &mut rng).into_iter().map(|(cell, _)| cell).collect();
-        // Now and then a cell lies over the dust, and they are one.
+        // Sometimes a cell lies over the dust, and they merge.
         cells.extend(dust.iter().filter(|_| rng.random::<f64>() < 0.8));
         fields.see(&frame(number, SIDE_PX), cells.iter().copied()).unwrap();
         for (cell, state) in cells.iter().zip(fields.cells()) {
@@ -212,7 +212,7 @@ fn dust_is_found_and_no_cell_is_taken_for_it() {
 }
 
 #[test]
-fn a_cell_in_the_middle_of_every_picture_is_no_dust() {
+fn centred_cell_is_not_dust() {
     let specimen = Specimen::new(6.0 * SIDE_PX, 0.3, Lie::Repelling, 6);
     let middle = SIDE_PX / 2.0;
     let (mut fields, mut rng) = (Fields::new(), rng(3));
@@ -221,7 +221,7 @@ fn a_cell_in_the_middle_of_every_picture_is_no_dust() {
         let mut cells: Vec<Cell> =
             specimen.window(corner, SIDE_PX, Noise::USUAL, &mut rng).into_iter().map(|(cell, _)| cell).collect();
         cells.retain(|cell| (cell.x_px - middle).hypot(cell.y_px - middle) > 30.0);
-        // A white cell that a scanner centred, and a particle away from it.
+        // A white cell centred by a scanner, and a particle away from it.
         cells.extend(at(&[(middle + 3.0, middle - 4.0), (60.0, 70.0)]));
         fields.see(&frame(number, SIDE_PX), cells.iter().copied()).unwrap();
         let states: Vec<CellState> = fields.cells().iter().rev().take(2).copied().collect();
@@ -232,7 +232,7 @@ fn a_cell_in_the_middle_of_every_picture_is_no_dust() {
 }
 
 #[test]
-fn the_oldest_field_is_forgotten_when_there_is_no_room() {
+fn oldest_field_is_evicted_when_full() {
     let specimen = Specimen::new(12.0 * SIDE_PX, 0.4, Lie::Repelling, 7);
     let (mut scan, mut fields, mut rng) = (Scan::default(), Fields::new(), rng(1));
     let mut see = |number: u64, place: usize, fields: &mut Fields| {
@@ -249,7 +249,7 @@ fn the_oldest_field_is_forgotten_when_there_is_no_room() {
 }
 
 #[test]
-fn a_frame_that_is_refused_changes_nothing() {
+fn rejected_frame_changes_nothing() {
     let mut fields = Fields::new();
     let cells = || at(&[(40.0, 200.0), (130.0, 60.0), (210.0, 150.0)]).into_iter();
     fields.see(&frame(1, SIDE_PX), cells()).unwrap();
@@ -257,6 +257,6 @@ fn a_frame_that_is_refused_changes_nothing() {
     let nowhere = Cell { x_px: f64::INFINITY, y_px: 0.0, area_px: 1.0, touches_border: false };
     assert!(fields.see(&frame(3, SIDE_PX), std::iter::once(nowhere)).is_err());
     assert_eq!(fields.see(&frame(4, SIDE_PX), cells()).unwrap().state, State::Same { earlier: 1 });
-    // A picture of another size is another camera.
+    // A picture of another size comes from another camera.
     assert_eq!(fields.see(&frame(5, 300.0), cells()).unwrap().state, State::New);
 }

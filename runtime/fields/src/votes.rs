@@ -1,33 +1,33 @@
-//! Votes for shifts: every pair of a cell then and a cell now votes for the shift that lays one on the other.
+//! Votes for shifts: every pair of an earlier and a current cell votes for the shift that aligns them.
 //!
-//! Of two fields that overlap, the pairs of one cell all vote for one shift; other pairs spread over all. Where more votes fall
-//! than chance explains, a shift is worth a closer look. Places are whole bins, so that a pair is one subtraction: a shift between
-//! two bins then falls into these two, and votes are counted in squares of four.
+//! If two fields overlap, the pairs of the same cell all vote for one shift; other pairs spread over all shifts. Shifts
+//! with more votes than chance explains are examined. Positions are whole bins, so that a pair costs one subtraction: a
+//! shift between two bins falls into both, so votes are counted in squares of four bins.
 
 use crate::{
     constellation::Constellation,
     limits::{MAX_ANCHORS, MAX_BINS},
 };
 
-/// Most shifts of a pair of fields that are looked at, and of the frame and the field just before it.
+/// Maximum number of shifts that are examined for a pair of fields, and for the frame and the newest field.
 const MAX_CANDIDATES: [usize; 2] = [3, 12];
 
-/// Bins a cell diameter.
+/// Bins per cell diameter.
 const BINS_A_CELL: f32 = 4.0;
 
 /// Cells whose areas differ by more, as a difference of logarithms, are not the same.
 const MAX_LN_AREA_DIFFERENCE: f32 = 0.22;
 
-/// Least part of the picture that two fields share, to be searched for.
+/// Minimum shared part of the picture that is searched for.
 const MIN_SHARED: f32 = 0.06;
 
-/// Fewer votes are chance.
+/// Fewer votes are taken as chance.
 const MIN_VOTES: usize = 3;
 
-/// Least logarithm of the likelihood of as many votes as there are over that of as many as are expected, to be looked at.
+/// Minimum log likelihood ratio of the found over the expected number of votes, for a shift to be examined.
 const MIN_GAIN: f32 = 6.5;
 
-/// Thresholds above are not needed: four bins hold fewer votes of chance.
+/// Higher thresholds are not needed: four bins get fewer votes by chance.
 const MAX_VOTES: usize = 1024;
 
 /// A shift with more votes than expected: what lies at `p` now lay at `p + shift` then.
@@ -37,23 +37,23 @@ pub(crate) struct Candidate {
     gain: f32,
 }
 
-/// The histogram, in memory that is there from the start.
+/// The histogram, in preallocated memory.
 #[derive(Debug)]
 pub(crate) struct Votes {
     bin_px: f32,
     /// Bins of a picture's width and height.
     of_picture: [usize; 2],
     bins: Vec<u16>,
-    /// Votes that make four bins worth a look, as `bins`; empty until the first pair of fields of a frame.
+    /// Votes from which four bins are examined, laid out like `bins`; empty until the first pair of fields of a frame.
     least: Vec<u16>,
-    /// Most anchors of any field that the frame is compared with.
+    /// Maximum number of anchors of the fields that the frame is compared with.
     most_then: usize,
-    /// Votes expected in four bins of a square pixel of overlap.
+    /// Votes expected in four bins per square pixel of overlap.
     density: f32,
     /// Votes of two rows.
     rows: Vec<u16>,
     then: Vec<u16>,
-    /// The most votes that may be expected for so many to be worth a look.
+    /// By number of votes: the largest expected number at which they are still examined.
     most_expected: Vec<f32>,
     found: Vec<Candidate>,
 }
@@ -74,7 +74,7 @@ impl Votes {
         }
     }
 
-    /// Begins a frame, which is compared with fields of at most `most_then` anchors.
+    /// Starts a frame, which is compared with fields of at most `most_then` anchors.
     pub(crate) fn begin(&mut self, now: &Constellation, most_then: usize) {
         let longest_px = now.size_px[0].max(now.size_px[1]);
         self.bin_px = (now.diameter_px / BINS_A_CELL).max(longest_px / (MAX_BINS / 2 - 1) as f32);
@@ -83,8 +83,8 @@ impl Votes {
         self.least.clear();
     }
 
-    /// The most likely shifts between a field and the frame, of one size, the most likely first; none where no shift has more
-    /// votes than chance. `thorough` searches for less likely ones too, in several times the time.
+    /// The most likely shifts between a field and the frame, which have the same size, best first; none if no shift has
+    /// more votes than chance. `thorough` also searches for less likely ones, and takes several times as long.
     pub(crate) fn candidates(&mut self, then: &Constellation, now: &Constellation, thorough: bool) -> &[Candidate] {
         self.found.clear();
         let [across, down] = self.of_picture.map(|bins| 2 * bins - 1);
@@ -101,7 +101,7 @@ impl Votes {
             self.rows.extend(above.iter().zip(below).map(|(above, below)| above.saturating_add(*below)));
             let least = &self.least[row * across..(row + 1) * across];
             let four = || self.rows.iter().zip(&self.rows[1..]).map(|(left, right)| left.saturating_add(*right));
-            // Most rows hold nothing, and this way they are passed over quickly: eight bins at once.
+            // Most rows have no candidate; this test skips them quickly, eight bins at once.
             let above_least = |any: u16, (votes, least): (u16, &u16)| any | votes.saturating_sub(*least - 1);
             if !thorough && four().zip(least).fold(0, above_least) == 0 {
                 continue;
@@ -122,7 +122,7 @@ impl Votes {
         &self.found
     }
 
-    /// How far a shift may be off along an axis: the four bins reach a bin to both sides of their middle.
+    /// Maximum error of a shift along one axis: the four bins extend one bin to both sides of their middle.
     pub(crate) fn within_px(&self) -> f32 {
         self.bin_px
     }
@@ -135,7 +135,7 @@ impl Votes {
         bins.resize(across * (2 * of_picture[1] - 1), 0);
         let per_px = 1.0 / *bin_px;
         let bin = |at: [f32; 2]| [0, 1].map(|axis| ((at[axis] * per_px) as usize).min(of_picture[axis] - 1));
-        // The shift of nothing lies in the middle.
+        // The zero shift lies in the middle.
         let middle = (of_picture[1] - 1) * across + of_picture[0] - 1;
         let place = |at: [f32; 2]| {
             let [column, row] = bin(at);
@@ -172,12 +172,12 @@ impl Votes {
         votes
     }
 
-    /// Shift that falls into the four bins from that one on.
+    /// The shift of the four bins that start at this one.
     fn shift(&self, bin: [usize; 2]) -> [f32; 2] {
         std::array::from_fn(|axis| (bin[axis] as f32 - (self.of_picture[axis] - 1) as f32 + 0.5) * self.bin_px)
     }
 
-    /// Says for every four bins how many votes are too many for chance, where the fields have `votes` pairs in all.
+    /// Sets for every four bins how many votes are too many for chance, if the fields have `votes` pairs in all.
     fn set_least(&mut self, votes: usize, size_px: [f32; 2]) {
         let [across, down] = self.of_picture.map(|bins| 2 * bins - 1);
         // Summed over all shifts, the overlap is the square of the picture's area.
@@ -187,7 +187,7 @@ impl Votes {
         for bin in 0..across * down {
             let shared_px2 = shared_px2(self.shift([bin % across, bin / across]), size_px);
             let expected = self.density * shared_px2;
-            // From that of the bin before, as they hardly differ.
+            // Starts from the previous bin's threshold, which hardly differs.
             while least < MAX_VOTES - 1 && self.most_expected[least] < expected {
                 least += 1;
             }
@@ -199,17 +199,17 @@ impl Votes {
     }
 }
 
-/// Area in which two pictures of one size overlap.
+/// Area of overlap of two pictures of the same size.
 fn shared_px2(shift: [f32; 2], size_px: [f32; 2]) -> f32 {
     (size_px[0] - shift[0].abs()).max(0.0) * (size_px[1] - shift[1].abs()).max(0.0)
 }
 
-/// Logarithm of the likelihood of a Poisson number whose mean is what was found over one whose mean was expected.
+/// Log likelihood ratio of a Poisson number: with the found number as mean over the expected one.
 fn gain(votes: f32, expected: f32) -> f32 {
     votes * (votes / expected.max(1e-6)).ln() - (votes - expected)
 }
 
-/// The mean of which `votes` gain [`MIN_GAIN`]: the gain falls from its mean to nothing.
+/// The largest expected number for which `votes` gain [`MIN_GAIN`]: the gain falls as it rises.
 fn most_expected(votes: usize) -> f32 {
     let (mut low, mut high) = (0.0, votes as f32);
     for _ in 0..40 {
@@ -222,7 +222,7 @@ fn most_expected(votes: usize) -> f32 {
     low
 }
 
-/// Keeps a candidate among the best, one a neighbourhood.
+/// Keeps a candidate among the best, one per neighbourhood.
 fn keep(found: &mut Vec<Candidate>, candidate: Candidate, apart_px: f32, most: usize) {
     let close = |other: &Candidate| (0..2).all(|axis| (other.shift[axis] - candidate.shift[axis]).abs() < apart_px);
     if found.iter().any(|other| close(other) && other.gain >= candidate.gain) {

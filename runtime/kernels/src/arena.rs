@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_begins_at_a_cache_line() {
+    fn memory_is_cache_line_aligned() {
         for bytes in [0, 1, 63, 64, 65, 4096] {
             let mut arena = Arena::new(bytes);
             assert_eq!((arena.bytes_mut().len(), arena.len()), (bytes, bytes));

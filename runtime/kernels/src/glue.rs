@@ -46,8 +46,8 @@ pub fn depth_to_space(shape: Shape, block: usize, order: Order, input: &[u8], ou
     }
 }
 
-/// Many short copies of `run` bytes each. Common lengths have a loop of their own, which compiles to moves; a choice within
-/// one loop is merged into a call for each copy.
+/// Many short copies of `run` bytes each. Common lengths have their own loop, which compiles to moves; a branch inside
+/// one loop would compile to a call per copy.
 fn copy_runs<'a>(run: usize, pairs: impl Iterator<Item = (&'a mut [u8], &'a [u8])>) {
     match run {
         8 => copy_all::<8>(pairs),
@@ -125,7 +125,7 @@ pub struct Add {
     pub sum: Grid,
 }
 
-/// Most channels that [`Add::run`] repeats the second term to.
+/// Maximum number of channels that [`Add::run`] repeats the second term to.
 pub const MAX_REPEATED: usize = 256;
 
 impl Add {
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depth_and_space_follow_the_onnx_definition() {
+    fn depth_and_space_follow_onnx_definition() {
         // ONNX's own example: 8 channels of 2x3 in blocks of 2, channel c holds 6 c, 6 c + 1 ... in rows.
         let shape = Shape::new(2, 3, 8);
         let pixels: Vec<u8> = (0..48).map(|at| at % 8 * 6 + at / 8).collect();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_of_a_window_and_repeated_pixels() {
+    fn max_pool_and_repeat_pixels_by_example() {
         let mut pooled = vec![0; 2];
         max_pool(Shape::new(2, 4, 1), 2, 2, &[1, 9, 3, 4, 5, 6, 7, 8], &mut pooled);
         assert_eq!(pooled, [9, 8]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_placed_beside_each_other() {
+    fn place_channels_interleaves_maps() {
         let mut joined = vec![0; 6];
         place_channels(&[1, 2], 1, &mut joined, 3, 0);
         place_channels(&[3, 4, 5, 6], 2, &mut joined, 3, 1);
@@ -218,7 +218,7 @@ mod tests {
         // 1 quarter is half a step and goes to the even level, 3 quarters go to 2 steps
         add.run(&[129, 131, 255, 0], &[0, 0, 255, 0], 4, 1, &mut sums);
         assert_eq!(sums, [128, 130, 255, 64]);
-        // one pixel of four channels, onto which the two of the other are laid twice
+        // one pixel of four channels; the two channels of the other term are repeated twice
         let mut repeated = [0; 4];
         add.run(&[128; 4], &[1, 2], 4, 2, &mut repeated);
         assert_eq!(repeated, [129, 130, 129, 130]);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_one_grid_on_itself_changes_nothing() {
+    fn rescaling_to_same_grid_is_identity() {
         let grid = Grid { scale: 0.125, zero_point: 128 };
         assert!(rescale_table(grid, grid, 0).iter().enumerate().all(|(level, to)| level == usize::from(*to)));
         assert_eq!(rescale_table(grid, Grid { scale: 0.25, zero_point: 0 }, 0)[130], 1);

@@ -51,7 +51,7 @@ mod tests {
     use super::{Need, place};
 
     #[test]
-    fn what_is_never_needed_together_shares_memory() {
+    fn disjoint_needs_share_memory() {
         let need = |bytes, steps| Need { bytes, steps };
         let (places, bytes) = place(&[need(100, 0..=1), need(64, 1..=2), need(100, 2..=3)]);
         assert_eq!(places, [0..100, 128..192, 0..100]);
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_needs_of_one_step_overlap(
+        fn concurrent_needs_do_not_overlap(
             drawn in prop::collection::vec((1usize..5000, 0usize..12, 0usize..6), 1..20),
         ) {
             let needs: Vec<Need> =

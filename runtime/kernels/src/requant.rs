@@ -51,14 +51,14 @@ mod tests {
     use super::round_half_even;
 
     #[test]
-    fn halves_go_to_the_even_neighbour() {
+    fn ties_round_to_even_and_large_values_clamp() {
         let rounded = [0.5, 1.5, 2.5, -0.5, -1.5, 0.49, -0.51, 1e9, -1e9].map(round_half_even);
         assert_eq!(rounded, [0, 2, 2, 0, -2, 0, -1, 32_767, -32_768]);
     }
 
     proptest! {
         #[test]
-        fn it_is_what_the_standard_library_says(real in -32_768.0f32..32_767.0) {
+        fn matches_std_round_ties_even(real in -32_768.0f32..32_767.0) {
             prop_assert_eq!(round_half_even(real), real.round_ties_even() as i32);
         }
     }

@@ -107,7 +107,7 @@ fn conv(
 }
 
 #[test]
-fn the_layers_of_both_nets() {
+fn kernels_are_exact_on_layers_of_both_models() {
     let layers = [
         (64, 64, 3, 32, 5, 1),
         (64, 64, 32, 32, 3, 1),
@@ -128,7 +128,7 @@ fn the_layers_of_both_nets() {
 }
 
 #[test]
-fn the_furthest_sums_do_not_overflow() {
+fn extreme_sums_do_not_overflow() {
     for (level, zero) in [(255, 0), (0, 255), (255, 255)] {
         for weight in [127, -128] {
             let input = Shape::new(6, 6, 64);
@@ -145,7 +145,7 @@ fn the_furthest_sums_do_not_overflow() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn unsuitable_convolutions_are_rejected() {
     let good = conv(Shape::new(4, 4, 4), 4, [3; 2], [1; 2], [1; 4], 1);
     let refused = |spoil: fn(&mut Conv)| {
         let mut conv = good.clone();
@@ -166,7 +166,7 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
-fn names_are_unique_and_find_their_kernel() {
+fn kernels_are_found_by_unique_names() {
     let names: Vec<&str> = kernel::available().iter().map(|kernel| kernel.name()).collect();
     assert_eq!(names.last(), Some(&"portable"));
     for name in &names {
@@ -180,7 +180,7 @@ fn names_are_unique_and_find_their_kernel() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
     #[test]
-    fn shapes_of_any_kind(
+    fn kernels_are_exact_on_any_shape(
         (height, width) in (1usize..20, 1usize..40),
         (channels, out) in (1usize..40, 1usize..36),
         kernel in (1usize..6, 1usize..6),
@@ -196,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn three_by_three_of_any_shape(
+    fn kernels_are_exact_on_any_3x3_shape(
         (height, width) in (1usize..14, 1usize..50),
         (channels, out) in (14usize..70, 1usize..36),
         pads in (0usize..3, 0usize..3, 0usize..3, 0usize..3),

@@ -64,7 +64,7 @@ pub(crate) fn of_bundle(error: &bundles::Error) -> PyErr {
     raised(class, &error.to_string(), &error.parts(), None)
 }
 
-/// Runs something that must not panic into Python, where a panic would pass every `except Exception`.
+/// Converts a panic in `run` to an error: as a Python panic it would bypass every `except Exception`.
 pub(crate) fn guarded<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(error::Error::internal("a panic", words(&*panic)).into()))
@@ -95,7 +95,7 @@ fn raised(class: &str, message: &str, parts: &Parts<'_>, index: Option<usize>) -
     })
 }
 
-/// A message whose options are named as in Python.
+/// A message with its options named as in Python.
 pub(crate) fn in_python(message: &str) -> String {
     let names =
         [("--um-per-px", "um_per_px"), ("--as-is", "as_is=True"), ("--models DIR", "models"), ("--models", "models")];

@@ -1,7 +1,7 @@
 //! The Python package `bloodseg`: arrays in, labels and tables out. `docs/python.md` describes it.
 //!
-//! Everything is decided in [`bloodseg_vision`]; this crate converts. While a picture is analysed, other Python threads
-//! run. A panic becomes an exception.
+//! All logic is in [`bloodseg_vision`]; this crate converts. Other Python threads run while a picture is analysed. A
+//! panic becomes an exception.
 
 mod errors;
 mod many;

@@ -25,15 +25,15 @@ use crate::{
     result::Taken,
 };
 
-/// Most threads; more would only take memory.
+/// Maximum number of threads; more would only use memory.
 const MAX_THREADS: usize = 64;
 
-/// How often it is checked whether Ctrl-C was pressed.
+/// Interval at which Ctrl-C is checked.
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 
 type Outcome = Result<Taken, Failure>;
 
-/// The arrays of a list, or of anything else that can be iterated over.
+/// The arrays of a list or of any other iterable.
 ///
 /// # Errors
 /// [`Error::Picture`] for a single picture, whose rows would be taken for pictures.
@@ -51,10 +51,10 @@ pub(crate) fn listed(arrays: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {
     items.map(|item| item.map(Bound::unbind)).collect()
 }
 
-/// The number of threads for `count` pictures: as many as the processor has, if none is given.
+/// Number of threads for `count` pictures: as many as the processor has, by default.
 ///
 /// # Errors
-/// [`Error::Picture`] for none, or more than [`MAX_THREADS`].
+/// [`Error::Picture`] for zero, or more than [`MAX_THREADS`].
 pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResult<usize> {
     let threads = match given {
         None => available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
@@ -63,10 +63,10 @@ pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResul
     Ok(threads.min(count.max(1)))
 }
 
-/// A whole number of Python of `least` to `most`.
+/// A Python integer from `least` to `most`.
 ///
 /// # Errors
-/// [`Error::Picture`] for another one, also one that no type of Rust has; a `TypeError` for what is no whole number.
+/// [`Error::Picture`] for any other integer, even if no Rust type holds it; a `TypeError` for anything else.
 pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64) -> PyResult<u64> {
     let fault = || Error::picture(given, format!("a whole number of {least} to {most}"), "").at(Path::new(name));
     match given.extract::<u64>() {
@@ -107,7 +107,7 @@ pub(crate) fn segment(
     Ok(results)
 }
 
-/// A picture for measuring the scale; what is wrong with one is reported when its turn comes.
+/// A picture for measuring the scale; its errors are reported when its turn comes.
 fn readable(array: &Py<PyAny>) -> Option<image::RgbImage> {
     Python::attach(|py| picture::read(array.bind(py)).ok())
 }
@@ -122,7 +122,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// The outcomes by the numbers of the pictures, and the exception of a signal.
+    /// Outcomes by picture number, and the exception of a signal.
     fn through(
         &self,
         analyser: Analyser,
@@ -142,7 +142,7 @@ impl Work<'_> {
                 });
             }
             drop(ended);
-            // Signals reach Python in its main thread alone, which waits here.
+            // Python handles signals only in its main thread, which waits here.
             while ends.recv_timeout(SIGNALS_EVERY) == Err(RecvTimeoutError::Timeout) {
                 if let Err(error) = Python::attach(|py| py.check_signals()) {
                     self.stop.store(true, Ordering::Relaxed);

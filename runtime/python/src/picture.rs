@@ -32,14 +32,14 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
         };
         return Err(Error::picture(format!("an object of type {name}"), EXPECTED, todo).into());
     };
-    // Of a masked array of NumPy, this reads what lies below the mask.
+    // The mask of a NumPy masked array would be ignored.
     if array.hasattr(intern!(array.py(), "mask")).unwrap_or(false) {
         let todo = "Pass array.filled(0): black at the border is no specimen";
         return Err(Error::picture("an array with a mask", EXPECTED, todo).into());
     }
     let shape = untyped.shape().to_vec();
     let fits = check_shape(&shape);
-    // An array that is repeated by its strides can have more levels than can ever be looked at.
+    // An array repeated by its strides can have more levels than can be scanned.
     check_type(untyped, || fits.is_ok().then(|| levels(untyped)).flatten())?;
     fits?;
     match shape.as_slice() {
@@ -52,7 +52,7 @@ pub(crate) fn read(array: &Bound<'_, PyAny>) -> std::result::Result<RgbImage, Fa
     }
 }
 
-/// Refuses arrays of another type, with a remedy for the levels that they hold.
+/// Rejects arrays of another type, with a remedy that depends on their levels.
 fn check_type(array: &Bound<'_, PyUntypedArray>, levels: impl FnOnce() -> Option<[f64; 2]>) -> Result<()> {
     let dtype = array.dtype();
     if dtype.is_equiv_to(&numpy::dtype::<u8>(array.py())) {
@@ -79,13 +79,13 @@ fn check_type(array: &Bound<'_, PyUntypedArray>, levels: impl FnOnce() -> Option
     Err(Error::picture(format!("an array of {dtype}{of}"), EXPECTED, todo))
 }
 
-/// The least and the greatest level of an array of numbers; `None` for one without.
+/// Minimum and maximum level of a numeric array; `None` if there are none.
 fn levels(array: &Bound<'_, PyUntypedArray>) -> Option<[f64; 2]> {
     let of = |name| array.call_method0(name).ok()?.extract().ok();
     Some([of("min")?, of("max")?])
 }
 
-/// Refuses arrays of another shape or size, before any pixel is read.
+/// Rejects arrays of another shape or size, before any pixel is read.
 fn check_shape(shape: &[usize]) -> Result<()> {
     let todo = match shape {
         [_, _, 3] | [_, _] => {
@@ -114,11 +114,11 @@ fn words(shape: &[usize]) -> String {
     }
 }
 
-/// The bytes of an array in the order of its indices, whatever its strides.
+/// The bytes of an array in index order, whatever its strides.
 fn copied<D: numpy::ndarray::Dimension>(array: &Bound<'_, numpy::PyArray<u8, D>>) -> PyResult<Vec<u8>> {
     let array = array.try_readonly().map_err(PyErr::from)?;
     let view = array.as_array();
-    // Not numpy's `as_slice`: it takes an array in Fortran order too, whose bytes are in another order than its indices.
+    // Not numpy's `as_slice`: it also accepts Fortran order, where bytes are not in index order.
     Ok(match view.as_slice() {
         Some(slice) => slice.to_vec(),
         None => view.iter().copied().collect(),

@@ -1,4 +1,4 @@
-//! What was found, as a result of the package.
+//! Results as Python objects.
 
 use bloodseg_vision::{
     analyser::{Analyser, Found},
@@ -21,7 +21,7 @@ use pyo3::{
 
 use crate::errors::{Failure, in_python};
 
-/// What was found in a picture, taken out of the analyser.
+/// The result for one picture, taken from the analyser.
 #[derive(Debug)]
 pub(crate) struct Taken {
     picture: RgbImage,
@@ -38,7 +38,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Takes the latest result, and leaves the memory that it does not need.
+    /// Takes the latest result, and leaves the analyser the memory that it does not need.
     ///
     /// # Errors
     /// [`Error::Internal`] without one.
@@ -62,13 +62,13 @@ impl Taken {
         let mut analysis = analyser.exchange(Analysis::default());
         taken.picture = std::mem::take(&mut analysis.sr);
         taken.labels = std::mem::take(&mut analysis.labels);
-        // The vector has room for every cell that a picture can have.
+        // A copy, because the vector has capacity for every cell that a picture can have.
         taken.cells = analysis.cells.clone();
         analyser.exchange(analysis);
         Ok(taken)
     }
 
-    /// As an object of Python. Arrays take over the memory.
+    /// Converts to a Python object. Arrays take over the memory.
     ///
     /// # Errors
     /// Those of Python.
@@ -106,7 +106,7 @@ impl Taken {
         Ok(class.call((), Some(&fields))?.unbind())
     }
 
-    /// The columns of `cells.csv` without the picture, with the figures that it shows.
+    /// The columns of `cells.csv` without the picture, rounded as in the file.
     fn table<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let Self { scaled, with_um, .. } = self;
         let value = |cell| row::values(cell, &scaled.placement, scaled.um_per_sr_px(), *with_um);
@@ -120,7 +120,7 @@ impl Taken {
     }
 }
 
-/// A column: numbers and truths as an array, words as a list. What is unknown is not a number.
+/// A column: numbers and booleans as an array, words as a list. Unknown values are NaN.
 fn column<'py, 'a>(
     py: Python<'py>,
     name: &str,

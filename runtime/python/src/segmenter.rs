@@ -117,7 +117,7 @@ impl Segmenter {
 
 impl Segmenter {
     fn analyser(&self) -> std::sync::MutexGuard<'_, Analyser> {
-        // Nothing changes it.
+        // It is never modified, so a poisoned lock is harmless.
         self.analyser.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

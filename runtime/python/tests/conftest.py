@@ -1,4 +1,4 @@
-"""What the tests share: pictures of the repository, and the program to compare with."""
+"""Shared by the tests: pictures of the repository, and the program to compare with."""
 
 import csv
 import os

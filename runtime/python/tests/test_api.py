@@ -53,7 +53,7 @@ import bloodseg
         (pathlib.Path("picture.png"), "an object of type PosixPath", "PIL.Image.open"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_words(array, found, todo):
+def test_invalid_pictures_are_rejected_with_remedy(array, found, todo):
     with pytest.raises(ValueError, match="expected") as caught:
         bloodseg.segment(array)
     error = caught.value
@@ -64,12 +64,12 @@ def test_what_is_no_picture_is_refused_in_words(array, found, todo):
 
 
 @pytest.mark.parametrize("um_per_px", [0, -1, float("nan"), float("inf")])
-def test_a_pitch_that_makes_no_sense_is_refused(um_per_px):
+def test_invalid_pitch_is_rejected(um_per_px):
     with pytest.raises(bloodseg.InputError, match="pitch"):
         bloodseg.segment(np.zeros((8, 8, 3), np.uint8), um_per_px)
 
 
-def test_a_wrong_number_is_worse_than_none():
+def test_blank_picture_has_no_count_at_unknown_scale():
     flat = np.full((120, 160, 3), 200, np.uint8)
     for any_quality in (False, True):
         result = bloodseg.segment(flat, any_quality=any_quality)
@@ -80,7 +80,7 @@ def test_a_wrong_number_is_worse_than_none():
     assert counted.verdict == "empty" and counted.count == 0
 
 
-def test_extreme_sizes_have_a_result_or_an_exception():
+def test_extreme_sizes_give_result_or_input_error():
     for shape in [(1, 1), (1, 700), (700, 1), (64, 64), (65, 3)]:
         for options in [{}, {"um_per_px": 1.4}, {"um_per_px": 1e-6}, {"um_per_px": 1e6}, {"as_is": True}]:
             array = np.arange(shape[0] * shape[1] * 3, dtype=np.uint64).astype(np.uint8).reshape(*shape, 3)
@@ -91,7 +91,7 @@ def test_extreme_sizes_have_a_result_or_an_exception():
                 pass
 
 
-def test_models_come_from_a_folder_a_bundle_or_a_signed_bundle(frame, tmp_path):
+def test_models_load_from_folder_or_bundle(frame, tmp_path):
     wanted = bloodseg.segment(frame, as_is=True)
     folder = tmp_path / "models"
     folder.mkdir()
@@ -121,7 +121,7 @@ def test_models_come_from_a_folder_a_bundle_or_a_signed_bundle(frame, tmp_path):
         assert caught.value.kind == kind and str(caught.value)
 
 
-def test_a_list_keeps_its_order_and_names_the_first_picture_that_cannot_be_used(small):
+def test_list_keeps_order_and_raises_first_error(small):
     arrays = [small[0], np.zeros((4, 4), np.float64), small[1], np.zeros((4, 4, 7), np.uint8)]
     for threads in (1, 2, 4):
         with pytest.raises(bloodseg.InputError, match=r"arrays\[1\]") as caught:
@@ -140,7 +140,7 @@ def test_a_list_keeps_its_order_and_names_the_first_picture_that_cannot_be_used(
         bloodseg.segment_many(small, threads=1.5)
 
 
-def test_an_error_of_an_iterator_passes_through():
+def test_iterator_error_propagates():
     def arrays():
         yield np.zeros((8, 8, 3), np.uint8)
         raise RuntimeError("the reader failed")
@@ -149,7 +149,7 @@ def test_an_error_of_an_iterator_passes_through():
         bloodseg.segment_many(arrays())
 
 
-def test_threads_of_python_share_a_segmenter_and_run_beside_an_analysis(small):
+def test_threads_share_segmenter_and_run_during_analysis(small):
     segmenter = bloodseg.Segmenter(um_per_px=0.2)
     wanted = [segmenter.segment(array) for array in small]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -165,7 +165,7 @@ def test_threads_of_python_share_a_segmenter_and_run_beside_an_analysis(small):
     assert ticks > 3
 
 
-def test_ctrl_c_ends_a_long_call():
+def test_ctrl_c_interrupts_long_call():
     code = """
 import numpy, bloodseg, signal
 # A process in the background of a shell ignores it from the start.
@@ -187,7 +187,7 @@ except KeyboardInterrupt:
         child.kill()
 
 
-def test_a_limit_on_memory_refuses_what_does_not_fit(frame):
+def test_memory_limit_is_enforced(frame):
     fits = bloodseg.memory_bytes(64, 64, as_is=True)
     assert 0 < fits < bloodseg.memory_bytes(640, 480, as_is=True) < bloodseg.memory_bytes(640, 480)
     result = bloodseg.segment(frame, as_is=True, most_bytes=2 * fits)
@@ -204,7 +204,7 @@ def test_a_limit_on_memory_refuses_what_does_not_fit(frame):
             bloodseg.memory_bytes(*sides)
 
 
-def test_results_and_segmenters_and_errors_cross_processes(frame):
+def test_results_segmenters_and_errors_can_be_pickled(frame):
     segmenter = bloodseg.Segmenter(1.4, as_is=True, models=str(ROOT / "models"))
     again = pickle.loads(pickle.dumps(segmenter))
     result = pickle.loads(pickle.dumps(segmenter.segment(frame)))
@@ -215,7 +215,7 @@ def test_results_and_segmenters_and_errors_cross_processes(frame):
     assert (type(error), str(error), error.remedy) == (bloodseg.InputError, str(caught.value), caught.value.remedy)
 
 
-def test_points_of_the_picture_lie_on_the_input(small):
+def test_points_map_to_input(small):
     result = bloodseg.segment(small[0])
     x, y = result.on_input_px(result.cells["x_px"], result.cells["y_px"])
     assert np.abs(x - result.cells["input_x_px"]).max() < 0.1 and np.abs(y - result.cells["input_y_px"]).max() < 0.1
@@ -224,7 +224,7 @@ def test_points_of_the_picture_lie_on_the_input(small):
 
 
 def layouts(array):
-    """The same pixels in every order of memory."""
+    """The same pixels in every memory layout."""
     turned = np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1]
     gaps = np.zeros((2 * array.shape[0], 3 * array.shape[1], *array.shape[2:]), np.uint8)[::2, ::3]
     gaps[...] = array
@@ -234,7 +234,7 @@ def layouts(array):
     return {"Fortran": np.asfortranarray(array), "turned": turned, "gaps": gaps, "moved": back, "read-only": read_only}
 
 
-def test_the_order_of_an_array_in_memory_does_not_matter(small):
+def test_memory_layout_does_not_matter(small):
     grey = np.ascontiguousarray(small[0][:, :-7, 1])
     assert grey.shape[0] != grey.shape[1]
     for array in (small[0], grey):
@@ -244,13 +244,13 @@ def test_the_order_of_an_array_in_memory_does_not_matter(small):
             assert np.array_equal(layout, array)
             for result in (bloodseg.segment(layout), *bloodseg.segment_many([layout])):
                 assert np.array_equal(result.labels, wanted.labels) and result.count == wanted.count, name
-    # A square one in another order is its mirror image, which nothing but its labels shows.
+    # A square array in the wrong order would be mirrored, which only its labels reveal.
     square = grey[: min(grey.shape), : min(grey.shape)]
     wanted, mirrored = bloodseg.segment(square, 0.2), bloodseg.segment(np.asfortranarray(square), 0.2)
     assert np.array_equal(wanted.labels, mirrored.labels)
 
 
-def test_labels_lie_on_the_input(small):
+def test_labels_map_to_input(small):
     for options in [{}, {"as_is": True, "any_quality": True}]:
         result = bloodseg.segment(small[0], **options)
         labels = result.labels_on_input(small[0].shape)
@@ -258,7 +258,7 @@ def test_labels_lie_on_the_input(small):
         compared = 0
         for cell, x, y in zip(*(result.cells[name] for name in ("cell", "input_x_px", "input_y_px"))):
             rows, columns = np.nonzero(labels == cell)
-            # Smaller ones are hardly sampled.
+            # Smaller cells have too few samples.
             if len(rows) > 20:
                 compared += 1
                 assert abs(rows.mean() + 0.5 - y) < 0.6 and abs(columns.mean() + 0.5 - x) < 0.6
@@ -266,7 +266,7 @@ def test_labels_lie_on_the_input(small):
     assert not result.labels_on_input((4000, 10))[3000:].any()
 
 
-def test_a_pitch_that_the_cells_contradict_is_doubted(small):
+def test_contradicted_pitch_is_doubtful(small):
     um_per_px = bloodseg.segment(small[0]).um_per_px
     assert bloodseg.segment(small[0], um_per_px).verdict == "good"
     for options in [{"um_per_px": 3 * um_per_px}, {"um_per_px": um_per_px, "as_is": True}]:
@@ -274,7 +274,7 @@ def test_a_pitch_that_the_cells_contradict_is_doubted(small):
         assert result.verdict == "scale_doubtful" and result.count and "check um_per_px" in result.reason
 
 
-def test_what_a_notebook_shows(small):
+def test_repr_and_doctests(small):
     assert "(True, 'under_exposed')" in bloodseg.__doc__ and doctest.testmod(bloodseg).failed == 0
     assert repr(bloodseg.Segmenter(0.2, as_is=True, most_bytes=10**9)).endswith(
         "models built-in, um_per_px=0.2, most_bytes=1000000000, as_is=True>"
@@ -284,5 +284,5 @@ def test_what_a_notebook_shows(small):
     assert repr(bloodseg.segment(np.zeros((80, 80), np.uint8))) == "<bloodseg.Result: not counted, under_exposed>"
 
 
-def test_the_version_is_that_of_the_program():
+def test_version_matches_program():
     assert program("--version").split()[1].startswith(bloodseg.__version__)

@@ -1,4 +1,4 @@
-"""The examples of docs/python.md run: in the order of the page, in one folder with the files that it takes for granted."""
+"""The examples of docs/python.md run in the order of the page, in one folder with the files that they assume."""
 
 import io
 import re
@@ -15,7 +15,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
+def test_page_examples_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "folder").mkdir()
     with Image.open(SMEARS[0]) as smear:
         smear.save(tmp_path / "field.png")
@@ -33,10 +33,10 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
         exec(compile(block, str(PAGE), "exec"), names)
     output = capsys.readouterr().out
     assert re.search(r"\d+ cells", output)
-    # What the page took for granted or set up lies where it said.
+    # The variables of the examples agree with each other.
     assert names["result"].count == len([kind for kind in names["table"]["kind"] if kind != "platelet"])
     assert (names["viewer"].layers["cells"].data == names["result"].labels).all()
-    # napari places centres of pixels, and counts those of the input from its first one.
+    # napari uses pixel centres, with the first pixel of the input as the origin.
     for row, column in [(0, 0), (100, 300)]:
         x, y = names["result"].on_input_px(column + 0.5, row + 0.5)
         found = names["viewer"].layers["cells"].data_to_world((row, column))
@@ -46,7 +46,7 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, capsys):
     assert list(names["dask_counts"]) == [result.count for result in names["results"]]
 
 
-def test_the_readme_runs():
+def test_readme_examples_run():
     text = (ROOT / "runtime/python/README.md").read_text(encoding="utf-8")
     for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
         exec(block, {"print": lambda *words: print(*words, file=io.StringIO())})

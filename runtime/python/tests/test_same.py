@@ -1,4 +1,4 @@
-"""The package finds what the program finds, to the last byte."""
+"""The package and the program give identical results."""
 
 import numpy as np
 import pandas
@@ -42,19 +42,19 @@ def folder(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for at, array in enumerate(small):
         Image.fromarray(array).save(folder / f"{at}.png")
-    # One more that has no cells to measure.
+    # One more, without cells to measure.
     Image.fromarray(np.full((240, 320, 3), 200, np.uint8)).save(folder / "4.png")
     return folder
 
 
-def test_a_whole_smear(tmp_path):
+def test_whole_smear(tmp_path):
     call = Call(tmp_path / "out", SMEARS[1])
     result = bloodseg.segment(read(SMEARS[1]))
     assert result.count > 0
     assert_same(result, call, SMEARS[1].name)
 
 
-def test_a_folder_with_its_common_scale_on_any_number_of_threads(folder, tmp_path):
+def test_folder_with_common_scale_on_any_number_of_threads(folder, tmp_path):
     call = Call(tmp_path / "out", folder)
     arrays = [read(path) for path in sorted(folder.iterdir())]
     for threads in (1, 3):
@@ -65,13 +65,13 @@ def test_a_folder_with_its_common_scale_on_any_number_of_threads(folder, tmp_pat
     assert results[0].count > 0 and results[4].count is None and results[4].verdict == "empty"
 
 
-def test_a_given_pitch_and_any_quality(folder, tmp_path):
+def test_given_pitch_and_any_quality(folder, tmp_path):
     call = Call(tmp_path / "out", folder / "1.png", folder / "4.png", "--um-per-px", "0.2", "--any-quality")
     for name in ("1.png", "4.png"):
         assert_same(bloodseg.segment(read(folder / name), 0.2, any_quality=True), call, name)
 
 
-def test_a_frame_as_it_is(frame, tmp_path):
+def test_frame_as_is(frame, tmp_path):
     Image.fromarray(frame).save(tmp_path / "frame.png")
     call = Call(tmp_path / "out", tmp_path / "frame.png", "--as-is")
     result = bloodseg.segment(frame, as_is=True)
@@ -81,7 +81,7 @@ def test_a_frame_as_it_is(frame, tmp_path):
     assert_same(bloodseg.segment(frame, 1.4, as_is=True), call, "frame.png")
 
 
-def test_grey_pictures_and_views_are_what_their_copies_are(frame):
+def test_grey_pictures_and_views_match_their_copies(frame):
     grey = frame[..., 1]
     copy = np.stack([grey, grey, grey], axis=-1)
     wanted = bloodseg.segment(copy, as_is=True, any_quality=True)

@@ -1,4 +1,4 @@
-"""The stubs describe the package that is installed, and a type checker accepts a program that uses it."""
+"""The stubs match the installed package, and a type checker accepts a program that uses it."""
 
 import subprocess
 import sys
@@ -30,12 +30,12 @@ def checked(*args, cwd):
     return subprocess.run([sys.executable, "-m", *args], cwd=cwd, capture_output=True, text=True)
 
 
-def test_the_stubs_are_those_of_the_package(tmp_path):
+def test_stubs_match_package(tmp_path):
     found = checked("mypy.stubtest", "bloodseg", cwd=tmp_path)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_a_program_is_checked_and_a_mistake_is_found(tmp_path):
+def test_type_checker_accepts_program_and_finds_mistake(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "wrong.py").write_text(WRONG)
     good = checked("mypy", "--strict", "program.py", cwd=tmp_path)

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formulas_become_text_and_every_name_comes_back() {
+    fn formulas_are_escaped_and_names_round_trip() {
         for (text, field) in [
             ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
             ("-1", "'-1"),

@@ -1,5 +1,5 @@
-//! What the frames or pictures of a sample come to: cells a field with an interval, cells a square millimetre, the shares of the
-//! kinds. Each cell is counted once, and each field.
+//! Aggregates the frames or pictures of a sample: cells per field with an interval, cells per square millimetre, shares
+//! of the kinds. Each cell and each field is counted once.
 
 use std::fmt::{self, Write as _};
 
@@ -23,32 +23,32 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// Square micrometres of a square millimetre.
+/// Square micrometres per square millimetre.
 const UM2_PER_MM2: f64 = 1e6;
 
-/// Fewest distinct fields whose interval may end a run.
+/// Minimum number of distinct fields before the interval may end a run.
 const MIN_FIELDS_TO_STOP: u64 = 10;
 
-/// Part of the mean to which further fields are asked to narrow the interval.
+/// Target half-width of the interval as a part of the mean, for the number of further fields.
 const WANTED_HALF_WIDTH: f64 = 0.05;
 
-/// A frame or a picture, as far as it matters for a count.
+/// The parts of a frame or picture that matter for a count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CountedFrame {
     /// Whether its cells were counted.
     pub counted: bool,
     /// Its cells, whether or not an earlier frame shows them.
     pub counts: Counts,
-    /// What it shows that earlier ones did not; none where it is a field of its own.
+    /// What it shows that earlier ones did not; none if it is a field of its own.
     pub field: Option<Field>,
-    /// Analysed area, where the pitch is known, and neither estimated nor doubtful.
+    /// Analysed area, if the pitch is known and neither estimated nor doubtful.
     pub area_mm2: Option<f64>,
     /// Whether its red cells contradict the given pitch.
     pub is_scale_doubtful: bool,
 }
 
-/// An area in square millimetres. None with a pitch that was estimated from the size of the red cells: no interval would hold
-/// what that estimate is off by, which the area has twice.
+/// An area in square millimetres. None if the pitch was estimated from the size of the red cells: no interval would
+/// include the error of that estimate, which enters the area twice.
 fn known_mm2(scaled: &Scaled, area: Area) -> Option<f64> {
     area.um2.filter(|_| scaled.source != PitchSource::Measured).map(|um2| um2 / UM2_PER_MM2)
 }
@@ -62,7 +62,7 @@ impl CountedFrame {
         Self { counted, counts: analysis.counts(), field, area_mm2, is_scale_doubtful }
     }
 
-    /// As it was recorded.
+    /// From a recorded frame.
     pub fn of_row(frame: &FrameRow) -> Self {
         let count = |count: i64| u32::try_from(count).unwrap_or(0);
         let [red, white, platelets] = frame.kinds().map(|kind| kind.map(count));
@@ -82,7 +82,7 @@ impl CountedFrame {
     }
 }
 
-/// Counts as they come, in memory that does not grow with their number.
+/// Running counts in constant memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SampleCount {
     counted: u64,
@@ -98,31 +98,31 @@ pub struct SampleCount {
     kinds: [FieldTally; 3],
     density: DensityTally,
     parts: Parts,
-    /// Whether the area of a frame that counts is unknown.
+    /// Whether the area of any frame that counts is unknown.
     lacks_area: bool,
-    /// Cells of new fields that were taken for dust.
+    /// Cells of new fields classified as dust.
     stuck: u64,
-    /// Cells of whole fields, and those of them that the input does not support.
+    /// Cells of whole fields, and the unsupported ones among them.
     support: [u64; 2],
-    /// Whether the frame before had too few cells to be compared: one that follows it may show the same.
+    /// Whether the previous frame had too few cells to compare: the next one may show the same place.
     was_too_few: bool,
 }
 
-/// Cells that were counted once each.
+/// Cells, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Total {
-    /// Red and white, or all where kinds are unknown.
+    /// Red and white cells, or all cells if kinds are unknown.
     pub cells: u64,
-    /// None where kinds are unknown, as those below.
+    /// None if kinds are unknown, like those below.
     pub red: Option<u64>,
     /// White cells.
     pub white: Option<u64>,
-    /// No part of `cells`.
+    /// Not part of `cells`.
     pub platelets: Option<u64>,
 }
 
-/// New parts of frames that overlap earlier ones: together they make fields, so that a slow pan narrows the interval as a scan
-/// in whole steps does.
+/// New parts of frames that overlap earlier ones. Together they make up fields, so that a slow pan narrows the interval
+/// like a scan in whole steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Parts {
     part: f64,
@@ -139,7 +139,7 @@ impl Parts {
         (*red, *white, *platelets) = (sum(*red, fresh.red), sum(*white, fresh.white), sum(*platelets, fresh.platelets));
     }
 
-    /// The counts of a whole field, once there are parts for one: what they count, over their size.
+    /// The counts of a whole field, once the parts add up to one: their counts over their size.
     fn take_whole(&mut self) -> Option<Counts> {
         if self.part < 1.0 {
             return None;
@@ -173,7 +173,7 @@ impl SampleCount {
         self.was_too_few &= state == FieldState::TooFew;
         match state {
             FieldState::Same => self.same += 1,
-            // An empty place that the stage stands over.
+            // The stage stands still over an empty place.
             FieldState::TooFew if again => self.same += 1,
             FieldState::Overlaps => {
                 self.overlapping += 1;
@@ -226,20 +226,20 @@ impl SampleCount {
         self.total
     }
 
-    /// Half the interval of the cells a field, over their mean; none before there are ten fields, because a few
-    /// fields are alike by chance.
+    /// Half-width of the interval of cells per field, over their mean; none below ten fields, because a few fields are
+    /// alike by chance.
     pub fn relative_half_width(&self) -> Option<f64> {
         let cells = self.cells.counts().filter(|cells| cells.fields >= MIN_FIELDS_TO_STOP)?;
         cells.relative_half_width()
     }
 
-    /// All of it; none where nothing was counted.
+    /// The summary; none if nothing was counted.
     pub fn summary(&self) -> Option<Summary> {
         let cells = self.cells.counts();
         if self.counted == 0 {
             return None;
         }
-        // Kinds are known of all frames or of none, unless the models were changed.
+        // Kinds are known for all frames or for none, unless the models were changed.
         let all_kinds = self.with_kinds > 0 && self.with_kinds == cells.map_or(0, |cells| cells.fields);
         let [red, white, platelets] = self.kinds.map(|tally| tally.counts().filter(|_| all_kinds));
         Some(Summary {
@@ -269,43 +269,45 @@ impl SampleCount {
 pub struct Summary {
     /// Pictures or frames that were counted.
     pub pictures: u64,
-    /// Those that were analysed and not counted.
+    /// Pictures that were analysed but not counted.
     pub not_counted: u64,
-    /// Distinct fields, which the means are over: pictures that share nothing with an earlier one, and new parts of others that
-    /// together have the size of a field.
+    /// Distinct fields, which the means are over: pictures that share nothing with an earlier one, and new parts of
+    /// others that add up to a field.
     pub fields: u64,
-    /// Counted ones that show the field of an earlier one, of which nothing was counted again.
+    /// Counted pictures that show an earlier field; nothing in them is counted again.
     pub seen_again: u64,
-    /// Counted ones that overlap an earlier one: their new cells are in `total` and in `cells_per_mm2`.
+    /// Counted pictures that overlap an earlier one; their new cells are in `total` and in `cells_per_mm2`.
     pub overlapping: u64,
-    /// Counted ones whose red cells contradict the given pitch.
+    /// Counted pictures whose red cells contradict the given pitch.
     pub scale_doubtful: u64,
-    /// Cells of distinct fields that are in no total: they keep their place in the picture from field to field, as dust does.
+    /// Cells of distinct fields that are in no total, because they keep their place in the picture from field to field,
+    /// like dust.
     pub stuck_cells: u64,
-    /// Probability with which each interval holds the truth of the sample.
+    /// Confidence level of each interval.
     pub level: f64,
-    /// Cells counted once each.
+    /// Cells, each counted once.
     pub total: Total,
-    /// Red and white cells, or all where kinds are unknown, a field.
+    /// Red and white cells per field, or all cells if kinds are unknown.
     pub cells: Option<FieldCounts>,
-    /// How many more fields like these bring the interval to 5 % of the mean on both sides.
+    /// Number of further fields like these that narrow the interval to 5 % of the mean on both sides.
     pub more_pictures_for_5_percent: Option<u64>,
-    /// Red cells a field; null where kinds are unknown, as all below.
+    /// Red cells per field; null if kinds are unknown, like the figures of other kinds.
     pub red: Option<FieldCounts>,
-    /// White cells a field.
+    /// White cells per field.
     pub white: Option<FieldCounts>,
-    /// Platelets a field.
+    /// Platelets per field.
     pub platelets: Option<FieldCounts>,
     /// White cells of all cells.
     pub white_of_cells: Option<Share>,
     /// Cells that the input does not support, of all cells.
     pub unsupported_of_cells: Option<Share>,
-    /// Cells a square millimetre of the analysed area; null where the pitch of a field is unknown, estimated or doubtful.
+    /// Cells per square millimetre of the analysed area; null if the pitch of a field is unknown, estimated or
+    /// doubtful.
     pub cells_per_mm2: Option<Density>,
 }
 
 impl Summary {
-    /// For people, in a few lines; `what` is `picture` or `frame`.
+    /// As text, in a few lines; `what` is `picture` or `frame`.
     pub fn text(&self, what: &str) -> String {
         let mut text = String::new();
         let plural = |count: u64| if count == 1 { "" } else { "s" };
@@ -398,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_left_out_as_dust_are_in_the_answer() {
+    fn cells_left_out_as_dust_are_reported() {
         let mut count = SampleCount::default();
         let field = |fresh: u32| {
             let of = |cells| Counts { cells, ..Counts::default() };
@@ -420,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_doubtful_scale_is_in_the_answer_and_a_few_equal_fields_end_no_run() {
+    fn doubtful_scale_is_reported_and_nine_equal_fields_end_no_run() {
         let mut count = SampleCount::default();
         for at in 0..9 {
             count.add(&CountedFrame { is_scale_doubtful: at < 2, ..frame(29, Some(1), None) });
@@ -434,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_density_needs_a_pitch_that_is_not_estimated() {
+    fn density_requires_pitch_that_is_not_estimated() {
         for (source, wanted) in [
             (PitchSource::Given, Some(0.5)),
             (PitchSource::Metadata, Some(0.5)),
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_intervals_and_kinds_shares() {
+    fn counts_have_intervals_and_kinds_have_shares() {
         let mut frames: Vec<_> =
             [(20, 1), (24, 0), (19, 0), (21, 1)].map(|(cells, white)| frame(cells, Some(white), Some(0.002))).into();
         frames.extend([CountedFrame { counted: false, ..frame(9, None, None) }; 2]);
@@ -466,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn without_kinds_and_pitch_there_are_none_of_their_figures() {
+    fn kind_and_density_figures_are_null_if_unknown() {
         let summary = count(&[frame(100, None, None)]).summary().unwrap();
         let json = serde_json::to_value(summary).unwrap();
         assert!(json["red"].is_null() && json["cells_per_mm2"].is_null() && json["white_of_cells"].is_null());
@@ -476,13 +478,13 @@ mod tests {
     }
 
     #[test]
-    fn none_of_a_kind_is_below_a_bound() {
+    fn zero_count_of_a_kind_gives_upper_bound() {
         let summary = count(&[frame(500, Some(0), None); 2]).summary().unwrap();
         assert!(summary.text("frame").contains("1000 red, 0 white, below 0.4 %"), "{}", summary.text("frame"));
     }
 
     #[test]
-    fn a_stage_that_stands_still_narrows_nothing() {
+    fn stationary_stage_does_not_narrow_interval() {
         let of = |cells| in_field(frame(cells, None, Some(0.01)), FieldState::New, cells, 1.0);
         let moved = count(&[of(50), of(60)]);
         let mut still = moved;
@@ -495,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_overlap_only_what_is_new_counts() {
+    fn only_new_part_of_overlap_counts() {
         let first = in_field(frame(50, None, Some(0.01)), FieldState::New, 50, 1.0);
         let second = in_field(frame(52, None, Some(0.01)), FieldState::Overlaps, 13, 0.25);
         let summary = count(&[first, second]).summary().unwrap();
@@ -506,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_pan_narrows_the_interval_as_whole_steps_do() {
+    fn slow_pan_adds_up_to_whole_fields() {
         let first = in_field(frame(40, None, None), FieldState::New, 40, 1.0);
         let step = in_field(frame(40, None, None), FieldState::Overlaps, 10, 0.25);
         let frames: Vec<_> = std::iter::once(first).chain(std::iter::repeat_n(step, 4 * 9)).collect();
@@ -515,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_place_counts_once_while_nothing_else_is_seen() {
+    fn consecutive_empty_frames_count_once() {
         let empty = in_field(frame(0, None, None), FieldState::TooFew, 0, 1.0);
         let other = in_field(frame(9, None, None), FieldState::New, 9, 1.0);
         let summary = count(&[empty, empty, other, empty]).summary().unwrap();

@@ -18,7 +18,8 @@ pub fn tables(folder: &Path) -> Vec<PathBuf> {
 /// The names of the pictures in a table of frames.
 ///
 /// # Errors
-/// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for a table that cannot be read, or is none of `segment`.
+/// [`ErrorKind::Unwritable`](crate::error::ErrorKind::Unwritable) for a table that cannot be read, or is not one of
+/// `segment`.
 pub fn names(folder: &Path) -> Result<BTreeSet<String>> {
     let path = folder.join(frames::TABLE);
     let failed = |e: &dyn ToString| Error::output(&path, format!("the existing table: {}", e.to_string()));
@@ -30,10 +31,10 @@ pub fn names(folder: &Path) -> Result<BTreeSet<String>> {
     reader.records().map(name).collect::<csv::Result<_>>().map_err(|e| failed(&e))
 }
 
-/// Copies a table with its header, which must be of `columns`.
+/// Copies a table with its header, which must be `columns`.
 ///
 /// # Errors
-/// Those of both files; a table of other columns, or one that does not end with a whole row.
+/// Those of both files; a table with other columns, or with an incomplete last row.
 pub fn copy(path: &Path, columns: &[&str], to: &mut impl Write) -> io::Result<()> {
     let mut from = BufReader::new(File::open(path)?);
     let mut header = String::new();
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_copied_whole_or_refused() {
+    fn table_is_copied_whole_or_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(frames::TABLE);
         assert!(tables(folder.path()).is_empty());

@@ -1,4 +1,5 @@
-//! What a frame shows of the specimen, beside the frames before it: each cell is counted in the first frame that shows it.
+//! What a frame shows of the specimen compared with earlier frames: each cell is counted in the first frame that shows
+//! it.
 
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ impl FieldState {
         }
     }
 
-    /// For people; before the number of an earlier frame, where there is one.
+    /// As text, followed by the number of the earlier frame, if any.
     pub fn words(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -41,7 +42,7 @@ impl FieldState {
         }
     }
 
-    /// The state of this name.
+    /// The state with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
@@ -51,12 +52,12 @@ impl FieldState {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
-    /// It was not: it counts.
+    /// Not counted before: it counts.
     #[default]
     New,
-    /// It was, in an earlier frame of the run.
+    /// Counted in an earlier frame of the run.
     Before,
-    /// It keeps its place in the picture while the specimen moves: dust.
+    /// Keeps its place in the picture while the specimen moves: dust.
     Stuck,
 }
 
@@ -77,7 +78,7 @@ impl Seen {
         self as i64
     }
 
-    /// The one of this number; new for any other.
+    /// The state with this number; new for any other.
     pub fn from_number(number: i64) -> Self {
         Self::ALL.into_iter().find(|seen| seen.number() == number).unwrap_or_default()
     }

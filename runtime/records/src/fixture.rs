@@ -1,4 +1,4 @@
-//! Frames and runs for the tests of what keeps them.
+//! Test fixtures: frames and runs to record.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ pub(crate) fn run(um_per_px: Option<f64>) -> RunInfo {
     }
 }
 
-/// A frame with so many square cells of 2 x 2 pixels, 10 to a row.
+/// A frame with this many square cells of 2 x 2 pixels, 10 to a row.
 pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
     let (width, height) = (40, 4 * u32::from(cells).div_ceil(10).max(1));
     let labels = Labels::from_fn(width, height, |x, y| {
@@ -89,7 +89,7 @@ pub(crate) fn record(number: u64, cells: u16) -> FrameRecord {
     }
 }
 
-/// The same where kinds are known: every third is a platelet, and the first a white cell.
+/// The same with known kinds: every third cell is a platelet, and the first a white cell.
 #[allow(dead_code)]
 pub(crate) fn record_with_kinds(number: u64, cells: u16) -> FrameRecord {
     let mut record = record(number, cells);

@@ -44,9 +44,10 @@ pub struct FrameRecord {
     pub counts: Counts,
     /// What it belongs to.
     pub sample: Option<Arc<Sample>>,
-    /// What the frame shows that earlier frames of the run did not; none where frames are not compared, or it was not counted.
+    /// What the frame shows that earlier frames of the run did not; none if frames are not compared, or it was not
+    /// counted.
     pub field: Option<Field>,
-    /// Which cells and platelets were counted before, in the order of `cells`; empty where all are new.
+    /// Which cells and platelets were counted before, in the order of `cells`; empty if all are new.
     pub seen: Vec<Seen>,
     /// The measures of cells and platelets, in order of their labels.
     pub cells: Vec<Cell>,

@@ -153,7 +153,7 @@ mod tests {
     };
 
     #[test]
-    fn a_picture_is_a_row_and_what_cannot_be_reported_is_empty() {
+    fn picture_is_one_row_with_unknown_values_empty() {
         let sr = RgbImage::from_pixel(8, 8, image::Rgb([200; 3]));
         let analysis = Analysis {
             quality: quality::judge(&sr),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn platelets_are_counted_apart() {
+    fn platelets_are_counted_separately() {
         let kinds = [Kind::Red, Kind::Platelet, Kind::White, Kind::Red];
         let cells: Vec<Cell> = kinds
             .iter()

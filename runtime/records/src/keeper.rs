@@ -1,17 +1,17 @@
-//! The keeper of a run's records: what it cannot keep it counts, and goes on.
+//! Keeps a run's records: what it cannot keep is counted, and the run continues.
 //!
 //! ```text
 //!            opened                     an error of the connection
 //!   start ───────────▶ open ──────────────────────────────────────▶ broken
 //!     │                 ▲ │ ▲ disk full: the frame is not kept, or     ▲ │
-//!     │                 │ └─┘ the oldest make room (the config says)   │ │ tried again after 250 ms, 500 ms .. 30 s,
+//!     │                 │ └─┘ the oldest are deleted (if configured)   │ │ retried after 250 ms, 500 ms .. 30 s,
 //!     │                 └────────────────────────────────────────────────┘ with the next frame
 //!     └────────────────────────────────────────────────────────────────┘
 //!        a disk that is full, read-only or failing
 //! ```
 //!
-//! Nothing here waits, grows, or ends a run: frames that come while the records are broken are counted at once. Records that
-//! are damaged are put aside (`aside`), and new ones are begun.
+//! Nothing here waits, grows without bound, or ends a run: frames that arrive while the records are broken are only
+//! counted. Damaged records are moved aside (`aside`), and new ones are started.
 
 mod aside;
 mod events;
@@ -100,7 +100,7 @@ pub struct Keeper {
     waiting: Deque<Event, EVENT_RING_LEN>,
     losses: Losses,
     scrub: Scrub,
-    /// The sample of the frame before, where there was one.
+    /// The sample of the previous frame, if any.
     sample: Option<Arc<Sample>>,
     /// Whether it was reported that a single frame exceeds the limit.
     told_too_large: bool,
@@ -361,7 +361,7 @@ impl Keeper {
         }
     }
 
-    /// Another sample than before is an event.
+    /// A change of sample is an event.
     fn note_sample(&mut self, record: &FrameRecord) {
         if self.sample != record.sample {
             self.sample.clone_from(&record.sample);

@@ -123,13 +123,13 @@ mod tests {
 
     use super::*;
 
-    fn made(folder: &Path, stem: &str) {
+    fn create(folder: &Path, stem: &str) {
         for path in pictures::paths(folder, stem) {
             fs::write(path, [0; 25]).unwrap();
         }
     }
 
-    fn there(folder: &Path) -> Vec<String> {
+    fn remaining(folder: &Path) -> Vec<String> {
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
         let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
         names.retain(|name| name.ends_with(".sr.png"));
@@ -138,30 +138,30 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_make_room_those_of_earlier_runs_first() {
+    fn oldest_pictures_are_deleted_earlier_runs_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::write(path.join("records.sqlite"), [0; 1000]).unwrap();
         for stem in ["c_1", "c_2", "c_9"] {
-            made(path, stem);
-            // Their order is that of their times.
+            create(path, stem);
+            // They are ordered by time.
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let mut shelf = Shelf::of(path, 350);
-        assert_eq!((shelf.bytes, there(path).len()), (300, 3));
-        // Written over by this run: the newest from now on.
-        made(path, "c_1");
+        assert_eq!((shelf.bytes, remaining(path).len()), (300, 3));
+        // Overwritten by this run: now the newest.
+        create(path, "c_1");
         shelf.put(path, "c_1");
         assert_eq!(shelf.bytes, 300);
-        made(path, "c_3");
+        create(path, "c_3");
         shelf.put(path, "c_3");
-        assert_eq!(there(path), ["c_1.sr.png", "c_3.sr.png", "c_9.sr.png"]);
+        assert_eq!(remaining(path), ["c_1.sr.png", "c_3.sr.png", "c_9.sr.png"]);
         assert_eq!(fs::read_dir(path).unwrap().count(), 3 * 4 + 1);
-        // One that is too large by itself stays: it is the newest.
+        // Pictures that exceed the limit by themselves stay if they are the newest.
         let mut shelf = Shelf::of(path, 10);
-        assert_eq!(there(path), ["c_3.sr.png"]);
-        made(path, "c_4");
+        assert_eq!(remaining(path), ["c_3.sr.png"]);
+        create(path, "c_4");
         shelf.put(path, "c_4");
-        assert_eq!(there(path), ["c_4.sr.png"]);
+        assert_eq!(remaining(path), ["c_4.sr.png"]);
     }
 }

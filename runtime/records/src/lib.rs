@@ -1,6 +1,6 @@
 //! Records: what is written about an analysis, each file complete or not at all.
 
-// The fixture of the tests is shared with the box, where this library has this name.
+// The test fixture is shared with the crate `bloodseg`, where this library has this name.
 #[cfg(test)]
 extern crate self as bloodseg_records;
 

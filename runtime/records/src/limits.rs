@@ -36,7 +36,7 @@ pub const MAX_SAMPLE_NAME_BYTES: usize = 64;
 /// Longest name of an operator or a stain, and longest note, in bytes.
 pub const MAX_SAMPLE_TEXT_BYTES: usize = 200;
 
-/// Most samples in a table of samples or a FHIR bundle.
+/// Maximum number of samples in a table of samples or a FHIR bundle.
 pub const MAX_EXPORTED_SAMPLES: usize = 65_536;
 
 /// Longest file that names the current sample.

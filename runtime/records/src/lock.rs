@@ -59,7 +59,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn a_folder_in_the_place_of_the_lock_is_refused() {
+    fn folder_in_place_of_lock_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(FILE)).unwrap();
         let text = FolderLock::take(folder.path()).unwrap_err().to_string();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_held_until_its_run_ends() {
+    fn folder_is_locked_until_run_ends() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("a/b");
         let first = FolderLock::take(&out).unwrap();

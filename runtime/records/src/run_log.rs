@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_on_record_before_the_tables_which_a_stop_cuts_short() {
+    fn end_is_recorded_before_tables_and_stop_cuts_them_short() {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = open(folder.path(), 10);
         log.end("the source ended", 0);
@@ -306,7 +306,7 @@ mod tests {
         let (mut log, clock) = open(folder.path(), 10);
         log.end("stopped", 0);
         assert_eq!(ended(folder.path()).as_deref(), Some("stopped"));
-        // A second a frame.
+        // One second per frame.
         let slow = || {
             clock.pass(Duration::from_secs(1));
             true
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_leaves_out_tables_that_are_many() {
+    fn stopped_run_skips_tables_of_many_frames() {
         let folder = tempfile::tempdir().unwrap();
         let (mut log, _) = open(folder.path(), 1);
         let many = format!(
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_that_was_killed_left_half_done_is_swept() {
+    fn unfinished_files_of_killed_run_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         let left = ["cells.csv.part", "frames.csv.part-4999998", "a.sr.png.part", "b.overlay.png.part-4999999"];
         let stay = ["cells.csv", "report-1.html.part-17", "mine.part", "b.png.part"];
@@ -373,9 +373,9 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn tables_that_cannot_be_looked_at_end_no_start() {
+    fn unreadable_tables_do_not_prevent_start() {
         let folder = tempfile::tempdir().unwrap();
-        // An error that is nobody's: too many links.
+        // An error that no person has to fix: too many links.
         let table = folder.path().join(CELLS_TABLE);
         std::os::unix::fs::symlink(&table, &table).unwrap();
         assert!(!check_tables(folder.path()).unwrap());
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_others_are_refused_and_our_own_are_not() {
+    fn foreign_tables_are_rejected_and_own_are_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let refused = || check_tables(folder.path()).unwrap_err();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_a_change_is_seen_once() {
+    fn written_sample_is_read_and_change_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = SampleFile::of(folder.path());
         assert_eq!(file.changed().unwrap(), Some(None), "no file");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sample_is_refused_once_a_version() {
+    fn invalid_sample_is_rejected_once_per_version() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = SampleFile::of(folder.path());
         let long = format!("name = '{}'", "x".repeat(MAX_SAMPLE_NAME_BYTES + 1));

@@ -132,7 +132,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_table_without_a_pitch_has_pixels_alone() {
+    fn table_without_pitch_has_only_pixels() {
         assert_eq!(
             table(None, false),
             "image,cell,x_px,y_px,area_px,equivalent_diameter_px,perimeter_px,circularity,eccentricity,touches_border,confidence,\
@@ -142,7 +142,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_pitch_adds_micrometres_and_areas_are_squared() {
+    fn pitch_adds_micrometres_and_scales_areas_squared() {
         let text = table(Some(0.5), true);
         let (header, row) = text.trim_end().split_once('\n').unwrap();
         assert!(
@@ -156,7 +156,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cell_without_support_is_reported() {
+    fn unsupported_cell_is_reported() {
         let mut cell = cell();
         cell.consistency = CellConsistency { levels: 61.0, offset_levels: 80.0, input_px: 6.25 };
         let mut table = CellTable::begin(Vec::new(), false).unwrap();
@@ -166,7 +166,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cell_has_its_kind_and_how_sure_it_is() {
+    fn cell_has_kind_and_confidence() {
         let mut table = CellTable::begin(Vec::new(), false).unwrap();
         let kinds = [(Kind::Red, 1000), (Kind::White, 731), (Kind::Platelet, 500)];
         let cells: Vec<Cell> = kinds

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_repeat_and_purposes_differ() {
+    fn draws_are_reproducible_and_differ_by_purpose() {
         let take = |seed, purpose| {
             let mut draw = Draw::new(seed, purpose);
             (0..8).map(|_| draw.seed()).collect::<Vec<_>>()

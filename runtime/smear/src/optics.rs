@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blur_keeps_the_light_and_spreads_it_by_its_deviation() {
+    fn blur_preserves_light_and_has_given_deviation() {
         let (width, height) = (41, 41);
         let mut plane = vec![0.0; width * height];
         plane[20 * width + 20] = 100.0;

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_the_picture() {
+    fn seed_determines_picture() {
         let (one, again, other) = (render(&spec(), 7), render(&spec(), 7), render(&spec(), 8));
         assert_eq!(one.picture, again.picture);
         assert_eq!(one.picture, render_picture(&spec(), 7), "the truth leaves no trace in the picture");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_count_up_in_raster_order_and_are_of_one_piece() {
+    fn labels_are_in_raster_order_and_connected() {
         let labels = render(&spec(), 3).labels;
         let mut seen = 0;
         for Luma([label]) in labels.pixels() {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mask_parts_every_two_cells_and_takes_no_more() {
+    fn mask_separates_cells_and_keeps_most_pixels() {
         let smear = render(&spec(), 3);
         for (x, y, Luma([level])) in smear.mask.enumerate_pixels() {
             let own = smear.labels.get_pixel(x, y).0[0];
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_darker_than_the_glass_and_platelets_have_no_label() {
+    fn cells_are_darker_than_glass_and_platelets_unlabelled() {
         let mut spec = spec();
         let smear = render(&spec, 5);
         let mean = |cell: bool| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_label_has_its_kind_and_platelets_have_one_on_request() {
+    fn labels_have_kinds_and_platelets_are_optional() {
         let spec = SmearSpec { white_cells_per_mpx: 20.0, ..SmearSpec::crowded(300, 260, 2) };
         let smear = render(&spec, 5);
         let most = smear.labels.pixels().map(|label| label.0[0]).max().unwrap_or(0);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn overlaps_are_darker_than_one_cell() {
+    fn overlaps_are_darker_than_single_cells() {
         let spec = SmearSpec { stain: Stain::SLATE, heaping: 0.0, ..SmearSpec::field(300, 300) };
         let darkest = |spec: &SmearSpec| render(spec, 11).picture.pixels().map(|p| p.0[1]).min();
         let heaped = SmearSpec { heaping: 0.9, red_cells_per_mpx: 60.0, ..spec };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn any_size_and_an_empty_glass_are_fine() {
+    fn any_size_can_be_rendered() {
         for (width, height) in [(1, 1), (3, 400), (257, 256)] {
             let smear = render(&SmearSpec::varied(width, height, 1), 1);
             assert_eq!(smear.picture.dimensions(), (width, height));

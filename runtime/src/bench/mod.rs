@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn either_limit_ends_a_stage_but_not_before_three_runs() {
+    fn stage_ends_at_either_limit_after_three_runs() {
         let long = Duration::from_secs(600);
         assert_eq!(runs(Effort { tiles: 7, time: long }), (7, 9));
         assert_eq!(runs(Effort { tiles: 0, time: long }), (3, 5));

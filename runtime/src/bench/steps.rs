@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_add_up_to_the_frame() {
+    fn steps_add_up_to_the_frame() {
         let run = StepTimes {
             specimen_ms: 0.5,
             judge_ms: 1.0,

@@ -40,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_of_a_hundred_times() {
+    fn percentiles_of_a_hundred_times() {
         let timings = Timings::of((1..=100).rev().map(f64::from).collect());
         assert_eq!((timings.median_ms, timings.p95_ms, timings.max_ms), (50.0, 95.0, 100.0));
         assert_eq!((timings.total_ms, timings.runs), (5050.0, 100));
     }
 
     #[test]
-    fn one_time_is_all_of_them_and_none_is_zero() {
+    fn percentiles_of_one_and_of_no_time() {
         let one = Timings::of(vec![4.0]);
         assert_eq!((one.median_ms, one.p95_ms, one.max_ms, one.runs), (4.0, 4.0, 4.0, 1));
         assert_eq!(Timings::of(vec![]).max_ms, 0.0);

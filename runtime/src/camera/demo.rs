@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_repeat_with_the_seed_and_move_smoothly() {
+    fn frames_repeat_for_a_seed_and_move_smoothly() {
         let (mut one, mut two) = (Demo::new("demo", 3, 10.0), Demo::new("demo", 3, 10.0));
         let seen = frames(&mut one, 4);
         assert_eq!(seen, frames(&mut two, 4));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_shows_cells_on_light_glass() {
+    fn frame_shows_dark_cells_on_light_background() {
         let frame = frames(&mut Demo::new("demo", 1, 10.0), 1).remove(0);
         let dark = frame.pixels().filter(|pixel| pixel.0[1] < 190).count();
         assert!((200..3000).contains(&dark), "{dark} of 4096 pixels are dark");

@@ -200,9 +200,9 @@ impl FrameSource for Folder {
     fn need(&self) -> Need {
         let mut need = Need::default();
         for (path, _) in self.pictures.iter().filter(|(_, page)| *page == 0) {
-            // Unreadable files are reported when their turn comes.
+            // Unreadable files are reported when they are replayed.
             let Ok(Header { size_px, reading_bytes, .. }) = read_header(path, MAX_WHOLE_FIELD_PX) else { continue };
-            // Shrinking a whole field takes less memory than reading it, which is free again by then.
+            // Shrinking a whole field takes less memory than reading it, and that memory is free again by then.
             need.making_bytes = need.making_bytes.max(reading_bytes);
             if !self.replay.whole_field && px(size_px) > px(need.frame_px) {
                 need.frame_px = size_px;
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_by_name_and_bad_ones_are_reported() {
+    fn frames_are_sorted_by_name_and_bad_ones_reported() {
         let folder = folder();
         let mut source = Folder::open("x", folder.path(), Replay::default()).unwrap();
         assert_eq!(source.pacing(), Pacing::Lossless);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_folder_goes_on_and_a_paced_one_waits() {
+    fn repeated_folder_restarts_and_paced_one_waits() {
         let folder = folder();
         let replay = Replay { repeat: true, ..Replay::default() };
         let mut source = Folder::open("x", folder.path(), replay).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_opened_anew_goes_on_with_the_next_picture() {
+    fn reopened_folder_continues_with_next_picture() {
         let folder = folder();
         let opened = |repeat, frames, unreadable| {
             let mut source = Folder::open("x", folder.path(), Replay { repeat, ..Replay::default() }).unwrap();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_rubbish_ends_in_an_error_even_when_repeated() {
+    fn repeated_folder_of_unreadable_files_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.png"), "x").unwrap();
         let replay = Replay { repeat: true, ..Replay::default() };
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn no_folder_and_an_empty_one_are_source_errors() {
+    fn missing_or_empty_folder_is_a_source_error() {
         let folder = tempfile::tempdir().unwrap();
         for path in [folder.path().to_owned(), folder.path().join("none")] {
             assert_eq!(Folder::open("x", &path, Replay::default()).unwrap_err().exit_code(), 7);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_reckoned_with_the_largest_picture_and_held_to() {
+    fn memory_need_follows_largest_picture_and_is_enforced() {
         let folder = tempfile::tempdir().unwrap();
         let save = |name: &str, side: u32| RgbImage::new(side, side).save(folder.path().join(name)).unwrap();
         save("a.png", 80);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_field_is_shrunk_to_a_tile() {
+    fn whole_field_is_shrunk_to_one_tile() {
         let folder = tempfile::tempdir().unwrap();
         RgbImage::new(300, 260).save(folder.path().join("a.png")).unwrap();
         let replay = Replay { whole_field: true, ..Replay::default() };

@@ -20,7 +20,7 @@ pub const CAMERA_POLL: Duration = Duration::from_millis(100);
 /// A camera without frames for this long is reopened.
 pub const CAMERA_STALL: Duration = Duration::from_secs(5);
 
-/// Time until a lost camera is retried first; each failure doubles it.
+/// Time until the first retry of a lost camera; each failure doubles it.
 pub const MIN_CAMERA_RETRY: Duration = Duration::from_millis(250);
 
 /// Longest time between retries.

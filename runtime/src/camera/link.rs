@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_read_until_it_is_silent_for_too_long() {
+    fn stream_is_given_up_after_stall_timeout() {
         let mut link = Link::begun();
         assert!(!link.silent(s(10.0)) && !link.silent(s(10.0) + CAMERA_STALL - s(0.1)));
         assert!(link.silent(s(10.0) + CAMERA_STALL));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_device_is_tried_more_and_more_slowly_until_a_frame_comes() {
+    fn retries_back_off_until_a_frame_arrives() {
         let mut link = Link::begun();
         let (mut now, mut pauses) = (s(1.0), Vec::new());
         link.parted(now);

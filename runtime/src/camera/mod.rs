@@ -86,7 +86,7 @@ pub trait FrameSource: fmt::Debug + Send {
     /// One-line description for the user.
     fn describe(&self) -> String;
 
-    /// Whether its frames are files, each of which matters; a camera delivers a torn frame now and then.
+    /// Whether its frames are files, each of which matters; a camera occasionally delivers a torn frame.
     fn is_of_files(&self) -> bool {
         false
     }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clockwork_keeps_its_beat_and_forgets_what_was_missed() {
+    fn clockwork_keeps_rate_and_drops_missed_frames() {
         let ms = Duration::from_millis;
         let mut clock = Clockwork::new(10.0);
         assert_eq!(clock.take(ms(0)), None);

@@ -165,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn the_config_goes_before_what_is_built_in() {
+    fn config_overrides_built_in_sources() {
         let config = Config::parse("[source.demo]\nkind = \"camera\"\ndevice = \"/dev/video9\"", "test").unwrap();
         let text = open("demo", &config, Wish::default()).unwrap_err().to_string();
         assert!(text.contains("/dev/video9"), "{text}");
     }
 
     #[test]
-    fn the_command_line_goes_before_the_config() {
+    fn command_line_overrides_config() {
         let config = Config::parse("[source.x]\nkind = \"demo\"\nfps = 3.0\nseed = 5", "test").unwrap();
         let description = |wish| open("x", &config, wish).unwrap().describe();
         assert!(description(Wish::default()).contains("3 frames/s, seed 5"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_says_what_was_looked_for_and_what_there_is() {
+    fn missing_camera_error_names_device_and_available_sources() {
         let text = refusal("camera7", "[source.mine]\nkind = \"folder\"\npath = \"x\"");
         for part in ["/dev/video7", "mine", "demo", "folder"] {
             assert!(text.contains(part), "{part} not in: {text}");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_gets_a_suggestion() {
+    fn unknown_name_gets_a_suggestion() {
         assert!(refusal("dmeo", "").contains("Did you mean `demo`"));
         assert!(!refusal("something else", "").contains("Did you mean"));
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -155,7 +155,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_arguments_are_sound() {
+    fn arguments_are_valid() {
         super::Args::command().debug_assert();
     }
 }

@@ -106,8 +106,8 @@ pub(super) fn run(session: &Session, args: &ReportArgs) -> Result<()> {
     Ok(())
 }
 
-/// What distinguishes the file of one page from another's: the number of the run, or the sample with characters that every file system
-/// takes.
+/// The part of the file name that identifies the page: the number of the run, or the sample with characters that every
+/// file system accepts.
 fn file_part(scope: &Scope) -> String {
     match &scope.filter.sample {
         None => scope.run.id.to_string(),

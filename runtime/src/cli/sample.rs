@@ -80,8 +80,8 @@ pub(super) struct SampleCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) where no folder is named and there is not exactly one,
-/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) where it cannot be written.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) if no folder is named and there is not exactly one,
+/// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if it cannot be written.
 pub(super) fn run(session: &Session, args: &SampleCommand) -> Result<()> {
     let folder = recorded::folder(session, args.folder.as_deref())?;
     if !folder.is_dir() {

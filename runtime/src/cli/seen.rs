@@ -1,4 +1,5 @@
-//! What a run or a call has seen so far: its sample, its distinct fields, and their counts. Of a run it outlasts a restarted analyst.
+//! What a run or a call has seen so far: its sample, its distinct fields, and their counts. In a run it survives a
+//! restart of the analyst.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,7 +12,7 @@ use bloodseg_records::{
 };
 use bloodseg_vision::pipeline::Analysis;
 
-/// Frames whose pitch differs by more than this part are not compared: their cells do not lie on each other.
+/// Frames whose pitch differs by more than this fraction are not compared: their cells do not coincide.
 const MAX_PITCH_CHANGE: f64 = 0.01;
 
 /// When a run has counted enough.
@@ -19,12 +20,12 @@ const MAX_PITCH_CHANGE: f64 = 0.01;
 pub(super) struct Goal {
     /// Cells, each counted once.
     pub(super) cells: Option<u64>,
-    /// Half width of the interval of the cells a field, over their mean.
+    /// Half width of the interval of the cells per field, relative to their mean.
     pub(super) half_width: Option<f64>,
 }
 
 impl Goal {
-    /// The words for what of it is reached.
+    /// Describes the part of the goal that is reached.
     fn reached(&self, count: &SampleCount) -> Option<String> {
         let (cells, half_width) = (count.total().cells, count.relative_half_width());
         if let Some(wanted) = self.cells.filter(|wanted| cells >= *wanted) {
@@ -51,14 +52,14 @@ pub(super) struct SeenFields {
     seen: Vec<Seen>,
     count: SampleCount,
     goal: Goal,
-    /// A person's counts to correct by, as the user named them.
+    /// The validation to correct by, given by the user.
     given: Option<Validation>,
-    /// The same of the running models.
+    /// The validation of the running models.
     of_models: Option<Validation>,
 }
 
 impl SeenFields {
-    /// Nothing yet, of a run into `folder`.
+    /// Nothing seen yet, for a run into `folder`.
     pub(super) fn new(folder: &Path, goal: Goal) -> Self {
         Self {
             file: SampleFile::of(folder),
@@ -73,23 +74,23 @@ impl SeenFields {
         }
     }
 
-    /// Sets the counts of a person to correct by, whatever the models bring.
+    /// Sets the validation to correct by, which takes precedence over that of the models.
     pub(super) fn correct_by(&mut self, validation: Option<Validation>) {
         self.given = validation;
     }
 
-    /// The running models bring these.
+    /// Sets the validation of the running models.
     pub(super) fn models_correct_by(&mut self, validation: Option<Validation>) {
         self.of_models = validation;
     }
 
-    /// The mean per field as a person would have counted it, by these models, super-resolution first; none without a
+    /// The mean per field as a person would have counted it, for these models, super-resolution first; `None` without a
     /// validation, or before a frame was counted.
     pub(super) fn corrected(&self, models_sha256: &[String]) -> Option<Correction> {
         Some(self.given.as_ref().or(self.of_models.as_ref())?.correct(&self.count.summary()?, models_sha256))
     }
 
-    /// The sample that is under the lens; looked up before each frame. Of another sample nothing was seen.
+    /// The sample under the lens; looked up before each frame. A new sample starts with nothing seen.
     pub(super) fn look_up_sample(&mut self) -> Option<Arc<Sample>> {
         match self.file.changed() {
             Ok(Some(sample)) if sample.as_ref() != self.sample.as_deref() => {
@@ -107,7 +108,7 @@ impl SeenFields {
         self.sample.as_ref().map_or("none", |sample| &sample.name)
     }
 
-    /// Compares a frame with those before, and counts what is new in it.
+    /// Compares a frame with earlier ones, and counts what is new in it.
     pub(super) fn see(&mut self, number: u64, analysis: &Analysis, counted: bool) -> Option<Field> {
         self.seen.clear();
         let field = counted.then(|| self.compare(number, analysis)).flatten();
@@ -156,7 +157,7 @@ impl SeenFields {
         Some(Field { state, earlier, shift_px, new_part: sight.new_part, fresh })
     }
 
-    /// Which cells of the last frame were seen before; empty where it was not compared.
+    /// Which cells of the last frame were seen before; empty if it was not compared.
     pub(super) fn cells(&self) -> &[Seen] {
         &self.seen
     }
@@ -166,7 +167,7 @@ impl SeenFields {
         &self.count
     }
 
-    /// The words for the goal, once it is reached.
+    /// Describes the goal, once it is reached.
     pub(super) fn reached(&self) -> Option<String> {
         self.goal.reached(&self.count)
     }

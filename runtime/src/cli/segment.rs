@@ -162,7 +162,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     work.find_scale(all, &stop)?;
     there.iter().for_each(|input| work.left_out(input, in_the_tables(input)));
     let worked = work.through(&new, &place.out, &mut tables, &stop);
-    // Also of a call that was stopped.
+    // Also if the call was stopped.
     work.warnings.end();
 
     let (pictures, refused) = (inputs.len() as u64, work.refused.len() as u64);

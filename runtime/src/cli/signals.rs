@@ -25,12 +25,12 @@ pub(super) fn stop_on_signals() -> Result<Arc<Stop>> {
     Ok(stop)
 }
 
-/// Turns a write beyond the limit of the size of a file (`ulimit -f`) into an error of that write: by default the system ends the
-/// process, and with it what is not yet recorded.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error of that write: by default the system ends the
+/// process, and everything not yet recorded is lost.
 pub(super) fn survive_file_size_limit() {
     #[cfg(unix)]
     {
-        // Nobody reads the flag: the write itself says that it failed.
+        // The flag is not read: the write itself fails.
         let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
         if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag) {
             log::debug!("SIGXFSZ ends the process: {error}");
@@ -38,8 +38,8 @@ pub(super) fn survive_file_size_limit() {
     }
 }
 
-/// Ends the process as for results that cannot be written if a file that is mapped into memory is cut: SQLite maps the index of its
-/// log. A service is then restarted, and continues with every acknowledged frame.
+/// Exits with the code of results that cannot be written if a memory-mapped file is truncated: SQLite maps the index of
+/// its log. A service is then restarted, and continues with every acknowledged frame.
 pub(super) fn end_on_a_cut_file() {
     #[cfg(unix)]
     {

@@ -15,7 +15,7 @@ use bloodseg_records::{
 };
 use bloodseg_statistics::agreement::Estimate;
 
-/// Most names of pictures that a message has.
+/// Most names of pictures in a message.
 const MAX_NAMED: usize = 3;
 
 /// Arguments of `validate`.
@@ -99,7 +99,7 @@ pub(super) fn run(session: &Session, args: &ValidateArgs) -> Result<()> {
     Ok(())
 }
 
-/// The networks of the latest run of the records, which counted.
+/// Hashes of the models of the latest run in the records.
 fn models(records: &Records) -> Result<Vec<String>> {
     let Some((_, last)) = records.runs()? else { return Ok(Vec::new()) };
     Ok(records.models(last)?.into_iter().map(|model| model.sha256).collect())

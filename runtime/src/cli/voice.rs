@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_finds_no_room_is_left_out_and_a_long_line_is_cut() {
+    fn overflowing_lines_are_dropped_and_long_ones_cut() {
         // Without a thread.
         let mut voice = Voice { said: Arc::default(), thread: None };
         for number in 0..MAX_LINES + 3 {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_others_explained() {
+    fn addresses_are_parsed_and_invalid_ones_explained() {
         assert_eq!("off".parse(), Ok(Address::Off));
         assert_eq!("[::1]:80".parse(), Ok(Address::At("[::1]:80".parse().unwrap())));
         for text in ["", "on", "127.0.0.1", "localhost:8571", "127.0.0.1:99999"] {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_need_a_token() {
+    fn non_loopback_address_needs_a_token() {
         for (text, is_local) in [
             ("127.0.0.1:1", true),
             ("[::1]:1", true),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_address_is_an_error_for_who_named_it() {
+    fn explicit_address_in_use_is_an_error() {
         let (_first, at) = Address::At("127.0.0.1:0".parse().unwrap()).open().unwrap().unwrap();
         let error = Address::At(at).open().unwrap_err();
         assert!(error.exit_code() == 6 && error.to_string().contains("--http off"), "{error}");

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_one_line_of_a_file_and_stands_in_no_message() {
+    fn token_file_is_one_line_and_never_shown_in_errors() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let section = HttpSection { token_file: Some(file.clone()), ..HttpSection::default() };

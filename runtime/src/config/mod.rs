@@ -157,7 +157,7 @@ pub enum SourceKind {
     Demo,
 }
 
-/// What results are held against.
+/// What results are compared with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QualitySection {
@@ -393,12 +393,12 @@ mod tests {
     }
 
     #[test]
-    fn the_default_file_says_what_holds_without_it() {
+    fn default_file_equals_defaults() {
         assert_eq!(Config::parse(DEFAULT, "default").unwrap(), Config::default());
     }
 
     #[test]
-    fn the_sample_of_a_box_is_checked_like_any_other() {
+    fn sample_in_config_is_validated() {
         let sample = Config::parse("[sample]\nname = \"S-17\"\nstain = \"Giemsa\"\n", "test").unwrap().sample.unwrap();
         assert_eq!((sample.name.as_str(), sample.stain.as_str(), sample.note.as_str()), ("S-17", "Giemsa", ""));
         for text in
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn every_example_of_the_default_file_is_valid() {
+    fn examples_in_default_file_are_valid() {
         let uncommented: String = DEFAULT
             .lines()
             .filter_map(|line| {
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_as_deep_as_a_file_is_long_is_refused() {
+    fn deep_nesting_is_refused() {
         let most = MAX_TEXT_BYTES as usize;
         let of = |before: &str, part: &str, after: &str| {
             let parts = (most - before.len() - after.len()) / part.len();
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_its_line_and_a_suggestion() {
+    fn unknown_key_is_refused_with_line_and_suggestion() {
         let message = refusal("[optics]\n\num_per_pixel = 2.0\n");
         assert!(message.contains("line 3") && message.contains("Did you mean `um_per_px`"), "{message}");
         assert!(refusal("[optic]\n").contains("Did you mean `optics`"));
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_mean_nothing_are_refused() {
+    fn invalid_values_are_refused() {
         for (text, wanted) in [
             ("[optics]\num_per_px = 0.0", "expected 0.01 to 100"),
             ("[optics]\num_per_px = nan", "expected 0.01 to 100"),
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_reported_in_bytes_and_milliseconds() {
+    fn retention_is_in_bytes_and_milliseconds() {
         let config = Config::parse("[records]\nmost_mib = 8.5\nmost_days = 0.5\ntables = false", "test").unwrap();
         let wanted = Retention { most_bytes: 8_912_896, most_age_ms: Some(43_200_000), oldest_make_room: false };
         assert_eq!((config.records.retention(), config.records.tables), (wanted, false));
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_start_at_the_folder_of_the_file() {
+    fn paths_are_relative_to_the_config_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         std::fs::write(&path, "[models]\ndir = \"m\"\nslots = \"s\"\nkey_file = \"k.pub\"\n[http]\ntoken_file = \"t\"\n[quality]\ncorrect = \"v.json\"\n[source.a]\nkind = \"folder\"\npath = \"/abs\"\n").unwrap();

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_a_host_and_a_port() {
+    fn broker_address_is_host_and_port() {
         for (text, host, port) in
             [("a:1883", "a", 1883), ("192.168.1.10:1", "192.168.1.10", 1), ("[fe80::1]:1883", "[fe80::1]", 1883)]
         {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_topics_cannot_reach_beyond_their_place() {
+    fn unsafe_names_and_topics_are_refused() {
         let long = "a".repeat(MAX_MQTT_NAME_BYTES + 1);
         for name in ["", "a/b", "a b", "a+", "#", "\u{e9}", &long] {
             assert!(!is_box_name(name), "{name}");

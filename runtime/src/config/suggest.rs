@@ -21,14 +21,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_alike_word_is_suggested() {
+    fn most_similar_word_is_suggested() {
         assert_eq!(likely("unknown field `outptu`, expected one of `models`, `output`, `optics`"), Some("output"));
         assert_eq!(likely("unknown field `quux`, expected one of `models`, `output`"), None);
         assert_eq!(likely("no words"), None);
     }
 
     #[test]
-    fn words_as_long_as_a_file_are_not_compared() {
+    fn very_long_words_are_not_compared() {
         // Two words of 100 kB would take minutes.
         let long = "a".repeat(100_000);
         assert_eq!(likely(&format!("unknown field `{long}`b`{long}`, expected one of `models`")), None);

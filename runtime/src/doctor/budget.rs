@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_is_looked_at() {
+    fn every_limit_is_checked() {
         let ram = |kib: u64| ("proc/meminfo", format!("MemTotal: {kib} kB\nMemAvailable:  {} kB\n", kib / 2));
         let (plenty, little) = (ram(1 << 20), ram(10 << 10));
         let group = ("proc/self/cgroup", "0::/a/b\n");

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn no_camera_is_worth_a_look_unless_the_config_names_one() {
+    fn missing_camera_is_a_fault_only_if_configured() {
         let empty = dev(&["null", "videoX"]);
         let finding = check(&Config::default(), empty.path(), &camera(b"YUYV", &[]), false).remove(0);
         assert_eq!(finding.outcome, Outcome::Look);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_is_well_when_a_whole_frame_comes() {
+    fn camera_is_ok_after_a_complete_frame() {
         let dev = dev(&["video0"]);
         let frame = Deed::Frame(vec![128; 64 * 48 * 2]);
         let finding = check(&Config::default(), dev.path(), &camera(b"YUYV", &[Deed::Damaged, frame]), false).remove(0);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_cannot_be_read_and_a_size_that_is_not_there_are_faults() {
+    fn unsupported_format_and_missing_size_are_faults() {
         let dev = dev(&["video0"]);
         let finding = check(&Config::default(), dev.path(), &camera(b"H264", &[]), false).remove(0);
         assert!(finding.outcome == Outcome::Fault && finding.found.contains("H264"), "{finding:?}");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_its_advice_and_is_the_services_while_that_runs() {
+    fn refusal_is_a_fault_unless_service_is_running() {
         let dev = dev(&["video0"]);
         let fault = Fault::Refused { found: "Device busy".into(), todo: "End the other program".into() };
         let refusing = |_: &Path| -> Box<dyn Device> { Box::new(Refusing(fault.clone())) };
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_field_that_cannot_be_read_is_a_fault_beside_a_camera_that_is_well() {
+    fn unreadable_flat_field_is_a_fault_beside_working_camera() {
         let dev = dev(&["video0"]);
         let file = dev.path().join("lamp.flat");
         let text =
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_codec_beside_a_camera_is_no_fault() {
+    fn codec_beside_a_camera_is_not_a_fault() {
         let dev = dev(&["video0", "video10"]);
         let open = |path: &Path| -> Box<dyn Device> {
             match path.ends_with("video0") {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_file_that_is_no_device_is_refused_by_the_driver() {
+    fn regular_file_is_not_a_device() {
         let dev = dev(&["video0"]);
         let finding = check(&Config::default(), dev.path(), &of_this_machine, false).remove(0);
         assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 7));

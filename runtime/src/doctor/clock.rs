@@ -40,7 +40,7 @@ mod tests {
     use crate::doctor::Outcome;
 
     #[test]
-    fn a_box_without_a_battery_wakes_up_in_1970() {
+    fn time_before_2025_is_a_fault() {
         let run = tempfile::tempdir().unwrap();
         for seconds in [0, 1_735_689_599] {
             let finding = check(UNIX_EPOCH + Duration::from_secs(seconds), run.path());
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_service_is_asked_where_there_is_one() {
+    fn time_service_is_consulted_if_present() {
         let run = tempfile::tempdir().unwrap();
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let finding = check(now, run.path());

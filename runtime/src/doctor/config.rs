@@ -28,7 +28,7 @@ mod tests {
     use crate::doctor::Outcome;
 
     #[test]
-    fn a_good_file_a_bad_one_and_none() {
+    fn valid_invalid_and_absent_files_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         assert_eq!(check(None).0.outcome, Outcome::Ok);

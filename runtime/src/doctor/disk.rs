@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_looked_at() {
+    fn network_share_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let share = |_: &Path| Ok(Space { free_bytes: 100 * GB, in_memory: false, is_share: true });
         let finding = check(Some(folder.path()), 1.0, NO_END, &share);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_reckoned_in_days() {
+    fn room_is_estimated_in_days() {
         let folder = tempfile::tempdir().unwrap();
         let day = 86_400 * FRAME_RECORD_BYTES;
         for (free, in_memory, outcome, code) in [
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_make_way_need_no_more_than_they_may_have() {
+    fn records_need_at_most_their_limit() {
         const MOST: u64 = 8 << 20;
         let folder = tempfile::tempdir().unwrap();
         let outcome = |free| check(Some(folder.path()), 30.0, MOST, &with(free, false)).outcome;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_judged_by_the_one_above() {
+    fn missing_folder_is_checked_by_its_parent() {
         let folder = tempfile::tempdir().unwrap();
         let new = folder.path().join("a/b");
         assert_eq!(check(Some(&new), 1.0, NO_END, &with(GB, false)).outcome, Outcome::Ok);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_a_fault() {
+    fn unwritable_folder_is_a_fault() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_system_tells_of_its_file_systems() {
+    fn space_reads_the_file_system() {
         assert!(space(Path::new("/proc")).is_ok_and(|known| !known.in_memory && known.free_bytes == 0));
         assert!(space(Path::new("/surely/not/there")).is_err());
     }

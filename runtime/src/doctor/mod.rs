@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_fault_gives_the_exit_code_and_lesser_things_none() {
+    fn exit_code_is_that_of_the_first_fault() {
         let look = Finding::look("clock", "1970", "now", "set it");
         let output = Finding::fault("disk", &Error::output(Path::new("out"), "full"));
         let model = Finding::fault("models", &Error::model("ssr", "cut off", "whole", "copy it"));

@@ -32,7 +32,7 @@ mod tests {
     use bloodseg_tiny_models as fixture;
 
     #[test]
-    fn models_that_compute_what_they_should_are_well_and_others_a_fault() {
+    fn wrong_or_missing_models_are_a_fault() {
         let clock = VirtualClock::at(SystemTime::UNIX_EPOCH);
         let (finding, pipeline) = check(Ok(fixture::models()), 1, &clock);
         assert_eq!(finding.outcome, Outcome::Ok);

@@ -24,7 +24,7 @@ mod tests {
     use crate::doctor::Outcome;
 
     #[test]
-    fn a_password_that_is_not_there_is_a_fault_and_none_is_reported() {
+    fn missing_password_is_a_fault_and_passwords_are_not_shown() {
         assert_eq!(check(&MqttSection::default()).outcome, Outcome::Skipped);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mqtt.password");

@@ -30,7 +30,7 @@ mod tests {
     use crate::doctor::Outcome;
 
     #[test]
-    fn an_address_that_is_taken_is_a_fault_unless_the_service_has_it() {
+    fn address_in_use_is_a_fault_unless_service_runs() {
         let (taken, at) = Address::At("127.0.0.1:0".parse().unwrap()).open().unwrap().unwrap();
         let finding = check(Address::At(at), false);
         assert_eq!((finding.outcome, finding.exit_code), (Outcome::Fault, 6));

@@ -42,7 +42,7 @@ mod tests {
     use crate::doctor::Outcome;
 
     #[test]
-    fn the_service_is_reported_from_its_files() {
+    fn service_state_is_read_from_files() {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = root.path().join(name);

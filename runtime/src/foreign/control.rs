@@ -9,7 +9,7 @@ const FIELDS: u32 = 40;
 /// The bytes are the file.
 ///
 /// # Panics
-/// If an accepted session differs by something that is no number, or what is written cannot be read again.
+/// If an accepted session differs by a value that is not finite, or cannot be parsed again once written.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Some(references) = control_history::parse(text) else { return false };

@@ -9,8 +9,8 @@ const FIELDS: u32 = 2000;
 /// The bytes are the file.
 ///
 /// # Panics
-/// If a figure that goes on from an accepted history drifts to or from something that is no number, or what is written
-/// cannot be read again.
+/// If a figure that continues an accepted history drifts to or from a value that is not finite, or the history cannot
+/// be parsed again once written.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Some(mut history) = drift_history::parse(text) else { return false };

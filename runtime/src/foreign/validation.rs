@@ -6,7 +6,7 @@ use bloodseg_statistics::Interval;
 /// The bytes are the file.
 ///
 /// # Panics
-/// If an accepted file corrects a count to something that is no count, or the interval does not hold the value.
+/// If an accepted file corrects a count to an invalid one, or the interval does not contain the value.
 pub fn meet(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Ok(validation) = Validation::parse(text) else { return false };

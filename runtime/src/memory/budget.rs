@@ -176,7 +176,7 @@ impl Budget {
     }
 }
 
-/// What a process holds before its models differs between commands by less than this; the needs that they report do not.
+/// The heap before the models differs between commands by less than this; rounded up to it, their reported needs agree.
 const PROCESS_STEP_BYTES: u64 = 256 * 1024;
 
 fn process_bytes(measured_bytes: u64) -> u64 {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_let_through_and_what_does_not_is_refused_with_the_table() {
+    fn needs_above_the_limit_are_refused_with_table() {
         assert_eq!(budget().total_bytes(), 15 << 20);
         budget().check(15.0, "x").unwrap();
         let error = budget().check(14.9, "x").unwrap_err();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_ends_with_the_sum() {
+    fn table_ends_with_the_sum() {
         let text = budget().to_string();
         assert_eq!(text.lines().count(), 5);
         assert!(text.lines().last().unwrap().ends_with("15360 KiB  15.0 MiB"), "{text}");

@@ -18,7 +18,7 @@ fn parse(status: &str, key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_line_is_found_and_others_are_refused() {
+    fn status_line_is_parsed() {
         let status = "Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t   1234 kB\nVmRSS:\t 7 kB\n";
         assert_eq!(super::parse(status, "VmHWM:"), Some(1234));
         assert_eq!(super::parse(status, "VmRSS:"), Some(7));
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_running_process_occupies_something() {
+    fn running_process_has_resident_memory() {
         assert!(super::peak_rss_kib().is_some_and(|kib| kib > 100));
     }
 }

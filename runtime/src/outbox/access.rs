@@ -102,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_broker_there_is_nothing() {
+    fn no_access_without_broker() {
         assert!(Access::of(&MqttSection::default()).unwrap().is_none());
     }
 
     #[test]
-    fn the_machines_name_is_made_one_that_a_box_may_have() {
+    fn host_name_is_converted_to_valid_box_name() {
         let access = Access::of(&section()).unwrap().unwrap();
         assert!(is_box_name(access.client_id.strip_prefix("bloodseg-").unwrap()), "{access:?}");
         assert_eq!(as_box_name("lab.2 b\u{e9}nch").as_deref(), Some("lab-2-b-nch"));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_one_line_of_a_file_and_is_shown_nowhere() {
+    fn password_is_one_line_of_a_file_and_never_printed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p");
         let section = MqttSection { password_file: Some(file.clone()), ..section() };

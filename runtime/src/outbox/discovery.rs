@@ -115,7 +115,7 @@ mod tests {
     };
 
     #[test]
-    fn each_sensor_has_a_message_that_names_device_value_and_presence() {
+    fn every_sensor_message_names_device_value_and_availability() {
         let section = MqttSection::default();
         let messages = messages(&Topics::new(&section.topic, "b-1", section.discovery()));
         // Presence and state are notes too.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn without_discovery_nothing_is_reported_and_the_longest_names_have_room() {
+    fn no_messages_without_discovery_and_longest_names_fit() {
         assert!(messages(&Topics::new("bloodseg", "b", None)).is_empty());
         let long = "a".repeat(MAX_MQTT_NAME_BYTES);
         for (_, text) in messages(&Topics::new(&long, &long, Some(&long))) {

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_read_back_and_is_not_written_too_often() {
+    fn mark_round_trips_and_writes_are_rate_limited() {
         let folder = tempfile::tempdir().unwrap();
         let mark = |frame_id| Mark { frame_id, run: 1, run_mark: i64::MIN, lost: u64::MAX, ended: false };
         let mut file = MarkFile::open(folder.path());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_counts_for_none_and_a_folder_that_cannot_be_written_ends_nothing() {
+    fn corrupt_mark_counts_as_missing_and_failed_write_is_not_fatal() {
         let folder = tempfile::tempdir().unwrap();
         for bytes in [&b""[..], b"\xff\xff", b"{}", b"{\"frame_id\":\"x\"}", &[b'['; 1 << 20]] {
             std::fs::write(folder.path().join(FILE), bytes).unwrap();

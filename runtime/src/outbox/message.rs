@@ -147,7 +147,7 @@ pub(super) fn lost(box_name: &str, gap: Gap, before: &Entry, lost_in_all: u64) -
     json(&Lost { box_name, lost: gap.frames, lost_in_all, why: "deleted before they could be sent", before })
 }
 
-/// What the frames of the sample come to; none before a frame was counted.
+/// The count of the sample; its figures are `None` before a frame was counted.
 #[derive(Serialize)]
 struct Count<'a> {
     sample: Option<&'a str>,
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_has_the_count_of_the_sample_with_its_interval_and_what_drifted() {
+    fn state_has_sample_count_with_interval_and_drifted_figures() {
         let mut drifted = [false; 7];
         drifted[0] = true;
         let answer = Answer { sample: Some("S-1".into()), summary: summary(), drifted, ..Answer::default() };
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_tells_its_measures_with_their_units() {
+    fn frame_message_has_measures_with_units() {
         let value: Value = serde_json::from_str(&frame("b", &entry())).unwrap();
         assert_eq!(
             (&value["run"], &value["frame"], &value["cells"], &value["box"]),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_reported_where_they_are_known() {
+    fn kinds_are_reported_if_known_else_null() {
         let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
         let known = Entry { kinds: [Some(8), Some(1), Some(4)], ..entry() };
         for value in
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_texts_have_room() {
+    fn longest_messages_fit_size_limit() {
         let wild = "\u{1}".repeat(5000);
         let entry = Entry { source: wild.clone(), image: wild.clone(), verdict: wild, ..entry() };
         let long = "a".repeat(MAX_MQTT_NAME_BYTES);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_without_a_frame_has_nulls() {
+    fn state_without_a_frame_has_nulls() {
         let value: Value =
             serde_json::from_str(&state("b", State::Starting, None, &Answer::default(), None, 0)).unwrap();
         assert_eq!(
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_has_no_number_of_cells_where_they_were_not_counted() {
+    fn state_has_null_cells_for_uncounted_frame() {
         let message = |entry: &Entry| -> Value {
             serde_json::from_str(&state("b", State::Running, Some(entry), &Answer::default(), Some(0), 0)).unwrap()
         };

@@ -73,7 +73,7 @@ impl Notes {
     }
 
     #[cfg(test)]
-    pub(super) fn is_under_way(&self, topic: &str) -> bool {
+    pub(super) fn is_in_flight(&self, topic: &str) -> bool {
         self.sent && self.waiting.front().is_some_and(|note| note.topic == topic)
     }
 }

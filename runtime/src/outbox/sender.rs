@@ -1,14 +1,14 @@
 //! The logic of the outbox, step by step: independent of threads, with time as an argument.
 //!
 //! ```text
-//!            the line is open
-//!   away ──────────────────────▶ up: looks into the records, sends, listens
+//!            connected
+//!   away ──────────────────────▶ up: reads the records, sends, receives
 //!    ▲  1 s, 2 s .. 60 s          │
-//!    └────────────────────────────┘ it broke, or nothing is acknowledged for long, or the broker talks nonsense
+//!    └────────────────────────────┘ connection lost, no acknowledgement for too long, or protocol violation
 //! ```
 //!
 //! The mark moves when the broker has completed a message and all before it. So a broker that is unreachable for a day
-//! costs nothing but the space that the records have anyway.
+//! costs no space beyond that of the records.
 
 mod leave;
 
@@ -35,7 +35,7 @@ use crate::{
 };
 use bloodseg_clock::{Clock, back_off::pause};
 
-/// What was sent.
+/// Frames by what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames that the broker acknowledged.

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_is_waited_for_once() {
+    fn each_id_is_completed_once() {
         let mut sweep = Sweep::default();
         assert!(sweep.is_over() && !sweep.completed(1));
         sweep.begin();

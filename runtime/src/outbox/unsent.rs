@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_in_order_with_the_mean_of_their_whole_cells() {
+    fn frames_are_read_in_order_with_mean_cell_diameter() {
         let folder = tempfile::tempdir().unwrap();
         let (connection, run) = database(folder.path());
         for number in 1..=5 {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_retention_took_is_a_gap() {
+    fn frames_deleted_by_retention_are_a_gap() {
         let folder = tempfile::tempdir().unwrap();
         let (connection, run) = database(folder.path());
         for number in 1..=9 {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_holds_for_its_own_records_alone() {
+    fn mark_is_used_only_with_its_own_records() {
         let folder = tempfile::tempdir().unwrap();
         let (connection, run) = database(folder.path());
         for number in 1..=9 {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollback_journal_is_not_read_and_other_records_are_noticed() {
+    fn rejects_rollback_journal_and_detects_replaced_records() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(store::FILE);
         let (connection, _) = database(folder.path());

@@ -1,7 +1,7 @@
 //! Messages in flight: in order, each in its stage, of bounded number.
 //!
 //! ```text
-//!   waiting ──sent──▶ sent ──received──▶ received ──completed──▶ completed: it leaves when all before it have
+//!   waiting ──sent──▶ sent ──received──▶ received ──completed──▶ completed: removed once all before it are
 //! ```
 //!
 //! The packet id of a message follows from its number in the records, so that a run which resumes after a crash sends it
@@ -137,19 +137,19 @@ mod tests {
     }
 
     #[test]
-    fn no_two_messages_under_way_have_one_number() {
+    fn messages_in_flight_have_distinct_ids() {
         let mut window = Window::default();
         let most = MQTT_WINDOW as i64;
         assert!((5..5 + most).all(|id| window.push(item(id))) && window.room() == 0);
         assert!(!window.push(item(5 + most)));
         let mut window = Window::default();
-        // After a gap: it stays alone until those before it are gone.
+        // After a gap: a message that would share an id waits until earlier ones are removed.
         assert!(window.push(item(5)) && !window.push(item(5 + most)) && window.push(item(4 + most)));
         assert!(window.items.iter().all(|(item, _)| (1..NOTE_ID).contains(&item.id())));
     }
 
     #[test]
-    fn a_message_leaves_in_order_and_no_acknowledgement_out_of_its_order_counts() {
+    fn messages_complete_in_order_and_ignore_unexpected_acknowledgements() {
         let mut window = Window::default();
         assert!(window.push(item(0)) && window.push(item(1)));
         assert!(!window.received(1), "it is not sent yet");

@@ -1,7 +1,7 @@
 //! The contents of the page, as last published by the analysis.
 //!
-//! The analysis copies into memory that is allocated with its first frame, and only if the lock is free: a reader that is
-//! copying costs the page a frame (counted), and the run nothing.
+//! The analysis copies into memory that is allocated with its first frame, and only if the lock is free: while a reader
+//! is copying, the page skips a frame (counted), and the run is not delayed.
 
 use std::{
     collections::VecDeque,
@@ -174,7 +174,7 @@ pub struct Board {
     pub recent: Arc<RecentCells>,
     /// When the numbers were last requested, milliseconds of the run, plus one; 0 before the first time.
     asked: AtomicU64,
-    /// Whether they were requested since the run came to its end.
+    /// Whether they were requested since the run ended.
     asked_at_end: AtomicBool,
 }
 
@@ -191,8 +191,8 @@ impl Board {
         self.asked_at_end.fetch_or(has_ended, Relaxed);
     }
 
-    /// Whether a browser that has not seen the end is watching: the numbers were requested within `recent` before `now`, and not
-    /// since the run ended.
+    /// Whether a browser that has not seen the end is watching: the numbers were requested within `recent` before
+    /// `now`, and not since the run ended.
     pub fn is_watched(&self, now: Duration, recent: Duration) -> bool {
         let asked = self.asked.load(Relaxed).checked_sub(1).map(Duration::from_millis);
         !self.asked_at_end.load(Relaxed) && asked.is_some_and(|asked| now.saturating_sub(asked) <= recent)
@@ -208,7 +208,7 @@ impl Board {
         self.models.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Empty.
+    /// An empty board.
     pub fn new() -> Self {
         Self {
             shown: Mutex::new(Shown {
@@ -445,7 +445,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_published_is_read() {
+    fn published_frame_is_read_back() {
         let board = Board::new();
         assert!(board.read().numbers.is_none() && board.published() == 0);
         publish(&board, 7, 64, 32);
@@ -462,7 +462,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn who_watches_is_waited_for_until_the_end_was_seen() {
+    fn is_watched_by_recent_requests_until_end_is_seen() {
         let (board, recent, now) = (Board::new(), Duration::from_secs(5), Duration::from_secs(60));
         assert!(!board.is_watched(now, recent), "nobody came");
         board.ask(Duration::from_secs(10), false);
@@ -474,7 +474,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn kinds_are_counted_where_they_are_known_and_platelets_apart() {
+    fn known_kinds_are_counted_and_platelets_are_separate() {
         let board = Board::new();
         publish(&board, 1, 64, 32);
         assert_eq!((board.kinds(), board.read().numbers.unwrap().counts.platelets), (None, None));
@@ -494,7 +494,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frame_knows_how_long_after_another_it_came() {
+    fn frames_have_interval_since_previous_frame() {
         let board = Board::new();
         let interval = || board.read().numbers.and_then(|numbers| numbers.interval);
         publish(&board, 3, 2, 2);
@@ -504,7 +504,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_reader_costs_the_page_a_frame_and_the_run_nothing() {
+    fn locked_board_skips_a_frame_without_blocking() {
         let board = Board::new();
         publish(&board, 1, 8, 8);
         let held = board.shown.lock().unwrap();
@@ -516,7 +516,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn large_pictures_are_thinned_to_what_the_budget_says() {
+    fn large_pictures_are_subsampled_to_budgeted_size() {
         let board = Board::new();
         for (width, height) in [(64, 64), (640, 480), (193, 5), (1, 1)] {
             publish(&board, 1, width, height);
@@ -534,7 +534,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_trend_forgets_the_oldest() {
+    fn trend_drops_oldest_frames() {
         let board = Board::new();
         for number in 1..=MAX_PAGE_TREND_LEN as u64 + 3 {
             publish(&board, number, 2, 2);

@@ -50,7 +50,7 @@ impl Default for Diameters {
 }
 
 impl Diameters {
-    /// Empty.
+    /// An empty histogram.
     pub fn new() -> Self {
         let frames = Box::new([[0; PAGE_DIAMETER_BINS]; MAX_PAGE_DIAMETER_FRAMES]);
         Self { in_um: None, is_estimated: false, frames, next: 0, sum: [0; PAGE_DIAMETER_BINS] }
@@ -105,10 +105,10 @@ mod tests {
     use crate::page::history::tests::cell;
 
     #[test]
-    fn the_oldest_frame_goes_when_a_new_one_comes() {
+    fn new_frame_replaces_oldest_in_histogram() {
         let scaled = Scaled::as_it_is(Some(2.0), PitchSource::Given);
         let mut diameters = Diameters::new();
-        // 16 px of the super-resolved grid are 4 px of the sensor are 8 um: bin 16.
+        // 16 px of the super-resolved grid are 4 px of the sensor, which are 8 um: bin 16.
         let mut invented = cell(4, 16.0, false);
         invented.consistency.offset_levels = 200.0;
         diameters.add(&[cell(1, 16.0, false), cell(2, 16.0, true), cell(3, 1e9, false), invented], &scaled);
@@ -125,13 +125,13 @@ mod tests {
             (counts[1], counts.iter().sum::<u32>()),
             (MAX_PAGE_DIAMETER_FRAMES as u32, MAX_PAGE_DIAMETER_FRAMES as u32)
         );
-        // Without a pitch there is nothing to add to micrometres.
+        // A frame without a pitch is skipped.
         diameters.add(&[cell(1, 1.0, false)], &Scaled::default());
         assert_eq!(diameters.histogram().counts, counts);
     }
 
     #[test]
-    fn the_first_frame_decides_on_the_unit() {
+    fn first_frame_determines_unit() {
         let mut diameters = Diameters::new();
         assert_eq!(diameters.histogram().unit, "px");
         diameters.add(&[cell(1, 16.0, false)], &Scaled::default());

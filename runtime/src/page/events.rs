@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_few_seats_and_they_come_back() {
+    fn seats_are_limited_and_released_on_drop() {
         let taken = Arc::default();
         let seats: Vec<Option<Seat>> = (0..MAX_PAGE_STREAMS + 3).map(|_| Seat::take(&taken)).collect();
         assert_eq!(seats.iter().flatten().count(), MAX_PAGE_STREAMS);

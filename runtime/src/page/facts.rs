@@ -54,7 +54,7 @@ impl From<&Manifest> for ModelCard {
 pub struct Facts {
     /// Name of the source.
     pub source: String,
-    /// One line on it.
+    /// Its one-line description.
     pub source_words: String,
     /// Start of the run, UTC.
     pub started_utc: String,

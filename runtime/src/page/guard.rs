@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_the_name_decides_and_with_one_the_token() {
+    fn host_name_is_checked_without_token_and_token_with_one() {
         let local = Asked { path: "/", host: Some("localhost:8571"), ..Asked::default() };
         let foreign = Asked { host: Some("evil.example"), ..local };
         assert_eq!(judge(&local, None), Answer::Go);
@@ -175,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_request_passes_without_the_token(text in ".{0,64}", which in 0..4) {
+        fn no_request_passes_without_token(text in ".{0,64}", which in 0..4) {
             prop_assume!(!text.contains(SECRET));
             let mut asked = Asked { path: "/api/latest", host: Some("localhost"), ..Asked::default() };
             match which {

@@ -144,7 +144,7 @@ impl Default for RecentCells {
 }
 
 impl RecentCells {
-    /// None yet.
+    /// No cells yet.
     pub fn new() -> Self {
         let ring = Ring { cells: vec![None; MAX_PAGE_CELLS_KEPT].into(), next: 0, latest: 0 };
         Self { ring: Mutex::new(ring), skipped: AtomicU64::new(0) }
@@ -262,7 +262,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn cells_come_in_whole_frames_page_after_page() {
+    fn polling_returns_cells_in_whole_frames() {
         let recent = RecentCells::new();
         for frame in 1..=10 {
             recent.note(frame, &many(100), &Scaled::as_it_is(Some(2.0), PitchSource::Given));
@@ -278,7 +278,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_reader_who_asks_on_gets_every_cell_of_crowded_frames_once() {
+    fn polling_returns_every_cell_of_crowded_frames_once() {
         for frames in [&[500, 600, 500][..], &[600, 500, 600], &[500, 600, 1, 1024], &[4000], &[1, 4000, 1], &[512; 7]]
         {
             let recent = RecentCells::new();
@@ -302,7 +302,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frame_that_goes_on_says_so() {
+    fn split_frame_is_flagged_as_cut() {
         let recent = RecentCells::new();
         recent.note(1, &many(500), &Scaled::default());
         recent.note(2, &many(600), &Scaled::default());
@@ -313,7 +313,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_full_ring_forgets_whole_frames() {
+    fn full_ring_drops_whole_frames() {
         let recent = RecentCells::new();
         let frames = MAX_PAGE_CELLS_KEPT as u64 / 100 + 5;
         for frame in 1..=frames {
@@ -327,7 +327,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn who_writes_waits_for_no_reader() {
+    fn note_skips_cells_while_reader_holds_lock() {
         let recent = RecentCells::new();
         let held = recent.ring.lock().unwrap();
         recent.note(1, &many(3), &Scaled::default());

@@ -25,9 +25,9 @@ pub struct Latest<'a> {
     run: RunNow<'a>,
     /// Name of the sample under the lens.
     sample: Option<String>,
-    /// What its frames come to; none before a frame was counted.
+    /// Its counts; `None` before a frame was counted.
     answer: Option<Summary>,
-    /// The mean per field as a person would have counted it; none without a validation.
+    /// The mean per field as a person would have counted it; `None` without a validation.
     corrected: Option<Correction>,
     /// Measured figures that have drifted from their history.
     drifted: Vec<&'static str>,
@@ -60,7 +60,7 @@ struct FrameNow {
     interval_ms: Option<u64>,
     size_px: [u32; 2],
     sr_size_px: [u32; 2],
-    /// Of the input.
+    /// Pitch of the input.
     um_per_px: Option<f64>,
     um_per_px_low: Option<f64>,
     um_per_px_high: Option<f64>,

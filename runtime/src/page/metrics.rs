@@ -230,7 +230,7 @@ mod tests {
     use bloodseg_vision::cells::Kind;
 
     #[test]
-    fn a_frame_that_is_not_counted_has_no_number_of_cells() {
+    fn uncounted_frame_has_no_cell_metrics() {
         let site = Arc::new(site());
         let publish = |number, counted| {
             let (frame, analysis) = frame(number, 8, 8);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_have_series_of_their_own_once_a_model_tells_them() {
+    fn kinds_have_their_own_series_once_reported() {
         let site = Arc::new(site());
         let (frame, mut analysis) = frame(1, 8, 8);
         analysis.cells[0].kind = Kind::Platelet;

@@ -38,7 +38,7 @@ use history::History;
 /// Everything that the routes read.
 #[derive(Debug)]
 pub struct Site {
-    /// What does not change while the run goes on.
+    /// Facts that do not change during the run.
     pub facts: Facts,
     /// The contents published by the analysis.
     pub board: Arc<Board>,

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tile_takes_little_and_no_frame_takes_much() {
+    fn page_memory_is_bounded_for_small_and_large_frames() {
         assert!(bytes(64, 64, 3 * 64 * 64) < 7 << 20, "{}", bytes(64, 64, 3 * 64 * 64));
         assert!(bytes(1024, 1024, 3 << 20) < 40 << 20, "{}", bytes(1024, 1024, 3 << 20));
     }

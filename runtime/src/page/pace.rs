@@ -38,13 +38,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_now_and_then_never_waits() {
+    fn requests_at_the_allowed_rate_never_wait() {
         let pace = Pace::default();
         assert!((0..10_000).all(|at| pace.wait(STEP * at) == Duration::ZERO));
     }
 
     #[test]
-    fn busy_readers_are_held_to_the_pace() {
+    fn busy_clients_are_limited_to_the_rate() {
         let pace = Pace::default();
         // Each connection sends its next request as soon as it is answered.
         let mut free = [Duration::ZERO; MAX_PAGE_CONNECTIONS];
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn who_hangs_up_keeps_nobody_waiting_for_long() {
+    fn disconnected_clients_delay_others_only_briefly() {
         let pace = Pace::default();
         (0..100_000).for_each(|_| {
             pace.wait(Duration::ZERO);

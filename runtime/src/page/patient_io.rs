@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_reads_nothing_is_given_up() {
+    fn write_to_stalled_client_times_out() {
         let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let _reader = listener.accept().unwrap();

@@ -206,7 +206,7 @@ mod tests {
     use bloodseg_vision::pictures::{looks, outlined};
 
     #[test]
-    fn pictures_are_those_of_the_records() {
+    fn pictures_match_records() {
         let board = Board::new();
         let gallery = Gallery::default();
         assert_eq!(gallery.png(&board, Which::Sr, None), Err(Missing::NotYet));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_drawn_as_in_the_records() {
+    fn kinds_are_drawn_as_in_records() {
         let board = Board::new();
         let (frame, mut analysis) = frame(1, 16, 12);
         analysis.cells[0].kind = Kind::Platelet;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn three_pictures_belong_together_while_frames_come() {
+    fn held_frame_serves_all_pictures_while_frames_arrive() {
         let board = Board::new();
         let gallery = Gallery::default();
         publish(&board, 1, 8, 8);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_never_of_another_frame_than_the_one_asked_for() {
+    fn never_returns_picture_of_another_frame() {
         let board = Board::new();
         let gallery = Gallery::default();
         for number in 1..=3 {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_pictures_of_a_viewer_are_of_one_frame_while_others_come() {
+    fn viewer_gets_numbers_and_pictures_of_the_same_frame() {
         let (board, gallery) = (Board::new(), Gallery::default());
         let at = |ms: u64| Duration::from_millis(ms);
         let hold = |viewer, now| gallery.hold(&board, viewer, now).numbers.map(|numbers| numbers.frame);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_takes_no_more_than_its_pixels_and_the_slack() {
+    fn png_of_noise_fits_pixels_plus_slack() {
         let board = Board::new();
         let (frame, mut analysis) = frame(1, 64, 64);
         let noise = bloodseg_vision::model::golden::input(5, analysis.sr.as_raw().len());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn only_three_names_are_pictures() {
+    fn only_known_picture_names_are_accepted() {
         assert_eq!(Which::by_name("latest.overlay.png"), Some(Which::Overlay));
         for name in ["", "latest.png", "../latest.sr.png", "LATEST.SR.PNG"] {
             assert_eq!(Which::by_name(name), None);

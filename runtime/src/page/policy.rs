@@ -73,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_one_file_without_foreign_hosts() {
+    fn page_is_one_file_without_external_hosts() {
         assert_eq!(PAGE.matches("<script>").count() + PAGE.matches("<style>").count(), 2);
         assert!(!between(PAGE, "<script>", "</script>").is_empty() && !between(PAGE, "<style>", "</style>").is_empty());
         let foreign: Vec<&str> = PAGE.lines().filter(|line| line.contains("//") && line.contains("http")).collect();
-        // The name of a vocabulary is not an address that is fetched.
+        // An XML namespace is not fetched.
         assert!(foreign.iter().all(|line| line.contains("http://www.w3.org/2000/svg")), "{foreign:?}");
         for forbidden in [" style=", " onclick=", "javascript:", "innerHTML", "eval("] {
             assert!(!PAGE.contains(forbidden), "{forbidden}: the policy would block it, or should");

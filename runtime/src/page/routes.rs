@@ -105,7 +105,7 @@ fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
-/// The connection ends with it: further data on it is not read.
+/// An error response that closes the connection: further data on it is not read.
 fn refusal(status: StatusCode, why: &'static str) -> Response {
     (status, [(CONNECTION, "close")], format!("{why}\n")).into_response()
 }
@@ -155,7 +155,7 @@ async fn healthz(State(desk): State<Desk>) -> Response {
     (status, json(&Health { ok, state: state.name() })).into_response()
 }
 
-/// In OpenMetrics if the client accepts it, otherwise in the text format that every reader knows.
+/// In OpenMetrics if the client accepts it, otherwise in the text format that every client supports.
 async fn metrics_text(State(desk): State<Desk>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     match metrics::text(&desk.site) {

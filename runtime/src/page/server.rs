@@ -72,7 +72,7 @@ impl Server {
             .spawn(move || {
                 give_way();
                 runtime.spawn(accept(listener, Arc::new(site)));
-                // Whether it was sent or dropped: it is over.
+                // Sent or dropped: either way, stop.
                 let _ = runtime.block_on(stopped);
             })
             .map_err(fault)?;

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reported_is_what_is_asked_for_next() {
+    fn since_round_trips_and_rejects_invalid_text() {
         for (since, text) in [(Since::frame(7), "7"), (Since::cell(7, 512), "\"7.512\"")] {
             assert_eq!(serde_json::to_string(&since).unwrap(), text);
             assert_eq!(text.trim_matches('"').parse::<Since>().unwrap(), since);

@@ -1,4 +1,4 @@
-//! Durations of the stages as cumulative histograms: atomics, so that nobody waits.
+//! Durations of the stages as cumulative histograms: atomics, so that nothing blocks.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_time_is_in_one_bucket_and_in_the_sum() {
+    fn each_time_counts_in_one_bucket_and_the_sum() {
         let histograms = StageHistograms::default();
         for total_ms in [0.5, 1.0, 1.5, 9000.0] {
             histograms.add(&StageTimes { total_ms, ..StageTimes::default() });

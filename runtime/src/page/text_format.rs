@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_and_infos_are_named_as_their_samples_are() {
+    fn counters_and_infos_are_named_like_their_samples() {
         let text = "# HELP a_frames Frames.\n# TYPE a_frames counter\na_frames_total{kind=\"x # y\"} 3\n\
                     # HELP a_about What runs.\n# TYPE a_about info\na_about_info{version=\"1\"} 1\n\
                     # HELP a_age_seconds Age.\n# TYPE a_age_seconds gauge\n# UNIT a_age_seconds seconds\na_age_seconds 0.5\n# EOF\n";
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn openmetrics_is_for_those_who_ask_for_it() {
+    fn openmetrics_requires_accept_header() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
         assert!(wants_openmetrics(Some(prometheus)));
         for other in [None, Some("*/*"), Some("text/plain"), Some("text/html,application/xml")] {

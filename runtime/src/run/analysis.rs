@@ -24,8 +24,7 @@ pub trait Analyst: Send + fmt::Debug {
     /// Analyses a frame, and returns whether its cells were counted.
     ///
     /// # Errors
-    /// One of [`ErrorKind::Input`] refuses only this frame. After any other error the analyst is unusable and a new one
-    /// is made.
+    /// [`ErrorKind::Input`] rejects only this frame. After any other error the analyst is unusable and is replaced.
     fn analyse(&mut self, frame: &Frame) -> Result<(&Analysis, bool)>;
 
     /// The sample of the frame that was analysed last.
@@ -78,8 +77,8 @@ impl Work for Analysing {
         if !self.shared.turn(Stage::Analysis, self.generation) {
             return Step::Retired;
         }
-        // Recorded frames are analysed no faster than their records are written; with a live source the analysis goes on,
-        // and the oldest record is not kept.
+        // Recorded frames are analysed no faster than their records are written; with a live source the analysis
+        // continues, and the oldest record is not kept.
         if self.shared.pacing == Pacing::Lossless && !self.shared.records.room_within(patience) {
             return Step::Again;
         }
@@ -101,7 +100,7 @@ impl Work for Analysing {
             Err(error) if error.kind() == ErrorKind::Input => {
                 self.shared.put_down(false);
                 let refused = Message::Refused(frame.number, frame.name.to_string(), error.to_string());
-                // Of many frames refused in a row, not every one is reported.
+                // Not every one of many consecutive refusals is reported.
                 let _ = self.shared.records.offer(refused);
                 Step::Again
             }

@@ -1,16 +1,16 @@
-//! What the frames of a run come to so far, for everything that publishes it.
+//! The counts of a run so far, for everything that publishes them.
 
 use bloodseg_records::{count::Summary, validation::Correction};
 use bloodseg_statistics::drift::Figure;
 
-/// What the frames of the sample under the lens come to.
+/// The counts of the sample under the lens.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
-    /// Name of the sample, where one is named.
+    /// Name of the sample, if it has one.
     pub sample: Option<String>,
-    /// The counts; none before a frame was counted.
+    /// The counts; `None` before a frame was counted.
     pub summary: Option<Summary>,
-    /// The mean per field as a person would have counted it; none without a validation.
+    /// The mean per field as a person would have counted it; `None` without a validation.
     pub corrected: Option<Correction>,
     /// Which of [`Figure::ALL`] have drifted from their history.
     pub drifted: [bool; Figure::ALL.len()],

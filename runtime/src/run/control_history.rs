@@ -16,7 +16,7 @@ pub fn text(references: &References) -> String {
     text
 }
 
-/// The sessions in a text; none if it is something else, or has a session that no values lead to.
+/// The sessions in a text; `None` if it is invalid, or has an impossible session.
 pub fn parse(text: &str) -> Option<References> {
     let references: References = serde_json::from_str(text).ok()?;
     let is_sound = |session: &Session| session.is_enough() && session.is_sound();

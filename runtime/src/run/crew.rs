@@ -36,10 +36,10 @@ pub trait Crew: fmt::Debug {
     /// Gives a stage its work. The previous worker has been retired.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system gives no thread.
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) if the system cannot create a thread.
     fn start(&mut self, stage: Stage, work: Box<dyn Work>) -> Result<()>;
 
-    /// Forgets the worker of a stage.
+    /// Abandons the worker of a stage.
     fn leave_behind(&mut self, stage: Stage);
 
     /// How the work of a stage ended; returned once.

@@ -19,7 +19,7 @@ pub fn text(history: &History) -> String {
     text
 }
 
-/// The history in a text; none if it is no list of numbers. Figures whose numbers cannot be a state start again.
+/// The history in a text; `None` if it is not a list of numbers. Figures with an impossible state start over.
 pub fn parse(text: &str) -> Option<History> {
     // NaN is null in JSON.
     let parsed: Vec<Vec<Option<f64>>> = serde_json::from_str(text).ok()?;

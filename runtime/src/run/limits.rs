@@ -14,7 +14,7 @@ pub const EVENT_QUEUE_LEN: usize = 16;
 /// Records whose memory is reused: those that wait, the one being filled, and the one being written.
 pub const RECORD_POOL_LEN: usize = RECORD_QUEUE_LEN + 2;
 
-/// Longest time that a thread waits for its neighbour or its source before it gives a sign of life.
+/// Longest time that a thread waits for its neighbour or its source before it reports that it is alive.
 pub const MAX_NAP: Duration = Duration::from_secs(1);
 
 /// Time between two checks of the stages by the supervisor.
@@ -42,19 +42,19 @@ pub const MIN_RESTART: Duration = Duration::from_millis(500);
 /// Longest delay before a restart.
 pub const MAX_RESTART: Duration = Duration::from_secs(30);
 
-/// A stage that ran well for this long starts again with a clean record.
+/// A stage that ran well for this long has its failures forgotten.
 pub const RESTART_FORGIVEN: Duration = Duration::from_secs(60);
 
 /// Restarts in a row after which a failing analysis or recorder is given up.
 pub const MAX_RESTARTS_IN_VAIN: u32 = 5;
 
-/// This many refused frames in a row are a state of their own.
+/// This many consecutive refused frames degrade the run.
 pub const REFUSED_IN_A_ROW: u64 = 8;
 
 /// This many unreadable frames in a row are reported one by one; after that, only when their number has doubled.
 pub const LOGGED_IN_A_ROW: u64 = 8;
 
-/// Minimum time between two signs of life to the service manager.
+/// Minimum time between two watchdog notifications.
 pub const MIN_WATCHDOG: Duration = Duration::from_millis(500);
 
 /// `WatchdogSec` of the service, for the assertions below.
@@ -64,7 +64,7 @@ pub const WATCHDOG: Duration = Duration::from_secs(60);
 pub const MAX_STOP_TIME: Duration = Duration::from_secs(10);
 
 /// Longest time that records may make no progress, once all frames are analysed, before a run ends without them: the
-/// tables are written in one go.
+/// tables are written all at once.
 pub const MAX_RECORDS_END: Duration = Duration::from_secs(120);
 
 /// Bytes of a thread's stack that are touched, as assumed by `budget`.

@@ -101,7 +101,7 @@ pub enum Signal {
 }
 
 /// Makes the stages, at the start and whenever one has to be remade. Each is made on its own thread, since opening a
-/// camera or a disk may hang. Failed attempts are repeated.
+/// camera or a disk may hang. Failed attempts are retried.
 pub trait Makers: fmt::Debug {
     /// Opens the source; its errors are those of the source.
     fn source(&mut self) -> Making<Box<dyn FrameSource>>;
@@ -156,7 +156,7 @@ impl<'a, C: Crew> Run<'a, C> {
             stopping_since: None,
             waiting: None,
         };
-        // The last stages first: a frame must not arrive before someone waits for it.
+        // The last stages first: a frame must not arrive before its consumer is ready.
         for stage in [Stage::Records, Stage::Analysis] {
             let generation = shared.hand_over(stage);
             // On this thread: the caller gets the error directly.

@@ -1,10 +1,10 @@
-//! The signs of life of the stages.
+//! Heartbeats of the stages.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::state::Stage;
 
-/// The sign of life of one stage.
+/// The heartbeat of one stage.
 #[derive(Debug, Default)]
 struct Pulse {
     /// Number of the stage's current thread.
@@ -12,7 +12,7 @@ struct Pulse {
     turns: AtomicU64,
 }
 
-/// Those of all stages.
+/// The heartbeats of all stages.
 #[derive(Debug, Default)]
 pub struct Pulses([Pulse; Stage::ALL.len()]);
 
@@ -22,7 +22,7 @@ impl Pulses {
         self.of(stage).generation.fetch_add(1, Relaxed) + 1
     }
 
-    /// Records a sign of life of thread `generation` of `stage`, and returns whether it is still the current one.
+    /// Records a heartbeat of thread `generation` of `stage`, and returns whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         let counts = self.counts_on(stage, generation);
         if counts {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_was_replaced_gives_no_sign_of_life() {
+    fn replaced_thread_does_not_count_turns() {
         let pulses = Pulses::default();
         let first = pulses.hand_over(Stage::Analysis);
         assert!(pulses.turn(Stage::Analysis, first));

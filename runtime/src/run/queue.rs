@@ -1,5 +1,5 @@
-//! The bounded queues between the stages: their memory is allocated at the start, and what arrives too fast is dropped
-//! and counted, never piled up.
+//! The bounded queues between the stages: their memory is allocated at the start, and excess items are dropped and
+//! counted.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_queue_drops_the_oldest_and_counts() {
+    fn live_queue_drops_oldest_and_counts_it() {
         let queue = Numbers::new();
         for number in 1..=10 * LEN {
             queue.push(number, Pacing::Live);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lossless_queue_keeps_every_item_in_order() {
+    fn lossless_queue_keeps_every_item_in_order() {
         let queue = Numbers::new();
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_an_item_nor_room_is_waited_for_for_ever() {
+    fn waits_for_items_and_room_are_bounded() {
         let queue = Numbers::new();
         assert!(matches!(queue.pop_within(Duration::from_millis(1)), Popped::Nothing));
         for number in 0..LEN {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_queue_frees_who_waits_and_counts_what_is_lost() {
+    fn abandoned_queue_unblocks_waiters_and_counts_dropped_items() {
         let queue = Numbers::new();
         std::thread::scope(|scope| {
             let pusher = scope.spawn(|| {

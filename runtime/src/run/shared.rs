@@ -100,7 +100,7 @@ impl Shared {
         self.pulses.hand_over(stage)
     }
 
-    /// Records a sign of life of thread `generation` of `stage`, and returns whether it is still the current one.
+    /// Records a heartbeat of thread `generation` of `stage`, and returns whether it is still the current one.
     pub fn turn(&self, stage: Stage, generation: u32) -> bool {
         self.pulses.turn(stage, generation)
     }
@@ -207,7 +207,7 @@ impl Shared {
         }
     }
 
-    /// What waits for a recorder that does not return is not kept.
+    /// Counts what waits for a recorder that does not return as not kept.
     pub(super) fn give_up_records(&self) {
         self.records.close();
         while let Some(message) = self.records.take() {
@@ -240,7 +240,7 @@ mod tests {
     use bloodseg_clock::SystemClock;
 
     #[test]
-    fn what_is_pushed_out_counts_as_not_kept_where_it_is_a_frame() {
+    fn frames_pushed_out_of_record_queue_count_as_not_kept() {
         let shared = Shared::new(Arc::default(), Arc::new(SystemClock::start()), Pacing::Live);
         assert!(shared.records.offer(Message::Refused(1, String::new(), String::new())));
         for number in 0..RECORD_QUEUE_LEN as u64 {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_frames_are_counted_once_they_are_and_never_less() {
+    fn kept_frames_are_counted_once_when_written() {
         let shared = Shared::new(Arc::default(), Arc::new(SystemClock::start()), Pacing::Live);
         let mut seen = Vec::new();
         // Whether each was kept; the last is reported twice, as by a thread that returns late.

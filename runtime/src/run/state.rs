@@ -1,4 +1,4 @@
-//! What a run is in: the states, and what they mean to a person who looks at the box.
+//! The states of a run, and what they mean to its operator.
 //!
 //! ```text
 //!              every stage has moved

@@ -1,14 +1,14 @@
-//! The supervisor of the stages: at each tick it gets what they did, and returns what is to be done. It knows no
-//! threads and no clock, so that a test can cover years.
+//! The supervisor of the stages: at each tick it gets what they did, and returns what is to be done. It uses no threads
+//! and no clock, so that a test can cover years.
 //!
 //! - A stage that failed is restarted, with a longer delay each time it fails again.
-//! - A capture that stalls is abandoned (its thread may hang in a driver for ever), and another one starts beside it.
+//! - A capture that stalls is abandoned (its thread may hang in a driver forever), and another one starts beside it.
 //! - An analysis that stalls cannot be abandoned, since the budget holds its memory only once: the run is given up, and
 //!   the service manager restarts it.
 //! - Records that stall wait for their disk: the run continues without them.
-//! - The watchdog is notified only after the analysis made progress, and the capture made progress or is being restarted. If
-//!   the restarted capture hangs too, page and records go on, but after a while the watchdog starves, and a service
-//!   manager restarts the process.
+//! - The watchdog is notified only after the analysis made progress, and the capture made progress or is being
+//!   restarted. If the restarted capture hangs too, page and records continue, but after a while the watchdog starves,
+//!   and a service manager restarts the process.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ impl Supervisor {
             watched.turns != watched.fed_turns || seen[stage as usize].life == Life::Finished
         };
         let capture = &self.stages[Stage::Capture as usize];
-        // A stage that hangs and cannot be replaced keeps hanging: the watchdog of the process may help it.
+        // A stage that hangs and cannot be replaced keeps hanging: the watchdog may restart the process.
         let hopeful = now.saturating_sub(capture.moved_at) < CAPTURE_HOPELESS;
         let helped = capture.retry_at.is_some() || (capture.tries > 0 && hopeful);
         if !(moved(Stage::Analysis) && (moved(Stage::Capture) || helped)) {

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_counts_once_and_many_refused_in_a_row_are_reported() {
+    fn frame_counts_once_and_consecutive_refusals_are_reported() {
         let tally = Tally::default();
         for _ in 0..REFUSED_IN_A_ROW {
             assert_eq!(tally.problem(), None);

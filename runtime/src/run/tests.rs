@@ -1,4 +1,4 @@
-//! Runs with sources, analyses and records that are made up: with threads, and in virtual time.
+//! Runs with fake sources, analysts and recorders: with threads, and in virtual time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

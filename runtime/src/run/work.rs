@@ -18,7 +18,7 @@ pub enum Step {
     Finished(Option<Ended>),
     /// It cannot continue: it has to be remade.
     Broke(Error),
-    /// It could not be made; that is tried again.
+    /// It could not be made; this is retried.
     Unmade(Error),
     /// Another thread has taken over.
     Retired,
@@ -43,7 +43,7 @@ pub(super) struct ToBeMade {
 }
 
 impl ToBeMade {
-    /// By the thread with this number.
+    /// Work of the thread with this number.
     pub(super) fn new(shared: &Arc<Shared>, stage: Stage, generation: u32, making: Making<Box<dyn Work>>) -> Self {
         Self { shared: Arc::clone(shared), stage, generation, making: Some(making), made: None }
     }

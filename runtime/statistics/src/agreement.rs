@@ -1,24 +1,25 @@
 //! Agreement of the program's counts with a person's counts of the same fields, and the correction that follows from it.
 //!
-//! Both counts of a field have errors. Missed and false cells grow with the number of cells, so the variance of an error is
-//! proportional to the count. The line between the two comes from Deming's regression with weights of one over the count (Linnet,
-//! Statistics in Medicine 9, 1990, whose weights are one over its square, for errors in proportion), the covariance of offset and
-//! slope from the jackknife (Linnet, Clinical Chemistry 39, 1993). Bias and limits of agreement are those of Bland and Altman
-//! (Lancet 327, 1986), with intervals from the jackknife of the mean and of the logarithm of the deviation, as the differences of
-//! large counts spread more than those of small ones, put together as by Zou (Statistical Methods in Medical Research 22, 2013).
+//! Both counts of a field have errors. Missed and false cells grow with the number of cells, so the variance of an
+//! error is proportional to the count. The line between the two comes from Deming regression weighted by one over the
+//! count (Linnet, Statistics in Medicine 9, 1990, weights by one over its square, for proportional errors), the
+//! covariance of offset and slope from the jackknife (Linnet, Clinical Chemistry 39, 1993). Bias and limits of
+//! agreement are those of Bland and Altman (Lancet 327, 1986). Their intervals come from the jackknife of the mean and
+//! of the logarithm of the deviation, because differences of large counts spread more than those of small ones, and are
+//! combined by the method of Zou (Statistical Methods in Medical Research 22, 2013).
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL};
 
-/// Fewest fields; intervals of fewer hold the truth too rarely.
+/// Fewest fields; intervals from fewer cover the truth too rarely.
 pub const MIN_PAIRS: usize = 40;
 
 /// Standard deviations of the differences between their mean and the limits of agreement.
 const LIMIT_DEVIATIONS: f64 = 1.96;
 
-/// Counts below this one weigh as much as it.
+/// Counts below this are weighted as if they were this.
 const MIN_WEIGHED_COUNT: f64 = 1.0;
 
 /// One field, counted twice.
@@ -46,19 +47,19 @@ pub struct Agreement {
     pub pairs: usize,
     /// Cells that the person counts where the program counts none: `person = offset + slope * program`.
     pub offset: Estimate,
-    /// Cells that the person counts more for one more of the program.
+    /// Additional cells that the person counts for each additional cell of the program.
     pub slope: Estimate,
     /// Variances of offset and slope, and their covariance in between.
     pub covariance: [f64; 3],
-    /// Mean of program minus person, cells a field.
+    /// Mean of program minus person, in cells per field.
     pub bias: Estimate,
-    /// Bounds between which 95 of 100 differences lie, lower and upper, were they normal.
+    /// Lower and upper bound of 95 of 100 differences, if they are normally distributed.
     pub limits: [Estimate; 2],
     /// Least and greatest count of the program among the pairs; other values are not corrected.
     pub validated: Interval,
 }
 
-/// Figures of counts beyond this are no counts.
+/// Figures above this are implausible.
 const MAX_PLAUSIBLE: f64 = 1e9;
 
 /// A value of the program as a person would have counted it.
@@ -76,7 +77,7 @@ pub enum Error {
     /// Too few fields.
     #[error("agreement: {found} fields; expected at least {MIN_PAIRS}; count more fields by eye")]
     TooFew {
-        /// Fields there were.
+        /// Fields found.
         found: usize,
     },
     /// A count that is negative or not a number.
@@ -107,11 +108,11 @@ pub enum Error {
 }
 
 impl Agreement {
-    /// Of fields that both counted, at least [`MIN_PAIRS`]. `error_ratio` is the variance of the person's errors over that of the
-    /// program's at the same count: 1 where nothing is known, towards 0 for a person who is always right.
+    /// The agreement in fields that both counted, at least [`MIN_PAIRS`]. `error_ratio` is the variance of the person's
+    /// errors over that of the program's at the same count: 1 if unknown, towards 0 for a person who is always right.
     ///
     /// # Errors
-    /// All of [`Error`] but [`Error::NotValidated`].
+    /// All of [`Error`] except [`Error::NotValidated`].
     pub fn of(pairs: &[Pair], error_ratio: f64) -> Result<Self, Error> {
         if pairs.len() < MIN_PAIRS {
             return Err(Error::TooFew { found: pairs.len() });
@@ -123,7 +124,7 @@ impl Agreement {
         let n = pairs.len() as f64;
         let all = pairs.iter().fold(Sums::default(), |sums, pair| sums.with(pair, 1.0));
         let whole = all.figures(error_ratio).ok_or(Error::NoRelation)?;
-        // The sums without each field in turn give figures whose spread is that of the whole ones.
+        // Jackknife: the figures without each field in turn give the variance of those of all fields.
         let (mut mean, mut squares, mut cross) = ([0.0; FIGURES], [0.0; FIGURES], [0.0; 2]);
         for (before, pair) in pairs.iter().enumerate() {
             let without = all.with(pair, -1.0).figures(error_ratio).ok_or(Error::NoRelation)?;
@@ -138,8 +139,8 @@ impl Agreement {
             cross[0] += off[0] * (pseudo[1] - mean[1]);
             cross[1] += off[2] * (pseudo[3] - mean[3]);
         }
-        // The jackknife's divisor is n (n - 1); n - 2 degrees of freedom make up for the two figures of the line, without which
-        // samples of 40 fields hold the truth in less than 94 of 100.
+        // The jackknife's divisor is n (n - 1); n - 2 instead of n accounts for the two parameters of the line. Without
+        // that, intervals from 40 fields cover the truth in less than 94 of 100 samples.
         let divisor = (n - 1.0) * (n - 2.0);
         let variance = squares.map(|squares| squares / divisor);
         let estimate = |at: usize, freedom: f64| {
@@ -161,8 +162,8 @@ impl Agreement {
         })
     }
 
-    /// Corrects a mean count of the program, cells a field, with its own interval (its two ends may be the value itself, where the
-    /// correction alone is asked for). Fields have to be as large as those that both counted.
+    /// Corrects a mean count of the program, in cells per field, with its own interval (whose ends may both be the
+    /// value, for the uncertainty of the correction only). Fields must be as large as those that both counted.
     ///
     /// # Errors
     /// [`Error::NotValidated`] outside of [`Self::validated`].
@@ -176,7 +177,7 @@ impl Agreement {
         let half = quantile(self.pairs as f64 - 2.0) * variance.sqrt();
         let slope = self.slope.value;
         let corrected = self.offset.value + slope * value;
-        // Both are independent; each side by itself, as an interval of counts is wider above.
+        // Both are independent; each side separately, because an interval of counts is wider above.
         let side = |own: f64| (half * half + (slope * own) * (slope * own)).sqrt();
         let interval = Interval {
             low: (corrected - side(value - own.low)).max(0.0),
@@ -187,7 +188,7 @@ impl Agreement {
 }
 
 impl Agreement {
-    /// What no agreement of counts can have, in one that was read from a file; none if it is plausible.
+    /// What is implausible about an agreement that was read from a file; `None` if nothing is.
     pub fn fault(&self) -> Option<&'static str> {
         let is_finite = |estimate: &Estimate| {
             [estimate.value, estimate.interval.low, estimate.interval.high].iter().all(|value| value.is_finite())
@@ -213,7 +214,8 @@ impl Agreement {
     }
 }
 
-/// So many deviations from the bias. `deviation` is a logarithm; `correlation` is that of both estimates.
+/// The limit at `deviations` deviations from the bias. `deviation` is a logarithm; `correlation` is that of both
+/// estimates.
 fn limit(bias: &Estimate, deviation: &Estimate, correlation: f64, deviations: f64) -> Estimate {
     let at = |logarithm: f64| deviations * logarithm.exp();
     let (middle, ends) = (at(deviation.value), [at(deviation.interval.low), at(deviation.interval.high)]);
@@ -247,7 +249,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// With a pair more (`sign` 1) or less (-1).
+    /// With a pair added (`sign` 1) or removed (-1).
     fn with(mut self, pair: &Pair, sign: f64) -> Self {
         let (x, y) = (pair.program, pair.person);
         let weight = sign / ((x + y) / 2.0).max(MIN_WEIGHED_COUNT);
@@ -272,7 +274,7 @@ impl Sums {
         let slope = (excess + (excess * excess + 4.0 * error_ratio * xy * xy).sqrt()) / (2.0 * xy);
         let bias = self.difference / self.count;
         let variance = (self.squared_difference - self.count * bias * bias) / (self.count - 1.0);
-        // Rounding leaves something of counts that are all the same.
+        // Rounding leaves a residue if all counts are equal.
         let related = xy > 1e-9 * (x * x + y * y) && slope.is_finite();
         related.then_some([y - slope * x, slope, bias, 0.5 * variance.max(f64::MIN_POSITIVE).ln()])
     }
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_on_a_line_give_the_line() {
+    fn collinear_counts_recover_line_and_correction() {
         let pairs: Vec<Pair> =
             (10..50).map(|i| Pair { program: f64::from(i), person: 2.0 + 1.1 * f64::from(i) }).collect();
         let found = Agreement::of(&pairs, 1.0).unwrap();
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_prove_nothing_are_refused() {
+    fn rejects_too_few_invalid_or_unrelated_counts() {
         let pair = |program, person| Pair { program, person };
         assert_eq!(Agreement::of(&[pair(1.0, 1.0); 39], 1.0), Err(Error::TooFew { found: 39 }));
         assert_eq!(Agreement::of(&[pair(7.0, 9.0); 40], 1.0), Err(Error::NoRelation));
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_of_ten_thousand_samples_hold_the_truth_in_94_to_97_of_100() {
+    fn intervals_cover_truth_in_94_to_97_percent_of_samples() {
         // Of the line through the means: person = (program - 3) / 0.9.
         let (slope, offset) = (1.0 / 0.9, -3.0 / 0.9);
         let bias = 3.0 - 0.1 * 70.0;

@@ -1,9 +1,10 @@
-//! A control slide: the same slide measured again and again, so that a difference is one of the instrument.
+//! A control slide: the same slide measured repeatedly, so that any difference is one of the instrument.
 //!
-//! The means of a session are compared with those of the first one. A figure differs if its means are further apart than
-//! [`MAX_ERRORS`] standard errors of their difference (Welch's t statistic) and by more than the least change that matters. It
-//! is tested when the session has 10, 20, 40, ... fields, so that looking often does not make false alarms likely: none of 1000
-//! simulated sessions of seven figures and 160 fields has more than a few (`cargo test -p bloodseg-statistics control`).
+//! The means of a session are compared with those of the first one. A figure differs if its means are further apart
+//! than [`MAX_ERRORS`] standard errors of their difference (Welch's t statistic) and by more than the least change that
+//! matters. It is tested when the session has 10, 20, 40, ... fields, so that repeated tests do not make false alarms
+//! likely: of 1000 simulated sessions of seven figures and 160 fields, at most a few have one
+//! (`cargo test -p bloodseg-statistics control`).
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ use crate::{
 /// Distinct fields before a session is compared, or is a reference.
 pub const MIN_FIELDS: u64 = 10;
 
-/// Standard errors that the difference of two means is large beyond. With ten fields each, less than one comparison in ten
-/// thousand of equal means is.
+/// Standard errors above which the difference of two means is large. With ten fields each, it is in fewer than one of
+/// ten thousand comparisons of equal means.
 pub const MAX_ERRORS: f64 = 5.0;
 
 /// The figures of one session, in the order of [`Figure::ALL`].
@@ -26,7 +27,7 @@ pub struct Session {
     figures: [Moments; Figure::ALL.len()],
 }
 
-/// A figure that is not what it was.
+/// A figure that changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// The figure.
@@ -61,7 +62,7 @@ impl Session {
         self.is_enough() && self.fields.is_multiple_of(MIN_FIELDS) && (self.fields / MIN_FIELDS).is_power_of_two()
     }
 
-    /// Whether the state is one that values lead to; a stored one can be damaged.
+    /// Whether the state is possible; a stored one can be damaged.
     pub fn is_sound(&self) -> bool {
         let is_figure = |moments: &Moments| moments.is_sound() && moments.count() <= self.fields;
         self.figures.iter().all(is_figure)
@@ -81,7 +82,7 @@ impl Session {
     }
 }
 
-/// Of a mean.
+/// The squared standard error of a mean.
 fn squared_error(moments: &Moments) -> Option<f64> {
     Some(moments.deviation()?.powi(2) / moments.count() as f64)
 }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slide_that_did_not_change_is_rarely_said_to_have() {
+    fn unchanged_slide_rarely_raises_false_alarm() {
         let mut rng = Pcg64Mcg::seed_from_u64(1);
         let mut false_alarms = 0;
         for _ in 0..1000 {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_named_with_both_means() {
+    fn changed_figures_are_reported_with_both_means() {
         let mut rng = Pcg64Mcg::seed_from_u64(2);
         let reference = session(&mut rng, 20, [1.0; 7]);
         for (at, factor) in [(0, 0.95), (1, 0.6), (2, 0.8), (3, 1.1), (4, 0.4), (5, 4.0), (6, 1.03)] {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn few_fields_and_missing_values_are_no_difference() {
+    fn few_fields_or_missing_values_report_no_difference() {
         let mut rng = Pcg64Mcg::seed_from_u64(3);
         let reference = session(&mut rng, 20, [1.0; 7]);
         let few = session(&mut rng, MIN_FIELDS - 1, [0.5; 7]);

@@ -1,12 +1,12 @@
-//! Cells per area, from fields whose areas may differ: the ratio of the sums, with Student's interval of the residuals (Cochran,
-//! Sampling Techniques, 3rd edition, 6.4).
+//! Cells per area, from fields whose areas may differ: the ratio of the sums, with Student's interval of the residuals
+//! (Cochran, Sampling Techniques, 3rd edition, 6.4).
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::{Interval, LEVEL, single::poisson};
 
-/// Below this many cells in all, the interval is at least the exact Poisson one.
+/// Below this many cells in total, the interval is at least the exact Poisson one.
 const FEW_CELLS: u64 = 10;
 
 /// Cells per unit of area.
@@ -18,7 +18,7 @@ pub struct Density {
     pub interval: Interval,
 }
 
-/// Fields as they come, in memory that does not grow with their number.
+/// A running tally of fields, in constant memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct DensityTally {
     fields: u64,
@@ -40,7 +40,7 @@ impl DensityTally {
         }
     }
 
-    /// Cells per unit of area; none without area.
+    /// Cells per unit of area; `None` without area.
     pub fn density(&self) -> Option<Density> {
         let Self { fields, cells, area, squares: [of_counts, of_areas, products] } = *self;
         if !(area > 0.0 && f64::is_finite(area)) {
@@ -63,7 +63,7 @@ impl DensityTally {
 }
 
 impl Density {
-    /// Of distinct fields, each with its cells and its area; none without area.
+    /// The density of distinct fields, each with its cells and its area; `None` without area.
     pub fn of(fields: impl Iterator<Item = (u64, f64)>) -> Option<Self> {
         let mut tally = DensityTally::default();
         fields.for_each(|(cells, area)| tally.add(cells, area));
@@ -77,13 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_of_one_density_and_several_sizes_have_no_spread() {
+    fn fields_of_equal_density_have_no_spread() {
         let found = Density::of([(10, 1.0), (20, 2.0), (40, 4.0)].into_iter()).unwrap();
         assert_eq!((found.density, found.interval), (10.0, Interval { low: 10.0, high: 10.0 }));
     }
 
     #[test]
-    fn one_field_has_the_exact_interval_and_none_without_area() {
+    fn single_field_has_exact_interval_and_no_area_no_density() {
         let one = Density::of(std::iter::once((100, 2.0))).unwrap();
         assert!((one.density - 50.0).abs() < 1e-9 && (one.interval.low - 40.68).abs() < 0.01);
         assert_eq!(Density::of(std::iter::empty()), None);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_one_size_have_students_interval() {
+    fn fields_of_equal_size_have_students_interval() {
         let found = Density::of([8, 12, 8, 12, 8, 12].into_iter().map(|cells| (cells, 2.0))).unwrap();
         // s = 2.191, t = 2.571, n = 6.
         assert!((found.density - 5.0).abs() < 1e-9 && (found.interval.high - 6.150).abs() < 0.001, "{found:?}");

@@ -9,9 +9,9 @@ use crate::{Interval, LEVEL, single::poisson};
 /// their mean: Student's t covers clumped counts of few fields too rarely.
 const FEW_FIELDS: u64 = 10;
 
-/// Below this many cells in all, the interval is at least the exact Poisson one, and so covers more often than [`LEVEL`]:
-/// fields that all show no cell, or one, have no meaningful spread. Likewise for few fields with the same count, which say
-/// nothing about the spread.
+/// Below this many cells in total, the interval is at least the exact Poisson one, and so covers more often than
+/// [`LEVEL`]: fields that each show at most one cell have no meaningful spread. Likewise for few fields with the same
+/// count, which say nothing about the spread.
 const FEW_CELLS: u64 = 10;
 
 /// What fields of one size say about the sample.
@@ -27,7 +27,7 @@ pub struct FieldCounts {
     pub interval: Interval,
     /// How the interval was found.
     pub method: Method,
-    /// Variance over mean: 1 for independent cells, less where they repel each other, more where they clump. None for one
+    /// Variance over mean: 1 for independent cells, less if they repel each other, more if they clump. `None` for one
     /// field, and for fields without cells.
     pub dispersion: Option<f64>,
 }
@@ -42,11 +42,12 @@ pub enum Method {
     Student,
     /// Student's t on the square roots of the counts.
     StudentOfRoots,
-    /// The wider of Student's and the exact one, because very few cells were counted, or the same number in each of few fields.
+    /// The wider of Student's and the exact one, because very few cells were counted, or the same number in each of few
+    /// fields.
     FewCells,
 }
 
-/// Counts of fields as they come, in memory that does not grow with their number.
+/// A running tally of the counts of fields, in constant memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct FieldTally {
     cells: u64,
@@ -83,7 +84,7 @@ impl FieldTally {
         self.roots.add((cells as f64 + ROOT_OFFSET).sqrt());
     }
 
-    /// What the fields say of the sample; none without fields.
+    /// The result for the sample; `None` without fields.
     pub fn counts(&self) -> Option<FieldCounts> {
         let Self { cells, counts: Moments { n: fields, .. }, .. } = *self;
         if fields == 0 {
@@ -122,20 +123,20 @@ impl FieldTally {
 }
 
 impl FieldCounts {
-    /// Of the counts of distinct fields; none without fields.
+    /// From the counts of distinct fields; `None` without fields.
     pub fn of(counts: impl Iterator<Item = u64>) -> Option<Self> {
         let mut tally = FieldTally::default();
         counts.for_each(|count| tally.add(count));
         tally.counts()
     }
 
-    /// Half the interval divided by the mean; none if nothing was counted.
+    /// Half the interval divided by the mean; `None` if nothing was counted.
     pub fn relative_half_width(&self) -> Option<f64> {
         (self.mean > 0.0).then(|| self.interval.half_width() / self.mean)
     }
 
     /// How many more fields like these would narrow the half width of the interval to this part of the mean, such as
-    /// 0.05; none if there is only one field or no cells.
+    /// 0.05; `None` if there is only one field or no cells.
     pub fn more_fields_for(&self, part: f64) -> Option<u64> {
         let dispersion = self.dispersion.filter(|_| part > 0.0)?;
         // The smallest number of fields that is enough: the interval shrinks with the root of their number, and t with the
@@ -150,13 +151,13 @@ impl FieldCounts {
     }
 }
 
-/// Most fields that are asked for.
+/// Most fields that are requested.
 const MAX_FIELDS: u64 = 1_000_000_000;
 
 /// From this many fields on, t is that of the normal distribution to four digits.
 const MANY_FIELDS: u64 = 10_000;
 
-/// Student's t for the mean of so many fields, two-sided at [`LEVEL`].
+/// Student's t for the mean of this many fields, two-sided at [`LEVEL`].
 fn student(fields: u64) -> f64 {
     if fields >= MANY_FIELDS {
         return 1.960;
@@ -164,11 +165,11 @@ fn student(fields: u64) -> f64 {
     StudentsT::new(0.0, 1.0, fields as f64 - 1.0).map_or(f64::NAN, |t| t.inverse_cdf((1.0 + LEVEL) / 2.0))
 }
 
-/// Added to a count before its root is taken, so that the spread of roots hardly depends on their mean (Anscombe, Biometrika
-/// 35, 1948).
+/// Added to a count before its root is taken, so that the spread of roots hardly depends on their mean (Anscombe,
+/// Biometrika 35, 1948).
 const ROOT_OFFSET: f64 = 0.375;
 
-/// Student's interval on the roots of the counts, brought back to a mean of counts.
+/// Student's interval on the roots of the counts, converted to a mean of counts.
 fn of_roots(roots: &Moments, t: f64) -> Interval {
     let variance = roots.variance();
     let half = t * (variance / roots.n as f64).sqrt();

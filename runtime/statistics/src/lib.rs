@@ -1,4 +1,4 @@
-//! What the counts of fields say about the sample that they were taken from.
+//! Inference about a sample from the counts of its fields.
 //!
 //! Cells of a smear repel each other, or clump: counts of fields are not Poisson, and the interval of their mean comes
 //! from the spread between distinct fields ([`fields`]). A count without a spread has the exact Poisson interval

@@ -12,7 +12,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Adds a value; non-numbers are skipped.
+    /// Adds a value; values that are not finite are skipped.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;
@@ -28,7 +28,7 @@ impl Moments {
         self.count
     }
 
-    /// Whether values lead to this state; a stored one can be damaged.
+    /// Whether the state is possible; a stored one can be damaged.
     pub fn is_sound(&self) -> bool {
         self.mean.is_finite() && self.squares.is_finite() && self.squares >= 0.0
     }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn many_values_far_from_zero_keep_their_digits() {
+    fn large_offset_does_not_lose_precision() {
         let values: Vec<f64> = (0..100_000).map(|at| 1e9 + f64::from(at % 2)).collect();
         assert!((of(&values).deviation().unwrap() - 0.5).abs() < 1e-4);
     }

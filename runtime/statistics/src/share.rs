@@ -19,7 +19,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// `part` of `whole`; none where `whole` is zero or less than `part`.
+    /// `part` of `whole`; `None` if `whole` is zero or less than `part`.
     pub fn of(part: u64, whole: u64) -> Option<Self> {
         if whole == 0 || part > whole {
             return None;
@@ -34,7 +34,7 @@ impl Share {
         Some(Self { part, whole, share: k / whole as f64, interval })
     }
 
-    /// For people: none seen is "below x %", not 0 %.
+    /// For display: a part of 0 is "below x %", not 0 %.
     pub fn text(&self) -> String {
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
         match self.part {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_are_those_of_the_tables() {
+    fn intervals_match_published_tables() {
         for (part, whole, low, high) in
             [(0, 1000, 0.0, 0.00368), (10, 1000, 0.00481, 0.01831), (50, 1000, 0.0373, 0.0653), (5, 5, 0.478, 1.0)]
         {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn none_seen_is_below_a_bound() {
+    fn zero_part_is_reported_as_upper_bound() {
         let text = |part| Share::of(part, 1000).map(|share| share.text());
         assert_eq!(text(0).as_deref(), Some("below 0.4 %"));
         assert_eq!(text(10).as_deref(), Some("1.0 % (0.5 to 1.8 %)"));

@@ -1,4 +1,4 @@
-//! `bloodseg bench`: its keys and what must be true of its figures on any machine. No time is judged.
+//! `bloodseg bench`: its keys, and what holds for its figures on any machine. Times are not judged.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bloodseg_tiny_models as fixture;
@@ -23,7 +23,7 @@ fn bench(args: &[&str]) -> Output {
 }
 
 #[test]
-fn json_has_every_key_and_its_figures_agree() {
+fn json_has_all_keys_and_consistent_figures() {
     let output = bench(&["--json", "--tiles", "4", "--seconds", "600"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -45,7 +45,7 @@ fn json_has_every_key_and_its_figures_agree() {
     assert_eq!(steps.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(names));
     let steps_ms: f64 = steps.values().map(|times| figure(times, "total_ms")).sum();
     assert!(steps_ms <= pipeline_ms && steps_ms > 0.5 * pipeline_ms, "{steps_ms} of {pipeline_ms}");
-    // The binary counts its heap: what lives is no more than the peak, and a tile needs tensors.
+    // The binary counts its heap: live bytes are at most the peak, and a tile needs tensors.
     assert!(of("live_heap_bytes") <= of("peak_heap_bytes"));
     assert!(of("peak_heap_bytes") > 256.0 * 256.0 * 3.0);
     assert!(of("allocations_per_tile") >= 1.0);
@@ -58,7 +58,7 @@ fn json_has_every_key_and_its_figures_agree() {
 }
 
 #[test]
-fn the_table_names_every_stage() {
+fn table_names_every_stage() {
     let output = bench(&["--tiles", "1", "--seconds", "1"]);
     let text = String::from_utf8(output.stdout).unwrap();
     for word in ["ssr", "unet", "cells", "pipeline", "tiles per second", "peak heap", "allocations per tile"] {
@@ -68,14 +68,14 @@ fn the_table_names_every_stage() {
 }
 
 #[test]
-fn senseless_efforts_are_refused() {
+fn invalid_limits_are_refused() {
     for args in [["--tiles", "0"], ["--seconds", "0"], ["--tiles", "many"]] {
         assert_eq!(bench(&args).status.code(), Some(2));
     }
 }
 
 #[test]
-fn a_kernel_can_be_forced_and_an_unknown_one_is_refused() {
+fn kernel_can_be_chosen_and_unknown_ones_are_refused() {
     let effort = ["--json", "--tiles", "1", "--seconds", "1", "--kernel"];
     let run = |kernel: &str| bench(&[&effort[..], &[kernel]].concat());
     let report: Value = serde_json::from_slice(&run("portable").stdout).unwrap();
@@ -97,7 +97,7 @@ fn with_config(text: &str, args: &[&str]) -> Output {
 }
 
 #[test]
-fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
+fn budget_lists_needs_and_refuses_runs_that_exceed_it() {
     let output = with_config("", &["budget", "--json", "--frame", "100x70"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -117,7 +117,7 @@ fn the_budget_is_the_sum_of_its_lines_and_one_that_is_too_small_stops_a_run() {
     assert!(enough.status.success(), "{}", String::from_utf8_lossy(&enough.stderr));
 }
 
-/// Lines of a table of memory: what takes it, and its KiB.
+/// Lines of a memory table: name and KiB.
 fn lines_of(text: &[u8]) -> Vec<(String, u64)> {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| {
@@ -129,8 +129,8 @@ fn lines_of(text: &[u8]) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn budget_doctor_and_run_need_the_same() {
-    // A command holds a few bytes that another does not, as its arguments: a measured line may round to another KiB.
+fn budget_doctor_and_run_agree_on_memory() {
+    // Commands hold slightly different bytes, such as their arguments: a measured line may round to another KiB.
     const SLACK_KIB: u64 = 2;
     let pictures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/synth/img");
     let sources =

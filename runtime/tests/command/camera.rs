@@ -1,4 +1,4 @@
-//! `bloodseg cameras`, `flatfield` and `calibrate`, as a user without a camera meets them.
+//! `bloodseg cameras`, `flatfield` and `calibrate` without a camera.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -29,7 +29,7 @@ fn empty_fields(folder: &Path) {
 }
 
 #[test]
-fn without_a_camera_cameras_says_what_to_do() {
+fn cameras_says_what_to_do_without_a_camera() {
     let folder = tempfile::tempdir().unwrap();
     let done = output(&["cameras"], folder.path());
     assert!(done.status.success(), "{}", text(&done.stderr));
@@ -40,7 +40,7 @@ fn without_a_camera_cameras_says_what_to_do() {
 }
 
 #[test]
-fn a_flat_field_is_measured_on_an_empty_field_alone() {
+fn flat_field_is_only_measured_on_an_empty_field() {
     let folder = tempfile::tempdir().unwrap();
     empty_fields(folder.path());
     let done = output(&["flatfield", "empty", "--out", "lamp.flat"], folder.path());
@@ -57,7 +57,7 @@ fn a_flat_field_is_measured_on_an_empty_field_alone() {
 }
 
 #[test]
-fn a_flat_field_that_is_damaged_is_reported_before_anything_else() {
+fn damaged_flat_field_is_reported_first() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.flat"), "bloodseg flat field 1\nsha256 00\nsize_px 1 1\n").unwrap();
     fs::write(folder.path().join("c.toml"), "[source.camera0]\nkind = \"camera\"\nflatfield = \"x.flat\"").unwrap();
@@ -67,7 +67,7 @@ fn a_flat_field_that_is_damaged_is_reported_before_anything_else() {
 }
 
 #[test]
-fn the_pitch_of_the_demo_is_measured_and_that_of_an_empty_field_is_refused() {
+fn calibrate_measures_demo_and_refuses_empty_field() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;

@@ -1,4 +1,4 @@
-//! Control slides, as a user meets them.
+//! Control slides through the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -17,7 +17,7 @@ fn done(args: &[&str], folder: &Path) -> String {
     text(&output.stderr)
 }
 
-/// Ten fields of one slide, with all levels times `light`.
+/// Ten fields of one slide, with all levels scaled by `light`.
 fn slide(folder: &Path, name: &str, light: f32) -> PathBuf {
     let to = folder.join(name);
     fs::create_dir(&to).unwrap();
@@ -31,7 +31,7 @@ fn slide(folder: &Path, name: &str, light: f32) -> PathBuf {
 }
 
 #[test]
-fn a_control_slide_is_held_against_its_first_session() {
+fn control_slide_is_compared_with_first_session() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     if !models.join("unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");

@@ -13,13 +13,13 @@ fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
 }
 
-/// Names in a folder, sorted; none where there is no folder.
+/// Names in a folder, sorted; empty if there is no folder.
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-fn meet_all(folder: &Path, meet: fn(&[u8]) -> bool) -> Vec<bool> {
+fn feed_all(folder: &Path, meet: fn(&[u8]) -> bool) -> Vec<bool> {
     let names = names(folder);
     let met = names.iter().map(|name| {
         let path = folder.join(name);
@@ -40,29 +40,29 @@ fn every_parser_has_a_fuzz_target_and_a_corpus() {
 }
 
 #[test]
-fn the_corpora_break_no_promise_and_hold_what_is_taken_and_what_is_refused() {
+fn corpora_keep_invariants_and_cover_both_outcomes() {
     for target in TARGETS {
-        let taken = meet_all(&fuzz().join("corpus").join(target.name), target.meet);
+        let taken = feed_all(&fuzz().join("corpus").join(target.name), target.meet);
         assert!(taken.contains(&true) && taken.contains(&false), "{}: {} files", target.name, taken.len());
     }
 }
 
 #[test]
-fn what_once_broke_a_parser_no_longer_does() {
+fn known_crashes_no_longer_crash() {
     for target in TARGETS {
-        meet_all(&fuzz().join("crashes").join(target.name), target.meet);
+        feed_all(&fuzz().join("crashes").join(target.name), target.meet);
     }
 }
 
 /// Targets whose inputs are small and quick to parse.
 const QUICK: [&str; 5] = ["config", "control", "drift", "sample", "validation"];
 
-/// Bytes after which most texts can still be parsed.
+/// Replacement bytes that leave most texts parseable.
 const LIKELY: &[u8] = b"0123456789-.e,[]\" \n";
 
 proptest::proptest! {
     #[test]
-    fn changed_bytes_of_the_corpora_break_no_promise(
+    fn mutated_corpora_keep_invariants(
         target in proptest::sample::select(&QUICK), file: proptest::sample::Index,
         changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::sample::select(LIKELY)), 1..4),
     ) {

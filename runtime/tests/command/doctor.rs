@@ -1,5 +1,5 @@
-//! `bloodseg doctor` as it is called. What this machine lacks is not known here: every fault is made by the tests of its
-//! check; these make those that arguments can make.
+//! `bloodseg doctor` through the command line, with the faults that arguments can cause. What this machine lacks is not
+//! known here; the tests of each check cause all of its faults.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,7 +7,7 @@ use bloodseg_tiny_models as fixture;
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
-/// Exit code and standard output, in a folder with models and a config that names a camera nobody has.
+/// Exit code and standard output, in a folder with models and a config that names a missing camera.
 fn call(folder: &Path, args: &[&str]) -> (i32, String) {
     fs::create_dir_all(folder.join("models")).unwrap();
     for (name, draft) in [("ssr", fixture::ssr()), ("unet", fixture::unet())] {
@@ -41,7 +41,7 @@ fn json(folder: &Path, args: &[&str]) -> (i32, serde_json::Value) {
 }
 
 #[test]
-fn models_and_results_that_are_in_order_are_reported_so() {
+fn sound_setup_is_reported_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let (_, json) = json(folder.path(), &["--models", "models", "--out", "results"]);
     assert_eq!(of_check(&json, "config"), ("ok".into(), 0));
@@ -52,7 +52,7 @@ fn models_and_results_that_are_in_order_are_reported_so() {
 }
 
 #[test]
-fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
+fn exit_code_is_of_first_fault_and_all_checks_run() {
     let folder = tempfile::tempdir().unwrap();
     let (code, camera) = json(folder.path(), &["--config", "camera.toml", "--models", "models"]);
     assert_eq!((code, of_check(&camera, "camera")), (7, ("fault".into(), 7)));
@@ -75,7 +75,7 @@ fn the_code_is_that_of_the_first_fault_and_the_rest_is_checked_too() {
     assert_eq!(of_check(&disk, "disk"), ("fault".into(), 5));
 }
 
-/// MiB that a run needs, as the check of the budget says.
+/// MiB that a run needs, according to the budget check.
 fn need_mib(json: &serde_json::Value) -> f64 {
     let findings = json["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["check"] == "budget").unwrap()["found"].as_str().unwrap();
@@ -84,7 +84,7 @@ fn need_mib(json: &serde_json::Value) -> f64 {
 }
 
 #[test]
-fn the_budget_is_that_of_the_frames_that_the_sources_have() {
+fn budget_depends_on_frames_of_sources() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     for (name, side) in [("small", 64), ("large", 512)] {
@@ -104,12 +104,12 @@ fn the_budget_is_that_of_the_frames_that_the_sources_have() {
     let printed = of("both.toml", &[]).to_string();
     assert!(printed.contains("large: a run needs") && printed.contains("cannot be opened: gone"), "{printed}");
     assert!(need_mib(&of("both.toml", &["--frame", "64x64"])) < much);
-    // What the frames need is what is compared. Three quarters of the difference are enough: at the scale of the models, frames may then
-    // be no larger than there is room for.
+    // The need of the frames is compared. Three quarters of the difference are enough, because the size of frames at
+    // the scale of the models is then limited to what fits.
     let limited = format!("[budget]\ntotal_mib = {}\n{small}{large}", (little + 3.0 * much) / 4.0);
     write("half.toml", &limited);
     assert_ne!(of_check(&of("half.toml", &[]), "budget").0, "fault", "{little} {much} {}", of("half.toml", &[]));
-    // Frames that wait have their own size.
+    // Queued frames have their own size.
     let limit = format!("[budget]\ntotal_mib = {}\n", little + 2.0);
     write("tight-small.toml", &[&limit, small].concat());
     write("tight-both.toml", &[&limit, small, large].concat());
@@ -120,7 +120,7 @@ fn the_budget_is_that_of_the_frames_that_the_sources_have() {
 }
 
 #[test]
-fn the_text_says_what_to_do() {
+fn text_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let (code, text) = call(folder.path(), &["doctor", "--config", "camera.toml", "--models", "models"]);
     assert_eq!(code, 7);

@@ -26,7 +26,7 @@ use image::{Luma, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Fields of 512x512 with four square cells of 64 px (32 px at 256) each; the folder of the set.
+/// Writes fields of 512x512 with four square cells of 64 px (32 px at 256) each; returns the folder of the set.
 fn small_set(names: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for part in ["img", "mask"] {
@@ -57,7 +57,7 @@ fn in_cell(x: u32, y: u32) -> bool {
     x < 256 && y < 256 && (32..96).contains(&(x % 128)) && (32..96).contains(&(y % 128))
 }
 
-/// Finds the first `found` of the four cells, each `narrow` columns too narrow, in a picture that is all grey.
+/// Finds the first `found` of the four cells, each `narrow` columns too narrow; its picture is the enlarged input.
 struct Fake {
     found: u16,
     narrow: u32,
@@ -83,7 +83,7 @@ fn fakes(found: u16, float: Option<Fake>) -> Methods<'static> {
 }
 
 #[test]
-fn a_method_that_finds_three_of_four_cells_scores_three_quarters() {
+fn finding_three_of_four_cells_scores_three_quarters() {
     let folder = small_set(&["b.png", "a.png"]);
     let set = FieldSet::open(folder.path()).unwrap();
     let mut seen = Vec::new();
@@ -127,7 +127,7 @@ fn drift_is_model_minus_float() {
     assert!((drift.dice.unwrap() - expected).abs() < 1e-12);
 }
 
-/// As [`Fake`], but it paints the first cell black, which it is not in any field.
+/// Like [`Fake`], but paints the first cell black, which it is in no field.
 struct Painter(Fake);
 
 impl Method for Painter {
@@ -143,7 +143,7 @@ impl Method for Painter {
 }
 
 #[test]
-fn fields_and_cells_tell_what_the_input_does_not_bear_out_and_how_areas_drift() {
+fn unsupported_cells_and_area_drift_are_reported() {
     let (folder, out) = (small_set(&["a.png", "b.png"]), tempfile::tempdir().unwrap());
     let set = FieldSet::open(folder.path()).unwrap();
     let mut methods = fakes(3, Some(Fake { found: 2, narrow: 2 }));
@@ -179,7 +179,7 @@ fn fields_and_cells_tell_what_the_input_does_not_bear_out_and_how_areas_drift() 
 }
 
 #[test]
-fn the_worst_cells_are_those_that_nobody_found_and_they_can_be_drawn_by_any_method() {
+fn worst_cells_are_missed_ones_and_can_be_drawn() {
     let (folder, out) = (small_set(&["a.png", "b.png"]), tempfile::tempdir().unwrap());
     let set = FieldSet::open(folder.path()).unwrap();
     let mut methods = fakes(3, None);
@@ -221,7 +221,7 @@ fn report(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Runs `eval` on a folder that it must refuse; its message.
+/// Runs `eval` on a folder that it must refuse; returns its message.
 fn refusal(folder: &Path) -> String {
     let output = eval(folder, &[]);
     let message = String::from_utf8(output.stderr).unwrap();
@@ -231,7 +231,7 @@ fn refusal(folder: &Path) -> String {
 }
 
 #[test]
-fn sets_that_cannot_be_used_are_refused_with_their_reason() {
+fn unusable_sets_are_refused_with_reason() {
     let set = small_set(&["a.png", "b.jpg"]);
     let at = |name: &str| set.path().join(name);
     assert!(refusal(&at("none")).contains("no such folder"));
@@ -264,14 +264,14 @@ fn sets_that_cannot_be_used_are_refused_with_their_reason() {
 }
 
 #[test]
-fn the_folder_above_the_splits_is_reported_apart() {
+fn folder_above_splits_is_refused_with_hint() {
     let above = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(above.path().join("val_tmp/img")).unwrap();
     assert!(refusal(above.path()).contains("val_tmp"));
 }
 
 #[test]
-fn cells_that_the_models_see_are_all_found() {
+fn all_visible_cells_are_found() {
     let set = small_set(&["a.png", "b.png"]);
     let report = report(&eval(set.path(), &[&"--json"]));
     let figures = &report["figures"];
@@ -280,15 +280,15 @@ fn cells_that_the_models_see_are_all_found() {
     assert_eq!((&figures["dice"], &figures["iou"]), (&1.0.into(), &1.0.into()));
     assert_eq!((&report["fields"], &report["annotated_cells"]), (&2.into(), &8.into()));
     assert!(report["float"].is_null() && report["drift"].is_null());
-    // Repeating pixels says nothing that the camera did not see.
+    // Repeating pixels adds nothing that the camera did not see.
     assert_eq!(figures["consistency_levels"], 0.0);
     assert_eq!(figures["cell_consistency_levels"], 0.0);
 }
 
 #[test]
-fn pictures_and_the_table_of_cells_agree_with_the_figures() {
+fn pictures_and_cell_table_agree_with_figures() {
     let (set, out) = (small_set(&["a.png", "b.jpg", "c.png"]), tempfile::tempdir().unwrap());
-    // A cell that the picture does not show, and one that the mask does not know.
+    // A cell that the picture does not show, and one that the mask lacks.
     let mut mask = image::open(set.path().join("mask/a.png")).unwrap().to_rgb8();
     for (x, y) in (300..360).flat_map(|x| (300..360).map(move |y| (x, y))) {
         mask.put_pixel(x, y, Rgb([255; 3]));
@@ -350,7 +350,7 @@ fn float_twins_beside_the_models_are_found() {
 }
 
 #[test]
-fn the_table_has_a_line_a_field_and_the_baselines() {
+fn table_has_fields_and_baselines() {
     let set = small_set(&["first.png", "second.jpg"]);
     let output = eval(set.path(), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -367,7 +367,7 @@ fn the_table_has_a_line_a_field_and_the_baselines() {
 }
 
 #[test]
-fn a_blurred_field_costs_its_cells_unless_any_quality_will_do() {
+fn blurred_field_is_not_counted_without_any_quality() {
     let set = small_set(&["a.png", "b.png"]);
     let blurred = image::imageops::blur(&image::open(set.path().join("img/b.png")).unwrap().to_rgb8(), 24.0);
     blurred.save(set.path().join("img/b.png")).unwrap();
@@ -385,7 +385,7 @@ fn a_blurred_field_costs_its_cells_unless_any_quality_will_do() {
 }
 
 #[test]
-fn robustness_has_its_table_and_its_rows_in_json() {
+fn robustness_has_table_and_json_rows() {
     let set = small_set(&["a.png"]);
     let text = String::from_utf8(eval(set.path(), &[&"--robustness"]).stdout).unwrap();
     for start in ["none", "blur", "noise", "under-exposure", "over-exposure", "JPEG", "colour cast", "pale stain"] {
@@ -406,7 +406,7 @@ fn robustness_has_its_table_and_its_rows_in_json() {
 }
 
 #[test]
-fn pans_have_a_table_and_figures_in_json_and_stand_alone() {
+fn pans_have_table_and_json_and_exclude_robustness() {
     let set = small_set(&["a.png"]);
     let text = String::from_utf8(eval(set.path(), &[&"--pans"]).stdout).unwrap();
     for start in ["pans", "cells counted", "counted twice", "left out", "new frames taken for old", "wrongly placed"] {
@@ -423,14 +423,14 @@ fn pans_have_a_table_and_figures_in_json_and_stand_alone() {
 }
 
 #[test]
-fn a_missing_folder_of_float_models_is_a_model_error() {
+fn missing_float_models_are_a_model_error() {
     let set = small_set(&["a.png"]);
     let output = eval(set.path(), &[&"--float-models", &set.path().join("none")]);
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
-fn results_that_cannot_be_written_are_an_output_error() {
+fn unwritable_results_are_an_output_error() {
     let set = small_set(&["a.png"]);
     let file = set.path().join("img/a.png");
     for flag in ["--out", "--cells"] {
@@ -439,9 +439,9 @@ fn results_that_cannot_be_written_are_an_output_error() {
     }
 }
 
-/// Trained models alone can pass this one; a tree that has none yet skips it.
+/// Only trained models can pass this; skipped in a tree without them.
 #[test]
-fn the_trained_models_beat_bicubic_on_the_rendered_fields() {
+fn trained_models_beat_bicubic_on_rendered_fields() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     if !root.join("models/ssr.onnx").is_file() {
         println!("skipped: no trained models in models/");

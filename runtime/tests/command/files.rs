@@ -1,4 +1,4 @@
-//! Files as they are in the world: not whole, of odd kinds, of the same names, in folders that link to one another.
+//! Files as found in practice: truncated, of unusual formats, of equal names, already there, left by dead processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -38,7 +38,7 @@ impl Bench {
 }
 
 #[test]
-fn a_jpeg_that_is_not_whole_is_refused_wherever_it_is_read() {
+fn truncated_jpeg_is_refused_by_every_command() {
     let bench = Bench::new();
     bench.write("in/half.jpg", &case("cases/truncated-half.jpg"));
     bench.write("in/whole.jpg", &case("jpeg/baseline-420.jpg"));
@@ -58,7 +58,7 @@ fn a_jpeg_that_is_not_whole_is_refused_wherever_it_is_read() {
 }
 
 #[test]
-fn every_page_is_a_picture_and_a_thumbnail_is_none() {
+fn every_tiff_page_is_a_picture_but_thumbnails_are_not() {
     let bench = Bench::new();
     bench.case("five-pages.tif");
     bench.case("thumb-first.tif");
@@ -78,7 +78,7 @@ fn every_page_is_a_picture_and_a_thumbnail_is_none() {
 }
 
 #[test]
-fn kinds_that_are_not_read_have_their_names_and_their_ways_out() {
+fn unsupported_formats_are_reported_with_a_remedy() {
     let bench = Bench::new();
     for name in ["bigtiff.tif", "exif6.jpg", "f32.tif", "jpeg12.jpg", "u12in16.tif", "u14in16.tif"] {
         bench.case(name);
@@ -101,7 +101,7 @@ fn kinds_that_are_not_read_have_their_names_and_their_ways_out() {
 }
 
 #[test]
-fn a_picture_is_turned_as_it_says() {
+fn exif_orientation_is_applied() {
     let bench = Bench::new();
     let lying = image::load_from_memory(&case("cases/exif6.jpg")).unwrap();
     bench.case("exif6.jpg");
@@ -111,7 +111,7 @@ fn a_picture_is_turned_as_it_says() {
 }
 
 #[test]
-fn pictures_of_one_name_do_not_overwrite_each_other() {
+fn pictures_with_equal_names_do_not_overwrite_each_other() {
     let bench = Bench::new();
     let (one, two) = (smear(64, 64, &[(20.0, 20.0)]), smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]));
     bench.picture("in/slide1/0001.png", &one);
@@ -133,7 +133,7 @@ fn pictures_of_one_name_do_not_overwrite_each_other() {
 }
 
 #[test]
-fn a_second_call_never_loses_a_table() {
+fn second_call_never_loses_a_table() {
     let bench = Bench::new();
     for name in ["a.png", "b.png", "c.png"] {
         bench.picture(name, &smear(64, 64, &[(20.0, 20.0)]));
@@ -152,7 +152,7 @@ fn a_second_call_never_loses_a_table() {
     let printed = bench.segment_once(&["a.png", "--append", "--um-per-px", "1"]);
     printed.refused(5, &["other columns"]);
     assert_eq!(names(&bench.out()).len(), 4);
-    // Its results have a name of their own, since a.png has the short one.
+    // Its results keep the extension, because a.png has the short name.
     bench.picture("a.bmp", &smear(64, 64, &[]));
     bench.segment_once(&["a.bmp", "--append"]).done();
     assert!(bench.out().join("a.bmp.sr.png").is_file());
@@ -161,7 +161,7 @@ fn a_second_call_never_loses_a_table() {
     let exported = bench.call(&["export", "--from", "out", "--format", "csv", "--table", "frames"]);
     exported.done();
     assert_eq!(exported.stdout.lines().count(), 2, "the header and b.png: {}", exported.stdout);
-    // Records of a run are not written over.
+    // Records of a run are not overwritten.
     let run = ["run", ".", "--models", "models", "--out", "out2", "--http", "off", "--as-is"];
     bench.call(&run).done();
     let over = ["segment", "b.png", "--models", "models", "--as-is", "--force", "--out", "out2"];
@@ -169,7 +169,7 @@ fn a_second_call_never_loses_a_table() {
 }
 
 #[test]
-fn what_is_added_to_the_tables_is_added_to_the_records() {
+fn append_adds_to_tables_and_records() {
     let bench = Bench::new();
     for name in ["a.png", "b.png"] {
         bench.picture(name, &smear(64, 64, &[(20.0, 20.0)]));
@@ -183,20 +183,20 @@ fn what_is_added_to_the_tables_is_added_to_the_records() {
     bench.segment_once(&["b.png", "--append"]).done();
     assert_eq!(frames(), 2);
     bench.call(&["report", "last", "--from", "out", "--out", "page.html"]).done();
-    // A call that was killed has records and no tables: the next one begins again.
+    // A killed call leaves records but no tables: the next one starts over.
     for table in ["cells.csv", "frames.csv"] {
         std::fs::remove_file(bench.out().join(table)).unwrap();
     }
     bench.segment_once(&["a.png"]).done();
     assert_eq!(frames(), 1);
-    // Of pictures that are all refused nothing stays.
+    // If all pictures are refused, no records are left.
     bench.write("bad/a.png", b"no picture");
     bench.call(&["segment", "bad/a.png", "--models", "models", "--out", "none"]).refused(3, &["a.png"]);
     assert!(!bench.path("none/records.sqlite").exists());
 }
 
 #[test]
-fn results_that_cannot_be_written_are_left_out_and_the_rest_is_done() {
+fn unwritable_results_are_skipped_and_the_rest_is_done() {
     for threads in ["1", "2"] {
         let bench = Bench::new();
         bench.write("c.toml", format!("[budget]\nthreads = {threads}\n").as_bytes());
@@ -212,7 +212,7 @@ fn results_that_cannot_be_written_are_left_out_and_the_rest_is_done() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_dead_processes_left_is_swept() {
+fn leftovers_of_dead_processes_are_removed() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     let mut child = Command::new("true").spawn().unwrap();
@@ -226,7 +226,7 @@ fn what_dead_processes_left_is_swept() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_writes_the_tables_of_what_was_done() {
+fn ctrl_c_writes_tables_of_finished_pictures() {
     let bench = Bench::new();
     let picture = smear(300, 300, &[(20.0, 20.0)]);
     let first = std::fs::read(bench.picture("in/000.png", &picture)).unwrap();
@@ -243,7 +243,7 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
     printed.read_line(&mut line).unwrap();
     assert!(line.starts_with("000.png"), "{line}");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    // A line a picture; what they come to follows.
+    // One line per picture; the totals follow.
     let lines = 1 + printed.lines().map_while(Result::ok).filter(|line| line.contains(".png: ")).count();
     Answer::of(&child.wait_with_output().unwrap()).refused(130, &["stopped", "--append"]);
     assert_eq!(names(&bench.out()).len(), lines);
@@ -254,7 +254,7 @@ fn ctrl_c_writes_the_tables_of_what_was_done() {
 }
 
 #[test]
-fn two_calls_do_not_write_into_one_folder_at_a_time() {
+fn concurrent_calls_do_not_share_a_folder() {
     let bench = Bench::new();
     let first = std::fs::read(bench.picture("in/000.png", &smear(300, 300, &[(20.0, 20.0)]))).unwrap();
     (1..200).for_each(|number| drop(bench.write(&format!("in/{number:03}.png"), &first)));
@@ -272,7 +272,7 @@ fn two_calls_do_not_write_into_one_folder_at_a_time() {
     for flags in [&[][..], &["--force"], &["--append"]] {
         other(flags).refused(5, &["another call is writing to it", "--append", "--out"]);
     }
-    // Shards are there to be done at a time.
+    // Shards may run concurrently.
     other(&["--shard", "0/1"]).done();
     child.kill().unwrap();
     child.wait().unwrap();

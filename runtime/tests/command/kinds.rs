@@ -12,8 +12,8 @@ use super::segment::{Bench, smear};
 use bloodseg_records::store::read::{Filter, Records};
 use bloodseg_vision::pictures::{OUTLINE, PLATELET_OUTLINE, WHITE_OUTLINE};
 
-/// Puts a segmenter of so many maps in the place of the one of two.
-fn segment_by(bench: &Bench, channels: usize) {
+/// Replaces the segmenter with one of `channels` maps.
+fn use_segmenter(bench: &Bench, channels: usize) {
     let (text, onnx) = fixture::files(&fixture::unet_of(channels));
     bench.write("models/unet.toml", text.as_bytes());
     bench.write("models/unet.onnx", &onnx);
@@ -40,9 +40,9 @@ fn column(bench: &Bench, file: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn kinds_are_reported_in_tables_records_lines_and_outlines_and_platelets_are_counted_apart() {
+fn kinds_are_reported_and_platelets_counted_separately() {
     let bench = Bench::new();
-    segment_by(&bench, 4);
+    use_segmenter(&bench, 4);
     bench.picture("a.png", &picture());
     let answer = bench.segment(&["a.png", "--any-quality"]);
     answer.done();
@@ -82,11 +82,11 @@ fn kinds_are_reported_in_tables_records_lines_and_outlines_and_platelets_are_cou
 }
 
 #[test]
-fn a_model_that_tells_no_kinds_gives_the_same_measures_and_leaves_kinds_open() {
+fn model_without_kinds_gives_equal_measures_and_unknown_kinds() {
     let bench = Bench::new();
     bench.picture("a.png", &picture());
     let rows = |channels| {
-        segment_by(&bench, channels);
+        use_segmenter(&bench, channels);
         bench.segment(&["a.png", "--any-quality"]).done();
         bench.table()
     };
@@ -106,21 +106,21 @@ fn a_model_that_tells_no_kinds_gives_the_same_measures_and_leaves_kinds_open() {
 }
 
 #[test]
-fn a_segmenter_of_other_maps_is_refused() {
+fn segmenter_with_wrong_channels_is_refused() {
     let bench = Bench::new();
     bench.picture("a.png", &picture());
     for channels in [3, 5] {
-        segment_by(&bench, channels);
+        use_segmenter(&bench, channels);
         let found = format!("output of shape [1, {channels}, 256, 256]");
         bench.segment(&["a.png"]).refused(4, &[&found, "[1, 2, 256, 256] or [1, 4, 256, 256]"]);
     }
 }
 
 #[test]
-fn the_budget_counts_the_maps_of_kinds() {
+fn budget_includes_maps_of_kinds() {
     let bench = Bench::new();
     let bytes = |channels, what: &str| {
-        segment_by(&bench, channels);
+        use_segmenter(&bench, channels);
         let answer = bench.call(&["--models", "models", "budget", "--json"]);
         answer.done();
         let budget: Value = serde_json::from_str(&answer.stdout).unwrap();
@@ -128,7 +128,7 @@ fn the_budget_counts_the_maps_of_kinds() {
         line["bytes"].as_u64().unwrap()
     };
     let edges = "inputs and outputs of the models";
-    // Two maps of a tile, where the engine puts them out and where the worker hands them on.
+    // Two maps of a tile, in the output of the engine and in that of the worker.
     assert!(bytes(4, edges) >= bytes(2, edges) + 4 * 65_536);
     let steps = "steps of an analysis";
     // The same two maps of the whole frame.

@@ -1,4 +1,4 @@
-//! The program as it is called, and the crates together: one binary, since linking takes longer than running.
+//! The command line, and the crates together: one binary, because linking takes longer than running.
 
 mod bench;
 mod camera;

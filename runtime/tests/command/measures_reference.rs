@@ -1,4 +1,4 @@
-//! The measures against what is known of the reference data set. Skipped where the set is missing.
+//! The measures against known figures of the reference data set. Skipped if the set is missing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use bloodseg_vision::{
 };
 use image::{GrayImage, Luma};
 
-/// Pictures with their masks, or nothing where the set is missing.
+/// Pictures with their masks; empty if the set is missing.
 fn validation_fields() -> Vec<(Field, GrayImage)> {
     let root = std::env::var_os("BLOODSEG_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from)
@@ -36,7 +36,7 @@ fn validation_fields() -> Vec<(Field, GrayImage)> {
 }
 
 #[test]
-fn bicubic_true_cells_and_a_perfect_mask() {
+fn measures_match_known_figures_of_reference_set() {
     let fields = validation_fields();
     if fields.is_empty() {
         return;

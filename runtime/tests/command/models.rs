@@ -1,4 +1,4 @@
-//! `bloodseg models` as a user calls it, from a pair of keys to models that go back by themselves.
+//! `bloodseg models` through the command line, from a key pair to automatic rollback.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -44,7 +44,7 @@ impl Bench {
         }
     }
 
-    /// Packs models of a version, signed with the key `a`, and gives the bundle's name.
+    /// Packs models of a version, signed with the key `a`, and returns the bundle's name.
     fn pack(&self, version: &str) -> String {
         self.put_models("models", version, &fixture::unet());
         let bundle = format!("{version}.bloodseg");
@@ -63,7 +63,7 @@ impl Bench {
         text(&output.stdout)
     }
 
-    /// What a call that fails says, which must be with this exit code.
+    /// The message of a call that must fail with this exit code.
     fn refuse(&self, code: i32, args: &[&str]) -> String {
         let output = self.call(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
@@ -112,7 +112,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_bundle_is_made_signed_installed_listed_verified_and_rolled_back() {
+fn bundle_lifecycle_from_pack_to_rollback() {
     let bench = Bench::new();
     bench.install("1");
     bench.install("2");
@@ -135,7 +135,7 @@ fn a_bundle_is_made_signed_installed_listed_verified_and_rolled_back() {
 }
 
 #[test]
-fn a_bundle_without_a_trusted_signature_is_taken_only_when_that_is_said() {
+fn bundle_without_trusted_signature_needs_unsigned_flag() {
     let bench = Bench::new();
     let bundle = bench.pack("1");
     let refuse = |code, more: &[&str]| {
@@ -155,7 +155,7 @@ fn a_bundle_without_a_trusted_signature_is_taken_only_when_that_is_said() {
 }
 
 #[test]
-fn keys_and_slots_come_from_the_config_too() {
+fn keys_and_slots_can_come_from_config() {
     let bench = Bench::new();
     let bundle = bench.pack("1");
     let public = fs::read_to_string(bench.path("a.pub")).unwrap();
@@ -170,7 +170,7 @@ fn keys_and_slots_come_from_the_config_too() {
 }
 
 #[test]
-fn a_key_is_never_replaced_and_only_its_owner_reads_the_secret() {
+fn keys_are_never_replaced_and_secret_is_private() {
     let bench = Bench::new();
     let before = fs::read(bench.path("a.key")).unwrap();
     assert!(bench.refuse(5, &["models", "keygen", "--out", "a"]).contains("never overwritten"));
@@ -185,7 +185,7 @@ fn a_key_is_never_replaced_and_only_its_owner_reads_the_secret() {
 }
 
 #[test]
-fn models_that_compute_something_else_or_need_too_much_are_not_installed() {
+fn wrong_large_or_damaged_models_are_not_installed() {
     let bench = Bench::new();
     bench.install("1");
     let before = bench.list();
@@ -212,7 +212,7 @@ fn models_that_compute_something_else_or_need_too_much_are_not_installed() {
 }
 
 #[test]
-fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
+fn run_confirms_models_and_rolls_back_damaged_ones() {
     let bench = Bench::new();
     bench.frames(22);
     bench.install("1");
@@ -220,7 +220,7 @@ fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(bench.states()[0], "active", "{}", text(&output.stdout));
 
-    // The second is damaged in its slot after it was installed: the run begins with the first, and says so.
+    // The second is damaged in its slot after it was installed: the run starts with the first, and reports it.
     bench.install("2");
     let mut bytes = fs::read(bench.path("slots/b.bloodseg")).unwrap();
     bytes[300] ^= 1;
@@ -233,12 +233,12 @@ fn a_run_that_counts_confirms_and_one_that_cannot_be_run_goes_back() {
 }
 
 #[test]
-fn models_with_wrong_golden_outputs_are_rolled_back_when_a_run_begins() {
+fn wrong_golden_outputs_are_rolled_back_at_start() {
     let bench = Bench::new();
     bench.frames(1);
     bench.install("1");
     bench.succeed(&["run", "frames", "--slots", "slots", "--out", "out"]);
-    // Straight into the slot, past the command that would have run the golden inputs.
+    // Directly into the slot, bypassing the command, which would have run the golden inputs.
     let mut other = fixture::unet();
     other.manifest.golden.seed += 1;
     bench.put_models("models", "2", &other);
@@ -255,7 +255,7 @@ fn models_with_wrong_golden_outputs_are_rolled_back_when_a_run_begins() {
 }
 
 #[test]
-fn a_bundle_brings_the_validation_of_its_models_and_takes_no_other() {
+fn bundle_carries_only_a_validation_of_its_models() {
     let bench = Bench::new();
     bench.frames(22);
     bench.put_models("models", "1", &fixture::unet());
@@ -277,7 +277,7 @@ fn a_bundle_brings_the_validation_of_its_models_and_takes_no_other() {
     bench.refuse(4, &pack_with("none.json"));
     bench.refuse(3, &pack_with("missing.json"));
     assert!(!bench.path("1.bloodseg").exists());
-    // Past the command, which would have refused it.
+    // Bypasses the command, which would have refused it.
     let forged = file::pack_folder(&bench.path("models"), Some(&fs::read_to_string(bench.path("other.json")).unwrap()));
     fs::write(bench.path("forged.bloodseg"), forged.unwrap().0).unwrap();
     let install = ["models", "install", "--slots", "slots", "--key", "a.pub"];
@@ -299,15 +299,15 @@ fn a_bundle_brings_the_validation_of_its_models_and_takes_no_other() {
 }
 
 #[test]
-fn runs_that_are_killed_on_trial_end_the_trial() {
+fn three_killed_runs_end_the_trial() {
     let bench = Bench::new();
     bench.frames(2);
     bench.install("1");
-    // A run that ends by itself, with too few frames, leaves the trial as it was.
+    // A run that ends normally, with too few frames, does not change the trial.
     assert!(bench.run().status.success());
     assert!(bench.states()[0].contains("0 of 3"), "{:?}", bench.states());
     for _ in 0..3 {
-        // It waits for ever for more frames, until it is killed.
+        // It never ends by itself.
         let mut run = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
             .current_dir(bench.0.path())
             .args(["run", "frames", "--repeat", "--fps", "1", "--slots", "slots", "--out", "out"])
@@ -315,7 +315,7 @@ fn runs_that_are_killed_on_trial_end_the_trial() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // Its first line comes when the models are loaded.
+        // Its first line is printed once the models are loaded.
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(run.stdout.as_mut().unwrap()), &mut line).unwrap();
         run.kill().unwrap();
@@ -329,7 +329,7 @@ fn runs_that_are_killed_on_trial_end_the_trial() {
 }
 
 #[test]
-fn the_minisign_tool_and_this_program_take_each_other_s_keys_and_signatures() {
+fn keys_and_signatures_interoperate_with_minisign() {
     let Ok(version) = Command::new("minisign").arg("-v").output() else {
         eprintln!("skipped: the tool minisign is not installed");
         return;

@@ -29,12 +29,12 @@ fn bar_px(picture: &RgbImage) -> u32 {
 }
 
 #[test]
-fn an_input_that_was_brought_to_scale_has_its_overlay_at_its_own_resolution() {
+fn overlay_of_rescaled_input_keeps_input_resolution() {
     let bench = Bench::new();
     let small = smear(100, 70, &[(20.0, 20.0), (70.0, 40.0)]);
     let picture = imageops::resize(&small, 600, 420, imageops::FilterType::Nearest);
     bench.picture("a.png", &picture);
-    // The tiny models are made for 1 um a pixel: six of these.
+    // The tiny models are made for 1 um per pixel, which is six of these.
     let answer = bench.call(&["segment", "a.png", "--models", "models", "--out", "out", "--um-per-px", "0.166667"]);
     answer.done();
     assert!(answer.stdout.contains("a.png: 2 cells"), "{}", answer.stdout);
@@ -49,7 +49,7 @@ fn an_input_that_was_brought_to_scale_has_its_overlay_at_its_own_resolution() {
     assert!(outline.len() > 200 && outline.iter().all(|far| (10.0..40.0).contains(far)), "{}", outline.len());
     // A fifth of 100 um.
     assert_eq!(bar_px(&drawn), 120);
-    // All else is the input.
+    // Everything else is the input.
     let changed = drawn
         .enumerate_pixels()
         .filter(|(x, y, pixel)| pixel.0 != GREEN && *pixel != picture.get_pixel(*x, *y) && !(*x > 300 && *y > 210));
@@ -59,7 +59,7 @@ fn an_input_that_was_brought_to_scale_has_its_overlay_at_its_own_resolution() {
 }
 
 #[test]
-fn a_frame_at_the_scale_of_the_models_keeps_the_super_resolved_picture() {
+fn overlay_at_model_scale_is_super_resolved() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(100, 70, &[(20.0, 20.0)]));
     let segment = |out: &str, flags: &[&str]| {
@@ -70,12 +70,12 @@ fn a_frame_at_the_scale_of_the_models_keeps_the_super_resolved_picture() {
     assert_eq!((plain.dimensions(), bar_px(&plain)), ((400, 280), 0));
     let sr = image::open(bench.path("plain/a.sr.png")).unwrap().into_rgb8();
     assert!(plain.enumerate_pixels().all(|(x, y, pixel)| pixel.0 == GREEN || pixel == sr.get_pixel(x, y)));
-    // A fifth of 100 um, a quarter of a micrometre a pixel.
+    // A fifth of 100 um, at a quarter of a micrometre per pixel.
     assert_eq!((known.dimensions(), bar_px(&known)), ((400, 280), 80));
 }
 
 #[test]
-fn a_turned_picture_has_its_overlay_as_viewers_show_it() {
+fn overlay_follows_exif_orientation() {
     let bench = Bench::new();
     let lying = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/exif6.jpg");
     let size = image::image_dimensions(&lying).unwrap();

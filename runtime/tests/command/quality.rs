@@ -1,4 +1,4 @@
-//! The gate on whole sets of fields: none may be refused, and no strong fault may pass.
+//! The quality check on whole sets of fields: it refuses none of them, and passes no strong fault.
 //!
 //! The rendered fields and the simulated camera are always there; BLOODSEG_FIELDS names a further folder with img/.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -44,7 +44,7 @@ const DEFOCUS: [Faults; 4] = [
     &[(PaleStain, 0.4), (Blur, 2.0), (Noise, 2.0)],
 ];
 
-fn spoilt(lr: &RgbImage, faults: Faults) -> RgbImage {
+fn degraded(lr: &RgbImage, faults: Faults) -> RgbImage {
     faults.iter().fold(lr.clone(), |lr, &(fault, strength)| disturbed(&lr, fault, strength, 7).unwrap())
 }
 
@@ -64,10 +64,10 @@ fn fields(folder: &Path) -> Vec<(String, f64, RgbImage)> {
     frames
 }
 
-/// Refused frames of a set with the least figures met, printed for setting the limits.
+/// Refused frames of a set; prints the lowest figures, for setting the limits.
 fn refused(frames: &[(String, f64, RgbImage)], faults: Faults) -> Vec<String> {
     let judged: Vec<(&String, f64, Quality)> =
-        frames.iter().map(|(name, factor, lr)| (name, *factor, judge(&spoilt(lr, faults)))).collect();
+        frames.iter().map(|(name, factor, lr)| (name, *factor, judge(&degraded(lr, faults)))).collect();
     let least = |figure: fn(&Quality) -> f64| judged.iter().map(|(_, _, q)| figure(q)).fold(f64::INFINITY, f64::min);
     println!(
         "{faults:?}: sharpness {:.4}, contrast {:.2}, brightness {:.0}, good {} of {}",
@@ -81,17 +81,17 @@ fn refused(frames: &[(String, f64, RgbImage)], faults: Faults) -> Vec<String> {
     bad.map(|(name, factor, quality)| format!("{name} x{factor} {faults:?}: {quality:?}")).collect()
 }
 
-/// Where a gain clips much more than the background, the cells are gone: no false alarm.
+/// Whether a gain clips little more than the background: otherwise the cells are lost, and a refusal is correct.
 fn little_clipped(lr: &RgbImage) -> bool {
     let white = lr.pixels().filter(|pixel| pixel.0.iter().all(|&level| f64::from(level) >= CLIPPED_FROM_LEVEL));
     (white.count() as f64) < 0.85 * f64::from(lr.width() * lr.height())
 }
 
-fn no_field_is_refused(folder: &Path) {
+fn assert_no_field_is_refused(folder: &Path) {
     let frames = fields(folder);
     for faults in MILD {
         let gain = faults.iter().any(|(fault, _)| *fault == OverExposure);
-        let little = |(_, _, lr): &&(String, f64, RgbImage)| !gain || little_clipped(&spoilt(lr, faults));
+        let little = |(_, _, lr): &&(String, f64, RgbImage)| !gain || little_clipped(&degraded(lr, faults));
         let frames: Vec<_> = frames.iter().filter(little).cloned().collect();
         let refused = refused(&frames, faults);
         assert!(refused.is_empty(), "{}", refused.join("\n"));
@@ -99,7 +99,7 @@ fn no_field_is_refused(folder: &Path) {
 }
 
 /// At least `least` of the frames of each magnification must be refused for every kind of defocus.
-fn defocus_is_refused(folder: &Path, least: f64) {
+fn assert_defocus_is_refused(folder: &Path, least: f64) {
     let frames = fields(folder);
     for faults in DEFOCUS {
         for factor in [0.5, 1.0, 2.0] {
@@ -117,32 +117,32 @@ fn rendered() -> PathBuf {
 
 #[test]
 fn no_rendered_field_is_refused() {
-    no_field_is_refused(&rendered());
+    assert_no_field_is_refused(&rendered());
 }
 
 #[test]
 fn rendered_fields_out_of_focus_are_refused() {
-    defocus_is_refused(&rendered(), 0.9);
+    assert_defocus_is_refused(&rendered(), 0.9);
 }
 
 #[test]
-fn fields_of_a_named_folder_are_reported_apart_too() {
+fn named_folder_passes_the_same_checks() {
     let Some(folder) = std::env::var_os("BLOODSEG_FIELDS").map(PathBuf::from) else {
         println!("skipped: BLOODSEG_FIELDS names no folder");
         return;
     };
-    defocus_is_refused(&folder, 0.9);
-    no_field_is_refused(&folder);
+    assert_defocus_is_refused(&folder, 0.9);
+    assert_no_field_is_refused(&folder);
 }
 
 #[test]
-fn the_simulated_camera_is_in_focus() {
+fn simulated_camera_passes_quality_check() {
     for seed in [1, 2] {
         let mut demo = Demo::new("demo", seed, 10.0);
         for number in 0..40 {
             let Next::Frame(frame) = demo.next_frame(Duration::from_secs(number)).unwrap() else { panic!("no frame") };
             for faults in MILD {
-                let quality = judge(&spoilt(&frame.picture, faults));
+                let quality = judge(&degraded(&frame.picture, faults));
                 assert_eq!(quality.verdict, Verdict::Good, "{seed} {number} {faults:?}: {quality:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! Records and their export, as a user and a supervisor meet them.
+//! Records and their export through the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -32,7 +32,7 @@ fn done(args: &[&str], folder: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The models of the repository; a checkout without them skips what needs them.
+/// Whether the models of the repository are missing; tests that need them are then skipped.
 fn no_models() -> bool {
     let missing = !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file();
     if missing {
@@ -61,14 +61,14 @@ fn numbers_of(frames: &[Value]) -> Vec<u64> {
     frames.iter().map(|frame| frame["frame"].as_u64().unwrap()).collect()
 }
 
-/// A run of the demo without pictures of its own to wait for.
+/// The output of a run of the demo.
 fn demo(folder: &Path, frames: &str, more: &[&str]) -> String {
     let args = [&["run", "demo", "--frames", frames, "--fps", "20", "--out", "r"], more].concat();
     done(&args, folder)
 }
 
 #[test]
-fn a_run_acknowledges_its_frames_and_every_format_has_them() {
+fn acknowledged_frames_are_in_every_format() {
     if no_models() {
         return;
     }
@@ -83,7 +83,7 @@ fn a_run_acknowledges_its_frames_and_every_format_has_them() {
     let export = |format: &str| done(&["export", "--from", "r", "--format", format], folder.path());
     let csv = export("csv");
     assert_eq!(csv.lines().count(), cells + 1);
-    // What the run left behind is what is exported, but for the columns in front.
+    // The export equals the table of the run, except for the leading columns.
     let left = fs::read_to_string(folder.path().join("r/cells.csv")).unwrap();
     let without_front = |line: &str| line.splitn(8, ',').nth(7).unwrap().to_owned();
     assert!(csv.lines().map(without_front).eq(left.lines()));
@@ -98,7 +98,7 @@ fn a_run_acknowledges_its_frames_and_every_format_has_them() {
 }
 
 #[test]
-fn runs_of_a_folder_are_reported_apart() {
+fn export_selects_runs_and_times() {
     if no_models() {
         return;
     }
@@ -122,7 +122,7 @@ fn runs_of_a_folder_are_reported_apart() {
 }
 
 #[test]
-fn a_quiet_run_is_silent_but_for_its_summary_and_keeps_its_frames() {
+fn quiet_run_prints_no_frames_and_keeps_records() {
     if no_models() {
         return;
     }
@@ -133,7 +133,7 @@ fn a_quiet_run_is_silent_but_for_its_summary_and_keeps_its_frames() {
 }
 
 #[test]
-fn an_export_reads_while_a_run_writes_and_a_killed_run_keeps_what_it_acknowledged() {
+fn export_during_run_and_after_kill_has_acknowledged_frames() {
     if no_models() {
         return;
     }
@@ -157,14 +157,14 @@ fn an_export_reads_while_a_run_writes_and_a_killed_run_keeps_what_it_acknowledge
     acked.extend(acks(lines.map_while(Result::ok)));
     let kept = numbers_of(&frames_of(folder.path(), &[]));
     assert!(acked.iter().all(|number| kept.contains(number)), "{acked:?} acknowledged, {kept:?} kept");
-    // A later run goes on with the folder, and says in its tables what the killed one did.
+    // A later run continues in the folder, and its tables include the frames of the killed one.
     demo(folder.path(), "1", &[]);
     let table = fs::read_to_string(folder.path().join("r/frames.csv")).unwrap();
     assert_eq!(table.lines().count(), 1 + kept.len() + 1);
 }
 
 #[test]
-fn what_is_not_records_is_a_clear_error_and_nothing_is_made() {
+fn invalid_records_are_reported_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::create_dir_all(at.join("empty")).unwrap();
@@ -180,7 +180,7 @@ fn what_is_not_records_is_a_clear_error_and_nothing_is_made() {
 }
 
 #[test]
-fn a_run_refuses_a_folder_whose_records_are_not_ours() {
+fn run_refuses_foreign_and_newer_records() {
     if no_models() {
         return;
     }
@@ -208,13 +208,13 @@ fn a_run_refuses_a_folder_whose_records_are_not_ours() {
 
 #[cfg(unix)]
 #[test]
-fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
+fn run_analyses_even_if_records_cannot_be_opened() {
     if no_models() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("r")).unwrap();
-    // What they are on is not there.
+    // The target of the link is missing.
     std::os::unix::fs::symlink("away/records.sqlite", folder.path().join("r/records.sqlite")).unwrap();
     let args = ["run", "demo", "--frames", "2", "--fps", "2", "--http", "off", "--out", "r"];
     let run = output(&args, folder.path());
@@ -230,7 +230,7 @@ fn a_run_whose_records_cannot_be_opened_analyses_all_the_same() {
 }
 
 #[test]
-fn tables_that_are_not_wanted_are_not_written_and_the_only_folder_is_found() {
+fn tables_can_be_disabled_and_only_folder_is_found() {
     if no_models() {
         return;
     }
@@ -249,7 +249,7 @@ fn tables_that_are_not_wanted_are_not_written_and_the_only_folder_is_found() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_written_ends_no_run() {
+fn unwritable_picture_does_not_end_a_run() {
     if no_models() {
         return;
     }
@@ -269,7 +269,7 @@ fn a_picture_that_cannot_be_written_ends_no_run() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn closed_pipe_is_not_an_error() {
     if no_models() {
         return;
     }
@@ -289,7 +289,7 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn records_are_not_written_over() {
+fn records_are_not_overwritten() {
     if no_models() {
         return;
     }
@@ -309,9 +309,9 @@ fn records_are_not_written_over() {
     assert_eq!(frames_of(folder.path(), &[]), before);
 }
 
-/// A format of two passes holds the records still while it is made, but not until it has been read.
+/// A two-pass format locks the records while it is written, but not until it has been read.
 #[test]
-fn a_slow_pipe_reader_blocks_no_writer() {
+fn slow_pipe_reader_does_not_block_writer() {
     if no_models() {
         return;
     }
@@ -337,7 +337,7 @@ fn a_slow_pipe_reader_blocks_no_writer() {
 
 #[cfg(unix)]
 #[test]
-fn a_limit_of_the_size_of_files_is_a_full_disk_and_ends_nothing() {
+fn file_size_limit_is_handled_like_full_disk() {
     if no_models() {
         return;
     }
@@ -361,7 +361,7 @@ fn a_limit_of_the_size_of_files_is_a_full_disk_and_ends_nothing() {
 }
 
 #[test]
-fn other_programs_read_what_is_exported() {
+fn exports_are_read_by_other_programs() {
     let Some(python) = std::env::var_os("BLOODSEG_REFEREE_PYTHON") else {
         eprintln!("skipped: BLOODSEG_REFEREE_PYTHON is not set; scripts/test sets it");
         return;
@@ -395,7 +395,7 @@ fn other_programs_read_what_is_exported() {
 }
 
 #[test]
-fn a_box_names_its_first_sample_in_the_config_and_keeps_a_later_one() {
+fn sample_from_config_yields_to_a_later_one() {
     if no_models() {
         return;
     }
@@ -415,7 +415,7 @@ fn a_box_names_its_first_sample_in_the_config_and_keeps_a_later_one() {
 }
 
 #[test]
-fn a_sample_in_two_folders_is_exported_and_reported_as_one() {
+fn sample_in_two_folders_is_pooled() {
     if no_models() {
         return;
     }
@@ -438,7 +438,7 @@ fn a_sample_in_two_folders_is_exported_and_reported_as_one() {
 }
 
 #[test]
-fn a_run_corrects_by_a_validation_of_its_models_alone() {
+fn run_corrects_only_by_validation_of_its_models() {
     if no_models() {
         return;
     }
@@ -473,7 +473,7 @@ fn a_run_corrects_by_a_validation_of_its_models_alone() {
 
 #[cfg(unix)]
 #[test]
-fn a_cut_index_of_the_log_ends_a_run_with_a_code_and_loses_nothing() {
+fn truncated_wal_index_ends_run_and_loses_nothing() {
     use std::time::{Duration, Instant};
     if no_models() {
         return;

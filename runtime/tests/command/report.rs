@@ -1,4 +1,4 @@
-//! `bloodseg report`, as a user and as a reader of the page meet it.
+//! `bloodseg report`: the command, and the page that it writes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -46,7 +46,7 @@ fn report(folder: &Path, more: &[&str]) -> String {
     fs::read_to_string(folder.join("page.html")).unwrap()
 }
 
-/// The models of the repository; a checkout without them skips what needs them.
+/// Whether the models of the repository are missing; tests that need them are then skipped.
 fn no_models() -> bool {
     let missing = !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file();
     if missing {
@@ -69,7 +69,7 @@ fn measures(page: &str, name: &str) -> Vec<f64> {
     row.split("<td class=\"n\">").skip(1).map(|cell| cell.trim_end_matches("</td>").parse().unwrap()).collect()
 }
 
-/// The page needs nothing but itself, and is whole.
+/// The page is complete and loads nothing else.
 fn assert_self_contained(page: &str) {
     for foreign in ["http://", "https://", "<script", "src=", "url(", "@import", "<link", "<iframe", "javascript:"] {
         assert!(!page.contains(foreign), "{foreign}");
@@ -81,7 +81,7 @@ fn assert_self_contained(page: &str) {
         let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
-    // Pictures are letters too.
+    // Without the base64 of the pictures.
     let words: String =
         page.split("base64,").map(|part| part.split_once('"').map_or(part, |(_, after)| after)).collect();
     assert!(!words.contains("NaN") && !words.contains(">inf"), "every number is one");
@@ -112,7 +112,7 @@ fn near(found: f64, wanted: f64, by: f64) {
 }
 
 #[test]
-fn a_page_tells_what_an_export_tells() {
+fn report_agrees_with_export() {
     if no_models() {
         return;
     }
@@ -163,7 +163,7 @@ fn a_page_tells_what_an_export_tells() {
 }
 
 #[test]
-fn the_same_records_give_the_same_bytes_and_a_file_is_not_overwritten() {
+fn report_is_reproducible_and_needs_force_to_overwrite() {
     if no_models() {
         return;
     }
@@ -183,7 +183,7 @@ fn the_same_records_give_the_same_bytes_and_a_file_is_not_overwritten() {
     assert_eq!(folder_there.status.code(), Some(5));
 }
 
-/// A run in the records that nothing analysed.
+/// A run in the records, without an analysis.
 struct Made {
     keeper: Keeper,
     um_per_px: Option<f64>,
@@ -201,7 +201,7 @@ impl Made {
         Self { keeper, um_per_px, folder }
     }
 
-    /// A frame with so many square cells of 4 x 4 pixels, the last of 8 x 8; and its pictures, where they are wanted.
+    /// Records a frame with `cells` square cells of 4 x 4 pixels, the last of 8 x 8; with its pictures if `pictures`.
     fn frame(&mut self, number: u64, name: &str, cells: u16, pictures: bool) {
         let labels = Labels::from_fn(120, 40, |x, y| {
             let label = y / 10 * 12 + x / 10 + 1;
@@ -279,7 +279,7 @@ fn keeper(folder: &Path, name: &str, um_per_px: Option<f64>) -> Keeper {
 }
 
 #[test]
-fn hostile_names_are_text() {
+fn hostile_names_are_escaped() {
     let hostile = "<script src=\"//evil\">alert('1')</script>&\u{202e}\u{7}";
     let mut made = Made::begin(hostile, Some(2.0));
     made.keeper.event(hostile, hostile);
@@ -295,7 +295,7 @@ fn hostile_names_are_text() {
 }
 
 #[test]
-fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
+fn empty_and_ongoing_runs_have_a_report() {
     let mut made = Made::begin("camera0", None);
     let page = report(made.folder.path(), &[]);
     assert_self_contained(&page);
@@ -305,7 +305,7 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
     );
     assert!(page.contains("No frame was recorded") && page.contains("No such cell was recorded"));
     assert_eq!(value(&page, "Cells in all frames"), "0");
-    // A frame without cells, and then some with, while the keeper has the records open.
+    // A frame without cells and then one with cells, while the keeper has the records open.
     made.frame(1, "a", 0, false);
     let page = report(made.folder.path(), &[]);
     assert!(page.contains("contrast 4.5 to 4.5") && page.contains("contrast below 5.5 levels"), "a reason");
@@ -317,7 +317,7 @@ fn a_run_without_frames_and_one_that_goes_on_have_a_page() {
 }
 
 #[test]
-fn without_calibration_lengths_are_in_pixels_and_without_pictures_it_says_so() {
+fn missing_calibration_and_pictures_are_stated() {
     let mut made = Made::begin("camera0", None);
     made.frame(1, "a", 12, false);
     made.keeper.end("enough frames", 0);
@@ -331,7 +331,7 @@ fn without_calibration_lengths_are_in_pixels_and_without_pictures_it_says_so() {
 }
 
 #[test]
-fn cells_are_cut_from_pictures_that_are_still_those_of_the_run() {
+fn cells_are_only_cut_from_pictures_of_the_run() {
     let mut made = Made::begin("camera0", Some(2.0));
     made.frame(1, "a", 30, true);
     made.frame(2, "b", 30, false);
@@ -341,7 +341,7 @@ fn cells_are_cut_from_pictures_that_are_still_those_of_the_run() {
     assert!(page.contains("Chosen from the 1 frame of 2 frames"));
     // 9.03 px of half a micrometre among many of 4.51 px.
     assert!(page.contains("diameter 4.5 µm, median is 2.3"), "the odd one has its reason");
-    // Another run has put its pictures in the place of these, and then rubbish lies there.
+    // The pictures are replaced by those of another run, and then by an invalid file.
     Labels::new(120, 40).save(made.folder.path().join("r/a.labels.png")).unwrap();
     let page = report(made.folder.path(), &[]);
     assert!(page.contains("24 cells are not shown") && !page.contains("data:image"));
@@ -350,8 +350,8 @@ fn cells_are_cut_from_pictures_that_are_still_those_of_the_run() {
 }
 
 #[test]
-fn a_cell_that_came_again_and_again_is_shown_once() {
-    // The numbers of the frames and of the cells that are shown.
+fn recurring_cell_is_shown_once() {
+    // Frame and cell numbers of the cells that are shown.
     let shown = |page: &str| -> Vec<(String, String)> {
         let rest = page.split("<small>frame ").skip(1);
         rest.map(|rest| {
@@ -360,7 +360,7 @@ fn a_cell_that_came_again_and_again_is_shown_once() {
         })
         .collect()
     };
-    // A folder that is replayed: each time the pictures take the place of those before.
+    // A folder that is replayed: each time the pictures replace the earlier ones.
     let mut made = Made::begin("folder", Some(2.0));
     for number in 1..=6 {
         made.frame(number, "a", 30, true);
@@ -392,7 +392,7 @@ fn events_are_capped_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_run_that_is_not_there_is_reported_with_those_that_are() {
+fn missing_run_is_reported_with_existing_ones() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |args: &[&str], code: i32, wanted: &str| {
         let output = output(&[&["report"], args].concat(), folder.path());

@@ -1,4 +1,4 @@
-//! `bloodseg run`, as a user meets it.
+//! `bloodseg run` through the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::{
@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The models of the repository; a checkout without them skips what needs them.
+/// Whether the models of the repository are missing; tests that need them are then skipped.
 fn no_models() -> bool {
     let missing = !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file();
     if missing {
@@ -57,7 +57,7 @@ fn frames(folder: &Path, names: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn an_unknown_source_and_a_camera_say_what_there_is() {
+fn missing_source_is_reported_with_available_ones() {
     let folder = tempfile::tempdir().unwrap();
     for (name, wanted) in [("camera0", "/dev/video0"), ("dmeo", "Did you mean `demo`"), ("none/such", "no such")] {
         let done = output(&["run", name], folder.path());
@@ -69,7 +69,7 @@ fn an_unknown_source_and_a_camera_say_what_there_is() {
 }
 
 #[test]
-fn an_empty_folder_is_no_source() {
+fn empty_folder_is_not_a_source() {
     let folder = tempfile::tempdir().unwrap();
     let done = output(&["run", "."], folder.path());
     assert_eq!(done.status.code(), Some(7));
@@ -77,7 +77,7 @@ fn an_empty_folder_is_no_source() {
 }
 
 #[test]
-fn wrong_flags_are_refused() {
+fn invalid_flag_values_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for flags in [["--frames", "0"], ["--fps", "0"], ["--fps", "nan"], ["--um-per-px", "-1"], ["--save-every", "0"]] {
         assert_eq!(output(&["run", "demo", flags[0], flags[1]], folder.path()).status.code(), Some(2), "{flags:?}");
@@ -85,7 +85,7 @@ fn wrong_flags_are_refused() {
 }
 
 #[test]
-fn the_demo_shows_frames_and_leaves_tables_and_a_picture() {
+fn demo_prints_frames_and_writes_tables_and_picture() {
     if no_models() {
         return;
     }
@@ -98,7 +98,7 @@ fn the_demo_shows_frames_and_leaves_tables_and_a_picture() {
     assert_eq!(stdout.lines().filter(|line| line.starts_with("frame ")).count() as u64, analysed);
     let frames = rows(folder.path().join("r/frames.csv"));
     assert_eq!(frames.len() as u64, analysed + 1);
-    // The rows of cells are those of platelets too, whose number is in the last column, where it is known.
+    // The rows of cells include platelets, whose number is in the last column if it is known.
     let of_row = |row: &String| {
         let platelets = row.rsplit(',').next().unwrap().parse().unwrap_or(0);
         row.split(',').nth(3).unwrap().parse::<usize>().unwrap() + platelets
@@ -113,7 +113,7 @@ fn the_demo_shows_frames_and_leaves_tables_and_a_picture() {
 }
 
 #[test]
-fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
+fn folder_is_analysed_in_full_and_bad_files_are_counted() {
     if no_models() {
         return;
     }
@@ -136,7 +136,7 @@ fn a_folder_is_analysed_whole_and_bad_files_are_counted() {
     for (stem, saved) in [("03", false), ("04", true), ("09", true), ("11", true)] {
         assert_eq!(out.join(format!("{stem}.overlay.png")).is_file(), saved, "{stem}");
     }
-    // A second run goes on with the tables.
+    // A second run continues the tables.
     assert_eq!(output(&args, folder.path()).status.code(), Some(3));
     let both = rows(out.join("frames.csv"));
     assert_eq!(both.len(), 25);
@@ -156,7 +156,7 @@ fn two_runs_do_not_share_a_folder() {
     let second = output(&args, folder.path());
     assert_eq!(second.status.code(), Some(5), "{}", text(&second.stdout));
     assert!(text(&second.stderr).contains("another run is writing to it; end that one"), "{}", text(&second.stderr));
-    // However the first one ends, the folder is free then.
+    // The folder is free once the first one has ended, even if it was killed.
     first.kill().unwrap();
     first.wait().unwrap();
     let third = output(&["run", "demo", "--frames", "1", "--http", "off", "--out", "r"], folder.path());
@@ -164,7 +164,7 @@ fn two_runs_do_not_share_a_folder() {
 }
 
 #[test]
-fn a_table_of_other_columns_is_left_as_it_is() {
+fn table_with_other_columns_is_left_unchanged() {
     if no_models() {
         return;
     }
@@ -178,7 +178,7 @@ fn a_table_of_other_columns_is_left_as_it_is() {
 }
 
 #[test]
-fn a_folder_of_rubbish_is_an_error() {
+fn folder_of_unreadable_files_is_an_error() {
     if no_models() {
         return;
     }
@@ -190,19 +190,19 @@ fn a_folder_of_rubbish_is_an_error() {
 }
 
 #[test]
-fn ten_times_too_many_frames_are_bounded_and_counted() {
+fn excess_frames_are_dropped_and_counted() {
     if no_models() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let done = output(&["run", "demo", "--frames", "300", "--fps", "10000", "--out", "r"], folder.path());
-    // A slow disk may lose records at this pace, and says so.
+    // With a slow disk, records may be lost at this rate, and are reported.
     let lost = done.status.code() == Some(5) && text(&done.stderr).contains("were not kept");
     assert!(done.status.success() || lost, "{}", text(&done.stderr));
     let [captured, analysed, dropped, failed, unreadable] = counts(&text(&done.stdout));
     assert_eq!((captured, failed, unreadable), (300, 0, 0));
     assert!(dropped > 0 && analysed > 0);
-    // The newest frame is never the one that is dropped.
+    // The newest frame is never dropped.
     assert!(folder.path().join("r/demo_1_000300.overlay.png").is_file());
     let kept = rows(folder.path().join("r/frames.csv")).len() as u64 - 1;
     assert!(kept == analysed || (lost && kept < analysed), "{kept} of {analysed}");

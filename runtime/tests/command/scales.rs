@@ -1,4 +1,4 @@
-//! The scale of pictures and frames: where it is known from, what is done with it, and where the cells lie on the input.
+//! The scale of pictures and frames: where it comes from, how it is applied, and where the cells are in the input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -12,7 +12,7 @@ use bloodseg_smear::SmearSpec;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-/// A red cell of the rendered smears has so many pixels.
+/// Diameter of a red cell in the rendered smears, in pixels.
 const CELL_PX: f64 = 38.0;
 
 /// Runs the program with the built-in models.
@@ -43,7 +43,7 @@ fn smear(seed: u64) -> RgbImage {
     bloodseg_smear::render(&spec, seed).picture
 }
 
-/// A folder `in` with so many smears.
+/// A folder `in` with `count` smears.
 fn smears(count: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("in")).unwrap();
@@ -58,7 +58,7 @@ fn cells(rows: &[BTreeMap<String, String>]) -> Vec<f64> {
 }
 
 #[test]
-fn a_run_and_segment_find_the_scale_of_a_folder_and_its_cells() {
+fn run_and_segment_find_the_same_scale_and_cells() {
     let folder = smears(4);
     let at = folder.path();
     done(at, &["segment", "in", "--out", "segmented", "-q"]);
@@ -85,7 +85,7 @@ fn a_run_and_segment_find_the_scale_of_a_folder_and_its_cells() {
         let counted: f64 = counted.iter().sum();
         assert!((counted / wanted - 1.0).abs() < 0.1, "{counted} cells, {wanted} at the known scale");
     }
-    // Cells lie on the input, not on what was made of it.
+    // Cells are located in the input, not in the resized picture.
     let found = table(&at.join("run/cells.csv"));
     let reach = |column: &str| found.iter().map(|row| number(row, column)).fold(0.0, f64::max);
     assert!((300.0..=400.0).contains(&reach("input_x_px")) && (200.0..=300.0).contains(&reach("input_y_px")));
@@ -93,7 +93,7 @@ fn a_run_and_segment_find_the_scale_of_a_folder_and_its_cells() {
 }
 
 #[test]
-fn exports_of_a_run_and_of_segment_lie_on_the_input() {
+fn exports_are_in_input_coordinates() {
     let folder = smears(1);
     let at = folder.path();
     done(at, &["segment", "in/1.png", "--out", "segmented", "-q"]);
@@ -125,7 +125,7 @@ fn exports_of_a_run_and_of_segment_lie_on_the_input() {
 }
 
 #[test]
-fn a_wrong_pitch_is_doubted_and_no_scale_is_no_count() {
+fn wrong_pitch_is_doubted_and_unknown_scale_not_counted() {
     let folder = smears(1);
     let at = folder.path();
     fs::create_dir(at.join("stripes")).unwrap();
@@ -137,7 +137,7 @@ fn a_wrong_pitch_is_doubted_and_no_scale_is_no_count() {
     assert!(ran.contains(": scale doubtful") && !ran.contains(" per mm2"), "{ran}");
     let row = &table(&at.join("doubtful/frames.csv"))[0];
     assert!(row["verdict"] == "scale_doubtful" && number(row, "cells") > 0.0, "{row:?}");
-    // Cells come apart into pieces that have the size of cells, and a picture that is not scaled has a pitch too.
+    // Cells split into pieces of the size of cells, and a picture that is not scaled has a pitch too.
     for (name, factor, as_is) in [("pieces", 3.0, &[][..]), ("small", 0.5, &[]), ("not-scaled", 1.0, &["--as-is"])] {
         let um = format!("{}", 7.5 / CELL_PX * factor);
         done(at, &[&["segment", "in", "--out", name, "--um-per-px", &um], as_is].concat());
@@ -156,7 +156,7 @@ fn a_wrong_pitch_is_doubted_and_no_scale_is_no_count() {
 }
 
 #[test]
-fn a_whole_field_with_a_pitch_is_known_in_both_commands() {
+fn whole_field_has_equal_scale_in_run_and_segment() {
     let folder = smears(1);
     let at = folder.path();
     let flags = ["--whole-field", "--um-per-px", "0.2", "--any-quality", "-q"];
@@ -170,7 +170,7 @@ fn a_whole_field_with_a_pitch_is_known_in_both_commands() {
 }
 
 #[test]
-fn pictures_of_two_magnifications_have_each_its_own() {
+fn pictures_keep_their_own_magnification() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::create_dir(at.join("in")).unwrap();

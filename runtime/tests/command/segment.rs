@@ -1,4 +1,4 @@
-//! `bloodseg segment` as a user calls it: what it writes, and what it says of inputs that are no good.
+//! `bloodseg segment` through the command line: what it writes, and how it reports unusable inputs.
 //! The models are the fixture's, so that the answers are known.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -54,7 +54,7 @@ impl Bench {
         Answer::of(&output)
     }
 
-    /// Segments `inputs` into `out`, over what is there.
+    /// Segments `inputs` into `out`, and overwrites existing results.
     pub(crate) fn segment(&self, inputs: &[&str]) -> Answer {
         self.segment_once(&[&["--force"], inputs].concat())
     }
@@ -83,8 +83,8 @@ impl Bench {
         self.text(row, column).parse().unwrap()
     }
 
-    /// Puts another super-resolution in the place of the one that repeats pixels.
-    fn super_resolve_by(&self, draft: &fixture::Draft) {
+    /// Replaces the super-resolution model, which repeats pixels.
+    fn replace_ssr(&self, draft: &fixture::Draft) {
         let (text, onnx) = fixture::files(draft);
         self.write("models/ssr.toml", text.as_bytes());
         self.write("models/ssr.onnx", &onnx);
@@ -133,7 +133,7 @@ pub(crate) fn smear(width: u32, height: u32, places: &[(f64, f64)]) -> RgbImage 
 }
 
 #[test]
-fn a_picture_becomes_four_pictures_and_a_table() {
+fn picture_yields_four_pictures_and_tables() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(100, 70, &[(20.0, 20.0), (70.0, 40.0)]));
     let answer = bench.segment(&["a.png", "--um-per-px", "2"]);
@@ -162,7 +162,7 @@ fn a_picture_becomes_four_pictures_and_a_table() {
     assert!((value(1, "area_um2") - value(1, "area_px") * 0.25).abs() < 0.01);
 }
 
-/// Disks of low red, which the camera saw, and one of low green alone, of which the inventive net makes a cell.
+/// Disks of low red, which the camera saw, and one of only low green, which the inventive net turns into a cell.
 fn smear_with_a_trap(places: &[(f64, f64)], trap: (f64, f64)) -> RgbImage {
     let mut picture = smear(100, 70, places);
     let trapped = smear(100, 70, &[trap]);
@@ -173,7 +173,7 @@ fn smear_with_a_trap(places: &[(f64, f64)], trap: (f64, f64)) -> RgbImage {
 }
 
 #[test]
-fn a_cell_that_only_the_super_resolution_shows_is_flagged_and_no_other() {
+fn only_invented_cell_is_flagged_as_unsupported() {
     let bench = Bench::new();
     let trap = (46.0, 48.0);
     bench.picture("a.png", &smear_with_a_trap(&[(20.0, 20.0), (72.0, 30.0)], trap));
@@ -183,7 +183,7 @@ fn a_cell_that_only_the_super_resolution_shows_is_flagged_and_no_other() {
     assert_eq!([1, 2].map(|row| bench.text(row, "supported")), ["true", "true"]);
     assert_eq!([1, 2].map(|row| bench.text(row, "consistency_levels")), ["0.00", "0.00"]);
 
-    bench.super_resolve_by(&fixture::inventive_ssr());
+    bench.replace_ssr(&fixture::inventive_ssr());
     let invented = bench.segment(&["a.png"]);
     invented.done();
     assert!(invented.stdout.contains("a.png: 3 cells (1 unsupported), 4 tiles"), "{}", invented.stdout);
@@ -201,7 +201,7 @@ fn a_cell_that_only_the_super_resolution_shows_is_flagged_and_no_other() {
 }
 
 #[test]
-fn a_folder_is_done_by_name_and_a_bad_file_among_good_ones_is_left_out() {
+fn folder_is_processed_by_name_and_bad_files_are_skipped() {
     let bench = Bench::new();
     bench.picture("in/c.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.write("in/b.png", b"no picture at all");
@@ -213,7 +213,7 @@ fn a_folder_is_done_by_name_and_a_bad_file_among_good_ones_is_left_out() {
 }
 
 #[test]
-fn each_hostile_picture_has_its_message_and_code() {
+fn hostile_pictures_are_refused_with_message_and_code() {
     let bench = Bench::new();
     let whole = std::fs::read(bench.picture("whole.png", &smear(64, 64, &[(30.0, 30.0)]))).unwrap();
     bench.write("empty.png", b"");
@@ -239,7 +239,7 @@ fn each_hostile_picture_has_its_message_and_code() {
     assert_eq!(left, ["run.lock"], "parts of files are left over");
 }
 
-/// The head of a PNG, with right checksums, whose pixels never come.
+/// The head of a PNG, with correct checksums but without pixels.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     bytes.extend(width.to_be_bytes());
@@ -259,7 +259,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn odd_but_true_pictures_are_done() {
+fn unusual_but_valid_pictures_are_processed() {
     let bench = Bench::new();
     bench.picture("one.png", &RgbImage::from_pixel(1, 1, Rgb([255; 3])));
     bench.picture("black.png", &RgbImage::new(64, 64));
@@ -285,7 +285,7 @@ fn odd_but_true_pictures_are_done() {
 }
 
 #[test]
-fn a_warning_that_all_pictures_share_names_three_of_them() {
+fn shared_warning_names_three_pictures() {
     let bench = Bench::new();
     let names: Vec<String> = (0..5).map(|at| format!("{at}.png")).collect();
     for name in &names {
@@ -301,7 +301,7 @@ fn a_warning_that_all_pictures_share_names_three_of_them() {
 }
 
 #[test]
-fn a_blurred_picture_is_reported_as_such_and_the_others_are_counted() {
+fn blurred_picture_is_reported_and_others_are_counted() {
     let bench = Bench::new();
     let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);
     bench.picture("in/blurred.png", &image::imageops::blur(&sharp, 3.0));
@@ -327,7 +327,7 @@ fn a_blurred_picture_is_reported_as_such_and_the_others_are_counted() {
 }
 
 #[test]
-fn a_whole_field_is_its_centre_square_at_64_px_and_keeps_its_scale() {
+fn whole_field_is_centre_square_and_keeps_scale() {
     let bench = Bench::new();
     let field =
         image::imageops::resize(&smear(84, 64, &[(30.0, 20.0)]), 840, 640, image::imageops::FilterType::Nearest);
@@ -342,7 +342,7 @@ fn a_whole_field_is_its_centre_square_at_64_px_and_keeps_its_scale() {
 }
 
 #[test]
-fn two_pictures_of_one_name_and_results_over_inputs_are_refused_before_any_work() {
+fn equal_names_and_overwritten_inputs_are_refused() {
     let bench = Bench::new();
     let picture = smear(64, 64, &[]);
     bench.picture("x/a.png", &picture);
@@ -356,7 +356,7 @@ fn two_pictures_of_one_name_and_results_over_inputs_are_refused_before_any_work(
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_is_an_output_error() {
+fn unwritable_folder_is_an_output_error() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[]));
     bench.write("file", b"");
@@ -369,7 +369,7 @@ fn a_folder_that_cannot_be_written_to_is_an_output_error() {
 }
 
 #[test]
-fn a_model_that_is_cut_off_swapped_or_missing_is_a_model_error() {
+fn truncated_swapped_or_missing_model_is_a_model_error() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[]));
     let good = std::fs::read(bench.path("models/ssr.onnx")).unwrap();
@@ -381,16 +381,16 @@ fn a_model_that_is_cut_off_swapped_or_missing_is_a_model_error() {
     bench.segment(&["a.png"]).refused(4, &["no such file"]);
     bench.call(&["segment", "a.png", "--out", "out", "--models", "nowhere"]).refused(4, &["nowhere", "--models"]);
 
-    // A hash that is true of the file, and an output that is not the trainer's.
+    // The hash matches the file, but the output is not the trainer's.
     let mut draft = fixture::ssr();
     draft.manifest.golden.seed += 1;
-    bench.super_resolve_by(&draft);
+    bench.replace_ssr(&draft);
     bench.segment(&["a.png"]).refused(4, &["golden output"]);
     assert!(!bench.path("out/cells.csv").exists());
 }
 
 #[test]
-fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
+fn config_is_checked_and_applies_without_flags() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.write("c/b.toml", b"[models]\ndir = \"../models\"\n[output]\ndir = \"../out\"\n[optics]\num_per_px = 4\n");
@@ -409,7 +409,7 @@ fn a_config_is_checked_and_its_values_hold_where_no_flag_is_given() {
 }
 
 #[test]
-fn a_validation_without_a_common_picture_says_where_the_names_are() {
+fn validation_without_common_pictures_says_where_names_are() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     bench.segment(&["a.png"]).done();
@@ -420,7 +420,7 @@ fn a_validation_without_a_common_picture_says_where_the_names_are() {
 }
 
 #[test]
-fn a_wrong_command_line_is_code_2_and_help_tells_the_codes() {
+fn invalid_command_line_exits_with_2_and_help_lists_codes() {
     let bench = Bench::new();
     bench.call(&["segment"]).refused(2, &["INPUT"]);
     bench.call(&["segmnt"]).refused(2, &["segment"]);
@@ -435,7 +435,7 @@ fn a_wrong_command_line_is_code_2_and_help_tells_the_codes() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_fault() {
+fn closed_pipe_is_not_an_error() {
     let bench = Bench::new();
     let path: &Path = &bench.picture("a.png", &smear(64, 64, &[]));
     let mut child = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
@@ -451,7 +451,7 @@ fn a_closed_pipe_is_no_fault() {
 }
 
 #[test]
-fn a_pitch_far_from_the_models_is_pointed_out() {
+fn pitch_far_from_models_is_warned_about() {
     let bench = Bench::new();
     bench.picture("a.png", &smear(64, 64, &[(20.0, 20.0)]));
     let far = bench.segment(&["a.png", "--um-per-px", "0.07"]);
@@ -463,7 +463,7 @@ fn a_pitch_far_from_the_models_is_pointed_out() {
 }
 
 #[test]
-fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
+fn totals_are_printed_and_saved_with_interval() {
     let bench = Bench::new();
     for (name, places) in [("a", &[(20.0, 20.0), (60.0, 40.0)][..]), ("b", &[(30.0, 30.0), (70.0, 70.0), (20.0, 70.0)])]
     {
@@ -480,7 +480,7 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
     assert!(low < 2.5 && 2.5 < high, "{summary}");
     assert!(summary["cells_per_mm2"]["density"].as_f64().is_some_and(|density| density > 50.0), "{summary}");
     assert!(summary["red"].is_null(), "the tiny models know no kinds: {summary}");
-    // It would be of the new picture alone.
+    // It would be about the new picture only.
     bench.picture("c.png", &smear(100, 100, &[(50.0, 50.0)]));
     bench
         .call(&["segment", "c.png", "--as-is", "--um-per-px", "0.7", "--models", "models", "--out", "out", "--append"])
@@ -490,7 +490,7 @@ fn what_a_call_comes_to_is_said_and_kept_with_its_interval() {
 
 #[test]
 #[cfg(unix)]
-fn names_forge_no_line_and_are_no_formula_in_a_table() {
+fn names_cannot_forge_lines_or_formulas() {
     let bench = Bench::new();
     for name in ["in/=1+1.png", "in/a\nframe 1 ack 1.png"] {
         bench.picture(name, &smear(64, 64, &[(30.0, 30.0)]));
@@ -503,7 +503,7 @@ fn names_forge_no_line_and_are_no_formula_in_a_table() {
     assert!(!answer.stdout.lines().any(|line| line.starts_with("frame 1")), "{}", answer.stdout);
     let table = std::fs::read_to_string(bench.path("out/frames.csv")).unwrap();
     assert!(table.contains("\n'=1+1.png,"), "{table}");
-    // Read back as it was: a call that goes on knows both.
+    // Names are read back unchanged: a call with --append recognises both.
     call(&["--append"]).refused(3, &["already in the tables"]);
 }
 
@@ -515,7 +515,7 @@ fn png() -> Vec<u8> {
 }
 
 #[test]
-fn json_is_an_object_a_picture_the_one_of_the_export() {
+fn json_prints_one_export_object_per_picture() {
     let bench = Bench::new();
     bench.write("in/a.png", &png());
     bench.write("in/b.png", b"no picture");
@@ -533,7 +533,7 @@ fn json_is_an_object_a_picture_the_one_of_the_export() {
 }
 
 #[test]
-fn a_dash_is_a_picture_on_standard_input() {
+fn dash_reads_a_picture_from_stdin() {
     use std::io::Write;
     let bench = Bench::new();
     let through = |bytes: &[u8]| {
@@ -564,7 +564,7 @@ fn a_dash_is_a_picture_on_standard_input() {
 }
 
 #[test]
-fn without_pictures_there_are_tables_and_records() {
+fn no_pictures_writes_tables_and_records() {
     let bench = Bench::new();
     for name in ["in/a.png", "in/b.png"] {
         bench.write(name, &png());

@@ -1,4 +1,4 @@
-//! An archive in shards: the merged tables are the bytes of one call, however it is cut.
+//! An archive in shards: the merged tables equal those of one call byte for byte, however it is split.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -50,7 +50,7 @@ impl Archive {
         (output.status.code().unwrap(), stderr)
     }
 
-    /// Segments the archive; the code is 3 where a picture was unreadable.
+    /// Segments the archive; the code is 3 if a picture was unreadable.
     fn segment(&self, out: &str, flags: &[&str]) -> i32 {
         let fixed = ["segment", "archive", "--as-is", "--recursive", "--models", "models", "--out", out];
         let (code, stderr) = self.call(&[&fixed, flags].concat());
@@ -87,7 +87,7 @@ fn smear(count: u32) -> RgbImage {
 }
 
 #[test]
-fn merged_shards_are_the_bytes_of_one_call() {
+fn merged_shards_equal_one_call_byte_for_byte() {
     let archive = Archive::new();
     for (pitch, flags) in [("px", vec![]), ("um", vec!["--um-per-px", "2"])] {
         let one = format!("one-{pitch}");
@@ -109,7 +109,7 @@ fn merged_shards_are_the_bytes_of_one_call() {
 }
 
 #[test]
-fn more_shards_than_pictures_and_folders_of_their_own_are_fine() {
+fn more_shards_than_pictures_in_separate_folders_merge() {
     let archive = Archive::new();
     for name in ["archive/broken.png", "archive/inner/z.png"] {
         fs::remove_file(archive.path(name)).unwrap();
@@ -128,7 +128,7 @@ fn more_shards_than_pictures_and_folders_of_their_own_are_fine() {
 }
 
 #[test]
-fn an_archive_without_a_usable_picture_has_no_tables_as_with_one_call() {
+fn archive_without_usable_pictures_has_no_tables() {
     let archive = Archive::new();
     let bad = ["archive/broken.png", "archive/inner/z.png", "--models", "models"];
     let segment = |more: &[&str]| archive.call(&[&["segment"], &bad[..], more].concat()).0;
@@ -139,7 +139,7 @@ fn an_archive_without_a_usable_picture_has_no_tables_as_with_one_call() {
 }
 
 #[test]
-fn shards_of_other_pictures_flags_or_models_are_refused() {
+fn shards_with_other_pictures_flags_or_models_are_refused() {
     let archive = Archive::new();
     archive.segment("out", &["--shard", "0/2"]);
     let refused = |words: &[&str]| {
@@ -178,7 +178,7 @@ fn shards_of_other_pictures_flags_or_models_are_refused() {
 }
 
 #[test]
-fn shards_that_are_not_counted_from_0_are_refused() {
+fn invalid_shard_arguments_are_refused() {
     let archive = Archive::new();
     for bad in ["2/2", "0/0", "-1/2", "1", "one/two"] {
         let (code, stderr) = archive.call(&["segment", "archive", "--out", "out", "--shard", bad]);
@@ -188,13 +188,13 @@ fn shards_that_are_not_counted_from_0_are_refused() {
 }
 
 #[test]
-fn a_shard_that_is_run_again_loses_its_mark_first() {
+fn rerun_shard_loses_its_mark_first() {
     let archive = Archive::new();
     archive.segment("out", &["--shard", "0/1"]);
     let folder = archive.path("out/shards/0-of-1");
     let again =
         ["segment", "archive", "--as-is", "--recursive", "--models", "models", "--out", "out", "--shard", "0/1"];
-    // A list of pictures that is refused, and a model.
+    // A refused list of pictures, and a missing model.
     fs::create_dir(archive.path("empty")).unwrap();
     assert_eq!(archive.call(&[&again[..], &["empty"]].concat()).0, 3);
     assert!(!folder.join("shard.json").exists() && folder.join("cells.csv").exists());
@@ -204,7 +204,7 @@ fn a_shard_that_is_run_again_loses_its_mark_first() {
     assert!(!folder.join("shard.json").exists());
     fs::rename(archive.path("ssr.onnx"), archive.path("models/ssr.onnx")).unwrap();
     archive.segment("out", &["--shard", "0/1"]);
-    // A table that cannot be put in its place.
+    // A table that cannot be moved into place.
     fs::remove_file(folder.join("cells.csv")).unwrap();
     fs::create_dir_all(folder.join("cells.csv/in-the-way")).unwrap();
     assert_eq!(archive.call(&again).0, 5);
@@ -218,7 +218,7 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples").join(name)
 }
 
-/// Where the examples find `bloodseg`: a wrapper, so that it takes the models of the test, which know no scale.
+/// A PATH where the examples find `bloodseg`: a wrapper that passes the models of the test, which know no scale.
 fn path_with_bloodseg(archive: &Archive) -> OsString {
     let folder = archive.path("bin");
     fs::create_dir_all(&folder).unwrap();
@@ -238,7 +238,7 @@ fn path_with_bloodseg(archive: &Archive) -> OsString {
 }
 
 #[test]
-fn the_script_of_the_slurm_array_makes_the_tables_of_one_call() {
+fn slurm_script_makes_the_tables_of_one_call() {
     let archive = Archive::new();
     archive.segment("one", &[]);
     let script = example("slurm/segment.sbatch");
@@ -269,7 +269,7 @@ fn the_script_of_the_slurm_array_makes_the_tables_of_one_call() {
     assert_eq!(task("0", "nowhere").status.code(), Some(3), "a task without its archive fails");
 }
 
-/// Prints the command of the pod, NUL after each word, after checking what the number of shards is and who sets it.
+/// Checks the job, including its number of shards, and prints the command of the pod with NUL after each word.
 const READ_JOB: &str = r#"
 import sys, yaml
 job = yaml.safe_load(open(sys.argv[1]))
@@ -287,7 +287,7 @@ sys.stdout.write("".join(word + "\0" for word in container["command"]))
 "#;
 
 #[test]
-fn the_command_of_the_kubernetes_job_makes_the_tables_of_one_call() {
+fn kubernetes_job_makes_the_tables_of_one_call() {
     let pythons = [std::env::var_os("BLOODSEG_REFEREE_PYTHON"), Some("python3".into())];
     let has_yaml =
         |python: &OsString| Command::new(python).args(["-c", "import yaml"]).output().is_ok_and(|o| o.status.success());

@@ -48,7 +48,7 @@ fn matched(a: &Labels, b: &Labels, least: f64) -> usize {
 }
 
 #[test]
-fn a_field_in_tiles_has_the_cells_of_the_whole_field() {
+fn tiled_field_has_the_cells_of_the_whole_field() {
     let Ok(models) = Models::embedded() else {
         println!("skipped: this build carries no models");
         return;

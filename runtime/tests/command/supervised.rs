@@ -17,7 +17,7 @@ fn received(socket: &UnixDatagram) -> Vec<String> {
 }
 
 #[test]
-fn a_run_is_ready_then_alive_while_it_moves_then_stopping() {
+fn run_notifies_ready_then_watchdog_then_stopping() {
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file() {
         eprintln!("skipped: no models in models/");
         return;
@@ -28,7 +28,7 @@ fn a_run_is_ready_then_alive_while_it_moves_then_stopping() {
     for number in 0..3 {
         RgbImage::from_pixel(64, 64, Rgb([200; 3])).save(folder.path().join(format!("frames/{number}.png"))).unwrap();
     }
-    // Half a frame a second: the loop idles for a second and more between two.
+    // Half a frame per second: the loop idles for more than a second between two.
     let done = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
         .args(["run", "frames", "--fps", "0.5", "--out", "out"])
         .env("NOTIFY_SOCKET", folder.path().join("notify"))
@@ -47,7 +47,7 @@ fn a_run_is_ready_then_alive_while_it_moves_then_stopping() {
 }
 
 #[test]
-fn a_run_that_cannot_begin_is_never_ready() {
+fn run_that_cannot_start_is_never_ready() {
     let folder = tempfile::tempdir().unwrap();
     let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
     let done = Command::new(env!("CARGO_BIN_EXE_bloodseg"))
@@ -61,7 +61,7 @@ fn a_run_that_cannot_begin_is_never_ready() {
 }
 
 #[test]
-fn every_command_has_a_page_and_every_shell_its_completions() {
+fn man_pages_and_completions_are_generated() {
     let folder = tempfile::tempdir().unwrap();
     let bloodseg = |args: &[&str]| {
         let done = Command::new(env!("CARGO_BIN_EXE_bloodseg")).args(args).current_dir(folder.path()).output().unwrap();

@@ -1,4 +1,4 @@
-//! The committed fields are the ones that the renderer makes.
+//! The committed fields are those that the renderer makes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bloodseg_smear::{error::Error, set, write_set};
 use bloodseg_vision::error::ErrorKind;
 
-/// As `data/README.md` says they were made.
+/// As documented in `data/README.md`.
 const SEED: u64 = 1;
 const SIZE_PX: u32 = 640;
 
@@ -15,11 +15,11 @@ fn committed() -> PathBuf {
 }
 
 #[test]
-fn field_zero_is_rendered_again() {
+fn field_zero_renders_as_committed() {
     let smear = set::field(0, SEED, SIZE_PX);
     let picture = image::open(committed().join("img/smear_0000.png")).unwrap().into_rgb8();
     assert_eq!(picture.dimensions(), smear.picture.dimensions());
-    // Another mathematical library may round a level the other way, no more.
+    // Another math library may round a level the other way, but no more.
     let worst = picture.iter().zip(smear.picture.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     assert!(worst <= 2, "levels differ by {worst}");
     let labels = image::open(committed().join("labels/smear_0000.png")).unwrap().into_luma16();
@@ -29,7 +29,7 @@ fn field_zero_is_rendered_again() {
 }
 
 #[test]
-fn committed_fields_are_whole() {
+fn committed_fields_are_complete() {
     let count = std::fs::read_dir(committed().join("img")).unwrap().count();
     assert_eq!(count, 10);
     for entry in std::fs::read_dir(committed().join("img")).unwrap() {
@@ -47,7 +47,7 @@ fn committed_fields_are_whole() {
 }
 
 #[test]
-fn a_set_has_its_layout_and_refuses_absurd_sizes() {
+fn set_has_its_layout_and_refuses_invalid_sizes() {
     let folder = tempfile::tempdir().unwrap();
     let files = write_set(folder.path(), 2, 9, 256).unwrap();
     assert_eq!(files[0].picture, folder.path().join("img/smear_0000.png"));

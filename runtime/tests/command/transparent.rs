@@ -15,7 +15,7 @@ fn is_lit(x: u32, y: u32) -> bool {
     (f64::from(x) + 0.5 - middle).hypot(f64::from(y) + 0.5 - middle) < middle - 15.0
 }
 
-/// A field whose surround is transparent, with what `below` says there.
+/// A field whose surround is transparent, with the colours of `below` there.
 fn round(field: &RgbImage, below: fn(u32, u32) -> [u8; 3]) -> DynamicImage {
     let pixel = |x, y| {
         let ([r, g, b], alpha) = if is_lit(x, y) { (field.get_pixel(x, y).0, 255) } else { (below(x, y), 0) };
@@ -24,7 +24,7 @@ fn round(field: &RgbImage, below: fn(u32, u32) -> [u8; 3]) -> DynamicImage {
     RgbaImage::from_fn(SIDE_PX, SIDE_PX, pixel).into()
 }
 
-/// How many cells are counted, none where none were looked for; and the pixels that were analysed.
+/// Number of cells, empty if they were not counted; and the pixels that were analysed.
 fn count(bench: &Bench, name: &str) -> (String, String) {
     bench.call(&["segment", name, "--as-is", "--any-quality", "--out", "out", "--force"]).done();
     let mut table = csv::Reader::from_path(bench.path("out/frames.csv")).unwrap();
@@ -35,7 +35,7 @@ fn count(bench: &Bench, name: &str) -> (String, String) {
 }
 
 #[test]
-fn a_transparent_surround_is_no_specimen_whatever_lies_below() {
+fn transparent_surround_is_not_specimen_whatever_its_colour() {
     let bench = Bench::new();
     let empty = RgbImage::from_pixel(SIDE_PX, SIDE_PX, Rgb([225, 214, 220]));
     // Red cells of 5.5 px, as the models know them.
@@ -62,7 +62,7 @@ fn a_transparent_surround_is_no_specimen_whatever_lies_below() {
 }
 
 #[test]
-fn a_picture_that_is_all_transparent_is_refused() {
+fn fully_transparent_picture_is_refused() {
     let bench = Bench::new();
     RgbaImage::from_pixel(80, 60, Rgba([220, 210, 215, 0])).save(bench.path("clear.png")).unwrap();
     let answer = bench.call(&["segment", "clear.png", "--models", "models", "--out", "out"]);

@@ -1,5 +1,5 @@
-//! A cell that is painted into the super-resolved picture alone is distinguished from the cells that the camera saw, on the
-//! rendered fields of `data/`: with the high-resolution picture as a faultless super-resolution, and with the models.
+//! A cell that is only painted into the super-resolved picture is distinguished from the cells that the camera saw, on
+//! the rendered fields of `data/`: with the high-resolution picture as a perfect super-resolution, and with the models.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::{f64::consts::PI, path::Path};
@@ -33,7 +33,7 @@ fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
     values[values.len() / 2]
 }
 
-/// Paints a disk of the cells' median colour and area where no cell is; its label. `None` where there is no room.
+/// Paints a disk of the cells' median colour and area where no cell is; returns its label, or `None` without room.
 fn paint(sr: &mut RgbImage, labels: &mut Labels) -> Option<u16> {
     let (width, height) = labels.dimensions();
     let greatest = labels.as_raw().iter().copied().max()?;
@@ -67,9 +67,9 @@ fn paint(sr: &mut RgbImage, labels: &mut Labels) -> Option<u16> {
     Some(greatest + 1)
 }
 
-/// What a noisy sensor would have read: a normal of the given deviation, as a sum of twelve uniform numbers.
+/// The reading of a noisy sensor: normal noise of the given deviation, as a sum of twelve uniform numbers.
 fn noisy(lr: &RgbImage, sigma_levels: f64, seed: u128) -> RgbImage {
-    // Neighbouring numbers have to be spread: the generator drops the lowest bits of its state.
+    // Adjacent seeds must be spread: the generator drops the lowest bits of its state.
     let mut random = Pcg64Mcg::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
     let mut uniform = || f64::from(random.next_u32()) / f64::from(u32::MAX);
     let mut noisy = lr.clone();
@@ -81,7 +81,7 @@ fn noisy(lr: &RgbImage, sigma_levels: f64, seed: u128) -> RgbImage {
 }
 
 #[test]
-fn exactly_the_painted_cell_is_flagged_in_a_faultless_super_resolution() {
+fn only_painted_cell_is_flagged_with_perfect_super_resolution() {
     let mut painted_fields = 0;
     for field in fields() {
         assert_eq!(unsupported(&field.lr, &field.hr, &field.truth), [0_u16; 0], "{}", field.name);
@@ -94,7 +94,7 @@ fn exactly_the_painted_cell_is_flagged_in_a_faultless_super_resolution() {
 }
 
 #[test]
-fn noise_that_the_super_resolution_takes_out_changes_nothing() {
+fn removed_noise_does_not_change_flags() {
     for (seed, field) in (1..).zip(fields()) {
         let lr = noisy(&field.lr, 5.0, seed);
         let (mut sr, mut labels) = (field.hr.clone(), field.truth.clone());
@@ -103,9 +103,9 @@ fn noise_that_the_super_resolution_takes_out_changes_nothing() {
     }
 }
 
-/// Trained models alone can pass this one; a tree that has none yet skips it.
+/// Only trained models can pass this; skipped in a build without them.
 #[test]
-fn exactly_the_painted_cell_is_flagged_in_what_the_models_make() {
+fn only_painted_cell_is_flagged_with_trained_models() {
     let Ok(models) = Models::embedded() else {
         println!("skipped: this build carries no models");
         return;

@@ -2,7 +2,7 @@
 //! times, and the segmenter outputs 255 - red in both maps. The variant with kinds also outputs green for white cells and
 //! blue for platelets. Operators and form are those of the real models.
 
-// Each user of this file uses another part of it.
+// Each user of this file uses other parts of it.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::borrow::Cow;
@@ -89,7 +89,7 @@ pub fn inventive_ssr() -> Draft {
     let biases: Vec<i32> = (0..48).map(|i| if i < 16 { -255 } else { 0 }).collect();
     ssr_of(&weights, &biases, |input, channel, at| {
         let level = input[channel * 4096 + at];
-        // Both of 0..=255: red + green - 255 is what is left of red after all that green lacks.
+        // Both are 0..=255: red + green - 255, at least 0.
         if channel == 0 { level.saturating_sub(255 - input[4096 + at]) } else { level }
     })
 }

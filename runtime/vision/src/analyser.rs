@@ -1,4 +1,4 @@
-//! The front of this library: pictures in, cells out, as `bloodseg segment` finds them.
+//! The entry point of this library: pictures in, cells out, as `bloodseg segment` finds them.
 //!
 //! [`Options`] say how pictures are analysed, an [`Analyser`] analyses one after another in the same memory, and a
 //! [`Found`] is what it found in the latest one.
@@ -254,8 +254,8 @@ impl Analyser {
     /// without the picture itself. Pictures that are no larger need no more, however many there are.
     ///
     /// A picture whose scale is measured may be analysed enlarged, which the figure allows for; with a pitch, or as it is,
-    /// it is several times smaller. It is for the pitch of the options: see [`Self::memory_bytes_known`] for that of a file.
-    /// With a limit it is never above the limit, even for a picture that will be refused.
+    /// the figure is several times smaller. It assumes the pitch of the options; for the pitch of a file see
+    /// [`Self::memory_bytes_known`]. It never exceeds the limit, even for a picture that will be rejected.
     ///
     /// ```
     /// use bloodseg_vision::{analyser::{Analyser, Options}, model::store::Models};

@@ -198,7 +198,7 @@ mod tests {
     use crate::{frame::resize::shrink_area_rgb, model::golden};
 
     #[test]
-    fn the_differences_are_those_of_a_picture_shrunk_by_areas() {
+    fn differences_match_area_downscaled_picture() {
         let picture = |salt, width, height| {
             RgbImage::from_raw(width, height, golden::input(salt, 3 * (width * height) as usize)).unwrap()
         };
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_enlarged_by_repeating_pixels_is_consistent() {
+    fn pixel_repeated_picture_is_consistent() {
         let lr = RgbImage::from_fn(4, 3, |x, y| Rgb([(x * 60) as u8, (y * 80) as u8, 7]));
         let sr = RgbImage::from_fn(16, 12, |x, y| *lr.get_pixel(x / 4, y / 4));
         assert_eq!(Consistency::new(&lr, &sr).unwrap().tile_levels(), 0.0);
     }
 
     #[test]
-    fn an_error_is_laid_to_the_cells_that_cover_it() {
+    fn error_is_attributed_to_covering_cells() {
         let lr = RgbImage::from_pixel(2, 1, Rgb([100; 3]));
         let mut sr = RgbImage::from_pixel(8, 4, Rgb([100; 3]));
         for y in 0..4 {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn ups_and_downs_leave_no_offset() {
+    fn alternating_differences_cancel_in_offset() {
         let lr = RgbImage::from_fn(4, 4, |x, y| Rgb([if (x + y) % 2 == 0 { 80 } else { 120 }; 3]));
         let flat = RgbImage::from_pixel(16, 16, Rgb([100; 3]));
         let cells = Consistency::new(&lr, &flat).unwrap().cells(&Labels::from_pixel(16, 16, Luma([1]))).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_offset_is_that_of_the_channel_where_it_is_greatest_in_either_direction() {
+    fn offset_is_largest_absolute_channel_mean() {
         let lr = RgbImage::from_pixel(2, 2, Rgb([100, 100, 100]));
         let sr = RgbImage::from_pixel(8, 8, Rgb([110, 70, 100]));
         let cells = Consistency::new(&lr, &sr).unwrap().cells(&Labels::from_pixel(8, 8, Luma([1]))).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_over_runs_are_sums_over_pixels_to_the_last_bit() {
+    fn run_sums_equal_pixel_sums_bit_for_bit() {
         let picture = |salt, width, height| {
             RgbImage::from_raw(width, height, golden::input(salt, 3 * (width * height) as usize)).unwrap()
         };
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_sizes_are_refused() {
+    fn mismatched_sizes_are_rejected() {
         assert!(Consistency::new(&RgbImage::new(2, 2), &RgbImage::new(8, 7)).is_err());
         let fine = Consistency::new(&RgbImage::new(2, 2), &RgbImage::new(8, 8)).unwrap();
         assert!(fine.cells(&Labels::new(7, 8)).is_err());

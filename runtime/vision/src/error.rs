@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn space_is_asked_for_where_it_lacks() {
+    fn full_disk_error_asks_for_space() {
         let text = |cause: Cause| Error::output(Path::new("x"), cause).to_string();
         for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
             assert!(text(io::Error::from(kind).into()).ends_with("; free space, or choose another folder with --out"));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_has_its_kind_its_place_its_remedy_and_its_source() {
+    fn error_has_kind_place_remedy_and_source() {
         let path = Path::new("a.png");
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let all = [

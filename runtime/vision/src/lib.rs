@@ -21,8 +21,8 @@
 //! # Ok::<(), bloodseg_vision::error::Error>(())
 //! ```
 //!
-//! [`analyser`] is the front: it does what `bloodseg segment` does, and the program uses it. `examples/` has a program
-//! that prints the cells of a file, and one that stays within a budget of memory.
+//! [`analyser`] is the entry point: `bloodseg segment` is built on it. `examples/` has a program that prints the cells
+//! of a file, and one that stays within a budget of memory.
 //!
 //! # Models
 //!
@@ -42,10 +42,10 @@
 //!
 //! # Memory
 //!
-//! [`Analyser::memory_bytes`](analyser::Analyser::memory_bytes) states what a picture can take before it is analysed: in the
-//! worst case, where its scale is not known. [`Options::most_bytes`](analyser::Options::most_bytes) is a limit, which only
-//! pictures that turn out to need more are refused for. Memory is kept from picture to picture. Threads: an analyser is
-//! `Send`, and [`Analyser::another`](analyser::Analyser::another) shares the weights.
+//! [`Analyser::memory_bytes`](analyser::Analyser::memory_bytes) states what a picture takes at most before it is
+//! analysed; if its scale is not known, for the worst case. [`Options::most_bytes`](analyser::Options::most_bytes) is a
+//! limit: only pictures that turn out to need more are rejected. Memory is kept from picture to picture. Threads: an
+//! analyser is `Send`, and [`Analyser::another`](analyser::Analyser::another) shares the weights.
 //!
 //! # Errors
 //!
@@ -80,7 +80,7 @@
 //! 8. [`scale`] determines the size of the red cells and rescales pictures for the models; [`placement`] maps results to
 //!    the input; [`calibration`] measures the pitch of a camera.
 //! 9. [`pictures`] and [`overlay`] draw the results.
-//! 10. [`analyser`]: all of it, in front.
+//! 10. [`analyser`]: the front end to all of it.
 //!
 //! Nothing here opens a network connection, a database or a camera, prints, or has global state.
 
@@ -110,7 +110,7 @@ pub mod super_resolution;
 pub mod support;
 pub mod tile;
 
-/// The example of the page for users of this library.
+/// The examples in `docs/library.md`, as doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/library.md")]
 struct LibraryPage;

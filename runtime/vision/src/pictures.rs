@@ -233,7 +233,7 @@ mod tests {
     use crate::segmentation::CellMaps;
 
     #[test]
-    fn the_four_pictures_hold_what_their_names_say() {
+    fn writes_the_four_pictures_of_an_analysis() {
         let folder = tempfile::tempdir().unwrap();
         let labels = Labels::from_fn(8, 4, |x, _| Luma([if x < 3 { 0 } else { 300 }]));
         let maps = CellMaps::empty(8, 4);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn touching_cells_are_parted_by_their_outlines() {
+    fn outlines_separate_touching_cells() {
         let labels = Labels::from_raw(6, 1, vec![1, 1, 1, 2, 2, 2]).unwrap();
         let marked = outlined(&RgbImage::new(6, 1), &labels, &Looks::new());
         let at: Vec<bool> = marked.pixels().map(|pixel| *pixel == OUTLINE).collect();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_without_support_is_hatched_in_a_colour_of_its_own() {
+    fn unsupported_cell_is_hatched_in_its_own_colour() {
         let labels = Labels::from_fn(30, 12, |x, y| {
             let row = (1..11).contains(&y);
             Luma([if row && (1..14).contains(&x) { 1 } else { u16::from(row && (16..29).contains(&x)) * 2 }])
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn outlines_tell_kinds_by_their_colours() {
+    fn outline_colours_distinguish_kinds() {
         let labels = Labels::from_raw(9, 1, vec![1, 1, 1, 2, 2, 2, 3, 3, 3]).unwrap();
         let look = |kind| Look { kind, is_doubted: false };
         let looks = Looks::from([(1, look(Kind::White)), (2, look(Kind::Platelet)), (3, look(Kind::Red))]);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_known_by_their_names() {
+    fn results_are_recognised_by_name() {
         assert!(is_result(Path::new("out/a.sr.png")) && is_result(Path::new("a.overlay.png")));
         assert!(!is_result(Path::new("a.png")) && !is_result(Path::new("mask.png")));
     }

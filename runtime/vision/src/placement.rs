@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_on_the_input_are_where_the_marks_were() {
+    fn marks_map_back_to_their_input_position() {
         // A dark square of 30 px, centred at (200, 90).
         let picture = RgbImage::from_fn(613, 377, |x, y| {
             Rgb([if x.abs_diff(200) < 15 && y.abs_diff(90) < 15 { 20 } else { 240 }; 3])
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placement_on_a_copy_leads_to_the_same_place() {
+    fn placement_on_copy_maps_to_same_position() {
         let (_, analysed) = rescale(&RgbImage::new(613, 377), 7.1).unwrap();
         let (_, copy) = resampled(&RgbImage::new(613, 377), 2.3).unwrap();
         let on_copy = analysed.on_copy(&copy).on_input_px([100.0, 50.0]);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_a_picture_lies_on_the_first() {
+    fn placements_compose() {
         let picture = RgbImage::new(613, 377);
         let (half, first) = rescale(&picture, 2.3).unwrap();
         let (_, second) = rescale(&half, 1.7).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_used_again_changes_nothing() {
+    fn reused_rescaler_matches_fresh_one() {
         let mut rescaler = Rescaler::default();
         for (width, height, scale) in [(613, 377, 3.3), (613, 377, 3.3), (90, 377, 3.3), (613, 377, 0.7)] {
             let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn nearly_all_of_the_picture_is_there_at_every_scale() {
+    fn nearly_whole_picture_is_covered_at_every_scale() {
         for scale in [0.3, 0.99, 1.01, 5.0, 18.7, 64.0] {
             let (small, placement) = rescale(&RgbImage::new(100, 64), scale).unwrap();
             let covered = f64::from(small.width()) * scale;

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_cell_may_differ_by_more_than_a_large_one() {
+    fn allowed_offset_is_larger_for_small_cells() {
         let of = |offset_levels, input_px| CellConsistency { levels: 0.0, offset_levels, input_px }.supported();
         assert!(of(23.9, 1.0) && !of(24.1, 1.0));
         assert!(of(8.9, 16.0) && !of(9.1, 16.0));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_alone_is_no_offset() {
+    fn noise_without_offset_is_supported() {
         let noisy = CellConsistency { levels: 40.0, offset_levels: 0.5, input_px: 12.0 };
         assert!(noisy.supported());
     }

@@ -20,7 +20,7 @@ pub struct Mixture {
     pub fall_off_share: f64,
     /// Share of the inputs without faults of optics and sensor.
     pub clean_share: f64,
-    /// Share of the windows over which white cells of another field are laid.
+    /// Share of the windows onto which white cells of another field are pasted.
     pub pasted_share: f64,
     /// Share of the windows whose white cells have another dye.
     pub recoloured_share: f64,

@@ -263,7 +263,7 @@ mod tests {
     }
 
     /// Writes a rotated copy of a field of `train_tmp` to the folder `to` under the name `name`.
-    fn turn(root: &Path, from: &str, to: &str, name: &str) {
+    fn write_rotated(root: &Path, from: &str, to: &str, name: &str) {
         let train = root.join("train_tmp");
         for part in ["img", "mask"] {
             let folder = root.join(to).join(part);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_divided_and_different_ones_pass() {
+    fn fields_are_split_by_purpose() {
         let root = rendered(12);
         let division = Division::read(root.path(), None).unwrap();
         assert_eq!((division.trained.len(), names(&division.held_back)), (11, vec!["smear_0009"]));
@@ -289,10 +289,10 @@ mod tests {
     }
 
     #[test]
-    fn a_field_in_two_splits_is_refused() {
+    fn field_in_two_splits_is_rejected() {
         for to in ["val_tmp", "test_tmp"] {
             let root = rendered(10);
-            turn(root.path(), "smear_0004.png", to, "copy.png");
+            write_rotated(root.path(), "smear_0004.png", to, "copy.png");
             let text = format!("{:#}", Division::read(root.path(), None).unwrap_err());
             let (one, other) =
                 (root.path().join("train_tmp/img/smear_0004.png"), root.path().join(to).join("img/copy.png"));
@@ -301,28 +301,28 @@ mod tests {
     }
 
     #[test]
-    fn test_fields_need_no_masks() {
+    fn test_split_needs_no_masks() {
         let root = rendered(10);
-        turn(root.path(), "smear_0004.png", "test_tmp", "copy.png");
+        write_rotated(root.path(), "smear_0004.png", "test_tmp", "copy.png");
         fs::remove_dir_all(root.path().join("test_tmp/mask")).unwrap();
         assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("copy.png"));
     }
 
     #[test]
-    fn near_duplicates_are_not_parted_by_holding_back() {
+    fn near_duplicates_are_not_split_by_hold_back() {
         let root = rendered(20);
-        turn(root.path(), "smear_0004.png", "train_tmp", "smear_0009.png");
+        write_rotated(root.path(), "smear_0004.png", "train_tmp", "smear_0009.png");
         let division = Division::read(root.path(), None).unwrap();
         assert_eq!(names(&division.held_back), ["smear_0019"]);
         assert_eq!(division.trained.len(), 19);
         assert!(division.trained.is_sorted_by(|a, b| a.name < b.name));
         // A chain: the last one is a near-duplicate of the one that was moved.
-        turn(root.path(), "smear_0009.png", "train_tmp", "smear_0019.png");
+        write_rotated(root.path(), "smear_0009.png", "train_tmp", "smear_0019.png");
         assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("held back"));
     }
 
     #[test]
-    fn a_stain_left_out_is_reported_and_nowhere_else() {
+    fn left_out_stain_is_only_reported() {
         let root = rendered(24);
         let fields = read_fields(root.path(), Split::Train).unwrap();
         let groups = stains::groups(&fields.iter().map(stains::features).collect::<Vec<_>>());
@@ -341,13 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn too_few_fields_to_hold_one_back_are_refused() {
+    fn too_few_fields_to_hold_back_are_rejected() {
         let root = rendered(9);
         assert!(Division::read(root.path(), None).unwrap_err().to_string().contains("at least 10"));
     }
 
     #[test]
-    fn a_run_goes_on_with_its_own_fields_alone() {
+    fn run_resumes_only_with_its_own_fields() {
         let root = rendered(12);
         let run = root.path().join("run");
         let whole = Division::read(root.path(), None).unwrap();

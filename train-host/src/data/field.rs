@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_greatest_at_the_centre_and_zero_outside() {
+    fn depth_is_greatest_at_centre_and_zero_outside() {
         let core = core_map(&mask());
         assert_eq!(core.get_pixel(80, 80).0[0], 255);
         assert_eq!(core.get_pixel(0, 0).0[0], 0);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shrunk_field_has_its_cells_and_marks_where_they_were() {
+    fn shrunk_field_keeps_cells_and_marks_in_place() {
         let mut field = Field::of_mask("f".into(), RgbImage::new(300, 300), mask());
         field.marks = vec![Mark { kind: bloodseg_evaluate::marks::Kind::Red, shape: Shape::Point(80.0, 80.0) }];
         let small = field.shrunk(0.5).expect("a field");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn specks_are_no_cells() {
+    fn specks_are_not_cells() {
         assert_eq!(core_map(&mask()).get_pixel(30, 250).0[0], 0);
         let areas = cell_areas_px(&mask());
         assert_eq!(areas.len(), 2);

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_or_ambiguous_files_are_named() {
         let root = tempfile::tempdir().unwrap();
         let say = |root: &Path| format!("{:#}", pairs(root, Split::Train).unwrap_err());
         assert!(say(root.path()).contains("--data"));

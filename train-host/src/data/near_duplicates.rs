@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_to_a_field_does_not_hide_it() {
+    fn altered_copies_are_detected() {
         for seed in 1..=3 {
             let field = smear(seed, Stain::VIOLET);
             let resize = |p: &RgbImage, w, h| imageops::resize(p, w, h, FilterType::Triangle);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_names_both_files_and_what_to_do() {
+    fn error_names_both_files_and_remedy() {
         let field = smear(7, Stain::INDIGO);
         let one = Thumbnail::new("train_tmp/img/a.png".into(), &field);
         let other = Thumbnail::new("val_tmp/img/b.jpg".into(), &imageops::rotate90(&field));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_pictures_are_like_nothing() {
+    fn degenerate_pictures_match_nothing() {
         let field = smear(7, Stain::INDIGO);
         let flat = RgbImage::from_pixel(300, 300, image::Rgb([200; 3]));
         for odd in [flat, RgbImage::new(1, 1), RgbImage::new(3000, 1), RgbImage::new(1, 700), RgbImage::new(256, 256)] {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn long_fields_are_found_in_any_turn() {
+    fn rotated_long_fields_are_detected() {
         let field = render(&SmearSpec::field(1200, 300), 5).picture;
         let found =
             similarity(&part(&field, 0.0, 0.0, 0.75, 1.0), &imageops::rotate90(&part(&field, 0.25, 0.0, 0.75, 1.0)));

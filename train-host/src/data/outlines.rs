@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cell_has_its_pallor_and_its_half_of_the_overlap_and_no_glass() {
+    fn cells_include_pallor_and_split_overlap_without_glass() {
         let (labels, classes) = outlines(&picture(), &marked(), &about(true));
         let of = |x, y| (labels.get_pixel(x, y).0[0], classes.get_pixel(x, y).0[0]);
         assert_eq!(
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_without_a_label_is_ignored() {
+    fn unlabelled_cell_is_ignored() {
         for complete in [true, false] {
             let (labels, classes) = outlines(&picture(), &marked(), &about(complete));
             assert_eq!((labels.get_pixel(80, 80).0[0], classes.get_pixel(80, 80).0[0]), (0, class::IGNORED));
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_takes_the_dark_piece_around_it_and_a_cut_box_is_completed() {
+    fn point_takes_dark_area_and_cut_box_is_completed() {
         let point = Mark { kind: Kind::White, shape: Shape::Point(80.0, 80.0) };
         let (labels, classes) = outlines(&picture(), &[point], &about(false));
         assert_eq!((labels.get_pixel(88, 80).0[0], labels.get_pixel(95, 80).0[0]), (1, 0));

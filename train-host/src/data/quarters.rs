@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_quarter_shows_its_window_and_the_seams_are_not_learned() {
+    fn quarters_show_their_windows_and_seams_are_excluded() {
         let mut number = 0;
         let mut draw = |lr_px: u32| {
             number += 1;

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_the_same_however_many_there_are_and_know_their_kinds() {
+    fn rendered_fields_do_not_depend_on_count_and_have_kinds() {
         let (one, two) = (fields(1, 3), fields(2, 3));
         assert_eq!((&one[0].picture, &one[0].classes), (&two[0].picture, &two[0].classes));
         for wanted in [class::BACKGROUND, class::RED, class::WHITE, class::PLATELET] {

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_drawn_by_their_shares_however_many_fields_they_have() {
+    fn sources_are_drawn_by_weight_not_field_count() {
         let field = |source: &str, share: f64| Field {
             source: source.into(),
             share,

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn two_stains_fall_into_groups_of_their_own() {
+    fn two_stains_are_not_mixed_in_a_group() {
         let stains = [Stain::VIOLET, Stain::SLATE, Stain::VIOLET, Stain::VIOLET, Stain::SLATE, Stain::VIOLET];
         let fields: Vec<Field> = stains.into_iter().zip(1..).map(|(stain, seed)| field(stain, seed)).collect();
         let features: Vec<Option<Features>> = fields.iter().map(features).collect();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn clear_groups_are_found_whatever_their_order() {
+    fn distinct_groups_are_found_in_any_order() {
         let at = |x: f64, glass: f64| Some([x, 0.5, 0.2, glass]);
         let forward = [at(0.2, 0.1), at(0.21, 0.1), at(0.22, 0.11), at(0.9, 0.1), at(0.91, 0.1), at(0.5, 0.9)];
         let sizes = |fields: &[Option<Features>]| groups(fields).iter().map(|g| g.members.len()).collect::<Vec<_>>();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn few_fields_like_fields_and_blank_fields_are_grouped() {
+    fn few_identical_and_blank_fields_are_grouped() {
         assert!(groups(&[]).is_empty());
         assert_eq!(groups(&[Some([0.3; 4]); 5]).len(), 1);
         assert_eq!(groups(&[None, None]).len(), 1);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_picked_by_its_number() {
+    fn group_is_picked_by_number() {
         let groups = groups(&[Some([0.1; 4]), Some([0.1; 4]), Some([0.9; 4])]);
         assert_eq!(pick(&groups, 2).unwrap().members, [2]);
         for number in [0, 3, usize::MAX] {

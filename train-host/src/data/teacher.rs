@@ -163,7 +163,7 @@ mod tests {
     const STUDENT_PX: f64 = 5.0;
 
     #[test]
-    fn a_teacher_is_finer_knows_kinds_and_has_not_seen_what_is_left_out() {
+    fn teacher_must_be_finer_with_kinds_and_same_laboratory_left_out() {
         let refused = |models, red_cell_lr_px, left_out| {
             Teacher::of(models, red_cell_lr_px, left_out).map(drop).unwrap_err().to_string()
         };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_lies_where_the_picture_has_it() {
+    fn answer_is_aligned_with_picture() {
         // A dark square near a corner of a picture that is not square; the tiny models find what is not red.
         let inside = |x: u32, y: u32| (8..24).contains(&x) && (40..56).contains(&y);
         let picture = RgbImage::from_fn(128, 64, |x, y| Rgb(if inside(x, y) { [0, 0, 250] } else { [255, 0, 0] }));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_teacher_labels_what_people_did_not_and_half_of_the_depth() {
+    fn teacher_fills_unlabelled_pixels_and_half_of_depth() {
         let classes = [class::IGNORED, class::IGNORED, class::IGNORED, class::CELL, class::RED, class::BACKGROUND];
         let picture = RgbImage::new(6, 1);
         let mask = GrayImage::from_raw(6, 1, vec![0, 0, 0, 255, 255, 0]).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_with_exact_labels_are_left_as_they_are() {
+    fn exactly_labelled_fields_are_unchanged() {
         let mask = GrayImage::from_fn(64, 64, |x, _| Luma([if (20..40).contains(&x) { 255 } else { 0 }]));
         let exact = Field::of_mask("f".into(), RgbImage::from_pixel(64, 64, Rgb([0, 0, 250])), mask);
         let mut marked = exact.clone();

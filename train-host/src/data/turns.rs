@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_eight_are_all_different_and_keep_every_value() {
+    fn orientations_are_distinct_and_keep_the_sum() {
         let square = Tensor::arange(9, (Kind::Float, tch::Device::Cpu)).view([1, 1, 3, 3]);
         let turned: Vec<Vec<f32>> = (0..8)
             .map(|turn| Vec::try_from(Turn(turn).apply(&square).contiguous().view([-1])).unwrap_or_default())

@@ -1,5 +1,5 @@
-//! White cells of more looks than the laboratories show: each laboratory has one stain, and a segmenter that knows three of
-//! them takes the lobes of a nucleus in a fourth for cells of their own.
+//! Varies the appearance of white cells beyond that of the laboratories: each laboratory has one stain, and a segmenter
+//! trained on three of them takes the lobes of a nucleus in a fourth for separate cells.
 
 use image::{GrayImage, Luma, Rgb, RgbImage, imageops::blur};
 use rand::Rng;
@@ -17,7 +17,7 @@ const EDGE_PX: f32 = 1.5;
 /// Share of the brightest levels of a channel that is taken as glass, from the top.
 const GLASS_SHARE: f64 = 0.05;
 
-/// Whether a field can give white cells to others.
+/// Whether a field has white cells that can be pasted into others.
 pub fn has_white_cells(field: &Field) -> bool {
     field.classes.contains(&class::WHITE)
 }
@@ -37,7 +37,7 @@ pub fn recolour(sample: &mut Sample, rng: &mut impl Rng) -> Result<()> {
     Ok(())
 }
 
-/// Lays the white cells of `donor` over a sample of the same size.
+/// Pastes the white cells of `donor` onto a sample of the same size.
 ///
 /// # Errors
 /// Those of the resize.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dye_changes_white_cells_alone_and_the_same_in_both_pictures() {
+    fn dye_changes_only_white_cells_in_both_pictures() {
         let mut rng = Pcg64Mcg::seed_from_u64(3);
         let (before, mut after) = (sample(class::WHITE, 90, 60), sample(class::WHITE, 90, 60));
         recolour(&mut after, &mut rng).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn pasted_cells_bring_their_labels_and_leave_the_rest() {
+    fn pasted_cells_bring_labels_and_leave_the_rest() {
         let mut onto = sample(class::RED, 120, 20);
         paste(&mut onto, &sample(class::WHITE, 60, 120)).unwrap();
         let class = |x: u32, y: u32| onto.classes.get_pixel(x, y).0[0];

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_border_of_a_laboratorys_picture_nothing_is_known() {
+    fn pixels_beyond_laboratory_picture_are_outside() {
         let mask = GrayImage::from_pixel(256, 256, Luma([255]));
         let mut field = Field::of_mask("f".into(), RgbImage::from_pixel(256, 256, image::Rgb([9; 3])), mask);
         (field.beyond, field.frame_edge_px) = (Beyond::Repeat, 512.0);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_magnified_field_shows_the_middle_larger_or_its_mirror_images() {
+    fn magnified_field_is_centred_and_scaled() {
         let mask =
             GrayImage::from_fn(300, 256, |x, y| Luma([if x.abs_diff(150) + y.abs_diff(128) < 20 { 255 } else { 0 }]));
         let field = Field::of_mask("f".into(), RgbImage::new(300, 256), mask);

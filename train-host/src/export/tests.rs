@@ -56,7 +56,7 @@ fn bytes(levels: &Tensor) -> Vec<u8> {
 }
 
 #[test]
-fn onnxruntime_and_the_trainer_agree_to_the_byte() {
+fn onnxruntime_and_trainer_agree_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     for (net, output) in [(ssr::net(), Grid::PICTURE), (unet::net(), Grid::MAP)] {
         let (params, grids, levels) = random_net(&net, output);
@@ -71,7 +71,7 @@ fn onnxruntime_and_the_trainer_agree_to_the_byte() {
 }
 
 #[test]
-fn the_float_twin_computes_the_float_net() {
+fn float_twin_matches_float_net() {
     let folder = tempfile::tempdir().unwrap();
     for (net, output) in [(ssr::net(), Grid::PICTURE), (unet::net(), Grid::MAP)] {
         let (params, grids, levels) = random_net(&net, output);
@@ -89,7 +89,7 @@ fn the_float_twin_computes_the_float_net() {
 }
 
 #[test]
-fn the_quantized_graph_holds_integers_alone() {
+fn quantized_graph_has_qdq_operators_and_int8_weights() {
     let net = unet::net();
     let (params, grids, _) = random_net(&net, Grid::MAP);
     let written = write(&net, &params, &grids, Form::Quantized).unwrap();
@@ -100,7 +100,7 @@ fn the_quantized_graph_holds_integers_alone() {
 }
 
 #[test]
-fn sums_that_floats_cannot_hold_are_refused() {
+fn sums_beyond_exact_float_range_are_rejected() {
     let net = ssr::net();
     let (mut params, grids, _) = random_net(&net, Grid::PICTURE);
     let exponent = grids.weights["head"][0] + grids.values[0].exponent;
@@ -111,7 +111,7 @@ fn sums_that_floats_cannot_hold_are_refused() {
 }
 
 #[test]
-fn the_committed_models_answer_as_their_manifests_say() {
+fn committed_models_match_golden_hash_in_onnxruntime() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     for name in ["ssr", "unet"] {
         let text = std::fs::read_to_string(models.join(name).with_extension("toml")).unwrap();

@@ -137,7 +137,7 @@ mod tests {
     use tch::Device;
 
     #[test]
-    fn shuffles_follow_the_onnx_definition() {
+    fn shuffles_follow_onnx_definition() {
         // ONNX's own DepthToSpace example, DCR: 8 channels of 2x3 in blocks of 2.
         let x = Tensor::arange(48, (Kind::Float, Device::Cpu)).view([1, 8, 2, 3]);
         let y = depth_to_space(&x, 2);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_pass_the_quantization() {
+    fn gradients_pass_through_quantization() {
         let _turn = crate::generator();
         tch::manual_seed(4);
         let net = unet::net();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn quantization_costs_little() {
+    fn quantization_error_is_small() {
         let _turn = crate::generator();
         tch::manual_seed(5);
         let net = ssr::net();

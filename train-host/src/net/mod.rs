@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_nets_stay_within_the_budget_of_a_small_arm_core() {
+    fn both_nets_are_within_mac_and_parameter_budget() {
         let (ssr, unet) = (ssr::net(), unet::net_with_kinds());
         assert!(ssr.macs() + unet.macs() <= 500_000_000, "{} + {}", ssr.macs(), unet.macs());
         assert!(ssr.parameters() + unet.parameters() <= 400_000, "{} + {}", ssr.parameters(), unet.parameters());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique() {
+    fn layer_names_are_unique() {
         for net in [ssr::net(), unet::net(), unet::net_with_kinds()] {
             let mut names: Vec<&str> = net.layers.iter().map(|l| l.name).collect();
             names.sort_unstable();

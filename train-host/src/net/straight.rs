@@ -17,7 +17,7 @@ mod tests {
     use crate::net::{ssr, unet};
 
     #[test]
-    fn the_comparison_is_fair() {
+    fn cost_is_comparable_to_both_nets_together() {
         let straight = super::net();
         let together = ssr::net().macs() + unet::net().macs();
         assert!(straight.macs() <= together && straight.macs() * 10 >= together * 8, "{} {together}", straight.macs());

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_the_super_resolution_has_two_panels() {
+    fn super_resolution_log_has_two_panels() {
         let rows =
             [ssr_row("0", "0.04", "24.1", "0"), ssr_row("1", "0.03", "26.0", "1"), ssr_row("1", "0.02", "25.9", "0")];
         let svg = picture(&rows).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_the_segmenter_has_dice_and_cells() {
+    fn segmenter_log_has_dice_and_ap50() {
         let columns = [
             ("train_loss", "1.5"),
             ("held_back_dice", "0.9"),
@@ -241,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_parts_a_line() {
+    fn missing_values_split_a_line() {
         let rows = ["24", "25", "NaN", "26", "inf", "27"].map(|psnr| ssr_row("0", "1", psnr, "0"));
         assert_eq!(lines(&picture(&rows).unwrap(), HELD_BACK), 3);
     }
 
     #[test]
-    fn odd_rows_are_drawn() {
+    fn degenerate_rows_are_drawn() {
         let one = ssr_row("1", "0.5", "20", "1");
         for rows in [
             vec![],
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_png_has_the_lines_of_the_svg_and_words() {
+    fn png_shows_lines_and_text() {
         let rows = [ssr_row("0", "0.04", "24.1", "0"), ssr_row("1", "0.03", "26.0", "1")];
         let picture = pixels(&rows).unwrap();
         assert_eq!(picture.dimensions(), (720, 480));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_appears_whole() {
+    fn writes_complete_file_without_leftovers() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("curves.svg");
         write(&[ssr_row("0", "1", "2", "0")], &file).unwrap();

@@ -235,7 +235,7 @@ mod tests {
     use crate::recipe::cells::RULE;
 
     #[test]
-    fn marks_lie_on_the_grid_and_cells_have_their_kind() {
+    fn marks_lie_on_grid_and_cells_get_their_kind() {
         let mut field = Field::of_mask("f".into(), RgbImage::new(400, 256), GrayImage::new(400, 256));
         field.frame_edge_px = 512.0;
         let at = |x0: f64, y0: f64, edge: f64| Shape::Box(Rectangle { x0, y0, x1: x0 + edge, y1: y0 + edge });

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_laboratory_has_the_figures_of_what_the_others_choose() {
+    fn laboratories_are_scored_by_choice_of_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let files = [("a", 4), ("b", 15), ("c", 15)].map(|(name, depth)| file(folder.path(), name, depth));
         let text = choose(&files).unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_alone_or_of_another_grid_is_refused() {
+    fn single_or_mismatched_files_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let one = file(folder.path(), "a", 4);
         assert!(choose(&[&one]).unwrap_err().to_string().contains("at least two"));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_differ_and_the_recipe_uses_one() {
+    fn candidates_are_distinct_and_include_the_rule() {
         let all = candidates();
         assert!(all.is_sorted_by(|a, b| a < b));
         assert!(all.iter().any(|separation| separation.rule(RULE.foreground_level) == RULE));

@@ -35,7 +35,7 @@ pub struct Settings {
     pub teacher: Option<String>,
 }
 
-/// The width of runs from before it could be chosen.
+/// Width of runs recorded before it was an option.
 fn usual_width() -> u32 {
     1
 }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_rises_then_falls_to_a_hundredth() {
+    fn learning_rate_warms_up_then_decays_to_a_hundredth() {
         let s = settings();
         assert_eq!((s.steps_per_epoch(), s.steps()), (4, 16));
         let rates: Vec<f64> = (0..16).map(|step| s.learning_rate_at(step)).collect();
@@ -153,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_epochs_are_quantized() {
+    fn last_epochs_are_quantized() {
         let s = settings();
         assert_eq!([0, 1, 2, 3].map(|epoch| s.is_quantized(epoch)), [false, false, false, true]);
     }
 
     #[test]
-    fn values_that_cannot_train_are_refused() {
+    fn untrainable_settings_are_rejected() {
         assert!(settings().check().is_ok());
         for bad in [
             Settings { epochs: 0, ..settings() },

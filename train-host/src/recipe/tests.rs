@@ -51,7 +51,7 @@ fn ssr(cache: &Path) -> Ssr {
 }
 
 #[test]
-fn an_interrupted_run_resumes_to_the_same_figures() {
+fn interrupted_run_resumes_to_identical_result() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
@@ -71,7 +71,7 @@ fn an_interrupted_run_resumes_to_the_same_figures() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weights_in_either_precision() {
+fn weights_are_reproducible_in_both_precisions() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
@@ -87,7 +87,7 @@ fn the_same_seed_gives_the_same_weights_in_either_precision() {
 }
 
 #[test]
-fn a_run_is_not_overwritten_nor_resumed_as_another() {
+fn run_is_not_overwritten_or_resumed_with_other_settings() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
@@ -103,7 +103,7 @@ fn a_run_is_not_overwritten_nor_resumed_as_another() {
 }
 
 #[test]
-fn damaged_checkpoints_are_refused() {
+fn damaged_checkpoints_are_rejected() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let task = ssr(&root.path().join("cache"));
@@ -119,7 +119,7 @@ fn damaged_checkpoints_are_refused() {
 }
 
 #[test]
-fn the_segmenter_learns_disks() {
+fn segmenter_learns_disks() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let set = |fields: &[Field]| Measured::new(SampleSet::reference(fields).unwrap(), fields).unwrap();
@@ -142,7 +142,7 @@ fn the_segmenter_learns_disks() {
 }
 
 #[test]
-fn made_windows_are_the_same_from_the_cache_and_anew() {
+fn cached_and_regenerated_windows_are_equal() {
     let _turn = crate::generator();
     let root = tempfile::tempdir().unwrap();
     let fields = [field(0), field(7)];

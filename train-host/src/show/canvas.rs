@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_mixed_and_what_falls_outside_is_lost() {
+    fn colours_are_blended_and_pixels_outside_ignored() {
         let mut picture = RgbImage::new(2, 1);
         let mut canvas = Canvas::on(&mut picture);
         for x in [-1, 0, 2] {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_have_their_place_and_their_size() {
+    fn letters_have_fixed_position_and_size() {
         let mut picture = RgbImage::from_pixel(60, 30, Rgb([255; 3]));
         Canvas::on(&mut picture).write("TT", (20, 10));
         let black = |x: std::ops::Range<u32>, y: std::ops::Range<u32>| {

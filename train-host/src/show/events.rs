@@ -206,7 +206,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn checksums_are_those_of_the_standards() {
+    fn crc32c_matches_rfc_3720() {
         // RFC 3720, B.4.
         assert_eq!(crc32c::crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c::crc32c(&[0xff; 32]), 0x62a8_ab43);
@@ -214,7 +214,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_record_has_the_bytes_that_tensorboard_writes() {
+    fn record_matches_tensorboard_bytes() {
         // The first record of an event file at time 0, from the RecordWriter of TensorBoard 2.21.
         let event = Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".into())) };
         let known = b"\x0f\0\0\0\0\0\0\0mS+\t\x1a\x0dbrain.Event:2\xfc\x98Q)";
@@ -222,7 +222,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_resumed_run_goes_on_in_another_file() {
+    fn resumed_run_starts_another_file() {
         let root = tempfile::tempdir().unwrap();
         let now = UNIX_EPOCH + Duration::from_millis(1_800_000_000_500);
         let mut first = Events::begin(root.path(), 1, now).unwrap();
@@ -237,7 +237,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_made_is_named() {
+    fn error_names_file_that_cannot_be_created() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("file"), "").unwrap();
         let error = Events::begin(&root.path().join("file"), 1, UNIX_EPOCH).unwrap_err();

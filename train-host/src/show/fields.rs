@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_has_its_place_under_its_title() {
+    fn pictures_are_placed_under_their_titles() {
         let rows = vec![vec![plain(10), plain(20)], vec![plain(30), plain(40)]];
         let sheet = Sheet { titles: vec!["input", "truth"], rows }.picture().unwrap().unwrap();
         assert_eq!(sheet.dimensions(), (2 * 70 + 6, 22 + 2 * 38));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_without_fields_is_none_and_odd_ones_are_refused() {
+    fn empty_sheet_is_none_and_incomplete_rows_are_rejected() {
         assert!(Sheet::default().picture().unwrap().is_none());
         let titles = vec!["input", "truth"];
         for row in [vec![plain(1)], vec![plain(1), RgbImage::new(1, 1)]] {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_png_is_read_as_it_was_written() {
+    fn png_round_trips() {
         let read = image::load_from_memory(&png(&plain(7)).unwrap()).unwrap();
         assert_eq!(read.into_rgb8(), plain(7));
     }

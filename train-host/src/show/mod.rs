@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_leaves_curves_events_and_fields() {
+    fn epoch_writes_curves_events_and_fields() {
         let root = tempfile::tempdir().unwrap();
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let mut show = Show::begin(root.path(), 0, 9, now).unwrap();

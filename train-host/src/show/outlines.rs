@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edges_have_the_colour_of_their_class_and_insides_are_left() {
+    fn edges_have_class_colour_and_insides_are_unchanged() {
         let mask = GrayImage::from_fn(60, 60, |x, y| {
             Luma([if (20..40).contains(&x) && (20..40).contains(&y) { 255 } else { 0 }])
         });

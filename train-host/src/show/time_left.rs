@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_that_of_the_steps_since_the_start_at_first() {
+    fn pace_is_measured_since_start_at_first() {
         let run = TimeLeft::begin(s(100), 0, 400);
         assert_eq!(run.at(s(100), 0), None);
         assert_eq!(run.at(s(200), 100), Some(s(300)));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_that_of_the_last_two_epochs_where_steps_begin_to_take_longer() {
+    fn pace_follows_previous_and_current_epoch() {
         // 8 epochs of 100 steps, a second each, then 4 of 4 s.
         let took = |done: u64| s(done.min(800) + 4 * done.saturating_sub(800));
         let mut run = TimeLeft::begin(s(0), 0, 1200);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_as_long_as_they_need_to_be() {
+    fn durations_are_written_in_suitable_units() {
         for (seconds, wanted) in
             [(0, "0 s"), (89, "89 s"), (90, "2 min"), (3569, "59 min"), (3570, "1 h 00 min"), (11_100, "3 h 05 min")]
         {

@@ -27,7 +27,7 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_packed_is_what_is_parsed() {
+fn pack_and_parse_round_trip() {
     let members = [b"a".as_slice(), b"", b"cde", b"f"];
     for (validation, version, table_bytes) in [(None, 1, 4 * 24), (Some(b"gh".as_slice()), 2, 5 * 24)] {
         let bytes = pack(members, validation).unwrap();
@@ -45,7 +45,7 @@ fn what_is_packed_is_what_is_parsed() {
 }
 
 #[test]
-fn every_byte_flipped_and_every_length_is_refused_even_without_a_signature() {
+fn rejects_flipped_bytes_and_wrong_lengths_without_signature() {
     for mut bytes in [bundle(None), bundle(Some("{}"))] {
         for at in 0..bytes.len() {
             bytes[at] ^= 1 << (at % 8);
@@ -60,7 +60,7 @@ fn every_byte_flipped_and_every_length_is_refused_even_without_a_signature() {
 }
 
 #[test]
-fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
+fn malformed_bundle_is_rejected_with_reason() {
     // Fix the hash at the end, so that the test reaches the rule itself.
     let changed = |validation: Option<&[u8]>, at: usize, new: &[u8]| {
         let mut bytes = pack([b"a", b"b", b"c", b"d"], validation).unwrap();
@@ -93,7 +93,7 @@ fn a_bundle_of_another_form_is_refused_with_what_is_wrong() {
 }
 
 #[test]
-fn members_that_do_not_belong_together_are_refused() {
+fn rejects_mismatched_or_invalid_members() {
     let [(ssr_text, ssr), (unet_text, unet)] = [fixture::ssr(), fixture::unet()].map(|draft| fixture::files(&draft));
     let (ssr_text, unet_text) = (ssr_text.as_bytes(), unet_text.as_bytes());
     for members in [
@@ -110,7 +110,7 @@ fn members_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
-fn a_signature_holds_for_its_bundle_and_its_key_alone() {
+fn signature_is_valid_only_for_its_bundle_and_key() {
     let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     let bytes = bundle(None);
     let text = key.sign(&bytes, "a\n.bloodseg");
@@ -133,7 +133,7 @@ fn a_signature_holds_for_its_bundle_and_its_key_alone() {
 }
 
 #[test]
-fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
+fn unsigned_flag_does_not_accept_invalid_trusted_signature() {
     let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     let bytes = bundle(None);
     let take = |signature: Option<String>, unsigned| accept(bytes.clone(), signature, &trusted(&key), unsigned, "test");
@@ -149,7 +149,7 @@ fn what_is_taken_unsigned_is_never_what_a_trusted_key_would_not_have_signed() {
 }
 
 #[test]
-fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
+fn changed_bundle_or_signature_bytes_fail_verification() {
     let key = SecretKey::generate().unwrap();
     let keys = trusted(&key);
     let bytes = bundle(None);
@@ -174,7 +174,7 @@ fn every_byte_of_a_signed_bundle_and_of_its_signature_counts() {
 }
 
 #[test]
-fn a_key_survives_its_file_and_a_damaged_one_is_refused() {
+fn key_file_round_trips_and_damaged_key_is_rejected() {
     let key = SecretKey::generate().unwrap();
     let again = SecretKey::parse(&key.to_text(), "test").unwrap();
     assert_eq!((again.public_text(), again.sign(b"x", "y")), (key.public_text(), key.sign(b"x", "y")));
@@ -198,7 +198,7 @@ fn a_key_survives_its_file_and_a_damaged_one_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,200}") {
+    fn parsers_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,200}") {
         let _ = parse(&bytes, "test");
         let _ = parse(&[MAGIC.to_vec(), bytes.clone()].concat(), "test");
         let _ = SecretKey::parse(&text, "test");

@@ -174,7 +174,7 @@ fn slots(files: &Memory) -> Slots {
 }
 
 /// Initial disks for an installation of "new": contents, and what is active.
-fn beginnings() -> Vec<(&'static str, Memory)> {
+fn initial_disks() -> Vec<(&'static str, Memory)> {
     let [one, two] = ["1", "2"].map(|version| accepted(version, None));
     let settle = |files: &Memory, bundle: &Accepted| {
         slots(files).install(bundle).unwrap();
@@ -212,10 +212,10 @@ fn at_every_step(
 }
 
 #[test]
-fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
+fn install_interrupted_at_any_step_leaves_old_or_new_models() {
     let new = accepted("new", Some(&crate::bundle::key::SecretKey::generate().unwrap()));
     let built_in = Models::embedded().unwrap().unet.manifest.version;
-    for (before, beginning) in beginnings() {
+    for (before, beginning) in initial_disks() {
         let before = if before == "built-in" { built_in.as_str() } else { before };
         // Models on trial are removed first: then the confirmed ones before them are active.
         let allowed = if before == "trial" { vec!["trial", "2", "new"] } else { vec![before, "new"] };
@@ -242,8 +242,8 @@ fn an_installation_leaves_old_or_new_models_whatever_happens_at_any_step() {
 }
 
 #[test]
-fn counting_confirming_and_going_back_leave_a_state_whatever_happens() {
-    let (_, on_trial) = beginnings().pop().unwrap();
+fn interrupted_start_confirm_or_rollback_leaves_valid_state() {
+    let (_, on_trial) = initial_disks().pop().unwrap();
     type Act = fn(&Memory) -> bool;
     let acts: [(&str, Act); 4] = [
         ("start", |files| slots(files).begin_run().is_ok()),
@@ -265,8 +265,8 @@ fn counting_confirming_and_going_back_leave_a_state_whatever_happens() {
 }
 
 #[test]
-fn a_start_that_is_not_on_the_disk_does_not_run_models_on_trial() {
-    let (_, on_trial) = beginnings().pop().unwrap();
+fn trial_models_do_not_run_if_start_cannot_be_recorded() {
+    let (_, on_trial) = initial_disks().pop().unwrap();
     let starts = |files: &Memory| slots(files).state().unwrap().trial_starts;
     let calm = on_trial.after(Left::All);
     slots(&calm).begin_run().unwrap();

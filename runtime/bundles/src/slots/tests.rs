@@ -48,8 +48,7 @@ impl Bench {
         self.slots.install(&accepted(version, None)).unwrap();
     }
 
-    /// Installs and confirms.
-    fn settle(&self, version: &str) {
+    fn install_and_confirm(&self, version: &str) {
         self.install(version);
         self.slots.confirm(&self.slots.begin_run().unwrap().running).unwrap();
     }
@@ -69,7 +68,7 @@ fn built_in() -> String {
 }
 
 #[test]
-fn slots_that_were_never_used_give_the_built_in_models_and_write_nothing() {
+fn unused_slots_load_built_in_models_and_write_nothing() {
     let bench = bench();
     let active = bench.slots.begin_run().unwrap();
     assert_eq!(
@@ -82,7 +81,7 @@ fn slots_that_were_never_used_give_the_built_in_models_and_write_nothing() {
 }
 
 #[test]
-fn an_installed_bundle_is_on_trial_until_it_is_confirmed_and_the_slots_take_turns() {
+fn installed_bundle_is_on_trial_until_confirmed_and_slots_alternate() {
     let bench = bench();
     bench.install("1");
     let active = bench.slots.begin_run().unwrap();
@@ -91,7 +90,7 @@ fn an_installed_bundle_is_on_trial_until_it_is_confirmed_and_the_slots_take_turn
     bench.slots.confirm(&active.running).unwrap();
     assert!(!bench.slots.begin_run().unwrap().running.on_trial);
     for (new, place) in [("2", Place::B), ("3", Place::A), ("4", Place::B)] {
-        bench.settle(new);
+        bench.install_and_confirm(new);
         let active = bench.slots.load().unwrap();
         assert_eq!((version(&active), active.running.place), (new, place));
     }
@@ -101,9 +100,9 @@ fn an_installed_bundle_is_on_trial_until_it_is_confirmed_and_the_slots_take_turn
 }
 
 #[test]
-fn starts_that_come_to_nothing_send_back_to_the_confirmed_models() {
+fn unconfirmed_starts_roll_back_to_confirmed_models() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     bench.install("2");
     for start in 1..=MAX_TRIAL_STARTS {
         // A killed process does nothing more.
@@ -119,7 +118,7 @@ fn starts_that_come_to_nothing_send_back_to_the_confirmed_models() {
 }
 
 #[test]
-fn a_run_that_ends_well_does_not_speak_against_the_models() {
+fn orderly_end_does_not_count_as_a_trial_start() {
     let bench = bench();
     bench.install("1");
     for _ in 0..3 * MAX_TRIAL_STARTS {
@@ -133,9 +132,9 @@ fn a_run_that_ends_well_does_not_speak_against_the_models() {
 }
 
 #[test]
-fn models_that_fail_fall_back_with_the_reason_and_the_way_back_never_leads_to_them() {
+fn failed_models_roll_back_with_reason_and_are_not_used_again() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     bench.install("2");
     let failed = bench.slots.begin_run().unwrap();
     let active = bench.slots.fall_back(&failed.running, "the engine failed").unwrap();
@@ -151,9 +150,9 @@ fn models_that_fail_fall_back_with_the_reason_and_the_way_back_never_leads_to_th
 }
 
 #[test]
-fn what_runs_says_nothing_about_what_was_installed_meanwhile() {
+fn running_models_do_not_affect_newly_installed_ones() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     let running = bench.slots.begin_run().unwrap();
     bench.install("2");
     bench.slots.confirm(&running.running).unwrap();
@@ -164,9 +163,9 @@ fn what_runs_says_nothing_about_what_was_installed_meanwhile() {
 }
 
 #[test]
-fn models_on_trial_are_replaced_and_confirmed_ones_stay_to_roll_back_to() {
+fn install_replaces_trial_models_and_keeps_confirmed_ones() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     for new in ["2", "3", "4"] {
         bench.install(new);
         assert_eq!(version(&bench.slots.begin_run().unwrap()), new);
@@ -181,10 +180,10 @@ fn models_on_trial_are_replaced_and_confirmed_ones_stay_to_roll_back_to() {
 }
 
 #[test]
-fn every_damaged_byte_of_the_active_slot_is_seen_and_the_other_slot_runs() {
+fn damaged_active_slot_falls_back_to_other_slot() {
     let bench = bench();
-    bench.settle("1");
-    bench.settle("2");
+    bench.install_and_confirm("1");
+    bench.install_and_confirm("2");
     let state = std::fs::read(bench.file("state.toml")).unwrap();
     let whole = std::fs::read(bench.file("b.bloodseg")).unwrap();
     for at in (0..whole.len()).step_by(13) {
@@ -206,9 +205,9 @@ fn every_damaged_byte_of_the_active_slot_is_seen_and_the_other_slot_runs() {
 }
 
 #[test]
-fn a_damaged_state_gives_the_built_in_models_and_an_installation_mends_it() {
+fn damaged_state_loads_built_in_models_until_next_install() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     let whole = std::fs::read_to_string(bench.file("state.toml")).unwrap();
     let unknown_slot = whole.replace("active = \"a\"", "active = \"b\"");
     for text in ["", "x", &whole[..whole.len() / 2], &whole.replace("format = 1", "format = 2"), &unknown_slot] {
@@ -219,12 +218,12 @@ fn a_damaged_state_gives_the_built_in_models_and_an_installation_mends_it() {
             "{text}"
         );
     }
-    bench.settle("2");
+    bench.install_and_confirm("2");
     assert_eq!(version(&bench.slots.begin_run().unwrap()), "2");
 }
 
 #[test]
-fn the_signature_is_kept_beside_its_bundle_and_no_stale_one_stays() {
+fn signature_is_stored_with_bundle_and_stale_one_removed() {
     let bench = bench();
     let key = SecretKey::generate().unwrap();
     let signed = accepted("1", Some(&key));
@@ -242,9 +241,9 @@ fn the_signature_is_kept_beside_its_bundle_and_no_stale_one_stays() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_still_gives_its_confirmed_models_and_never_an_uncounted_trial() {
+fn read_only_folder_runs_confirmed_models_only() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     bench.install("2");
     let read_only = Slots::with(bench.slots.folder(), Box::new(ReadOnly), Arc::new(SystemClock::start()));
     let active = read_only.begin_run().unwrap();
@@ -334,10 +333,10 @@ impl Bench {
 }
 
 #[test]
-fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
+fn install_fails_if_state_is_temporarily_unreadable() {
     let bench = bench();
     for version in ["1", "2"] {
-        bench.settle(version);
+        bench.install_and_confirm(version);
     }
     let files = || ["state.toml", "a.bloodseg", "b.bloodseg"].map(|name| std::fs::read(bench.file(name)).unwrap());
     let before = files();
@@ -359,7 +358,7 @@ fn an_installation_does_not_take_a_state_that_it_cannot_read_now_for_none() {
 #[test]
 fn locked_slots_record_nothing_and_models_still_run() {
     let bench = bench();
-    bench.settle("1");
+    bench.install_and_confirm("1");
     bench.install("2");
     let state = || std::fs::read(bench.file("state.toml")).unwrap();
     let before = state();

@@ -65,7 +65,7 @@ impl Trial {
 mod tests {
     use super::*;
 
-    /// What the last of some frames leads to, and whether anything happened before.
+    /// The decision after the last frame, and the number of decisions before it.
     fn after(frames: &[(Tried, u32)]) -> (Next, usize) {
         let mut trial = Trial::default();
         let all = frames.iter().flat_map(|(tried, count)| vec![tried.clone(); *count as usize]);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_counted_confirm() {
+    fn counted_frames_confirm_models() {
         let most = MIN_TRIAL_FRAMES;
         assert_eq!(after(&[(Tried::Counted, most - 1)]), (Next::GoOn, 0));
         assert_eq!(after(&[(Tried::Counted, most)]), (Next::Confirm, 0));
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_nothing_can_be_counted_on_say_nothing() {
+    fn uncountable_frames_do_not_affect_trial() {
         let most = MIN_TRIAL_FRAMES;
         assert_eq!(after(&[(Tried::Looked, 9 * most)]), (Next::GoOn, 0));
         assert_eq!(after(&[(Tried::Looked, 9 * most), (Tried::Counted, most)]), (Next::Confirm, 0));
     }
 
     #[test]
-    fn an_engine_that_fails_once_or_frames_that_fail_mostly_send_back() {
+    fn engine_failure_or_mostly_refused_frames_roll_back() {
         assert_eq!(after(&[(Tried::Broke("bang".into()), 1)]), (Next::GoBack("bang".into()), 0));
         let refused = MIN_TRIAL_FRAMES / 2 + 1;
         let (next, before) = after(&[(Tried::Counted, 3), (Tried::Refused, refused)]);

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn three_right_one_too_many_two_missed() {
+    fn ratios_follow_from_overlap_counts() {
         let truth = mask(&[255, 255, 128, 255, 255, 0, 127]);
         let predicted = mask(&[255, 255, 255, 0, 0, 255, 0]);
         let found = overlap(&truth, &predicted).unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_masks() {
+    fn ratios_of_empty_masks() {
         let (empty, full) = (mask(&[0, 0]), mask(&[255, 255]));
         let neither = overlap(&empty, &empty).unwrap();
         assert_eq!([neither.precision(), neither.recall(), neither.dice(), neither.iou()], [1.0; 4]);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sizes_are_refused() {
+    fn size_mismatch_is_rejected() {
         assert!(overlap(&GrayImage::new(2, 1), &GrayImage::new(1, 2)).is_err());
     }
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_touches_the_edge_is_neither_found_nor_missed_nor_invented() {
+    fn instances_at_edge_are_ignored() {
         let truth = labels(&[(5, 5, 8, 8), (20, 20, 8, 8), (0, 20, 6, 6)]);
         let predicted = labels(&[(5, 5, 8, 8), (34, 0, 6, 6), (10, 30, 6, 6)]);
         let found = inside(&truth, &predicted).unwrap();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inner_instance_may_match_one_at_the_edge() {
+    fn inner_instance_may_match_one_at_edge() {
         let found = inside(&labels(&[(1, 5, 8, 8)]), &labels(&[(0, 5, 9, 8)])).unwrap();
         assert_eq!((found.sums.matched, found.sums.invented, found.sums.missed), (1, 0, 0));
         let found = inside(&labels(&[(0, 5, 9, 8)]), &labels(&[(1, 5, 8, 8)])).unwrap();

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn one_found_one_missed_one_invented() {
+    fn one_matched_one_missed_one_invented() {
         let truth = labels(&[(0, 0, 10, 10), (20, 0, 10, 10)]);
         let predicted = labels(&[(0, 20, 5, 5), (0, 2, 10, 10)]); // shares 80 of 120 px
         let matches = match_instances(&truth, &predicted).unwrap();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn half_is_not_enough() {
+    fn match_requires_iou_above_one_half() {
         let truth = labels(&[(0, 0, 10, 10)]);
         let half = match_instances(&truth, &labels(&[(0, 0, 10, 5)])).unwrap();
         assert!(half.pairs.is_empty());
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn two_cells_merged_are_at_most_one_match() {
+    fn merged_cells_match_at_most_once() {
         let truth = labels(&[(0, 0, 6, 10), (6, 0, 10, 10)]);
         let merged = match_instances(&truth, &labels(&[(0, 0, 16, 10)])).unwrap();
         assert_eq!(merged.pairs.len(), 1);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_under_twelve_pixels_counts_nowhere() {
+    fn instances_below_12_px_are_ignored() {
         let truth = labels(&[(0, 0, 11, 1), (0, 10, 12, 1)]);
         let predicted = labels(&[(20, 20, 11, 1), (0, 10, 12, 1)]);
         let matches = match_instances(&truth, &predicted).unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_two_pieces_is_named_and_ignored_ones_are_listed() {
+    fn nearest_takes_best_overlap_and_lists_ignored_instances() {
         let truth = labels(&[(0, 0, 10, 10), (20, 20, 3, 3), (30, 0, 5, 5)]);
         let predicted = labels(&[(0, 0, 10, 3), (0, 3, 10, 5), (20, 20, 3, 3)]);
         let found = nearest(&truth, &predicted).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all() {
+    fn figures_are_undefined_without_instances() {
         let none = match_instances(&Labels::new(5, 5), &Labels::new(5, 5)).unwrap();
         assert_eq!((none.sums().ap50(), none.sums().pq(), none.count_error()), (None, None, None));
         assert!(match_instances(&Labels::new(5, 4), &Labels::new(4, 5)).is_err());

@@ -38,7 +38,7 @@ fn same_size(place: &'static str, truth: (u32, u32), predicted: (u32, u32)) -> R
 #[cfg(test)]
 mod tests {
     #[test]
-    fn mean_of_nothing_is_nothing() {
+    fn mean_of_no_values_is_none() {
         assert_eq!(super::mean([]), None);
         assert_eq!(super::mean([1.0, 4.0]), Some(2.5));
     }

@@ -23,7 +23,7 @@ mod tests {
     use image::Rgb;
 
     #[test]
-    fn one_channel_off_by_ten_in_one_of_four_pixels() {
+    fn psnr_of_one_differing_channel() {
         let truth = RgbImage::from_pixel(2, 2, Rgb([100, 100, 100]));
         let mut picture = truth.clone();
         picture.put_pixel(1, 0, Rgb([100, 110, 100]));
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn black_against_white_is_zero_and_equal_is_infinite() {
+    fn black_against_white_is_0_db_and_equal_is_infinite() {
         let black = RgbImage::new(3, 2);
         let white = RgbImage::from_pixel(3, 2, Rgb([255; 3]));
         assert!(psnr_db(&black, &white).unwrap().abs() < 1e-12);
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sizes_are_refused() {
+    fn size_mismatch_is_rejected() {
         assert!(psnr_db(&RgbImage::new(2, 3), &RgbImage::new(3, 2)).is_err());
     }
 }

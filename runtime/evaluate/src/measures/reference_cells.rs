@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_truth_and_the_box_bounds_the_prediction() {
+    fn grey_counts_as_truth_and_box_bounds_prediction() {
         let mut truth = GrayImage::new(40, 30);
         paint(&mut truth, (2, 2, 10, 10), 1);
         let mut predicted = GrayImage::new(40, 30);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn specks_are_no_cells_and_missed_cells_count_zero() {
+    fn specks_are_ignored_and_missed_cells_score_zero() {
         let mut truth = GrayImage::new(40, 30);
         paint(&mut truth, (0, 0, 7, 7), 255); // 49 px
         paint(&mut truth, (20, 0, 10, 5), 255); // 50 px
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_in_the_box_is_no_truth_of_the_cell() {
+    fn neighbour_in_box_is_not_truth_of_cell() {
         let mut truth = GrayImage::new(20, 20);
         paint(&mut truth, (0, 0, 2, 20), 255); // an L of 76 px, its box is the whole picture
         paint(&mut truth, (0, 18, 20, 2), 255);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_compare() {
+    fn scores_are_undefined_without_cells() {
         let none = reference_cells(&GrayImage::new(9, 9), &GrayImage::new(9, 9)).unwrap();
         assert_eq!((none.dice(), none.iou()), (None, None));
         assert!(reference_cells(&GrayImage::new(2, 1), &GrayImage::new(1, 2)).is_err());

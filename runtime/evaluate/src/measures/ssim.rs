@@ -87,21 +87,21 @@ mod tests {
     use image::Rgb;
 
     #[test]
-    fn equal_pictures_are_one() {
+    fn ssim_of_equal_pictures_is_one() {
         let picture = RgbImage::from_fn(20, 17, |x, y| Rgb([(x * 11) as u8, (y * 13) as u8, (x * y) as u8]));
         assert!((ssim(&picture, &picture).unwrap() - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn flat_pictures_leave_the_comparison_of_means() {
+    fn flat_pictures_compare_only_means() {
         let of = |level| RgbImage::from_pixel(11, 12, Rgb([level; 3]));
         let expected = (2.0 * 100.0 * 150.0 + C1) / (100.0 * 100.0 + 150.0 * 150.0 + C1);
         assert!((ssim(&of(100), &of(150)).unwrap() - expected).abs() < 1e-9);
     }
 
     #[test]
-    fn a_single_window_is_its_weighted_moments() {
-        // A step down the middle column: every weighted moment follows from the weights of the columns alone.
+    fn single_window_matches_weighted_moments() {
+        // A step down the middle column: every weighted moment follows from the weights of the columns.
         let step = RgbImage::from_fn(11, 11, |x, _| Rgb([if x < 5 { 0 } else { 200 }; 3]));
         let flat = RgbImage::from_pixel(11, 11, Rgb([100; 3]));
         let weights = window();
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn inverse_contrast_is_negative() {
+    fn ssim_of_inverse_contrast_is_negative() {
         let of =
             |odd: u8, even: u8| RgbImage::from_fn(16, 16, |x, y| Rgb([if (x + y) % 2 == 1 { odd } else { even }; 3]));
         assert!(ssim(&of(0, 255), &of(255, 0)).unwrap() < -0.9);
     }
 
     #[test]
-    fn small_or_unequal_pictures_are_refused() {
+    fn small_or_mismatched_pictures_are_rejected() {
         assert!(ssim(&RgbImage::new(10, 11), &RgbImage::new(10, 11)).is_err());
         assert!(ssim(&RgbImage::new(12, 11), &RgbImage::new(11, 12)).is_err());
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_has_three_hundred_pixels_at_1200() {
+    fn minimum_area_is_300_px_at_1200() {
         let mut mask = GrayImage::new(1200, 1200);
         rectangle(&mut mask, (10, 10, 23, 13)); // 299
         rectangle(&mut mask, (100, 10, 20, 15)); // 300
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_area_follows_the_size() {
+    fn minimum_area_scales_with_size() {
         assert_eq!(least_area_px(600), 75.0);
         let mut mask = GrayImage::new(600, 600);
         rectangle(&mut mask, (0, 0, 2, 37)); // 74
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn corners_do_not_join_and_a_thin_line_parts() {
+    fn corners_do_not_connect_and_thin_line_separates() {
         let mut mask = GrayImage::new(1200, 1200);
         rectangle(&mut mask, (0, 0, 40, 40));
         rectangle(&mut mask, (40, 40, 40, 40));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_taken_at_the_centres() {
+    fn labels_are_sampled_at_centres() {
         let labels = Labels::from_fn(9, 9, |x, y| Luma([(y * 9 + x) as u16]));
         let sampled = sample(&labels, 3);
         assert_eq!(sampled.as_raw(), &[10, 13, 16, 37, 40, 43, 64, 67, 70]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_mask_is_cropped() {
+    fn wide_mask_is_cropped() {
         let mut mask = GrayImage::new(1600, 1200);
         rectangle(&mut mask, (0, 0, 199, 1200));
         rectangle(&mut mask, (200, 0, 30, 30));

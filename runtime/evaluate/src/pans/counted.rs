@@ -1,18 +1,18 @@
-//! Which cells of a montage were counted, from where they lie: the truth that frames are held against.
+//! Tracks which cells of a montage were counted, by their position: the ground truth for judging frames.
 
 use std::collections::HashMap;
 
 use bloodseg_fields::Cell;
 use bloodseg_vision::cells::Labels;
 
-/// A cell as the labels show it: what is measured of it, and its pixels.
+/// A labelled cell: its measures and its pixels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub(super) cell: Option<Cell>,
     pixels: Vec<[u32; 2]>,
 }
 
-/// The cells of a picture, in order of their labels; a label without pixels has no cell.
+/// The cells of a picture, in order of their labels; labels without pixels are skipped.
 pub(super) fn cells(labels: &Labels) -> Vec<Found> {
     let most = labels.pixels().map(|label| label.0[0]).max().unwrap_or(0);
     let mut found = vec![Found::default(); usize::from(most)];
@@ -33,7 +33,7 @@ pub(super) fn cells(labels: &Labels) -> Vec<Found> {
     found
 }
 
-/// What was counted of one montage, pixel by pixel.
+/// The counted cells of one montage, pixel by pixel.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     /// The counted cell that each pixel belongs to.
@@ -43,8 +43,8 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// Whether a cell was counted already: it shares more than half of its pixels, or of theirs, with one that was. `corner` is the
-    /// place of the picture's corner.
+    /// Whether a cell was already counted: it shares more than half of its own pixels, or of the other's, with a
+    /// counted cell. `corner` is the position of the picture's corner.
     pub(super) fn holds(&self, found: &Found, corner: [u32; 2]) -> bool {
         let mut shared: HashMap<usize, usize> = HashMap::new();
         for at in &found.pixels {

@@ -1,9 +1,9 @@
-//! Measures whether a field is counted once: a window moves over the fields of a set, its frames go through the nets, and the
-//! result of [`bloodseg_fields`] is compared with the known position of the window.
+//! Measures whether each field is counted once: a window moves over the fields of a set, its frames go through the
+//! models, and the result of [`bloodseg_fields`] is compared with the known position of the window.
 //!
-//! Fields are put side by side (`montage`). The window stands still, moves by a part of a field, or jumps (`walk`); every frame has
-//! blur and noise of its own, and the lamp fades. Frames of different montages are unrelated, and are compared too, as far as
-//! earlier fields are stored.
+//! Fields are placed side by side (`montage`). The window stays, moves by part of a field, or jumps (`walk`); every
+//! frame has its own blur and noise, and the lamp fades. Frames of different montages are unrelated; they are compared
+//! too, as long as the earlier fields are stored.
 
 mod counted;
 mod montage;
@@ -31,65 +31,66 @@ use bloodseg_vision::{
 };
 pub use table::render;
 
-/// Pixels of a montage a pixel of the analysed picture.
+/// Montage pixels per pixel of the analysed picture.
 const PX: u32 = FIELD_PX / REFERENCE_HR_PX;
 
-/// Further off, a frame is wrongly placed: one and a half times the shift that passes for none, of cells of 22 pixels.
+/// A frame further off than this is wrongly placed: one and a half times the shift that counts as none, for cells of 22
+/// pixels.
 const MAX_ERROR_PX: f64 = 16.0;
 
-/// Ranges of the shared part that figures are given for.
+/// Bounds of the ranges of overlap that figures are given for.
 const SHARED: [f64; 5] = [0.05, 0.1, 0.15, 0.3, 1.0];
 
 /// Frames whose greatest overlap with an earlier frame of their pan lies in one range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Overlap {
-    /// Shared part of the picture, from.
+    /// Lower bound of the shared part of the picture.
     pub from: f64,
-    /// Up to.
+    /// Upper bound.
     pub to: f64,
     /// Frames.
     pub frames: u32,
-    /// Frames that were known to show an earlier field or a part of one.
+    /// Frames recognised as showing an earlier field or part of one.
     pub found: u32,
 }
 
-/// What the pans of a set come to. The names are the keys of `eval --pans --json`.
+/// Results of the pans of a set. The field names are the keys of `eval --pans --json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Pans {
     /// Fields that the pans were cut from.
     pub fields: usize,
     /// Frames.
     pub frames: u32,
-    /// Cells in all of them, those that were seen before among them.
+    /// Cells in all frames, including those seen before.
     pub cells: u32,
     /// Cells that were counted.
     pub counted: u32,
-    /// Cells that were counted although they had been counted in an earlier frame.
+    /// Cells counted although an earlier frame had counted them.
     pub counted_twice: u32,
-    /// Their share of those that were counted, 0 to 1.
+    /// Share of the counted cells that were counted twice, 0 to 1.
     pub counted_twice_part: f64,
-    /// Cells that were classified as seen although no frame had counted them: the first frame of their place had not found them, or not
-    /// in this shape. A cell of several frames is one in each.
+    /// Cells classified as seen although no frame had counted them: the first frame of their place missed them, or
+    /// found another shape. A cell in several frames counts once in each.
     pub left_out: u32,
-    /// Their share of those that were classified as seen, 0 to 1.
+    /// Share of the cells classified as seen that were left out, 0 to 1.
     pub left_out_part: f64,
-    /// Cells that were classified as dust; there is none.
+    /// Cells classified as dust, although there is none.
     pub called_stuck: u32,
-    /// Frames that overlap none before them.
+    /// Frames that overlap no earlier one.
     pub new_frames: u32,
-    /// Those of them that were classified as seen.
+    /// New frames classified as seen.
     pub new_called_old: u32,
-    /// Pairs of a frame and a remembered field of another montage.
+    /// Pairs of a frame and a stored field of another montage.
     pub unrelated_pairs: u64,
     /// Frames that were matched with a field of another montage, or at a wrong shift.
     pub wrongly_placed: u32,
     /// By the greatest overlap with an earlier frame of the same pan.
     pub overlaps: Vec<Overlap>,
-    /// Median distance of the shift that was found from the true one, in pixels of the analysed picture.
+    /// Median distance between the found and the true shift, in pixels of the analysed picture.
     pub shift_error_px: Option<f64>,
 }
 
-/// Frames that a set of `fields` fields takes: how often `step` is called by [`pans`].
+/// Number of frames for a set of `fields` fields: how often [`pans`] calls `step`.
 pub fn frames(fields: usize) -> usize {
     fields.div_ceil(MAX_FIELDS) * FRAMES as usize
 }
@@ -97,7 +98,7 @@ pub fn frames(fields: usize) -> usize {
 /// Moves a window over every field of a set; `step` is called after each frame.
 ///
 /// # Errors
-/// Those of an unreadable field and of the nets; the first ends it.
+/// Those of an unreadable field and of the models; the first one ends it.
 pub fn pans(set: &FieldSet, model: &mut dyn Method, step: &mut dyn FnMut()) -> Result<Pans> {
     let mut pans = Tally::new(set.pairs().len());
     for (seed, pairs) in (0..).zip(set.pairs().chunks(MAX_FIELDS)) {
@@ -115,7 +116,7 @@ struct Past {
 struct Tally {
     figures: Pans,
     fields: Fields,
-    /// By the numbers that the frames have.
+    /// By frame number.
     past: Vec<Past>,
     shift_errors_px: Vec<f64>,
 }
@@ -205,13 +206,13 @@ impl Tally {
     }
 }
 
-/// Part of a window that another one shares.
+/// Part of a window that it shares with another one.
 fn shared(one: [u32; 2], other: [u32; 2]) -> f64 {
     let along = |axis: usize| f64::from(FIELD_PX.saturating_sub(one[axis].abs_diff(other[axis]))) / f64::from(FIELD_PX);
     along(0) * along(1)
 }
 
-/// A frame as the camera sees it `age` frames after the lamp was set: 0.1 % less light a frame, a focus that wanders, noise.
+/// A frame as the camera sees it `age` frames after the lamp was set: 0.1 % less light per frame, varying focus, noise.
 fn worn(lr: &RgbImage, age: u32, draw: &mut Draw) -> Result<RgbImage> {
     let seed = draw.seed();
     let lr = disturbed(lr, Disturbance::UnderExposure, 0.999_f64.powi(age as i32), seed)?;
@@ -228,7 +229,7 @@ mod tests {
     use bloodseg_vision::{model::store::Models, pipeline::Pipeline};
 
     #[test]
-    fn cells_of_rendered_smears_are_counted_once() {
+    fn cells_of_rendered_smears_are_rarely_counted_twice() {
         let folder = tempfile::tempdir().unwrap();
         write_set(folder.path(), 18, 3, 512).unwrap();
         let set = FieldSet::open(folder.path()).unwrap();

@@ -9,18 +9,18 @@ use bloodseg_vision::{
     geometry::{REFERENCE_HR_PX, REFERENCE_LR_PX},
 };
 
-/// Edge of a field in a montage, and of the window that moves over it: four pixels of it are one of the analysed picture, so
-/// that shifts are no whole pixels of the low-resolution input.
+/// Edge of a field in a montage, and of the window that moves over it: four montage pixels per pixel of the analysed
+/// picture, so that shifts are not whole pixels of the low-resolution input.
 pub(super) const FIELD_PX: u32 = 4 * REFERENCE_HR_PX;
 
-/// Most fields of a montage.
+/// Maximum number of fields in a montage.
 pub(super) const MAX_FIELDS: usize = 9;
 
-/// Fields in rows, without gaps; where the last row has room left, fields of the first rows fill it upside down.
+/// Fields in rows, without gaps; free places in the last row are filled with the first fields, upside down.
 pub(super) struct Montage(RgbImage);
 
 impl Montage {
-    /// Of at least one field.
+    /// Requires at least one field.
     pub(super) fn of(pairs: &[Pair]) -> Result<Self> {
         let across = (1..).find(|edge| edge * edge >= pairs.len()).unwrap_or(1);
         let down = pairs.len().div_ceil(across);
@@ -44,7 +44,7 @@ impl Montage {
         [self.0.width() - FIELD_PX, self.0.height() - FIELD_PX]
     }
 
-    /// A window as the nets read it.
+    /// A window at the size of the models' input.
     pub(super) fn window(&self, corner: [u32; 2]) -> Result<RgbImage> {
         let window = imageops::crop_imm(&self.0, corner[0], corner[1], FIELD_PX, FIELD_PX).to_image();
         resize_rgb(&window, REFERENCE_LR_PX, REFERENCE_LR_PX)

@@ -1,9 +1,9 @@
-//! The pans of a set as text.
+//! The results of the pans as text.
 
 use super::Pans;
 use crate::table::aligned;
 
-/// The figures, a line each, lines ended.
+/// One line per figure, with line ends.
 pub fn render(pans: &Pans) -> String {
     let percent = |part: f64| format!("{:.2} %", 100.0 * part);
     let row = |name: &str, value: String, part: String| vec![name.to_owned(), value, part];

@@ -1,8 +1,8 @@
 //! Winograd's minimal filtering F(2x2, 3x3), exact in integers.
 //!
-//! Four outputs of a 3x3 convolution take 16 multiplications a channel instead of 36 (Lavin and Gray, "Fast Algorithms for
-//! Convolutional Neural Networks", 2015). `Y = A^T [(G g G^T) . (B^T d B)] A` with halves in `G`; here the weights are
-//! taken through `2 G`, so that all is integer and the result is exactly `4 Y`:
+//! Four outputs of a 3x3 convolution take 16 multiplications per channel instead of 36 (Lavin and Gray, "Fast
+//! Algorithms for Convolutional Neural Networks", 2015). `Y = A^T [(G g G^T) . (B^T d B)] A` with halves in `G`; here
+//! the weights are transformed by `2 G`, so that everything is integer and the result is exactly `4 Y`:
 //!
 //! ```text
 //! 2G = | 2  0  0 |    B^T = | 1  0 -1  0 |    A^T = | 1  1  1  0 |
@@ -11,9 +11,9 @@
 //!      | 0  0  2 |          | 0  1  0 -1 |
 //! ```
 //!
-//! A patch is 4 * 255 at most, a weight 9 * 128: both fit 16 bits. The sums may leave 32 bits on the way, but not at the
-//! end, and two's complement does not mind. So the levels are those of the direct convolution, bit for bit. It pays where
-//! a processor multiplies 16-bit numbers as fast as 8-bit ones, as AVX2 and NEON without dot products do.
+//! A patch is at most 4 * 255, a weight 9 * 128: both fit 16 bits. Intermediate sums may overflow 32 bits, but the
+//! final ones do not, so two's complement gives the right result: the levels of the direct convolution, bit for bit. It
+//! pays off if a processor multiplies 16-bit numbers as fast as 8-bit ones, as AVX2 and NEON without dot products do.
 
 use super::{
     Prepared,

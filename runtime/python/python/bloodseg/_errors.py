@@ -2,7 +2,7 @@
 
 
 class Error(Exception):
-    """What every exception of bloodseg is. ``kind`` is one of ``input``, ``model`` and ``internal``."""
+    """Base class of the exceptions of bloodseg. ``kind`` is one of ``input``, ``model`` and ``internal``."""
 
     kind = "internal"
 

@@ -18,7 +18,7 @@ use crate::{
 /// `cells.csv` of a run's folder, with the columns in micrometres if `with_um`. `go_on` is called before each frame.
 ///
 /// # Errors
-/// As [`super::export`], and what `go_on` says.
+/// As [`super::export`], and those of `go_on`.
 pub fn cells_of_folder(
     records: &Records,
     with_um: bool,
@@ -29,7 +29,7 @@ pub fn cells_of_folder(
     let mut row = Row(&mut csv);
     row.fields(table::columns(with_um))?;
     row.end()?;
-    // One cell at a time, straight into the file: the memory of a run is limited, and a disk does not wait.
+    // One cell at a time, straight into the file: the memory of a run is limited, and a disk does not stall.
     records.frames::<ExportError>(&Filter::default(), |frame| {
         go_on()?;
         records.cells(frame.id, |cell| {
@@ -43,7 +43,7 @@ pub fn cells_of_folder(
 /// `frames.csv` of a run's folder. `go_on` is called before each frame.
 ///
 /// # Errors
-/// As [`super::export`], and what `go_on` says.
+/// As [`super::export`], and those of `go_on`.
 pub fn frames_of_folder(records: &Records, out: &mut dyn Write, go_on: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let mut csv = Csv::new(out);
     let mut row = Row(&mut csv);

@@ -25,7 +25,7 @@ const ABSENT: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
 
 const CATEGORIES: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 
-/// Of each of [`samples::FIGURES`]: words, a UCUM unit, its words, and the factor from the table's value.
+/// For each of [`samples::FIGURES`]: a label, a UCUM unit, its label, and the factor from the table's value.
 const UNITS: [(&str, &str, &str, f64); samples::FIGURES.len()] = [
     ("Red and white cells per field", "{cells}/{field}", "cells/field", 1.0),
     ("Red cells per field", "{cells}/{field}", "cells/field", 1.0),
@@ -41,7 +41,7 @@ pub(super) fn write(records: &Records, filter: &Filter, out: &mut dyn Write, pro
     let mut entries = Vec::new();
     for counted in samples::count(records, filter, progress)? {
         let about = samples::About::read(records, &counted.name)?;
-        // Numbers of runs repeat in other folders, marks do not.
+        // Run numbers repeat in other folders, marks do not.
         let mark = records.mark_of_run(counted.first_run)?;
         let id = uuid(&[mark.to_be_bytes().as_slice(), counted.name.as_bytes()].concat());
         entries.push(json!({ "fullUrl": format!("urn:uuid:{id}"), "resource": observation(&id, &counted, &about) }));
@@ -125,7 +125,7 @@ fn observation(id: &str, counted: &samples::Counted, about: &samples::About) -> 
     observation
 }
 
-/// A string of FHIR is not blank.
+/// FHIR strings must not be blank.
 fn plain(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
@@ -155,7 +155,7 @@ fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// A UUID of version 8 (RFC 9562) that depends on `name` alone, so that an export that is repeated has the same ids.
+/// A version 8 UUID (RFC 9562) that depends only on `name`, so that a repeated export has the same ids.
 fn uuid(name: &[u8]) -> String {
     let digest = sha256(name);
     let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();

@@ -35,9 +35,9 @@ const FRAMES_FIRST: [&str; 11] = [
 
 /// Where rows go: a table of some format.
 pub(super) trait Sheet {
-    /// Adds a field: a number, or a word of this program; nothing where it is empty.
+    /// Adds a field: a number, or a word of this program; nothing if it is empty.
     fn value(&mut self, value: &dyn Display) -> Result<()>;
-    /// Adds a field of text that users chose.
+    /// Adds a field of user-supplied text.
     fn text(&mut self, text: &str) -> Result<()>;
     /// Ends the row.
     fn end(&mut self) -> Result<()>;

@@ -12,10 +12,10 @@ use crate::{
 };
 use bloodseg_statistics::{Interval, density::Density, fields::FieldCounts, share::Share};
 
-/// What the frames of a sample come to.
+/// Totals of the frames of a sample.
 #[derive(Debug)]
 pub(super) struct Counted {
-    /// Name of the sample; empty for frames that belong to none.
+    /// Name of the sample; empty for frames without one.
     pub(super) name: String,
     /// Runs and calls with frames of it.
     pub(super) runs: u64,
@@ -33,7 +33,7 @@ pub(super) fn count(records: &Records, filter: &Filter, progress: &mut dyn FnMut
     let mut samples: Vec<Counted> = Vec::new();
     let (mut places, mut last) = (HashMap::<String, usize>::new(), 0);
     records.frames::<ExportError>(filter, |frame| {
-        // Frames of a sample follow each other.
+        // Frames of a sample are mostly consecutive.
         if samples.get(last).is_none_or(|sample| sample.name != frame.sample) {
             last = match places.get(&frame.sample) {
                 Some(known) => *known,
@@ -120,7 +120,7 @@ pub(super) const FIGURES: [&str; 7] = [
     "cells_per_mm2",
 ];
 
-/// Their values with the ends of the intervals, in the order of [`FIGURES`]; none where they are unknown.
+/// Their values with the ends of the intervals, in the order of [`FIGURES`]; none if they are unknown.
 pub(super) fn figures(summary: Option<&Summary>) -> [Option<[f64; 3]>; FIGURES.len()] {
     let Some(summary) = summary else { return [None; FIGURES.len()] };
     let with = |value: f64, Interval { low, high }: Interval| [value, low, high];

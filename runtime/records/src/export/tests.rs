@@ -20,7 +20,7 @@ use bloodseg_vision::placement::{PitchSource, Placement, Scaled};
 
 const PLENTY: Retention = Retention { most_bytes: 1 << 30, most_age_ms: None, oldest_make_room: false };
 
-/// Two runs: one of three frames without a pitch, one of a frame with a pitch of 2 um a pixel of the input.
+/// Two runs: one of three frames without a pitch, one of a frame with a pitch of 2 um per input pixel.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (um_per_px, frames) in [(None, &[3, 0, 12][..]), (Some(2.0), &[2])] {
@@ -50,7 +50,7 @@ fn text_of(folder: &Path, filter: Filter, format: Format) -> String {
 const ALL: Filter = Filter { run: None, frame: None, since_ms: None, until_ms: None, sample: None };
 
 #[test]
-fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {
+fn cell_table_starts_with_run_frame_time_and_pitch() {
     let folder = folder();
     let text = text_of(folder.path(), ALL, Format::Csv(Table::Cells));
     let lines: Vec<&str> = text.lines().collect();
@@ -73,7 +73,7 @@ fn a_table_of_cells_has_run_frame_time_and_pitch_in_front() {
 }
 
 #[test]
-fn a_table_of_frames_has_a_row_a_frame() {
+fn frame_table_has_one_row_per_frame() {
     let folder = folder();
     let text = text_of(folder.path(), ALL, Format::Csv(Table::Frames));
     let lines: Vec<&str> = text.lines().collect();
@@ -86,7 +86,7 @@ fn a_table_of_frames_has_a_row_a_frame() {
 }
 
 #[test]
-fn tables_of_the_folder_have_the_columns_of_segment() {
+fn folder_tables_have_expected_columns() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let (mut cells, mut frames) = (Vec::new(), Vec::new());
@@ -108,7 +108,7 @@ fn tables_of_the_folder_have_the_columns_of_segment() {
 }
 
 #[test]
-fn a_line_a_frame_has_its_cells_and_frames_without_any_are_there() {
+fn jsonl_has_one_line_per_frame_including_empty_ones() {
     let folder = folder();
     let text = text_of(folder.path(), ALL, Format::Jsonl);
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -133,7 +133,7 @@ fn a_line_a_frame_has_its_cells_and_frames_without_any_are_there() {
 }
 
 #[test]
-fn frames_are_chosen_by_run_number_and_time() {
+fn frames_are_filtered_by_run_number_and_time() {
     let folder = folder();
     let chosen = |filter| text_of(folder.path(), filter, Format::Jsonl).lines().count();
     let at = |second: u64| Some(utc::ms(noon() + std::time::Duration::from_secs(second)));
@@ -147,7 +147,7 @@ fn frames_are_chosen_by_run_number_and_time() {
 }
 
 #[test]
-fn coco_has_images_and_annotations_that_belong_together() {
+fn coco_annotations_refer_to_their_images() {
     let folder = folder();
     let coco: Value = serde_json::from_str(&text_of(folder.path(), ALL, Format::Coco)).unwrap();
     let (images, annotations) = (coco["images"].as_array().unwrap(), coco["annotations"].as_array().unwrap());
@@ -167,7 +167,7 @@ fn coco_has_images_and_annotations_that_belong_together() {
 }
 
 #[test]
-fn geojson_is_in_micrometres_where_the_pitch_is_known_and_every_ring_is_closed() {
+fn geojson_rings_are_closed_and_in_micrometres_if_pitch_is_known() {
     let folder = folder();
     let read =
         |places| -> Value { serde_json::from_str(&text_of(folder.path(), ALL, Format::GeoJson(places))).unwrap() };
@@ -229,7 +229,7 @@ fn unzip(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn imagej_gets_a_polygon_a_cell_with_its_pitch() {
+fn imagej_has_one_polygon_per_cell_with_pitch() {
     let folder = folder();
     let files = unzip(&bytes_of(folder.path(), ALL, Format::ImagejRoi(Coordinates::SuperResolved)));
     assert_eq!(files.len(), 17);
@@ -252,7 +252,7 @@ fn imagej_gets_a_polygon_a_cell_with_its_pitch() {
 }
 
 #[test]
-fn outlines_lie_on_the_input_where_the_picture_was_brought_to_scale() {
+fn outlines_of_rescaled_picture_map_to_input() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let mut keeper = Keeper::open(folder.path(), &run(None), &PLENTY, clock).unwrap();
@@ -282,7 +282,7 @@ fn outlines_lie_on_the_input_where_the_picture_was_brought_to_scale() {
 }
 
 #[test]
-fn an_archive_of_very_many_files_has_the_larger_directory() {
+fn archive_of_70000_files_has_zip64_directory() {
     let count = 70_000_u32;
     let mut out = Vec::new();
     let mut archive = Archive::begin(&mut out);
@@ -304,7 +304,7 @@ fn an_archive_of_very_many_files_has_the_larger_directory() {
     assert!(archive.end().is_err(), "a file that was not listed");
 }
 
-/// Takes so many bytes, and then fails.
+/// Accepts this many bytes, then fails.
 struct Narrow(usize);
 
 impl Write for Narrow {
@@ -320,7 +320,7 @@ impl Write for Narrow {
 }
 
 #[test]
-fn a_disk_that_fills_up_anywhere_in_an_export_is_reported() {
+fn full_disk_anywhere_in_export_is_reported() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let formats = [
@@ -345,7 +345,7 @@ const ONE_PASS: [Format; 4] =
     [Format::Csv(Table::Cells), Format::Csv(Table::Frames), Format::Jsonl, Format::GeoJson(Coordinates::Input)];
 
 #[test]
-fn a_stalled_export_reader_blocks_no_writer() {
+fn only_two_pass_exports_block_checkpoints() {
     let folder = folder();
     let records = Records::open(folder.path()).unwrap();
     let writer = store::open_to_write(&folder.path().join(store::FILE)).unwrap();
@@ -366,7 +366,7 @@ fn a_stalled_export_reader_blocks_no_writer() {
     let run = records.run(1).unwrap().unwrap();
     let run = crate::report::Scope::of_run(&records, run).unwrap();
     crate::report::write(&records, &run, &mut io::sink(), &mut || assert!(!is_held_up(), "the report")).unwrap();
-    // Where there are two passes, it is reported.
+    // Formats with two passes report that they hold the records.
     for format in [Format::Coco, Format::ImagejRoi(Coordinates::Input)] {
         assert!(format.holds_records());
         writer.execute_batch("PRAGMA busy_timeout = 0").unwrap();
@@ -375,7 +375,7 @@ fn a_stalled_export_reader_blocks_no_writer() {
 }
 
 #[test]
-fn an_export_ends_with_the_frame_that_was_newest_and_has_no_part_of_those_that_go() {
+fn export_beside_run_has_whole_frames_up_to_newest_at_open() {
     let folder = folder();
     let (clock, day) = (Arc::new(VirtualClock::at(noon())), Retention { most_age_ms: Some(86_400_000), ..PLENTY });
     let time: Arc<dyn bloodseg_clock::Clock> = Arc::clone(&clock) as _;
@@ -402,7 +402,7 @@ fn an_export_ends_with_the_frame_that_was_newest_and_has_no_part_of_those_that_g
 }
 
 #[test]
-fn records_that_are_damaged_are_an_error_or_read_and_never_a_panic() {
+fn export_of_damaged_records_never_panics() {
     let folder = folder();
     let path = folder.path().join(crate::store::FILE);
     let whole = std::fs::read(&path).unwrap();
@@ -423,7 +423,7 @@ fn records_that_are_damaged_are_an_error_or_read_and_never_a_panic() {
 }
 
 #[test]
-fn every_format_tells_kinds_and_counts_platelets_apart() {
+fn formats_have_kinds_and_separate_platelets() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let mut keeper = Keeper::open(folder.path(), &run(None), &PLENTY, clock).unwrap();
@@ -467,7 +467,7 @@ fn every_format_tells_kinds_and_counts_platelets_apart() {
     assert!(text.contains("kind: platelet\nkind_confidence: 0.731\n") || shifted.contains("kind: platelet"), "{text}");
 }
 
-/// Two samples in turn, and a frame of none.
+/// Frames of two samples in turn, and one without a sample.
 fn folder_of_samples() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
@@ -486,7 +486,7 @@ fn folder_of_samples() -> tempfile::TempDir {
 }
 
 #[test]
-fn a_table_of_samples_has_a_row_a_sample_with_intervals() {
+fn sample_table_has_one_row_per_sample_with_intervals() {
     let folder = folder_of_samples();
     let text = text_of(folder.path(), ALL, Format::Csv(Table::Samples));
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
@@ -506,7 +506,7 @@ fn a_table_of_samples_has_a_row_a_sample_with_intervals() {
 }
 
 #[test]
-fn a_bundle_has_an_observation_a_sample_the_same_each_time() {
+fn fhir_bundle_is_reproducible_with_one_observation_per_sample() {
     let folder = folder_of_samples();
     let text = text_of(folder.path(), ALL, Format::Fhir);
     assert_eq!(text, text_of(folder.path(), ALL, Format::Fhir));
@@ -526,7 +526,7 @@ fn a_bundle_has_an_observation_a_sample_the_same_each_time() {
 }
 
 #[test]
-fn a_workbook_is_a_zip_whatever_the_text() {
+fn workbook_has_zip_signature() {
     let folder = folder_of_samples();
     let bytes = bytes_of(folder.path(), ALL, Format::Xlsx);
     assert!(bytes.starts_with(b"PK\x03\x04"));

@@ -1,7 +1,7 @@
 //! A workbook of Excel (ECMA-376) with three sheets: samples, frames and cells.
 //!
-//! Numbers are numbers and text is text, whatever the locale of the reader. Each sheet is generated twice from one snapshot of the
-//! records, once for its length and checksum, so that memory does not grow with the number of rows.
+//! Numbers are numbers and text is text, whatever the locale of the reader. Each sheet is generated twice from one
+//! snapshot of the records, once for its length and checksum, so that memory does not grow with the number of rows.
 
 use std::{
     fmt::Display,

@@ -88,7 +88,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// What an archive says about a file before its content.
+/// What an archive stores about a file before its content.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measured {
     crc32: u32,
@@ -96,13 +96,13 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Of a short content.
+    /// Measures a short content.
     pub(super) fn of(content: &[u8]) -> Self {
         Self { crc32: crc32fast::hash(content), bytes: content.len() as u32 }
     }
 }
 
-/// Measures a content that is written twice: once to this, then to the archive.
+/// Measures a content that is written twice: first to this, then to the archive.
 #[derive(Debug, Default)]
 pub(super) struct Measure {
     crc32: crc32fast::Hasher,

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_goes_aside_with_its_log_and_nothing_that_is_aside_is_written_over() {
+    fn database_and_log_are_moved_aside_without_overwriting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(store::FILE);
         // As when the power failed after the log was renamed.

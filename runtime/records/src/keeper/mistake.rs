@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_disk_says_is_no_mistake_and_what_a_person_did_is() {
+    fn only_errors_a_person_can_fix_are_mistakes() {
         // By the numbers of Linux: EACCES, EPERM, ENOTDIR, EISDIR, EEXIST; ENOSPC, EROFS, EIO, ENOENT, EMFILE, ENOMEM, ESTALE.
         for (errors, wanted) in [(&[13, 1, 20, 21, 17][..], true), (&[28, 30, 5, 2, 24, 12, 116], false)] {
             for error in errors {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_found_behind_what_sqlite_says() {
+    fn mistake_is_found_behind_sqlite_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.sqlite");
         let (cannot_open, full) = (fault(14), fault(13));

@@ -26,7 +26,7 @@ fn open(folder: &Path, retention: Retention) -> (Keeper, Arc<VirtualClock>) {
     (keeper, clock)
 }
 
-/// Numbers of the frames that are there, as another process sees them.
+/// Numbers of the stored frames, as another process sees them.
 fn numbers(folder: &Path) -> Vec<u64> {
     let mut numbers = Vec::new();
     let records = Records::open(folder).unwrap();
@@ -46,7 +46,7 @@ fn events(folder: &Path) -> Vec<(String, String)> {
     sql.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(std::result::Result::unwrap).collect()
 }
 
-/// As if the disk had room for so many more pages.
+/// Simulates a disk with room for this many more pages.
 fn leave_pages(keeper: &Keeper, pages: i64) {
     let connection = keeper.connection.as_ref().unwrap();
     let now: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
@@ -54,7 +54,7 @@ fn leave_pages(keeper: &Keeper, pages: i64) {
 }
 
 #[test]
-fn a_frame_that_is_acknowledged_is_there_for_others_and_a_later_run_goes_on() {
+fn acknowledged_frames_are_visible_and_later_run_appends() {
     let folder = tempfile::tempdir().unwrap();
     for of_run in 1..=2 {
         let (mut keeper, _) = open(folder.path(), PLENTY);
@@ -76,7 +76,7 @@ fn a_frame_that_is_acknowledged_is_there_for_others_and_a_later_run_goes_on() {
 }
 
 #[test]
-fn on_a_full_disk_frames_are_counted_and_kept_again_when_there_is_room() {
+fn full_disk_counts_lost_frames_and_keeps_again_with_space() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     leave_pages(&keeper, 0);
@@ -96,7 +96,7 @@ fn on_a_full_disk_frames_are_counted_and_kept_again_when_there_is_room() {
 }
 
 #[test]
-fn on_a_full_disk_what_was_acknowledged_stays_and_new_frames_are_counted() {
+fn full_disk_keeps_acknowledged_frames_and_counts_new_ones() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     for number in 1..=100 {
@@ -104,7 +104,7 @@ fn on_a_full_disk_what_was_acknowledged_stays_and_new_frames_are_counted() {
     }
     leave_pages(&keeper, 0);
     let kept = (101..=200).filter(|number| keeper.keep(&record(*number, 60)) == Kept::Durable).count();
-    // Pages that were begun already may hold one or two more.
+    // Partly filled pages may hold one or two more.
     assert!(kept < 5, "{kept}");
     assert_eq!(numbers(folder.path()), (1..=100 + kept as u64).collect::<Vec<_>>());
     assert_eq!((keeper.counters().deleted, keeper.counters().lost), (0, 100 - kept as u64));
@@ -113,7 +113,7 @@ fn on_a_full_disk_what_was_acknowledged_stays_and_new_frames_are_counted() {
 }
 
 #[test]
-fn on_a_full_disk_old_frames_make_room_where_the_config_says_so() {
+fn full_disk_deletes_oldest_frames_if_configured() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), Retention { oldest_make_room: true, ..PLENTY });
     for number in 1..=100 {
@@ -130,7 +130,7 @@ fn on_a_full_disk_old_frames_make_room_where_the_config_says_so() {
 }
 
 #[test]
-fn a_frame_too_large_for_a_full_disk_takes_no_more_than_its_share_with_it() {
+fn oversized_frames_on_full_disk_delete_a_bounded_share() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), Retention { oldest_make_room: true, ..PLENTY });
     for number in 1..=200 {
@@ -146,7 +146,7 @@ fn a_frame_too_large_for_a_full_disk_takes_no_more_than_its_share_with_it() {
 }
 
 #[test]
-fn records_that_were_taken_away_are_begun_anew() {
+fn deleted_records_are_recreated() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, clock) = open(folder.path(), PLENTY);
     assert_eq!(keeper.keep(&record(1, 5)), Kept::Durable);
@@ -159,7 +159,7 @@ fn records_that_were_taken_away_are_begun_anew() {
 }
 
 #[test]
-fn records_that_cannot_be_opened_are_tried_again_with_patience() {
+fn unopenable_records_are_retried_after_delay() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, clock) = open(folder.path(), PLENTY);
     let path = folder.path().join(store::FILE);
@@ -183,7 +183,7 @@ fn records_that_cannot_be_opened_are_tried_again_with_patience() {
 }
 
 #[test]
-fn what_is_not_ours_is_refused_at_the_start_and_left_as_it_is() {
+fn foreign_or_newer_database_is_rejected_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(store::FILE);
     let refused = || {
@@ -203,14 +203,14 @@ fn what_is_not_ours_is_refused_at_the_start_and_left_as_it_is() {
 }
 
 #[test]
-fn the_next_keeper_continues_the_run() {
+fn next_keeper_continues_run() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let run = run(None);
     let open = || Keeper::open(folder.path(), &run, &PLENTY, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let mut first = open();
     first.keep(&record(1, 1));
-    // As when its thread died, or hangs still.
+    // As if its thread died or still hangs.
     std::mem::forget(first);
     let mut second = open();
     assert_eq!((second.keep(&record(2, 1)), second.run_id()), (Kept::Durable, Some(1)));
@@ -218,7 +218,7 @@ fn the_next_keeper_continues_the_run() {
 }
 
 #[test]
-fn events_are_bounded_and_their_texts_are_cut() {
+fn event_text_is_truncated() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     keeper.event("camera-lost", &"\u{e4}".repeat(1000));
@@ -228,12 +228,12 @@ fn events_are_bounded_and_their_texts_are_cut() {
 }
 
 #[test]
-fn age_is_counted_in_running_time_whatever_the_wall_says() {
+fn age_is_counted_in_running_time_not_wall_time() {
     let folder = tempfile::tempdir().unwrap();
     let hour = Duration::from_secs(3600);
     let day = Retention { most_bytes: 1 << 30, most_age_ms: Some(86_400_000), oldest_make_room: false };
     let far = UNIX_EPOCH + Duration::from_secs(20_000_000_000);
-    // Three runs of ten hours each, with walls that jump by centuries.
+    // Three runs of ten hours each, with wall clocks that jump by centuries.
     for (of_run, wall) in [(0, noon()), (1, UNIX_EPOCH), (2, far)] {
         let (mut keeper, clock) = open(folder.path(), day);
         for number in 1..=10 {
@@ -258,7 +258,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 6 } else { 24 }))]
 
     #[test]
-    fn the_newest_frame_is_always_there_and_the_size_is_bounded(
+    fn newest_frame_is_kept_and_size_is_bounded(
         frames in prop::collection::vec((0_u16..900, any::<u32>(), 0_u64..100_000_000), 20..60),
         age_hours in prop::option::of(1_i64..200),
     ) {
@@ -266,7 +266,7 @@ proptest! {
         let retention = Retention { most_bytes: 4 * MIB, most_age_ms: age_hours.map(|hours| hours * 3_600_000), oldest_make_room: false };
         let (mut keeper, clock) = open(folder.path(), retention);
         for (number, (cells, wall, passed_ms)) in (1..).zip(frames) {
-            // The wall jumps anywhere from 1970 to 2106.
+            // The wall clock jumps anywhere from 1970 to 2106.
             clock.set_wall(UNIX_EPOCH + Duration::from_secs(wall.into()));
             clock.pass(Duration::from_millis(passed_ms));
             prop_assert_eq!(keeper.keep(&record(number, cells)), Kept::Durable);
@@ -280,7 +280,7 @@ proptest! {
 }
 
 #[test]
-fn a_frame_larger_than_all_that_is_allowed_is_kept_and_reported_once() {
+fn frame_above_size_limit_is_kept_and_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) =
         open(folder.path(), Retention { most_bytes: 200_000, most_age_ms: None, oldest_make_room: false });

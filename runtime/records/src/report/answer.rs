@@ -1,4 +1,4 @@
-//! What comes first on the page: the counts with their intervals, by kind and by area, and what is not in them.
+//! The first section of the page: the counts with their intervals, by kind and by area, and what they leave out.
 
 use std::io::{self, Write};
 
@@ -42,7 +42,7 @@ pub(super) fn key(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(out, "</dl>")
 }
 
-/// The counts in a table, and what is not in them.
+/// The counts in a table, and what they leave out.
 pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(out, "<section>\n<h2>Result</h2>")?;
     let figures = &facts.figures;

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_has_a_place_and_numbers_are_few() {
+    fn axis_covers_values_with_few_numbers() {
         for (least, greatest) in [(0.0, 1.0), (3.2, 17.9), (5.0, 5.0), (0.0, 0.0), (f64::NAN, 1.0), (-2.0, 1e12)] {
             let axis = Axis::around(least, greatest, 5.0);
             assert!(axis.from < axis.to && (2..=9).contains(&axis.numbers().count()), "{axis:?}");

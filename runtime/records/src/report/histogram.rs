@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_in_a_bar_or_beyond() {
+    fn every_value_is_in_bar_or_beyond() {
         let histogram = of((50..=100).chain([9999])).unwrap();
         assert_eq!((histogram.from, histogram.beyond), (5.0, 1));
         assert_eq!(histogram.bars.iter().sum::<u64>(), 51);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn few_or_equal_values_have_a_bar() {
+    fn few_or_equal_values_are_all_counted() {
         assert_eq!(of([]), None);
         for numbers in [vec![0], vec![7; 5], vec![0, 0, 0, 10_000]] {
             let histogram = of(numbers.clone()).unwrap();

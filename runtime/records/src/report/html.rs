@@ -35,7 +35,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn markup_is_text() {
+    fn markup_is_escaped() {
         assert_eq!(
             text("<a href=\"x\" onclick='y'>&\u{0}\u{202e}µ").to_string(),
             "&lt;a href=&quot;x&quot; onclick=&#39;y&#39;&gt;&amp;\u{fffd}\u{fffd}µ"
@@ -44,7 +44,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_foreign_text_is_markup(foreign in ".{0,60}") {
+        fn foreign_text_never_becomes_markup(foreign in ".{0,60}") {
             let escaped = text(&foreign).to_string();
             let bare = |character: char| matches!(character, '<' | '>' | '"' | '\'') || character.is_control();
             prop_assert!(!escaped.contains(bare));

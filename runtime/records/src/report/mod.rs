@@ -64,7 +64,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// Whether the run went on for long enough to have a course.
+    /// Whether the run was long enough for charts over time.
     fn lasts(&self) -> bool {
         self.figures.frames == 0
             || !self.about.is_of_sample()
@@ -83,7 +83,8 @@ pub struct Written {
     pub shown: usize,
 }
 
-/// Writes the page about a run or a sample to `out`; `progress` is called for each frame. Pictures are looked up beside the records.
+/// Writes the page about a run or a sample to `out`; `progress` is called for each frame. Pictures are looked up beside
+/// the records.
 ///
 /// # Errors
 /// [`crate::export::ExportError::Records`] when the records cannot be read,

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_lie_at_the_points_of_their_times() {
+    fn values_fall_on_points_of_their_times() {
         let mut line = OverTime::new((1000, 2000), 4);
         for (at_ms, value) in [(1000, 1.0), (1249, 3.0), (1500, 5.0), (2000, 7.0), (1600, f64::NAN)] {
             line.add(at_ms, value);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn one_moment_and_times_beyond_the_ends_have_a_place() {
+    fn empty_span_and_out_of_range_times_are_accepted() {
         let mut line = OverTime::new((5, 5), 3);
         for at_ms in [5, i64::MIN, i64::MAX] {
             line.add(at_ms, 1.0);

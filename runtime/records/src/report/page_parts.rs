@@ -1,11 +1,11 @@
-//! What other pages are made of too.
+//! Parts shared with other pages.
 
 use std::io::{self, Write};
 
 use super::{POLICY, STYLE, html::text};
 pub(crate) use super::{axis::Axis, chart::points, table::pairs};
 
-/// Begins a page of this title.
+/// Begins a page with this title.
 pub(crate) fn begin_page(out: &mut dyn Write, title: &str) -> io::Result<()> {
     let title = text(title);
     writeln!(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")?;

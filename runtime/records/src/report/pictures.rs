@@ -1,4 +1,4 @@
-//! A row a picture, where a folder of pictures was counted: what it looks like and what was found in it.
+//! One row per picture of a counted folder: what it looks like and what was found in it.
 
 use std::{
     io::{self, Write},
@@ -80,7 +80,7 @@ struct Thumbnail {
     png: Vec<u8>,
 }
 
-/// The super-resolved picture of a frame, small; none where it was not kept, cannot be read, or is that of a later run.
+/// A thumbnail of a frame's super-resolved picture; none if it was not kept, cannot be read, or belongs to a later run.
 fn thumbnail(frame: &FrameRow, cells: &[CellRow], folder: &Path) -> Option<Thumbnail> {
     let [sr, labels] = pictures_of(folder, frame)?;
     let labels = decode::read_labels(&labels, MAX_KEPT_PICTURE_PX).ok()?;

@@ -19,7 +19,8 @@ pub struct Scope {
     pub run: RunRow,
     /// Numbers of all its runs.
     pub runs: Vec<i64>,
-    /// What is on record of the sample: several entries where operator, stain or note were changed. Of a run, its samples.
+    /// What is recorded about the sample: several entries if operator, stain or note were changed. For a run, its
+    /// samples.
     pub samples: Vec<Sample>,
     /// A person's counts, by which the cells per field are corrected.
     pub validation: Option<Validation>,
@@ -36,7 +37,7 @@ impl Scope {
         Ok(Self { filter, runs: vec![run.id], samples, run, validation: None })
     }
 
-    /// All frames of the sample of this name; none where there is no such sample.
+    /// All frames of the sample with this name; none if there is no such sample.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when the records cannot be read.
@@ -61,7 +62,7 @@ impl Scope {
         }
     }
 
-    /// The nets of its runs, each once.
+    /// The models of its runs, without duplicates.
     pub(super) fn models(&self, records: &Records) -> Result<Vec<ModelRow>> {
         let mut models: Vec<ModelRow> = Vec::new();
         for run in &self.runs {
@@ -74,7 +75,7 @@ impl Scope {
         Ok(models)
     }
 
-    /// The latest events of its runs, at most `most` in their order, and how many there are in all.
+    /// The latest events of its runs, at most `most`, in order; and their total number.
     pub(super) fn events(&self, records: &Records, most: usize) -> Result<(Vec<EventRow>, u64)> {
         let (mut events, mut all) = (Vec::new(), 0);
         for run in self.runs.iter().rev() {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_a_dash() {
+    fn missing_values_are_dashes() {
         assert_eq!(number(Some(1.25), 1).to_string(), "1.2");
         assert_eq!((number(None, 1).to_string(), number(Some(f64::NAN), 1).to_string()), ("–".into(), "–".into()));
         assert_eq!((percent(1, 3).to_string(), percent(0, 0).to_string()), ("33.3 %".into(), "–".into()));

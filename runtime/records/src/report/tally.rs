@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn known_numbers_have_known_quantiles() {
+    fn quantiles_of_known_numbers() {
         let tally = of(&[5, 1, 3, 3]);
         let at = |share| tally.quantile(share, f64::from).unwrap();
         assert_eq!([0.0, 0.5, 1.0].map(at), [1.0, 3.0, 5.0]);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_reach_is_counted_at_the_ends_and_takes_no_memory() {
+    fn out_of_range_numbers_are_clamped_without_extra_memory() {
         let tally = of(&[i64::MAX, i64::MIN, 1001, 1000]);
         assert_eq!(tally.each().collect::<Vec<_>>(), [(0, 1), (1000, 3)]);
         assert_eq!((tally.total(), tally.beyond(), tally.counts.len()), (4, 2, 1001));
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quantiles_are_those_of_sorted_values(numbers in prop::collection::vec(0_i64..1000, 1..80), share in 0.0..1.0_f64) {
+        fn quantiles_match_sorted_values(numbers in prop::collection::vec(0_i64..1000, 1..80), share in 0.0..1.0_f64) {
             let mut sorted = numbers.clone();
             sorted.sort_unstable();
             let place = share * (sorted.len() - 1) as f64;

@@ -76,7 +76,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Of pictures in the order in which they are analysed.
+    /// The list of these pictures, in the order in which they are analysed.
     pub fn of<'a>(paths: impl Iterator<Item = &'a Path>) -> Self {
         let (mut hash, mut count) = (Sha256::new(), 0);
         for path in paths {
@@ -103,7 +103,7 @@ pub struct ModelMark {
 }
 
 impl ModelMark {
-    /// Of a model.
+    /// The mark of a model.
     ///
     /// # Errors
     /// A manifest that cannot be written as text.
@@ -222,7 +222,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_mark_is_read_as_it_was_written_and_removed_before_the_next() {
+    fn mark_round_trips_and_can_be_removed() {
         let folder = tempfile::tempdir().unwrap();
         let mark = Mark { common: Common { um_per_px: Some(2.5), ..common(3) }, ..mark() };
         mark.write(folder.path()).unwrap();
@@ -236,7 +236,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn marks_that_mean_nothing_are_refused() {
+    fn invalid_marks_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let odd = [
             Mark { shard: Shard { index: 2, of: 2 }, ..mark() },
@@ -257,7 +257,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_difference_is_named() {
+    fn difference_is_named() {
         let one = common(3);
         assert_eq!(one.difference(&one), None);
         let model = ModelMark { manifest_sha256: "other".into(), ..one.unet.clone() };
@@ -277,7 +277,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn lists_differ_by_name_order_and_size_but_not_by_folder() {
+    fn lists_differ_by_name_order_and_size_not_by_folder() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);

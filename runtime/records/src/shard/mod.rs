@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_is_in_one_shard_and_in_order() {
+    fn every_picture_is_in_one_shard_in_order() {
         for count in [0, 1, 2, 3, 7, 100, 101] {
             for of in [1, 2, 3, 7, 64, 1000] {
                 let parts: Vec<_> = (0..of).map(|index| Shard { index, of }.range(count)).collect();

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_that_of_what_arrived() {
+    fn hash_covers_bytes_actually_written() {
         let mut sealed = Sealed::new(Slow(Vec::new()));
         sealed.write_all(b"a table of cells").unwrap();
         let (Slow(arrived), hash) = sealed.end();

@@ -1,4 +1,4 @@
-//! What is read back of a run itself: how it began and ended, its models, its extent, its events.
+//! Reads the data of a run itself: how it began and ended, its models, its extent, its events.
 
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
@@ -13,23 +13,23 @@ pub struct RunRow {
     pub id: i64,
     /// When it started, milliseconds since 1970.
     pub started_utc_ms: i64,
-    /// The same in the time that the box was running.
+    /// The same in running time of the box.
     pub started_box_ms: i64,
     /// Name of the source.
     pub source: String,
     /// What the source is.
     pub description: String,
-    /// Edge of a pixel of the frames in the specimen, where it is known.
+    /// Size of a frame's pixel in the specimen, if known.
     pub um_per_px: Option<f64>,
     /// How it is known.
     pub pitch_from: String,
-    /// Pixels of the super-resolved grid along one of the frame's.
+    /// Pixels of the super-resolved grid per pixel of the frame, along one axis.
     pub scale: u32,
     /// Version of the software that ran.
     pub software: String,
     /// Flags that change what is counted.
     pub notes: String,
-    /// When it ended, milliseconds since 1970; none where no end is on record.
+    /// When it ended, milliseconds since 1970; none if no end is recorded.
     pub ended_utc_ms: Option<i64>,
     /// How it ended.
     pub ended: Option<String>,
@@ -37,7 +37,7 @@ pub struct RunRow {
     pub not_kept: i64,
 }
 
-/// A net that a run used.
+/// A model that a run used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelRow {
     /// `ssr` or `unet`.
@@ -50,35 +50,35 @@ pub struct ModelRow {
     pub sha256: String,
 }
 
-/// What is known of the pitch of a run's frames from one source.
+/// The pitch of a run's frames from one source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PitchRow {
-    /// Where it is known from.
+    /// The source.
     pub source: PitchSource,
     /// Frames.
     pub frames: u64,
-    /// Least and greatest edge of a pixel of the input, in micrometres.
+    /// Minimum and maximum size of an input pixel, in micrometres.
     pub um_per_px: Option<[f64; 2]>,
-    /// The interval that holds all of them, where they are estimates.
+    /// The interval that contains all of them, if they are estimates.
     pub um_per_px_range: Option<[f64; 2]>,
-    /// Least and greatest number of input pixels a pixel analysed.
+    /// Minimum and maximum number of input pixels per analysed pixel.
     pub scale: [f64; 2],
-    /// Mean edge of a pixel of the super-resolved grid, in micrometres.
+    /// Mean size of a pixel of the super-resolved grid, in micrometres.
     pub um_per_sr_px: Option<f64>,
 }
 
-/// How far the frames of a run reach.
+/// Extent of the frames of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Frames that the records hold.
+    /// Recorded frames.
     pub frames: u64,
-    /// Least and greatest number of a frame.
+    /// Minimum and maximum frame number.
     pub numbers: Option<(i64, i64)>,
     /// Earliest and latest time, milliseconds since 1970.
     pub utc_ms: Option<(i64, i64)>,
-    /// The same in the time that the box was running.
+    /// The same in running time of the box.
     pub box_ms: Option<(i64, i64)>,
-    /// Frames that were dropped up to the last one.
+    /// Frames dropped up to the last one.
     pub dropped: i64,
 }
 
@@ -87,7 +87,7 @@ pub struct Extent {
 pub struct EventRow {
     /// When, milliseconds since 1970.
     pub at_utc_ms: i64,
-    /// The same in the time that the box was running.
+    /// The same in running time of the box.
     pub box_ms: i64,
     /// What kind.
     pub kind: String,
@@ -96,7 +96,7 @@ pub struct EventRow {
 }
 
 impl Records {
-    /// A run; none where there is none of this number.
+    /// The run with this number, if any.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
@@ -124,7 +124,7 @@ impl Records {
         self.connection.query_row(sql, [run], read).optional().map_err(|e| self.fault(e))
     }
 
-    /// Numbers of the latest runs, at most so many, in their order; and how many there are in all.
+    /// Numbers of the latest runs, at most `most`, in order; and their total number.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -140,7 +140,7 @@ impl Records {
         Ok((runs.map_err(|e| self.fault(e))?, all.unsigned_abs()))
     }
 
-    /// Frames of a run, and the cells that were counted in them; without cells where it has more than `most` frames.
+    /// Number of frames of a run, and of the cells counted in them; no cells if it has more than `most` frames.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -178,7 +178,7 @@ impl Records {
         samples.map_err(|e| self.fault(e))
     }
 
-    /// The samples of this name: several where operator, stain or note differ.
+    /// The samples with this name: several if operator, stain or note differ.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -186,7 +186,7 @@ impl Records {
         self.read_samples("SELECT name, operator, stain, note FROM samples WHERE name = ?1 ORDER BY id LIMIT 16", &name)
     }
 
-    /// Names of the latest samples, at most so many.
+    /// Names of the latest samples, at most `most`.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -223,7 +223,7 @@ impl Records {
         runs.map_err(|e| self.fault(e))
     }
 
-    /// The nets of a run, in the order of their roles.
+    /// The models of a run, in the order of their roles.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -244,7 +244,7 @@ impl Records {
         models.map_err(|e| self.fault(e))
     }
 
-    /// What is known of the pitch of a run's frames, the most frequent source first.
+    /// The pitch of a run's frames by source, the most frequent first.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when it cannot be read.
@@ -275,7 +275,7 @@ impl Records {
         pitches.map_err(|e| self.fault(e))
     }
 
-    /// How far the frames of a run or a sample reach.
+    /// Extent of the frames of a run or a sample.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -296,7 +296,7 @@ impl Records {
         self.connection.query_row(sql, params![of.run, of.sample], read).map_err(|e| self.fault(e))
     }
 
-    /// The latest events of a run, at most so many, in their order; and how many there are in all.
+    /// The latest events of a run, at most `most`, in order; and their total number.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::error::ErrorKind::Unreadable) when they cannot be read.
@@ -318,7 +318,7 @@ impl Records {
     }
 }
 
-/// A text in memory of its own.
+/// An owned text.
 fn owned(row: &Row<'_>, at: usize) -> rusqlite::Result<String> {
     let mut owned = String::new();
     text(row, at, &mut owned)?;

@@ -9,8 +9,8 @@ use bloodseg_durable::open_plain;
 const BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Refuses a bloodseg database with a damaged header. A file that is missing, too short, or of another program passes: SQLite says
-/// what it is.
+/// Refuses a bloodseg database with a damaged header. A file that is missing, too short, or of another program passes:
+/// SQLite reports what it is.
 ///
 /// # Errors
 /// [`Fault::Damaged`].

@@ -59,7 +59,7 @@ pub const SCRUB_STEP_FRAMES: u32 = 8;
 /// See [`SCRUB_STEP_FRAMES`]; the step ends with the frame that reaches it.
 pub const SCRUB_STEP_CELLS: u64 = 512;
 
-/// running time of the box between two passes of checks over all frames; the first starts with the run.
+/// Running time of the box between two passes of checks over all frames; the first starts with the run.
 pub const SCRUB_EVERY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Maximum number of events in the records; the oldest are deleted first.

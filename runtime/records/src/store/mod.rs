@@ -223,7 +223,7 @@ pub fn open_to_read(path: &Path) -> Result<Connection, Fault> {
     }
 }
 
-/// A database that nobody writes to.
+/// Opens a database that nobody writes to.
 fn still(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     // Characters with a meaning in a URI are percent-encoded.
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn what_is_no_file_in_the_place_of_one_is_refused() {
+    fn non_files_in_place_of_database_files_are_rejected() {
         for ending in ["", "-wal", "-journal", "-shm"] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(FILE);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_database_is_as_it_is_said_to_be() {
+    fn database_has_expected_pragmas() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         for _ in ["new", "again"] {
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn without_shared_memory_a_rollback_journal_is_used_and_readers_still_read() {
+    fn rollback_journal_allows_readers_without_shared_memory() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         // A write-ahead log is read first.
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_a_reader_left_is_cleared_away() {
+    fn log_left_by_reader_is_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         let files = || std::fs::read_dir(folder.path()).unwrap().count();
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_left_as_it_is() {
+    fn foreign_and_newer_files_are_rejected_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let garbage = folder.path().join("garbage");
         std::fs::write(&garbage, "no database, but longer than the first page of one has to be".repeat(100)).unwrap();
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_ours_that_cannot_be_read_are_reported_from_what_others_put_there() {
+    fn damaged_records_are_distinguished_from_foreign_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         drop(open_to_write(&path).unwrap());
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_makes_and_migrates_nothing() {
+    fn reader_creates_and_migrates_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         assert!(open_to_read(&path).is_err() && !path.exists());
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_on_a_disk_that_cannot_be_written_is_read_as_it_stands() {
+    fn immutable_open_creates_no_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("odd # name?.sqlite");
         drop(open_to_write(&path).unwrap());

@@ -1,7 +1,7 @@
 //! The records of several folders read as one: a private SQLite database that is deleted when it is closed.
 //!
-//! Runs, frames, events and samples get new numbers, in the order of the folders; a sample is known by its name, so one that
-//! is in several folders is one sample.
+//! Runs, frames, events and samples get new numbers, in the order of the folders; a sample is known by its name, so one
+//! that is in several folders is one sample.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -10,7 +10,7 @@ use rusqlite::{Connection, types::Value};
 use super::{damage::ids, read::Records, salvage::copied_as, schema, set_limits};
 use crate::error::{Error, Result};
 
-/// The largest numbers that are taken.
+/// The largest numbers in use.
 #[derive(Debug, Clone, Copy, Default)]
 struct Taken {
     runs: i64,
@@ -78,7 +78,7 @@ fn refuse_repeated_runs(sources: &[Records]) -> Result<()> {
     Ok(())
 }
 
-/// Copies the records of a folder; returns the numbers that are taken then.
+/// Copies the records of a folder; returns the numbers then in use.
 fn add(source: &Records, to: &Connection, taken: Taken) -> rusqlite::Result<Taken> {
     let from = &source.connection;
     let mut most = taken;
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_read_as_one_and_a_sample_in_both_is_one() {
+    fn folders_are_pooled_and_shared_sample_is_one() {
         let root = tempfile::tempdir().unwrap();
         let folders = [
             folder(root.path(), "a", "S-1", 3),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_its_copy_are_refused() {
+    fn repeated_run_is_rejected() {
         let root = tempfile::tempdir().unwrap();
         let one = folder(root.path(), "a", "S-1", 3);
         let error = Records::open_pooled(&[one.clone(), one.clone()]).unwrap_err();

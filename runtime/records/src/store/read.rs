@@ -25,7 +25,7 @@ use bloodseg_vision::{
     placement::{PitchSource, Placement, Scaled},
 };
 
-/// Which frames are wanted; all without any.
+/// Which frames are wanted; all by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only of this run.
@@ -36,7 +36,7 @@ pub struct Filter {
     pub since_ms: Option<i64>,
     /// Before this time.
     pub until_ms: Option<i64>,
-    /// Of the sample of this name alone.
+    /// Only of the sample with this name.
     pub sample: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct FrameRow {
     pub stem: String,
     /// Name of its sample, or empty.
     pub sample: String,
-    /// What it shows that earlier frames of its run did not; none where frames were not compared.
+    /// What it shows that earlier frames of its run did not; none if frames were not compared.
     pub field: Option<Field>,
 }
 

@@ -174,7 +174,7 @@ pub enum Found {
 /// Examines the file without changing it.
 ///
 /// # Errors
-/// Those of SQLite; among them that the file is no database.
+/// Those of SQLite; among them that the file is not a database.
 pub fn look(connection: &Connection) -> rusqlite::Result<Found> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i32>(0));
     let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_version_is_brought_to_the_newest_and_keeps_its_rows() {
+    fn old_versions_are_migrated_and_keep_rows() {
         let mut fresh = Connection::open_in_memory().unwrap();
         assert_eq!(look(&fresh).unwrap(), Found::Empty);
         migrate(&mut fresh).unwrap();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_version_4_get_kinds_that_nobody_knows() {
+    fn version_4_records_get_unknown_kinds() {
         let mut old = Connection::open_in_memory().unwrap();
         migrate_to(&mut old, 4);
         old.execute_batch(
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sums_of_the_tables_are_those_of_each_version() {
+    fn table_sums_match_each_version() {
         let sums: Vec<u32> = (1..=STEPS.len())
             .map(|version| {
                 let mut connection = Connection::open_in_memory().unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_ours_with_another_header_or_other_tables_is_damaged() {
+    fn altered_header_or_tables_are_damage() {
         let damages = [
             "PRAGMA application_id = 7",
             "PRAGMA user_version = 99",
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_breaks_off_changes_nothing() {
+    fn failed_migration_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_to(&mut connection, 1);
         let before = tables(&connection);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_reported_apart() {
+    fn foreign_and_newer_databases_are_distinguished() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE theirs (a)").unwrap();
         assert_eq!(look(&connection).unwrap(), Found::Foreign);

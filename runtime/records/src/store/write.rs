@@ -151,7 +151,7 @@ pub fn lost(connection: &Connection, run: i64, frames: u64) -> rusqlite::Result<
     })
 }
 
-/// The number of a sample, which is written where it is new.
+/// The number of a sample, which is written if it is new.
 fn sample(connection: &Connection, sample: &Sample, now_utc_ms: i64) -> rusqlite::Result<i64> {
     let Sample { name, operator, stain, note } = sample;
     let sql = "SELECT id FROM samples WHERE name = ?1 AND operator = ?2 AND stain = ?3 AND note = ?4";
@@ -165,13 +165,14 @@ fn sample(connection: &Connection, sample: &Sample, now_utc_ms: i64) -> rusqlite
     )?;
     let id = connection.last_insert_rowid();
     Summed::Sample.store(connection, id)?;
-    // Those of frames that retention has deleted.
+    // Samples of frames that retention has deleted.
     let unused = "DELETE FROM samples WHERE id < ?1 AND NOT EXISTS (SELECT 1 FROM frames WHERE sample = samples.id)";
     connection.execute(unused, [id])?;
     Ok(id)
 }
 
-/// Writes a frame and all its cells, and gives the frame's number in the database. When it returns, the frame is durable.
+/// Writes a frame and all its cells, and returns the frame's number in the database. When it returns, the frame is
+/// durable.
 ///
 /// # Errors
 /// Those of SQLite; nothing of the frame is then stored, unless the disk failed during the commit.

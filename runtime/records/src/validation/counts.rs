@@ -31,7 +31,7 @@ pub struct Matched {
 /// Reads a table with the columns `image` and `cells`.
 ///
 /// # Errors
-/// [`crate::error::ErrorKind::Vision`] for a file that is no such table, naming the row.
+/// [`crate::error::ErrorKind::Vision`] for a file that is not such a table, naming the row.
 pub fn read_counts(path: &Path) -> Result<Vec<PersonCount>> {
     let expected = "a CSV with the columns image and cells, a row per picture";
     let failed = |found: String| Error::input(path, found, expected, "");
@@ -42,7 +42,7 @@ pub fn read_counts(path: &Path) -> Result<Vec<PersonCount>> {
     let file = open_plain(path).map_err(|error| failed(error.to_string()))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let headers = reader.headers().map_err(|error| failed(error.to_string()))?.clone();
-    // A spreadsheet may begin its file with a mark of the byte order.
+    // A spreadsheet may write a byte order mark.
     let column = |name: &str| headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name);
     let (Some(image), Some(cells)) = (column("image"), column("cells")) else {
         return Err(failed(format!("the columns {}", headers.iter().collect::<Vec<_>>().join(", "))));
@@ -64,7 +64,7 @@ pub fn read_counts(path: &Path) -> Result<Vec<PersonCount>> {
     Ok(counts)
 }
 
-/// The pictures that the records counted too, the latest frame of each name; and the names that they did not.
+/// The pictures that the records counted too, by the latest frame of each name; and the names that they did not.
 ///
 /// # Errors
 /// Those of the records.
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_of_spreadsheets_are_read_and_others_name_their_row() {
+    fn spreadsheet_tables_are_read_and_errors_name_row() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("counts.csv");
         let read = |text: &str| {

@@ -1,5 +1,5 @@
-//! Counts of the program against a person's counts of the same pictures: how far they agree, as a file that corrects later
-//! counts, and as a page.
+//! Compares the program's counts with a person's counts of the same pictures: how far they agree, as a file that
+//! corrects later counts, and as a page.
 
 mod counts;
 mod page;
@@ -44,7 +44,7 @@ pub struct Validation {
 /// A mean as a person would have counted it. Names are part of `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Correction {
-    /// Cells a field; null where it is not corrected.
+    /// Cells per field; null if not corrected.
     pub cells: Option<f64>,
     /// Its interval, which includes the uncertainty of the correction.
     pub interval: Option<Interval>,
@@ -66,7 +66,7 @@ impl Validation {
     /// Reads a file that [`Validation::write`] wrote.
     ///
     /// # Errors
-    /// [`crate::error::ErrorKind::Vision`] for a file that cannot be read or is no validation.
+    /// [`crate::error::ErrorKind::Vision`] for a file that cannot be read or is not a validation.
     pub fn read(path: &Path) -> Result<Self> {
         Self::parse(&Self::read_text(path)?).map_err(|found| Error::input(path, found, EXPECTED, ""))
     }
@@ -112,7 +112,8 @@ impl Validation {
         Ok(file.commit()?)
     }
 
-    /// The mean cells a field of a summary, corrected; refused for other models and outside the validated range.
+    /// The mean number of cells per field of a summary, corrected; refused for other models and outside the validated
+    /// range.
     pub fn correct(&self, summary: &Summary, models_sha256: &[String]) -> Correction {
         let refused = |why: String| Correction { cells: None, interval: None, refused: Some(why) };
         if self.models_sha256 != models_sha256 {
@@ -129,7 +130,7 @@ impl Validation {
 }
 
 impl Correction {
-    /// For people.
+    /// As text.
     pub fn text(&self) -> String {
         match (self.cells, self.interval, &self.refused) {
             (Some(cells), Some(Interval { low, high }), _) => {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_corrected_within_what_was_validated_and_for_its_models_alone() {
+    fn counts_are_corrected_only_within_range_and_for_same_models() {
         let (validation, models) = (validation(), ["a".to_owned(), "b".to_owned()]);
         let correction = validation.correct(&summary(45), &models);
         let (cells, interval) = (correction.cells.unwrap(), correction.interval.unwrap());
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_anything_else_is_refused() {
+    fn written_validation_is_read_and_others_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v.json");
         validation().write(&path).unwrap();

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_sizes() {
+    fn fourcc_codes_and_frame_sizes() {
         for layout in Layout::ALL {
             assert_eq!(Layout::of_fourcc(layout.fourcc()), Some(layout));
         }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_is_what_the_driver_states_else_what_v4l2_defines() {
+    fn range_is_stated_by_driver_or_defined_by_v4l2() {
         let (full, limited) = (Some(Range::Full), Some(Range::Limited));
         assert_eq!(Range::of(Layout::Yuyv, None, false), Range::Limited);
         assert_eq!(Range::of(Layout::Yuyv, None, true), Range::Full);

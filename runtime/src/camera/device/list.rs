@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_no_camera_is_listed_with_its_fault() {
+    fn non_camera_file_is_listed_with_fault() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("video7"), "").unwrap();
         let found = cameras(folder.path());

@@ -4,11 +4,11 @@
 //! of [`Layout`](super::layout::Layout); the plane is then laid out as a frame of a single-planar device. Enumeration and
 //! controls are the same for both, and stay with `linuxvideo`.
 //!
-//! The structures and numbers are those of the kernel's `videodev2.h`. What a driver reports is checked before memory is
-//! read: an error is returned for what cannot be.
+//! The structures and numbers are those of the kernel's `videodev2.h`. What a driver reports is checked before memory
+//! is read: impossible values are errors.
 
-// The kernel reads and writes the structures through pointers, and the frames are memory that it shares. Nothing else in
-// this file is unsafe, and no caller has to keep a contract.
+// The kernel reads and writes the structures through pointers, and the frames are memory that it shares. Nothing else
+// in this file is unsafe, and no caller has to uphold a contract.
 #![allow(unsafe_code)]
 
 use std::{
@@ -273,7 +273,7 @@ fn switch<const OPCODE: Opcode>(device: BorrowedFd<'_>) -> io::Result<()> {
     Ok(unsafe { ioctl(device, Setter::<OPCODE, i32>::new(CAPTURE as i32)) }?)
 }
 
-/// A buffer of the driver in our memory.
+/// A buffer of the driver, mapped into our memory.
 #[derive(Debug)]
 struct Mapping {
     start: NonNull<u8>,
@@ -298,7 +298,7 @@ impl Mapping {
         Ok(Self { start, bytes })
     }
 
-    /// These bytes, as far as the buffer has them.
+    /// The bytes in this range; empty if the buffer does not have all of them.
     fn read(&self, filled: Range<usize>) -> &[u8] {
         // SAFETY: `start` and `bytes` are those of a mapping that can be read, and that ends when `self` does. What the
         // kernel maps is initialised, and any byte is a valid `u8`. The buffer is dequeued: its driver leaves it alone
@@ -346,7 +346,7 @@ impl Stream {
     ///
     /// # Errors
     /// `WouldBlock` without a frame, if the file is non-blocking. What the driver reports, and `InvalidData` if that is
-    /// impossible: the stream is then of no use.
+    /// impossible: the stream is then unusable.
     pub(super) fn dequeue(&mut self, take: impl FnOnce(RawFrame<'_>)) -> io::Result<()> {
         let file = self.device.as_fd();
         let report = exchange::<DQBUF>(file, 0)?;
@@ -386,8 +386,8 @@ fn check_planes(report: &Report) -> io::Result<()> {
     Err(broken(format!("the driver has buffers of {} memory planes, expected 1", report.planes)))
 }
 
-/// The bytes of a frame within a buffer of `most_bytes`; `None` if the driver flagged it as damaged, whose sizes then mean
-/// nothing.
+/// The bytes of a frame within a buffer of `most_bytes`; `None` if the driver flagged it as damaged, which makes its
+/// sizes meaningless.
 fn filled(report: &Report, most_bytes: usize) -> io::Result<Option<Range<usize>>> {
     check_planes(report)?;
     if report.flags & DAMAGED != 0 {
@@ -419,7 +419,7 @@ mod tests {
     /// As a C compiler gives them on x86_64 and aarch64.
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn the_opcodes_are_those_of_the_kernel() {
+    fn opcodes_match_kernel() {
         let ours = [S_FMT, REQBUFS, QUERYBUF, QBUF, DQBUF, STREAMON, STREAMOFF, S_PARM];
         let kernel =
             [0xc0d0_5605, 0xc014_5608, 0xc058_5609, 0xc058_560f, 0xc058_5611, 0x4004_5612, 0x4004_5613, 0xc0cc_5616];
@@ -427,16 +427,16 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_a_frame() {
+    fn filled_bytes_of_valid_and_damaged_frames() {
         assert_eq!(filled(&report(1, 0, 8, 0), 8).unwrap(), Some(0..8));
         assert_eq!(filled(&report(1, 0, 8, 3), 9).unwrap(), Some(3..8));
         assert_eq!(filled(&report(1, 0, 0, 0), 8).unwrap(), Some(0..0));
-        // A damaged frame is no fault of the stream, whatever its sizes are.
+        // A damaged frame is not an error of the stream, whatever its sizes are.
         assert_eq!(filled(&report(1, DAMAGED, 99, 100), 8).unwrap(), None);
     }
 
     #[test]
-    fn what_a_driver_cannot_mean_is_an_error() {
+    fn impossible_driver_report_is_an_error() {
         let found = |report, most| filled(&report, most).unwrap_err().to_string();
         assert!(found(report(1, 0, 9, 0), 8).contains("0 to 9 of a buffer of 8"));
         assert!(found(report(1, 0, 8, 9), 8).contains("9 to 8"));
@@ -447,7 +447,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_report_reaches_beyond_its_buffer(
+        fn filled_range_never_exceeds_buffer(
             planes in 0..3_u32, flags: u32, used: u32, offset: u32, most in 0..1_usize << 33,
         ) {
             if let Ok(Some(range)) = filled(&report(planes, flags, used, offset), most) {
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_read_within_its_bounds() {
+    fn buffer_reads_stay_within_bounds() {
         use std::io::Write;
 
         // A file stands in for the device: it can be mapped too.
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_camera_is_an_error() {
+    fn non_camera_device_is_an_error() {
         let null = || File::open("/dev/null").unwrap();
         assert!(set_format(null().as_fd(), *b"YUYV", (64, 64)).is_err());
         assert!(set_frame_interval(null().as_fd(), [1, 30]).is_err());

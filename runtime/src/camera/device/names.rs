@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_cameras() {
+    fn recognises_camera_names_and_devices() {
         assert!(is_camera_name("camera0") && is_camera_name("/dev/video12"));
         assert!(!is_camera_name("camera") && !is_camera_name("cameras/1") && !is_camera_name("demo"));
         assert_eq!(device_of("camera3"), Path::new("/dev/video3"));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_says_what_was_looked_for_and_what_is_there() {
+    fn message_names_device_and_available_cameras() {
         let gone = Fault::Gone("no such device".into());
         let error = unusable("camera0", Path::new("/dev/video0"), &gone, &["/dev/video2".into()], "demo, FOLDER");
         let text = error.to_string();

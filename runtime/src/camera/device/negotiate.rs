@@ -101,7 +101,7 @@ fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     u32::try_from(side).unwrap_or(most).min(most)
 }
 
-/// First those of at least the wanted size, smallest first; then the others, largest first.
+/// Sort key: sizes of at least `wanted` first, smallest first; then the others, largest first.
 fn distance((width, height): (u32, u32), wanted: (u32, u32)) -> (bool, u64) {
     let pixels = u64::from(width) * u64::from(height);
     if width >= wanted.0 && height >= wanted.1 { (false, pixels) } else { (true, u64::MAX - pixels) }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cheapest_format_with_the_usual_size() {
+    fn picks_cheapest_format_of_at_least_default_size() {
         let offers = [
             offer(b"H264", &[(640, 480)]),
             offer(b"MJPG", &[(1920, 1080), (640, 480)]),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_usual_size_the_next_larger_else_the_largest() {
+    fn falls_back_to_next_larger_or_largest_size() {
         let sizes = [(160, 120), (320, 240), (800, 600), (1600, 1200)];
         assert_eq!(choose(&[offer(b"GREY", &sizes)], None), Ok((Layout::Grey, (800, 600))));
         assert_eq!(choose(&[offer(b"NV12", &sizes[..2])], None), Ok((Layout::Nv12, (320, 240))));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_offered_is_refused_with_what_is() {
+    fn unoffered_format_is_rejected_with_list_of_offers() {
         let text = |fault: Result<_, Fault>| fault.unwrap_err().to_string();
         let missing = text(choose(&[offer(b"YUYV", &[(320, 240)])], Some((640, 480))));
         assert!(missing.contains("640x480") && missing.contains("YUYV 320x240"), "{missing}");
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_granted_is_checked() {
+    fn granted_format_is_checked() {
         let granted = Format {
             layout: Layout::Yuyv,
             width_px: 640,

@@ -373,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_what_the_driver_says_else_what_v4l2_says() {
+    fn range_is_parsed_from_driver_format_or_v4l2_default() {
         let printed = format!("{:?}", PixFormat::new(640, 480, PixelFormat::YUYV));
         assert!(printed.contains("quantization: DEFAULT") && printed.contains("colorspace: DEFAULT"), "{printed}");
         assert_eq!(range_of(Layout::Yuyv, &printed), Range::Limited);
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_multi_planar_format_has_one_plane() {
+    fn multi_planar_format_must_have_one_plane() {
         let granted = multi_planar::Granted {
             fourcc: *b"NV12",
             width_px: 640,
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_camera_is_refused() {
+    fn rejects_paths_that_are_not_cameras() {
         let folder = tempfile::tempdir().unwrap();
         let found = |path: &Path| V4l2::new(path).offers().unwrap_err();
         assert!(matches!(found(&folder.path().join("video0")), Fault::Gone(_)));

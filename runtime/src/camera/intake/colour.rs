@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_corners_of_both_ranges() {
+    fn converts_extreme_levels_of_both_ranges() {
         let limited = Weights::of(Range::Limited);
         assert_eq!(limited.pixel(16, 128, 128), [0; 3]);
         assert_eq!(limited.pixel(235, 128, 128), [255; 3]);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_the_real_formula_rounded() {
+    fn integer_conversion_matches_rounded_formula() {
         let limited = Weights::of(Range::Limited);
         for y in (0..=255).step_by(5) {
             for u in (0..=255).step_by(15) {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_each_layout() {
+    fn converts_rows_of_each_layout() {
         let weights = Weights::of(Range::Full);
         let mut to = [9; 12];
         // Two rows of two pixels, two bytes of padding each.
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_frame_is_read_as_far_as_it_goes() {
+    fn row_missing_from_short_frame_is_left_unchanged() {
         let mut to = [9; 6];
         for layout in Layout::ALL {
             row(layout, &Weights::of(Range::Full), &[1, 2, 3], 4, 4, 3, &mut to);

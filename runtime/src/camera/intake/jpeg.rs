@@ -190,7 +190,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_frame_without_huffman_tables_is_the_same_picture() {
+    fn frame_without_huffman_tables_decodes_identically() {
         let jpeg = encode(&picture());
         let short = without_tables(&jpeg);
         assert!(short.len() + 400 < jpeg.len());
@@ -201,7 +201,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn padding_is_no_fault_and_a_second_frame_is_read_like_the_first() {
+    fn padding_is_accepted_and_reader_is_reusable() {
         let mut padded = encode(&picture());
         padded.extend([0; 700]);
         let mut reader = JpegReader::new((48, 40), 100_000);
@@ -211,7 +211,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn grey_pictures_are_read_too() {
+    fn grey_jpeg_is_read() {
         let mut bytes = Vec::new();
         JpegEncoder::new(&mut bytes).encode(&[77; 48 * 40], 48, 40, ExtendedColorType::L8).unwrap();
         let pixels = read(&bytes).unwrap();
@@ -219,7 +219,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_cut_is_torn_and_none_panics() {
+    fn truncated_frames_are_torn() {
         let jpeg = encode(&picture());
         for cut in 0..jpeg.len() {
             assert!(matches!(read(&jpeg[..cut]), Err(JpegFault::Torn(_))), "{cut}");
@@ -231,7 +231,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn spoiled_bytes_never_panic() {
+    fn corrupted_bytes_never_panic() {
         let jpeg = encode(&picture());
         for at in 0..jpeg.len() {
             for with in [0, 0xff, 0x7f] {
@@ -244,7 +244,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn another_size_and_other_kinds_are_reported_apart() {
+    fn wrong_size_and_unsupported_kinds_are_distinguished() {
         assert_eq!(read(&encode(&RgbImage::new(64, 40))), Err(JpegFault::WrongSize(64, 40)));
         let mut progressive = encode(&picture());
         let frame_header = progressive.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

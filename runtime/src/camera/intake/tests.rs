@@ -27,7 +27,7 @@ fn wanted(width: u32, height: u32) -> RgbImage {
 }
 
 #[test]
-fn strides_odd_sizes_and_regions() {
+fn converts_frames_with_strides_odd_sizes_and_regions() {
     let frames: [(Layout, u32, Vec<u8>); 3] = [
         (Layout::Grey, 9, luma(7, 5, 9)),
         (Layout::Nv12, 8, [luma(7, 5, 8), vec![128; 3 * 8]].concat()),
@@ -45,7 +45,7 @@ fn strides_odd_sizes_and_regions() {
 }
 
 #[test]
-fn the_whole_field_is_the_reference_preparation() {
+fn whole_field_matches_reference_preparation() {
     let (width, height) = (200, 150);
     let levels: Vec<u8> = (0..width * height).map(|at| (at * 7919 % 251) as u8).collect();
     let mut intake = Intake::new(format(Layout::Grey, width, height, width), None, None, Scale::WholeField, 1).unwrap();
@@ -56,7 +56,7 @@ fn the_whole_field_is_the_reference_preparation() {
 }
 
 #[test]
-fn a_picture_goes_back_when_it_is_dropped() {
+fn dropped_picture_returns_to_pool() {
     let mut intake = Intake::new(format(Layout::Grey, 4, 4, 4), None, None, Scale::AsIs, 1).unwrap();
     let raw = RawFrame { bytes: &[1; 16], damaged: false };
     let held = intake.take(raw).unwrap();
@@ -66,7 +66,7 @@ fn a_picture_goes_back_when_it_is_dropped() {
 }
 
 #[test]
-fn what_would_be_nothing_or_too_much_is_refused() {
+fn rejects_implausible_scales_and_regions() {
     let of =
         |scale| Intake::new(format(Layout::Grey, 640, 480, 640), None, None, scale, 1).map(|intake| intake.size_px());
     assert_eq!(of(Scale::Factor(2.0)).unwrap(), (320, 240));
@@ -81,7 +81,7 @@ fn what_would_be_nothing_or_too_much_is_refused() {
 }
 
 #[test]
-fn refusals_say_what_was_found() {
+fn every_refusal_has_exit_code_3() {
     let all = [
         Refusal::Damaged,
         Refusal::WrongSize("a frame of 3 bytes".into()),
@@ -92,7 +92,7 @@ fn refusals_say_what_was_found() {
 }
 
 #[test]
-fn the_flat_field_comes_before_everything_else_and_has_to_fit() {
+fn flat_field_is_applied_before_region_and_must_match_size() {
     let lamp = RgbImage::from_fn(64, 48, |x, _| Rgb([200 - x as u8; 3]));
     let mut meter = FlatFieldMeter::new(64, 48);
     meter.add(&lamp).unwrap();

@@ -20,7 +20,7 @@ fn camera(script: &Scripted, wanted: Wanted) -> Camera {
     Camera::open("camera0", "/dev/video0".into(), Box::new(script.clone()), wanted).unwrap()
 }
 
-/// What a camera did until `seconds` had passed, with times.
+/// The output of a camera in a run, and the number of calls.
 struct Seen {
     levels: Vec<u8>,
     errors: Vec<String>,
@@ -46,7 +46,7 @@ fn run(camera: &mut Camera, from: f64, to: f64) -> Seen {
 }
 
 #[test]
-fn frames_without_a_pitch_come_as_they_are_named_and_numbered() {
+fn frames_without_pitch_are_unscaled_named_and_numbered() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [1, 2].map(|n| Deed::Frame(grey(80, 60, n))));
     let mut camera = camera(&script, Wanted::default());
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
@@ -60,7 +60,7 @@ fn frames_without_a_pitch_come_as_they_are_named_and_numbered() {
 }
 
 #[test]
-fn frames_without_a_pitch_are_shrunk_to_what_there_is_room_for_and_know_where_they_lie() {
+fn frames_without_pitch_are_shrunk_to_limit_with_placement() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Frame(grey(80, 60, 1))]);
     let region = Region { x_px: 10, y_px: 4, width_px: 60, height_px: 50 };
     let mut camera = camera(&script, Wanted { region: Some(region), ..Wanted::default() });
@@ -72,7 +72,7 @@ fn frames_without_a_pitch_are_shrunk_to_what_there_is_room_for_and_know_where_th
 }
 
 #[test]
-fn a_whole_field_is_one_tile() {
+fn whole_field_is_one_tile() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Frame(grey(80, 60, 1))]);
     let mut camera = camera(&script, Wanted { whole_field: true, um_per_px: Some(2.0), ..Wanted::default() });
     let Next::Frame(frame) = camera.next_frame(Duration::ZERO).unwrap() else { panic!() };
@@ -82,7 +82,7 @@ fn a_whole_field_is_one_tile() {
 }
 
 #[test]
-fn unplugged_it_is_looked_for_and_comes_back_by_itself() {
+fn unplugged_camera_is_retried_and_reopened() {
     let frame = |n| Deed::Frame(grey(80, 60, n));
     let script = Scripted::new(offer(b"YUYV", 80, 60), [frame(1), Deed::Unplug(4), frame(2), frame(3)]);
     let mut camera = camera(&script, Wanted::default());
@@ -94,7 +94,7 @@ fn unplugged_it_is_looked_for_and_comes_back_by_itself() {
 }
 
 #[test]
-fn a_camera_that_stays_away_is_asked_seldom() {
+fn missing_camera_is_retried_rarely() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Unplug(u32::MAX)]);
     let mut camera = camera(&script, Wanted::default());
     let seen = run(&mut camera, 0.0, 3600.0);
@@ -104,7 +104,7 @@ fn a_camera_that_stays_away_is_asked_seldom() {
 }
 
 #[test]
-fn a_silent_camera_is_opened_anew_and_counted() {
+fn silent_camera_is_reopened_and_counted() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Frame(grey(80, 60, 1))]);
     let mut camera = camera(&script, Wanted::default());
     run(&mut camera, 0.0, CAMERA_STALL.as_secs_f64() - 0.2);
@@ -117,7 +117,7 @@ fn a_silent_camera_is_opened_anew_and_counted() {
 }
 
 #[test]
-fn short_long_and_damaged_frames_are_left_out_and_counted() {
+fn wrong_size_and_damaged_frames_are_discarded_and_counted() {
     let deeds = [
         Deed::Frame(grey(80, 59, 1)),
         Deed::Frame(grey(80, 60, 2)),
@@ -136,7 +136,7 @@ fn short_long_and_damaged_frames_are_left_out_and_counted() {
 }
 
 #[test]
-fn a_changed_format_is_followed() {
+fn stream_is_reopened_after_format_change() {
     let other = |n| Deed::Frame(grey(100, 60, n));
     let deeds = [Deed::Frame(grey(80, 60, 1)), Deed::Becomes(offer(b"YUYV", 100, 60)), other(2), other(3), other(4)];
     let script = Scripted::new(offer(b"YUYV", 80, 60), deeds);
@@ -157,7 +157,7 @@ fn a_changed_format_is_followed() {
 }
 
 #[test]
-fn a_size_that_was_asked_for_and_is_gone_is_waited_for() {
+fn camera_is_retried_while_configured_size_is_unavailable() {
     let script = Scripted::new(offer(b"YUYV", 80, 60), [Deed::Becomes(offer(b"YUYV", 100, 60)), Deed::Unplug(0)]);
     let mut camera = camera(&script, Wanted { size_px: Some((80, 60)), ..Wanted::default() });
     run(&mut camera, 0.0, 5.0);
@@ -166,7 +166,7 @@ fn a_size_that_was_asked_for_and_is_gone_is_waited_for() {
 }
 
 #[test]
-fn jpeg_frames_torn_bare_or_of_another_size() {
+fn torn_and_wrong_size_jpeg_frames_are_counted() {
     let jpeg = encode(&RgbImage::from_pixel(80, 64, Rgb([90; 3])));
     let deeds = [
         Deed::Frame(jpeg.clone()),
@@ -183,7 +183,7 @@ fn jpeg_frames_torn_bare_or_of_another_size() {
 }
 
 #[test]
-fn frames_that_come_too_fast_are_skipped_and_a_fitting_rate_loses_none() {
+fn excess_frames_are_skipped_and_matching_rate_loses_none() {
     let fps = |fps| Wanted { settings: Settings { fps: Some(fps), ..Settings::default() }, ..Wanted::default() };
     let frames = |count: usize| (0..count).map(|_| Deed::Frame(grey(80, 60, 1)));
     let script = Scripted::new(offer(b"YUYV", 80, 60), frames(1000));
@@ -203,7 +203,7 @@ fn frames_that_come_too_fast_are_skipped_and_a_fitting_rate_loses_none() {
 }
 
 #[test]
-fn a_consumer_that_keeps_all_pictures_gets_no_more_and_memory_does_not_grow() {
+fn held_pictures_exhaust_pool_without_growing_it() {
     let frames = (0..FRAME_POOL_LEN + 3).map(|_| Deed::Frame(grey(80, 60, 1)));
     let mut camera = camera(&Scripted::new(offer(b"YUYV", 80, 60), frames), Wanted::default());
     let kept: Vec<Next> = (0..FRAME_POOL_LEN + 2).map(|_| camera.next_frame(Duration::ZERO).unwrap()).collect();
@@ -214,7 +214,7 @@ fn a_consumer_that_keeps_all_pictures_gets_no_more_and_memory_does_not_grow() {
 }
 
 #[test]
-fn a_known_pitch_is_brought_to_that_of_the_models() {
+fn known_pitch_is_resampled_to_pitch_of_models() {
     let script = Scripted::new(offer(b"GREY", 640, 480), [Deed::Frame(vec![50; 640 * 480])]);
     let mut camera = camera(&script, Wanted { um_per_px: Some(0.5), ..Wanted::default() });
     camera.resample_to(1.25).unwrap();
@@ -230,7 +230,7 @@ fn a_known_pitch_is_brought_to_that_of_the_models() {
 }
 
 #[test]
-fn a_region_outside_the_frame_is_refused() {
+fn rejects_region_outside_frame() {
     let script = Scripted::new(offer(b"GREY", 64, 64), []);
     let region = Some(Region { x_px: 1, y_px: 0, width_px: 64, height_px: 64 });
     let wanted = Wanted { region, ..Wanted::default() };

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shrunk_size_keeps_its_shape_and_its_bound() {
+    fn shrunk_size_keeps_shape_and_limit() {
         assert_eq!(shrunk((640, 480), 640 * 480, 1 << 30), (640, 480));
         let (width, height) = shrunk((640, 480), 640 * 480, 20_000);
         assert!(u64::from(width) * u64::from(height) <= 20_000 && width > 160 && height > 119);

@@ -21,20 +21,20 @@ fn stems(folder: &Path, recursive: bool) -> Vec<String> {
 }
 
 #[test]
-fn a_folder_is_its_pictures_by_name() {
+fn folder_yields_its_pictures_by_name() {
     let folder = folder(&["b.png", "a.JPG", "a.sr.png", "notes.txt", "._b.png", ".x/d.png", "sub/c.tif"]);
     assert_eq!(stems(folder.path(), false), ["a", "b"]);
     assert_eq!(stems(folder.path(), true), ["a", "b", "sub/c"]);
 }
 
 #[test]
-fn a_folder_without_pictures_is_refused() {
+fn folder_without_pictures_is_refused() {
     let empty = folder(&["notes.txt", "._a.png"]);
     assert!(all(&[empty.path().to_owned()], false).unwrap_err().to_string().contains("without pictures"));
 }
 
 #[test]
-fn pictures_of_two_folders_keep_their_folders_and_of_two_endings_their_endings() {
+fn stems_keep_folders_and_colliding_extensions() {
     let folder = folder(&["slide1/0001.png", "slide2/0001.png", "slide2/b.tif", "slide2/B.png", "slide2/c.d.png"]);
     assert_eq!(
         stems(folder.path(), true),
@@ -49,7 +49,7 @@ fn pictures_of_two_folders_keep_their_folders_and_of_two_endings_their_endings()
 
 #[cfg(unix)]
 #[test]
-fn a_folder_is_read_once_whatever_links_lead_to_it() {
+fn folder_is_read_once_despite_links() {
     let folder = folder(&["a/p.png", "b/q.png"]);
     let at = |name: &str| folder.path().join(name);
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(at(to), at(name)).unwrap();
@@ -62,13 +62,13 @@ fn a_folder_is_read_once_whatever_links_lead_to_it() {
 }
 
 #[test]
-fn a_file_is_taken_whatever_its_name() {
+fn file_is_accepted_whatever_its_name() {
     assert_eq!(all(&["x/a.dat".into()], false).unwrap()[0].stem, "a");
     assert_eq!(all(&["x/.a.png".into()], false).unwrap()[0].name, ".a.png");
 }
 
 #[test]
-fn results_never_fall_on_inputs() {
+fn results_never_overwrite_inputs() {
     let folder = folder(&["a.png", "a.mask.png"]);
     let inputs = all(&[folder.path().join("a.png"), folder.path().join("a.mask.png")], false).unwrap();
     assert!(check_apart(&inputs, folder.path()).is_err());

@@ -52,11 +52,11 @@ pub(super) struct CliAnalyst {
     pub(super) control: Arc<Mutex<ControlWatch>>,
     /// Measures fields for both.
     pub(super) measuring: Measuring,
-    /// Of the frame that was analysed last.
+    /// The frame that was analysed last.
     pub(super) last: Last,
 }
 
-/// What was found of a frame beside its analysis.
+/// What is known about a frame in addition to its analysis.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     sample: Option<Arc<Sample>>,
@@ -65,7 +65,7 @@ pub(super) struct Last {
 }
 
 impl CliAnalyst {
-    /// Counts are corrected by what the bundle of the running models brings.
+    /// Corrects counts by the validation in the bundle of the running models, if any.
     pub(super) fn correct_by_models(&self) {
         lock(&self.seen).models_correct_by(corrections::of_running(self.pipeline.validation()));
     }
@@ -213,7 +213,7 @@ fn compare(
     }
 }
 
-// A thread that panicked while holding a lock left counts that are whole: a frame is added in one step.
+// Counts are consistent even if a thread panicked while holding the lock: a frame is added in one step.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

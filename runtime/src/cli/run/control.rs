@@ -1,5 +1,5 @@
-//! Control slides: what a run measures on them, compared with their first session, which outlasts runs in a file beside the
-//! records.
+//! Control slides: what a run measures on them, compared with their first session, which is kept across runs in a file
+//! beside the records.
 
 use std::path::{Path, PathBuf};
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slide_is_compared_with_its_first_session_also_in_later_runs() {
+    fn slide_is_compared_with_first_session_across_runs() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = watch(folder.path());
         assert!(first.is_control(Some("K1")) && !first.is_control(Some("S-17")) && !first.is_control(None));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slide_that_is_exchanged_for_another_ends_its_session() {
+    fn changing_the_slide_ends_its_session() {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = watch(folder.path());
         let mut words = Vec::new();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_history_begins_again() {
+    fn invalid_file_is_replaced_by_a_first_session() {
         let folder = tempfile::tempdir().unwrap();
         for text in ["", "[]", "{\"K1\": {}}", &"[".repeat(1000), "{\"K1\":{\"fields\":20,\"figures\":[]}}"] {
             std::fs::write(folder.path().join(FILE), text).unwrap();

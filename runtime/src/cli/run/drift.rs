@@ -1,4 +1,4 @@
-//! Drift of a run's measured figures against their own history, which outlasts runs in a file beside the records.
+//! Drift of a run's measured figures against their own history, which is kept across runs in a file beside the records.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub(super) struct DriftWatch {
 }
 
 impl DriftWatch {
-    /// With the history in `folder`, where there is one.
+    /// With the history in `folder`, if there is one.
     pub(super) fn of(folder: &Path) -> Self {
         let path = folder.join(FILE);
         let figures = read(&path).unwrap_or_else(drift_history::empty);
@@ -34,7 +34,7 @@ impl DriftWatch {
         Self { path, figures, drifted, unsaved: 0 }
     }
 
-    /// Adds the values of a distinct field; reports each figure that has drifted since the field before, or is back.
+    /// Adds the values of a distinct field; reports each figure that starts to drift or is back within its limits.
     pub(super) fn see(&mut self, values: Values, mut report: impl FnMut(String)) {
         for (((figure, drift), drifted), value) in
             Figure::ALL.into_iter().zip(&mut self.figures).zip(&mut self.drifted).zip(values)
@@ -64,7 +64,7 @@ impl DriftWatch {
         self.drifted
     }
 
-    /// Writes the history. A disk that fails costs the history and nothing else.
+    /// Writes the history. If the disk fails, only the history is lost.
     pub(super) fn save(&mut self) {
         if std::mem::take(&mut self.unsaved) == 0 {
             return;
@@ -75,7 +75,7 @@ impl DriftWatch {
     }
 }
 
-/// The history in the file; none without the file, or if it holds no history.
+/// The history in the file; `None` if the file is missing or invalid.
 fn read(path: &Path) -> Option<History> {
     let history = drift_history::parse(&read_text(path)?);
     if history.is_none() {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lamp_that_fades_is_an_event_once_also_over_a_restart() {
+    fn fading_lamp_is_reported_once_across_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = DriftWatch::of(folder.path());
         let mut words = Vec::new();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_history_is_learned_again() {
+    fn invalid_history_is_learned_again() {
         let folder = tempfile::tempdir().unwrap();
         for text in ["", "[]", "[[1.0]]", "{}", "[[null]]", &"[".repeat(1000)] {
             fs::write(folder.path().join(FILE), text).unwrap();

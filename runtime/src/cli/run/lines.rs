@@ -26,7 +26,7 @@ pub(super) struct Tally {
     /// Red cells, white cells and platelets, once a model has distinguished the kinds.
     pub(super) kinds: Option<[u64; 3]>,
     pub(super) verdicts: BTreeMap<Verdict, u64>,
-    /// What the run was to reach, where it did.
+    /// The goal of the run, once it is reached.
     pub(super) reached: Option<String>,
     /// The overlay of the last frame.
     pub(super) overlay: Option<PathBuf>,
@@ -83,7 +83,7 @@ impl fmt::Display for FrameLine<'_> {
     }
 }
 
-/// How many frames had a quality problem, by verdict; none if all were good.
+/// How many frames had a quality problem, by verdict; `None` if all were good.
 pub(super) fn quality(tally: &Tally, any_quality: bool) -> Option<String> {
     let bad: Vec<(&Verdict, &u64)> = tally.verdicts.iter().filter(|(verdict, _)| !verdict.is_good()).collect();
     let count: u64 = bad.iter().map(|(_, count)| **count).sum();

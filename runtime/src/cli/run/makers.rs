@@ -89,7 +89,7 @@ impl<'a> CliMakers<'a> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).correct_by(validation);
     }
 
-    /// What the frames of the sample under the lens come to.
+    /// Totals of the sample under the lens.
     pub(super) fn summary(&self) -> Option<Summary> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).count().summary()
     }

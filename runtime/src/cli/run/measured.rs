@@ -7,7 +7,7 @@ use bloodseg_vision::{
     placement::{PitchSource, Scaled},
 };
 
-/// Diameters are distinguished by this much, in pixels of the super-resolved picture, a hundredth of a red cell.
+/// Bin width of diameters, in pixels of the super-resolved picture: a hundredth of a red cell.
 const BIN_PX: f64 = 0.25;
 
 /// Up to three red cells.
@@ -40,7 +40,7 @@ impl Measuring {
             Figure::Contrast => quality.contrast_levels,
             Figure::RedCellDiameter => diameter.unwrap_or(f64::NAN),
             Figure::CellsAField => counts.cells.into(),
-            // None of none is 0 / 0: no value.
+            // Without cells this is 0 / 0, NaN.
             Figure::UnsupportedShare => f64::from(counts.unsupported) / f64::from(counts.cells),
             Figure::Scale => analysis.scaled.placement.scale,
         })

@@ -138,7 +138,7 @@ pub(super) struct RunArgs {
     until_interval: Option<f64>,
 }
 
-/// A part of one, given in percent.
+/// A fraction, given in percent.
 fn percent(text: &str) -> std::result::Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
         Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
@@ -201,7 +201,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     let sample_file = SampleFile::of(&out);
     match (args.sample.sample()?, &session.config.sample) {
         (Some(sample), _) => sample_file.write(Some(&sample))?,
-        // A sample that was set while an earlier run worked stays.
+        // A sample that was set during an earlier run stays.
         (None, Some(sample)) if !sample_file.path().exists() => sample_file.write(Some(&sample.clone()))?,
         _ => {}
     }
@@ -241,7 +241,7 @@ pub(super) fn run(session: &Session, args: &RunArgs, voice: &Voice) -> Result<()
     }
     let answer = shared.answer();
     if let Some(sample) = &answer.sample {
-        // What follows is of this sample alone, not of those before it.
+        // The lines that follow are about this sample only, not about earlier ones.
         voice.line(format_args!("sample   {sample}"));
     }
     if let Some(summary) = makers.summary() {
@@ -323,7 +323,7 @@ mod tests {
     use bloodseg_records::keeper::KeeperCounters;
 
     #[test]
-    fn space_is_asked_for_where_frames_found_the_disk_full_and_not_elsewhere() {
+    fn remedy_asks_for_space_only_if_disk_was_full() {
         let outcome = |lost_for_space, not_kept| {
             let counters = KeeperCounters { lost_for_space, ..KeeperCounters::default() };
             let end = RunEnd { counters, tables: Tables::CutShort };

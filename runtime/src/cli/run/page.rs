@@ -21,7 +21,7 @@ use crate::{
 use bloodseg_clock::utc;
 use bloodseg_records::{run_info::RunInfo, store};
 
-/// A page that asked within this time before the end is open.
+/// A page counts as open if it sent a request within this time before the end.
 const WATCHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Longest time that a run waits at its end for an open page.
@@ -45,7 +45,7 @@ impl Page {
         }
     }
 
-    /// Opens the page where the config or `flag` says; none if it is off.
+    /// Opens the page at the address of the config or of `flag`; `None` if it is off.
     ///
     /// # Errors
     /// [`Error::Config`] if an address was given and cannot be used, or needs a token, or the token cannot be read.
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_reported_can_be_opened() {
+    fn url_names_a_reachable_host_and_hides_the_token() {
         for (at, machine, has_token, wanted) in [
             ("127.0.0.1:8571", Some("bench-2"), false, "http://127.0.0.1:8571/"),
             ("127.0.0.1:8571", None, true, "http://127.0.0.1:8571/?token=TOKEN"),

@@ -81,7 +81,7 @@ mod tests {
     use bloodseg_records::store::{read::Records, retention::Retention};
 
     #[test]
-    fn frames_that_found_no_room_before_the_recorder_stand_in_the_records() {
+    fn frames_lost_before_the_recorder_are_counted_in_the_records() {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::at(noon()));
         let shared = Arc::new(Shared::new(Arc::new(Stop::default()), Arc::clone(&clock), Pacing::Live));

@@ -1,4 +1,4 @@
-//! The small text files of a run in its folder of results, which outlast it.
+//! The small text files in the results folder of a run, which are kept across runs.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use bloodseg_durable::{AtomicFile, open_plain};
 /// Most bytes that are read.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// The text of a file; none without the file, and an empty one for a file that cannot be read.
+/// The text of a file; `None` if there is no file, empty if it cannot be read.
 pub(super) fn read_text(path: &Path) -> Option<String> {
     fs::symlink_metadata(path).ok()?;
     let mut text = String::new();

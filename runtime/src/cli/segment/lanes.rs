@@ -1,8 +1,8 @@
-//! Several pictures at once: each lane is a thread that reads and analyses pictures, and writes those that the command has taken
-//! into the tables, in the order of the inputs.
+//! Several pictures at once: each lane is a thread that reads and analyses pictures, and writes those that the command
+//! has added to the tables, in the order of the inputs.
 //!
-//! A lane does not wait for the tables: it goes on with the next picture while results are in flight, of which there are only
-//! one more than lanes. A large picture is left to the command, which analyses it alone.
+//! A lane does not wait for the tables: it continues with the next picture while results are in flight, at most one
+//! more than there are lanes. A large picture is left to the command, which analyses it by itself.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,7 +23,7 @@ use crate::cli::inputs::Input;
 use crate::error::{Error, Result};
 use bloodseg_vision::{analyser::Analyser, error::Cause, pipeline::Analysis, scale::Note};
 
-/// What the lanes have to say about the next picture.
+/// What the lanes did with the next picture.
 pub(super) enum Ahead {
     /// It is left to the command, because it is large.
     Left,
@@ -36,7 +36,7 @@ pub(super) struct Lanes {
     board: Arc<Board>,
     /// Results of pictures by their place among the inputs.
     ahead: Receiver<(usize, Result<Ahead>)>,
-    /// Those that came before their turn.
+    /// Results that arrived before their turn.
     early: BTreeMap<usize, Result<Ahead>>,
     /// The picture whose turn it is.
     next: usize,
@@ -88,7 +88,7 @@ enum Job {
 
 impl Board {
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        // Each change is whole before anything can panic.
+        // Each change is complete before anything can panic.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -188,7 +188,7 @@ impl Lanes {
         self.board.free(Some(analysis));
     }
 
-    /// Write errors since they were last asked for.
+    /// Write errors since the last call.
     pub(super) fn failed(&self) -> Vec<Error> {
         self.failed.try_iter().collect()
     }

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_reported_where_they_are_known() {
+    fn kinds_are_reported_if_known() {
         let counts = Counts { cells: 3, red: Some(2), white: Some(1), platelets: Some(1), unsupported: 1 };
         assert_eq!(cells(&counts), "3 cells (1 unsupported): 2 red, 1 white, 1 platelet");
         assert_eq!(cells(&Counts { cells: 3, ..Counts::default() }), "3 cells");

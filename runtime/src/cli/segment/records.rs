@@ -39,7 +39,7 @@ pub(super) struct CallRecords {
     clock: Arc<dyn Clock>,
     number: u64,
     spare: Option<FrameRecord>,
-    /// What all pictures of the call belong to.
+    /// The sample of all pictures of the call.
     sample: Option<Arc<Sample>>,
     /// Pictures that could not be recorded.
     lost: u64,
@@ -108,7 +108,7 @@ impl CallRecords {
         self.spare = Some(record);
     }
 
-    /// The last picture as `export --format jsonl` gives it, without a line break; none if it could not be recorded.
+    /// The last picture as in `export --format jsonl`, without a line break; `None` if it could not be recorded.
     ///
     /// # Errors
     /// Those of the records.
@@ -126,7 +126,7 @@ impl CallRecords {
         Ok(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()))
     }
 
-    /// Ends the run with how it ended.
+    /// Ends the run; `how` says how.
     ///
     /// # Errors
     /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if pictures could not be recorded.

@@ -36,14 +36,14 @@ impl WithStdin {
         if dashes.next().is_some() {
             return Err(Error::config("the command line", "`-` twice", "Standard input is one picture"));
         }
-        // Before anything is there that a reader who gives up would leave behind.
+        // Read first, so that a stop while waiting for input leaves no file behind.
         let bytes = read(from)?;
         let folder = std::env::temp_dir().join(format!("bloodseg-stdin-{}", std::process::id()));
         let failed = |error: io::Error| Error::output(&folder, error);
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        // Not one that another user has put there.
+        // Fails if it exists: another user may have created it.
         builder.create(&folder).map_err(failed)?;
         *dash = folder.join(NAME);
         let path = dash.clone();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dash_is_a_file_until_the_end_and_other_inputs_stay() {
+    fn dash_becomes_a_temporary_file_and_other_inputs_stay() {
         let inputs = [PathBuf::from("a.png"), PathBuf::from("-")];
         let with = WithStdin::of(&inputs, &b"bytes"[..]).unwrap();
         let path = with.inputs[1].clone();

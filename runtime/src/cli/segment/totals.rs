@@ -1,4 +1,4 @@
-//! The answer of a call, as a file.
+//! The result of a call, as a file.
 
 use std::{io::Write, path::Path};
 
@@ -11,7 +11,7 @@ use bloodseg_records::{count::Summary, validation::Correction};
 /// Name of the file in the folder for results.
 pub(super) const FILE: &str = "summary.json";
 
-/// The counts of a call, and their correction where one was asked for.
+/// The counts of a call, and their correction if there is one.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     #[serde(flatten)]

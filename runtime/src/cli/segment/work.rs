@@ -187,12 +187,12 @@ impl Work {
             let base = picture.into_base(&analysis.scaled)?;
             self.not_written(write(task.out, &input.stem, &analysis, base).err());
         }
-        // Its memory is used again.
+        // Its memory is reused.
         self.analyser.exchange(analysis);
         Ok(())
     }
 
-    /// Takes what was found in a picture into the tables, and prints its line.
+    /// Adds the findings of a picture to the tables, and prints its line.
     fn take_in(&mut self, input: &Input, found: Found<'_>, tables: &mut Tables) -> Result<()> {
         if let Some(Note::Outlier { own_px, pool_px }) = found.note() {
             log::warn!(

@@ -1,4 +1,4 @@
-//! A person's counts from a folder of labels: one file per picture, named like it, with masks, label pictures, boxes or points.
+//! A person's counts from a folder of labels: one file per picture, of its name, with a mask, labels, boxes or points.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,8 +30,8 @@ const MAX_FILES: usize = 100_000;
 /// The counts of the files in `folder`, by the names that the records have for their pictures.
 ///
 /// # Errors
-/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder without labels, a file that is no labels, and a name that fits
-/// two pictures; those of the records.
+/// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for a folder without labels, an invalid file, and a name that
+/// matches two pictures; those of the records.
 pub(super) fn read(folder: &Path, records: &Records) -> Result<Vec<PersonCount>> {
     let names = names(records)?;
     let mut counts = Vec::new();

@@ -10,7 +10,7 @@ use crate::outbox::{
 };
 
 impl Sender {
-    /// Sends what is left, as far as the broker accepts it in time, and disconnects.
+    /// Sends what is left, if the broker accepts it in time, and disconnects.
     pub fn end(&mut self) -> Counters {
         let began = self.clock.elapsed();
         let since = |sender: &Self| sender.clock.elapsed().saturating_sub(began);
@@ -77,7 +77,7 @@ impl Sender {
         self.link.hang_up();
     }
 
-    /// Sends and receives until it is over, but at most until `until`.
+    /// Sends and receives until `is_over`, but no longer than until `until`.
     fn listen(&mut self, until: Duration, is_over: fn(&Self) -> bool) {
         while self.is_up() && !is_over(self) {
             let now = self.clock.elapsed();

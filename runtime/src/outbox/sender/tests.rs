@@ -117,7 +117,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn frames_arrive_in_order_and_the_box_is_reported_of() {
+fn frames_arrive_in_order_with_state_and_availability() {
     let mut bench = Bench::new();
     bench.record(40);
     let mut sender = bench.sender();
@@ -134,7 +134,7 @@ fn frames_arrive_in_order_and_the_box_is_reported_of() {
 }
 
 #[test]
-fn a_day_without_the_broker_loses_nothing_and_sends_nothing_twice() {
+fn day_long_outage_loses_and_repeats_nothing() {
     let mut bench = Bench::new();
     let mut sender = bench.sender();
     bench.record(5);
@@ -154,7 +154,7 @@ fn a_day_without_the_broker_loses_nothing_and_sends_nothing_twice() {
 }
 
 #[test]
-fn a_backlog_is_sent_no_faster_than_the_window_a_look() {
+fn backlog_is_sent_at_most_one_window_per_read() {
     let mut bench = Bench::new();
     bench.record(1000);
     let mut sender = bench.sender();
@@ -163,7 +163,7 @@ fn a_backlog_is_sent_no_faster_than_the_window_a_look() {
 }
 
 #[test]
-fn the_line_may_be_cut_at_any_packet() {
+fn each_frame_arrives_once_if_connection_drops_at_any_packet() {
     let whole = {
         let mut bench = Bench::new();
         bench.record(20);
@@ -185,7 +185,7 @@ fn the_line_may_be_cut_at_any_packet() {
 }
 
 #[test]
-fn a_process_may_die_at_any_packet() {
+fn crash_at_any_packet_loses_nothing_and_repeats_only_beyond_mark() {
     for dies_after in 0..90 {
         let mut bench = Bench::new();
         bench.record(20);
@@ -214,7 +214,7 @@ fn a_process_may_die_at_any_packet() {
 }
 
 #[test]
-fn a_broker_that_forgot_is_reported_all_that_it_did_not_acknowledge() {
+fn lost_session_resends_all_unacknowledged_frames() {
     for cut_after in 0..60 {
         let mut bench = Bench::new();
         bench.record(20);
@@ -234,7 +234,7 @@ fn a_broker_that_forgot_is_reported_all_that_it_did_not_acknowledge() {
 }
 
 #[test]
-fn what_retention_took_is_counted_and_reported() {
+fn frames_deleted_by_retention_are_counted_and_reported() {
     let mut bench = Bench::new();
     let mut sender = bench.sender();
     bench.record(10);
@@ -261,7 +261,7 @@ fn what_retention_took_is_counted_and_reported() {
 }
 
 #[test]
-fn nonsense_is_answered_by_hanging_up_and_moves_no_mark() {
+fn protocol_violation_drops_connection_and_loses_nothing() {
     for nonsense in [
         Heard::Completed(1),
         Heard::Completed(9999),
@@ -283,7 +283,7 @@ fn nonsense_is_answered_by_hanging_up_and_moves_no_mark() {
 }
 
 #[test]
-fn a_broker_that_says_nothing_is_left_and_tried_again_ever_less_often() {
+fn hanging_broker_is_retried_with_back_off() {
     let mut bench = Bench::new();
     bench.record(3);
     bench.broker().hangs = true;
@@ -298,7 +298,7 @@ fn a_broker_that_says_nothing_is_left_and_tried_again_ever_less_often() {
 }
 
 #[test]
-fn a_broker_that_talks_without_end_is_not_listened_to_without_end() {
+fn flooding_broker_is_rate_limited() {
     let mut bench = Bench::new();
     bench.record(1);
     let mut sender = bench.sender();
@@ -316,7 +316,7 @@ fn a_broker_that_talks_without_end_is_not_listened_to_without_end() {
 }
 
 #[test]
-fn a_run_that_ends_does_not_wait_for_a_broker_that_is_away_or_hangs() {
+fn run_end_is_bounded_with_absent_or_hanging_broker() {
     let mut bench = Bench::new();
     bench.record(3);
     let time = |bench: &Bench, sender: &mut Sender| {
@@ -341,7 +341,7 @@ fn a_run_that_ends_does_not_wait_for_a_broker_that_is_away_or_hangs() {
 }
 
 #[test]
-fn other_records_in_the_place_are_sent_from_their_beginning() {
+fn replaced_records_are_sent_from_the_beginning() {
     let mut bench = Bench::new();
     bench.record(30);
     let mut sender = bench.sender();
@@ -356,7 +356,7 @@ fn other_records_in_the_place_are_sent_from_their_beginning() {
 }
 
 #[test]
-fn a_mark_that_cannot_be_written_or_read_ends_nothing() {
+fn unusable_mark_file_does_not_stop_publishing() {
     let mut bench = Bench::new();
     std::fs::create_dir(bench.folder.path().join(mark::FILE)).unwrap();
     bench.record(3);

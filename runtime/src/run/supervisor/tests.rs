@@ -76,7 +76,7 @@ fn states(orders: &[(Duration, Order)]) -> Vec<State> {
 }
 
 #[test]
-fn a_run_that_goes_well_is_running_and_feeds_the_watchdog() {
+fn healthy_run_is_running_and_feeds_watchdog() {
     let mut it = Box_::new();
     let orders = it.run(Duration::from_secs(60));
     assert_eq!(states(&orders), [State::Running]);
@@ -86,7 +86,7 @@ fn a_run_that_goes_well_is_running_and_feeds_the_watchdog() {
 }
 
 #[test]
-fn a_stage_that_died_is_started_anew_and_is_running_again_once_it_moved() {
+fn dead_stage_is_restarted_and_recovers_on_progress() {
     for stage in Stage::ALL {
         let mut it = Box_::new();
         it.run(Duration::from_secs(5));
@@ -98,7 +98,7 @@ fn a_stage_that_died_is_started_anew_and_is_running_again_once_it_moved() {
 }
 
 #[test]
-fn a_stage_that_keeps_dying_is_started_later_and_later_and_at_last_given_up() {
+fn repeatedly_dying_stage_backs_off_and_is_given_up() {
     for stage in [Stage::Analysis, Stage::Records] {
         let mut it = Box_::new();
         it.run(Duration::from_secs(1));
@@ -123,11 +123,11 @@ fn a_stage_that_keeps_dying_is_started_later_and_later_and_at_last_given_up() {
 }
 
 #[test]
-fn a_camera_may_keep_dying_for_a_year() {
+fn repeatedly_dying_capture_is_retried_indefinitely() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(1));
     let mut restarts = 0;
-    // An hour shows the pause that a year has.
+    // An hour is enough to reach the longest delay.
     let until = it.now + Duration::from_secs(3600);
     while it.now < until {
         it.kill(Stage::Capture);
@@ -138,14 +138,14 @@ fn a_camera_may_keep_dying_for_a_year() {
     let most = 3600 / MAX_RESTART.as_secs() as usize + 10;
     assert!((most / 2..=most).contains(&restarts), "{restarts}");
     assert_eq!(it.supervisor.state(), State::Recovering(Stage::Capture));
-    // The others go on, and so does the watchdog.
+    // The other stages continue, and the watchdog is notified.
     it.kill(Stage::Capture);
     let orders = it.run(Duration::from_secs(10));
     assert!(count(&orders, Order::FeedWatchdog) >= 10);
 }
 
 #[test]
-fn deaths_are_forgiven_after_a_while() {
+fn failures_are_forgotten_after_stable_run() {
     let mut it = Box_::new();
     for _ in 0..100 {
         it.run(RESTART_FORGIVEN + Duration::from_secs(2));
@@ -156,14 +156,14 @@ fn deaths_are_forgiven_after_a_while() {
 }
 
 #[test]
-fn a_capture_that_hangs_is_abandoned_once_and_the_watchdog_is_fed_all_the_same() {
+fn hanging_capture_is_abandoned_once_before_watchdog_starves() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(5));
     it.still = vec![Stage::Capture];
     let orders = it.run(CAPTURE_STALL * 10);
     assert_eq!(count(&orders, Order::LeaveBehind(Stage::Capture)), MAX_ABANDONED);
     assert_eq!(count(&orders, Order::Restart(Stage::Capture)), MAX_ABANDONED);
-    // No third one is begun. Page and records go on, and the service manager learns of it in the end.
+    // No third thread is started. Page and records continue, and the watchdog starves in the end.
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
     let longest = orders
         .iter()
@@ -177,14 +177,14 @@ fn a_capture_that_hangs_is_abandoned_once_and_the_watchdog_is_fed_all_the_same()
     it.run(CAPTURE_HOPELESS);
     assert_eq!(count(&it.run(Duration::from_secs(60)), Order::FeedWatchdog), 0);
     assert_eq!(it.supervisor.state(), State::Degraded(Reason::CameraAway));
-    // It comes back.
+    // The capture recovers.
     it.still.clear();
     it.abandoned = 0;
     assert_eq!(states(&it.run(Duration::from_secs(5))), [State::Running]);
 }
 
 #[test]
-fn an_analysis_that_hangs_starves_the_watchdog_and_is_given_up() {
+fn hanging_analysis_starves_watchdog_and_is_given_up() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(5));
     it.still = vec![Stage::Analysis];
@@ -195,7 +195,7 @@ fn an_analysis_that_hangs_starves_the_watchdog_and_is_given_up() {
 }
 
 #[test]
-fn records_that_stand_are_a_state_and_no_reason_to_end() {
+fn stalled_records_degrade_the_run_without_ending_it() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(5));
     it.still = vec![Stage::Records];
@@ -207,7 +207,7 @@ fn records_that_stand_are_a_state_and_no_reason_to_end() {
 }
 
 #[test]
-fn a_problem_is_reported_and_taken_back() {
+fn reported_problem_degrades_run_until_cleared() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(1));
     for reason in [Reason::CameraAway, Reason::RecordsNotKept, Reason::FramesRefused] {
@@ -219,7 +219,7 @@ fn a_problem_is_reported_and_taken_back() {
 }
 
 #[test]
-fn stopping_is_never_left_and_nobody_is_started_anew() {
+fn stopping_is_final_and_restarts_nothing() {
     let mut it = Box_::new();
     it.run(Duration::from_secs(1));
     it.stopping = true;
@@ -234,10 +234,10 @@ fn stopping_is_never_left_and_nobody_is_started_anew() {
 }
 
 proptest! {
-    /// Whatever the stages do: no more orders than there is room for, a restart only of who is down, never two within the
-    /// least pause, and the watchdog only after the analysis moved.
+    /// Whatever the stages do: only a dead stage is restarted, no sooner than [`MIN_RESTART`] after the last restart,
+    /// and the watchdog is notified only after progress of the analysis.
     #[test]
-    fn orders_make_sense_whatever_happens(deeds in prop::collection::vec((0_u8..8, 0_usize..3), 1..400)) {
+    fn orders_are_consistent_for_any_events(deeds in prop::collection::vec((0_u8..8, 0_usize..3), 1..400)) {
         let mut it = Box_::new();
         let mut restarted_at = [None::<Duration>; 3];
         let mut analysed = 0;

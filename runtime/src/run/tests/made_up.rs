@@ -1,4 +1,4 @@
-//! The parts that the tests make runs of.
+//! Fake parts of a run.
 
 use std::{
     collections::VecDeque,
@@ -19,12 +19,12 @@ use bloodseg_clock::{Clock, VirtualClock};
 use bloodseg_records::frame_record::FrameRecord;
 use bloodseg_vision::{cells::Labels, frame::Frame, pipeline::Analysis, segmentation::CellMaps};
 
-/// Where virtual walls begin: 2026.
-pub(super) fn a_day() -> SystemTime {
+/// The wall time at which virtual runs start, in 2026.
+pub(super) fn wall_start() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_790_000_000)
 }
 
-/// Gives `left` frames, at a rate or whenever it is asked.
+/// Delivers `left` frames, at a rate or whenever one is requested.
 #[derive(Debug)]
 pub(super) struct Burst {
     pub(super) left: u64,
@@ -91,7 +91,7 @@ pub(super) enum Fate {
     Panic,
 }
 
-/// An analyst to whom fates are dealt; all good when none are left.
+/// An analyst with scripted fates; good once they run out.
 #[derive(Debug)]
 pub(super) struct Dealt {
     pub(super) fates: Arc<Mutex<VecDeque<Fate>>>,
@@ -180,7 +180,7 @@ pub(super) struct Parts {
     pub(super) pause: Duration,
     pub(super) seen: Arc<Seen>,
     pub(super) stop: Arc<stop::Stop>,
-    /// What analysts before died of.
+    /// Errors of the previous analysts.
     pub(super) whys: Vec<String>,
     /// Number of the record at which the first recorder panics.
     pub(super) record_bomb: u64,
@@ -238,7 +238,7 @@ pub(super) fn run(source: impl FrameSource + 'static, most_frames: Option<u64>, 
     let shared = Arc::new(Shared::new(Arc::clone(&parts.stop), clock, source.pacing()));
     let crew = crew::Threads::new(&shared);
     let outcome = Run::begin(&shared, Box::new(source), most_frames, parts, crew).unwrap().to_the_end(|_| {});
-    sums_up(outcome.counts);
+    assert_counts_add_up(outcome.counts);
     outcome
 }
 
@@ -253,14 +253,14 @@ pub(super) struct Virtual<'a> {
 
 impl<'a> Virtual<'a> {
     pub(super) fn begin(source: impl FrameSource + 'static, parts: &'a mut dyn Makers, stop: &Arc<stop::Stop>) -> Self {
-        let clock = Arc::new(VirtualClock::at(a_day()));
+        let clock = Arc::new(VirtualClock::at(wall_start()));
         let shared = Arc::new(Shared::new(Arc::clone(stop), Arc::clone(&clock) as Arc<dyn Clock>, source.pacing()));
         let crew = lockstep::Lockstep::new(&clock);
         let run = Run::begin(&shared, Box::new(source), None, parts, crew).unwrap();
         Self { run, shared, clock, states: Vec::new(), fed_at: Vec::new() }
     }
 
-    /// Lets time pass; the outcome when the run is over before.
+    /// Advances time; returns the outcome if the run ends before.
     pub(super) fn pass(&mut self, time: Duration) -> Option<Outcome> {
         let until = self.shared.now() + time;
         while self.shared.now() < until {
@@ -276,7 +276,7 @@ impl<'a> Virtual<'a> {
         None
     }
 
-    /// Longest silence that the service manager heard.
+    /// Longest time between two watchdog notifications.
     pub(super) fn longest_silence(&self) -> Duration {
         let ends = std::iter::once(Duration::ZERO).chain(self.fed_at.iter().copied()).chain([self.shared.now()]);
         let times: Vec<_> = ends.collect();
@@ -284,6 +284,6 @@ impl<'a> Virtual<'a> {
     }
 }
 
-pub(super) fn sums_up(counts: Counts) {
+pub(super) fn assert_counts_add_up(counts: Counts) {
     assert_eq!(counts.captured, counts.analysed + counts.dropped + counts.failed, "{counts:?}");
 }

@@ -20,7 +20,7 @@ use crate::{
 use bloodseg_clock::SystemClock;
 
 #[test]
-fn every_frame_of_a_source_that_waits_is_recorded_in_order() {
+fn lossless_source_records_every_frame_in_order() {
     let mut parts = Parts::new();
     let source = super::made_up::Burst { unreadable_every: 10, ..burst(100, Pacing::Lossless) };
     let outcome = run(source, None, &mut parts);
@@ -31,7 +31,7 @@ fn every_frame_of_a_source_that_waits_is_recorded_in_order() {
 }
 
 #[test]
-fn ten_times_too_many_frames_are_dropped_oldest_first_and_counted() {
+fn excess_frames_are_dropped_oldest_first_and_counted() {
     let mut parts = Parts { pause: Duration::from_millis(20), ..Parts::new() };
     let outcome = run(burst(1000, Pacing::Live), None, &mut parts);
     assert_eq!(outcome.counts.captured, 1000);
@@ -42,14 +42,14 @@ fn ten_times_too_many_frames_are_dropped_oldest_first_and_counted() {
 }
 
 #[test]
-fn enough_frames_are_enough() {
+fn run_ends_after_requested_number_of_frames() {
     let outcome = run(burst(u64::MAX, Pacing::Lossless), Some(7), &mut Parts::new());
     assert!(matches!(outcome.ended, Ended::EnoughFrames));
     assert_eq!(outcome.counts, Counts { captured: 7, analysed: 7, ..Counts::default() });
 }
 
 #[test]
-fn a_stop_ends_an_endless_source_and_the_counts_sum_up() {
+fn stop_ends_endless_source_with_consistent_counts() {
     for pacing in [Pacing::Live, Pacing::Lossless] {
         let mut parts = Parts::new();
         parts.seen.stop_after.store(1, Relaxed);
@@ -60,7 +60,7 @@ fn a_stop_ends_an_endless_source_and_the_counts_sum_up() {
 }
 
 #[test]
-fn a_refused_frame_is_counted_and_the_run_goes_on() {
+fn refused_frame_is_counted_and_run_continues() {
     let mut parts = Parts::new();
     parts.deal([Fate::Good, Fate::Refused]);
     let outcome = run(burst(3, Pacing::Lossless), None, &mut parts);
@@ -69,7 +69,7 @@ fn a_refused_frame_is_counted_and_the_run_goes_on() {
 }
 
 #[test]
-fn an_analysis_that_panics_loses_its_frame_alone() {
+fn panicking_or_failing_analysis_loses_only_its_frame() {
     let mut parts = Parts::new();
     parts.deal([Fate::Good, Fate::Panic, Fate::Good, Fate::Broken]);
     let outcome = run(burst(6, Pacing::Lossless), None, &mut parts);
@@ -81,7 +81,7 @@ fn an_analysis_that_panics_loses_its_frame_alone() {
 }
 
 #[test]
-fn lost_late_and_torn_frames_break_nothing() {
+fn lost_delayed_and_torn_frames_are_tolerated() {
     let faults = Faults { lost: 0.2, delayed: 0.2, delay: Duration::from_millis(1), torn: 0.3 };
     let mut parts = Parts::new();
     let outcome = run(Faulty::new(burst(200, Pacing::Lossless), faults, 4), None, &mut parts);
@@ -90,7 +90,7 @@ fn lost_late_and_torn_frames_break_nothing() {
 }
 
 #[test]
-fn a_source_that_panics_is_opened_anew_and_goes_on_with_its_numbers() {
+fn panicking_source_is_reopened_and_continues_numbering() {
     let mut parts = Parts::new();
     parts.sources.push_back(Box::new(burst(3, Pacing::Lossless)));
     let first = super::made_up::Burst { panic_at: 3, ..burst(10, Pacing::Lossless) };
@@ -100,7 +100,7 @@ fn a_source_that_panics_is_opened_anew_and_goes_on_with_its_numbers() {
     assert!(parts.happened().contains("died capture"), "{}", parts.happened());
 }
 
-/// Makers whose second source hangs while it is opened, until it is let go.
+/// Makers whose second source hangs while it is opened, until it is released.
 #[derive(Debug)]
 struct Slow {
     parts: Parts,
@@ -130,7 +130,7 @@ impl Makers for Slow {
 }
 
 #[test]
-fn a_source_that_hangs_while_it_is_opened_hangs_nobody_else() {
+fn source_hanging_in_open_does_not_block_other_stages() {
     let (release, let_go) = mpsc::channel();
     let (opening, was_let_go) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let mut makers = Slow {
@@ -158,7 +158,7 @@ fn a_source_that_hangs_while_it_is_opened_hangs_nobody_else() {
 }
 
 #[test]
-fn a_source_that_is_lost_ends_the_run() {
+fn lost_source_ends_the_run() {
     #[derive(Debug)]
     struct Lost;
     impl FrameSource for Lost {
@@ -180,7 +180,7 @@ fn a_source_that_is_lost_ends_the_run() {
 }
 
 #[test]
-fn a_recorder_that_panics_loses_its_record_alone() {
+fn panicking_recorder_loses_only_its_record() {
     let mut parts = Parts { record_bomb: 2, ..Parts::new() };
     let outcome = run(burst(5, Pacing::Lossless), None, &mut parts);
     assert_eq!(parts.kept(), [1, 3, 4, 5]);

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::made_up::{Burst, Fate, Parts, Virtual, burst, sums_up};
+use super::made_up::{Burst, Fate, Parts, Virtual, assert_counts_add_up, burst};
 use crate::{
     camera::{
         Clockwork, Pacing,
@@ -30,7 +30,7 @@ fn every_second() -> Burst {
 }
 
 #[test]
-fn three_days_at_a_frame_a_second_are_recorded_whole() {
+fn records_three_days_at_one_frame_per_second() {
     let mut parts = Parts::new();
     let stop = Arc::clone(&parts.stop);
     let seen = Arc::clone(&parts.seen);
@@ -43,12 +43,12 @@ fn three_days_at_a_frame_a_second_are_recorded_whole() {
     assert_eq!((counts.dropped, counts.failed, counts.not_kept), (0, 0, 0));
     stop.raise();
     let outcome = it.pass(HOUR).unwrap();
-    sums_up(outcome.counts);
+    assert_counts_add_up(outcome.counts);
     assert_eq!(seen.kept.lock().unwrap().len() as u64, outcome.counts.analysed);
 }
 
 #[test]
-fn a_wall_that_jumps_by_years_disturbs_nothing() {
+fn wall_clock_jumps_do_not_affect_run() {
     let mut parts = Parts::new();
     let stop = Arc::clone(&parts.stop);
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
@@ -61,7 +61,7 @@ fn a_wall_that_jumps_by_years_disturbs_nothing() {
 }
 
 #[test]
-fn a_capture_that_hangs_is_replaced_and_the_rest_lives() {
+fn hanging_capture_is_replaced_while_others_continue() {
     let mut parts = Parts::new();
     parts.sources.push_back(Box::new(every_second()));
     let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
@@ -82,7 +82,7 @@ fn a_capture_that_hangs_is_replaced_and_the_rest_lives() {
 }
 
 #[test]
-fn a_camera_whose_frames_are_all_unreadable_is_as_good_as_away() {
+fn camera_with_only_unreadable_frames_counts_as_away() {
     let mut parts = Parts::new();
     let stop = Arc::clone(&parts.stop);
     let rubbish = Burst { unreadable_every: 1, ..every_second() };
@@ -92,7 +92,7 @@ fn a_camera_whose_frames_are_all_unreadable_is_as_good_as_away() {
 }
 
 #[test]
-fn a_disk_that_hangs_at_the_end_is_not_waited_for_for_ever_and_what_it_did_not_take_is_counted() {
+fn hanging_disk_at_run_end_times_out_and_lost_records_are_counted() {
     let mut parts = Parts::new();
     let stop = Arc::clone(&parts.stop);
     let mut it = Virtual::begin(Burst { left: 3, ..every_second() }, &mut parts, &stop);
@@ -103,7 +103,7 @@ fn a_disk_that_hangs_at_the_end_is_not_waited_for_for_ever_and_what_it_did_not_t
 }
 
 #[test]
-fn an_analysis_that_hangs_is_given_up_with_what_was_recorded() {
+fn hanging_analysis_is_given_up_and_records_are_closed() {
     let mut parts = Parts::new();
     let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
@@ -114,14 +114,14 @@ fn an_analysis_that_hangs_is_given_up_with_what_was_recorded() {
         matches!(outcome.ended, Ended::Broke(Error::Vision(vision::Error::Internal { place: "analysis", .. }))),
         "{outcome:?}"
     );
-    sums_up(outcome.counts);
+    assert_counts_add_up(outcome.counts);
     assert!(it.shared.now() < WATCHDOG, "the run helps itself before the service manager does");
     assert_eq!(seen.ends.load(Relaxed), 1);
     assert!(seen.happened.lock().unwrap().iter().any(|line| line.starts_with("given up analysis")));
 }
 
 #[test]
-fn a_disk_that_does_not_answer_is_a_state_and_analysis_goes_on() {
+fn unresponsive_disk_degrades_run_while_analysis_continues() {
     let mut parts = Parts::new();
     let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
@@ -140,7 +140,7 @@ fn a_disk_that_does_not_answer_is_a_state_and_analysis_goes_on() {
 }
 
 #[test]
-fn a_full_disk_is_a_state_that_ends_when_there_is_room() {
+fn full_disk_degrades_run_until_space_is_freed() {
     let mut parts = Parts::new();
     let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
@@ -155,7 +155,7 @@ fn a_full_disk_is_a_state_that_ends_when_there_is_room() {
 }
 
 #[test]
-fn an_analysis_that_breaks_at_every_frame_is_given_up_with_its_reason() {
+fn analysis_failing_on_every_frame_is_given_up_with_reason() {
     let mut parts = Parts::new();
     parts.deal([Fate::Broken; 100]);
     let stop = Arc::clone(&parts.stop);
@@ -165,13 +165,13 @@ fn an_analysis_that_breaks_at_every_frame_is_given_up_with_its_reason() {
         matches!(outcome.ended, Ended::Broke(Error::Vision(vision::Error::Internal { place: "test", .. }))),
         "{outcome:?}"
     );
-    sums_up(outcome.counts);
+    assert_counts_add_up(outcome.counts);
     assert_eq!(outcome.counts.failed, u64::from(MAX_RESTARTS_IN_VAIN) + 1);
     assert_eq!(parts.whys.len() as u32, MAX_RESTARTS_IN_VAIN);
 }
 
 #[test]
-fn refused_frames_are_a_state_when_there_are_many_in_a_row() {
+fn many_consecutive_refused_frames_degrade_run() {
     let mut parts = Parts::new();
     parts.deal([Fate::Refused; 30]);
     let stop = Arc::clone(&parts.stop);
@@ -183,7 +183,7 @@ fn refused_frames_are_a_state_when_there_are_many_in_a_row() {
 }
 
 #[test]
-fn a_stop_while_everything_hangs_ends_within_the_grace() {
+fn stop_ends_within_grace_period_when_all_stages_hang() {
     let mut parts = Parts::new();
     let stop = Arc::clone(&parts.stop);
     let mut it = Virtual::begin(every_second(), &mut parts, &stop);
@@ -194,11 +194,11 @@ fn a_stop_while_everything_hangs_ends_within_the_grace() {
     stop.raise();
     let outcome = it.pass(crate::run::limits::MAX_STOP_TIME + Duration::from_secs(1)).expect("ended");
     assert!(outcome.hanging > 0);
-    sums_up(outcome.counts);
+    assert_counts_add_up(outcome.counts);
 }
 
 #[test]
-fn the_same_run_twice_is_the_same() {
+fn virtual_runs_are_deterministic() {
     let once = || {
         let mut parts = Parts::new();
         parts.deal([Fate::Good, Fate::Panic, Fate::Refused, Fate::Good, Fate::Broken]);
@@ -213,9 +213,9 @@ fn the_same_run_twice_is_the_same() {
 }
 
 #[test]
-fn a_thousand_unplugs_lose_no_frame_that_came_and_leave_the_run_running() {
+fn thousand_unplugs_lose_no_delivered_frame() {
     const UNPLUGS: u32 = 1000;
-    // A frame between two, away for none to six openings; then it stays.
+    // One frame between unplugs, away for 0 to 6 attempts to open; then it stays plugged in.
     let deeds = (0..UNPLUGS).flat_map(|n| [Deed::Frame([90, 128].repeat(80 * 60)), Deed::Unplug(n % 7)]);
     let script = Scripted::new(offer(b"YUYV", 80, 60), deeds.chain([Deed::Frame([90, 128].repeat(80 * 60))]));
     let camera = Camera::open("camera0", "/dev/video0".into(), Box::new(script), Wanted::default()).unwrap();
@@ -237,12 +237,12 @@ fn a_thousand_unplugs_lose_no_frame_that_came_and_leave_the_run_running() {
 }
 
 #[test]
-fn a_frame_that_is_analysed_is_never_older_than_the_queue_is_long() {
+fn analysed_frame_lags_at_most_the_queue_length() {
     let mut parts = Parts::new();
     let (stop, seen) = (Arc::clone(&parts.stop), Arc::clone(&parts.seen));
     let fast = Burst { clock: Some(Clockwork::new(10.0)), ..burst(u64::MAX, Pacing::Live) };
     let mut it = Virtual::begin(fast, &mut parts, &stop);
-    // The analysis has time for one look a second, at ten frames a second.
+    // The analysis runs once a second, at ten frames a second.
     for _ in 0..600 {
         let hang = it.shared.now() + Duration::from_secs(1);
         it.run.crew().hang(Stage::Analysis, hang);

@@ -1,13 +1,13 @@
-//! One control chart: a mean that forgets, held against limits that it has learned.
+//! One control chart: a moving average, compared with learned limits.
 //!
-//! The exponentially weighted moving average of Roberts (Technometrics 1, 1959; Montgomery, Introduction to Statistical Quality
-//! Control, chapter 9): `z += weight * (x - z)`. For independent values its deviation is that of a value times
-//! `sqrt(weight / (2 - weight))`. Values of a microscope are not independent, so that formula gives limits which are far too
-//! narrow; the deviation that `z` itself had while the baseline was learned is taken instead where it is wider.
+//! The exponentially weighted moving average of Roberts (Technometrics 1, 1959; Montgomery, Introduction to Statistical
+//! Quality Control, chapter 9): `z += weight * (x - z)`. For independent values its deviation is that of a value times
+//! `sqrt(weight / (2 - weight))`. Values from a microscope are not independent, so that formula gives limits that are
+//! far too narrow; the deviation of `z` itself while the baseline was learned is used instead if it is wider.
 
 use super::limits::{BACK_WITHIN, MAX_DEVIATIONS, MIN_LEARNED};
 
-/// What a chart is set to.
+/// The settings of a chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rule {
     /// Weight of a new value, above 0, at most 1.
@@ -16,23 +16,23 @@ pub(super) struct Rule {
     pub(super) learned: u64,
     /// Deviations of the moving average between baseline and limits.
     pub(super) deviations: f64,
-    /// Deviations of a value that the limits are away at least.
+    /// Least distance of the limits from the baseline, in deviations of a value.
     pub(super) shift: f64,
     /// Values in a row for which the average is beyond a limit, before it counts.
     pub(super) persistence: u64,
 }
 
-/// Numbers that a chart consists of.
+/// Numbers in the state of a chart.
 pub(super) const PARTS: usize = 9;
 
-/// A chart's state; all of it is numbers, so that it can be kept.
+/// A chart's state; all of it is numbers, so that it can be stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Chart {
     /// Values so far.
     pub(super) seen: f64,
     /// Mean of the baseline.
     pub(super) mean: f64,
-    /// Mean absolute deviation from it, which heavy tails stretch less than a standard deviation.
+    /// Mean absolute deviation from it, which heavy tails inflate less than a standard deviation.
     absolute: f64,
     /// The moving average.
     pub(super) average: f64,
@@ -42,7 +42,7 @@ pub(super) struct Chart {
     average_squares: f64,
     /// Values in a row beyond a limit.
     beyond: f64,
-    /// A mean that was declared; none is NaN.
+    /// The pinned mean; NaN if there is none.
     pinned: f64,
 }
 
@@ -70,7 +70,7 @@ impl Chart {
         (rule.deviations * independent.max(own)).max(rule.shift * self.deviation()).max(least)
     }
 
-    /// A value as it counts: not too far from the baseline.
+    /// A value, clamped to a range around the baseline.
     pub(super) fn cut(&self, value: f64, rule: &Rule, least: f64) -> f64 {
         if self.seen < MIN_LEARNED as f64 {
             return value;
@@ -83,12 +83,12 @@ impl Chart {
         value.clamp(self.mean - most, self.mean + most)
     }
 
-    /// Takes one value.
+    /// Adds one value.
     pub(super) fn see(&mut self, value: f64, rule: &Rule, least: f64) {
         let value = self.cut(value, rule, least);
         if self.is_learned(rule) {
             self.average += rule.weight * (value - self.average);
-            // An average that lies at its limit would leave it and return again and again.
+            // Hysteresis: an average near its limit would cross it repeatedly.
             let part = if self.is_out(rule) { BACK_WITHIN } else { 1.0 };
             let is_beyond = (self.average - self.mean).abs() > part * self.limit(rule, least);
             self.beyond = if is_beyond { self.beyond + 1.0 } else { 0.0 };
@@ -120,7 +120,7 @@ impl Chart {
         self.beyond >= rule.persistence as f64
     }
 
-    /// Declares what the mean is, and begins there.
+    /// Sets the mean, and restarts the average there.
     pub(super) fn pin(&mut self, mean: f64, rule: &Rule) {
         self.pinned = mean;
         if self.is_learned(rule) {

@@ -1,22 +1,24 @@
-//! Detects drift of a measured figure against its own history: a fading lamp, a wandering focus, a changing cell diameter.
+//! Detects drift of a measured figure against its own history: a fading lamp, a wandering focus, a changing cell
+//! diameter.
 //!
-//! One rule on two time scales. A moving average of the figure (`chart`) is compared with a baseline from the first distinct
-//! fields: once field by field, for changes within minutes, and once on means of [`limits::FIELDS_A_BATCH`] fields, for changes
-//! within days. The figure has drifted when the average stays beyond its limits for several values, until it is back within half
-//! of them. The baseline does not follow the figure: it is learned once, and set by [`Drift::restart`] or [`Drift::pin`].
+//! One rule on two time scales. A moving average of the figure (`chart`) is compared with a baseline from the first
+//! distinct fields: once for single fields, to detect changes within minutes, and once for means of
+//! [`limits::FIELDS_A_BATCH`] fields, to detect changes within days. The figure has drifted when the average stays
+//! beyond its limits for several values, until it is back within half of them. The baseline does not follow the figure:
+//! it is learned once, and set by [`Drift::restart`] or [`Drift::pin`].
 //!
-//! At one field in 10 s the first baseline takes twelve hours to learn, the second two days. Values have to be those of distinct
-//! fields: repeated values of one field would make the limits too narrow.
+//! At one field in 10 s the first baseline takes twelve hours to learn, the second two days. Values must be those of
+//! distinct fields: repeated values of one field would make the limits too narrow.
 //!
-//! Simulated (`cargo test -p bloodseg-statistics drift`), at one field in 10 s, with values that are independent, of heavy tails
-//! (Student's t of three degrees of freedom), or that keep 0.5, 0.9 or 0.99 of the one before:
+//! Simulated (`cargo test -p bloodseg-statistics drift`), at one field in 10 s, with values that are independent, that
+//! have heavy tails (Student's t with three degrees of freedom), or that have an autocorrelation of 0.5, 0.9 or 0.99:
 //!
-//! | what | keep 0 to 0.5 | 0.9 | 0.99 |
+//! | what | autocorrelation 0 to 0.5 | 0.9 | 0.99 |
 //! |---|---|---|---|
 //! | false alarms, seven figures in 90 days | at most 1 | 1 | 1 |
-//! | light varies by 1 %, fades by 0.1 % a field: moved when noticed | 4.2 % | 6.8 % | 8.5 % |
-//! | sharpness varies by 10 %, falls by 33 % in 2 h: noticed after | 80 min | 2.2 h | 5 h |
-//! | diameter varies by 3 %, moves by 5 % in a day: moved when noticed | 2.7 % | 3.1 % | 5.6 % |
+//! | light varies by 1 %, fades by 0.1 % per field: change when detected | 4.2 % | 6.8 % | 8.5 % |
+//! | sharpness varies by 10 %, falls by 33 % in 2 h: detected after | 80 min | 2.2 h | 5 h |
+//! | diameter varies by 3 %, changes by 5 % in a day: change when detected | 2.7 % | 3.1 % | 5.6 % |
 
 mod chart;
 pub mod limits;
@@ -28,7 +30,7 @@ use self::{
     limits::{FAST, FIELDS_A_BATCH, SLOW},
 };
 
-/// Numbers that the state of a [`Drift`] consists of.
+/// Numbers in the state of a [`Drift`].
 pub const PARTS: usize = 2 * chart::PARTS + 4;
 
 /// Version of the state, its first number: states of another one are not read.
@@ -39,7 +41,7 @@ const VERSION: f64 = 1.0;
 pub struct Least {
     /// In the unit of the figure.
     pub absolute: f64,
-    /// As a part of the baseline.
+    /// As a fraction of the baseline.
     pub relative: f64,
 }
 
@@ -54,7 +56,7 @@ pub enum Figure {
     Contrast,
     /// Median diameter of red cells.
     RedCellDiameter,
-    /// Cells a field.
+    /// Cells per field.
     CellsAField,
     /// Share of unsupported cells.
     UnsupportedShare,
@@ -74,7 +76,7 @@ impl Figure {
         Self::Scale,
     ];
 
-    /// For events and programs, with its unit.
+    /// Machine-readable name, with its unit.
     pub fn name(self) -> &'static str {
         match self {
             Self::Light => "light",
@@ -96,21 +98,21 @@ impl Figure {
     }
 }
 
-/// A state beyond this is damage, and would grow to infinity.
+/// Larger numbers mean that a state is damaged, and would grow to infinity.
 const MAX_PLAUSIBLE: f64 = 1e15;
 
 fn is_plausible(part: f64) -> bool {
     part.abs() <= MAX_PLAUSIBLE
 }
 
-/// Where a figure stands.
+/// The state of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Standing {
     /// The baseline is being learned; the completed part, 0 to 1.
     Learning(f64),
     /// Within the limits. Means of batches are included once their baseline is learned.
     Steady,
-    /// Beyond them.
+    /// Beyond the limits.
     Drifted {
         /// The baseline.
         from: f64,
@@ -121,18 +123,18 @@ pub enum Standing {
     },
 }
 
-/// The history of a figure, in a few numbers. A value takes constant time and allocates nothing.
+/// The history of a figure, in a few numbers. Adding a value takes constant time and allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drift {
     least: Least,
     fast: Chart,
     slow: Chart,
-    /// Values of the batch at hand, and their sum.
+    /// Number of values in the current batch, and their sum.
     batch: [f64; 2],
 }
 
 impl Drift {
-    /// Without a history.
+    /// An empty history.
     pub fn new(least: Least) -> Self {
         Self { least, fast: Chart::default(), slow: Chart::default(), batch: [0.0; 2] }
     }
@@ -164,13 +166,13 @@ impl Drift {
         of(&self.fast, &FAST, true).or_else(slow).unwrap_or(Standing::Steady)
     }
 
-    /// Learns a new baseline from now on, after a lamp, a camera or a stain was changed on purpose.
+    /// Starts learning a new baseline, after a lamp, a camera or a stain was changed deliberately.
     pub fn restart(&mut self) {
         *self = Self::new(self.least);
     }
 
-    /// Sets the mean of the baseline, for example to that of a control slide. The learned spread of the values stays, or learning
-    /// continues. A mean that is not finite is ignored.
+    /// Sets the mean of the baseline, for example to that of a control slide. The learned spread of the values is kept,
+    /// or learning continues. A mean that is not finite is ignored.
     pub fn pin(&mut self, mean: f64) {
         if mean.is_finite() {
             self.fast.pin(mean, &FAST);

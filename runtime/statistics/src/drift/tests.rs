@@ -1,4 +1,4 @@
-//! How often a chart alarms for nothing, and how soon for something.
+//! False alarm rates and detection delays of the charts.
 #![allow(clippy::unwrap_used)]
 
 use rand::{Rng, RngExt};
@@ -20,7 +20,7 @@ fn heavy(rng: &mut impl Rng) -> f64 {
     normal(rng) / (squares / 3.0).sqrt() / 3.0_f64.sqrt()
 }
 
-/// Values of mean 0 and variance 1, each `kept` of the one before and the rest new.
+/// Values of mean 0 and variance 1 with autocorrelation `kept`.
 struct Process {
     kept: f64,
     is_heavy: bool,
@@ -44,7 +44,7 @@ const PROCESSES: [(f64, bool); 6] = [(0.0, false), (0.0, true), (0.5, false), (0
 
 /// Run lengths of charts whose baseline is known, as in Lucas and Saccucci, Technometrics 32, 1990, table 3.
 #[test]
-fn a_chart_of_independent_values_has_the_run_lengths_of_the_tables() {
+fn run_lengths_for_independent_values_match_published_tables() {
     for (weight, deviations, shift, length) in
         [(0.25, 2.998, 0.0, 500.0), (0.1, 2.814, 0.0, 500.0), (0.1, 2.814, 1.0, 10.3), (0.05, 2.615, 1.0, 11.4)]
     {
@@ -68,7 +68,7 @@ fn a_chart_of_independent_values_has_the_run_lengths_of_the_tables() {
 }
 
 #[test]
-fn seven_figures_alarm_for_nothing_once_in_thirty_days_at_most() {
+fn seven_figures_raise_at_most_one_false_alarm_in_thirty_days() {
     for (kept, is_heavy) in PROCESSES {
         let (mut alarms, mut months) = (0, 0);
         for seed in 0..3 * 7 {
@@ -86,8 +86,8 @@ fn seven_figures_alarm_for_nothing_once_in_thirty_days_at_most() {
     }
 }
 
-/// Fields until a figure is noticed that begins to move after three days, and whether that was fast.
-fn noticed(process: &mut Process, figure: impl Fn(f64, f64) -> f64) -> Option<(f64, bool)> {
+/// Fields until a drift that begins after three days is detected, and whether by the fast chart.
+fn detected_after(process: &mut Process, figure: impl Fn(f64, f64) -> f64) -> Option<(f64, bool)> {
     let mut drift = Drift::new(Figure::Light.least());
     for _ in 0..3 * FIELDS_A_DAY {
         drift.see(figure(0.0, process.next()));
@@ -100,9 +100,9 @@ fn noticed(process: &mut Process, figure: impl Fn(f64, f64) -> f64) -> Option<(f
 }
 
 #[test]
-fn what_moves_is_noticed_early() {
+fn drifts_are_detected_early() {
     for (kept, is_heavy) in PROCESSES {
-        // The most that each has moved by, for processes that forget soon, late, and hardly.
+        // The limit for each kind of process: low, high and very high autocorrelation.
         let most = |soon: f64, late: f64, hardly: f64| match kept {
             ..0.8 => soon,
             ..0.95 => late,
@@ -112,18 +112,18 @@ fn what_moves_is_noticed_early() {
             let mut process = Process::new(kept, is_heavy, 100 + seed);
             // Light that varies by 1 % from field to field.
             let fade = |field: f64, noise: f64| 200.0 * 0.999_f64.powf(field) * (1.0 + 0.01 * noise);
-            let (fields, fast) = noticed(&mut process, fade).unwrap();
+            let (fields, fast) = detected_after(&mut process, fade).unwrap();
             let moved = 1.0 - 0.999_f64.powf(fields);
             assert!(fast && moved < most(0.045, 0.07, 0.09), "{kept}, {is_heavy}: {moved} of the light");
             // Sharpness that varies by 10 %, and is a third lower after two hours.
             let blur = |field: f64, noise: f64| 50.0 * (1.0 - (field / 720.0).min(1.0) / 3.0) * (1.0 + 0.1 * noise);
-            let (fields, _) = noticed(&mut process, blur).unwrap();
+            let (fields, _) = detected_after(&mut process, blur).unwrap();
             assert!(fields < most(500.0, 850.0, 1900.0), "{kept}, {is_heavy}: {fields} fields");
             // Diameters that vary by 3 %, either way.
             for way in [-1.0, 1.0] {
                 let day = f64::from(FIELDS_A_DAY);
                 let grown = |field: f64, noise: f64| 22.0 * (1.0 + way * 0.05 * field / day + 0.03 * noise);
-                let (fields, _) = noticed(&mut process, grown).unwrap();
+                let (fields, _) = detected_after(&mut process, grown).unwrap();
                 let moved = 0.05 * fields / day;
                 assert!(moved < most(0.03, 0.035, 0.06), "{kept}, {is_heavy}: {moved} of the diameter");
             }
@@ -132,7 +132,7 @@ fn what_moves_is_noticed_early() {
 }
 
 #[test]
-fn a_history_goes_on_after_a_restart_of_the_program() {
+fn restored_history_continues_identically() {
     let least = Figure::Scale.least();
     let mut process = Process::new(0.5, false, 3);
     let (mut whole, mut kept) = (Drift::new(least), Drift::new(least));
@@ -151,7 +151,7 @@ fn a_history_goes_on_after_a_restart_of_the_program() {
 }
 
 #[test]
-fn a_damaged_history_is_refused() {
+fn rejects_damaged_history() {
     let least = Figure::Light.least();
     let mut drift = Drift::new(least);
     (0..100).for_each(|value| {
@@ -160,7 +160,7 @@ fn a_damaged_history_is_refused() {
     let parts = drift.to_parts();
     assert!(Drift::from_parts(least, &parts).is_some());
     assert!(Drift::from_parts(least, &parts[1..]).is_none() && Drift::from_parts(least, &[]).is_none());
-    // The declared mean of either chart may be missing; nothing else may.
+    // Only the pinned means of the charts may be missing.
     for at in (0..PARTS).filter(|&at| at != PARTS - 1 && at != PARTS - 1 - chart::PARTS) {
         for wrong in [f64::NAN, f64::INFINITY] {
             let mut parts = parts;
@@ -176,7 +176,7 @@ fn a_damaged_history_is_refused() {
 }
 
 #[test]
-fn a_control_sets_the_baseline_and_a_restart_forgets_it() {
+fn pin_sets_baseline_and_restart_clears_it() {
     let mut process = Process::new(0.0, false, 4);
     let mut drift = Drift::new(Figure::Light.least());
     for _ in 0..3 * FIELDS_A_DAY {
@@ -190,7 +190,7 @@ fn a_control_sets_the_baseline_and_a_restart_forgets_it() {
     assert_eq!(found, Some(Standing::Steady));
     drift.restart();
     assert_eq!(drift.standing(), Standing::Learning(0.0));
-    // Declared while it is learned, it holds afterwards.
+    // A mean that is set while learning is kept afterwards.
     drift.pin(205.0);
     for _ in 0..FIELDS_A_DAY {
         drift.see(200.0 + process.next());
@@ -199,7 +199,7 @@ fn a_control_sets_the_baseline_and_a_restart_forgets_it() {
 }
 
 #[test]
-fn what_does_not_matter_and_what_is_no_number_are_passed_over() {
+fn insignificant_changes_and_non_finite_values_are_ignored() {
     let mut drift = Drift::new(Figure::UnsupportedShare.least());
     for _ in 0..3 * FIELDS_A_DAY {
         drift.see(0.0);

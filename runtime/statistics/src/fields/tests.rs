@@ -1,4 +1,4 @@
-//! How often the intervals hold the truth.
+//! Coverage of the intervals.
 #![allow(clippy::unwrap_used)]
 use rand::{Rng, RngExt};
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng};
@@ -10,7 +10,7 @@ fn of(counts: &[u64]) -> FieldCounts {
 }
 
 #[test]
-fn one_field_has_the_exact_interval_and_many_their_spread() {
+fn one_field_has_exact_interval_and_many_have_students() {
     let one = of(&[100]);
     assert_eq!((one.method, one.dispersion, one.more_fields_for(0.05)), (Method::Poisson, None, None));
     assert!((one.interval.low - 81.4).abs() < 0.1 && (one.interval.high - 121.6).abs() < 0.1);
@@ -23,7 +23,7 @@ fn one_field_has_the_exact_interval_and_many_their_spread() {
 }
 
 #[test]
-fn a_few_equal_fields_say_nothing_about_the_spread() {
+fn few_equal_fields_use_the_wider_exact_interval() {
     for counts in [vec![29; 2], vec![29; 3], vec![28; 10]] {
         let found = of(&counts);
         assert_eq!(found.method, Method::FewCells);
@@ -40,7 +40,7 @@ fn fields_without_cells_have_an_upper_bound() {
 }
 
 #[test]
-fn more_fields_are_asked_for_until_the_interval_is_narrow() {
+fn requests_just_enough_fields_for_target_width() {
     let mut rng = Pcg64Mcg::seed_from_u64(3);
     let counts: Vec<u64> = (0..400).map(|_| poisson_draw(30.0, &mut rng)).collect();
     let some = of(&counts[..12]);
@@ -49,7 +49,7 @@ fn more_fields_are_asked_for_until_the_interval_is_narrow() {
     let all = of(&counts[..12 + more as usize]);
     assert!(all.relative_half_width().unwrap() < 0.07, "{all:?}");
     assert_eq!(of(&counts).more_fields_for(0.05), Some(0));
-    // The fields that are asked for are just enough, by the t of their number.
+    // The requested fields are just enough, with Student's t for their number.
     for (part, counts) in [(0.05, counts.as_slice()), (0.2, &counts[..3]), (0.02, &counts[..30])] {
         let found = of(counts);
         let spread = found.dispersion.unwrap() / found.mean;
@@ -69,7 +69,7 @@ fn poisson_draw(mean: f64, rng: &mut impl Rng) -> u64 {
     count
 }
 
-/// Clumps of `1 / stay` cells in the mean: variance over mean is 2 / stay - 1.
+/// Clumps of `1 / stay` cells on average: variance over mean is 2 / stay - 1.
 fn clumped_draw(mean: f64, stay: f64, rng: &mut impl Rng) -> u64 {
     let clumps = poisson_draw(mean * stay, rng);
     (0..clumps)
@@ -84,7 +84,7 @@ fn repelling_draw(mean: f64, share: f64, rng: &mut impl Rng) -> u64 {
 }
 
 #[test]
-fn intervals_of_ten_thousand_samples_hold_the_truth_in_94_to_97_of_100() {
+fn intervals_cover_truth_in_94_to_97_percent_of_samples() {
     type Draw = Box<dyn Fn(&mut Pcg64Mcg) -> u64>;
     let cases: [(&str, f64, Draw); 4] = [
         ("independent", 30.0, Box::new(|rng| poisson_draw(30.0, rng))),
@@ -195,7 +195,7 @@ const LABORATORIES: [(&str, &[(u64, usize)]); 3] = [
 ];
 
 #[test]
-fn intervals_of_resampled_real_fields_hold_the_mean_of_all_in_94_to_97_of_100() {
+fn intervals_of_resampled_real_fields_cover_mean_in_94_to_97_percent() {
     for (name, fields_with) in LABORATORIES {
         let all: Vec<u64> =
             fields_with.iter().flat_map(|&(cells, fields)| std::iter::repeat_n(cells, fields)).collect();

@@ -1,4 +1,4 @@
-//! What is answered, and to whom.
+//! Responses, and who gets them.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use super::{
 };
 
 #[test]
-fn every_address_answers_with_what_it_says() {
+fn endpoints_answer_with_their_content() {
     if no_models() {
         return;
     }
@@ -49,7 +49,7 @@ fn every_address_answers_with_what_it_says() {
         assert_eq!((picture.width(), picture.height()), (side, side));
     }
 
-    // A picture is never of another frame than the one that was named.
+    // A request for a frame never returns the picture of another one.
     for gone in [0, shown + 1_000_000] {
         assert_eq!(run.ask(&format!("/picture/latest.lr.png?frame={gone}")).status, 409, "{gone}");
     }
@@ -67,7 +67,7 @@ fn every_address_answers_with_what_it_says() {
 }
 
 #[test]
-fn runs_of_the_same_folder_are_reported() {
+fn earlier_runs_of_folder_are_listed() {
     if no_models() {
         return;
     }
@@ -82,7 +82,7 @@ fn runs_of_the_same_folder_are_reported() {
 }
 
 #[test]
-fn the_metrics_are_what_prometheus_reads() {
+fn metrics_are_in_prometheus_format() {
     if no_models() {
         return;
     }
@@ -135,7 +135,7 @@ fn the_metrics_are_what_prometheus_reads() {
 }
 
 #[test]
-fn the_stream_tells_of_new_frames() {
+fn event_stream_reports_new_frames() {
     if no_models() {
         return;
     }
@@ -157,7 +157,7 @@ fn the_stream_tells_of_new_frames() {
 }
 
 #[test]
-fn requests_that_nobody_should_send_are_refused() {
+fn invalid_requests_are_refused() {
     if no_models() {
         return;
     }
@@ -187,7 +187,7 @@ fn requests_that_nobody_should_send_are_refused() {
         ("NONSENSE", local.to_owned(), 400),
     ] {
         let answer = with(line, &headers);
-        // What is too long may be cut off before all of it was sent, and the refusal with it.
+        // The connection of a request that is too long may be closed before the refusal is read.
         let is_cut_off = wanted == 431 && answer.status == 0;
         assert!(answer.status == wanted || is_cut_off, "{line}: {} {}", answer.status, answer.head);
         assert!(!answer.text().contains("root:"));
@@ -196,7 +196,7 @@ fn requests_that_nobody_should_send_are_refused() {
 }
 
 #[test]
-fn with_a_token_nothing_is_shown_without_it() {
+fn everything_but_health_needs_the_token() {
     if no_models() {
         return;
     }
@@ -213,7 +213,7 @@ fn with_a_token_nothing_is_shown_without_it() {
     assert_eq!(run.ask("/healthz").status, 200);
     let kept = run.ask(&format!("/?token={TOKEN}"));
     assert_eq!(kept.status, 303);
-    // Relative, so that it holds under the path of a proxy too.
+    // Relative, so that it also works below the path of a proxy.
     assert!(kept.head.contains("location: ./") && !kept.head.contains("Path=/"), "{}", kept.head);
     let deeper = run.ask(&format!("/api/latest?token={TOKEN}"));
     assert!(deeper.head.contains("location: ../\r\n"), "{}", deeper.head);
@@ -229,7 +229,7 @@ fn with_a_token_nothing_is_shown_without_it() {
 }
 
 #[test]
-fn other_machines_are_served_with_a_token_alone() {
+fn serving_other_machines_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let run = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bloodseg"));

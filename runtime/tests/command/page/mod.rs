@@ -1,4 +1,4 @@
-//! The page of `bloodseg run demo`, as browsers, machines and hostile readers meet it.
+//! The page of `bloodseg run demo`, for browsers, machines and hostile clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod answers;
@@ -7,7 +7,7 @@ mod run;
 
 use std::path::Path;
 
-/// The models of the repository; a checkout without them skips what needs them.
+/// Whether the models of the repository are missing; tests that need them are then skipped.
 fn no_models() -> bool {
     let missing = !Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/unet.onnx").is_file();
     if missing {

@@ -1,4 +1,4 @@
-//! Readers that are many, stuck, slow, or without end.
+//! Readers that are many, stuck or slow, or that never stop.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use super::{
 };
 use bloodseg::page::limits::{MAX_PAGE_CONNECTIONS, MAX_PAGE_REQUESTS_AT_ONCE, MAX_PAGE_REQUESTS_PER_S};
 
-/// Captured, analysed and dropped frames of a run of 12 while `readers` are there.
+/// Captured, analysed and dropped frames of a run of 12 while `readers` are connected.
 fn run_with(readers: impl FnOnce(&Run) -> Vec<TcpStream>) -> [u64; 3] {
     let folder = tempfile::tempdir().unwrap();
     let run = Run::begin(folder.path(), &["--frames", "12", "--fps", "1"]);
@@ -32,11 +32,11 @@ fn run_with(readers: impl FnOnce(&Run) -> Vec<TcpStream>) -> [u64; 3] {
 }
 
 #[test]
-fn two_hundred_stuck_connections_cost_the_run_no_frame() {
+fn stuck_connections_cost_no_frames() {
     if no_models() {
         return;
     }
-    // Both at once, so that both have the same machine.
+    // Concurrently, so that both see the same load of the machine.
     let alone = thread::spawn(|| run_with(|_| Vec::new()));
     let beset = run_with(|run| {
         (0..200)
@@ -48,7 +48,7 @@ fn two_hundred_stuck_connections_cost_the_run_no_frame() {
                     2 => "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n",
                     _ => "GET /picture/latest.sr.png HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 };
-                // Most of them are closed at once.
+                // Most of them are closed immediately.
                 let _ = stream.write_all(request.repeat(if at % 4 == 3 { 50 } else { 1 }).as_bytes());
                 stream
             })
@@ -60,7 +60,7 @@ fn two_hundred_stuck_connections_cost_the_run_no_frame() {
 }
 
 #[test]
-fn readers_that_drip_are_cut_off_and_others_served_again() {
+fn slow_requests_do_not_block_others() {
     if no_models() {
         return;
     }
@@ -87,10 +87,10 @@ fn readers_that_drip_are_cut_off_and_others_served_again() {
     assert!(served > 3, "nobody else was served while some dripped");
 }
 
-/// Asks for all that there is as fast as answers come, until the run is over; counts what was answered.
-fn ask_without_end(at: SocketAddr, answered: &AtomicU64) {
+/// Sends requests as fast as responses arrive, until the run is over; counts the responses.
+fn request_until_end(at: SocketAddr, answered: &AtomicU64) {
     let targets = ["/api/latest?hold=7", "/picture/latest.overlay.png", "/metrics", "/api/cells?since=0", "/"];
-    // When a connection breaks there is another; when there is none to be had, the run is over.
+    // Reconnects after a broken connection; if that fails, the run is over.
     while let Ok(stream) = TcpStream::connect(at) {
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut reader = BufReader::new(&stream);
@@ -109,7 +109,7 @@ fn ask_without_end(at: SocketAddr, answered: &AtomicU64) {
     }
 }
 
-/// The head of an answer, in small letters; none where the connection has ended.
+/// The head of a response in lower case; `None` if the connection has ended.
 fn head(reader: &mut impl BufRead) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -121,7 +121,7 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
 }
 
 #[test]
-fn busy_readers_are_held_to_a_pace_and_go_last() {
+fn busy_readers_are_rate_limited_and_low_priority() {
     if no_models() {
         return;
     }
@@ -138,7 +138,7 @@ fn busy_readers_are_held_to_a_pace_and_go_last() {
     let (at, answered) = (run.at, Arc::new(AtomicU64::new(0)));
     let readers = [(); 10].map(|()| {
         let answered = Arc::clone(&answered);
-        thread::spawn(move || ask_without_end(at, &answered))
+        thread::spawn(move || request_until_end(at, &answered))
     });
     let enough = u64::from(MAX_PAGE_REQUESTS_AT_ONCE + 2 * MAX_PAGE_REQUESTS_PER_S);
     let counts = loop {
@@ -159,7 +159,7 @@ fn busy_readers_are_held_to_a_pace_and_go_last() {
         let wanted = |nice: i64| (nice + i64::from(PAGE_NICE)).min(19);
         assert!(others.iter().all(|(_, nice)| wanted(*nice) == page[0].1), "{threads:?}");
     }
-    // A slow machine answers less; none answers more.
+    // A slow machine answers fewer requests; none answers more.
     let most =
         f64::from(MAX_PAGE_REQUESTS_AT_ONCE) + began.elapsed().as_secs_f64() * f64::from(MAX_PAGE_REQUESTS_PER_S);
     let answered_now = answered.load(Relaxed);

@@ -1,4 +1,4 @@
-//! A run with a page, and the answers that it gives.
+//! A run with a page, and its responses.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-/// A run with a page, which ends with this.
+/// A run with a page; killed on drop.
 pub(crate) struct Run {
     pub(crate) child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -18,7 +18,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Begins a run of the demo and waits until its first frame is analysed.
+    /// Starts a run of the demo and waits until its first frame is analysed.
     pub(crate) fn begin(folder: &Path, more: &[&str]) -> Self {
         Self::begin_with(folder, "demo", more)
     }
@@ -47,14 +47,14 @@ impl Run {
         Self { child, lines, at: at.expect("the line of the page") }
     }
 
-    /// Asks on a connection of its own.
+    /// Sends a GET request on a new connection.
     pub(crate) fn ask(&self, target: &str) -> Answer {
         self.send(&format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.at))
     }
 
     pub(crate) fn send(&self, request: &str) -> Answer {
         let mut stream = self.connect();
-        // Who is refused early may not want to hear all of it.
+        // A server that refuses early may not read all of it.
         let _ = stream.write_all(request.as_bytes());
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
@@ -67,12 +67,12 @@ impl Run {
         stream
     }
 
-    /// The latest frame, which is held for who asks here.
+    /// The latest frame, which is held for this reader.
     pub(crate) fn latest(&self) -> Value {
         serde_json::from_slice(&self.ask("/api/latest?hold=1").body).unwrap()
     }
 
-    /// The last line of a run that was allowed to end: captured, analysed, dropped.
+    /// Waits for the end of the run; returns its captured, analysed and dropped frames.
     pub(crate) fn end(mut self) -> [u64; 3] {
         let line = self.lines.by_ref().map(Result::unwrap).find(|line| line.starts_with("end ")).expect("a summary");
         assert!(self.child.wait().unwrap().success());
@@ -109,5 +109,5 @@ impl Answer {
     }
 }
 
-/// More frames than any test waits for, at a pace that every machine keeps.
+/// More frames than any test waits for, at a rate that every machine can sustain.
 pub(crate) const LONG: [&str; 4] = ["--frames", "1000000", "--fps", "4"];

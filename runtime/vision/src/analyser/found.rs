@@ -46,8 +46,8 @@ pub struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// What an analysis that was taken out of its analyser ([`super::Analyser::exchange`]) had found: with the options and the
-    /// note of that time.
+    /// What an analysis found that was taken out of its analyser ([`super::Analyser::exchange`]), with the options and
+    /// the note of that time.
     pub fn new(analysis: &'a Analysis, any_quality: bool, note: Option<Note>) -> Self {
         Self { analysis, is_counted: analysis.quality.verdict.is_counted(any_quality), note }
     }

@@ -16,13 +16,13 @@ fn analyser(options: Options) -> Analyser {
 }
 
 #[test]
-fn an_analyser_can_move_to_another_thread() {
-    fn moves<T: Send>() {}
-    moves::<Analyser>();
+fn analyser_is_send() {
+    fn assert_send<T: Send>() {}
+    assert_send::<Analyser>();
 }
 
 #[test]
-fn it_finds_what_pipeline_and_scaler_find() {
+fn matches_pipeline_and_scaler() {
     let pictures: Vec<RgbImage> = (1..5).map(|seed| smear(seed, 0.5)).collect();
     let mut analyser = analyser(Options::default());
     let shared = analyser.share_scale(pictures.len(), |at| Ok(pictures.get(at))).unwrap();
@@ -51,7 +51,7 @@ fn it_finds_what_pipeline_and_scaler_find() {
 }
 
 #[test]
-fn a_picture_that_is_not_counted_has_no_count() {
+fn uncounted_picture_has_no_counts() {
     let black = RgbImage::new(200, 150);
     let mut one = analyser(Options::default());
     let found = one.analyse(&black).unwrap();
@@ -63,7 +63,7 @@ fn a_picture_that_is_not_counted_has_no_count() {
 }
 
 #[test]
-fn a_limit_on_memory_refuses_what_would_take_more() {
+fn memory_limit_rejects_larger_pictures() {
     let models = fixture::models();
     let unlimited = Analyser::new(&models, Options::default().as_is()).unwrap();
     let [small, large] = [(128, 96), (512, 384)].map(|(width, height)| unlimited.memory_bytes(width, height));
@@ -86,7 +86,7 @@ fn a_limit_on_memory_refuses_what_would_take_more() {
 }
 
 #[test]
-fn numbers_of_a_caller_that_make_no_sense_are_errors_and_no_verdict() {
+fn invalid_pitch_placement_or_threads_are_errors() {
     let picture = smear(1, 0.5);
     let mut analyser = analyser(Options::default());
     let pitch = |um| Known { um_per_px: Some(um), ..Known::default() };
@@ -113,7 +113,7 @@ fn numbers_of_a_caller_that_make_no_sense_are_errors_and_no_verdict() {
 }
 
 #[test]
-fn after_a_failure_the_picture_before_is_not_the_latest() {
+fn failed_analysis_clears_latest() {
     let picture = smear(1, 0.5);
     let mut analyser = analyser(Options::default().um_per_px(0.5).most_bytes(48 << 20));
     let fail: [fn(&mut Analyser) -> bool; 4] = [
@@ -132,18 +132,18 @@ fn after_a_failure_the_picture_before_is_not_the_latest() {
 }
 
 #[test]
-fn the_pitch_of_a_file_counts_in_the_memory_that_is_stated() {
+fn memory_bytes_accounts_for_file_pitch() {
     let analyser = analyser(Options::default());
     let known = |um| Known { um_per_px: Some(um), ..Known::default() };
     let given = |um| super::Analyser::new(&Models::embedded().unwrap(), Options::default().um_per_px(um)).unwrap();
     for um in [0.2, 1.3, 6.0] {
-        // Not less than where the options have it: there, the size of red cells is never measured.
+        // At least the figure with the pitch in the options, where red cells are never measured.
         assert!(analyser.memory_bytes_known(320, 240, &known(um)) >= given(um).memory_bytes(320, 240), "{um}");
     }
 }
 
 #[test]
-fn a_refusal_for_the_limit_on_memory_names_the_limit() {
+fn memory_limit_error_names_the_limit() {
     let mut analyser = analyser(Options::default().um_per_px(1.3).most_bytes(8 << 20));
     let error = analyser.analyse(&RgbImage::new(640, 480)).map(|found| found.verdict()).unwrap_err().to_string();
     assert!(error.contains("limit on memory") && error.contains("Raise the limit"), "{error}");

@@ -29,7 +29,7 @@ fn calibrate(pipeline: &mut Pipeline, frames: &[RgbImage]) -> Result<Estimate> {
 }
 
 #[test]
-fn the_pitch_of_rendered_smears_is_found_at_any_magnification() {
+fn finds_pitch_of_rendered_smears_at_any_magnification() {
     let Some(mut pipeline) = pipeline() else { return };
     for (width, height, scale, count) in [(640, 480, 0.4, 4), (640, 480, 0.6, 7), (320, 240, 0.15, 4)] {
         let estimate = calibrate(&mut pipeline, &frames(width, height, scale, count)).unwrap();
@@ -42,7 +42,7 @@ fn the_pitch_of_rendered_smears_is_found_at_any_magnification() {
 }
 
 #[test]
-fn fields_that_do_not_allow_it_are_refused_with_the_reason() {
+fn unusable_fields_are_rejected_with_reason() {
     let Some(mut pipeline) = pipeline() else { return };
     let mut refusal = |frames: &[RgbImage]| calibrate(&mut pipeline, frames).unwrap_err().to_string();
     let smears = frames(640, 480, 0.4, 3);
@@ -66,7 +66,7 @@ fn gathered(diameters_px: Vec<f64>, good: usize) -> Calibration {
 }
 
 #[test]
-fn the_median_counts_and_its_interval_shrinks_with_the_cells_of_a_frame() {
+fn interval_of_median_shrinks_with_cells_per_frame() {
     let diameters = |count: usize| (0..count).map(|n| 30.0 * (0.9 + 0.2 * n as f64 / (count - 1) as f64)).collect();
     let (few, many) = (gathered(diameters(400), 4).finish().unwrap(), gathered(diameters(4000), 4).finish().unwrap());
     assert!((few.um_per_px - 0.25).abs() < 1e-6 && (many.um_per_px - 0.25).abs() < 1e-6);
@@ -78,7 +78,7 @@ fn the_median_counts_and_its_interval_shrinks_with_the_cells_of_a_frame() {
 }
 
 #[test]
-fn too_few_too_wide_and_too_vague_are_no_answers() {
+fn insufficient_or_imprecise_measurements_are_rejected() {
     let text = |diameters: Vec<f64>, good| gathered(diameters, good).finish().unwrap_err().to_string();
     assert!(text(vec![30.0; 99], 3).contains("99 complete cells"));
     assert!(text((0..200).map(|n| 10.0 + f64::from(n) / 5.0).collect(), 3).contains("quartiles"));

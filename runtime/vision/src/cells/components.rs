@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn corners_do_not_join_and_the_level_itself_is_background() {
+    fn components_are_4_connected_and_strictly_above_level() {
         let levels = [200, 100, 0, 0, 200, 200];
         let foreground = GrayImage::from_raw(3, 2, levels.to_vec()).unwrap();
         assert_eq!(components(&foreground, 100).unwrap().into_raw(), [1, 0, 0, 0, 2, 2]);

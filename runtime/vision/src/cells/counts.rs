@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn platelets_are_no_cells_and_are_counted_apart() {
+    fn platelets_are_counted_separately_from_cells() {
         let cells = [
             cell(Kind::Red, 0.0),
             cell(Kind::Red, 99.0),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn without_kinds_all_are_cells_and_with_them_none_is_none_of_each() {
+    fn kind_counts_are_none_without_kinds_and_zero_without_cells() {
         let counts = Counts::of(&[cell(Kind::Unknown, 0.0), cell(Kind::Unknown, 99.0)], false);
         assert_eq!(counts, Counts { cells: 2, unsupported: 1, ..Counts::default() });
         assert!(!counts.has_kinds() && counts.words().is_none());

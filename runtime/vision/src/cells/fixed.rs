@@ -1,12 +1,12 @@
-//! Numbers with a fixed number of decimals: a table has a dozen a cell, and the general formatting of the standard library
-//! takes as long as the rest of the table.
+//! Formats numbers with a fixed number of decimals: a table has a dozen per cell, and the general formatting of the
+//! standard library takes as long as the rest of the table.
 
 use std::fmt;
 
-/// Numbers up to this have a short way; measures of a cell are smaller.
+/// Limit of the fast path; measures of a cell are smaller.
 const MAX: f64 = 1e9;
 
-/// Decimals up to this do.
+/// Most decimals of the fast path.
 const MAX_DECIMALS: usize = 4;
 
 /// Digits of [`MAX`] with [`MAX_DECIMALS`].
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_limits_and_what_is_no_number_are_those_of_the_standard_library() {
+    fn halves_limits_and_non_finite_values_match_std() {
         let eighths = (0..100).map(|n| f64::from(n) / 8.0);
         let odd = [0.0, -0.0, -1.5, 1e-300, 5e-324, 0.99995, 9.99995, 999_999_999.999_9, 1e9, 1e300, f64::MAX];
         let none = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE];
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_number_is_that_of_the_standard_library(
+        fn any_number_matches_std(
             bits in any::<u64>(), measure in 0.0_f64..5000.0, sixteenths in 0_u32..1_000_000, decimals in 0_usize..6,
         ) {
             for value in [f64::from_bits(bits), measure, f64::from(sixteenths) / 16.0, f64::from(sixteenths) / 1e4] {

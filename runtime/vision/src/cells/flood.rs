@@ -146,27 +146,27 @@ mod tests {
     }
 
     #[test]
-    fn regions_meet_at_the_valley_and_it_goes_to_the_higher_slope() {
+    fn valley_pixel_joins_the_higher_slope() {
         let core = [9, 8, 7, 6, 2, 7, 9];
         assert_eq!(grown(&core, &[true; 7], 7, &[0, 6]), [1, 1, 1, 1, 2, 2, 2]);
     }
 
     #[test]
-    fn a_flat_floor_is_shared_by_distance() {
+    fn plateau_is_divided_by_distance() {
         let core = [0; 9];
         let labels = grown(&core, &[true; 9], 9, &[0, 8]);
         assert_eq!(labels, [1, 1, 1, 1, 1, 2, 2, 2, 2]);
     }
 
     #[test]
-    fn nothing_leaves_the_foreground() {
+    fn regions_stay_within_foreground() {
         let inside = [true, true, false, true, true, false];
         assert_eq!(grown(&[5; 6], &inside, 3, &[0]), [1, 1, 0, 1, 1, 0]);
         assert_eq!(grown(&[5; 6], &[true, false, true, true, false, true], 3, &[2]), [0, 0, 1, 0, 0, 1]);
     }
 
     #[test]
-    fn a_row_has_a_frame_around_it() {
+    fn framed_layout_positions_rows_and_neighbours() {
         let framed = Framed::new(3, 2);
         assert_eq!((framed.row(0), framed.row(1), framed.len()), (5..8, 9..12, 17));
         assert_eq!(framed.neighbours(9), [5, 8, 10, 13]);

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_is_the_kind_and_red_where_it_is_as_great_as_another() {
+    fn greatest_mean_decides_kind_and_red_wins_ties() {
         assert_eq!(of(0, 0), (Kind::Red, 1000));
         assert_eq!(of(128, 128), (Kind::Red, 500));
         assert_eq!(of(128, 0), (Kind::Red, 500));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_the_logistic_and_covers_every_margin() {
+    fn table_is_logistic_and_covers_every_margin() {
         for (margin, thousandths) in THOUSANDTHS.iter().enumerate() {
             let exact = 1000.0 / (1.0 + (-(margin as f64) / 16.0).exp());
             assert_eq!(f64::from(*thousandths), exact.round(), "{margin}");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cell_has_the_mean_of_its_own_pixels_whatever_lies_beside_it() {
+    fn kind_is_decided_by_mean_over_own_pixels() {
         let labels = Labels::from_raw(6, 2, vec![1, 1, 0, 3, 3, 4, 1, 0, 0, 3, 0, 4]).unwrap();
         let level =
             |levels: [u8; 5]| GrayImage::from_fn(6, 2, |x, y| Luma([levels[usize::from(labels.get_pixel(x, y).0[0])]]));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn platelets_are_left_out_of_labels_and_the_others_keep_their_numbers() {
+    fn removing_platelets_keeps_other_labels() {
         let mut labels = Labels::from_raw(4, 1, vec![1, 0, 2, 3]).unwrap();
         let map = |levels: [u8; 4]| image::GrayImage::from_raw(4, 1, levels.to_vec()).unwrap();
         let kinds = KindMaps { white: map([100, 0, 100, 200]), platelet: map([100, 0, 180, 100]) };
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn kind_names_round_trip() {
         for kind in Kind::ALL {
             assert_eq!(Kind::from_name(kind.name()), Some(kind));
             assert_eq!(serde_json_name(kind), kind.name());

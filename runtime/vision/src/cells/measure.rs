@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_has_the_measures_of_a_disk() {
+    fn disk_measures_match_geometry() {
         for radius in [6.0, 8.5, 20.0] {
             let cell = one(60, 64, |x, y| (x - 30.3_f64).hypot(y - 31.6) < radius);
             assert!((cell.x_px - 30.3).abs() < 0.15 && (cell.y_px - 31.6).abs() < 0.15, "{cell:?}");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ellipse_has_its_eccentricity_at_any_angle() {
+    fn ellipse_eccentricity_is_independent_of_angle() {
         for degrees in [0.0_f64, 30.0, 45.0, 100.0] {
             let (sin, cos) = degrees.to_radians().sin_cos();
             let cell = one(80, 80, |x, y| {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_pixel_and_a_line_stay_finite() {
+    fn single_pixel_and_line_have_finite_measures() {
         let dot = one(5, 5, |x, y| x == 2.5 && y == 1.5);
         assert_eq!((dot.x_px, dot.y_px, dot.area_px, dot.eccentricity, dot.circularity), (2.5, 1.5, 1, 0.0, 1.0));
         let line = one(9, 3, |_, y| y == 1.5);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn confidence_is_the_mean_probability() {
+    fn confidence_is_mean_probability() {
         let labels = Labels::from_pixel(2, 2, Luma([1]));
         assert_eq!(measured(&labels, &maps(&labels, 128))[0].confidence, 0.5);
         let sure = measured(&labels, &maps(&labels, 176))[0].confidence;
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn touching_cells_are_measured_apart_and_a_missing_label_is_skipped() {
+    fn touching_cells_are_measured_separately_and_missing_labels_skipped() {
         let labels = Labels::from_raw(4, 1, vec![1, 1, 3, 3]).unwrap();
         let cells = measured(&labels, &maps(&labels, 200));
         assert_eq!(cells.iter().map(|cell| (cell.label, cell.x_px)).collect::<Vec<_>>(), [(1, 1.0), (3, 3.0)]);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cell_has_its_own_consistency() {
+    fn consistency_is_measured_per_cell() {
         let labels = Labels::from_fn(24, 16, |x, _| Luma([[1, 0, 3][x as usize / 8]]));
         let read = RgbImage::from_pixel(6, 4, Rgb([200; 3]));
         let sr = RgbImage::from_fn(24, 16, |x, _| Rgb([if x < 8 { 200 } else { 140 }; 3]));
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn far_from_the_origin_the_shape_is_the_same() {
+    fn shape_is_independent_of_distance_from_origin() {
         let near = one(16, 16, |x, y| (x - 8.0).hypot((y - 8.0) / 0.5) < 6.0);
         let far = one(4016, 16, |x, y| (x - 4008.0).hypot((y - 8.0) / 0.5) < 6.0);
         assert_eq!((near.eccentricity, near.perimeter_px), (far.eccentricity, far.perimeter_px));
@@ -329,7 +329,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_over_runs_are_sums_over_pixels_to_the_last_bit(
+        fn run_sums_equal_pixel_sums_bit_for_bit(
             width in 1_u32..30, levels in prop::collection::vec((0_u16..4, any::<u8>()), 30..500),
         ) {
             let height = levels.len() as u32 / width;

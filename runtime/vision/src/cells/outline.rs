@@ -121,7 +121,7 @@ impl Outlines {
 pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: impl FnMut(u8)) -> ([u32; 4], u32) {
     let (width, height, pixels) = (u64::from(labels.width()), u64::from(labels.height()), labels.as_raw());
     let inside = |x: i64, y: i64| {
-        // Numbers below zero become large ones.
+        // Negative coordinates wrap to large ones.
         let (x, y) = (x as u64, y as u64);
         x < width && y < height && pixels.get((y * width + x) as usize) == Some(&label)
     };
@@ -137,11 +137,11 @@ pub(crate) fn walk(labels: &Labels, label: u16, first: (u32, u32), mut step: imp
         heading = match (on_left, on_right) {
             (_, false) => (heading + 1) % 4,
             (true, true) => (heading + 3) % 4,
-            // Only a turn can be farther out than all places before.
+            // Straight on: only turns can extend the bounds.
             (false, true) => continue,
         };
         (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
-        // No pixel lies above or to the left of the first one, so its corner is passed once.
+        // No pixel lies above or to the left of the first one, so the walk passes its corner once.
         if (x, y) == start {
             break;
         }
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn known_shapes_have_known_corners() {
+    fn traces_corners_of_known_shapes() {
         let labels = Labels::from_raw(4, 3, vec![0, 1, 1, 3, 0, 1, 0, 3, 0, 0, 0, 0]).unwrap();
         let [one, two, three] = <[Polygon; 3]>::try_from(polygons(&labels, &[1, 2, 3])).unwrap();
         assert_eq!(one.corners, [[1, 0], [3, 0], [3, 1], [2, 1], [2, 2], [1, 2]]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corner_does_not_join_and_a_hole_is_covered() {
+    fn diagonal_pixels_stay_separate_and_holes_are_covered() {
         let labels = Labels::from_raw(3, 3, vec![1, 1, 1, 1, 0, 1, 1, 1, 1]).unwrap();
         assert_eq!(polygons(&labels, &[1])[0].corners, [[0, 0], [3, 0], [3, 3], [0, 3]]);
         let corner = Labels::from_raw(2, 2, vec![1, 0, 0, 1]).unwrap();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_that_is_too_long_is_kept_as_its_box() {
+    fn overlong_outline_becomes_its_bounding_box() {
         // A comb: every second column, connected by the first row.
         let labels = Labels::from_fn(600, 250, |x, y| Luma([u16::from(y == 0 || x % 2 == 0)]));
         let comb = &polygons(&labels, &[1])[0];
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_used_again_and_what_was_there_is_gone() {
+    fn reused_memory_drops_earlier_outlines() {
         let labels = Labels::from_raw(2, 1, vec![1, 2]).unwrap();
         let mut outlines = Outlines::default();
         outlines.trace(&labels, &[cell(1), cell(2)]);
@@ -333,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_polygon_covers_the_pixels_of_its_cell(width in 1_u32..24, bits in prop::collection::vec(any::<bool>(), 24..300)) {
+        fn polygon_covers_pixels_of_its_cell(width in 1_u32..24, bits in prop::collection::vec(any::<bool>(), 24..300)) {
             let height = bits.len() as u32 / width;
             let picture = image::GrayImage::from_fn(width, height, |x, y| Luma([u8::from(bits[(y * width + x) as usize])]));
             let labels = components(&picture, 0).unwrap();
@@ -355,7 +355,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_of_any_kind_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn arbitrary_bytes_decode_or_are_rejected(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let mut polygon = Polygon::default();
             if polygon.read(&bytes) {
                 prop_assert!(polygon.bounds().is_some());

@@ -29,8 +29,8 @@ impl<'a> Standard<'a> {
         Self { rule, framed, white: kinds.map(|kinds| kinds.white.as_raw().as_slice()).zip(rule.white_saddle_depth) }
     }
 
-    /// Whether the lower of two peaks that meet at a saddle stands out enough. The lobes of a white cell are no cells: where
-    /// the peak and the saddle are white, another depth counts.
+    /// Whether the lower of two peaks that meet at a saddle stands out enough. Where the peak and the saddle are white,
+    /// another depth applies, because the lobes of a white cell are not cells.
     fn is_met(&self, core: &[u8], low: usize, saddle: usize) -> bool {
         let is_white =
             |map: &[u8], at: usize| map.get(self.framed.in_picture(at)).is_some_and(|level| *level > EVEN_LEVEL);
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_saddle_parts_two_peaks_only_when_deep_enough() {
+    fn saddle_separates_peaks_only_when_deep_enough() {
         let row = [10, 200, 150, 180, 10];
         assert_eq!(count(&row, 100, 30), 2);
         assert_eq!(count(&row, 100, 31), 1);
     }
 
     #[test]
-    fn the_lobes_of_a_white_cell_are_one_where_red_cells_are_two() {
+    fn white_cell_lobes_merge_at_depth_that_separates_red_cells() {
         let core = [10, 200, 150, 180, 10];
         let rule = CellRule { white_saddle_depth: Some(31), ..rule(100, 30) };
         let count = |white: [u8; 5]| {
@@ -219,37 +219,37 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_peak_needs_the_peak_level() {
+    fn lower_peak_must_reach_peak_level() {
         let row = [10, 200, 50, 120, 10];
         assert_eq!(count(&row, 120, 20), 2);
         assert_eq!(count(&row, 121, 20), 1);
     }
 
     #[test]
-    fn the_highest_peak_of_a_component_needs_nothing() {
+    fn highest_peak_of_component_is_always_kept() {
         assert_eq!(count(&[3, 9, 2], 200, 20), 1);
     }
 
     #[test]
-    fn a_plateau_is_one_peak() {
+    fn plateau_is_one_peak() {
         assert_eq!(count(&[0, 90, 90, 90, 0, 90, 90, 0], 50, 20), 2);
         assert_eq!(count(&[7; 9], 5, 0), 1);
     }
 
     #[test]
-    fn dynamics_look_past_a_shallow_saddle_to_the_deep_one() {
+    fn dynamics_look_past_shallow_saddles() {
         // 180 and 170 are one peak; the deep valley then separates them from 200.
         assert_eq!(count(&[180, 165, 170, 20, 200], 100, 30), 2);
     }
 
     #[test]
-    fn the_background_parts_components() {
+    fn background_separates_components() {
         let core = [50, 60, 70, 60];
         assert_eq!(find(&core, &[true, true, false, true], 4, &rule(0, 1)), [1, 3]);
     }
 
     #[test]
-    fn smoothing_keeps_a_flat_map_and_weighs_a_spot() {
+    fn smoothing_keeps_flat_maps_and_spreads_spots() {
         assert_eq!(smoothed(&GrayImage::from_pixel(4, 3, image::Luma([255]))), [255; 12]);
         let mut spot = GrayImage::new(3, 3);
         spot.put_pixel(1, 1, image::Luma([160]));

@@ -42,14 +42,14 @@ fn measure(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
 }
 
 #[test]
-fn two_touching_disks_are_two_cells_and_an_ellipse_is_one() {
+fn touching_disks_are_two_cells_and_ellipse_is_one() {
     assert_eq!(count(&drawn(64, 64, &[[20.0, 32.0, 8.0, 8.0], [35.0, 32.0, 8.0, 8.0]])), 2);
     assert_eq!(count(&drawn(64, 64, &[[32.0, 32.0, 20.0, 9.0]])), 1);
     assert_eq!(count(&drawn(64, 64, &[])), 0);
 }
 
 #[test]
-fn a_row_of_disks_is_parted_where_they_touch() {
+fn row_of_touching_disks_is_split() {
     let maps = drawn(90, 30, &[[15.0, 15.0, 9.0, 9.0], [32.0, 15.0, 9.0, 9.0], [49.0, 15.0, 9.0, 9.0]]);
     let labels = split(&maps, &RULE).unwrap();
     let cells = measure(&labels, &maps);
@@ -60,7 +60,7 @@ fn a_row_of_disks_is_parted_where_they_touch() {
 }
 
 #[test]
-fn flat_maps_are_no_cell_or_one() {
+fn flat_maps_have_at_most_one_cell() {
     let flat = |foreground, core| CellMaps {
         foreground: GrayImage::from_pixel(40, 30, Luma([foreground])),
         core: GrayImage::from_pixel(40, 30, Luma([core])),
@@ -73,7 +73,7 @@ fn flat_maps_are_no_cell_or_one() {
 }
 
 #[test]
-fn empty_maps_have_no_cells_and_maps_of_two_sizes_are_refused() {
+fn empty_maps_have_no_cells_and_mismatched_maps_are_rejected() {
     let empty = CellMaps::empty(0, 0);
     assert_eq!(count(&empty), 0);
     let odd = CellMaps::without_kinds(GrayImage::new(3, 2), GrayImage::new(2, 3));
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn without_a_least_area_the_cells_are_the_foreground(maps in rough()) {
+    fn cells_cover_foreground_without_minimum_area(maps in rough()) {
         let labels = split(&maps, &area_rule(1)).unwrap();
         let foreground = GrayImage::from_fn(maps.core.width(), maps.core.height(), |x, y| {
             Luma([if maps.foreground.get_pixel(x, y).0[0] > RULE.foreground_level { 255 } else { 0 }])
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn the_number_of_cells_survives_flips_and_turns(maps in rough()) {
+    fn cell_count_is_invariant_under_flips_and_rotations(maps in rough()) {
         let cells = |maps: &CellMaps| split(maps, &area_rule(1)).unwrap().into_raw().into_iter().max().unwrap();
         let wanted = cells(&maps);
         for turn in [imageops::flip_horizontal, imageops::flip_vertical, imageops::rotate90, imageops::rotate180] {
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn disks_apart_are_found_where_they_are(
+    fn separate_disks_are_found_at_their_positions(
         places in prop::collection::vec((0_u32..5, 0_u32..5, 4.0_f64..9.0), 0..12)
     ) {
         let mut taken = std::collections::BTreeMap::new();

@@ -79,7 +79,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value as the table shows it, with no more decimals; `None` if it is no measure, or unknown.
+    /// The value as the table shows it, rounded to its decimals; `None` if it is not a measure, or unknown.
     pub fn rounded(&self) -> Option<f64> {
         match self {
             Self::Measure(..) | Self::Exact(_) => self.to_string().parse().ok(),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rounded_value_is_the_one_that_is_shown() {
+    fn values_are_rounded_as_displayed() {
         assert_eq!(Value::Measure(10.126, 2).rounded(), Some(10.13));
         assert_eq!((Value::Exact(0.731).rounded(), Value::Unknown.rounded()), (Some(0.731), None));
         assert_eq!(Value::Unknown.to_string(), "");

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_go_on_where_the_value_changes() {
+    fn stretches_span_value_changes() {
         let found = |row: &[u16]| stretches(row, 0).collect::<Vec<_>>();
         assert_eq!(found(&[]), []);
         assert_eq!(found(&[0; 20]), []);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_parted_where_the_value_changes() {
+    fn runs_are_split_at_value_changes() {
         assert_eq!(found(&[]), []);
         assert_eq!(found(&[0; 20]), []);
         assert_eq!(found(&[7; 20]), [(0, 20, 7)]);

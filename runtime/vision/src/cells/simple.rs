@@ -133,7 +133,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn the_labels_are_those_of_the_definition(
+    fn labels_match_reference_implementation(
         maps in rough(), foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
         white_saddle_depth in prop::option::of(0_u8..60),
     ) {

@@ -33,7 +33,7 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
 }
 
 #[test]
-fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
+fn golden_output_is_verified_and_mismatch_reported() {
     let models = fixture::models();
     Engine::load(&models.ssr, 64, 64, &Setup::default()).unwrap().verify(&models.ssr).unwrap();
     Engine::load(&models.unet, 256, 256, &Setup::default()).unwrap().verify(&models.unet).unwrap();
@@ -44,7 +44,7 @@ fn the_golden_output_is_met_and_a_wrong_hash_is_not() {
 }
 
 #[test]
-fn a_graph_runs_at_another_size_than_its_own() {
+fn graph_runs_at_other_picture_sizes() {
     let models = fixture::models();
     let mut engine = Engine::load(&models.ssr, 32, 48, &Setup::default()).unwrap();
     assert_eq!((engine.input_shape(), engine.output_shape()), ([1, 32, 48, 3], [1, 128, 192, 3]));
@@ -62,13 +62,13 @@ fn a_graph_runs_at_another_size_than_its_own() {
 }
 
 #[test]
-fn buffers_of_a_wrong_length_are_refused() {
+fn buffers_of_wrong_length_are_rejected() {
     let mut engine = load(&fixture::ssr()).unwrap();
     assert_eq!(engine.run(&[0; 7], &mut [0; 9]).unwrap_err().kind(), crate::error::ErrorKind::Internal);
 }
 
 #[test]
-fn a_graph_with_another_content_than_its_manifest_is_refused() {
+fn graph_that_differs_from_manifest_is_rejected() {
     assert!(refusal(|draft| draft.manifest.operators.push("Relu".into())).contains("operators"));
     assert!(refusal(|draft| draft.manifest.operators.clear()).contains("operators"));
     assert!(refusal(|draft| draft.manifest.opset = 18).contains("only opset 18"));
@@ -78,7 +78,7 @@ fn a_graph_with_another_content_than_its_manifest_is_refused() {
 }
 
 #[test]
-fn numbers_that_break_the_engine_never_reach_it() {
+fn invalid_attributes_and_tensors_are_rejected() {
     assert!(refusal(|draft| draft.graph.node[5].attribute[1] = int("blocksize", 0)).contains("blocksize"));
     assert!(refusal(|draft| draft.graph.node[3].attribute.push(ints("strides", &[0, 1]))).contains("strides"));
     assert!(refusal(|draft| draft.graph.node[3].attribute.push(ints("pads", &[1 << 40, 0, 0, 0]))).contains("pads"));
@@ -108,7 +108,7 @@ fn numbers_that_break_the_engine_never_reach_it() {
 }
 
 #[test]
-fn a_graph_whose_constants_would_multiply_is_refused() {
+fn exploding_constants_are_rejected() {
     // 16 KiB of weights that broadcast to 4 TiB.
     refusal(|draft| {
         for (at, name) in ["c0", "c1", "c2", "c3"].into_iter().enumerate() {
@@ -134,7 +134,7 @@ fn a_graph_whose_constants_would_multiply_is_refused() {
 }
 
 #[test]
-fn a_graph_that_does_not_fit_together_is_an_error() {
+fn inconsistent_graph_is_rejected() {
     refusal(|draft| draft.graph.node[3].input[1] = "nowhere".into());
     refusal(|draft| draft.graph.node[3].attribute[0] = ints("kernel_shape", &[3, 3]));
     refusal(|draft| draft.graph.node[5].attribute[1] = int("blocksize", 2));
@@ -143,7 +143,7 @@ fn a_graph_that_does_not_fit_together_is_an_error() {
 }
 
 #[test]
-fn what_the_gate_lets_through_can_be_wired() {
+fn graphs_accepted_by_gate_can_be_wired() {
     let model = fixture::take(&fixture::ssr());
     let onnx = model.onnx.to_vec();
     let mut let_through = 0;
@@ -163,7 +163,7 @@ fn what_the_gate_lets_through_can_be_wired() {
 }
 
 /// The output of tract with its own ONNX reader for an input with interleaved channels.
-fn by_tract(onnx: &[u8], edge: usize, pixels: &[u8]) -> Vec<u8> {
+fn tract_output(onnx: &[u8], edge: usize, pixels: &[u8]) -> Vec<u8> {
     let model = tract_onnx::onnx()
         .with_ignore_value_info(true)
         .with_ignore_output_shapes(true)
@@ -176,13 +176,13 @@ fn by_tract(onnx: &[u8], edge: usize, pixels: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_graph_is_read_as_tract_reads_it() {
+fn output_matches_tract_onnx_reader() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for (path, edge) in [("ssr", 32), ("unet", 64), ("float/ssr", 32), ("float/unet", 64)] {
         let text = std::fs::read_to_string(models.join(path).with_extension("toml")).unwrap();
         let onnx = std::fs::read(models.join(path).with_extension("onnx")).unwrap();
         let input = golden::input(5, 3 * edge * edge);
-        let wanted = by_tract(&onnx, edge, &input);
+        let wanted = tract_output(&onnx, edge, &input);
         let model = Model { manifest: Manifest::parse(&text, path).unwrap(), onnx: onnx.into() };
         for setup in [Setup::with_kernel(STOCK).unwrap(), Setup::default()] {
             let mut engine = Engine::load(&model, edge, edge, &setup).unwrap();
@@ -194,7 +194,7 @@ fn a_graph_is_read_as_tract_reads_it() {
 }
 
 #[test]
-fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
+fn bytes_that_are_not_a_graph_are_rejected() {
     let (_, onnx) = fixture::files(&fixture::ssr());
     for bytes in [vec![], vec![0xff; 40], onnx[..onnx.len() / 2].to_vec()] {
         let mut model = fixture::take(&fixture::ssr());
@@ -204,7 +204,7 @@ fn bytes_behind_a_true_hash_that_are_no_graph_are_refused() {
 }
 
 #[test]
-fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
+fn built_in_nets_are_fully_integer_with_every_kernel() {
     let models = crate::model::store::Models::embedded().unwrap();
     for kernel in Setup::kernels() {
         let setup = Setup::with_kernel(kernel).unwrap();
@@ -223,7 +223,7 @@ fn the_built_in_nets_are_integers_all_through_with_every_kernel() {
 }
 
 #[test]
-fn the_body_of_a_net_ends_with_its_last_convolution() {
+fn body_ends_with_last_convolution() {
     let models = fixture::models();
     let engine = Engine::load_body(&models.ssr, 64, 64, &Setup::default()).unwrap();
     assert_eq!(engine.output_shape(), [1, 64, 64, 48]);

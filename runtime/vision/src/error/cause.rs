@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_found_beneath_other_errors() {
+    fn full_disk_is_detected_beneath_other_errors() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(Cause::from(full()).lacks_space());
         assert!(Cause::from(image::ImageError::IoError(full())).lacks_space());

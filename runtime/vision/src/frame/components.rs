@@ -23,7 +23,6 @@ struct Run<T> {
 /// Labels the 4-connected components of a picture: pixels of equal value that share an edge. The value 0 (the default of
 /// its type) is background and gets 0; components are numbered from 1 in raster order of their first pixel. The result
 /// has the size of the picture.
-/// size of the picture.
 pub fn components<T>(picture: &ImageBuffer<Luma<T>, Vec<T>>) -> Components
 where
     T: image::Primitive + Default,
@@ -142,26 +141,26 @@ mod tests {
     }
 
     #[test]
-    fn corners_do_not_join_and_values_part() {
+    fn components_are_4_connected_and_of_one_value() {
         let found = components(&picture(4, &[1, 0, 1, 1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1]));
         assert_eq!(found.into_raw(), [1, 0, 2, 2, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 5]);
     }
 
     #[test]
-    fn arms_that_meet_late_are_one() {
+    fn arms_that_meet_in_a_later_row_are_one_component() {
         let found = components(&picture(5, &[1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1]));
         assert_eq!(found.into_raw(), [1, 0, 1, 0, 2, 1, 0, 1, 0, 2, 1, 1, 1, 0, 2]);
     }
 
     #[test]
-    fn nothing_has_no_components() {
+    fn empty_or_background_pictures_have_no_components() {
         assert!(components(&GrayImage::new(0, 3)).is_empty());
         assert!(components(&GrayImage::new(3, 2)).iter().all(|label| *label == 0));
     }
 
     proptest! {
         #[test]
-        fn runs_find_what_a_flood_finds(
+        fn runs_match_flood_fill(
             width in 1_u32..24, levels in proptest::collection::vec(0_u8..3, 24..500), sparse in any::<bool>()
         ) {
             let levels: Vec<u8> = levels.into_iter().map(|level| if sparse { level.saturating_sub(1) } else { level }).collect();

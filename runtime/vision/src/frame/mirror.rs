@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_past_the_ends_are_mirrored() {
+    fn coordinates_past_the_ends_are_mirrored() {
         let places: Vec<u32> = (-2..7).map(|place| mirrored(place, 3)).collect();
         assert_eq!(places, [1, 0, 0, 1, 2, 2, 1, 0, 0]);
         assert_eq!(mirrored(-5, 1), 0);

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_named_apart() {
+    fn stems_of_files_pages_and_numbered_frames() {
         let stem = |name: FrameName| {
             let mut stem = "x".to_owned();
             name.stem_into(&mut stem);

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn lamps_and_stains_come_out_alike() {
+    fn normalisation_cancels_lamp_and_stain() {
         let wanted = normalised(smear([230, 220, 210], [190, 150, 160]));
         assert_eq!(wanted.get_pixel(0, 0).0, [GROUND_LEVEL as u8; 3]);
         let of_cell = brightness(wanted.get_pixel(6, 7));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_dark_and_empty_frames_are_left_alone() {
+    fn flat_dark_and_empty_frames_are_unchanged() {
         for frame in [
             RgbImage::from_pixel(8, 8, Rgb([200; 3])),
             RgbImage::from_fn(8, 8, |x, _| Rgb([(x % 2) as u8; 3])),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_not_taken_for_cells() {
+    fn noise_is_not_mistaken_for_cells() {
         let frame = RgbImage::from_fn(32, 32, |x, y| Rgb([200 + ((x * 7 + y * 13) % 5) as u8; 3]));
         let levels: Vec<u8> = normalised(frame).pixels().map(|p| p.0[0]).collect();
         assert!(levels.iter().all(|level| (222..=234).contains(level)), "{levels:?}");

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_lent_given_back_and_never_more_than_there_are() {
+    fn pool_lends_and_reuses_pictures_up_to_its_size() {
         let pool = FramePool::new(8, 4, 2);
         let (one, two) = (pool.lend().unwrap(), pool.lend().unwrap());
         let places = [one.as_raw().as_ptr(), two.as_raw().as_ptr()];
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_and_a_picture_of_ones_own_go_to_no_pool() {
+    fn copies_and_unpooled_pictures_do_not_enter_the_pool() {
         let pool = FramePool::new(2, 2, 1);
         let lent = pool.lend().unwrap();
         drop(lent.clone());

@@ -2,8 +2,8 @@
 
 use image::{ImageBuffer, Pixel, Primitive};
 
-/// Makes a picture `width` x `height` with arbitrary contents. Allocates only if it is larger than ever before, and then
-/// exactly what it needs.
+/// Makes a picture `width` x `height` with arbitrary contents. Allocates only beyond the largest size so far,
+/// and then exactly what it needs.
 pub fn refit<P: Pixel>(picture: &mut ImageBuffer<P, Vec<P::Subpixel>>, width: u32, height: u32) {
     if picture.dimensions() == (width, height) {
         return;
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_grows_once_and_keeps_its_memory() {
+    fn picture_grows_once_and_keeps_its_memory() {
         let mut picture = RgbImage::new(8, 4);
         refit(&mut picture, 10, 10);
         assert_eq!((picture.dimensions(), picture.as_raw().len()), ((10, 10), 300));
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn the_channels_are_counted() {
+    fn luma_picture_has_one_element_per_pixel() {
         let mut labels = ImageBuffer::<Luma<u16>, _>::default();
         refit(&mut labels, 3, 2);
         assert_eq!(labels.into_raw(), [0; 6]);

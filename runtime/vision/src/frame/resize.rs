@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn weights_are_rounded_as_pillow_simd_rounds_them(
+        fn weights_are_rounded_as_in_pillow_simd(
             levels in proptest::collection::vec(any::<u8>(), 1..200), to in 1_u32..120
         ) {
             let picture = grey(levels.len() as u32, 1, levels.clone());
@@ -103,7 +103,7 @@ mod tests {
         }
 
         #[test]
-        fn channels_are_resized_each_for_itself(
+        fn channels_are_resized_independently(
             size in (1_u32..30, 1_u32..30), to in (1_u32..40, 1_u32..40), seed in any::<u32>()
         ) {
             let at = |x: u32, y: u32, c: u32| ((x * 37 + y * 101 + c * 59 + seed % 997).wrapping_mul(0x9e37_79b9) >> 23) as u8;
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_area_is_averaged() {
+    fn shrinking_averages_areas() {
         let picture = RgbImage::from_fn(6, 4, |x, y| image::Rgb([(10 * x) as u8, (20 * y) as u8, 7]));
         let small = shrink_area_rgb(&picture, 3, 2).unwrap();
         assert_eq!(small.get_pixel(0, 0).0, [5, 10, 7]);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_pixels_is_an_error() {
+    fn picture_without_pixels_is_an_error() {
         assert!(resize_rgb(&RgbImage::new(0, 4), 4, 4).is_err());
         assert!(shrink_area_rgb(&RgbImage::new(4, 4), 4, 0).is_err());
     }

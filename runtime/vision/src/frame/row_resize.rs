@@ -303,7 +303,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_precisions_differ_by_a_level_or_two(
+        fn precisions_differ_by_at_most_two_levels(
             from in (1_u32..150, 1_u32..150), to in (1_u32..90, 1_u32..90), seed in 0_u32..1000
         ) {
             let picture = textured(from.0, from.1, seed);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_itself_changes_nothing_and_flat_stays_flat() {
+    fn same_size_is_identity_and_flat_stays_flat() {
         let picture = textured(33, 21, 5);
         assert_eq!(resized(&picture, 33, 21), picture);
         let flat = RgbImage::from_pixel(640, 480, Rgb([255, 1, 90]));
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_factor_keeps_the_middle() {
+    fn known_factor_keeps_the_centre() {
         let side = Side::middle(101, 2.0);
         assert_eq!((side.to_px, side.start_px), (50, 0.5));
         assert_eq!(Side::middle(100, 1.0), Side::whole(100, 100));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn one_resize_serves_picture_after_picture() {
+    fn resize_is_reusable() {
         let mut resize = RowResize::new(Side::whole(50, 20), Side::whole(40, 10)).unwrap();
         let (one, two) = (textured(50, 40, 1), textured(50, 40, 2));
         let first = run(&mut resize, &one, 20, 10);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_an_error() {
+    fn empty_side_and_wrong_rows_are_errors() {
         assert_eq!(
             RowResize::new(Side::whole(0, 1), Side::whole(1, 1)).unwrap_err().kind(),
             crate::error::ErrorKind::Input

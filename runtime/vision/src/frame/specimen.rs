@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_black_around_a_round_field_is_no_specimen() {
+    fn black_around_round_field_is_not_specimen() {
         let mut specimen = Specimen::default();
         let painted = painted(&mut specimen, &disk(30.0)).unwrap().clone();
         assert!(painted.pixels().all(|pixel| *pixel == GROUND));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_all_specimen_stays_as_it_is_and_so_does_one_that_is_all_dark() {
+    fn nothing_is_excluded_from_fully_lit_or_dark_pictures() {
         let mut specimen = Specimen::default();
         assert!(!specimen.find(&RgbImage::from_pixel(9, 7, GROUND)));
         assert!(!specimen.find(&RgbImage::new(9, 7)));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_bar_is_left_out_and_a_single_black_pixel_is_not() {
+    fn drawn_bar_is_excluded_but_single_black_pixel_is_not() {
         let mut picture = RgbImage::from_pixel(64, 64, GROUND);
         picture.put_pixel(50, 50, Rgb([0; 3]));
         let mut specimen = Specimen::default();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_stacks_of_cells_are_specimen_and_a_dim_surround_is_not() {
+    fn dark_stacked_cells_are_specimen_but_dim_surround_is_not() {
         // A fifth of the ground, like three deeply stained overlapping cells; a few pixels are black.
         let stack = |x: u32, y: u32, radius: f64| {
             let far = |cx: f64, cy: f64| (f64::from(x) - cx).hypot(f64::from(y) - cy);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn one_picture_after_another_leaves_no_trace() {
+    fn earlier_pictures_do_not_affect_later_ones() {
         let mut specimen = Specimen::default();
         let alone = painted(&mut Specimen::default(), &disk(20.0)).unwrap().clone();
         assert!(specimen.find(&disk(8.0)));

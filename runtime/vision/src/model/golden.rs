@@ -49,7 +49,7 @@ mod tests {
     use super::{to_pixels, to_planes};
 
     #[test]
-    fn planes_and_pixels_are_inverse() {
+    fn planes_and_pixels_round_trip() {
         assert_eq!(to_pixels(&[1, 2, 3, 4, 5, 6], 3), [1, 3, 5, 2, 4, 6]);
         assert_eq!(to_planes(&to_pixels(&[1, 2, 3, 4, 5, 6], 3), 3), [1, 2, 3, 4, 5, 6]);
         assert!(to_pixels(&[], 3).is_empty() && to_planes(&[], 2).is_empty());

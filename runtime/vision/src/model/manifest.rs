@@ -73,7 +73,8 @@ pub struct CellRule {
     pub peak_level: u8,
     /// Two peaks are two cells only if the saddle between them is at least this far below the lower one.
     pub saddle_depth: u8,
-    /// The same within a white cell, whose lobes are no cells; `saddle_depth` without it, or without kinds.
+    /// The same within a white cell, whose lobes are not cells; defaults to `saddle_depth`, which also applies without
+    /// kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_saddle_depth: Option<u8>,
     /// Smaller cells are specks, in pixels of the 256x256 grid.
@@ -212,7 +213,7 @@ mod tests {
     use crate::engine::fixture;
 
     #[test]
-    fn numbers_that_no_training_has_are_refused() {
+    fn implausible_numbers_are_rejected() {
         let (text, _) = fixture::files(&fixture::unet());
         let manifest = Manifest::parse(&text, "unet.toml").unwrap();
         let parsed = |change: &dyn Fn(&mut Manifest)| {

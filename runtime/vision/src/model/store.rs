@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_models_is_loaded() {
+    fn folder_of_models_is_loaded() {
         let models = Models::load(folder().path()).unwrap();
         assert!(!models.are_built_in());
         assert_eq!(models.ssr.manifest.role, Role::SuperResolution);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     #[cfg(built_in_models)]
-    fn the_built_in_models_are_what_their_manifests_say_and_compute_it_with_every_kernel() {
+    fn built_in_models_match_manifests_with_every_kernel() {
         let models = Models::embedded().unwrap();
         assert!(models.are_built_in() && models.has_kinds());
         for model in [&models.ssr, &models.unet] {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_is_cut_off_changed_swapped_or_missing_is_refused() {
+    fn truncated_changed_swapped_or_missing_model_is_rejected() {
         let change = |folder: &Path, change: fn(&mut Vec<u8>)| {
             let path = folder.join("unet.onnx");
             let mut bytes = std::fs::read(&path).unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segmenter_has_two_maps_or_four() {
+    fn segmenter_has_two_or_four_maps() {
         for channels in [2, 4] {
             let model = fixture::try_take(&fixture::unet_of(channels)).unwrap();
             assert_eq!(model.manifest.output.shape, [1, channels, 256, 256]);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_promises_something_else_is_refused() {
+    fn manifest_that_differs_from_model_is_rejected() {
         let refusal = |spoil: fn(&mut Manifest)| {
             let mut draft = fixture::unet();
             spoil(&mut draft.manifest);

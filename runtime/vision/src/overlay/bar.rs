@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_round_and_near() {
+    fn nearest_length_is_round() {
         let words = |um| Length::near(um).map(Length::words);
         for (um, wanted) in [
             (9.0, "10 um"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_is_as_long_as_it_says_on_light_and_dark() {
+    fn bar_has_correct_length_on_light_and_dark_ground() {
         for (ground, width, um_per_px, wanted) in
             [([30, 20, 40], 640, 0.1, 100), ([250; 3], 2000, 0.0643, 311), ([0; 3], 4000, 0.25, 800)]
         {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_says_so_and_a_tiny_picture_has_no_bar() {
+    fn estimate_is_marked_and_tiny_picture_has_no_bar() {
         let drawn = |width, height, is_estimate| {
             let mut picture = RgbImage::from_pixel(width, height, Rgb([128; 3]));
             draw(&mut picture, Ruler { um_per_px: 0.1, is_estimate });

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_is_a_ring_where_the_cell_is_on_the_input() {
+    fn outline_is_closed_ring_at_cell_on_input() {
         // 20x15 analysed pixels of 9.2 input pixels each, from (3, 5) on.
         let placement = Placement { scale: 9.2, start_px: [3.0, 5.0] };
         let mut picture = RgbImage::from_pixel(200, 150, GROUND);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_border_of_what_was_analysed_is_no_outline() {
+    fn border_of_analysed_area_is_not_outlined() {
         let placement = Placement { scale: 8.0, start_px: [0.0; 2] };
         let mut picture = RgbImage::from_pixel(160, 120, GROUND);
         let labels = Labels::from_fn(80, 60, |x, y| Luma([u16::from(x < 30 && y < 60)]));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsupported_cell_is_hatched_and_what_is_outside_is_shaded() {
+    fn unsupported_cell_is_hatched_and_outside_is_shaded() {
         let placement = Placement { scale: 12.0, start_px: [0.0; 2] };
         let mut picture = RgbImage::from_pixel(240, 180, GROUND);
         draw(
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platelet_has_a_colour_of_its_own() {
+    fn platelets_have_their_own_colour() {
         let placement = Placement { scale: 12.0, start_px: [0.0; 2] };
         let mut picture = RgbImage::from_pixel(240, 180, GROUND);
         let looks = Looks::from([(1, Look { kind: Kind::Platelet, is_doubted: false })]);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_grow_with_the_picture_and_stay_thin_on_small_cells() {
+    fn line_width_grows_with_picture_but_is_limited_by_cell_size() {
         let wide = |width, scale| line_px(&RgbImage::new(width, 10), &Placement { scale, start_px: [0.0; 2] });
         assert_eq!([wide(100, 8.0), wide(640, 8.0), wide(4000, 8.0), wide(4000, 4.1)], [1, 1, 4, 2]);
     }

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_reported_by_a_net_of_four_maps_across_the_seams_of_tiles() {
+    fn four_map_net_reports_kinds_across_tile_seams() {
         let kinds_of = |picture: &RgbImage, threads| {
             let mut pipeline = Pipeline::load_with(&fixture::models_with_kinds(), &Setup::default(), threads).unwrap();
             assert!(pipeline.has_kinds());
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_of_kinds_take_memory_where_there_are_any_alone() {
+    fn kind_maps_take_memory_only_if_model_has_kinds() {
         let bytes = |models| Pipeline::load(models).unwrap().workers().edge_bytes();
         let (without, with) = (bytes(&fixture::models()), bytes(&fixture::models_with_kinds()));
         // Two maps of a tile, twice: as the engine outputs them, and as the worker passes them on. The engine's own
@@ -365,7 +365,7 @@ mod tests {
         assert!(!analysis.quality.verdict.is_good());
         assert_eq!(analysis.maps.bytes(), 4 * 65_536);
         assert_eq!(analysis.counts().platelets, Some(0));
-        // Nor do any remain after a change of models: the memory may come from others.
+        // None remain after a change of models, although the memory is reused.
         let given = pipeline.exchange(crate::pipeline::Analysis::default());
         let mut plain = Pipeline::load(&fixture::models()).unwrap();
         plain.exchange(given);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_net_that_repeats_pixels_stitches_to_the_repeated_picture() {
+    fn pixel_repeating_net_stitches_to_repeated_picture() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         // Nowhere dark enough to be excluded.
         let picture = RgbImage::from_fn(113, 66, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8 | 128]));
@@ -391,9 +391,9 @@ mod tests {
     }
 
     #[test]
-    fn two_threads_give_what_one_gives() {
+    fn two_threads_give_same_result_as_one() {
         let picture = RgbImage::from_fn(140, 60, |x, y| Rgb([(x * 2) as u8, (y * 3) as u8, (x ^ y) as u8]));
-        // Three tiles: the last one has no second beside it.
+        // Three tiles: the last one has no partner.
         for models in [fixture::models(), Models::embedded().unwrap()] {
             let run = |threads| {
                 Pipeline::load_with(&models, &Setup::default(), threads).unwrap().analyse_any(&picture).unwrap().clone()
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cell_comes_once_whatever_tiles_it_lies_in() {
+    fn cell_in_several_tiles_is_reported_once() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         let places: Vec<(f64, f64)> = (0..8)
             .flat_map(|i| (0..5).map(move |j| (f64::from(i) * 20.0 + 10.0, f64::from(j) * 20.0 + 10.0)))
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_at_the_edge_of_a_small_padded_picture_touches_the_border() {
+    fn edge_cell_of_padded_picture_touches_border() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         let analysis = pipeline.analyse(&smear(30, 21, &[(10.0, 10.0), (29.0, 19.0)])).unwrap();
         let borders: Vec<bool> = analysis.cells.iter().map(|cell| cell.touches_border).collect();
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn flat_pictures_and_a_single_pixel_have_an_answer_and_an_empty_one_an_error() {
+    fn flat_pictures_are_analysed_and_empty_or_huge_ones_rejected() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         for (picture, cells) in [
             (RgbImage::new(64, 64), 1),
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_not_good_has_a_verdict_and_a_look_but_no_cells() {
+    fn blurred_picture_is_super_resolved_but_not_counted() {
         let mut pipeline = Pipeline::load(&fixture::models()).unwrap();
         let sharp = smear(64, 64, &[(20.0, 20.0), (44.0, 40.0)]);
         let blurred = imageops::blur(&sharp, 3.0);
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_many_sizes_in_a_row_come_out_as_each_would_alone() {
+    fn reused_pipeline_matches_fresh_one_at_every_size() {
         let mut pipeline = Pipeline::load_with(&fixture::models(), &Setup::default(), 2).unwrap();
         assert!(pipeline.latest().is_none());
         let grid = |at: u32| (f64::from(at % 5) * 16.0 + 8.0, f64::from(at / 5) * 16.0 + 8.0);
@@ -486,8 +486,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_can_move_to_another_thread() {
-        fn moves<T: Send>() {}
-        moves::<Pipeline>();
+    fn pipeline_is_send() {
+        fn assert_send<T: Send>() {}
+        assert_send::<Pipeline>();
     }
 }

@@ -93,7 +93,7 @@ impl Tiling {
             }
             Ok(())
         })?;
-        // Those of kinds miss no tiles if they have not begun.
+        // Stitches of kind maps that were not started lack no tiles.
         [foreground, core, white, platelet].into_iter().try_for_each(|stitch| stitch.finish())
     }
 }

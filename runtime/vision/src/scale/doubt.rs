@@ -94,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_another_size_contradict_their_pitch() {
+    fn implausible_cell_sizes_contradict_pitch() {
         let of = |um: f64, count: usize| vec![cell(um, 0.95); count];
         assert!(!doubted(&of(7.5, 9)) && !doubted(&of(5.1, 9)) && !doubted(&of(10.9, 9)));
         assert!(doubted(&of(4.9, 3)) && doubted(&of(11.1, 3)) && doubted(&of(300.0, 3)));
         assert!(!doubted(&of(4.9, 2)) && !doubted(&[]));
-        // Half of the cells are no median.
+        // Half of the cells do not suffice to contradict.
         assert!(!doubted(&[of(4.9, 2), of(7.5, 2)].concat()));
         let others = [
             Cell { touches_border: true, ..cell(3.0, 0.9) },
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_plausible_sizes_contradict_their_pitch() {
+    fn fragments_of_plausible_size_contradict_pitch() {
         let pieces: Vec<Cell> = (0..5).map(|at| cell(7.0 + 0.2 * f64::from(at), 0.79)).collect();
         assert!(doubted(&pieces) && !doubted(&pieces[..4]));
         assert!(!doubted(&vec![cell(7.0, 0.81); 5]));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_those_of_sorted_diameters() {
+    fn quantiles_match_sorted_diameters() {
         let sizes = Sizes::of(&[8.0, 5.0, 7.0, 6.0].map(|um| cell(um, 0.95)), 1.0);
         let quartiles = [1, 2, 3].map(|quarters| sizes.quantile_um(quarters));
         for (found, wanted) in quartiles.into_iter().zip([5.0, 6.0, 7.0]) {

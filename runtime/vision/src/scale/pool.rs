@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn three_that_agree_settle_and_an_outlier_does_not_move_them() {
+    fn three_agreeing_estimates_settle_despite_outlier() {
         assert!(pool(&[]).scale().is_none() && !pool(&[40.0, 41.0]).is_settled());
         assert_eq!(pool(&[40.0]).scale().unwrap().agreeing, (1, 1));
         let pool = pool(&[40.0, 100.0, 42.0, 41.0]);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_analysis_fits_or_differs_or_says_nothing() {
+    fn analysis_fits_differs_or_has_too_few_cells() {
         let pooled = pool(&[40.0, 40.0, 40.0]).scale().unwrap();
         let fit = |cell_px, cells| pooled.fit(Some(Size { cell_px, spread: 0.1, cells }));
         assert_eq!([fit(44.0, 9.0), fit(36.0, 9.0)], [Fit::Fits; 2]);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_scale_bars_of_pictures_with_small_and_large_cells() {
+    fn pitch_interval_contains_known_scale_bars() {
         for cell_px in [33.9, 39.5, 42.8, 47.3] {
             let (usual, (low, high)) = estimate(cell_px).um_per_px();
             assert!(low < 0.168 && high > 0.181 && low < usual && usual < high, "{cell_px}: {low} to {high}");

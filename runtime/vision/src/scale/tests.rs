@@ -32,7 +32,7 @@ fn cells_are_measured_at_any_magnification() {
 }
 
 #[test]
-fn models_of_a_finer_pitch_see_larger_cells() {
+fn finer_pitch_models_see_larger_cells() {
     let mut models = Models::embedded().unwrap();
     models.unet.manifest.pitch.um_per_px = 1.0;
     let mut finer = Pipeline::load(&models).unwrap();
@@ -47,7 +47,7 @@ fn models_of_a_finer_pitch_see_larger_cells() {
 }
 
 #[test]
-fn a_round_field_is_measured_by_its_cells_and_not_by_its_rim() {
+fn round_field_is_measured_by_cells_not_rim() {
     let (mut picture, wanted_px) = smear(640, 480, 0.4, 4);
     for (x, y, pixel) in picture.enumerate_pixels_mut() {
         if (f64::from(x) - 320.0).hypot(f64::from(y) - 240.0) > 230.0 {
@@ -59,7 +59,7 @@ fn a_round_field_is_measured_by_its_cells_and_not_by_its_rim() {
 }
 
 #[test]
-fn what_has_no_cells_has_no_scale() {
+fn pictures_without_cells_have_no_scale() {
     let mut pipeline = pipeline();
     let noise = |x: u32, y: u32, seed: u32| {
         let mut hash = (x.wrapping_mul(0x9e37_79b9) ^ y.wrapping_mul(0x85eb_ca6b) ^ seed).wrapping_mul(0xc2b2_ae35);
@@ -88,7 +88,7 @@ fn what_has_no_cells_has_no_scale() {
 }
 
 #[test]
-fn the_analysis_at_the_scale_confirms_it() {
+fn analysis_at_measured_scale_confirms_it() {
     let mut pipeline = pipeline();
     let (picture, _) = smear(640, 480, 0.4, 5);
     let found = measure(&mut pipeline, &picture).unwrap().estimate().unwrap();
@@ -114,7 +114,7 @@ fn smears(cells_px: &[f64]) -> Vec<RgbImage> {
 }
 
 #[test]
-fn frames_settle_on_a_scale_and_move_with_the_objective() {
+fn scale_settles_and_follows_objective_change() {
     let mut pipeline = pipeline();
     let mut scaler = Scaler::new(false, Learning::FromEach { live: false });
     let sizes = [24.0, 24.0, 24.0, 24.0, 48.0, 48.0, 48.0, 48.0];
@@ -137,7 +137,7 @@ fn frames_settle_on_a_scale_and_move_with_the_objective() {
 }
 
 #[test]
-fn live_frames_without_a_scale_are_measured_ever_more_seldom() {
+fn live_cells_are_found_again_within_ten_frames() {
     let mut pipeline = pipeline();
     let mut scaler = Scaler::new(true, Learning::FromEach { live: true });
     let flat = RgbImage::from_pixel(96, 96, Rgb([220, 215, 225]));
@@ -156,7 +156,7 @@ fn live_frames_without_a_scale_are_measured_ever_more_seldom() {
 }
 
 #[test]
-fn a_frame_that_is_too_large_at_its_scale_is_refused() {
+fn frame_too_large_at_its_scale_is_rejected() {
     let mut pipeline = pipeline();
     let mut scaler = Scaler::new(false, Learning::Probed);
     scaler.limit(1000);
@@ -166,7 +166,7 @@ fn a_frame_that_is_too_large_at_its_scale_is_refused() {
 }
 
 #[test]
-fn white_cells_and_platelets_say_nothing_of_the_size_of_red_ones() {
+fn white_cells_and_platelets_do_not_affect_size() {
     use crate::{
         cells::{Cell, Kind},
         support::CellConsistency,

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_picture_is_one_tile_padded_by_its_edge() {
+    fn small_picture_is_one_edge_padded_tile() {
         let grid = Grid::over(1, 3);
         assert_eq!((grid.tiles(), grid.width, grid.height), (1, 64, 64));
         let picture = RgbImage::from_fn(1, 3, |_, y| Rgb([y as u8; 3]));
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn one_tile_is_not_copied() {
+    fn tile_sized_picture_is_not_copied() {
         let picture = RgbImage::new(64, 64);
         assert!(std::ptr::eq(Grid::over(64, 64).pad(&picture, &mut RgbImage::new(0, 0)), &picture));
     }
 
     #[test]
-    fn the_last_tile_ends_with_the_picture() {
+    fn last_tile_ends_with_picture() {
         assert_eq!(Grid::over(68, 104).xs, [0, 4]);
         assert_eq!(Grid::over(68, 104).ys, [0, 40]);
         assert_eq!(Grid::over(66, 108).ys, [0, 40, 44]);

@@ -169,7 +169,7 @@ mod tests {
     const EDGE: usize = TILE_SR_PX as usize;
 
     /// A started stitch, and a canvas that shows unwritten pixels.
-    fn begun(grid: &Grid) -> (Stitch, GrayImage) {
+    fn started(grid: &Grid) -> (Stitch, GrayImage) {
         let mut stitch = Stitch::new(1);
         stitch.begin(grid);
         (stitch, GrayImage::from_pixel(grid.width * SCALE, grid.height * SCALE, image::Luma([77])))
@@ -182,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn the_rim_of_a_tile_is_not_seen_where_a_neighbour_covers_it() {
+    fn tile_rim_is_hidden_by_neighbours() {
         let grid = Grid::over(104, 64);
         let rim = (TILE_RIM_PX * SCALE) as usize;
-        let (mut stitch, mut canvas) = begun(&grid);
+        let (mut stitch, mut canvas) = started(&grid);
         for &x in &grid.xs {
             // 255 in the left and right rims of the tile, 100 elsewhere.
             let left = (x * SCALE) as usize;
@@ -201,9 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn the_change_over_is_straight() {
+    fn overlap_blends_in_linear_ramp() {
         let grid = Grid::over(64, 104);
-        let (mut stitch, mut canvas) = begun(&grid);
+        let (mut stitch, mut canvas) = started(&grid);
         stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
         stitch.place(&vec![200; EDGE * EDGE], &mut canvas).unwrap();
         stitch.finish().unwrap();
@@ -216,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tile_and_one_too_many_are_errors() {
+    fn missing_and_extra_tiles_are_errors() {
         let grid = Grid::over(104, 64);
-        let (mut stitch, mut canvas) = begun(&grid);
+        let (mut stitch, mut canvas) = started(&grid);
         stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
         assert!(stitch.place(&[0; 5], &mut canvas).is_err() && stitch.finish().is_err());
         stitch.place(&vec![0; EDGE * EDGE], &mut canvas).unwrap();
@@ -227,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn a_canvas_of_other_pixels_or_a_larger_one_is_refused() {
-        let (mut stitch, canvas) = begun(&Grid::over(64, 64));
+    fn canvas_of_wrong_pixel_type_or_size_is_rejected() {
+        let (mut stitch, canvas) = started(&Grid::over(64, 64));
         let tile = vec![0; EDGE * EDGE];
         assert!(stitch.place(&tile, &mut GrayImage::new(257, 256)).is_err());
         assert!(stitch.place(&tile, &mut image::RgbImage::new(256, 256)).is_err());
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reciprocal_divides_exactly() {
+    fn reciprocal_divides_exactly() {
         for whole in 2..=2 * TILE_SR_PX {
             for number in (0..=255 * whole + whole / 2).step_by(7).chain([255 * whole + whole / 2]) {
                 assert_eq!((u64::from(number) * reciprocal(whole)) >> 32, u64::from(number / whole));
@@ -247,12 +247,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
-        fn tiles_cut_from_a_picture_stitch_to_the_same_picture(width in 1_u32..200, height in 1_u32..200, salt in 0_usize..1000) {
+        fn tiles_stitch_back_to_their_picture(width in 1_u32..200, height in 1_u32..200, salt in 0_usize..1000) {
             let grid = Grid::over(width, height);
             let at = |x: usize, y: usize| ((x * 31 + y * 57 + x * y + salt) % 251) as u8;
-            let (mut stitch, mut canvas) = begun(&grid);
+            let (mut stitch, mut canvas) = started(&grid);
             // Without padding, and with memory that another picture used.
-            let (mut cut_stitch, _) = begun(&Grid::over(height, width));
+            let (mut cut_stitch, _) = started(&Grid::over(height, width));
             cut_stitch.begin(&grid);
             let mut cut = GrayImage::new(width * SCALE, height * SCALE);
             for &y in &grid.ys {

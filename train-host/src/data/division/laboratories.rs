@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_divided_by_their_names_and_a_laboratory_can_be_left_out() {
+    fn pictures_are_split_by_name_and_laboratory_can_be_left_out() {
         let root = laboratories(30);
         assert!(Laboratories::are_in(root.path()));
         let whole = divided(root.path(), None).unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn at_half_the_pitch_a_frame_shows_half_as_much_of_every_field() {
+    fn frame_shows_half_as_much_at_half_the_pitch() {
         let (root, masks) = (laboratories(30), tempfile::tempdir().unwrap());
         bloodseg_smear::write_set(masks.path(), 1, 2, 256).unwrap();
         let edges = |red_cell_lr_px: f64| {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_or_incomplete_laboratories_are_rejected() {
         let root = laboratories(1);
         assert!(divided(root.path(), Some("c")).unwrap_err().to_string().contains("no such laboratory"));
         assert!(divided(root.path(), None).unwrap_err().to_string().contains("at least 10"));

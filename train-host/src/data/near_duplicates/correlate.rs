@@ -13,7 +13,6 @@ const LEAST_OVERLAP: f64 = 0.5;
 /// Minimum share of each picture's content in the overlap: corners of empty glass carry no information.
 const LEAST_CONTENT: f64 = 0.25;
 /// Edge of the transformed grid. With at least half of the larger picture in the overlap, no shift wraps around.
-/// around.
 const GRID_PX: usize = (LONGEST_PX + LONGEST_PX / 2) as usize;
 /// Orientations of a rectangle.
 const TURNS: u8 = 8;

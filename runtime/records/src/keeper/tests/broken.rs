@@ -1,4 +1,4 @@
-//! Records that cannot be written, or not be read any more, at the start and in the middle of a run.
+//! Records that cannot be written or read, at the start and during a run.
 
 use std::fs;
 
@@ -11,9 +11,9 @@ fn try_open(folder: &Path) -> crate::error::Result<Keeper> {
 
 #[cfg(unix)]
 #[test]
-fn a_start_goes_on_without_records_that_cannot_be_opened_and_keeps_frames_when_they_can() {
+fn starts_without_records_and_keeps_frames_once_they_open() {
     let folder = tempfile::tempdir().unwrap();
-    // What they are on is not there: no mistake of the folder, and it may come.
+    // The target of the link is missing: not an error that a person must fix, because it may appear later.
     let away = folder.path().join("away");
     std::os::unix::fs::symlink(away.join(store::FILE), folder.path().join(store::FILE)).unwrap();
     let (mut keeper, clock) = open(folder.path(), PLENTY);
@@ -27,7 +27,7 @@ fn a_start_goes_on_without_records_that_cannot_be_opened_and_keeps_frames_when_t
 }
 
 #[test]
-fn a_start_continues_beside_a_long_write() {
+fn start_survives_concurrent_write_lock() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), PLENTY));
     let other = Connection::open(folder.path().join(store::FILE)).unwrap();
@@ -40,7 +40,7 @@ fn a_start_continues_beside_a_long_write() {
 }
 
 #[test]
-fn what_a_person_has_to_mend_ends_a_start() {
+fn start_fails_on_errors_a_person_must_fix() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -51,7 +51,7 @@ fn what_a_person_has_to_mend_ends_a_start() {
     }
 }
 
-/// Everything but the header is something else, as after a block of the card was lost.
+/// Overwrites everything after the first page, as if the card had lost its blocks.
 fn damage(folder: &Path) {
     let path = folder.join(store::FILE);
     let mut bytes = fs::read(&path).unwrap();
@@ -59,7 +59,7 @@ fn damage(folder: &Path) {
     fs::write(&path, bytes).unwrap();
 }
 
-/// Records with 100 frames, of which nothing is in the log.
+/// Records with 100 frames and an empty log.
 fn records_of_100(folder: &Path) {
     let (mut keeper, _) = open(folder, PLENTY);
     for number in 1..=100 {
@@ -76,7 +76,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn records_that_are_damaged_at_the_start_go_aside_whole_and_new_ones_are_begun() {
+fn damaged_records_at_start_are_moved_aside_and_replaced() {
     let first_block: fn(&Path) = |folder| {
         let path = folder.join(store::FILE);
         let mut bytes = fs::read(&path).unwrap();
@@ -104,7 +104,7 @@ fn records_that_are_damaged_at_the_start_go_aside_whole_and_new_ones_are_begun()
 }
 
 #[test]
-fn records_that_are_damaged_in_a_run_go_aside_and_no_frame_is_lost_by_it() {
+fn damage_during_run_moves_records_aside_and_loses_no_frame() {
     let folder = tempfile::tempdir().unwrap();
     records_of_100(folder.path());
     let (mut keeper, _) = open(folder.path(), PLENTY);
@@ -121,7 +121,7 @@ fn records_that_are_damaged_in_a_run_go_aside_and_no_frame_is_lost_by_it() {
 }
 
 #[test]
-fn a_disk_that_damages_everything_is_not_filled_with_it() {
+fn number_of_damaged_databases_is_limited() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..MAX_DAMAGED_DATABASES {
         records_of_100(folder.path());
@@ -137,7 +137,7 @@ fn a_disk_that_damages_everything_is_not_filled_with_it() {
     }
     assert_eq!(keeper.end("stopped", 0).lost, 5);
     assert_eq!(names(folder.path()), before);
-    // One was looked at and removed.
+    // A person removes one of them.
     fs::remove_file(folder.path().join("records.damaged-2.sqlite")).unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     assert_eq!(keeper.keep(&record(6, 3)), Kept::Durable);

@@ -8,16 +8,16 @@ fn on_record(folder: &Path) -> u64 {
 }
 
 #[test]
-fn frames_that_never_came_are_reported_when_one_does_and_stand_in_the_run() {
+fn losses_before_keeper_are_reported_and_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), PLENTY);
     assert_eq!(keeper.keep(&record(1, 3)), Kept::Durable);
     assert!(events(folder.path()).is_empty());
-    // There was no room for seven of them in the queue.
+    // Seven frames found no room in the queue.
     keeper.lost_by_run(7);
     assert_eq!(keeper.keep(&record(9, 3)), Kept::Durable);
     assert_eq!(on_record(folder.path()), 7);
-    // A few more are not reported at once, only that their number has doubled, and at the end.
+    // Further losses are only reported when their number has doubled, and at the end.
     for lost in 8..=13 {
         keeper.lost_by_run(lost);
         assert_eq!(keeper.keep(&record(2 * lost, 3)), Kept::Durable);
@@ -35,7 +35,7 @@ fn frames_that_never_came_are_reported_when_one_does_and_stand_in_the_run() {
 }
 
 #[test]
-fn the_next_keeper_reports_each_loss_once() {
+fn next_keeper_reports_each_loss_once() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(VirtualClock::at(noon()));
     let run = run(None);
@@ -49,7 +49,7 @@ fn the_next_keeper_reports_each_loss_once() {
     for number in 3..=5 {
         assert_eq!(first.keep(&record(number, 2000)), Kept::NotKept);
     }
-    // As when its thread died.
+    // As if its thread died.
     drop(first);
     let mut second = open();
     second.lost_by_run(4);

@@ -1,4 +1,4 @@
-//! What goes when there is too much, and what does not.
+//! What is deleted when there is too much, and what is not.
 
 use super::*;
 use crate::store::limits::{MAX_EMPTY_RUNS, RETENTION_STEP_RUNS};
@@ -10,7 +10,7 @@ fn runs(folder: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn a_program_that_ends_as_soon_as_it_starts_leaves_a_few_runs() {
+fn crash_loop_leaves_bounded_number_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (mut first, _) = open(folder.path(), PLENTY);
     first.keep(&record(1, 1));
@@ -21,14 +21,14 @@ fn a_program_that_ends_as_soon_as_it_starts_leaves_a_few_runs() {
         assert_eq!(keeper.run_id(), Some(number));
         keeper.event("died", "on purpose");
     }
-    // The one with a frame, the latest without, and the one that goes on.
+    // The run with a frame, the latest ones without, and the current one.
     let wanted: Vec<i64> = [1].into_iter().chain(starts - MAX_EMPTY_RUNS + 1..=starts).collect();
     assert_eq!(runs(folder.path()), wanted);
     assert_eq!(events(folder.path()).len() as i64, MAX_EMPTY_RUNS, "with their events");
 }
 
 #[test]
-fn runs_of_years_go_a_few_at_a_time_and_quickly() {
+fn empty_runs_are_deleted_in_bounded_steps() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), PLENTY));
     let before = 20_000;
@@ -48,7 +48,7 @@ fn runs_of_years_go_a_few_at_a_time_and_quickly() {
         let left = runs(folder.path());
         assert_eq!((left[0], left.len() as i64), (start * step + 1, before + start * (1 - step)));
     }
-    // Those that frames were deleted of go in steps too.
+    // Runs whose frames were deleted are also deleted in steps.
     let (mut keeper, clock) = open(folder.path(), Retention { most_age_ms: Some(1000), ..PLENTY });
     let left = runs(folder.path()).len();
     keeper.keep(&record(1, 1));
@@ -59,7 +59,7 @@ fn runs_of_years_go_a_few_at_a_time_and_quickly() {
 }
 
 #[test]
-fn a_reader_that_stands_still_costs_no_frame() {
+fn log_growth_from_stalled_reader_deletes_no_frame() {
     let folder = tempfile::tempdir().unwrap();
     let (mut keeper, _) = open(folder.path(), Retention { most_bytes: 8 * MIB, ..PLENTY });
     assert_eq!(keeper.keep(&record(1, 600)), Kept::Durable);
@@ -67,14 +67,14 @@ fn a_reader_that_stands_still_costs_no_frame() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM frames").unwrap();
     let used = |keeper: &Keeper| Bytes::of(keeper.connection.as_ref().unwrap(), &keeper.log).unwrap().used;
     let mut number = 1;
-    // Half of what is allowed, and a little more.
+    // A little more than half of the limit.
     while used(&keeper) < 5 * MIB && keeper.counters().deleted == 0 {
         number += 1;
         assert_eq!(keeper.keep(&record(number, 600)), Kept::Durable);
     }
     assert!(std::fs::metadata(&keeper.log).unwrap().len() > 4 * MIB, "the reader holds it up");
     assert_eq!(keeper.counters().deleted, 0, "of {number} frames");
-    // The ordinary length of the log counts, as it always did: the oldest go before the records reach their size.
+    // The ordinary length of the log counts: the oldest frames are deleted before the records reach their limit.
     for number in number + 1..=number + 200 {
         assert_eq!(keeper.keep(&record(number, 600)), Kept::Durable);
     }

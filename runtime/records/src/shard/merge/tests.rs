@@ -48,7 +48,7 @@ fn refused(named: &[&Path], out: &Path, words: &[&str]) {
 }
 
 #[test]
-fn tables_follow_each_other_under_one_header() {
+fn tables_are_concatenated_under_one_header() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     let [first, second] = division(root);
@@ -61,7 +61,7 @@ fn tables_follow_each_other_under_one_header() {
 }
 
 #[test]
-fn missing_and_double_shards_are_named() {
+fn missing_and_duplicate_shards_are_named() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     let [first, second] = division(root);
@@ -88,7 +88,7 @@ fn many_missing_shards_are_counted() {
 }
 
 #[test]
-fn shards_of_two_runs_are_refused_and_the_difference_is_named() {
+fn shards_of_different_runs_are_rejected_with_difference() {
     for (spoil, words) in [
         ((|mark| mark.common.version = "9".into()) as fn(&mut Mark), ["version", "0.1.0"]),
         (|mark| mark.common.inputs.sha256 = "other".into(), ["list of pictures", "4 pictures"]),
@@ -105,7 +105,7 @@ fn shards_of_two_runs_are_refused_and_the_difference_is_named() {
 }
 
 #[test]
-fn a_table_that_is_cut_off_changed_or_missing_is_refused() {
+fn truncated_changed_or_missing_table_is_rejected() {
     for name in [table::TABLE, frames::TABLE] {
         let root = tempfile::tempdir().unwrap();
         let [first, second] = division(root.path());
@@ -122,7 +122,7 @@ fn a_table_that_is_cut_off_changed_or_missing_is_refused() {
 }
 
 #[test]
-fn the_whole_never_falls_on_a_shard() {
+fn output_in_shard_folder_is_rejected() {
     let root = tempfile::tempdir().unwrap();
     let [first, _] = division(root.path());
     let before = fs::read(first.join(table::TABLE)).unwrap();
@@ -132,7 +132,7 @@ fn the_whole_never_falls_on_a_shard() {
 }
 
 #[test]
-fn without_a_usable_picture_there_is_no_table() {
+fn no_tables_without_usable_pictures() {
     let root = tempfile::tempdir().unwrap();
     division(root.path()).iter().for_each(|folder| change(folder, |mark| mark.refused = 2));
     assert_eq!(merge(&[root.path()], root.path()).unwrap(), Total { shards: 2, pictures: 4, refused: 4 });

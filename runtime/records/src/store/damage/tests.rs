@@ -1,4 +1,4 @@
-//! A byte of the records is changed, anywhere: what is then read is what was written, or is said to be damaged.
+//! After any byte of the records is changed, what is read is what was written, or is reported as damaged.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -31,7 +31,7 @@ fn keeper(folder: &Path) -> Result<Keeper> {
     Keeper::open(folder, &run(Some(2.0)), &PLENTY, clock)
 }
 
-/// Records of a few runs; whether the log is in the database.
+/// Records of a few runs; if `ended`, the log is merged into the database.
 fn records(folder: &Path, ended: bool) -> PathBuf {
     for of_run in 1..=RUNS {
         let mut keeper = keeper(folder).unwrap();
@@ -53,7 +53,7 @@ fn records(folder: &Path, ended: bool) -> PathBuf {
     folder.join(FILE)
 }
 
-/// All that is read, a line a row; of a run whose row is damaged nothing else may differ than what it says.
+/// All rows that are read, one line each; frames without the data of their run, whose row may be damaged.
 fn read(records: &Records) -> Result<BTreeSet<String>> {
     let mut lines = BTreeSet::new();
     records.whole_frames::<Error>(&Filter::default(), |frame, cells| {
@@ -72,7 +72,7 @@ fn read(records: &Records) -> Result<BTreeSet<String>> {
     Ok(lines)
 }
 
-/// Bytes that lie anywhere, the same in every test run.
+/// Random numbers, the same in every test run.
 fn random() -> impl FnMut() -> u64 {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     move || {
@@ -83,34 +83,34 @@ fn random() -> impl FnMut() -> u64 {
     }
 }
 
-/// What came of one damage.
+/// The outcome of one damage.
 #[derive(Debug, PartialEq, Eq)]
-enum Came {
-    Nothing,
-    Said,
+enum Outcome {
+    Intact,
+    Reported,
     Refused,
     Silent(String),
 }
 
-fn outcome(folder: &Path, written: &BTreeSet<String>) -> Came {
-    let Ok(records) = Records::open_checked(&folder.join(FILE)) else { return Came::Refused };
-    let Ok(lines) = read(&records) else { return Came::Refused };
+fn outcome(folder: &Path, written: &BTreeSet<String>) -> Outcome {
+    let Ok(records) = Records::open_checked(&folder.join(FILE)) else { return Outcome::Refused };
+    let Ok(lines) = read(&records) else { return Outcome::Refused };
     let damage = records.damage();
     let others: Vec<_> = lines.difference(written).collect();
-    // What a run says may come without one of its events, or as it was before the log.
+    // A run may be read without one of its events, or as it was before the log.
     let of_runs = damage.events > 0 || damage.log.is_some();
     if let Some(other) = others.iter().find(|line| line.starts_with("FrameRow") || !of_runs) {
-        return Came::Silent(format!("another: {other} ({damage})"));
+        return Outcome::Silent(format!("another: {other} ({damage})"));
     }
     match (lines.len() == written.len() && others.is_empty(), damage.is_any()) {
-        (true, false) => Came::Nothing,
-        (_, true) => Came::Said,
-        (false, false) => Came::Silent(format!("{} of {} rows", lines.len(), written.len())),
+        (true, false) => Outcome::Intact,
+        (_, true) => Outcome::Reported,
+        (false, false) => Outcome::Silent(format!("{} of {} rows", lines.len(), written.len())),
     }
 }
 
 #[test]
-fn no_byte_of_the_database_changes_a_value_without_a_word() {
+fn changed_database_byte_never_alters_value_silently() {
     let folder = tempfile::tempdir().unwrap();
     let path = records(folder.path(), true);
     let whole = fs::read(&path).unwrap();
@@ -126,17 +126,17 @@ fn no_byte_of_the_database_changes_a_value_without_a_word() {
         let copy = tempfile::tempdir().unwrap();
         fs::write(copy.path().join(FILE), bytes).unwrap();
         match outcome(copy.path(), &written) {
-            Came::Nothing => counts[0] += 1,
-            Came::Said => counts[1] += 1,
-            Came::Refused => counts[2] += 1,
-            Came::Silent(what) => panic!("damage {damage}, byte {at}: {what}"),
+            Outcome::Intact => counts[0] += 1,
+            Outcome::Reported => counts[1] += 1,
+            Outcome::Refused => counts[2] += 1,
+            Outcome::Silent(what) => panic!("damage {damage}, byte {at}: {what}"),
         }
     }
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
 #[test]
-fn no_byte_of_the_log_loses_a_frame_without_a_word() {
+fn changed_log_byte_never_loses_frame_silently() {
     let folder = tempfile::tempdir().unwrap();
     let path = records(folder.path(), false);
     let (database, log) = (fs::read(&path).unwrap(), fs::read(crate::store::log_of(&path)).unwrap());
@@ -159,8 +159,8 @@ fn no_byte_of_the_log_loses_a_frame_without_a_word() {
         let copy = tempfile::tempdir().unwrap();
         beside(copy.path(), &bytes);
         match outcome(copy.path(), &written) {
-            Came::Silent(what) => panic!("damage {damage}, byte {at} of {}: {what}", bytes.len()),
-            Came::Said => said += 1,
+            Outcome::Silent(what) => panic!("damage {damage}, byte {at} of {}: {what}", bytes.len()),
+            Outcome::Reported => said += 1,
             _ => {}
         }
     }
@@ -168,7 +168,7 @@ fn no_byte_of_the_log_loses_a_frame_without_a_word() {
 }
 
 #[test]
-fn no_damage_keeps_a_run_from_keeping_frames() {
+fn damage_does_not_prevent_keeping_frames() {
     let folder = tempfile::tempdir().unwrap();
     let path = records(folder.path(), true);
     let whole = fs::read(&path).unwrap();
@@ -185,7 +185,7 @@ fn no_damage_keeps_a_run_from_keeping_frames() {
         }
         keeper.end("stopped", 0);
         drop(keeper);
-        // Those before the damage was met lie in the database that was put aside.
+        // Frames kept before the damage was detected are in the database that was moved aside.
         let aside = copy.path().join("records.damaged-1.sqlite");
         let mut kept = if aside.exists() { numbers(&aside).unwrap_or_default() } else { vec![] };
         kept.extend(numbers(copy.path()).unwrap_or_else(|error| panic!("byte {at}: {error}")));

@@ -1,4 +1,4 @@
-//! Three days of rendered fields through the real pipeline, with a fault that grows: it is noticed before the counts suffer.
+//! Three days of rendered fields through the real pipeline, then growing faults: they are noticed before counts suffer.
 //!
 //! `cargo test --release -p bloodseg --lib virtual_days -- --ignored --nocapture`, about twenty minutes.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
@@ -15,7 +15,7 @@ use bloodseg_vision::{
 
 use super::{super::measured::Measuring, DriftWatch, FILE};
 
-/// At one field in 10 s.
+/// One field every 10 s.
 const FIELDS_AN_HOUR: u32 = 360;
 const HOURS: u32 = 72;
 /// Twelve hours to learn, and one to settle.
@@ -48,7 +48,7 @@ fn magnify(spec: &mut SmearSpec, hours: f64) {
     spec.scale *= 1.01_f64.powf(hours);
 }
 
-/// A microscope over slides that differ in nothing but their cells.
+/// A microscope over slides that differ only in their cells.
 struct Microscope {
     pipeline: Pipeline,
     scaler: Scaler,
@@ -73,7 +73,7 @@ impl Microscope {
         }
     }
 
-    /// Cells counted and shown in one field; none if it was not counted.
+    /// Cells counted and shown in one field; `None` if it was not counted.
     fn field(&mut self, spec: &SmearSpec) -> Option<(f64, f64)> {
         self.fields += 1;
         let smear = render(spec, self.fields.into());
@@ -111,7 +111,7 @@ fn steady() -> SmearSpec {
 
 #[test]
 #[ignore = "about twenty minutes in release; scripts/test --long runs it"]
-fn a_fault_is_noticed_before_the_count_error_grows_by_two_points_and_nothing_else_is() {
+fn faults_are_noticed_early_and_without_false_alarms() {
     let folder = tempfile::tempdir().unwrap();
     let mut microscope = Microscope::in_folder(folder.path(), 0);
     let mut usual = 0.0;

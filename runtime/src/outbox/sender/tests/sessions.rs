@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
-    // It arrives before the disconnect, and after it.
+fn frames_in_flight_at_run_end_are_not_resent_by_next_run() {
+    // The completions arrive before the disconnect, and after it.
     for late in [MAX_MQTT_LEAVE * 9 / 10, MAX_MQTT_LEAVE + MQTT_LOOK / 4] {
         let mut bench = Bench::new();
         bench.record(200);
@@ -22,7 +22,7 @@ fn what_is_under_way_when_a_run_ends_is_not_sent_again_by_the_next() {
 }
 
 /// Another folder and run of the same box.
-fn beside(bench: &Bench) -> Bench {
+fn other_folder(bench: &Bench) -> Bench {
     Bench { broker: Arc::clone(&bench.broker), ..Bench::new() }
 }
 
@@ -32,7 +32,7 @@ fn held(bench: &Bench) -> usize {
 }
 
 /// Runs until it is time to kill the process.
-fn killed_when(bench: &Bench, is_time: impl Fn() -> bool) {
+fn run_until_killed(bench: &Bench, is_time: impl Fn() -> bool) {
     let mut sender = bench.sender();
     for _ in 0..1000 {
         if is_time() {
@@ -54,12 +54,12 @@ fn got_of(bench: &Bench) -> Vec<u64> {
 }
 
 #[test]
-fn what_a_killed_run_of_another_folder_left_does_not_take_the_place_of_frames() {
+fn messages_left_by_killed_run_of_another_folder_replace_no_frames() {
     let mut first = Bench::new();
     first.record(20);
-    killed_when(&first, || held(&first) >= 5);
+    run_until_killed(&first, || held(&first) >= 5);
     let left = held(&first);
-    let mut other = beside(&first);
+    let mut other = other_folder(&first);
     other.record(20);
     other.pass(&mut other.sender(), MINUTE);
     assert_eq!((got_of(&other), held(&other)), (up_to(20), 0));
@@ -73,28 +73,28 @@ fn what_a_killed_run_of_another_folder_left_does_not_take_the_place_of_frames() 
 }
 
 #[test]
-fn a_run_that_ended_well_knows_nothing_of_what_came_after_it() {
+fn cleanly_ended_run_resumes_after_killed_run_of_another_folder() {
     let mut first = Bench::new();
     first.record(20);
     assert_eq!(first.sender().end().unsent, 0);
-    let mut other = beside(&first);
+    let mut other = other_folder(&first);
     other.record(20);
-    killed_when(&other, || held(&other) >= 5);
+    run_until_killed(&other, || held(&other) >= 5);
     first.record(20);
     first.pass(&mut first.sender(), MINUTE);
     assert_eq!(got_of(&first), up_to(40));
 }
 
 #[test]
-fn a_run_that_is_killed_before_the_numbers_are_free_is_not_gone_on_with() {
+fn interrupted_sweep_is_repeated_by_next_run() {
     let mut first = Bench::new();
     first.record(20);
-    killed_when(&first, || held(&first) >= 9);
-    let mut other = beside(&first);
+    run_until_killed(&first, || held(&first) >= 9);
+    let mut other = other_folder(&first);
     other.record(20);
-    killed_when(&other, || held(&other) < 5);
+    run_until_killed(&other, || held(&other) < 5);
     assert!(held(&other) > 0 && got_of(&other).is_empty());
-    // Nor if the broker was unreachable all the time.
+    // The same if the broker was unreachable all the time.
     other.broker().is_up = false;
     assert_eq!(other.sender().end().unsent, 20);
     other.broker().is_up = true;
@@ -103,10 +103,10 @@ fn a_run_that_is_killed_before_the_numbers_are_free_is_not_gone_on_with() {
 }
 
 #[test]
-fn what_retention_took_of_the_frames_under_way_takes_no_others_place() {
+fn deleted_frames_in_flight_replace_no_other_frames() {
     let mut bench = Bench::new();
     bench.record(20);
-    killed_when(&bench, || held(&bench) >= 15);
+    run_until_killed(&bench, || held(&bench) >= 15);
     bench.records.execute_batch("DELETE FROM cells WHERE frame <= 10; DELETE FROM frames WHERE id <= 10").unwrap();
     bench.record(20);
     bench.pass(&mut bench.sender(), MINUTE);
@@ -117,7 +117,7 @@ fn what_retention_took_of_the_frames_under_way_takes_no_others_place() {
 }
 
 #[test]
-fn the_line_may_be_cut_while_numbers_are_freed() {
+fn connection_drop_during_sweep_loses_no_frame() {
     for cut_after in 0..80 {
         let mut bench = Bench::new();
         bench.record(20);

@@ -7,14 +7,14 @@ fn state_of(bench: &Bench) -> Value {
 }
 
 #[test]
-fn the_last_state_is_reported_even_where_an_earlier_one_is_still_under_way() {
+fn final_state_is_sent_while_earlier_one_is_in_flight() {
     let mut bench = Bench::new();
     bench.record(3);
     let mut sender = bench.sender();
     bench.pass(&mut sender, MINUTE);
     // The state follows a frame.
     bench.record(1);
-    let under_way = |sender: &Sender| sender.notes.is_under_way(&sender.topics.state);
+    let under_way = |sender: &Sender| sender.notes.is_in_flight(&sender.topics.state);
     for _ in 0..1000 {
         if under_way(&sender) {
             break;
@@ -30,7 +30,7 @@ fn the_last_state_is_reported_even_where_an_earlier_one_is_still_under_way() {
 }
 
 #[test]
-fn the_state_is_reported_while_the_records_cannot_be_read() {
+fn state_is_published_while_records_are_unreadable() {
     let mut bench = Bench::new();
     bench.record(3);
     // Left behind by an earlier run.
@@ -47,7 +47,7 @@ fn the_state_is_reported_while_the_records_cannot_be_read() {
 }
 
 #[test]
-fn the_state_is_reported_while_frames_of_records_that_broke_are_under_way() {
+fn state_is_published_while_frames_of_broken_records_are_in_flight() {
     let mut bench = Bench::new();
     bench.record(3);
     bench.broker().completes_after = MAX_MQTT_ACK_WAIT / 2;
@@ -55,7 +55,7 @@ fn the_state_is_reported_while_frames_of_records_that_broke_are_under_way() {
     bench.pass(&mut sender, MAX_MQTT_ACK_WAIT / 4);
     bench.record(1);
     bench.pass(&mut sender, 2 * MQTT_LOOK);
-    // Just now: it is too early to report that the reader finds them broken.
+    // Published just now: the next state, with the broken records, has to wait.
     assert_eq!(state_of(&bench)["unsent"], 4);
     bench.records.execute_batch("ALTER TABLE frames RENAME TO away").unwrap();
     bench.pass(&mut sender, MIN_MQTT_STATE + 2 * MQTT_LOOK);

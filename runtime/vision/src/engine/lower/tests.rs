@@ -39,7 +39,7 @@ impl Graph {
         self.wire(ElementWiseOp(Box::new(op), None), &[real])
     }
 
-    /// A 3x3 convolution with a scale an output channel.
+    /// A 3x3 convolution with one scale per output channel.
     fn conv(&mut self, real: OutletId, channels: [usize; 2], group: usize) -> OutletId {
         let [from, to] = channels;
         let drawn = golden::input(7, to * from / group * 9);
@@ -92,7 +92,7 @@ fn agree(graph: &Graph, output: OutletId, shape: [usize; 4]) -> Vec<String> {
 }
 
 #[test]
-fn what_lies_between_convolutions_becomes_integers() {
+fn quantized_graph_is_lowered_completely() {
     let shape = [1, 20, 8, 12];
     let (mut graph, source) = Graph::new(shape);
     let real = graph.real(source, 0.0078125, 128);
@@ -122,7 +122,7 @@ fn what_lies_between_convolutions_becomes_integers() {
 }
 
 #[test]
-fn what_is_not_recognised_stays_in_stock_tract_between_integer_nets() {
+fn unrecognised_node_stays_in_stock_tract() {
     let shape = [1, 16, 6, 6];
     let (mut graph, source) = Graph::new(shape);
     let real = graph.real(source, 0.0078125, 128);
@@ -140,7 +140,7 @@ fn what_is_not_recognised_stays_in_stock_tract_between_integer_nets() {
 }
 
 #[test]
-fn a_float_graph_is_left_alone() {
+fn float_graph_is_not_lowered() {
     let shape = [1, 4, 6, 6];
     let (mut graph, source) = Graph::new(shape);
     let real = graph.wire(cast(f32::datum_type()), &[source]);

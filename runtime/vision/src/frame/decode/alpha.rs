@@ -94,7 +94,7 @@ mod tests {
     const BYTES: Alpha = Alpha { opaque: 255, is_multiplied: false };
 
     #[test]
-    fn what_is_transparent_is_black_whatever_lies_below() {
+    fn transparent_pixels_become_black_whatever_their_colour() {
         let colours = [[255_u8, 255, 255, 127], [0, 0, 0, 0], [9, 200, 3, 1], [9, 200, 3, 255], [100, 0, 200, 128]];
         let picture = ImageBuffer::from_fn(5, 1, |x, _| Rgba(colours[x as usize]));
         let flat = flatten(picture.into(), BYTES).unwrap().into_rgb8();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_that_are_multiplied_already_are_not_multiplied_again() {
+    fn premultiplied_colours_are_not_multiplied_again() {
         let picture = ImageBuffer::from_pixel(1, 1, Rgba([50_u8, 0, 100, 128]));
         let multiplied = Alpha { is_multiplied: true, ..BYTES };
         let flat = flatten(picture.into(), multiplied).unwrap().into_rgb8();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_and_sixteen_bit_are_as_the_others() {
+    fn grey_and_16_bit_pictures_are_flattened() {
         let deep = ImageBuffer::from_fn(2, 1, |x, _| LumaA([40_000_u16, if x == 0 { 32_767 } else { 65_535 }]));
         let flat = flatten(deep.into(), Alpha { opaque: 65_535, is_multiplied: false }).unwrap().into_luma16();
         assert_eq!(flat.into_raw(), [0, 40_000]);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_nobody_sees_is_refused() {
+    fn fully_transparent_picture_is_rejected() {
         let picture = ImageBuffer::from_pixel(4, 4, Rgba([200_u8, 100, 90, 0]));
         let error = flatten(picture.into(), BYTES).unwrap_err().to_string();
         assert!(error.contains("fully transparent") && error.contains("alpha channel"), "{error}");

@@ -87,7 +87,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn formats_are_reported_by_their_content() {
+    fn unsupported_formats_are_detected_by_content() {
         let at_128 = [&[0; 128][..], b"DICM"].concat();
         let all: [(&[u8], &str); 14] = [
             (b"GIF89a\x01\0", "GIF"),

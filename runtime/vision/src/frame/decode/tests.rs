@@ -36,7 +36,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_with_its_reason() {
+fn non_pictures_are_rejected_with_reason() {
     let folder = Folder::new();
     assert!(refusal(&folder.0.path().join("none.png")).contains("no such file"));
     assert!(refusal(folder.0.path()).contains("a folder"));
@@ -48,7 +48,7 @@ fn what_is_no_picture_is_refused_with_its_reason() {
 }
 
 #[test]
-fn every_cut_of_a_png_is_refused_and_none_panics() {
+fn every_truncation_of_png_is_rejected() {
     let folder = Folder::new();
     let picture = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8 * 9, y as u8 * 11, (x * y) as u8]));
     let bytes = std::fs::read(folder.picture("whole.png", &picture.into())).unwrap();
@@ -60,7 +60,7 @@ fn every_cut_of_a_png_is_refused_and_none_panics() {
 }
 
 #[test]
-fn a_huge_header_is_refused_before_its_pixels_are_read() {
+fn huge_picture_is_rejected_before_decoding() {
     let folder = Folder::new();
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     bytes.extend(20_000_u32.to_be_bytes());
@@ -82,7 +82,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn pixels_over_the_given_limit_are_refused() {
+fn pictures_over_pixel_limit_are_rejected() {
     let folder = Folder::new();
     let path = folder.picture("a.png", &RgbImage::new(40, 30).into());
     assert!(refusal(&path).contains("40x30"));
@@ -90,14 +90,14 @@ fn pixels_over_the_given_limit_are_refused() {
 }
 
 #[test]
-fn one_pixel_is_a_picture() {
+fn single_pixel_picture_is_read() {
     let folder = Folder::new();
     let path = folder.picture("one.png", &RgbImage::from_pixel(1, 1, Rgb([1, 2, 3])).into());
     assert_eq!(read_picture(&path, 1).unwrap().get_pixel(0, 0), &Rgb([1, 2, 3]));
 }
 
 #[test]
-fn depths_channels_and_formats_come_out_as_rgb8() {
+fn depths_channels_and_formats_decode_to_rgb8() {
     let folder = Folder::new();
     let grey16 = ImageBuffer::from_pixel(3, 2, Luma([0x80_80_u16]));
     let rgb16 = ImageBuffer::from_pixel(3, 2, Rgb([0xffff_u16, 0, 0x10_10]));
@@ -117,14 +117,14 @@ fn depths_channels_and_formats_come_out_as_rgb8() {
 }
 
 #[test]
-fn a_mask_with_three_channels_is_one() {
+fn rgb_mask_is_read_as_one_channel() {
     let folder = Folder::new();
     let mask = RgbImage::from_fn(4, 1, |x, _| if x < 2 { Rgb([255; 3]) } else { Rgb([0; 3]) });
     assert_eq!(read_mask(&folder.picture("m.png", &mask.into())).unwrap().into_raw(), [255, 255, 0, 0]);
 }
 
 #[test]
-fn a_name_is_a_pictures_by_its_ending_in_any_case() {
+fn picture_extensions_are_case_insensitive() {
     assert!(looks_like_picture(Path::new("a/b.PNG")) && looks_like_picture(Path::new("x.Tiff")));
     assert!(!looks_like_picture(Path::new("cells.csv")) && !looks_like_picture(Path::new("png")));
 }
@@ -138,7 +138,7 @@ fn page(name: &str, page: usize, bits: Option<u32>) -> Result<Decoded> {
 }
 
 #[test]
-fn pages_are_read_each_and_thumbnails_are_none() {
+fn tiff_pages_are_read_and_thumbnails_skipped() {
     assert_eq!([pages(&case("cases/five-pages.tif")), pages(&case("cases/thumb-first.tif"))], [5, 1]);
     let all: Vec<RgbImage> = (0..5).map(|at| page("cases/five-pages.tif", at, None).unwrap().picture).collect();
     assert!(all.iter().all(|picture| picture.dimensions() == (64, 64)));
@@ -150,7 +150,7 @@ fn pages_are_read_each_and_thumbnails_are_none() {
 }
 
 #[test]
-fn samples_of_fewer_bits_than_they_are_stored_in_are_refused_or_stretched() {
+fn low_bit_depth_samples_are_rejected_unless_bits_are_given() {
     for (name, bits) in [("cases/u12in16.tif", 12), ("cases/u14in16.tif", 14)] {
         let message = page(name, 0, None).unwrap_err().to_string();
         assert!(message.contains(&format!("--bits {bits}")) && message.contains(name), "{message}");
@@ -161,7 +161,7 @@ fn samples_of_fewer_bits_than_they_are_stored_in_are_refused_or_stretched() {
 }
 
 #[test]
-fn a_picture_is_turned_and_so_is_its_header() {
+fn exif_orientation_is_applied_to_picture_and_header() {
     let lying = image::open(case("cases/exif6.jpg")).unwrap();
     let upright = read_picture(&case("cases/exif6.jpg"), 100_000).unwrap();
     assert_eq!(upright.dimensions(), (lying.height(), lying.width()));
@@ -170,7 +170,7 @@ fn a_picture_is_turned_and_so_is_its_header() {
 }
 
 #[test]
-fn a_jpeg_that_is_not_whole_is_refused_and_one_without_its_end_is_read() {
+fn truncated_jpeg_is_rejected_but_missing_end_marker_is_not() {
     let folder = Folder::new();
     let whole = std::fs::read(case("jpeg/baseline-420.jpg")).unwrap();
     let read = |bytes: &[u8]| read_picture(&folder.file("a.jpg", bytes), 100_000);

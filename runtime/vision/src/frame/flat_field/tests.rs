@@ -35,7 +35,7 @@ fn corrected(field: &mut FlatField, picture: &RgbImage) -> RgbImage {
 }
 
 #[test]
-fn a_lamp_is_taken_out_up_to_its_noise() {
+fn correction_flattens_lamp_down_to_noise() {
     for (width, height) in [(320, 240), (101, 67)] {
         let mut field = measured(width, height);
         assert!(field.most_gain() > 1.3, "{}", field.most_gain());
@@ -52,7 +52,7 @@ fn a_lamp_is_taken_out_up_to_its_noise() {
 }
 
 #[test]
-fn a_file_is_read_as_it_was_written_and_damage_is_reported() {
+fn file_round_trips_and_damage_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flat");
     let field = measured(100, 70);
@@ -88,7 +88,7 @@ fn a_file_is_read_as_it_was_written_and_damage_is_reported() {
 }
 
 #[test]
-fn what_is_not_an_empty_even_field_is_refused_with_its_reason() {
+fn unsuitable_fields_are_rejected_with_reason() {
     let refusal = |picture: &RgbImage| {
         let mut meter = FlatFieldMeter::new(picture.width(), picture.height());
         meter.add(picture).and_then(|()| meter.finish().map(|_| ())).unwrap_err().to_string()
@@ -102,7 +102,7 @@ fn what_is_not_an_empty_even_field_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_lamp_that_flickers_and_a_frame_of_another_size_are_refused() {
+fn flickering_lamp_and_mismatched_frame_are_rejected() {
     let mut meter = FlatFieldMeter::new(64, 64);
     meter.add(&RgbImage::from_pixel(64, 64, Rgb([200; 3]))).unwrap();
     assert!(meter.add(&RgbImage::from_pixel(64, 64, Rgb([170; 3]))).unwrap_err().to_string().contains("steady"));
@@ -112,7 +112,7 @@ fn a_lamp_that_flickers_and_a_frame_of_another_size_are_refused() {
 }
 
 #[test]
-fn beyond_the_frame_nothing_is_changed() {
+fn pixels_beyond_the_frame_are_unchanged() {
     let mut field = measured(32, 32);
     let mut pixels = [100; 9];
     field.correct(32, 0, &mut pixels);

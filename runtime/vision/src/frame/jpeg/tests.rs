@@ -53,7 +53,7 @@ fn data_at(bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn what_is_whole_passes() {
+fn complete_jpegs_pass() {
     for (name, bytes) in all() {
         assert_eq!(Walk::through(&bytes), Ok(Walk { has_end: true }), "{name}");
         let size = image::load_from_memory(&bytes).unwrap();
@@ -62,7 +62,7 @@ fn what_is_whole_passes() {
 }
 
 #[test]
-fn every_cut_is_found() {
+fn truncation_is_detected() {
     for (name, bytes) in all() {
         // Everything but the end marker must be there; the last data byte can be padding only.
         let whole = bytes.len() - 3;
@@ -75,7 +75,7 @@ fn every_cut_is_found() {
 }
 
 #[test]
-fn a_cut_with_an_end_marker_after_it_is_found() {
+fn truncated_baseline_with_end_marker_is_detected() {
     for (name, bytes) in all() {
         for share in [10, 50, 90] {
             let first = data_at(&bytes);
@@ -89,7 +89,7 @@ fn a_cut_with_an_end_marker_after_it_is_found() {
 }
 
 #[test]
-fn a_missing_end_marker_alone_is_reported_and_passes() {
+fn missing_end_marker_is_reported_but_passes() {
     for (name, bytes) in all() {
         for left_out in [1, 2] {
             let found = Walk::through(&bytes[..bytes.len() - left_out]);
@@ -99,7 +99,7 @@ fn a_missing_end_marker_alone_is_reported_and_passes() {
 }
 
 #[test]
-fn what_follows_the_end_marker_is_not_looked_at() {
+fn data_after_end_marker_is_ignored() {
     for (name, bytes) in all() {
         for after in [&[0; 5000][..], b"\xff\xd8\xff\xe0 another picture, cut off", &[0xff]] {
             assert_eq!(Walk::through(&[&bytes, after].concat()), Ok(Walk { has_end: true }), "{name}");
@@ -108,7 +108,7 @@ fn what_follows_the_end_marker_is_not_looked_at() {
 }
 
 #[test]
-fn a_hole_is_found() {
+fn zeroed_or_removed_data_is_detected() {
     for (name, bytes) in all() {
         let first = data_at(&bytes);
         let data = bytes.len() - first;
@@ -129,7 +129,7 @@ fn a_hole_is_found() {
 }
 
 #[test]
-fn a_restart_interval_that_is_missing_is_found() {
+fn missing_restart_interval_is_detected() {
     let bytes = fixture("jpeg/restart.jpg");
     let first = data_at(&bytes);
     let marks: Vec<usize> =
@@ -143,7 +143,7 @@ fn a_restart_interval_that_is_missing_is_found() {
 }
 
 #[test]
-fn kinds_that_are_not_read_are_named() {
+fn unsupported_kinds_are_named() {
     let frame = |marker: u8, depth: u8, height: u8| {
         [&[0xff, 0xd8, 0xff, marker, 0, 11, depth, 0, height, 0, 8, 1, 1, 0x11, 0][..], &[0xff, 0xd9]].concat()
     };
@@ -160,7 +160,7 @@ fn kinds_that_are_not_read_are_named() {
 }
 
 #[test]
-fn no_bytes_make_it_panic() {
+fn corrupted_jpegs_do_not_panic() {
     for (_, bytes) in all().into_iter().filter(|(_, bytes)| bytes.len() < 20_000) {
         let mut seed = 1_u32;
         for _ in 0..300 {

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filters_are_those_of_single_pixels_to_the_last_bit() {
+    fn filters_match_pixelwise_definition_bit_for_bit() {
         let kernel = [0.4, 0.2, 0.07, 0.03];
         for plane in rough() {
             let (mut between, mut smooth) = Default::default();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn half_variances_are_those_of_pair_after_pair_to_the_last_bit() {
+    fn half_variances_match_pairwise_sums_bit_for_bit() {
         for plane in rough() {
             let of = |lag_px: usize| {
                 let rows =
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_and_windows_do_what_they_say_at_the_border_too() {
+    fn smoothing_and_windows_handle_the_border() {
         let dot = plane(5, 4, |x, y| if (x, y) == (0.0, 1.0) { 9.0 } else { 0.0 });
         let mut smooth = Plane::default();
         dot.smooth_to(&[1.0 / 3.0; 2], &mut Plane::default(), &mut smooth);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_raises_the_differences_at_every_distance_alike() {
+    fn half_variances_of_ramp_and_flat_plane() {
         let steps = plane(40, 40, |x, _| x);
         assert_eq!(steps.half_variances::<2>(), [0.25, 1.0]);
         assert_eq!(plane(3, 2, |_, _| 0.0).half_variances::<13>(), [0.0, 0.0]);

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_those_of_sorted_levels() {
+    fn ranks_match_sorted_levels() {
         let mut ranks = Ranks::default();
         assert_eq!(ranks.nth(&[], 3), 0.0);
         for (count, spread) in [(1, 9.0), (2, 1.0), (700, 300.0), (701, 0.2), (4096, 1000.0)] {

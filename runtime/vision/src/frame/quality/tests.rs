@@ -27,16 +27,16 @@ fn glass(width: u32, height: u32, level: f64, vignette: f64) -> RgbImage {
 }
 
 #[track_caller]
-fn is(picture: &RgbImage, wanted: Verdict) {
+fn assert_verdict(picture: &RgbImage, wanted: Verdict) {
     let quality = judge(picture);
     assert_eq!(quality.verdict, wanted, "{quality:?}");
 }
 
 #[test]
-fn smears_are_good_also_when_mildly_disturbed() {
+fn mildly_disturbed_smears_are_good() {
     for seed in 1..6 {
         let frame = frame(64, seed);
-        is(&frame, Verdict::Good);
+        assert_verdict(&frame, Verdict::Good);
         for (disturbance, strength) in [
             (Disturbance::Blur, 0.6),
             (Disturbance::Noise, 5.0),
@@ -53,19 +53,19 @@ fn smears_are_good_also_when_mildly_disturbed() {
 }
 
 #[test]
-fn defocus_is_reported_at_any_stain_and_with_noise() {
+fn defocus_is_detected_despite_pale_stain_and_noise() {
     for seed in 1..6 {
         let frame = frame(64, seed);
         for (stain, noise) in [(1.0, 1.0), (0.5, 1.0), (1.0, 5.0)] {
             let pale = disturbed(&frame, Disturbance::PaleStain, stain, seed).unwrap();
             let blurred = disturbed(&pale, Disturbance::Blur, 2.0, seed).unwrap();
-            is(&disturbed(&blurred, Disturbance::Noise, noise, seed).unwrap(), Verdict::OutOfFocus);
+            assert_verdict(&disturbed(&blurred, Disturbance::Noise, noise, seed).unwrap(), Verdict::OutOfFocus);
         }
     }
 }
 
 #[test]
-fn sharpness_falls_with_blur_and_hardly_with_stain_light_or_noise() {
+fn sharpness_follows_blur_but_not_stain_light_or_noise() {
     let frame = frame(64, 2);
     let sharpness =
         |disturbance, strength| judge(&disturbed(&frame, disturbance, strength, 1).unwrap()).sharpness.unwrap();
@@ -81,52 +81,52 @@ fn sharpness_falls_with_blur_and_hardly_with_stain_light_or_noise() {
 }
 
 #[test]
-fn glass_without_cells_is_empty_whatever_its_size_corners_and_noise() {
+fn glass_without_cells_is_empty() {
     for (width, height) in [(64, 64), (640, 480), (30, 200)] {
         for vignette in [0.0, 0.3] {
-            is(&glass(width, height, 225.0, vignette), Verdict::Empty);
+            assert_verdict(&glass(width, height, 225.0, vignette), Verdict::Empty);
         }
     }
-    is(&RgbImage::from_pixel(64, 64, Rgb([200, 210, 220])), Verdict::Empty);
-    is(&RgbImage::from_pixel(1, 1, Rgb([200, 210, 220])), Verdict::Empty);
-    is(&RgbImage::new(0, 0), Verdict::Empty);
+    assert_verdict(&RgbImage::from_pixel(64, 64, Rgb([200, 210, 220])), Verdict::Empty);
+    assert_verdict(&RgbImage::from_pixel(1, 1, Rgb([200, 210, 220])), Verdict::Empty);
+    assert_verdict(&RgbImage::new(0, 0), Verdict::Empty);
 }
 
 #[test]
-fn light_that_swallows_the_cells_is_over_exposure_and_a_white_background_is_none() {
+fn clipped_cells_are_over_exposed_but_clipped_background_is_not() {
     let frame = frame(64, 1);
     let white_ground = disturbed(&frame, Disturbance::OverExposure, 1.15, 0).unwrap();
     let quality = judge(&white_ground);
     assert!(quality.clipped_share > OVER_EXPOSED_SHARE, "{quality:?}");
-    is(&white_ground, Verdict::Good);
-    is(&disturbed(&frame, Disturbance::OverExposure, 4.0, 0).unwrap(), Verdict::OverExposed);
-    is(&RgbImage::from_pixel(64, 64, Rgb([255; 3])), Verdict::OverExposed);
+    assert_verdict(&white_ground, Verdict::Good);
+    assert_verdict(&disturbed(&frame, Disturbance::OverExposure, 4.0, 0).unwrap(), Verdict::OverExposed);
+    assert_verdict(&RgbImage::from_pixel(64, 64, Rgb([255; 3])), Verdict::OverExposed);
 }
 
 #[test]
-fn hardly_any_light_is_under_exposure() {
-    is(&RgbImage::new(64, 64), Verdict::UnderExposed);
-    is(&disturbed(&frame(64, 1), Disturbance::UnderExposure, 0.12, 0).unwrap(), Verdict::UnderExposed);
+fn dark_frames_are_under_exposed() {
+    assert_verdict(&RgbImage::new(64, 64), Verdict::UnderExposed);
+    assert_verdict(&disturbed(&frame(64, 1), Disturbance::UnderExposure, 0.12, 0).unwrap(), Verdict::UnderExposed);
 }
 
 #[test]
-fn larger_frames_are_judged_alike() {
+fn verdict_is_independent_of_frame_size() {
     for side_px in [96, 200] {
         let frame = frame(side_px, 4);
-        is(&frame, Verdict::Good);
-        is(&imageops::blur(&frame, 2.5), Verdict::OutOfFocus);
+        assert_verdict(&frame, Verdict::Good);
+        assert_verdict(&imageops::blur(&frame, 2.5), Verdict::OutOfFocus);
     }
 }
 
 #[test]
-fn crowded_fields_and_a_single_cell_are_good() {
+fn crowded_fields_and_single_cells_are_good() {
     let mut spec = SmearSpec::field(512, 512);
     spec.red_cells_per_mpx = 150.0;
     spec.heaping = 0.7;
     let smear = bloodseg_smear::render(&spec, 3);
     let covered = smear.mask.pixels().filter(|level| level.0[0] > 0).count();
     assert!(covered * 10 > 512 * 512 * 6, "not crowded: {covered}");
-    is(&resize_rgb(&smear.picture, 64, 64).unwrap(), Verdict::Good);
+    assert_verdict(&resize_rgb(&smear.picture, 64, 64).unwrap(), Verdict::Good);
 
     let ground = glass(64, 64, 225.0, 0.1);
     let mut single = ground.clone();
@@ -135,19 +135,19 @@ fn crowded_fields_and_a_single_cell_are_good() {
             *pixel = Rgb([150, 110, 190]);
         }
     }
-    is(&single, Verdict::Good);
-    is(&imageops::blur(&single, 2.5), Verdict::OutOfFocus);
+    assert_verdict(&single, Verdict::Good);
+    assert_verdict(&imageops::blur(&single, 2.5), Verdict::OutOfFocus);
 }
 
 #[test]
-fn frames_too_small_for_a_measure_pass() {
+fn frames_too_small_for_sharpness_pass() {
     let small = RgbImage::from_fn(40, 6, |x, _| if x % 10 < 5 { Rgb([120; 3]) } else { Rgb([230; 3]) });
     let quality = judge(&small);
     assert_eq!((quality.verdict, quality.sharpness), (Verdict::Good, None));
 }
 
 #[test]
-fn names_are_stable_and_the_same_in_json() {
+fn verdict_names_are_stable_and_match_json() {
     let names = Verdict::ALL.map(Verdict::name);
     assert_eq!(
         names,
@@ -159,7 +159,7 @@ fn names_are_stable_and_the_same_in_json() {
 }
 
 #[test]
-fn a_reason_names_the_figure_and_its_limit() {
+fn reason_names_figure_and_limit() {
     let blurred = judge(&imageops::blur(&frame(64, 1), 2.5));
     let sharpness = format!("(sharpness {:.3}, expected at least 0.31)", blurred.sharpness.unwrap());
     assert_eq!(blurred.reason(), format!("out of focus {sharpness}"));

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_goes_and_the_rest_stays() {
+    fn trend_is_removed_and_rest_is_kept() {
         // Several in sequence with the same memory.
         let (mut trend, mut rest) = (Trend::default(), Plane::default());
         let bowl = plane(30, 20, |x, y| 200.0 - 0.1 * x * x + 0.3 * y + 0.02 * x * y);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_degree_is_a_part_of_a_higher_one_to_the_last_bit() {
+    fn lower_degree_of_fit_equals_separate_fit_bit_for_bit() {
         for (width, height) in [(64, 64), (37, 21), (3, 9), (2, 2)] {
             let rough = plane(width, height, |x, y| (x * 12.9 + y * 78.2).sin() * 91.7);
             let (mut four, mut two, mut of_four, mut of_two) = <(Trend, Trend, Plane, Plane)>::default();

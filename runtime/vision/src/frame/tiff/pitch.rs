@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resolution_a_centimetre_or_inch_is_a_pitch_and_a_default_is_none() {
+    fn resolution_gives_pitch_unless_it_is_a_default() {
         assert_eq!(found(20_000.0, 3, ""), Some(0.5));
         assert_eq!(found(25_400.0, 2, "made by hand"), Some(1.0));
         for default in [72.0, 96.0, 150.0, 300.0, 72.009] {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn imagej_names_its_unit() {
+    fn imagej_pitch_uses_its_unit() {
         assert_eq!(found(4.0, 1, "ImageJ=1.53t\nunit=micron\nimages=1"), Some(0.25));
         assert_eq!(found(4.0, 1, "ImageJ=1.53t\nunit=\\u00B5m\n"), Some(0.25));
         assert_eq!(found(4.0, 1, "ImageJ=1.53t\nunit=um\n"), Some(0.25));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn ome_names_the_size_and_its_unit() {
+    fn ome_pitch_uses_physical_size_and_unit() {
         let ome = |attributes: &str| found(300.0, 2, &format!("<?xml?><OME><Pixels {attributes}/></OME>"));
         assert_eq!(ome("PhysicalSizeX=\"0.325\" PhysicalSizeY=\"0.325\""), Some(0.325));
         assert_eq!(ome("ID=\"a\" PhysicalSizeX=\"325\" PhysicalSizeXUnit=\"nm\""), Some(0.325));

@@ -114,7 +114,7 @@ mod tests {
     use super::rgb;
 
     #[test]
-    fn the_colours_of_a_jpeg_are_those_of_its_definition() {
+    fn jpeg_colours_match_bt_601() {
         let wanted = [
             ([0, 128, 128], [0; 3]),
             ([255, 128, 128], [255; 3]),

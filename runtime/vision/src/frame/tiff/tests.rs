@@ -26,7 +26,7 @@ fn read(bytes: &[u8]) -> Pages {
 }
 
 #[test]
-fn reduced_copies_and_masks_are_no_pages() {
+fn reduced_copies_and_masks_are_not_pages() {
     let (whole, small, mask, old) = ([(258, 3, 1, 8)], [(254, 4, 1, 1)], [(254, 4, 1, 4)], [(255, 3, 1, 2)]);
     let found = read(&tiff(&[&small, &whole, &mask, &old, &whole]));
     assert_eq!(found.pages.iter().map(|page| page.bits()).collect::<Vec<_>>(), [8, 8]);
@@ -34,7 +34,7 @@ fn reduced_copies_and_masks_are_no_pages() {
 }
 
 #[test]
-fn a_list_without_an_end_is_broken_off() {
+fn looping_or_dangling_page_list_is_reported() {
     let page = [(258, 3, 1, 8)];
     let mut bytes = tiff(&[&page, &page]);
     let end = bytes.len() - 4;
@@ -49,7 +49,7 @@ fn a_list_without_an_end_is_broken_off() {
 }
 
 #[test]
-fn kinds_that_are_not_read_are_named() {
+fn unsupported_kinds_are_named() {
     let named = |entries: &[(u16, u16, u32, u32)]| {
         read(&tiff(&[entries])).pages[0].unread().map_or_else(String::new, |(found, _)| found)
     };
@@ -62,7 +62,7 @@ fn kinds_that_are_not_read_are_named() {
 }
 
 #[test]
-fn another_page_is_the_first_however_it_is_read() {
+fn chosen_page_is_presented_as_first() {
     let bytes = tiff(&[&[(258, 3, 1, 8)], &[(258, 3, 1, 16)]]);
     let second = read(&bytes).pages[1].at;
     let mut shown = FirstPage::of(Cursor::new(&bytes), second).unwrap();
@@ -77,7 +77,7 @@ fn another_page_is_the_first_however_it_is_read() {
 }
 
 #[test]
-fn no_bytes_make_it_panic() {
+fn corrupted_tiff_does_not_panic() {
     let bytes = tiff(&[&[(270, 2, 4_000_000_000, 8), (282, 5, 1, 8), (258, 3, u32::MAX, 8)]]);
     assert_eq!(read(&bytes).pages.len(), 1);
     for at in 4..bytes.len() {

@@ -63,7 +63,7 @@ mod tests {
     use super::is_power_of_two;
 
     #[test]
-    fn powers_of_two_are_reported_from_all_else() {
+    fn only_powers_of_two_in_range_are_accepted() {
         for exponent in -32..=32 {
             assert!(is_power_of_two(2_f32.powi(exponent)), "{exponent}");
         }

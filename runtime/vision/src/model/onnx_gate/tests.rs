@@ -26,7 +26,7 @@ fn refusal(spoil: impl Fn(&mut Draft)) -> String {
 }
 
 #[test]
-fn the_shipped_models_and_their_float_twins_are_let_through() {
+fn shipped_models_and_float_twins_are_accepted() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for (path, macs) in
         [("ssr", 179_699_712), ("unet", 316_276_736), ("float/ssr", 179_699_712), ("float/unet", 316_276_736)]
@@ -43,7 +43,7 @@ fn the_shipped_models_and_their_float_twins_are_let_through() {
 }
 
 #[test]
-fn what_is_seen_of_the_fixture_is_what_was_built() {
+fn fixture_is_described_as_built() {
     let seen = check(&onnx(&fixture::ssr())).unwrap();
     let (input, output) = gate::shapes(crate::model::manifest::Role::SuperResolution);
     assert_eq!((seen.input.1, seen.output.1, seen.opset), (input, output, 17));
@@ -54,7 +54,7 @@ fn what_is_seen_of_the_fixture_is_what_was_built() {
 }
 
 #[test]
-fn numbers_that_break_an_engine_are_refused() {
+fn invalid_attributes_are_rejected() {
     for blocksize in [0, -1, 3, 2, 1 << 40] {
         refusal(|draft| draft.graph.node[5].attribute[1] = int("blocksize", blocksize));
     }
@@ -81,7 +81,7 @@ fn numbers_that_break_an_engine_are_refused() {
 }
 
 #[test]
-fn weights_and_scales_that_are_no_good_are_refused() {
+fn invalid_weights_and_scales_are_rejected() {
     for scale in [0.0, -0.0, -1.0, 3.0, 0.1, f32::NAN, f32::INFINITY, 1e-45, 2_f32.powi(40)] {
         let bytes = scale.to_le_bytes();
         refusal(|draft| draft.graph.initializer[0].raw_data = bytes.into());
@@ -103,7 +103,7 @@ fn weights_and_scales_that_are_no_good_are_refused() {
 }
 
 #[test]
-fn a_graph_that_does_not_fit_together_is_refused() {
+fn inconsistent_graph_is_rejected() {
     assert!(refusal(|draft| draft.graph.node[3].input[1] = "nowhere".into()).contains("no earlier node"));
     assert!(refusal(|draft| draft.graph.node.swap(0, 3)).contains("no earlier node"));
     assert!(refusal(|draft| draft.graph.node[1].output[0] = "x".into()).contains("twice"));
@@ -121,7 +121,7 @@ fn a_graph_that_does_not_fit_together_is_refused() {
 }
 
 #[test]
-fn a_graph_that_its_manifest_does_not_know_is_refused() {
+fn graph_that_differs_from_manifest_is_rejected() {
     assert!(refusal(|draft| draft.manifest.operators.push("Relu".into())).contains("operators"));
     assert!(refusal(|draft| draft.manifest.opset = 18).contains("opset 17"));
     assert!(refusal(|draft| draft.manifest.input.name = "other".into()).contains("as its manifest says"));
@@ -129,7 +129,7 @@ fn a_graph_that_its_manifest_does_not_know_is_refused() {
 }
 
 #[test]
-fn two_graphs_in_one_file_are_refused() {
+fn rejects_two_graphs_in_one_file() {
     // A protobuf reader merges them; this one detects that there is more than one.
     let file = onnx(&fixture::ssr());
     let twice = [file.clone(), file.clone()].concat();
@@ -138,7 +138,7 @@ fn two_graphs_in_one_file_are_refused() {
 }
 
 #[test]
-fn a_file_cut_off_anywhere_is_refused() {
+fn file_truncated_anywhere_is_rejected() {
     let file = onnx(&fixture::unet());
     for length in 0..file.len() {
         check(&file[..length]).unwrap_err();
@@ -150,12 +150,12 @@ fn a_file_cut_off_anywhere_is_refused() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = check(&bytes);
     }
 
     #[test]
-    fn no_change_of_a_sound_file_makes_it_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn corrupted_file_does_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         let mut file = onnx(&fixture::ssr());
         for (at, byte) in changes {
             let at = at.index(file.len());

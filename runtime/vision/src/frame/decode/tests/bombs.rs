@@ -47,7 +47,7 @@ fn with_profile(profile_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_colour_profile_is_unpacked_up_to_the_limit_of_a_header() {
+fn colour_profile_is_decompressed_up_to_header_limit() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.png");
     std::fs::write(&file, with_profile(1 << 20)).unwrap();

@@ -33,7 +33,7 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn tiffs_of_other_layouts_come_out_as_they_are() {
+fn tiff_layouts_decode_to_same_pixels() {
     // 3x2 pixels, channel c of pixel p is 40 p + 10 c.
     let level = |pixel: usize, channel: usize| (40 * pixel + 10 * channel) as u8;
     let wanted: Vec<u8> = (0..6).flat_map(|pixel| (0..3).map(move |channel| level(pixel, channel))).collect();
@@ -58,7 +58,7 @@ fn tiffs_of_other_layouts_come_out_as_they_are() {
 }
 
 #[test]
-fn bytes_have_the_metadata_of_their_file() {
+fn bytes_and_file_have_same_metadata() {
     let description: Vec<u32> =
         "<OME><Pixels PhysicalSizeX=\"0.25\" PhysicalSizeY=\"0.25\"/></OME>\0".bytes().map(u32::from).collect();
     let bytes =
@@ -71,7 +71,7 @@ fn bytes_have_the_metadata_of_their_file() {
 }
 
 #[test]
-fn a_channel_that_is_no_alpha_is_left_out_and_does_not_spoil_the_others() {
+fn non_alpha_extra_channel_is_dropped_or_rejected() {
     let pixels: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200, 0]).collect();
     let wanted: Vec<u8> = (0..6_u8).flat_map(|pixel| [pixel * 9, 100, 200]).collect();
     let extra = [&tags(8, 2, 4, 1)[..], &[(338, 3, vec![0])]].concat();
@@ -86,7 +86,7 @@ fn a_channel_that_is_no_alpha_is_left_out_and_does_not_spoil_the_others() {
 }
 
 #[test]
-fn a_jpeg_in_a_tiff_is_read_and_one_that_is_not_whole_is_refused() {
+fn jpeg_in_tiff_is_read_and_truncated_one_rejected() {
     let jpeg = Jpeg::flat((16, 16), &[150, 100, 180]);
     let tables: Vec<u32> =
         [&[0xff, 0xd8], &jpeg.tables[..], &[0xff, 0xd9]].concat().into_iter().map(u32::from).collect();
@@ -114,7 +114,7 @@ fn a_jpeg_in_a_tiff_is_read_and_one_that_is_not_whole_is_refused() {
 }
 
 #[test]
-fn compressions_depths_and_makers_have_their_names() {
+fn unsupported_tiff_kinds_are_rejected_by_name() {
     let page = |tags: &[(u16, u16, Vec<u32>)]| refused(&made((2, 2), tags, Cut::Strips(2), &[vec![0; 64]]));
     for (compression, name) in [
         (6, "old-style JPEG"),
@@ -156,7 +156,7 @@ fn compressions_depths_and_makers_have_their_names() {
 }
 
 #[test]
-fn jpegs_of_all_kinds_are_read_or_named() {
+fn jpeg_kinds_are_read_or_rejected_by_name() {
     let of = |levels: &[u8], marker: &[u8]| Jpeg::flat((16, 8), levels).file(marker);
     let colour = |bytes: &[u8]| read_bytes(bytes).unwrap().get_pixel(12, 3).0;
     assert_eq!(colour(&of(&[77], &[])), [77; 3]);
@@ -180,7 +180,7 @@ fn jpegs_of_all_kinds_are_read_or_named() {
 }
 
 #[test]
-fn other_formats_are_named_with_what_to_convert_to() {
+fn unsupported_formats_are_named_with_conversion_target() {
     let folder = Folder::new();
     for (start, words) in [
         (&b"GIF89a\x01\0\x01\0\0\0\0;"[..], ["a GIF picture", "PNG"]),
@@ -194,7 +194,7 @@ fn other_formats_are_named_with_what_to_convert_to() {
 }
 
 #[test]
-fn no_damage_to_a_tiff_of_jpegs_makes_it_panic() {
+fn damaged_tiff_of_jpegs_does_not_panic() {
     let jpeg = Jpeg::flat((16, 16), &[150, 100, 180]);
     let tags = [&tags(8, 6, 3, 7)[..], &[(530, 3, vec![1, 1])]].concat();
     let whole = made((16, 16), &tags, Cut::Strips(16), &[jpeg.file(&[])]);

@@ -20,7 +20,7 @@ fn is_clear(x: u32) -> bool {
 }
 
 /// One picture in every format with transparency.
-fn everywhere(folder: &Folder, below: fn(u32, u32) -> u8) -> Vec<PathBuf> {
+fn in_every_format(folder: &Folder, below: fn(u32, u32) -> u8) -> Vec<PathBuf> {
     let rgba = ImageBuffer::from_fn(12, 8, |x, y| {
         let level = below(x, y);
         if is_clear(x) { Rgba([level, level / 2, level, 127]) } else { Rgba([180, 90, 200, 255]) }
@@ -48,10 +48,10 @@ fn everywhere(folder: &Folder, below: fn(u32, u32) -> u8) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_transparent_is_black_in_every_format() {
+fn transparent_pixels_are_black_in_every_format() {
     for below in BELOW {
         let folder = Folder::new();
-        for path in everywhere(&folder, below) {
+        for path in in_every_format(&folder, below) {
             let picture = read_picture(&path, 1000).unwrap();
             let is_grey = path.file_name().unwrap().to_string_lossy().starts_with('g');
             let seen = if is_grey { Rgb([180; 3]) } else { Rgb([180, 90, 200]) };
@@ -63,7 +63,7 @@ fn what_is_transparent_is_black_in_every_format() {
 }
 
 #[test]
-fn a_picture_that_is_all_transparent_is_refused() {
+fn fully_transparent_picture_is_rejected() {
     let folder = Folder::new();
     let clear = |level| DynamicImage::from(ImageBuffer::from_pixel(9, 9, Rgba([level, level, level, 0_u8])));
     for (name, level) in [("white.png", 255), ("black.png", 0), ("clear.tif", 77)] {
@@ -73,7 +73,7 @@ fn a_picture_that_is_all_transparent_is_refused() {
 }
 
 #[test]
-fn colours_below_transparent_pixels_say_nothing_of_the_depth() {
+fn colours_of_transparent_pixels_do_not_affect_depth() {
     let folder = Folder::new();
     let twelve = |alpha: [u16; 2]| {
         DynamicImage::from(ImageBuffer::from_fn(12, 8, |x, _| {
@@ -92,7 +92,7 @@ fn colours_below_transparent_pixels_say_nothing_of_the_depth() {
 }
 
 #[test]
-fn colours_that_are_multiplied_with_their_alpha_are_taken_as_such() {
+fn premultiplied_alpha_of_tiff_is_respected() {
     let folder = Folder::new();
     let half = [50, 0, 100, 128];
     let page = |extra: u32| {
