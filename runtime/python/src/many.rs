@@ -17,7 +17,7 @@ use bloodseg_vision::{
     error::Error,
 };
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::{exceptions::PyOverflowError, prelude::*};
+use pyo3::{exceptions::PyOverflowError, prelude::*, types::PyBool};
 
 use crate::{
     errors::{Failure, guarded},
@@ -69,11 +69,31 @@ pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResul
 /// [`Error::Picture`] for any other integer, even if no Rust type holds it; a `TypeError` for anything else.
 pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64) -> PyResult<u64> {
     let fault = || Error::picture(given, format!("a whole number of {least} to {most}"), "").at(Path::new(name));
+    if is_truth(given) {
+        return Err(Failure::Ours(fault()).into());
+    }
     match given.extract::<u64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         Err(error) if !error.is_instance_of::<PyOverflowError>(given.py()) => Err(error),
         _ => Err(Failure::Ours(fault()).into()),
     }
+}
+
+/// A number of Python.
+///
+/// # Errors
+/// [`Error::Picture`] for a truth value; a `TypeError` for what is not a number.
+pub(crate) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if is_truth(given) {
+        return Err(Failure::Ours(Error::picture(given, "a number", "").at(Path::new(name))).into());
+    }
+    given.extract()
+}
+
+/// Whether it is a `bool` of Python or NumPy: both pass as the numbers 0 and 1.
+fn is_truth(given: &Bound<'_, PyAny>) -> bool {
+    let is_numpy = || given.get_type().name().is_ok_and(|name| name == "bool_" || name == "bool");
+    given.is_instance_of::<PyBool>() || is_numpy()
 }
 
 /// Results in the order of `arrays`, the same for any number of threads: the common scale is fixed before the first

@@ -89,13 +89,7 @@ fn levels(array: &Bound<'_, PyUntypedArray>) -> Option<[f64; 2]> {
 fn check_shape(shape: &[usize]) -> Result<()> {
     let todo = match shape {
         [_, _, 3] | [_, _] => {
-            let side = |px: usize| (1..=MAX_PICTURE_SIDE_PX as usize).contains(&px);
-            if side(shape[0]) && side(shape[1]) && (shape[0] * shape[1]) as u64 <= MAX_WHOLE_FIELD_PX {
-                return Ok(());
-            }
-            let expected =
-                format!("1 to {MAX_PICTURE_SIDE_PX} pixels a side, and at most {MAX_WHOLE_FIELD_PX} in total");
-            return Err(Error::picture(format!("an array of shape {}", words(shape)), expected, "Crop it"));
+            return check_sides(shape[1], shape[0], || format!("an array of shape {}", words(shape)));
         }
         [_, _, 4] => "Remove the alpha channel: array[..., :3]",
         [_, _, 1] => "Remove the last axis: array[..., 0]",
@@ -104,6 +98,16 @@ fn check_shape(shape: &[usize]) -> Result<()> {
         _ => "",
     };
     Err(Error::picture(format!("an array of shape {}", words(shape)), EXPECTED, todo))
+}
+
+/// Refuses pictures that are empty or too large.
+pub(crate) fn check_sides(width: usize, height: usize, found: impl FnOnce() -> String) -> Result<()> {
+    let side = |px: usize| (1..=MAX_PICTURE_SIDE_PX as usize).contains(&px);
+    if side(width) && side(height) && (width * height) as u64 <= MAX_WHOLE_FIELD_PX {
+        return Ok(());
+    }
+    let expected = format!("1 to {MAX_PICTURE_SIDE_PX} pixels a side, and at most {MAX_WHOLE_FIELD_PX} in total");
+    Err(Error::picture(found(), expected, "Crop it"))
 }
 
 /// A shape as Python shows it.

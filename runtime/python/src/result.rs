@@ -120,7 +120,7 @@ impl Taken {
     }
 }
 
-/// A column: numbers and booleans as an array, words as a list. Unknown values are NaN.
+/// A column as an array. Unknown values are NaN.
 fn column<'py, 'a>(
     py: Python<'py>,
     name: &str,
@@ -132,7 +132,10 @@ fn column<'py, 'a>(
     match row::kind_of_column(name) {
         row::ColumnKind::Count => values.map(count).collect::<Vec<u32>>().into_pyarray(py).into_bound_py_any(py),
         row::ColumnKind::Truth => values.map(truth).collect::<Vec<bool>>().into_pyarray(py).into_bound_py_any(py),
-        row::ColumnKind::Word => PyList::new(py, values.map(word).collect::<Vec<_>>())?.into_bound_py_any(py),
+        row::ColumnKind::Word => {
+            let words = PyList::new(py, values.map(word).collect::<Vec<_>>())?;
+            py.import(intern!(py, "numpy"))?.call_method1(intern!(py, "array"), (words, intern!(py, "str")))
+        }
         row::ColumnKind::Measure => {
             let measures: Vec<f64> = values.map(|value| value.rounded().unwrap_or(f64::NAN)).collect();
             measures.into_pyarray(py).into_bound_py_any(py)

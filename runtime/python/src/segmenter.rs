@@ -1,6 +1,7 @@
 //! The segmenter of the package.
 
 use std::{
+    ffi::OsStr,
     path::PathBuf,
     sync::{Mutex, PoisonError},
 };
@@ -36,13 +37,14 @@ impl Segmenter {
     #[pyo3(signature = (um_per_px=None, *, as_is=false, any_quality=false, models=None, key=None, most_bytes=None))]
     fn new(
         py: Python<'_>,
-        um_per_px: Option<f64>,
+        um_per_px: Option<Bound<'_, PyAny>>,
         as_is: bool,
         any_quality: bool,
         models: Option<PathBuf>,
         key: Option<String>,
         most_bytes: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let um_per_px = um_per_px.map(|um_per_px| many::number("um_per_px", &um_per_px)).transpose()?;
         let most_bytes = most_bytes.map(|bytes| many::within("most_bytes", &bytes, 0, u64::MAX)).transpose()?;
         let options = Options { um_per_px, as_is, any_quality, most_bytes, threads: 1 };
         let loaded = models::load(models.as_deref(), key.as_deref())?;
@@ -82,7 +84,41 @@ impl Segmenter {
     fn memory_bytes(&self, width: Bound<'_, PyAny>, height: Bound<'_, PyAny>) -> PyResult<u64> {
         let side = |name: &str, px: &Bound<'_, PyAny>| many::within(name, px, 1, MAX_PICTURE_SIDE_PX.into());
         let (width, height) = (side("width", &width)?, side("height", &height)?);
+        let found = || format!("a picture of {width} x {height} pixels");
+        picture::check_sides(width as usize, height as usize, found)
+            .map_err(|error| PyErr::from(Failure::Ours(error)))?;
         Ok(self.analyser().memory_bytes(width as u32, height as u32))
+    }
+
+    #[getter]
+    fn um_per_px(&self) -> Option<f64> {
+        self.analyser().options().um_per_px
+    }
+
+    #[getter]
+    fn as_is(&self) -> bool {
+        self.analyser().options().as_is
+    }
+
+    #[getter]
+    fn any_quality(&self) -> bool {
+        self.analyser().options().any_quality
+    }
+
+    #[getter]
+    fn most_bytes(&self) -> Option<u64> {
+        self.analyser().options().most_bytes
+    }
+
+    /// The folder or bundle of its models; None for the built-in ones.
+    #[getter]
+    fn models(&self) -> Option<&OsStr> {
+        self.models.as_ref().map(|path| path.as_os_str())
+    }
+
+    #[getter]
+    fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// For pickle: Dask sends a segmenter to its workers, which load the models again.

@@ -12,6 +12,7 @@ import threading
 import time
 
 import numpy as np
+import pandas
 import pytest
 from conftest import ROOT, program
 
@@ -202,6 +203,45 @@ def test_memory_limit_is_enforced(frame):
     for sides in [(0, 5), (-1, 5), (5, 16385), (5, 10**30)]:
         with pytest.raises(bloodseg.InputError, match="width|height"):
             bloodseg.memory_bytes(*sides)
+    with pytest.raises(bloodseg.InputError, match="a picture of 16384 x 16384 pixels; expected .* in total"):
+        bloodseg.memory_bytes(16384, 16384)
+
+
+def test_booleans_are_not_numbers(small):
+    for truth in (True, np.True_):
+        with pytest.raises(bloodseg.InputError, match="^um_per_px: True; expected a number"):
+            bloodseg.Segmenter(truth)
+        with pytest.raises(bloodseg.InputError, match="^threads: True; expected"):
+            bloodseg.segment_many(small, threads=truth)
+        with pytest.raises(bloodseg.InputError, match="^width: True; expected"):
+            bloodseg.memory_bytes(truth, 64)
+    assert bloodseg.Segmenter(np.float32(0.5)).um_per_px == bloodseg.Segmenter(0.5).um_per_px == 0.5
+    assert bloodseg.Segmenter(1).um_per_px == 1.0
+    for wrong in (0, -1, 1e9, float("nan"), float("inf")):
+        with pytest.raises(bloodseg.InputError, match="^um_per_px: a pitch of "):
+            bloodseg.Segmenter(wrong)
+    for wrong in ("0.2", [0.2]):
+        with pytest.raises(TypeError):
+            bloodseg.Segmenter(wrong)
+
+
+def test_segmenter_has_its_options_as_attributes():
+    segmenter = bloodseg.Segmenter(0.25, any_quality=True, models=ROOT / "models", most_bytes=2**30)
+    assert (segmenter.um_per_px, segmenter.as_is, segmenter.any_quality) == (0.25, False, True)
+    assert (segmenter.models, segmenter.key, segmenter.most_bytes) == (str(ROOT / "models"), None, 2**30)
+    plain = bloodseg.Segmenter()
+    assert (plain.um_per_px, plain.models, plain.most_bytes) == (None, None, None)
+    with pytest.raises(AttributeError):
+        plain.um_per_px = 1.0
+
+
+def test_kind_is_an_array_for_masks_and_has_one_dtype(frame):
+    cells = bloodseg.segment(frame, as_is=True).cells
+    is_red = cells["kind"] == "red"
+    assert 0 < is_red.sum() == (np.asarray(cells["area_px"])[is_red] > 0).sum()
+    none = bloodseg.segment(np.full((64, 64, 3), 200, np.uint8), as_is=True).cells
+    assert len(none["kind"]) == 0
+    assert pandas.DataFrame(none).dtypes.equals(pandas.DataFrame(cells).dtypes)
 
 
 def test_results_segmenters_and_errors_can_be_pickled(frame):

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from os import PathLike
-from typing import Iterable, Literal, Optional, Union, final, overload
+from typing import Any, Iterable, Literal, Optional, Union, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class InternalError(Error): ...
 class Result:
     labels: NDArray[np.uint16]
     picture: _Picture
-    cells: dict[str, Union[NDArray[np.generic], list[str]]]
+    cells: dict[str, NDArray[Any]]
     count: Optional[int]
     red: Optional[int]
     white: Optional[int]
@@ -78,6 +78,18 @@ class Segmenter:
         key: Optional[str] = None,
         most_bytes: Optional[int] = None,
     ) -> Segmenter: ...
+    @property
+    def um_per_px(self) -> Optional[float]: ...
+    @property
+    def as_is(self) -> bool: ...
+    @property
+    def any_quality(self) -> bool: ...
+    @property
+    def models(self) -> Optional[str]: ...
+    @property
+    def key(self) -> Optional[str]: ...
+    @property
+    def most_bytes(self) -> Optional[int]: ...
     def __getnewargs_ex__(self) -> tuple[tuple[Optional[float]], dict[str, object]]: ...
     def segment(self, array: _Picture) -> Result: ...
     @overload

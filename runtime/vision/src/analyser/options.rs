@@ -1,5 +1,7 @@
 //! How pictures are analysed.
 
+use std::path::Path;
+
 use crate::{
     error::{Error, Result},
     geometry::PITCHES_UM,
@@ -70,9 +72,10 @@ impl Options {
     /// Refuses values that make no sense.
     pub(super) fn check(&self) -> Result<()> {
         if !(1..=MAX_WORKERS).contains(&self.threads) {
-            return Err(Error::picture(format!("{} threads", self.threads), format!("1 to {MAX_WORKERS}"), ""));
+            let error = Error::picture(self.threads, format!("1 to {MAX_WORKERS}"), "");
+            return Err(error.at(Path::new("threads")));
         }
-        self.um_per_px.map_or(Ok(()), check_pitch)
+        self.um_per_px.map_or(Ok(()), check_pitch).map_err(|error| error.at(Path::new("um_per_px")))
     }
 }
 
