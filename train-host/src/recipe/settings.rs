@@ -124,6 +124,8 @@ pub struct Places {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn settings() -> Settings {
@@ -170,5 +172,15 @@ mod tests {
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn settings_recorded_before_width_and_teacher_have_the_usual_ones() {
+        let text = toml::to_string(&settings()).unwrap();
+        let old: String =
+            text.lines().filter(|line| !line.starts_with("width")).map(|line| format!("{line}\n")).collect();
+        assert!(old.len() < text.len() && !old.contains("teacher"));
+        assert_eq!(toml::from_str::<Settings>(&old).unwrap(), settings());
+        assert!(toml::from_str::<Settings>(&old.replace("seed = 1\n", "")).is_err());
     }
 }
