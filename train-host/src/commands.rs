@@ -133,7 +133,8 @@ fn train_ssr(arguments: &TrainArguments) -> Result<()> {
     finish(&task, arguments, &settings, &places, &fields, device, (Role::SuperResolution, meaning)).map(drop)
 }
 
-const MEANING: &str = "levels of 1/16 logit, 128 is probability one half: channel 0 foreground, 1 core (square of the depth inside a cell)";
+const MEANING: &str =
+    "levels of 1/16 logit, 128 is probability one half: channel 0 foreground, 1 core (depth inside a cell)";
 const MEANING_OF_KINDS: &str = "2 white against red, 3 platelet against red";
 
 fn train_unet(arguments: &TrainArguments) -> Result<()> {

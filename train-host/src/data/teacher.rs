@@ -33,10 +33,10 @@ const ORIENTATIONS: usize = 4;
 #[derive(Debug)]
 pub struct Teacher(Models);
 
-/// What the teacher says of each pixel of a picture, as probabilities; the depth is relative to its maximum in the cell.
+/// What the teacher says of each pixel of a picture, as probabilities.
 struct Answer {
     foreground: Vec<f64>,
-    depth: Vec<f64>,
+    core: Vec<f64>,
     white: Vec<f64>,
     platelet: Vec<f64>,
 }
@@ -114,24 +114,22 @@ fn answer(analyser: &mut Analyser, picture: &RgbImage, um_per_px: f64) -> Result
         }
     }
     let [foreground, core, white, platelet] = logits;
-    let sigmoid =
-        |logits: Vec<f64>| -> Vec<f64> { logits.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect() };
+    let sigmoid = |logits: Vec<f64>| logits.into_iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect();
     let of_kind = |own: f64, other: f64| own.exp() / (1.0 + own.exp() + other.exp());
     let both = || white.iter().zip(&platelet);
     Ok(Answer {
         white: both().map(|(white, platelet)| of_kind(*white, *platelet)).collect(),
         platelet: both().map(|(white, platelet)| of_kind(*platelet, *white)).collect(),
         foreground: sigmoid(foreground),
-        // The core of a segmenter is the square of the depth.
-        depth: sigmoid(core).into_iter().map(f64::sqrt).collect(),
+        core: sigmoid(core),
     })
 }
 
 /// Labels what is ignored where the teacher is sure, gives cells of unknown kind theirs, and takes the mean of both depths
 /// elsewhere.
 fn adopt(field: &mut Field, answer: &Answer) {
-    for at in 0..answer.depth.len() {
-        let depth = (answer.depth[at] * 255.0).round() as u8;
+    for at in 0..answer.core.len() {
+        let depth = (answer.core[at] * 255.0).round() as u8;
         let kind = match (answer.white[at], answer.platelet[at]) {
             (white, _) if white >= SURE => class::WHITE,
             (_, platelet) if platelet >= SURE => class::PLATELET,
@@ -211,7 +209,7 @@ mod tests {
         field.core = GrayImage::from_raw(6, 1, vec![0, 0, 0, 200, 100, 0]).unwrap();
         let answer = Answer {
             foreground: vec![0.95, 0.05, 0.5, 0.9, 0.9, 0.9],
-            depth: vec![0.8, 0.4, 0.4, 0.4, 0.4, 0.4],
+            core: vec![0.8, 0.4, 0.4, 0.4, 0.4, 0.4],
             white: vec![0.95, 0.0, 0.0, 0.0, 0.95, 0.0],
             platelet: vec![0.0, 0.0, 0.0, 0.95, 0.0, 0.0],
         };

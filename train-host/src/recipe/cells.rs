@@ -19,7 +19,7 @@ use bloodseg_vision::{
 pub const RULE: CellRule = CellRule {
     foreground_level: 128,
     peak_level: 80,
-    saddle_depth: 11,
+    saddle_depth: 8,
     white_saddle_depth: Some(30),
     least_area_px: 12,
 };

@@ -199,22 +199,21 @@ impl Task for Unet {
     }
 
     /// Cross-entropy of foreground and core, Dice loss of the foreground (Milletari et al., 2016), and cross-entropy of
-    /// the kinds inside cells. The core's target is soft: the square of the depth is the target probability, because its
-    /// peaks are narrower, with deeper saddles between cells that overlap. Platelets, which are few and small, and the
-    /// narrow valleys between two cells have larger weights.
+    /// the kinds inside cells. The core's target is soft: the depth is the target probability. Platelets, which are few
+    /// and small, and the narrow valleys between two cells have larger weights.
     fn loss(&self, output: &Tensor, targets: &[Tensor], _quantized: bool) -> Tensor {
         let known = known(&targets[2]).to_kind(Kind::Float);
         let is = |class: u8| targets[2].eq(i64::from(class)).to_kind(Kind::Float);
         let [red, white, platelet] = [class::RED, class::WHITE, class::PLATELET].map(is);
         let foreground = targets[0].to_kind(Kind::Float) / 255.0;
-        let depth = targets[1].to_kind(Kind::Float) / 255.0;
+        let core = targets[1].to_kind(Kind::Float) / 255.0;
         let (foreground_logit, core_logit) = (output.narrow(1, 0, 1), output.narrow(1, 1, 1));
         let mean = |loss: &Tensor, weight: &Tensor| (loss * weight).sum(Kind::Float) / (weight.sum(Kind::Float) + 1.0);
         let entropy = |logit: &Tensor, wanted: &Tensor| {
             logit.binary_cross_entropy_with_logits::<Tensor>(wanted, None, None, tch::Reduction::None)
         };
         let weight = &known * (&platelet * 2.0 + 1.0);
-        let valley = depth.lt(VALLEY_DEPTH).to_kind(Kind::Float) * &foreground;
+        let valley = core.lt(VALLEY_DEPTH).to_kind(Kind::Float) * &foreground;
         let core_weight = &weight * (valley + 1.0);
         let probability = foreground_logit.sigmoid() * &known;
         let truth = &foreground * &known;
@@ -222,7 +221,7 @@ impl Task for Unet {
         let dice = (&both * 2.0 + 1.0) / (probability.sum(Kind::Float) + truth.sum(Kind::Float) + 1.0);
         let of_cells = mean(&entropy(&foreground_logit, &foreground), &weight)
             + (dice * -1.0 + 1.0)
-            + mean(&entropy(&core_logit, &depth.square()), &core_weight) * 2.0;
+            + mean(&entropy(&core_logit, &core), &core_weight) * 2.0;
         if output.size()[1] < MAPS_WITH_KINDS {
             return of_cells;
         }

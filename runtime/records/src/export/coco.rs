@@ -102,7 +102,7 @@ fn passes(records: &Records, filter: &Filter, out: &mut dyn Write, progress: &mu
             description: "cells of a blood smear as bloodseg counted them",
             version: env!("CARGO_PKG_VERSION"),
             unit: "px of the super-resolved picture; corners lie on the corners of pixels",
-            pitch: "um_per_sr_px of each image, um a px; null where it is not known",
+            pitch: "um_per_sr_px of each image, um per px; null where it is not known",
         },
         licenses: [],
         categories: CATEGORIES,

@@ -40,7 +40,7 @@ pub(super) struct Kind {
 const DEPTH: &str = "Convert it to 8 or 16 bit";
 const COLOUR: &str = "Convert it to RGB or grey";
 const PACKING: &str = "Save it without compression, or with LZW or Deflate";
-const FIELD: &str = "Export a field at full resolution as PNG or TIFF, with for example with QuPath";
+const FIELD: &str = "Export a field at full resolution as PNG or TIFF, for example with QuPath";
 
 impl Kind {
     /// Why it is not supported, and what to do.
