@@ -81,14 +81,18 @@ fn rejects_implausible_scales_and_regions() {
 }
 
 #[test]
-fn every_refusal_has_exit_code_3() {
+fn every_refusal_reports_what_was_found_with_exit_code_3() {
     let all = [
-        Refusal::Damaged,
-        Refusal::WrongSize("a frame of 3 bytes".into()),
-        Refusal::Torn("cut off".into()),
-        Refusal::NoBuffer,
+        (Refusal::Damaged, "a frame flagged as damaged by the driver"),
+        (Refusal::WrongSize("a frame of 3 bytes".into()), "a frame of 3 bytes"),
+        (Refusal::Torn("cut off".into()), "a torn JPEG frame: cut off"),
+        (Refusal::NoBuffer, "a frame without a free picture"),
     ];
-    assert!(all.iter().all(|refusal| refusal.error().exit_code() == 3));
+    for (refusal, found) in all {
+        let error = refusal.error();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains(&format!("{found}; expected ")), "{error}");
+    }
 }
 
 #[test]

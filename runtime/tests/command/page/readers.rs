@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{
         Arc,
@@ -60,7 +60,7 @@ fn stuck_connections_cost_no_frames() {
 }
 
 #[test]
-fn slow_requests_do_not_block_others() {
+fn slow_requests_are_closed_and_do_not_block_others() {
     if no_models() {
         return;
     }
@@ -85,6 +85,21 @@ fn slow_requests_do_not_block_others() {
         }
     }
     assert!(served > 3, "nobody else was served while some dripped");
+    // Another byte does not extend the time for a request.
+    let start = Instant::now();
+    while !dripping.is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} requests without an end are still open", dripping.len());
+        dripping.retain_mut(|stream| stream.write_all(b"a").is_ok() && !is_closed(stream));
+        thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// Whether the other end closed a connection that was not answered.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let closed = stream.read(&mut [0; 512]).map_or_else(|e| e.kind() != ErrorKind::WouldBlock, |read| read == 0);
+    stream.set_nonblocking(false).unwrap();
+    closed
 }
 
 /// Sends requests as fast as responses arrive, until the run is over; counts the responses.
