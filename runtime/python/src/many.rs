@@ -66,7 +66,7 @@ pub(crate) fn threads(given: Option<&Bound<'_, PyAny>>, count: usize) -> PyResul
 /// A Python integer from `least` to `most`.
 ///
 /// # Errors
-/// [`Error::Picture`] for any other integer, even if no Rust type holds it; a `TypeError` for anything else.
+/// [`Error::Input`] with `name` for any other integer or a boolean, even if no Rust type holds it; a `TypeError` for anything else.
 pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64) -> PyResult<u64> {
     let fault = || Error::picture(given, format!("a whole number of {least} to {most}"), "").at(Path::new(name));
     if is_truth(given) {
@@ -79,10 +79,10 @@ pub(crate) fn within(name: &str, given: &Bound<'_, PyAny>, least: u64, most: u64
     }
 }
 
-/// A number of Python.
+/// A Python number.
 ///
 /// # Errors
-/// [`Error::Picture`] for a truth value; a `TypeError` for what is not a number.
+/// [`Error::Input`] with `name` for a boolean; a `TypeError` for what is not a number.
 pub(crate) fn number(name: &str, given: &Bound<'_, PyAny>) -> PyResult<f64> {
     if is_truth(given) {
         return Err(Failure::Ours(Error::picture(given, "a number", "").at(Path::new(name))).into());

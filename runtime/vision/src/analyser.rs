@@ -58,8 +58,8 @@ impl Analyser {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Model`] if a model cannot run or computes something else than it should; [`Error::Picture`] for options
-    /// that make no sense, or a memory limit that not even a small picture fits into.
+    /// [`Error::Model`] if a model cannot run or computes something else than it should; [`Error::Input`] with the name of
+    /// an option that is out of range; [`Error::Picture`] for a memory limit that not even a small picture fits into.
     pub fn new(models: &Models, options: Options) -> Result<Self> {
         options.check()?;
         Self::over(Pipeline::start_with(models, &Setup::default(), options.threads)?, options)
@@ -68,7 +68,7 @@ impl Analyser {
     /// The same with a pipeline that was already loaded; the number of threads is the pipeline's.
     ///
     /// # Errors
-    /// [`Error::Picture`] as for [`Self::new`].
+    /// [`Error::Input`] and [`Error::Picture`] as for [`Self::new`].
     pub fn over(pipeline: Pipeline, options: Options) -> Result<Self> {
         options.check()?;
         let scaler = Scaler::new(options.any_quality, Learning::Probed);

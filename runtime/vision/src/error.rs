@@ -26,7 +26,7 @@ pub enum ErrorKind {
 /// An error in its parts; parts that do not apply are empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// The file, folder, model, config key or source that it is about; empty for [`Error::Picture`].
+    /// The file, folder, option, model, config key or source that it is about; empty for [`Error::Picture`].
     pub place: String,
     /// What was found.
     pub found: String,
@@ -39,10 +39,10 @@ pub struct Parts<'a> {
 /// What went wrong, classified by who can fix it ([`Error::kind`]).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The given picture or folder cannot be used.
+    /// The given picture, folder or option cannot be used.
     #[error("{}: {found}; expected {expected}{}", path.display(), hint(todo))]
     Input {
-        /// The file or folder.
+        /// The file or folder, or the name of the option.
         path: PathBuf,
         /// What was found.
         found: String,

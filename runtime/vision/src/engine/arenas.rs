@@ -34,21 +34,37 @@ impl Arenas {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn take(&self) -> Arena {
+    /// Runs with an arena, which comes back even if `run` panics.
+    pub(super) fn with<T>(&self, run: impl FnOnce(&mut Arena) -> T) -> T {
+        let (mut lent, bytes) = self.lend();
+        run(lent.arena.get_or_insert_with(|| Arena::new(bytes)))
+    }
+
+    fn lend(&self) -> (Lent<'_>, usize) {
         let mut inner = self.lock();
         let bytes = inner.bytes;
         inner.lent += 1;
         // Arenas from before a larger program was loaded are dropped.
-        let held = inner.free.pop().filter(|arena| arena.len() >= bytes);
-        drop(inner);
-        held.unwrap_or_else(|| Arena::new(bytes))
+        let arena = inner.free.pop().filter(|arena| arena.len() >= bytes);
+        (Lent { arena, to: self }, bytes)
     }
+}
 
-    pub(super) fn give_back(&self, arena: Arena) {
-        let mut inner = self.lock();
+/// An arena during a run; none if one has to be allocated.
+#[derive(Debug)]
+struct Lent<'a> {
+    arena: Option<Arena>,
+    to: &'a Arenas,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.to.lock();
         inner.lent -= 1;
-        // Excess arenas are not kept.
-        let _ = inner.free.push(arena);
+        if let Some(arena) = self.arena.take() {
+            // Excess arenas are not kept.
+            let _ = inner.free.push(arena);
+        }
     }
 }
 
@@ -105,11 +121,13 @@ mod tests {
         let first = Share::of(&arenas);
         let second = first.another();
         assert_eq!(free(&arenas), 2);
-        let lent = [arenas.take(), arenas.take()];
-        assert_eq!(free(&arenas), 0);
-        let third = second.another();
-        assert_eq!(free(&arenas), 1, "lent arenas come back");
-        lent.into_iter().for_each(|arena| arenas.give_back(arena));
+        let third = arenas.with(|_| {
+            arenas.with(|_| {
+                assert_eq!(free(&arenas), 0);
+                second.another()
+            })
+        });
+        assert_eq!(free(&arenas), 3, "lent arenas come back, so one was allocated");
         drop((first, second));
         assert_eq!(free(&arenas), 1);
         drop(third);
@@ -123,18 +141,25 @@ mod tests {
         let _first = Share::of(&arenas);
         arenas.reserve(200);
         let _second = Share::of(&arenas);
-        let lent = [arenas.take(), arenas.take()];
-        assert_eq!(lent.map(|arena| arena.len()), [200, 200]);
-        assert_eq!(free(&arenas), 0);
+        let lens = arenas.with(|first| arenas.with(|second| [first.len(), second.len(), free(&arenas)]));
+        assert_eq!(lens, [200, 200, 0]);
     }
 
     #[test]
     fn run_without_share_allocates_and_keeps_its_arena() {
         let arenas = Arenas::default();
         arenas.reserve(100);
-        let arena = arenas.take();
-        assert_eq!(arena.len(), 100);
-        arenas.give_back(arena);
+        assert_eq!(arenas.with(|arena| arena.len()), 100);
         assert_eq!(free(&arenas), 1);
+    }
+
+    #[test]
+    fn panicking_run_returns_its_arena() {
+        let arenas = Arc::new(Arenas::default());
+        arenas.reserve(100);
+        let _share = Share::of(&arenas);
+        let run = std::panic::AssertUnwindSafe(|| arenas.with(|_| std::panic::resume_unwind(Box::new(()))));
+        assert!(std::panic::catch_unwind(run).is_err());
+        assert_eq!((free(&arenas), arenas.lock().lent), (1, 0));
     }
 }

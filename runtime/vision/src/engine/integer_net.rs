@@ -52,10 +52,7 @@ impl IntegerNet {
 
     /// Runs a program with one input and one output; allocates nothing once an arena exists.
     pub(super) fn run_alone(&self, input: &[u8], output: &mut [u8]) -> TractResult<()> {
-        let mut arena = self.arenas.take();
-        let ran = self.program.run(&mut arena, &[input], &mut [output]);
-        self.arenas.give_back(arena);
-        Ok(ran?)
+        Ok(self.arenas.with(|arena| self.program.run(arena, &[input], &mut [output]))?)
     }
 
     fn run(&self, inputs: &[TValue], tensors: &mut [Arc<Tensor>]) -> TractResult<()> {
@@ -74,10 +71,7 @@ impl IntegerNet {
         for view in &mut views {
             to.push(view.as_slice_mut::<u8>()?).map_err(|_| format_err!("more than {MAX_NET_EDGES} outputs"))?;
         }
-        let mut arena = self.arenas.take();
-        let ran = self.program.run(&mut arena, &from, &mut to);
-        self.arenas.give_back(arena);
-        Ok(ran?)
+        Ok(self.arenas.with(|arena| self.program.run(arena, &from, &mut to))?)
     }
 }
 
