@@ -208,6 +208,24 @@ def check_freeze(tab, run):
     check(tab.value(f"{LOADED} && {OF_ONE_FRAME} && view.frame === {shown_frame['frame']}"), "all three pictures of the frozen frame are there")
     tab.key(" ")
     tab.wait(f"view.frame > {shown_frame['frame']}", "Space goes on")
+    check_freeze_during_request(tab)
+
+
+def check_freeze_during_request(tab):
+    """All pictures are visible, and the numbers of the next frame are on their way."""
+    tab.wait(LOADED, "three pictures are loaded")
+    tab.value("window.release = null; window.promptFetch = fetch; window.fetch = async (...what) => {"
+              " const answer = await promptFetch(...what), complete = new Response(await answer.blob(), answer);"
+              " await new Promise(done => { window.release = done; }); return complete; }; 0")
+    tab.wait("release !== null", "a response is late")
+    tab.key(" ")
+    frozen = tab.value("({frame: view.frame, settled: settled(), busy: view.busy})")
+    check(frozen["settled"] and frozen["busy"], "all pictures are frozen before the response arrives")
+    tab.value("window.fetch = promptFetch; release()")
+    tab.wait("!view.busy", "the response arrives")
+    check(tab.value(f"view.frame === {frozen['frame']} && {LOADED} && {OF_ONE_FRAME}"), "and the frozen frame stays")
+    tab.key(" ")
+    tab.wait(f"view.frame > {frozen['frame']}", "Space resumes")
 
 
 def take_screenshot(tab, run):
@@ -259,6 +277,7 @@ def two_viewers(browser):
     with demo(fps="20") as run:
         run.wait_frames(1)
         tabs = [Tab(browser, run.url) for _ in range(2)]
+        tabs[1].wait("view.latest", "the page listens to keys")
         tabs[1].key("3")
         tabs[0].wait(LOADED, "one has pictures")
         tabs[1].wait("document.getElementById('overlay').naturalWidth > 0", "and the other")

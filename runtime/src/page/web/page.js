@@ -371,7 +371,8 @@ async function ask() {
     view.heard = latest;
     view.heardAt = performance.now();
     view.connected = true;
-    if (!still) await show(latest);
+    // Frozen during the request, with everything loaded: what is shown stays.
+    if (!still && !settled()) await show(latest);
     showHealth();
   } catch { view.connected = false; }
   await new Promise((done) => setTimeout(done, LEAST_PAUSE_MS));
