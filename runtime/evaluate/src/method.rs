@@ -44,9 +44,10 @@ pub trait Method {
 /// The device's method: int8 models, tiles, cells; its quality check is [`Methods::gated`].
 impl Method for Pipeline {
     fn answer(&mut self, lr: &RgbImage) -> Result<Answer> {
+        let rule = self.rule();
         let analysis = self.analyse_any(lr)?;
         let mut labels = analysis.labels.clone();
-        leave_out_platelets(&mut labels, &analysis.maps)?;
+        leave_out_platelets(&mut labels, &analysis.maps, &rule)?;
         Ok(Answer { sr: analysis.sr.clone(), labels })
     }
 }
@@ -112,7 +113,7 @@ impl Method for Nets {
         };
         let maps = self.segmenter.run(&self.segmenter.prepare(lr, &sr))?;
         let mut labels = cells::split(&maps, &self.rule)?;
-        leave_out_platelets(&mut labels, &maps)?;
+        leave_out_platelets(&mut labels, &maps, &self.rule)?;
         Ok(Answer { sr, labels })
     }
 }

@@ -126,7 +126,7 @@ pub fn run(models: &Models, effort: Effort, setup: &Setup) -> Result<BenchReport
         let (tile, analysis) = (&tiles[at % tiles.len()], &analyses[at % analyses.len()]);
         splitter.split(&analysis.maps, &rule, &mut labels)?;
         consistency.compare(tile, &analysis.sr)?;
-        measurer.measure(&labels, &analysis.maps, &consistency, analysis.cells.len(), &mut found)?;
+        measurer.measure(&labels, &analysis.maps, &rule, &consistency, analysis.cells.len(), &mut found)?;
         std::hint::black_box(&found);
         Ok(())
     })?;

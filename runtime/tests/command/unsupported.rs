@@ -8,12 +8,22 @@ use bloodseg_evaluate::set::{EvalField, FieldSet};
 use bloodseg_vision::{
     cells::{self, Labels},
     consistency::Consistency,
-    model::store::Models,
+    model::{manifest::CellRule, store::Models},
     pipeline::Pipeline,
     segmentation::CellMaps,
 };
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use rand_pcg::{Pcg64Mcg, rand_core::Rng};
+
+/// Without kinds, it does not matter to measures.
+const RULE: CellRule = CellRule {
+    foreground_level: 128,
+    peak_level: 100,
+    saddle_depth: 20,
+    white_saddle_depth: None,
+    white_margin: 0,
+    least_area_px: 12,
+};
 
 fn fields() -> Vec<EvalField> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/synth");
@@ -24,7 +34,7 @@ fn fields() -> Vec<EvalField> {
 fn unsupported(lr: &RgbImage, sr: &RgbImage, labels: &Labels) -> Vec<u16> {
     let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([200]));
     let maps = CellMaps::without_kinds(map.clone(), map);
-    let cells = cells::measure(labels, &maps, &Consistency::new(lr, sr).unwrap()).unwrap();
+    let cells = cells::measure(labels, &maps, &RULE, &Consistency::new(lr, sr).unwrap()).unwrap();
     cells.iter().filter(|cell| !cell.consistency.supported()).map(|cell| cell.label).collect()
 }
 

@@ -158,6 +158,7 @@ fn draft(role: Role, graph: GraphProto, answer: impl Fn(&[u8], usize) -> u8) -> 
             peak_level: 140,
             saddle_depth: 16,
             white_saddle_depth: None,
+            white_margin: 0,
             least_area_px: 12,
         }),
         training: Training {

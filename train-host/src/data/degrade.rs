@@ -5,7 +5,7 @@ use image::{RgbImage, codecs::jpeg::JpegEncoder};
 use imageproc::filter::gaussian_blur_f32;
 use rand::{Rng, RngExt};
 
-use super::window::Sample;
+use super::{haze::Haze, window::Sample};
 
 /// How often each variation is applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,12 +18,16 @@ pub struct Mixture {
     pub stain_share: f64,
     /// Share of the samples with light fall-off to one side or to the corners.
     pub fall_off_share: f64,
+    /// Share of the samples with haze: light and stain of what lies out of focus.
+    pub haze_share: f64,
     /// Share of the inputs without faults of optics and sensor.
     pub clean_share: f64,
     /// Share of the windows onto which white cells of another field are pasted.
     pub pasted_share: f64,
     /// Share of the windows whose white cells have another dye.
     pub recoloured_share: f64,
+    /// The same for red cells.
+    pub recoloured_red_share: f64,
 }
 
 impl Mixture {
@@ -33,9 +37,11 @@ impl Mixture {
         usual_share: 0.7,
         stain_share: 0.4,
         fall_off_share: 0.15,
+        haze_share: 0.0,
         clean_share: 0.75,
         pasted_share: 0.0,
         recoloured_share: 0.0,
+        recoloured_red_share: 0.0,
     };
     /// For the segmenter, which must work under all conditions.
     pub const CELLS: Self = Self {
@@ -43,9 +49,11 @@ impl Mixture {
         usual_share: 0.7,
         stain_share: 0.5,
         fall_off_share: 0.25,
+        haze_share: 0.25,
         clean_share: 0.5,
         pasted_share: 0.15,
         recoloured_share: 0.5,
+        recoloured_red_share: 0.3,
     };
 }
 
@@ -72,6 +80,12 @@ pub fn degrade(sample: &mut Sample, mixture: &Mixture, rng: &mut impl Rng) -> Re
         let fall_off = FallOff::draw(rng);
         fall_off.apply(&mut sample.lr);
         fall_off.apply(&mut sample.hr);
+    }
+    // Without haze, nothing is drawn: the samples of super-resolution stay the same.
+    if mixture.haze_share > 0.0 && rng.random_bool(mixture.haze_share) {
+        let haze = Haze::draw(rng);
+        haze.apply(&mut sample.lr);
+        haze.apply(&mut sample.hr);
     }
     if rng.random_bool(mixture.clean_share) {
         return Ok(());
@@ -147,6 +161,11 @@ impl Dye {
     /// Another dye for one kind of cell, with larger changes than between two stains of the same smear.
     pub(super) fn draw(rng: &mut impl Rng) -> Self {
         Self::between(rng, (0.5, 1.6), (0.6, 1.5), 0.3)
+    }
+
+    /// A dye for red cells: from paler to darker than any nucleus.
+    pub(super) fn draw_any(rng: &mut impl Rng) -> Self {
+        Self::between(rng, (0.5, 3.0), (0.6, 1.5), 0.3)
     }
 
     fn between(rng: &mut impl Rng, strength: (f64, f64), own: (f64, f64), other: f64) -> Self {

@@ -1,8 +1,11 @@
 //! Training data: the layout on disk, fields, random windows, and sets of windows ready for a model.
 
+mod cover;
 pub mod degrade;
 pub mod division;
+mod dyed_cells;
 pub mod field;
+mod haze;
 pub mod labs;
 pub mod layout;
 pub mod near_duplicates;
@@ -16,5 +19,5 @@ pub mod sources;
 pub mod stains;
 pub mod teacher;
 pub mod turns;
-pub mod white_cells;
+mod white_cells;
 pub mod window;

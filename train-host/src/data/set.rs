@@ -12,10 +12,11 @@ use tch::{Kind, Tensor};
 
 use super::{
     degrade::{Mixture, degrade},
+    dyed_cells::{dye_red, dye_white},
     field::Field,
     quarters::Quarters,
     sources::Sources,
-    white_cells::{has_white_cells, paste, recolour},
+    white_cells::{has_white_cells, paste},
     window::{Sample, Window},
 };
 use crate::progress;
@@ -39,7 +40,7 @@ pub struct SampleSet {
 }
 
 /// Version of this file's output: part of the cache key.
-const RECIPE: u32 = 4;
+const RECIPE: u32 = 5;
 
 impl SampleSet {
     /// `count` random windows of `fields`, degraded by `mixture`, from `seed`; read from `cache` if present.
@@ -80,7 +81,10 @@ impl SampleSet {
                         paste(&mut sample, &window(donors.draw(fields, &mut rng), &mut rng)?)?;
                     }
                     if rng.random_bool(mixture.recoloured_share) {
-                        recolour(&mut sample, &mut rng)?;
+                        dye_white(&mut sample, &mut rng)?;
+                    }
+                    if mixture.recoloured_red_share > 0.0 && rng.random_bool(mixture.recoloured_red_share) {
+                        dye_red(&mut sample, &mut rng)?;
                     }
                     degrade(&mut sample, mixture, &mut rng)?;
                     Ok(sample)

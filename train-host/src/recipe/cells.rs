@@ -21,6 +21,7 @@ pub const RULE: CellRule = CellRule {
     peak_level: 80,
     saddle_depth: 8,
     white_saddle_depth: Some(30),
+    white_margin: 24,
     least_area_px: 12,
 };
 

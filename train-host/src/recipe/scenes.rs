@@ -91,13 +91,13 @@ impl SceneFigures {
             let mut labels = split(&maps, rule)?;
             Ok(match scene {
                 Scene::Mask(truth) => {
-                    leave_out_platelets(&mut labels, &maps)?;
+                    leave_out_platelets(&mut labels, &maps, rule)?;
                     let matched = match_instances(truth, &labels)?;
                     One::Mask(matched.sums(), matched.count_error())
                 }
                 Scene::Marks { marks, seen, .. } => {
                     let found: Vec<Found> =
-                        found(&labels, &maps).into_iter().filter_map(|found| cut(found, seen)).collect();
+                        found(&labels, &maps, rule).into_iter().filter_map(|found| cut(found, seen)).collect();
                     One::Marks(compare(marks, &found, seen, BORDER_HR_PX))
                 }
             })
@@ -185,7 +185,7 @@ impl SceneFigures {
 }
 
 /// The cells of labels, with the most likely kind over their pixels.
-fn found(labels: &Labels, maps: &CellMaps) -> Vec<Found> {
+fn found(labels: &Labels, maps: &CellMaps, rule: &CellRule) -> Vec<Found> {
     struct Sum {
         rectangle: Rectangle,
         pixels: i64,
@@ -207,6 +207,7 @@ fn found(labels: &Labels, maps: &CellMaps) -> Vec<Found> {
     }
     let kind = |sum: &Sum| {
         let [white, platelet] = sum.logits;
+        let white = white - i64::from(rule.white_margin) * sum.pixels;
         match white.max(platelet) {
             best if best <= 0 => Kind::Red,
             best if best == white => Kind::White,

@@ -128,9 +128,11 @@ fn segmenter_learns_disks() {
         usual_share: 1.0,
         stain_share: 0.0,
         fall_off_share: 0.0,
+        haze_share: 0.0,
         clean_share: 1.0,
         pasted_share: 0.0,
         recoloured_share: 0.0,
+        recoloured_red_share: 0.0,
     };
     let windows = SampleSet::windows(&[field(0), field(7)], &calm, 96, 1, root.path()).unwrap();
     let task = Unet::new(crate::net::unet::net(), windows, set(&[field(3)]), set(&[field(5)]), Device::Cpu);

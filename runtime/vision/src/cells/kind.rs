@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cell, Labels, runs::runs};
 use crate::{
     error::{Error, Result},
+    model::manifest::CellRule,
     segmentation::{CellMaps, KindMaps},
 };
 
@@ -75,12 +76,13 @@ const THOUSANDTHS: [u16; 129] = [
 
 /// The kind of a cell with `area_px` pixels and these sums of levels, and its confidence in thousandths.
 ///
-/// Means are rounded to levels. The greatest of red (level 128), white and platelet is the kind; red wins ties, and white
-/// wins against platelet. The confidence is the logistic function of the margin between the greatest and the second.
-fn decide(sums: Sums, area_px: u32) -> (Kind, u16) {
+/// Means are rounded to levels, and the rule's margin is subtracted from white. The greatest of red (level 128), white and
+/// platelet is the kind; red wins ties, and white wins against platelet. The confidence is the logistic function of the
+/// margin between the greatest and the second.
+fn decide(sums: Sums, area_px: u32, rule: &CellRule) -> (Kind, u16) {
     let area = i64::from(area_px.max(1));
     let logit = |sum: u64| (2 * i64::try_from(sum).unwrap_or(i64::MAX / 4) + area) / (2 * area) - i64::from(EVEN_LEVEL);
-    let (white, platelet) = (logit(sums.white), logit(sums.platelet));
+    let (white, platelet) = (logit(sums.white) - i64::from(rule.white_margin), logit(sums.platelet));
     let (kind, best, second) = if white.max(platelet) <= 0 {
         (Kind::Red, 0, white.max(platelet))
     } else if white >= platelet {
@@ -124,12 +126,13 @@ fn add_levels(labels: &Labels, maps: &KindMaps, sums: &mut [Sums]) -> Result<()>
 ///
 /// # Errors
 /// [`Error::Internal`] if maps and labels differ in size.
-pub fn leave_out_platelets(labels: &mut Labels, maps: &CellMaps) -> Result<()> {
+pub fn leave_out_platelets(labels: &mut Labels, maps: &CellMaps, rule: &CellRule) -> Result<()> {
     let Some(maps) = &maps.kinds else { return Ok(()) };
     let most = labels.iter().copied().max().unwrap_or(0);
     let mut sums = vec![Sums::default(); usize::from(most)];
     add_levels(labels, maps, &mut sums)?;
-    let is_platelet: Vec<bool> = sums.into_iter().map(|sums| decide(sums, sums.area_px).0 == Kind::Platelet).collect();
+    let is_platelet: Vec<bool> =
+        sums.into_iter().map(|sums| decide(sums, sums.area_px, rule).0 == Kind::Platelet).collect();
     for label in labels.iter_mut().filter(|label| **label > 0 && is_platelet[usize::from(**label) - 1]) {
         *label = 0;
     }
@@ -150,7 +153,14 @@ impl Kinds {
     ///
     /// # Errors
     /// [`Error::Internal`] if maps and labels differ in size.
-    pub(super) fn assign(&mut self, labels: &Labels, maps: &KindMaps, most: usize, cells: &mut [Cell]) -> Result<()> {
+    pub(super) fn assign(
+        &mut self,
+        labels: &Labels,
+        maps: &KindMaps,
+        rule: &CellRule,
+        most: usize,
+        cells: &mut [Cell],
+    ) -> Result<()> {
         let count = cells.last().map_or(0, |cell| usize::from(cell.label));
         self.sums.clear();
         self.sums.reserve_exact(most.max(count));
@@ -158,7 +168,7 @@ impl Kinds {
         add_levels(labels, maps, &mut self.sums)?;
         for cell in cells {
             let sums = self.sums.get(usize::from(cell.label).saturating_sub(1)).copied().unwrap_or_default();
-            (cell.kind, cell.kind_thousandths) = decide(sums, cell.area_px);
+            (cell.kind, cell.kind_thousandths) = decide(sums, cell.area_px, rule);
         }
         Ok(())
     }
@@ -171,10 +181,27 @@ mod tests {
     use image::{GrayImage, Luma};
 
     use super::*;
-    use crate::{cells::measure, consistency::Consistency, segmentation::CellMaps};
+    use crate::{
+        cells::{measure, properties::RULE},
+        consistency::Consistency,
+        segmentation::CellMaps,
+    };
 
     fn of(white: u64, platelet: u64) -> (Kind, u16) {
-        decide(Sums { white, platelet, area_px: 1 }, 1)
+        decide(Sums { white, platelet, area_px: 1 }, 1, &RULE)
+    }
+
+    #[test]
+    fn white_must_exceed_red_by_the_margin() {
+        let of =
+            |white, platelet| decide(Sums { white, platelet, area_px: 1 }, 1, &CellRule { white_margin: 32, ..RULE });
+        assert_eq!((of(160, 0), of(161, 0)), ((Kind::Red, 500), (Kind::White, 516)));
+        assert_eq!((of(144, 0), of(192, 0)), ((Kind::Red, 731), (Kind::White, 881)));
+        // Red cells and platelets are decided as before.
+        assert_eq!((of(0, 100), of(0, 144)), ((Kind::Red, 852), (Kind::Platelet, 731)));
+        assert_eq!((of(176, 144), of(175, 144)), ((Kind::White, 500), (Kind::Platelet, 516)));
+        let never = |white| decide(Sums { white, platelet: 0, area_px: 1 }, 1, &CellRule { white_margin: 255, ..RULE });
+        assert_eq!((never(255), never(0)), ((Kind::Red, 1000), (Kind::Red, 1000)));
     }
 
     #[test]
@@ -191,7 +218,7 @@ mod tests {
 
     #[test]
     fn means_are_rounded_to_levels() {
-        let of = |white, area_px| decide(Sums { white, platelet: 0, area_px }, area_px);
+        let of = |white, area_px| decide(Sums { white, platelet: 0, area_px }, area_px, &RULE);
         assert_eq!(of(3 * 128 + 1, 3), (Kind::Red, 500));
         assert_eq!(of(3 * 128 + 2, 3), (Kind::White, 516));
         assert_eq!(of(2 * 128 + 1, 2), (Kind::White, 516));
@@ -222,7 +249,7 @@ mod tests {
         let picture = image::RgbImage::new(6, 2);
         let consistency = Consistency::new(&picture, &picture).unwrap();
         let kinds_of = |maps: &CellMaps| -> Vec<_> {
-            let cells = measure(&labels, maps, &consistency).unwrap();
+            let cells = measure(&labels, maps, &RULE, &consistency).unwrap();
             cells.iter().map(|cell| (cell.label, cell.kind, cell.kind_confidence())).collect()
         };
         let expected = [(1, Kind::Red, Some(0.852)), (3, Kind::White, Some(0.989)), (4, Kind::Platelet, Some(0.953))];
@@ -230,7 +257,7 @@ mod tests {
         let unknown = CellMaps { kinds: None, ..maps.clone() };
         assert!(kinds_of(&unknown).iter().all(|(_, kind, sure)| (*kind, *sure) == (Kind::Unknown, None)));
         let odd = KindMaps { white: GrayImage::new(6, 2), platelet: GrayImage::new(2, 6) };
-        assert!(measure(&labels, &CellMaps { kinds: Some(odd), ..maps }, &consistency).is_err());
+        assert!(measure(&labels, &CellMaps { kinds: Some(odd), ..maps }, &RULE, &consistency).is_err());
     }
 
     #[test]
@@ -239,10 +266,10 @@ mod tests {
         let map = |levels: [u8; 4]| image::GrayImage::from_raw(4, 1, levels.to_vec()).unwrap();
         let kinds = KindMaps { white: map([100, 0, 100, 200]), platelet: map([100, 0, 180, 100]) };
         let mut maps = CellMaps::empty(4, 1);
-        leave_out_platelets(&mut labels, &maps).unwrap();
+        leave_out_platelets(&mut labels, &maps, &RULE).unwrap();
         assert_eq!(labels.as_raw(), &[1, 0, 2, 3]);
         maps.kinds = Some(kinds);
-        leave_out_platelets(&mut labels, &maps).unwrap();
+        leave_out_platelets(&mut labels, &maps, &RULE).unwrap();
         assert_eq!(labels.as_raw(), &[1, 0, 0, 3]);
     }
 

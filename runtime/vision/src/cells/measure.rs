@@ -10,6 +10,7 @@ use super::{
 use crate::{
     consistency::{CellSums, Consistency},
     error::Result,
+    model::manifest::CellRule,
     segmentation::CellMaps,
     support::CellConsistency,
 };
@@ -42,13 +43,13 @@ struct Sums {
 ///   2D and 3D binary images", 2007); exact for disks, 5 % low for an upright square;
 /// - confidence: mean of `1 / (1 + exp(-(level - 128) / 16))` over the foreground levels;
 /// - consistency: between the super-resolved picture of `maps` and `labels` and the input;
-/// - kind: the greatest mean of the kind maps, if there are any.
+/// - kind: the greatest mean of the kind maps, if there are any, with the margin of `rule` for white cells.
 ///
 /// # Errors
 /// [`crate::error::Error::Internal`] if `consistency` or the kind maps have another size.
-pub fn measure(labels: &Labels, maps: &CellMaps, consistency: &Consistency) -> Result<Vec<Cell>> {
+pub fn measure(labels: &Labels, maps: &CellMaps, rule: &CellRule, consistency: &Consistency) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
-    Measurer::default().measure(labels, maps, consistency, 0, &mut cells)?;
+    Measurer::default().measure(labels, maps, rule, consistency, 0, &mut cells)?;
     Ok(cells)
 }
 
@@ -84,6 +85,7 @@ impl Measurer {
         &mut self,
         labels: &Labels,
         maps: &CellMaps,
+        rule: &CellRule,
         consistency: &Consistency,
         most: usize,
         cells: &mut Vec<Cell>,
@@ -99,7 +101,7 @@ impl Measurer {
         let found = (1..).zip(self.sums.iter().zip(consistencies)).filter(|(_, (of, _))| of.area > 0);
         cells.extend(found.map(|(label, (of, consistency))| cell(label, of, consistency)));
         match &maps.kinds {
-            Some(kinds) => self.kinds.assign(labels, kinds, most, cells),
+            Some(kinds) => self.kinds.assign(labels, kinds, rule, most, cells),
             None => Ok(()),
         }
     }
@@ -212,6 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cells::properties::RULE;
 
     fn maps(labels: &Labels, level: u8) -> CellMaps {
         let map = GrayImage::from_pixel(labels.width(), labels.height(), Luma([level]));
@@ -221,7 +224,7 @@ mod tests {
     /// Measures with a picture that equals the input.
     fn measured(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
         let picture = RgbImage::new(labels.width(), labels.height());
-        measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
+        measure(labels, maps, &RULE, &Consistency::new(&picture, &picture).unwrap()).unwrap()
     }
 
     fn one(width: u32, height: u32, inside: impl Fn(f64, f64) -> bool) -> Cell {
@@ -287,13 +290,13 @@ mod tests {
         let read = RgbImage::from_pixel(6, 4, Rgb([200; 3]));
         let sr = RgbImage::from_fn(24, 16, |x, _| Rgb([if x < 8 { 200 } else { 140 }; 3]));
         let consistency = Consistency::new(&read, &sr).unwrap();
-        let cells = measure(&labels, &maps(&labels, 200), &consistency).unwrap();
+        let cells = measure(&labels, &maps(&labels, 200), &RULE, &consistency).unwrap();
         let listed: Vec<_> =
             cells.iter().map(|cell| (cell.label, cell.consistency.levels, cell.consistency.supported())).collect();
         assert_eq!(listed, [(1, 0.0, true), (3, 60.0, false)]);
         let other = Labels::new(23, 16);
         assert_eq!(
-            measure(&other, &maps(&other, 200), &consistency).unwrap_err().kind(),
+            measure(&other, &maps(&other, 200), &RULE, &consistency).unwrap_err().kind(),
             crate::error::ErrorKind::Internal
         );
     }
@@ -341,7 +344,7 @@ mod tests {
             let picture = RgbImage::new(width.max(1), height.max(1));
             if height > 0 {
                 let consistency = Consistency::new(&picture, &picture).unwrap();
-                measurer.measure(&labels, &maps, &consistency, 0, &mut Vec::new()).unwrap();
+                measurer.measure(&labels, &maps, &RULE, &consistency, 0, &mut Vec::new()).unwrap();
             }
             prop_assert_eq!(&measurer.sums, &simple_sums(&labels, &maps, &measurer.probability));
         }

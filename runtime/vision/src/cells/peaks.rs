@@ -165,7 +165,14 @@ mod tests {
     use super::*;
 
     fn rule(peak_level: u8, saddle_depth: u8) -> CellRule {
-        CellRule { foreground_level: 128, peak_level, saddle_depth, white_saddle_depth: None, least_area_px: 1 }
+        CellRule {
+            foreground_level: 128,
+            peak_level,
+            saddle_depth,
+            white_saddle_depth: None,
+            white_margin: 0,
+            least_area_px: 1,
+        }
     }
 
     /// The peaks as indices, found in reused memory.

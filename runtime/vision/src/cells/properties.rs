@@ -8,8 +8,14 @@ use proptest::prelude::*;
 use super::{Cell, Labels, mask, split};
 use crate::{consistency::Consistency, model::manifest::CellRule, segmentation::CellMaps};
 
-const RULE: CellRule =
-    CellRule { foreground_level: 128, peak_level: 100, saddle_depth: 20, white_saddle_depth: None, least_area_px: 12 };
+pub(super) const RULE: CellRule = CellRule {
+    foreground_level: 128,
+    peak_level: 100,
+    saddle_depth: 20,
+    white_saddle_depth: None,
+    white_margin: 0,
+    least_area_px: 12,
+};
 
 fn area_rule(least_area_px: u32) -> CellRule {
     CellRule { least_area_px, ..RULE }
@@ -38,7 +44,7 @@ fn count(maps: &CellMaps) -> usize {
 /// The cells, as if the picture equalled the input.
 fn measure(labels: &Labels, maps: &CellMaps) -> Vec<Cell> {
     let picture = RgbImage::new(labels.width(), labels.height());
-    super::measure(labels, maps, &Consistency::new(&picture, &picture).unwrap()).unwrap()
+    super::measure(labels, maps, &RULE, &Consistency::new(&picture, &picture).unwrap()).unwrap()
 }
 
 #[test]

@@ -77,8 +77,16 @@ pub struct CellRule {
     /// kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_saddle_depth: Option<u8>,
+    /// A cell is white only if its white level exceeds that of red by more than this: white cells are rarer in blood than in
+    /// training pictures.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub white_margin: u8,
     /// Smaller cells are specks, in pixels of the 256x256 grid.
     pub least_area_px: u32,
+}
+
+fn is_zero(level: &u8) -> bool {
+    *level == 0
 }
 
 /// How a model was trained.

@@ -242,7 +242,7 @@ impl Pipeline {
             self.consistency.compare(seen, sr)?;
             steps.consistency_ms = lap.ms();
             let most = most_cells(picture, &self.rule);
-            self.measurer.measure(labels, maps, &self.consistency, most, cells)?;
+            self.measurer.measure(labels, maps, &self.rule, &self.consistency, most, cells)?;
             if has_outside {
                 outside::mark_cut_cells(labels, self.specimen.mask(), cells);
             }
