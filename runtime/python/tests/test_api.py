@@ -172,8 +172,9 @@ import numpy, bloodseg, signal
 # A process in the background of a shell ignores it from the start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 array = numpy.random.default_rng(1).integers(0, 255, (700, 700, 3), numpy.uint8)
-print("ready", flush=True)
 try:
+    # Only here: the signal may follow at once.
+    print("ready", flush=True)
     bloodseg.segment_many([array] * 500, um_per_px=1.4, any_quality=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)

@@ -138,7 +138,7 @@ pub(super) fn run(session: &Session, args: &SegmentArgs) -> Result<ExitCode> {
     let validation = given.or_else(|| corrections::of_running(contents.validation.as_deref()));
     let models = &contents.models;
     let taken = place.taken()?;
-    let with_stdin = WithStdin::of(&args.inputs, std::io::stdin().lock())?;
+    let with_stdin = WithStdin::of(&args.inputs, std::io::stdin().lock(), &std::env::temp_dir())?;
     let inputs = inputs::collect(&with_stdin.inputs, args.recursive, &taken)?;
     if !args.no_pictures {
         inputs::check_apart(&inputs, &place.out)?;

@@ -37,10 +37,13 @@ pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
 impl Collector for Figures {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
         let site = &self.0;
+        // In this order, because a frame may be analysed and kept between the two: kept and not kept together are then
+        // never more than analysed.
+        let kept = site.run.kept();
         let counts = site.run.counts();
         let to = &mut to;
         frames(to, site, counts)?;
-        run(to, site, counts)?;
+        run(to, site, kept, counts)?;
         camera(to, site)?;
         memory(to, site)?;
         stages(to, site)?;
@@ -95,8 +98,8 @@ fn frames(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::R
     )
 }
 
-fn run(to: &mut DescriptorEncoder<'_>, site: &Site, counts: Counts) -> fmt::Result {
-    counter(to, "records_kept", "Frames whose records are on disk", site.run.kept())?;
+fn run(to: &mut DescriptorEncoder<'_>, site: &Site, kept: u64, counts: Counts) -> fmt::Result {
+    counter(to, "records_kept", "Frames whose records are on disk", kept)?;
     counter(to, "records_not_kept", "Analysed frames whose records were lost", counts.not_kept)?;
     gauge(to, "uptime", "Time since the start of the run", Some(&Unit::Seconds), site.run.now().as_secs_f64())?;
     if let Some(numbers) = site.board.read().numbers {

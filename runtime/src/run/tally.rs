@@ -1,6 +1,9 @@
 //! Frames by how they ended, and the problems that the stages report.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use super::{Counts, state::Reason};
 use crate::run::limits::REFUSED_IN_A_ROW;
@@ -26,18 +29,21 @@ pub(super) struct Tally {
 impl Tally {
     /// Frames so far; the queue counts those that were `dropped`.
     pub(super) fn counts(&self, dropped: u64) -> Counts {
+        // Before `analysed`, and with `Acquire`: a frame that is seen here is then also seen as analysed.
+        let not_kept = self.not_kept.load(Acquire);
         Counts {
             captured: self.captured.load(Relaxed),
             analysed: self.analysed.load(Relaxed),
             dropped,
             failed: self.failed.load(Relaxed),
             unreadable: self.unreadable.load(Relaxed),
-            not_kept: self.not_kept.load(Relaxed),
+            not_kept,
         }
     }
 
+    /// To compare with the [`counts`](Self::counts), read this first: it counts frames that are already analysed.
     pub(super) fn kept(&self) -> u64 {
-        self.kept.load(Relaxed)
+        self.kept.load(Acquire)
     }
 
     /// The most serious problem reported by the stages.
@@ -66,7 +72,7 @@ impl Tally {
     }
 
     pub(super) fn not_kept_one(&self) {
-        self.not_kept.fetch_add(1, Relaxed);
+        self.not_kept.fetch_add(1, Release);
     }
 
     pub(super) fn take_in_hand(&self) {
@@ -94,8 +100,8 @@ impl Tally {
     /// The current record was kept, or not. Counts it once, whichever thread reports it.
     pub(super) fn written(&self, kept: bool) {
         if self.writing.swap(false, Relaxed) {
-            self.kept.fetch_add(u64::from(kept), Relaxed);
-            self.not_kept.fetch_add(u64::from(!kept), Relaxed);
+            self.kept.fetch_add(u64::from(kept), Release);
+            self.not_kept.fetch_add(u64::from(!kept), Release);
             self.records_fail.store(!kept, Relaxed);
         }
     }

@@ -59,7 +59,7 @@ fn frames(folder: &Path, names: &[&str]) -> PathBuf {
 #[test]
 fn missing_source_is_reported_with_available_ones() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, wanted) in [("camera0", "/dev/video0"), ("dmeo", "Did you mean `demo`"), ("none/such", "no such")] {
+    for (name, wanted) in [("camera63", "/dev/video63"), ("dmeo", "Did you mean `demo`"), ("none/such", "no such")] {
         let done = output(&["run", name], folder.path());
         assert_eq!(done.status.code(), Some(7), "{name}");
         let message = text(&done.stderr);
@@ -216,7 +216,7 @@ fn signals_end_a_run_cleanly() {
     }
     for signal in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = bloodseg(&["run", "demo", "--frames", "1000000", "--fps", "5", "--out", "r"])
+        let mut child = bloodseg(&["run", "demo", "--frames", "1000000", "--fps", "1", "--out", "r"])
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .spawn()

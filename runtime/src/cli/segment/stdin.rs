@@ -24,12 +24,12 @@ pub(super) struct WithStdin {
 }
 
 impl WithStdin {
-    /// Reads `from` to its end if `-` is among the inputs.
+    /// Reads `from` to its end if `-` is among the inputs, and keeps it in a new folder in `temp`.
     ///
     /// # Errors
     /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) for input that is empty, too long, or cannot be read, and
     /// [`ErrorKind::Output`](crate::error::ErrorKind::Output) if it cannot be kept.
-    pub(super) fn of(inputs: &[PathBuf], from: impl Read) -> Result<Self> {
+    pub(super) fn of(inputs: &[PathBuf], from: impl Read, temp: &Path) -> Result<Self> {
         let mut this = Self { inputs: inputs.to_vec(), folder: None };
         let mut dashes = this.inputs.iter_mut().filter(|input| *input == Path::new(DASH));
         let Some(dash) = dashes.next() else { return Ok(this) };
@@ -38,7 +38,7 @@ impl WithStdin {
         }
         // Read first, so that a stop while waiting for input leaves no file behind.
         let bytes = read(from)?;
-        let folder = std::env::temp_dir().join(format!("bloodseg-stdin-{}", std::process::id()));
+        let folder = temp.join(format!("bloodseg-stdin-{}", std::process::id()));
         let failed = |error: io::Error| Error::output(&folder, error);
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
@@ -95,15 +95,16 @@ mod tests {
     #[test]
     fn dash_becomes_a_temporary_file_and_other_inputs_stay() {
         let inputs = [PathBuf::from("a.png"), PathBuf::from("-")];
-        let with = WithStdin::of(&inputs, &b"bytes"[..]).unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let with = WithStdin::of(&inputs, &b"bytes"[..], temp.path()).unwrap();
         let path = with.inputs[1].clone();
         assert_eq!((with.inputs[0].as_path(), fs::read(&path).unwrap()), (Path::new("a.png"), b"bytes".to_vec()));
-        assert!(WithStdin::of(&inputs, &b"bytes"[..]).is_err(), "what is there is not used");
+        assert!(WithStdin::of(&inputs, &b"bytes"[..], temp.path()).is_err(), "what is there is not used");
         drop(with);
         assert!(!path.exists() && !path.parent().unwrap().exists());
-        assert!(WithStdin::of(&[PathBuf::from("-"), PathBuf::from("-")], &b""[..]).is_err());
-        assert!(WithStdin::of(&inputs, &b""[..]).is_err());
-        assert_eq!(WithStdin::of(&inputs, Broken).unwrap_err().kind(), ErrorKind::Input);
+        assert!(WithStdin::of(&[PathBuf::from("-"), PathBuf::from("-")], &b""[..], temp.path()).is_err());
+        assert!(WithStdin::of(&inputs, &b""[..], temp.path()).is_err());
+        assert_eq!(WithStdin::of(&inputs, Broken, temp.path()).unwrap_err().kind(), ErrorKind::Input);
         assert!(!path.parent().unwrap().exists());
     }
 }
