@@ -1,4 +1,4 @@
-"""Times both nets in bloodseg, onnxruntime and OpenVINO, and a whole frame; called by scripts/bench-peers."""
+"""Times both models in bloodseg, onnxruntime and OpenVINO, and whole frames; called by scripts/bench-peers."""
 import argparse
 import glob
 import json
@@ -20,7 +20,7 @@ NETS = {"ssr": (1, 3, 64, 64), "unet": (1, 3, 256, 256)}
 
 
 def body(path, folder):
-    """The net up to the quantizer of its last convolution."""
+    """A copy of the model that ends with the quantizer of its last convolution."""
     model = onnx.load(path)
     nodes = list(model.graph.node)
     last = max(at for at, node in enumerate(nodes) if node.op_type == "Conv")
@@ -61,12 +61,12 @@ def onnxruntime_run(path, shape, precise):
 
 
 class Frames:
-    """Whole frames by onnxruntime and OpenCV: those that `bench` renders, at the size stored in data/synth."""
+    """Whole frames by onnxruntime and OpenCV: four pictures of data/synth."""
 
     def __init__(self):
         self.fields = sorted(glob.glob("data/synth/img/*"))[:4]
         self.pictures = [peer_frame.prepare(field) for field in self.fields]
-        self.in_nets_s = 0.0
+        self.models_s = 0.0
         self.analyse = peer_frame.analyser(*(self.net(f"models/{net}.onnx") for net in NETS))
         self.cells = sum(len(self.analyse(picture)[2]) for picture in self.pictures)
 
@@ -79,19 +79,19 @@ class Frames:
         def run(tensor):
             before = time.perf_counter()
             output, = session.run(None, {name: tensor})
-            self.in_nets_s += time.perf_counter() - before
+            self.models_s += time.perf_counter() - before
             return output
 
         return run
 
     def medians_ms(self, runs):
-        """Median of the nets and of the frame."""
+        """Median times of the models and of the frame."""
         times = []
         for at in range(runs + 3):
-            self.in_nets_s = 0.0
+            self.models_s = 0.0
             before = time.perf_counter()
             self.analyse(self.pictures[at % len(self.pictures)])
-            times.append((1e3 * self.in_nets_s, 1e3 * (time.perf_counter() - before)))
+            times.append((1e3 * self.models_s, 1e3 * (time.perf_counter() - before)))
         return [statistics.median(column) for column in zip(*times[3:])]
 
 
@@ -127,8 +127,8 @@ def main():
         command = [args.binary, "segment", *frames.fields, "--whole-field", "--out", os.path.join(folder, "cells")]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         cells = sum(int(count) for count in re.findall(r"^\S+: (\d+) cells", lines, re.MULTILINE))
-        files = {"as they are": {net: f"models/{net}.onnx" for net in NETS}}
-        files["convolutions alone"] = {net: body(path, folder) for net, path in files["as they are"].items()}
+        files = {"whole models": {net: f"models/{net}.onnx" for net in NETS}}
+        files["convolutions only"] = {net: body(path, folder) for net, path in files["whole models"].items()}
         runs = {
             (form, name, net): make(files[form][net], shape)
             for form in files for name, make in peers.items() for net, shape in NETS.items()
@@ -140,12 +140,12 @@ def main():
             nets_ms = sum(stages["steps"][net]["median_ms"] for net in NETS)
             whole["bloodseg"].append((nets_ms, stages["pipeline"]["median_ms"]))
             whole["onnxruntime and OpenCV"].append(frames.medians_ms(args.tiles))
-            for form, keys in (("as they are", ("ssr_ms", "unet_ms")), ("convolutions alone", ("ssr_body_ms", "unet_body_ms"))):
+            for form, keys in (("whole models", ("ssr_ms", "unet_ms")), ("convolutions only", ("ssr_body_ms", "unet_body_ms"))):
                 times.setdefault((form, "bloodseg, " + report["kernel"]), []).append([report[key] for key in keys])
                 for name in peers:
                     times.setdefault((form, name), []).append([median_ms(runs[form, name, net], args.tiles) for net in NETS])
         stock = ours("stock", 10)
-        times["as they are", "stock tract, int8"] = [[stock["ssr_ms"], stock["unet_ms"]]] * args.rounds
+        times["whole models", "stock tract, int8"] = [[stock["ssr_ms"], stock["unet_ms"]]] * args.rounds
     for form in files:
         print(f"\n{form}: median of {args.rounds} rounds of {args.tiles} runs, one thread\n")
         print("| engine | ssr ms | unet ms | both ms | bloodseg / this |\n|---|---|---|---|---|")
@@ -155,13 +155,13 @@ def main():
                 ssr, unet = (statistics.median(row[at] for row in rows) for at in (0, 1))
                 ratio = statistics.median(sum(a) / sum(b) for a, b in zip(us, rows))
                 print(f"| {name} | {ssr:.2f} | {unet:.2f} | {ssr + unet:.2f} | {ratio:.2f} |")
-    print("\na frame of 64x64, from the picture in memory to its cells\n")
-    print("| program | nets ms | around them ms | frame ms | bloodseg / this | cells in 4 fields |\n|---|---|---|---|---|---|")
+    print("\nwhole frames of 64x64 pixels, from the picture in memory to its cells\n")
+    print("| program | models ms | rest ms | frame ms | bloodseg / this | cells in 4 fields |\n|---|---|---|---|---|---|")
     for (name, rows), found in zip(whole.items(), (cells, frames.cells)):
         nets, frame = (statistics.median(row[at] for row in rows) for at in (0, 1))
-        around = statistics.median(frame - nets for nets, frame in rows)
+        rest = statistics.median(frame - nets for nets, frame in rows)
         ratio = statistics.median(a[1] / b[1] for a, b in zip(whole["bloodseg"], rows))
-        print(f"| {name} | {nets:.2f} | {around:.2f} | {frame:.2f} | {ratio:.2f} | {found} |")
+        print(f"| {name} | {nets:.2f} | {rest:.2f} | {frame:.2f} | {ratio:.2f} | {found} |")
 
 
 main()

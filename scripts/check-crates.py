@@ -1,7 +1,7 @@
-"""Compares the crate graph with the one in ARCHITECTURE.md, for scripts/tidy.
+"""Compares the crate graph with the drawing in ARCHITECTURE.md, for scripts/tidy.
 
-A crate may depend on the crates that its line names, which must be drawn below it. Reports missing lines, edges that
-are not drawn, drawn edges that do not exist, and edges that point up.
+Each crate has a line with its dependencies, which must have later lines. Reports crates without a line, dependencies
+that are not drawn, drawn crates and dependencies that do not exist, and dependencies on a crate with an earlier line.
 """
 
 import json
@@ -10,21 +10,21 @@ import subprocess
 import sys
 
 DRAWING = re.compile(r"```crates\n(.*?)```", re.S)
-# What the trainer must not link: it shares the vision of the box, not its records, its page or its broker.
+# Packages of the records, the page, the broker and the camera, which the trainer must not link.
 BOX_ONLY = ["libsqlite3-sys", "rusqlite", "tokio", "hyper", "axum", "rumqttc", "linuxvideo"]
 
 
 def drawn(text):
-    """Crates with their dependencies, in the order of the lines, top first."""
+    """Crates with their dependencies, in the order of the lines."""
     block = DRAWING.search(text)
     if block is None:
-        sys.exit("check-crates: ARCHITECTURE.md has no block of ```crates")
+        sys.exit("check-crates: ARCHITECTURE.md has no block with the language `crates`")
     lines = [line for line in block.group(1).splitlines() if line.strip()]
     return {name.strip(): set(uses.split()) for name, uses in (line.split("->") for line in lines)}
 
 
 def built():
-    """The same according to cargo: normal and build dependencies inside the workspace."""
+    """The same according to cargo: normal and build dependencies within the workspace."""
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
     packages = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["packages"]
     own = {package["name"] for package in packages}
@@ -41,7 +41,7 @@ def short(name):
 
 
 def faults(drawing, crates):
-    """The faults, one per line."""
+    """The differences, as messages."""
     order = list(drawing)
     for crate, uses in crates.items():
         if crate not in drawing:
@@ -50,17 +50,17 @@ def faults(drawing, crates):
         for use in sorted(uses - drawing[crate]):
             yield f"{crate} depends on {use}, which ARCHITECTURE.md does not draw"
         for use in sorted(drawing[crate] - uses):
-            yield f"ARCHITECTURE.md draws {crate} -> {use}, which is not there"
+            yield f"ARCHITECTURE.md draws {crate} -> {use}, which does not exist"
         for use in sorted(uses & set(order)):
             if order.index(use) <= order.index(crate):
-                yield f"{crate} depends on {use}, which stands above it"
+                yield f"{crate} depends on {use}, which ARCHITECTURE.md draws above it"
     for crate in drawing:
         if crate not in crates:
-            yield f"ARCHITECTURE.md draws {crate}, which is not there"
+            yield f"ARCHITECTURE.md draws {crate}, which does not exist"
 
 
 def box_only():
-    """Packages in the trainer's tree that only the box may link."""
+    """Packages of BOX_ONLY in the dependency tree of the trainer, as messages."""
     command = ["cargo", "tree", "--offline", "-p", "train-host", "-e", "normal", "--prefix", "none", "-f", "{p}"]
     tree = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     linked = {line.split()[0] for line in tree.splitlines() if line}
@@ -68,12 +68,12 @@ def box_only():
 
 
 def self_test():
-    """Checks that each kind of fault is found."""
+    """Checks that each kind of fault is reported."""
     drawing = {"a": {"b"}, "b": {"c"}, "c": set()}
     assert list(faults(drawing, {"a": {"b"}, "b": {"c"}, "c": set()})) == []
-    assert any("stands above" in fault for fault in faults(drawing, {"a": {"b"}, "b": {"c"}, "c": {"a"}}))
+    assert any("draws above" in fault for fault in faults(drawing, {"a": {"b"}, "b": {"c"}, "c": {"a"}}))
     assert any("does not draw" in fault for fault in faults(drawing, {"a": {"b", "c"}, "b": {"c"}, "c": set()}))
-    assert any("which is not there" in fault for fault in faults(drawing, {"a": set(), "b": {"c"}, "c": set()}))
+    assert any("does not exist" in fault for fault in faults(drawing, {"a": set(), "b": {"c"}, "c": set()}))
     assert any("is not drawn" in fault for fault in faults(drawing, {"a": {"b"}, "b": {"c"}, "c": set(), "d": set()}))
 
 

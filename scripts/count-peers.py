@@ -1,4 +1,4 @@
-"""The peer of scripts/count-peers: runs a model in onnxruntime on one thread, a given number of times."""
+"""The peer of scripts/count-peers: runs a model in onnxruntime on one thread. Arguments: model, runs, edge."""
 
 import sys
 
@@ -11,7 +11,7 @@ options.intra_op_num_threads = 1
 options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 first = session.get_inputs()[0]
-# Free dimensions are the batch size and the edges: one tile, 64 pixels for super-resolution, 256 for its result.
+# Dynamic dimensions are the batch size, set to one tile, and the edges: 64 pixels for super-resolution, otherwise 256.
 edge = int(sys.argv[3])
 shape = [side if isinstance(side, int) else default for side, default in zip(first.shape, (1, 3, edge, edge))]
 levels = (numpy.arange(int(numpy.prod(shape))) * 37 % 256).astype(numpy.uint8).reshape(shape)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Counts the pictures whose pitch is doubted, at factors of the pitch that data/labs.toml states.
+"""Counts the pictures whose pitch is doubted, at multiples of the pitch that data/labs.toml states.
 
     scripts/doubted-pitches.py --binary BLOODSEG --data LABS
 
-LABS is laid out as data/README.md says. Of each seven pictures of a laboratory, in order of their names, the first and the fourth are
-left out: the limits in runtime/vision/src/scale/doubt.rs were chosen on them.
+data/README.md describes the layout of LABS. The first and the fourth of every seven pictures of a laboratory, sorted by
+name, are excluded, because the limits in runtime/vision/src/scale/doubt.rs were chosen on them.
 """
 import argparse
 import collections
@@ -37,13 +37,13 @@ def main():
     for folder in sorted(path for path in args.data.iterdir() if path.name in known):
         pictures = sorted(folder.joinpath("img").iterdir())
         laboratories[folder.name] = [path for at, path in enumerate(pictures) if at % 7 not in CHOSEN_ON]
-    print("| pitch, times the true one | pictures | doubted | good | not counted |\n|---|---|---|---|---|")
+    print("| pitch / true pitch | pictures | doubted | good | not counted |\n|---|---|---|---|---|")
     for factor in FACTORS:
         found = collections.Counter()
         for name, pictures in laboratories.items():
             found += verdicts(args.binary, pictures, RED_CELL_UM / known[name]["red_cell_px"] * factor)
-        doubted, good, all_of_them = found["scale_doubtful"], found["good"], found.total()
-        print(f"| {factor} | {all_of_them} | {doubted} | {good} | {all_of_them - doubted - good} |", flush=True)
+        doubted, good, total = found["scale_doubtful"], found["good"], found.total()
+        print(f"| {factor} | {total} | {doubted} | {good} | {total - doubted - good} |", flush=True)
 
 
 if __name__ == "__main__":

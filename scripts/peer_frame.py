@@ -1,14 +1,14 @@
-"""A whole frame by onnxruntime, OpenCV and NumPy: what a Python program would do around the same two nets.
+"""The analysis of a whole frame with onnxruntime, OpenCV and NumPy, with the same two models.
 
-The steps of bloodseg's pipeline, in its order, as OpenCV implements them. Results are similar, not equal: pixels are
-assigned to the nearest local maximum of the core map, where bloodseg floods the map itself.
+The steps are those of the pipeline of bloodseg, in the same order. Results are similar but not equal: pixels are
+assigned to the nearest local maximum of the core map, whereas bloodseg floods the core map.
 """
 import cv2
 import numpy as np
 
-# The rule for cells in models/unet.toml.
+# The thresholds for cells in models/unet.toml.
 FOREGROUND_LEVEL, PEAK_LEVEL, LEAST_AREA_PX = 124, 116, 12
-# The limits of a frame's quality and of its normalisation, as in bloodseg.
+# The limits of frame quality, and the targets of normalisation, of bloodseg.
 LEAST_BRIGHTNESS, LEAST_CONTRAST, LEAST_SHARPNESS = 40, 5.5, 0.31
 GROUND, CONTRAST = 228, 56
 
@@ -23,7 +23,7 @@ def prepare(path):
 
 
 def specimen(frame):
-    """The frame with unlit areas painted in the ground's colour."""
+    """The frame with unlit areas filled with the median colour of the rest."""
     brightest = frame.max(axis=2)
     bright = np.percentile(brightest, 95)
     dark = (brightest < 0.3 * bright).astype(np.uint8)
@@ -44,7 +44,7 @@ def specimen(frame):
 
 
 class Trends:
-    """Least-squares fits of polynomials over the frame, with precomputed matrices."""
+    """Removes polynomial trends from frames, by least squares with precomputed matrices."""
 
     def __init__(self, edge):
         y, x = np.mgrid[-1:1:edge * 1j, -1:1:edge * 1j]
@@ -53,22 +53,22 @@ class Trends:
             terms = [x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)]
             self.bases[degree], _ = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))
 
-    def take_off(self, plane, degree):
+    def subtract(self, plane, degree):
         basis = self.bases[degree]
         flat = plane.ravel()
         return (flat - basis @ (basis.T @ flat)).reshape(plane.shape).astype(np.float32)
 
 
 def is_good(frame, trends):
-    """Whether brightness, clipping, contrast and sharpness of the frame are good."""
+    """Whether the frame has sufficient brightness, contrast and sharpness, and is not clipped."""
     luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
     if np.percentile(luma, 95) < LEAST_BRIGHTNESS or np.mean(luma >= 248) > 0.92:
         return False
-    smooth = cv2.blur(trends.take_off(luma, 4), (3, 3))
-    standing_out = np.abs(smooth - np.median(smooth)).ravel()
-    if np.partition(standing_out, -13)[-13] < LEAST_CONTRAST:
+    smooth = cv2.blur(trends.subtract(luma, 4), (3, 3))
+    deviation = np.abs(smooth - np.median(smooth)).ravel()
+    if np.partition(deviation, -13)[-13] < LEAST_CONTRAST:
         return False
-    rest = trends.take_off(luma, 2)
+    rest = trends.subtract(luma, 2)
     variogram = [0.5 * float(np.mean((rest[:, lag:] - rest[:, :-lag]) ** 2)) for lag in range(1, 14)]
     blurred = cv2.GaussianBlur(rest, (0, 0), 0.7)
     window = np.ones((9, 9), np.uint8)
@@ -82,7 +82,7 @@ def is_good(frame, trends):
 
 
 def tables(frame):
-    """A lookup table per channel that normalises ground and contrast for the segmenter."""
+    """A lookup table for each channel that normalises background and contrast for the segmentation model."""
     gray = (frame.sum(axis=2, dtype=np.uint16) // 3).astype(np.uint8)
     threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
     is_ground = gray > threshold
@@ -94,7 +94,7 @@ def tables(frame):
 
 
 def split(foreground, core):
-    """Maps to labels: foreground pixels are assigned to the nearest local maximum of the core map."""
+    """Labels from the maps: each foreground pixel belongs to the nearest local maximum of the core map."""
     inside = (foreground > FOREGROUND_LEVEL).astype(np.uint8)
     smooth = cv2.blur(core, (5, 5))
     peaks = (smooth >= cv2.dilate(smooth, np.ones((11, 11), np.uint8))) & (smooth > PEAK_LEVEL) & (inside > 0)
@@ -126,7 +126,7 @@ def measure(labels, foreground, difference):
     xx, yy, xy = mean(x * x) - centre_x**2, mean(y * y) - centre_y**2, mean(x * y) - centre_x * centre_y
     spread, middle = np.sqrt((xx - yy) ** 2 / 4 + xy**2), (xx + yy) / 2 + 1 / 12
     eccentricity = np.sqrt(np.clip(1 - (middle - spread) / (middle + spread), 0, 1))
-    # Crossings of outlines with lines through the pixels, along four directions.
+    # Crossings of the outline with grid lines in four directions.
     framed = cv2.copyMakeBorder(labels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0).ravel()
     at, wide = (row + 1) * (edge + 2) + column + 1, edge + 2
     crossings = lambda *steps: total(sum((framed[at + step] != flat).astype(np.uint8) for step in steps))
@@ -153,7 +153,7 @@ CONFIDENCE = 1 / (1 + np.exp(-(np.arange(256) - 128.0) / 16))
 def analyser(ssr, unet):
     """A function from a 64x64 RGB frame in memory to its super-resolved picture, labels and measures.
 
-    `ssr` and `unet` run the nets: from a tensor of 1x3xHxW bytes to another.
+    `ssr` and `unet` run the models: each maps a tensor of bytes, 1x3xHxW, to another.
     """
     cv2.setNumThreads(1)
     trends = Trends(64)
@@ -170,7 +170,7 @@ def analyser(ssr, unet):
         normalised = np.stack([cv2.LUT(plane, table[:, at]) for at, plane in enumerate(sr)])
         foreground, core, *kinds = unet(normalised[None])[0]
         labels = split(foreground, core)
-        # The kind of each cell: the sign of the log-odds of white and of platelet against red, summed over its pixels.
+        # The kind of a cell is decided by the log-odds of white and of platelet against red, summed over its pixels.
         for levels in kinds:
             np.bincount(labels.ravel(), weights=levels.ravel().astype(np.float64) - 128)
         shrunk = np.stack([cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA) for plane in sr])

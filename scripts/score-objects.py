@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Scores found cells against boxes and points that people drew, laboratory by laboratory.
+"""Scores detected cells against manually drawn boxes and points, per laboratory.
 
     scripts/score-objects.py --binary BLOODSEG --models DIR --data LABS --fields unet_model_checkpoints/fields.toml
 
-LABS is laid out as data/README.md says. Each picture is counted at the scale that data/labs.toml states. A found cell matches
-a box at an overlap of boxes of 0.4, and a point that it holds, best pairs first; cells at the border are left out on both sides.
+data/README.md describes the layout of LABS. Each picture is segmented at the scale that data/labs.toml states. A cell
+matches a box if their intersection over union is at least 0.4, and a point if its box contains the point; the best
+pairs are matched first. Cells at the border count neither as missed nor as invented.
 """
 import argparse
 import collections
@@ -17,18 +18,18 @@ import tomllib
 
 LEAST_IOU = 0.4
 RED_CELL_UM = 7.5
-# A box this close to the border touches it, in diameters of a red cell.
+# A box that is this close to the border counts as touching it, in diameters of a red cell.
 BORDER = 1.5 / 22
 
 
 def iou(a, b):
-    both = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+    shared = max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
     area = lambda r: (r[2] - r[0]) * (r[3] - r[1])
-    return both / (area(a) + area(b) - both) if both else 0
+    return shared / (area(a) + area(b) - shared) if shared else 0
 
 
 def fit(mark, found):
-    """How well a found box fits a mark; None if it does not."""
+    """How well the box of a cell fits a mark, which is a box or a point; None if they do not match."""
     if len(mark) == 4:
         overlap = iou(mark, found)
         return overlap if overlap >= LEAST_IOU else None
@@ -37,6 +38,7 @@ def fit(mark, found):
 
 
 def pairs(marks, found):
+    """Matches marks and cells, best fits first: the cell of each mark, and the mark of each cell, by index."""
     fits = [(fit(m, f), i, j) for i, m in enumerate(marks) for j, f in enumerate(found)]
     of_marks, of_found = {}, {}
     for _, i, j in sorted((one for one in fits if one[0] is not None), reverse=True):
@@ -45,8 +47,8 @@ def pairs(marks, found):
     return of_marks, of_found
 
 
-def in_pieces(white, found):
-    """Whether two or more cells lie in the box of a white cell."""
+def is_split(white, found):
+    """Whether the box of a white cell contains two or more cells."""
     def inside(r):
         x, y = (r[0] + r[2]) / 2, (r[1] + r[3]) / 2
         shared = max(0, min(r[2], white[2]) - max(r[0], white[0])) * max(0, min(r[3], white[3]) - max(r[1], white[1]))
@@ -57,25 +59,25 @@ def in_pieces(white, found):
 class Sums:
     def __init__(self):
         self.counts = collections.Counter()
-        self.errors, self.whites, self.pieces = [], 0, 0
+        self.errors, self.whites, self.split = [], 0, 0
 
     def add(self, marks, found, size, border):
         at_border = lambda r: r[0] <= border or r[1] <= border or r[-2] >= size[0] - border or r[-1] >= size[1] - border
         marked_out = [at_border(m) for _, m in marks]
         found_out = [at_border(f) for _, f in found]
         for name, kinds in [("cells", ("red", "white", "cell")), *((kind, (kind,)) for kind in ("red", "white", "platelet"))]:
-            taken = [j for j, (kind, _) in enumerate(found) if kind in kinds]
-            of_marks, of_found = pairs([m for _, m in marks], [found[j][1] for j in taken])
+            chosen = [j for j, (kind, _) in enumerate(found) if kind in kinds]
+            of_marks, of_found = pairs([m for _, m in marks], [found[j][1] for j in chosen])
             for i, (kind, _) in enumerate(marks):
                 if kind in kinds and not marked_out[i]:
                     if i not in of_marks:
                         self.counts[name, "missed"] += 1
-                    elif not found_out[taken[of_marks[i]]]:
+                    elif not found_out[chosen[of_marks[i]]]:
                         self.counts[name, "matched"] += 1
-            for at, j in enumerate(taken):
+            for at, j in enumerate(chosen):
                 i = of_found.get(at)
-                shown = i is not None and (marked_out[i] or marks[i][0] in kinds)
-                self.counts[name, "invented"] += not found_out[j] and not shown
+                is_true = i is not None and (marked_out[i] or marks[i][0] in kinds)
+                self.counts[name, "invented"] += not found_out[j] and not is_true
         is_cell = lambda rows, out: sum(kind != "platelet" and not o for (kind, _), o in zip(rows, out))
         truth = is_cell(marks, marked_out)
         if truth:
@@ -83,7 +85,7 @@ class Sums:
         for (kind, mark), out in zip(marks, marked_out):
             if kind == "white" and len(mark) == 4 and not out:
                 self.whites += 1
-                self.pieces += in_pieces(mark, [f for k, f in found if k != "platelet"])
+                self.split += is_split(mark, [f for k, f in found if k != "platelet"])
 
     def f1(self, name):
         matched, rest = self.counts[name, "matched"], self.counts[name, "missed"] + self.counts[name, "invented"]
@@ -91,7 +93,7 @@ class Sums:
 
 
 def found_in(args, pictures, um_per_px):
-    """The size and the found boxes with their kinds of each picture, by its stem."""
+    """The size of each picture and its cells as (kind, box), by the stem of the picture."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
         models = ["--models", args.models] if args.models else []
@@ -114,14 +116,14 @@ def found_in(args, pictures, um_per_px):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--models", help="a folder of models [default: the built-in ones]")
+    parser.add_argument("--models", help="folder of models [default: built-in models]")
     parser.add_argument("--data", required=True, type=pathlib.Path)
-    parser.add_argument("--fields", required=True, help="fields.toml of a training: which pictures it did not learn from")
+    parser.add_argument("--fields", required=True, help="fields.toml of a training run: the pictures that were not used for training")
     parser.add_argument("--split", default="reported", choices=["reported", "held_back"])
     args = parser.parse_args()
     names = set(tomllib.loads(pathlib.Path(args.fields).read_text())[args.split])
     labs = tomllib.loads((pathlib.Path(__file__).parent.parent / "data/labs.toml").read_text())
-    print("| laboratory, pictures | object F1 | count error | F1 red | F1 white | F1 platelet | white cells in pieces |")
+    print("| laboratory, pictures | object F1 | count error | F1 red | F1 white | F1 platelet | split white cells |")
     print("|---|---|---|---|---|---|---|")
     for lab, about in sorted(labs.items()):
         pictures = [path for path in sorted(args.data.glob(f"{lab}/img/*")) if path.stem in names]
@@ -137,7 +139,7 @@ def main():
             sums.add([(row["kind"], corners(row)) for row in rows], found, size, BORDER * about["red_cell_px"])
         figures = " | ".join(sums.f1(name) for name in ("red", "white", "platelet"))
         error = 100 * sum(sums.errors) / max(1, len(sums.errors))
-        print(f"| {lab}, {len(pictures)} | {sums.f1('cells')} | {error:.1f} % | {figures} | {sums.pieces} of {sums.whites} |")
+        print(f"| {lab}, {len(pictures)} | {sums.f1('cells')} | {error:.1f} % | {figures} | {sums.split} of {sums.whites} |")
 
 
 main()

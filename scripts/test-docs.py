@@ -27,14 +27,14 @@ arguments.add_argument("--only")
 arguments.add_argument("--list", action="store_true")
 args = arguments.parse_args()
 
-# Time limit of one command in seconds, for a debug build on a busy machine.
+# Timeout of one command, in seconds. A loaded machine is slow, so it only bounds a command that would never end.
 LONGEST_S = 900
 ROOT = pathlib.Path.cwd()
 DOCUMENTS = ["README.md", "SECURITY.md", "data/README.md", "models/MODEL_CARD.md", "scripts/README.md",
              *sorted(str(path) for path in pathlib.Path("docs").glob("*.md"))]
 
-# Substitutes for placeholders and for paths on the device.
-IN_PLACE_OF = {
+# Patterns of placeholders and of paths on the device, with their substitutes.
+SUBSTITUTES = {
     r"\bPICTURE\b": "field.jpg",
     r"\bDIR\b": "set",
     r"\bFIELDS\b": "set/val_tmp",
@@ -42,44 +42,45 @@ IN_PLACE_OF = {
     r"/var/lib/bloodseg/camera0": "results",
 }
 
-# Shortened, because they take minutes in a debug build. The original line is only parsed.
-SHORTER = [
+# Commands that take minutes in a debug build, with what is run instead. The original line is only parsed.
+SHORTENED = [
     (r"^bloodseg bench\b.*", "bloodseg bench --seconds 1 --tiles 1"),
     (r"^bloodseg budget --frame \S+", "bloodseg budget --frame 64x64"),
 ]
 
-ONCE = {"bloodseg run demo", *(instead for _, instead in SHORTER)}
+# Run once for all documents.
+ONCE = {"bloodseg run demo", *(instead for _, instead in SHORTENED)}
 
-# Only parsed by the program.
+# Commands that the program only parses, with the reason.
 PARSED = [
-    (r"^bloodseg .*\beval\b.* --robustness", "dozens of evaluations; `eval` runs, and the tests of the runtime disturb fields"),
-    (r"^bloodseg validate\b", "a person's counts of 40 pictures; the tests of the records read such a table"),
-    (r"^bloodseg segment .* --correct\b", "a file of `validate`"),
-    (r"^bloodseg .*\beval\b.* --pans", "60 frames in a debug build; the tests of the runtime run it on fewer"),
+    (r"^bloodseg .*\beval\b.* --robustness", "takes dozens of evaluations; `eval` is run without it, and the tests of the runtime disturb fields"),
+    (r"^bloodseg validate\b", "needs manual counts of 40 pictures; the tests of the records read such a table"),
+    (r"^bloodseg segment .* --correct\b", "needs a file written by `validate`"),
+    (r"^bloodseg .*\beval\b.* --pans", "takes 60 frames in a debug build; the tests of the runtime run it on fewer"),
 ]
 
-# Must exit with code 7 without a camera, see docs/camera.md; only parsed if there is one.
+# Exits with code 7 without a camera, see docs/camera.md; only parsed on a machine with a camera.
 CAMERA = r"^bloodseg (run|calibrate|flatfield) camera\d"
 
-# An example of the library, built beside the program.
+# An example of the library; `cargo test` builds it beside the program.
 EXAMPLE = r"^cargo run --release -p bloodseg-vision --example (\w+) -- (.*)$"
 
-# Only checked against the usage of the script.
+# Not run: their flags are checked against the usage of the script, or the source of the trainer.
 SCRIPT = r"^(scripts/[a-z0-9-]+|packaging/deb)(\s|$)"
 TRAINER = r"^(scripts/)?train-host\s"
 
-# Commands that need another machine, another program, or hours: pattern and reason.
+# Commands that need another machine, another program, or hours, with the reason.
 NOT_HERE = [
-    (r"^(cd|touch|alias|git clone)\s", "the reader's shell and checkout"),
+    (r"^(cd|touch|alias|git clone)\s", "depends on the shell and the checkout"),
     (r"^sudo (apt|systemctl|usermod)\b", "changes the device"),
-    (r"^(systemctl|journalctl)\b", "the device's service"),
-    (r"^(scp|ssh)\s", "takes a device on the network"),
-    (r"^(job=\$\()?sbatch\s", "takes a Slurm cluster; the test of the runtime runs the script of the array"),
-    (r"^kubectl\s", "takes a Kubernetes cluster; the test of the runtime runs the command of the pod"),
-    (r"^pip install WHEEL$", "the reader's Python; scripts/test-python installs a wheel"),
-    (r"^(minisign -V|sha256sum|install -m 755) ", "takes the files of a release; scripts/test-release checks them"),
-    (r"^docker compose\s", "takes a container engine; scripts/test-fleet sets up the same files without one"),
-    (r"^mosquitto_sub\s", "takes the broker of the fleet; scripts/test-fleet has it, and runs this line"),
+    (r"^(systemctl|journalctl)\b", "needs the service of the device"),
+    (r"^(scp|ssh)\s", "needs a device on the network"),
+    (r"^(job=\$\()?sbatch\s", "needs a Slurm cluster; the test of the runtime runs the script of the array"),
+    (r"^kubectl\s", "needs a Kubernetes cluster; the test of the runtime runs the command of the pod"),
+    (r"^pip install WHEEL$", "changes the Python of the machine; scripts/test-python installs a wheel"),
+    (r"^(minisign -V|sha256sum|install -m 755) ", "needs the files of a release; scripts/test-release checks them"),
+    (r"^docker compose\s", "needs a container engine; scripts/test-fleet sets up the same files without one"),
+    (r"^mosquitto_sub\s", "needs the broker of the fleet; scripts/test-fleet runs this line"),
 ]
 
 LOOKS_LIKE_A_COMMAND = r"^\s*(\$ |sudo |bloodseg [a-z-]|cargo [a-z]|scripts/[a-z-]+(\s|$)|packaging/deb\b)"
@@ -92,27 +93,27 @@ Command = collections.namedtuple("Command", "line text")
 
 def read(text):
     """Commands in code blocks, faults of the blocks, and commands in running text."""
-    commands, faults, prose, language, goes_on = [], [], [], None, ""
+    commands, faults, prose, language, continued = [], [], [], None, ""
     for number, line in enumerate(text.splitlines(), 1):
         fence = re.match(r"^\s*```\s*(\S*)", line)
         if fence:
             if language is None:
                 language = fence[1]
             else:
-                language, goes_on = None, ""
+                language, continued = None, ""
             prose.append("")
         elif language is None:
             prose.append(line)
         elif language in ("", "sh", "console"):
-            bare = goes_on + re.split(r"\s{2,}", line.strip())[0].removeprefix("$ ")
+            bare = continued + re.split(r"\s{2,}", line.strip())[0].removeprefix("$ ")
             if bare.endswith("\\"):
-                goes_on = bare[:-1]
+                continued = bare[:-1]
             else:
-                goes_on = ""
+                continued = ""
                 if bare:
                     commands.append(Command(number, bare))
         elif re.match(LOOKS_LIKE_A_COMMAND, line):
-            faults.append(f"line {number}: a command in a block of {language!r}, where nobody runs it: {line.strip()}")
+            faults.append(f"line {number}: a command in a block with the language {language!r}, which is not run: {line.strip()}")
     spans = []
     for span in re.finditer(r"`([^`]+)`", "\n".join(prose)):
         number = "\n".join(prose).count("\n", 0, span.start()) + 1
@@ -144,17 +145,17 @@ def has_flag(flag, text):
 
 
 def fault_of_program(words):
-    """The fault in command and flags of `bloodseg WORDS`, or None."""
+    """The fault in the command or the flags of `bloodseg WORDS`, or None."""
     path, before = [], ""
     for word in words:
-        takes_a_value, before = before in ("--models", "--slots", "--config"), word
-        if word in commands_of(*path) and not takes_a_value:
+        is_value, before = before in ("--models", "--slots", "--config"), word
+        if word in commands_of(*path) and not is_value:
             path.append(word)
             if path[0] == "help":
                 break
     named = [word for word in words if re.match(r"^[a-z][a-z-]*$", word)]
     if not path and named and not words[0].startswith("-"):
-        return f"there is no command {named[0]!r}"
+        return f"unknown command {named[0]!r}"
     if path and path[0] == "help":
         return None
     for flag in flags_of(words):
@@ -165,7 +166,7 @@ def fault_of_program(words):
 
 @functools.lru_cache(None)
 def usage_of_script(script):
-    """The lines that document the arguments of a script: its head, usage and argument cases, and its Python part."""
+    """The lines that document the arguments of a script: comments, usage, argument cases, and its Python part."""
     path = ROOT / script
     text = path.read_text()
     lines = [line for line in text.splitlines() if line.startswith("#") or "usage" in line or "expected" in line
@@ -179,27 +180,27 @@ def usage_of_script(script):
 def fault_of_script(words):
     path = ROOT / words[0]
     if not path.is_file():
-        return f"there is no {words[0]}"
+        return f"missing script {words[0]}"
     if not os.access(path, os.X_OK):
         return f"{words[0]} is not executable"
     # Arguments after `bloodseg` are passed on to the program.
-    ours = words[1:words.index("bloodseg")] if "bloodseg" in words else words[1:]
-    for flag in flags_of(ours):
+    own = words[1:words.index("bloodseg")] if "bloodseg" in words else words[1:]
+    for flag in flags_of(own):
         if not has_flag(flag, usage_of_script(words[0])):
-            return f"{words[0]} says nothing of {flag}"
+            return f"{words[0]} does not document {flag}"
     if "bloodseg" in words:
         return fault_of_program(words[words.index("bloodseg") + 1:])
     return None
 
 
 def fault_of_trainer(words):
-    """Looks up command and flags in the source, because building the trainer needs libtorch."""
+    """The fault in a command of the trainer, or None. Reads its source, because its build needs libtorch."""
     source = (ROOT / "train-host/src/cli.rs").read_text()
     commands = dict(re.findall(r"^    (\w+)\((\w+)\),", source, re.M))
     words = words[1:] if words[:1] == ["--cuda"] else words
     fields = commands.get(words[0].capitalize()) if words else None
     if fields is None:
-        return f"the trainer has no command {' '.join(words[:1])!r}"
+        return f"unknown command of the trainer {' '.join(words[:1])!r}"
     body = re.search(rf"pub struct {fields} {{\n(.*?)^}}", source, re.M | re.S)[1]
     known = {name.replace("_", "-") for name in re.findall(r"^    pub (\w+):", body, re.M)} | {"verbose", "quiet", "help"}
     for flag in flags_of(words[1:]):
@@ -219,7 +220,7 @@ def fault_of_span(text):
         return fault_of_trainer(words[1:])
     if re.match(SCRIPT, text):
         return fault_of_script(words)
-    # `models pack DIR --out FILE`, as in tables. (A single word is not a command.)
+    # A command without `bloodseg`, as in tables: `models pack DIR --out FILE`. A single word is not a command.
     if words[0] in commands_of() and (flags_of(words) or words[1] in commands_of(words[0])):
         return fault_of_program(words)
     return None
@@ -229,7 +230,7 @@ def fault_of_span(text):
 
 
 def thumbnail(path):
-    """A picture of the repository reduced to 64x64, as from a sensor, by sampling pixels."""
+    """A PNG of the repository reduced to the 64x64 of a sensor, by sampling pixels."""
     data, at, packed = path.read_bytes(), 8, b""
     while at < len(data):
         size, kind = struct.unpack(">I4s", data[at:at + 8])
@@ -263,7 +264,7 @@ environment.pop("RUST_LOG", None)
 
 
 def call(line, folder):
-    """Exit code, the last lines of output, and seconds."""
+    """Exit code, the last lines of the output, and the duration in seconds."""
     start = time.monotonic()
     try:
         done = subprocess.run(["bash", "-o", "pipefail", "-c", line], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
@@ -274,13 +275,13 @@ def call(line, folder):
 
 
 def run_setup(line, folder):
-    code, said, _ = call(line, folder)
+    code, output, _ = call(line, folder)
     if code != 0:
-        sys.exit(f"docs: cannot prepare: {line}: exit code {code}: {said}")
+        sys.exit(f"docs: setup failed: {line}: exit code {code}: {output}")
 
 
 def prepare():
-    """The files that documents assume: pictures, a set with masks, models, keys, a bundle, records of three runs."""
+    """The files that documents assume: pictures, a labelled set, models, keys, a bundle, records of three runs."""
     base = work / "base"
     for folder in ("folder", "archive", "etc", "set", "data/synth"):
         (base / folder).mkdir(parents=True)
@@ -288,7 +289,7 @@ def prepare():
     for name in ("frame.png", "folder/a.png", "archive/b.png", "archive/c.png"):
         (base / name).write_bytes(frame)
     shutil.copy(ROOT / "data/synth/img/smear_0001.jpg", base / "field.jpg")
-    # A set of one field.
+    # A labelled set of one field.
     for kind in ("img", "mask", "labels"):
         (base / "data/synth" / kind).mkdir()
         shutil.copy(ROOT / f"data/synth/{kind}/smear_0000.png", base / "data/synth" / kind)
@@ -307,12 +308,12 @@ def document_folder(base, document):
     folder = work / document.replace("/", "-").removesuffix(".md")
     shutil.copytree(base, folder, symlinks=True)
     if document == "docs/bundle.md":
-        for made in ("maker.key", "maker.pub", "new.bloodseg", "new.bloodseg.minisig"):
-            (folder / made).unlink()
+        for name in ("maker.key", "maker.pub", "new.bloodseg", "new.bloodseg.minisig"):
+            (folder / name).unlink()
     if document in ("docs/guide.md", "docs/archive.md", "README.md", "set"):
         shutil.rmtree(folder / "results")
     if document == "docs/report.md":
-        # The only folder with records in results/.
+        # The document expects one folder with records in results/.
         shutil.copytree(base / "results", folder / "results/demo")
     return folder
 
@@ -328,7 +329,7 @@ def note(reason, document, command):
 
 
 def run_once(line, folder):
-    """Runs slow commands without needed side effects once for all documents."""
+    """Runs a command. Those in ONCE run for the first document only, because no document uses their files."""
     if line not in ONCE:
         return call(line, folder)
     with lock:
@@ -349,55 +350,55 @@ def check_command(document, command, folder):
         if re.match(pattern, line):
             return note(reason, document, command)
     if re.match(TRAINER, line):
-        note("the trainer takes libtorch, data and hours; its flags were looked up", document, command)
+        note("the trainer needs libtorch, data and hours; only its flags are checked", document, command)
         return fault_of_trainer(line.split()[1:])
     if re.match(SCRIPT, line):
-        note("scripts build, fetch or boot; their flags were looked up", document, command)
+        note("scripts build, download or boot; only their flags are checked", document, command)
         return fault_of_script(line.split())
     example = re.match(EXAMPLE, line)
     if example:
         program = pathlib.Path(args.binary).parent / "examples" / example[1]
         if not program.is_file():
-            return note("examples of the library lie beside the program after `cargo test`", document, command)
+            return note("`cargo test` has not built the examples of the library beside the program", document, command)
         line = f"{program} {example[2]}"
     elif not re.match(r"^bloodseg\s", line):
-        return f"unknown command; expected one of bloodseg's, `cargo run --release -- ...`, a script, or one that test-docs.py " \
-               "leaves to another machine (a block that is no commands names its language)"
+        return "unknown command; expected `bloodseg ...`, `cargo run --release -- ...`, a script, or a command in NOT_HERE of " \
+               "test-docs.py (a block that does not contain commands must name its language)"
     if re.search(r"[;&`$]|\|(?! head\b)", line):
-        return "more than one command in a line"
-    for pattern, instead in IN_PLACE_OF.items():
+        return "more than one command on a line"
+    for pattern, instead in SUBSTITUTES.items():
         line = re.sub(pattern, instead, line)
     expected, reason = 0, next((reason for pattern, reason in PARSED if re.match(pattern, line)), None)
     if re.match(CAMERA, line):
-        reason = "there is a camera, which is not touched; parsed" if os.path.exists("/dev/video0") else None
+        reason = "this machine has a camera, which is not used; only parsed" if os.path.exists("/dev/video0") else None
         expected = 7
-    shorter = next((instead for pattern, instead in SHORTER if re.match(pattern, line)), None)
+    shorter = next((instead for pattern, instead in SHORTENED if re.match(pattern, line)), None)
     if args.list:
         done = "parsed" if reason else f"exit code {expected}: {shorter or line}"
         return print(f"{document}:{command.line}: {command.text}\n    {done}")
     if reason or shorter:
-        code, said, _ = call(re.sub(r"(?= [|>] |$)", " --help", line, count=1), folder())
+        code, output, _ = call(re.sub(r"(?= [|>] |$)", " --help", line, count=1), folder())
         if code != 0:
-            return f"cannot be parsed: {said}"
+            return f"cannot be parsed: {output}"
     if reason:
         return note(reason, document, command)
-    code, said, seconds = run_once(shorter or line, folder())
+    code, output, seconds = run_once(shorter or line, folder())
     with lock:
         ran.append((seconds, f"{document}:{command.line}: {command.text}"))
     if code != expected:
-        return f"exit code {code}, expected {expected}\n    {said}".replace("\n", "\n    ")
+        return f"exit code {code}, expected {expected}\n    {output}".replace("\n", "\n    ")
     return None
 
 
 def check(document, text, base):
-    """Faults of a document, and its number of commands."""
+    """The faults of a document, and its number of commands."""
     commands, faults, spans = read(text)
-    made = []
+    created = []
 
     def folder():
-        if not made:
-            made.append(document_folder(base, document))
-        return made[0]
+        if not created:
+            created.append(document_folder(base, document))
+        return created[0]
 
     for command in commands:
         fault = check_command(document, command, folder)
@@ -410,23 +411,24 @@ def check(document, text, base):
     return faults, len(commands)
 
 
+# Each of these documents has one fault.
 WRONG = {
-    "a flag that is not there": "```\nbloodseg segment frame.png --out results --no-such-flag\n```",
-    "a flag of a camera's command that is not there": "```\nbloodseg run camera0 --no-such-flag\n```",
-    "a flag of a parsed command that is not there": "```\nbloodseg eval data/synth --robustness --no-such-flag\n```",
-    "a flag of a shortened command that is not there": "```\nbloodseg bench --no-such-flag\n```",
-    "a file that is not there": "```sh\nbloodseg segment missing.png --out elsewhere     explained\n```",
-    "a command that is not there": "```\nbloodseg frobnicate\n```",
-    "cargo with a flag that is not there": "```\ncargo run --release -- models list --no-such-flag\n```",
+    "an unknown flag": "```\nbloodseg segment frame.png --out results --no-such-flag\n```",
+    "an unknown flag of a camera command": "```\nbloodseg run camera0 --no-such-flag\n```",
+    "an unknown flag of a command that is only parsed": "```\nbloodseg eval data/synth --robustness --no-such-flag\n```",
+    "an unknown flag of a shortened command": "```\nbloodseg bench --no-such-flag\n```",
+    "a missing file": "```sh\nbloodseg segment missing.png --out elsewhere     explained\n```",
+    "an unknown command": "```\nbloodseg frobnicate\n```",
+    "an unknown flag after `cargo run`": "```\ncargo run --release -- models list --no-such-flag\n```",
     "an unknown program": "```\nfrobnicate now\n```",
-    "two commands in a line": "```\nbloodseg --version; frobnicate\n```",
-    "a script that is not there": "```\nscripts/no-such-script\n```",
-    "a script without the flag": "```\nscripts/test-page --no-such-flag\n```",
-    "a box whose program has no such flag": "```\nscripts/box bloodseg run camera0 --no-such-flag\n```",
-    "a trainer without the flag": "```\nscripts/train-host ssr --no-such-flag\n```",
+    "two commands on a line": "```\nbloodseg --version; frobnicate\n```",
+    "a missing script": "```\nscripts/no-such-script\n```",
+    "an unknown flag of a script": "```\nscripts/test-page --no-such-flag\n```",
+    "an unknown flag of bloodseg after `scripts/box`": "```\nscripts/box bloodseg run camera0 --no-such-flag\n```",
+    "an unknown flag of the trainer": "```\nscripts/train-host ssr --no-such-flag\n```",
     "a command in a block that is not run": "```text\nbloodseg run demo\n```",
-    "a flag in running text": "See `bloodseg export\n--no-such-flag`.",
-    "a flag in a table": "| `models pack DIR --no-such-flag` |",
+    "an unknown flag in running text": "See `bloodseg export\n--no-such-flag`.",
+    "an unknown flag in a table": "| `models pack DIR --no-such-flag` |",
 }
 RIGHT = ("```\nbloodseg --version     said\ncargo run --release -- config print | head\nscripts/test-page --shots DIR\nscp a b:\n```\n"
          "```toml\n[mqtt]\n```\n`bloodseg export --format csv`, `train-host stains --data DIR`, `cells`")
@@ -435,20 +437,20 @@ RIGHT = ("```\nbloodseg --version     said\ncargo run --release -- config print 
 def self_test(base):
     for what, text in WRONG.items():
         if not check("wrong", text, base)[0]:
-            sys.exit(f"docs: {what} is not found out: this check is broken")
+            sys.exit(f"docs: self-test failed: {what} is accepted")
         shutil.rmtree(work / "wrong", ignore_errors=True)
     faults, count = check("right", RIGHT, base)
     if faults or count != 4:
-        sys.exit(f"docs: what is right is not let pass: {count} commands, {faults}: this check is broken")
+        sys.exit(f"docs: self-test failed: a correct document has {count} commands, expected 4, and the faults {faults}")
     not_run.clear()
     ran.clear()
-    print(f"docs: {len(WRONG)} wrong documents are found out", flush=True)
+    print(f"docs: self-test: {len(WRONG)} faulty documents are rejected", flush=True)
 
 
 def main():
     documents = [document for document in DOCUMENTS if args.only in (None, document)]
     if not documents:
-        sys.exit(f"docs: there is no document {args.only!r}; expected one of {', '.join(DOCUMENTS)}")
+        sys.exit(f"docs: unknown document {args.only!r}; expected one of {', '.join(DOCUMENTS)}")
     start = time.monotonic()
     if args.list:
         base = None
@@ -456,9 +458,9 @@ def main():
         base = prepare()
         self_test(base)
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(1 if args.list else 2) as crew:
+    with concurrent.futures.ThreadPoolExecutor(1 if args.list else 2) as pool:
         texts = [(ROOT / document).read_text() for document in documents]
-        for document, (faults, count) in zip(documents, crew.map(check, documents, texts, [base] * len(documents))):
+        for document, (faults, count) in zip(documents, pool.map(check, documents, texts, [base] * len(documents))):
             print(f"docs: {document}: {count} commands" + (f", {len(faults)} FAULTS" if faults else ""), flush=True)
             for fault in faults:
                 failed += 1
