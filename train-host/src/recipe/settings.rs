@@ -5,10 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
+/// Version of what determines the result of a run besides its settings: samples, loss, optimiser. Raise it when a run that
+/// an older version began cannot be resumed.
+pub const RECIPE: u32 = 2;
+
 /// Everything that determines the result of a run. Stored beside the checkpoints, so that a run is only resumed with the
 /// same settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
+    /// [`RECIPE`] of the program that began the run.
+    #[serde(default = "first_recipe")]
+    pub recipe: u32,
     /// Seed for everything random.
     pub seed: u64,
     /// Total number of epochs.
@@ -33,6 +40,11 @@ pub struct Settings {
     /// The hash of the teacher's segmenter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<String>,
+}
+
+/// Recipe of runs recorded before it had a version.
+fn first_recipe() -> u32 {
+    1
 }
 
 /// Width of runs recorded before it was an option.
@@ -130,6 +142,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            recipe: RECIPE,
             seed: 1,
             epochs: 4,
             quantized_epochs: 1,
@@ -175,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_recorded_before_width_and_teacher_have_the_usual_ones() {
+    fn settings_recorded_by_older_programs_have_the_first_recipe_and_the_usual_width() {
         let text = toml::to_string(&settings()).unwrap();
-        let old: String =
-            text.lines().filter(|line| !line.starts_with("width")).map(|line| format!("{line}\n")).collect();
+        let is_old = |line: &&str| !line.starts_with("width") && !line.starts_with("recipe");
+        let old: String = text.lines().filter(is_old).map(|line| format!("{line}\n")).collect();
         assert!(old.len() < text.len() && !old.contains("teacher"));
-        assert_eq!(toml::from_str::<Settings>(&old).unwrap(), settings());
+        assert_eq!(toml::from_str::<Settings>(&old).unwrap(), Settings { recipe: 1, ..settings() });
         assert!(toml::from_str::<Settings>(&old.replace("seed = 1\n", "")).is_err());
     }
 }

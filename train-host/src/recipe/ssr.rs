@@ -5,7 +5,7 @@ use image::imageops::{FilterType, resize};
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    settings::{Precision, Settings},
+    settings::{Precision, RECIPE, Settings},
     train::{Figures, Task},
 };
 use crate::{
@@ -28,6 +28,7 @@ use bloodseg_vision::geometry::SCALE;
 /// The defaults of the recipe.
 pub fn defaults() -> Settings {
     Settings {
+        recipe: RECIPE,
         seed: 1,
         epochs: 24,
         quantized_epochs: 6,

@@ -8,7 +8,7 @@ use tch::Device;
 
 use super::{
     checkpoint::{State, best_file, file, last_epoch},
-    settings::{Precision, Settings},
+    settings::{Precision, RECIPE, Settings},
     ssr::Ssr,
     train::{Task, train},
     unet::{Measured, Unet},
@@ -29,6 +29,7 @@ fn field(shift: u32) -> Field {
 
 fn settings(epochs: u32) -> Settings {
     Settings {
+        recipe: RECIPE,
         seed: 9,
         epochs,
         quantized_epochs: 2,
@@ -100,6 +101,11 @@ fn run_is_not_overwritten_or_resumed_with_other_settings() {
     assert_eq!(last_epoch(&folder), Some(2));
     assert!(say(&settings(2), false).contains("--resume"));
     assert!(say(&settings(3), true).contains("same flags"));
+    let file = folder.join("settings.toml");
+    let begun = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, begun.replace(&format!("recipe = {RECIPE}\n"), "")).unwrap();
+    let refused = say(&settings(2), true);
+    assert!(refused.contains("recipe 1") && refused.contains("start again"), "{refused}");
 }
 
 #[test]

@@ -172,6 +172,14 @@ fn load(net: &Net, settings: &Settings, folder: &Path, device: Device) -> Result
     let text = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot read", file.display()))?;
     let begun: Settings =
         toml::from_str(&text).with_context(|| format!("{}: not the settings of a run", file.display()))?;
+    if begun.recipe != settings.recipe {
+        bail!(
+            "{}: a run of recipe {}; this trainer has recipe {}. Resume it with the trainer that began it, or start again with --out",
+            folder.display(),
+            begun.recipe,
+            settings.recipe
+        );
+    }
     if begun != *settings {
         bail!("{}: the run was begun with {begun:?}, not with {settings:?}; give the same flags", folder.display());
     }

@@ -10,7 +10,7 @@ use super::{
     cells::{RULE, cell_maps, choose_rule, mean_dice},
     scenes::{Scene, SceneFigures},
     separation,
-    settings::{Precision, Settings},
+    settings::{Precision, RECIPE, Settings},
     train::{Figures, Task},
 };
 use crate::{
@@ -34,6 +34,7 @@ use bloodseg_vision::{cells::split, model::manifest::CellRule, pictures::outline
 /// The defaults of the recipe.
 pub fn defaults() -> Settings {
     Settings {
+        recipe: RECIPE,
         seed: 1,
         epochs: 24,
         quantized_epochs: 6,
