@@ -1,16 +1,24 @@
 //! Whether a given pitch contradicts the cells that were found at it.
 //!
 //! At a wrong pitch, cells have the wrong size, or come apart: at two and more times the true pitch the models find pieces,
-//! which can have the size of cells, but neither their roundness nor their uniformity.
+//! which can have the size of cells, but neither their roundness nor their uniformity. Red cells that stay whole are then
+//! called white because of their size.
 //!
 //! The limits were chosen on two of every seven pictures of the four laboratories in `data/README.md`, at 0.4 to 6 times their
 //! pitch. `docs/accuracy.md` has the figures on the others: at twice the pitch and more, at least 95 % of the pictures are
 //! doubted; at the true one, 1 of 520.
 
-use crate::{cells::Cell, pipeline::Analysis};
+use crate::{
+    cells::{Cell, Kind},
+    pipeline::Analysis,
+};
 
 /// Plausible median diameters of red cells, in micrometres.
 const PLAUSIBLE_CELL_UM: (f64, f64) = (5.0, 11.0);
+
+/// Greatest plausible diameter of a white cell, in micrometres. Of the white cells in these laboratories, 19 of 20 have at most
+/// 17.
+const GREATEST_WHITE_UM: f64 = 18.0;
 
 /// Complete cells needed to doubt a pitch by their size.
 const LEAST_SIZED: u32 = 3;
@@ -36,20 +44,30 @@ pub(super) fn is_doubtful(analysis: &Analysis) -> bool {
     analysis.quality.verdict.is_good() && Sizes::of(&analysis.cells, um_per_sr_px).contradict()
 }
 
-/// The complete red cells of an analysis.
+/// The complete cells of an analysis; all but the whites are of the red ones.
 struct Sizes {
     cells: u32,
     small: u32,
     large: u32,
+    whites: u32,
+    large_whites: u32,
     circularities: f64,
     classes: [u32; CLASSES],
 }
 
 impl Sizes {
     fn of(cells: &[Cell], um_per_sr_px: f64) -> Self {
-        let mut sizes = Self { cells: 0, small: 0, large: 0, circularities: 0.0, classes: [0; CLASSES] };
-        for cell in cells.iter().filter(|cell| !cell.touches_border && cell.kind.may_be_red()) {
+        let (circularities, classes) = (0.0, [0; CLASSES]);
+        let mut sizes = Self { cells: 0, small: 0, large: 0, whites: 0, large_whites: 0, circularities, classes };
+        for cell in cells.iter().filter(|cell| !cell.touches_border) {
             let diameter_um = cell.equivalent_diameter_px * um_per_sr_px;
+            if cell.kind == Kind::White {
+                sizes.whites += 1;
+                sizes.large_whites += u32::from(diameter_um > GREATEST_WHITE_UM);
+            }
+            if !cell.kind.may_be_red() {
+                continue;
+            }
             sizes.cells += 1;
             sizes.small += u32::from(diameter_um < PLAUSIBLE_CELL_UM.0);
             sizes.large += u32::from(diameter_um > PLAUSIBLE_CELL_UM.1);
@@ -61,11 +79,15 @@ impl Sizes {
 
     fn contradict(&self) -> bool {
         let median_is_off = 2 * self.small.max(self.large) > self.cells;
+        let all = self.cells + self.whites;
+        let most_are_large = 2 * (self.large + self.large_whites) > all;
         let are_pieces = || {
             self.circularities < LEAST_CIRCULARITY * f64::from(self.cells)
                 || self.quantile_um(3) - self.quantile_um(1) > MOST_SPREAD * self.quantile_um(2)
         };
-        (self.cells >= LEAST_SIZED && median_is_off) || (self.cells >= LEAST_SHAPED && are_pieces())
+        (self.cells >= LEAST_SIZED && median_is_off)
+            || (all >= LEAST_SIZED && most_are_large)
+            || (self.cells >= LEAST_SHAPED && are_pieces())
     }
 
     /// The diameter that this many quarters of the cells do not exceed.
@@ -82,7 +104,6 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cells::Kind;
 
     /// A complete red cell.
     fn cell(diameter_um: f64, circularity: f64) -> Cell {
@@ -107,6 +128,19 @@ mod tests {
             Cell { kind: Kind::Platelet, ..cell(2.0, 0.9) },
         ];
         assert!(!doubted(&[vec![cell(7.5, 0.95); 3], others.to_vec(), others.to_vec()].concat()));
+    }
+
+    #[test]
+    fn cells_too_large_for_their_kind_contradict_pitch() {
+        let whites = |um: f64, count: usize| vec![Cell { kind: Kind::White, ..cell(um, 0.95) }; count];
+        assert!(doubted(&whites(22.0, 3)) && !doubted(&whites(22.0, 2)) && !doubted(&whites(17.9, 9)));
+        // Large red and large white cells count together; plausible ones of either kind against them.
+        assert!(doubted(&[whites(22.0, 2), vec![cell(16.0, 0.9)]].concat()));
+        assert!(!doubted(&[whites(22.0, 3), vec![cell(7.5, 0.9); 3]].concat()));
+        assert!(!doubted(&[whites(22.0, 3), whites(12.0, 3)].concat()));
+        let outside = Cell { touches_border: true, kind: Kind::White, ..cell(22.0, 0.95) };
+        assert!(!doubted(&vec![outside; 9]));
+        assert!(!doubted(&vec![Cell { kind: Kind::Platelet, ..cell(22.0, 0.95) }; 9]));
     }
 
     #[test]
