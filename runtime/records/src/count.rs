@@ -43,7 +43,7 @@ pub struct CountedFrame {
     pub field: Option<Field>,
     /// Analysed area, if the pitch is known and neither estimated nor doubtful.
     pub area_mm2: Option<f64>,
-    /// Whether its red cells contradict the given pitch.
+    /// Whether its cells contradict the given pitch.
     pub is_scale_doubtful: bool,
 }
 
@@ -278,7 +278,7 @@ pub struct Summary {
     pub seen_again: u64,
     /// Counted pictures that overlap an earlier one; their new cells are in `total` and in `cells_per_mm2`.
     pub overlapping: u64,
-    /// Counted pictures whose red cells contradict the given pitch.
+    /// Counted pictures whose cells contradict the given pitch.
     pub scale_doubtful: u64,
     /// Cells of distinct fields that are in no total, because they keep their place in the picture from field to field,
     /// like dust.
@@ -343,7 +343,7 @@ impl Summary {
         if self.scale_doubtful > 0 {
             let _ = write!(
                 text,
-                "\n{} of {} {what}{}: scale doubtful, because the red cells contradict the given pitch",
+                "\n{} of {} {what}{}: scale doubtful, because the cells contradict the given pitch",
                 self.scale_doubtful,
                 self.pictures,
                 plural(self.pictures)

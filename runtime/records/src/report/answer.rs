@@ -87,7 +87,7 @@ pub(super) fn section(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     if summary.scale_doubtful > 0 {
         writeln!(
             out,
-            "<p><strong>The scale of {} is doubtful</strong>: the red cells contradict the given pitch, and the count depends \
+            "<p><strong>The scale of {} is doubtful</strong>: the cells contradict the given pitch, and the count depends \
              on it.</p>",
             counted(summary.scale_doubtful, "frame", "frames")
         )?;

@@ -75,7 +75,7 @@ pub enum Verdict {
     UnderExposed,
     /// The size of a cell is unknown, so cells are not counted.
     ScaleUnknown,
-    /// At the given pitch red cells are implausibly small or large, or come apart; they are counted anyway.
+    /// At the given pitch cells are implausibly small or large, or come apart; they are counted anyway.
     ScaleDoubtful,
 }
 
@@ -175,7 +175,8 @@ impl Quality {
             }
             Verdict::ScaleDoubtful => {
                 format!(
-                    "{words} (at the given pitch the median red cell is not between 5 and 11 um, or cells come apart; check --um-per-px)"
+                    "{words} (at the given pitch the median red cell is not between 5 and 11 um, most cells are too large, or they come \
+                     apart; check --um-per-px)"
                 )
             }
         }
