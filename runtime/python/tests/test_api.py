@@ -297,10 +297,11 @@ def test_labels_map_to_input(small):
         labels = result.labels_on_input(small[0].shape)
         assert labels.shape == small[0].shape[:2] and labels.dtype == np.uint16
         compared = 0
-        for cell, x, y in zip(*(result.cells[name] for name in ("cell", "input_x_px", "input_y_px"))):
+        names = ("cell", "input_x_px", "input_y_px", "touches_border")
+        for cell, x, y, touches_border in zip(*(result.cells[name] for name in names)):
             rows, columns = np.nonzero(labels == cell)
-            # Smaller cells have too few samples.
-            if len(rows) > 20:
+            # Smaller cells have too few samples, and the analysed picture may extend past the input by a part of a pixel.
+            if len(rows) > 20 and not touches_border:
                 compared += 1
                 assert abs(rows.mean() + 0.5 - y) < 0.6 and abs(columns.mean() + 0.5 - x) < 0.6
         assert compared > 5
