@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+from ports import reserve_port
 
 EXAMPLE, GUIDE, PAGE = (pathlib.Path("docs") / name for name in ("examples/fleet", "fleet.md", "page.md"))
 READER, TOKEN = "reader", "a-token-that-the-fleet-shares"
@@ -40,7 +41,7 @@ def work_folder():
 work = work_folder()
 # mosquitto drops root privileges and still needs access to its files.
 work.chmod(0o755)
-faults, started, reserved = [], [], []
+faults, started = [], []
 
 
 def check(holds, what):
@@ -73,16 +74,6 @@ def stop(process):
     process.terminate()
     process.wait(LONGEST_S)
     started.remove(process)
-
-
-def reserve_port():
-    """A port on which servers can listen one after another. Until the end of the tests, a bound socket keeps other
-    programs from getting it; SO_REUSEADDR lets the servers have it."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    reserved.append(holder)
-    return holder.getsockname()[1]
 
 
 def replace_once(text, name, old, new):

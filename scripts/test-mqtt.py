@@ -16,6 +16,8 @@ import tempfile
 import threading
 import time
 
+from ports import reserve_port
+
 BOX, USER, PASSWORD = "bench-1", "box", "a password"
 FRAMES, LOST, STATE, AVAILABILITY = (f"lab/{BOX}/{last}" for last in ("frames", "lost", "state", "availability"))
 # Published by the test after everything else.
@@ -41,7 +43,7 @@ def work_folder():
 work = work_folder()
 # mosquitto drops root privileges and still needs access to its files.
 work.chmod(0o755)
-faults, reserved, started = [], [], []
+faults, started = [], []
 
 
 def check(holds, what):
@@ -65,16 +67,6 @@ def start(command, **pipes):
     process = subprocess.Popen(command, **pipes)
     started.append(process)
     return process
-
-
-def reserve_port():
-    """A port on which servers can listen one after another. Until the end of the tests, a bound socket keeps other
-    programs from getting it; SO_REUSEADDR lets the servers have it."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    reserved.append(holder)
-    return holder.getsockname()[1]
 
 
 class Broker:

@@ -20,6 +20,7 @@ import time
 import urllib.request
 
 from browser import LONGEST_S, Browser, Tab
+from ports import reserve_port
 
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--chromium", required=True)
@@ -41,7 +42,6 @@ ALARM = "document.getElementById('alarm').innerText"
 STALE = "document.body.dataset.stale"
 
 checks = 0
-reserved = []
 
 
 def check(is_so, what, found=None):
@@ -58,16 +58,6 @@ def check_eventually(tab, condition, what, value="null"):
     read = tab.wait(condition, what, value)
     check(True, what)
     return read
-
-
-def reserve_address():
-    """A local address at which servers can listen one after another. Until the end of the tests, a bound socket keeps
-    other programs from getting the port; SO_REUSEADDR lets the servers have it."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    reserved.append(holder)
-    return f"127.0.0.1:{holder.getsockname()[1]}"
 
 
 class Run:
@@ -121,7 +111,7 @@ def demo(*more, fps="5", **options):
 
 def healthy_run(browser):
     """A healthy run, with keys and on a phone; then the same tab after the run is killed and another run starts."""
-    address = reserve_address()
+    address = f"127.0.0.1:{reserve_port()}"
     # The demo has a pitch, so diameters are in micrometres; with a budget, the page shows it beside the memory.
     program_mib = os.path.getsize(args.binary) >> 20
     with demo(address=address, config=f"[budget]\ntotal_mib = {program_mib + 24}\n") as run:

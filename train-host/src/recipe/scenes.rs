@@ -256,12 +256,17 @@ mod tests {
             fill(channel, (20, 20), 40, white);
             fill(channel, (100, 50), 10, platelet);
         }
-        let figures = SceneFigures::of(&maps, &[scene], &RULE).unwrap();
+        let figures = SceneFigures::of(&maps, std::slice::from_ref(&scene), &RULE).unwrap();
         assert_eq!(
             (figures.cells_f1(), figures.count_error(), figures.whites_in_pieces()),
             (Some(1.0), Some(0.0), Some(0.0))
         );
         assert_eq!((figures.kind_f1(Kind::White), figures.kind_f1(Kind::Platelet)), (Some(1.0), Some(1.0)));
         assert!(figures.ap50().is_none() && figures.table().contains("0 of 1"));
+        // A margin above 200 - 128 levels turns the white cell into a red one.
+        let margin = |white_margin| CellRule { white_margin, ..RULE };
+        let white_f1 =
+            |rule| SceneFigures::of(&maps, std::slice::from_ref(&scene), &rule).unwrap().kind_f1(Kind::White);
+        assert_eq!((white_f1(margin(71)), white_f1(margin(72))), (Some(1.0), Some(0.0)));
     }
 }

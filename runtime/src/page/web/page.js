@@ -284,7 +284,7 @@ function showFrame(frame) {
   text("count-words", !frame.counted ? "not counted: " + frame.verdict_words
     : frame.unsupported ? number(frame.unsupported) + " of them unsupported by the input" : "all supported by the input");
   const hasKinds = frame.platelets != null;
-  text("kinds", hasKinds ? `${number(frame.red)} red, ${number(frame.white)} white; ${number(frame.platelets)} platelets apart` : "");
+  text("kinds", hasKinds ? `${number(frame.red)} red, ${number(frame.white)} white; ${number(frame.platelets)} ${frame.platelets === 1 ? "platelet" : "platelets"} apart` : "");
   $("kinds").hidden = $("kind-key").hidden = !hasKinds;
   text("frame", frame.name);
   text("sharpness", number(frame.sharpness, 2) + " /px");

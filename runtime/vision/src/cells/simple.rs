@@ -137,7 +137,9 @@ proptest! {
         maps in rough(), foreground_level in 50_u8..220, peak_level in 0_u8..200, saddle_depth in 0_u8..40, least_area_px in 1_u32..9,
         white_saddle_depth in prop::option::of(0_u8..60),
     ) {
-        let rule = CellRule { foreground_level, peak_level, saddle_depth, white_saddle_depth, white_margin: 0, least_area_px };
+        let rule = CellRule {
+            foreground_level, peak_level, saddle_depth, white_saddle_depth, white_margin: 0, least_area_px,
+        };
         // In memory that a picture of another shape used.
         let (mut splitter, mut found) = (super::Splitter::default(), Labels::default());
         let turned = image::imageops::rotate90(&maps.core);
